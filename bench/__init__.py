@@ -1,0 +1,1 @@
+"""Figures as ratios to the bare libvirt calls, measured side by side in one run."""

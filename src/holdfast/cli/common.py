@@ -1,0 +1,57 @@
+"""What the commands share: the session with its connection, the options that many have, and printing JSON."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from holdfast.libvirtapi.connection import Connection
+
+
+class Session:
+    """One run of the command line: opens the connection when a command first asks for it, closes it at the end."""
+
+    def __init__(self, uri: str | None, readonly: bool) -> None:
+        self.uri = uri
+        self.readonly = readonly
+        self._connection: Connection | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of this run. Raises NoConnection."""
+        if self._connection is None:
+            from holdfast.operations.connect import connect
+
+            self._connection = connect(self.uri, self.readonly)
+        return self._connection
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+pass_session = click.make_pass_decorator(Session)
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as indented JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,69 @@
+"""The ``<address>`` element: where on which bus a device sits. PCI addresses are values that sort and print."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from holdfast.domainxml.document import Element, element
+
+_PCI = re.compile(r"^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, order=True)
+class PciAddress:
+    """A PCI address: ``str()`` gives 0000:05:00.0, as lspci and the guest's kernel print it."""
+
+    domain: int
+    bus: int
+    slot: int
+    function: int
+
+    def __str__(self) -> str:
+        return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function}"
+
+    @classmethod
+    def parse(cls, text: str) -> PciAddress | None:
+        """Read "0000:05:00.0", "05:00.0" or "05:00"; None when it is none."""
+        match = _PCI.match(text)
+        return cls(*(int(part or "0", 16) for part in match.groups())) if match else None
+
+    def to_element(self) -> Element:
+        """The ``<address type='pci'>`` element, in libvirt's own notation."""
+        return element(
+            "address",
+            {
+                "type": "pci",
+                "domain": f"0x{self.domain:04x}",
+                "bus": f"0x{self.bus:02x}",
+                "slot": f"0x{self.slot:02x}",
+                "function": f"0x{self.function:x}",
+            },
+        )
+
+
+def pci_address(device: Element) -> PciAddress | None:
+    """The PCI address in the guest of a device element; None when it has none (yet) or sits on another bus."""
+    address = device.find("address")
+    if address is None or address.get("type") != "pci" or address.get("bus") is None:
+        return None
+    return PciAddress(*(int(address.get(part) or "0", 0) for part in ("domain", "bus", "slot", "function")))
+
+
+def describe_address(device: Element) -> str | None:
+    """Where a device sits, in one word or two: "pci 0000:05:00.0", "drive 0:0:1", "usb 1.2"; None without address."""
+    pci = pci_address(device)
+    if pci is not None:
+        return f"pci {pci}"
+    address = device.find("address")
+    if address is None or address.get("type") is None:
+        return None
+    kind = address.get("type", "")
+    if kind == "drive":
+        return "drive " + ":".join(address.get(part, "0") for part in ("controller", "bus", "target", "unit"))
+    if kind == "usb":
+        return f"usb {address.get('bus', '?')}.{address.get('port', '?')}"
+    if kind == "virtio-serial":
+        return "virtio-serial " + ":".join(address.get(part, "0") for part in ("controller", "bus", "port"))
+    rest = ",".join(f"{key}={value}" for key, value in sorted(address.attrib.items()) if key != "type")
+    return f"{kind} {rest}".strip()

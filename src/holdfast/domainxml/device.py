@@ -1,0 +1,68 @@
+"""What all device elements have in common: how one is recognised, named, and found again in another document."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.address import describe_address, pci_address
+from holdfast.domainxml.document import Element, devices
+
+USER_ALIAS = "ua-"
+"""libvirt keeps aliases that begin so in config; all others exist in live only (libvirt ≥ 3.9)."""
+
+
+def alias(device: Element) -> str | None:
+    """The ``<alias name>`` of a device; in a config document only user aliases (``ua-…``) exist."""
+    found = device.find("alias")
+    return None if found is None else found.get("name")
+
+
+def user_alias(device: Element) -> str | None:
+    """The alias if it is one that libvirt keeps in both documents."""
+    name = alias(device)
+    return name if name is not None and name.startswith(USER_ALIAS) else None
+
+
+def label(device: Element) -> str:
+    """The name a person would use: the target of a disk, the MAC of an interface, else the alias, else the tag."""
+    target = device.find("target")
+    if device.tag in ("disk", "filesystem") and target is not None:
+        name = target.get("dev") or target.get("dir")
+        if name:
+            return name
+    mac = device.find("mac")
+    if device.tag == "interface" and mac is not None and mac.get("address"):
+        return str(mac.get("address")).lower()
+    if device.tag == "controller":
+        return f"{device.get('type', '?')} {device.get('index', '?')}"
+    return user_alias(device) or str(device.tag)
+
+
+def describe(device: Element) -> str:
+    """One line for people: ``disk vdb pci 0000:04:00.0``."""
+    parts = [str(device.tag), label(device), describe_address(device)]
+    if parts[0] == parts[1]:
+        del parts[1]
+    return " ".join(part for part in parts if part)
+
+
+def identity(device: Element) -> tuple[str, str]:
+    """What makes this the same device in another document: its tag and alias, MAC, target, index or place."""
+    tag = str(device.tag)
+    name = label(device)
+    if tag in ("disk", "interface", "controller") and name != tag:
+        return tag, name
+    return tag, user_alias(device) or str(pci_address(device) or describe_address(device) or name)
+
+
+def find_device(domain: Element, wanted: Element) -> Element | None:
+    """The device of ``domain`` that is the same as ``wanted``; None when it has none.
+
+    A user alias decides where ``wanted`` has one; the identity of its kind (target, MAC, index, place) otherwise.
+    """
+    name = user_alias(wanted)
+    for device in devices(domain):
+        if device.tag == wanted.tag and name is not None and user_alias(device) == name:
+            return device
+    for device in devices(domain):
+        if identity(device) == identity(wanted):
+            return device
+    return None

@@ -1,0 +1,88 @@
+"""A whole document, or one device element of it: parse, find, edit in place, canonical form.
+
+Nothing is turned into objects that could lose what they do not know: an element stays an lxml element.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+from lxml import etree
+
+from holdfast.errors import InvalidDocument
+
+Element = etree._Element
+
+MAX_BYTES = 16 * 1024 * 1024
+"""libvirt itself refuses larger documents over RPC (VIR_NET_MESSAGE_STRING_MAX, 16 MiB in libvirt 9.0)."""
+
+
+def parse(text: str | bytes, root: str | None = None) -> Element:
+    """Parse ``text`` into its root element; comments, namespaces and order are kept.
+
+    ``root`` is the element name that is expected ("domain"), None for any. Raises InvalidDocument, with the line.
+    No entity is resolved and nothing is fetched.
+    """
+    data = text.encode() if isinstance(text, str) else text
+    if len(data) > MAX_BYTES:
+        raise InvalidDocument(f"the document is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        element = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        line = error.lineno or None
+        where = f"line {line}: " if line else ""
+        raise InvalidDocument(f"this is not well-formed XML: {where}{error.msg}", line=line) from error
+    except ValueError as error:
+        raise InvalidDocument(f"this is not XML: {error}") from error
+    if element.getroottree().docinfo.doctype:
+        raise InvalidDocument("the document has a DOCTYPE, which libvirt documents never have", line=1)
+    if root is not None and element.tag != root:
+        raise InvalidDocument(
+            f"line {element.sourceline}: expected <{root}>, found <{element.tag}>", line=element.sourceline
+        )
+    return element
+
+
+def serialize(element: Element) -> str:
+    """The element as text, as libvirt reads it."""
+    return etree.tostring(element, encoding="unicode", with_tail=False)
+
+
+def canonical(element: Element) -> bytes:
+    """The C14N form without comments and indentation: equal exactly when two elements say the same."""
+    plain = copy.deepcopy(element)
+    plain.tail = None
+    for node in plain.iter():
+        if node.tail is not None and not node.tail.strip():
+            node.tail = None
+        if len(node) and node.text is not None and not node.text.strip():
+            node.text = None
+    return etree.tostring(plain, method="c14n", with_comments=False)
+
+
+def same(one: Element, other: Element) -> bool:
+    """True when both say the same (canonical forms are equal)."""
+    return canonical(one) == canonical(other)
+
+
+def devices(domain: Element) -> Iterator[Element]:
+    """Every device element under ``<devices>``, in document order; ``<emulator>`` is none."""
+    for element in domain.iterfind("devices/*"):
+        if isinstance(element.tag, str) and element.tag != "emulator":
+            yield element
+
+
+def child(parent: Element, tag: str) -> Element:
+    """The first child ``tag`` of ``parent``; made and appended where there is none."""
+    found = parent.find(tag)
+    return etree.SubElement(parent, tag) if found is None else found
+
+
+def element(tag: str, attributes: dict[str, str] | None = None, *children: Element, text: str | None = None) -> Element:
+    """A new element, with attributes, children and text."""
+    made = etree.Element(tag, attributes or {})
+    made.extend(children)
+    made.text = text
+    return made

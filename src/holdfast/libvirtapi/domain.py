@@ -1,0 +1,171 @@
+"""One domain as libvirt offers it: its two documents, its devices, its power. Strings in, strings out, no decisions."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from enum import Enum
+from typing import Any
+
+import libvirt
+from holdfast.libvirtapi import events
+from holdfast.libvirtapi.translate import translated
+
+
+class Definition(Enum):
+    """Which of a domain's two documents a call speaks of: what the guest runs with, or what the next start uses."""
+
+    LIVE = "live"
+    CONFIG = "config"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_AFFECT = {
+    Definition.LIVE: libvirt.VIR_DOMAIN_AFFECT_LIVE,
+    Definition.CONFIG: libvirt.VIR_DOMAIN_AFFECT_CONFIG,
+}
+
+STATES = {
+    libvirt.VIR_DOMAIN_NOSTATE: "no state",
+    libvirt.VIR_DOMAIN_RUNNING: "running",
+    libvirt.VIR_DOMAIN_BLOCKED: "idle",
+    libvirt.VIR_DOMAIN_PAUSED: "paused",
+    libvirt.VIR_DOMAIN_SHUTDOWN: "in shutdown",
+    libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
+    libvirt.VIR_DOMAIN_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_PMSUSPENDED: "pmsuspended",
+}
+"""libvirt's virDomainState in the words of ``virsh list``."""
+
+
+class Domain:
+    """A domain of one connection. Every method reads or acts now; nothing is cached but name and UUID."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.name: str = handle.name()
+        self.uuid: str = handle.UUIDString()
+
+    def __repr__(self) -> str:
+        return f"<Domain {self.name} {self.uuid}>"
+
+    @translated
+    def state(self) -> str:
+        """The state in virsh's words: "running", "shut off", "paused" … (virDomainGetState)."""
+        return STATES.get(self._handle.state()[0], "unknown")
+
+    @translated
+    def is_active(self) -> bool:
+        """True while a QEMU runs, paused or not (virDomainIsActive)."""
+        return bool(self._handle.isActive())
+
+    @translated
+    def is_persistent(self) -> bool:
+        """True when it has a config document (virDomainIsPersistent)."""
+        return bool(self._handle.isPersistent())
+
+    @translated
+    def has_managed_save(self) -> bool:
+        """True when the next start would restore saved memory (virDomainHasManagedSaveImage)."""
+        return bool(self._handle.hasManagedSaveImage())
+
+    @translated
+    def xml(self, definition: Definition, secure: bool = False) -> str:
+        """The live or the config document (virDomainGetXMLDesc).
+
+        ``secure`` includes passwords: for a document that is edited and defined again, never for one that is kept.
+        Asking for LIVE of a domain that is shut off returns what libvirt has, its config: ask ``is_active`` first.
+        """
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE if definition is Definition.CONFIG else 0
+        return str(self._handle.XMLDesc(flags | (libvirt.VIR_DOMAIN_XML_SECURE if secure else 0)))
+
+    @translated
+    def attach(self, device: str, definition: Definition) -> None:
+        """Attach the device element ``device`` to one of the two documents (virDomainAttachDeviceFlags)."""
+        self._handle.attachDeviceFlags(device, _AFFECT[definition])
+
+    @translated
+    def detach(self, device: str, definition: Definition) -> None:
+        """Detach from one document. From LIVE this only asks the guest; see :meth:`device_removal`.
+
+        (virDomainDetachDeviceFlags)
+        """
+        self._handle.detachDeviceFlags(device, _AFFECT[definition])
+
+    @translated
+    def update(self, device: str, definition: Definition) -> None:
+        """Update a device in place in one document (virDomainUpdateDeviceFlags)."""
+        self._handle.updateDeviceFlags(device, _AFFECT[definition])
+
+    def device_removal(self, alias: str) -> AbstractContextManager[events.Wait]:
+        """Listen for the guest's answer to a detach of ``alias``; enter before calling :meth:`detach`."""
+        return events.device_removal(self._handle, alias)
+
+    def stopped(self) -> AbstractContextManager[events.Wait]:
+        """Listen for the domain to stop; enter before calling :meth:`shutdown`."""
+        return events.stopped(self._handle)
+
+    @translated
+    def start(self, paused: bool = False) -> None:
+        """Start from the config document, or from a managed-save image where one exists (virDomainCreateWithFlags)."""
+        self._handle.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
+
+    @translated
+    def shutdown(self) -> None:
+        """Press the power button (virDomainShutdownFlags); returns at once."""
+        self._handle.shutdownFlags(0)
+
+    @translated
+    def reboot(self) -> None:
+        """Ask the guest to reboot (virDomainReboot); returns at once."""
+        self._handle.reboot(0)
+
+    @translated
+    def reset(self) -> None:
+        """Press the reset button (virDomainReset): no new document, the same QEMU."""
+        self._handle.reset(0)
+
+    @translated
+    def destroy(self) -> None:
+        """Pull the plug (virDomainDestroyFlags)."""
+        self._handle.destroyFlags(0)
+
+    @translated
+    def suspend(self) -> None:
+        """Pause the vCPUs (virDomainSuspend)."""
+        self._handle.suspend()
+
+    @translated
+    def resume(self) -> None:
+        """Let the vCPUs run again (virDomainResume)."""
+        self._handle.resume()
+
+    @translated
+    def undefine(self) -> None:
+        """Remove the config document with NVRAM, TPM state, managed save, snapshot and checkpoint metadata.
+
+        (virDomainUndefineFlags.) For delete and the source of a completed move only.
+        """
+        self._handle.undefineFlags(
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+            | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
+        )
+
+    @translated
+    def metadata(self, uri: str, definition: Definition) -> str | None:
+        """The element of namespace ``uri`` in ``<metadata>``, None where there is none (virDomainGetMetadata)."""
+        try:
+            return str(self._handle.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, uri, _AFFECT[definition]))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+                return None
+            raise
+
+    @translated
+    def set_metadata(self, element: str | None, prefix: str, uri: str, definition: Definition) -> None:
+        """Write (or with None remove) the element of namespace ``uri`` in ``<metadata>`` (virDomainSetMetadata)."""
+        self._handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, prefix, uri, _AFFECT[definition])

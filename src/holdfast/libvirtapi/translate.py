@@ -1,0 +1,53 @@
+"""The one place where libvirt's errors become Holdfast's. Nothing else may catch ``libvirt.libvirtError``."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import libvirt
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger("holdfast.libvirt")
+
+_NOT_FOUND = {
+    libvirt.VIR_ERR_NO_DOMAIN,
+    libvirt.VIR_ERR_NO_NETWORK,
+    libvirt.VIR_ERR_NO_STORAGE_POOL,
+    libvirt.VIR_ERR_NO_STORAGE_VOL,
+}
+_GONE = {libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN}
+
+
+def translate(error: libvirt.libvirtError) -> HoldfastError:
+    """Return the Holdfast error that says what ``error`` says, in one sentence and with the next step."""
+    code = error.get_error_code()
+    message = (error.get_error_message() or str(error)).strip().rstrip(".")
+    if code in _NOT_FOUND:
+        return NotFound(message)
+    if code in _GONE or (code == libvirt.VIR_ERR_SYSTEM_ERROR and error.get_error_domain() == libvirt.VIR_FROM_RPC):
+        return NoConnection(message, "is libvirt running there, and is the URI right? (-c URI)")
+    if code == libvirt.VIR_ERR_OPERATION_DENIED:
+        return Failed(f"this connection may not do that: {message}", "connect without --readonly")
+    if code == libvirt.VIR_ERR_AUTH_FAILED:
+        return NoConnection(message, "may this user manage libvirt? (group libvirt, or sudo)")
+    return LibvirtRefused(message, code=code)
+
+
+def translated(call: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function that calls libvirt: its errors come out translated, its name goes to the log."""
+
+    @functools.wraps(call)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        log.debug("%s %s", call.__qualname__, args[1:] if len(args) > 1 else "")
+        try:
+            return call(*args, **kwargs)
+        except libvirt.libvirtError as error:
+            raise translate(error) from error
+
+    return wrapper

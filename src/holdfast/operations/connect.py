@@ -1,0 +1,13 @@
+"""Opening a connection: the first call of every program that uses Holdfast."""
+
+from __future__ import annotations
+
+from holdfast.libvirtapi.connection import Connection, open_connection
+
+
+def connect(uri: str | None = None, readonly: bool = False) -> Connection:
+    """Connect to libvirt at ``uri``; None means libvirt's own default (``LIBVIRT_DEFAULT_URI`` respected).
+
+    Returns a connection that is its own context manager. Raises NoConnection. (virConnectOpen)
+    """
+    return open_connection(uri, readonly)

@@ -1,0 +1,40 @@
+"""libvirt's real QEMU driver inside this process (``qemu:///embed``): own state, no daemon, gone when we are.
+
+It has domains and devices, but no storage pools, networks or secrets: those need :mod:`holdfast_lab.daemon`. One
+process at a time per root; inside an enclosure only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+QEMU_CONF = """\
+user = "root"
+group = "root"
+security_driver = "none"
+namespaces = [ ]
+cgroup_controllers = [ ]
+stdio_handler = "file"
+"""
+"""No confinement by the host: the enclosure has no cgroups of its own, and its guests are ours."""
+
+
+@contextlib.contextmanager
+def embedded_root() -> Iterator[Path]:
+    """A folder for one embedded libvirt, removed at the end. Its path is short: sockets have 108 bytes."""
+    root = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
+    try:
+        (root / "etc").mkdir()
+        (root / "etc" / "qemu.conf").write_text(QEMU_CONF)
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def embedded_uri(root: Path) -> str:
+    """The URI to connect to for the libvirt in ``root``."""
+    return f"qemu:///embed?root={root}"

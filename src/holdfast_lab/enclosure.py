@@ -1,0 +1,128 @@
+"""A private world for a libvirt of our own: mount, PID and IPC namespaces that vanish with the process.
+
+Two traps of real machines are handled here. A ``/dev/kvm`` that opens but does not work makes libvirt 9.0 probe QEMU
+anew at every call: the enclosure has a /dev without it, unless KVM was seen to work. And QEMU daemonizes, so whoever
+is above libvirt must reap it: PID 1 of the enclosure does. When PID 1 ends, the kernel kills every process inside and
+drops every mount, also after Ctrl-C or a crash. Use ``python -m holdfast_lab.enclosure COMMAND …``, as root.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MARK = "HOLDFAST_ENCLOSURE"
+_DEVICES = ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "loop-control", "fuse", "vhost-net", "vsock", "vhost-vsock", "vfio/vfio", "net/tun"]
+
+
+@functools.cache
+def kvm_works() -> bool:
+    """True when a guest really runs under KVM here; the device node alone proves nothing.
+
+    Starts the BIOS of a QEMU without disks for a moment and asks the monitor whether it is still running.
+    """
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    command = "qemu-system-x86_64 -accel kvm -machine q35 -cpu host -m 64 -nodefaults -display none -monitor stdio"
+    try:
+        with subprocess.Popen(
+            command.split(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as qemu:
+            try:
+                qemu.wait(1)
+            except subprocess.TimeoutExpired:
+                answer, _ = qemu.communicate("info status\nquit\n", timeout=10)
+                return "VM status: running" in answer
+            return False
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def enclosed() -> bool:
+    """True inside an enclosure."""
+    return MARK in os.environ
+
+
+def enclose(command: list[str]) -> int:
+    """Run ``command`` in a new enclosure and return its exit status. Needs root. Raises OSError without unshare(1)."""
+    if os.geteuid() != 0:
+        print("the lab needs root to make its own namespaces; run it with sudo", file=sys.stderr)
+        return 1
+    environment = {
+        "LIBVIRT_LOG_OUTPUTS": "4:file:/dev/null",  # the embedded driver would log to our stderr
+        **os.environ,
+        MARK: "kvm" if kvm_works() else "emulation",
+    }
+    inside = [sys.executable, "-m", "holdfast_lab.enclosure", "--inside", *command]
+    unshare = ["unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
+    world = subprocess.Popen([*unshare, *inside], env=environment)
+    # Ctrl-C reaches the whole group; the command inside decides what to do with it, and we wait for it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: world.terminate())
+    return world.wait()
+
+
+def _private_dev() -> None:
+    """Mount a /dev of our own over the machine's: without kvm unless it works."""
+    wanted = [*_DEVICES, "kvm"] if os.environ[MARK] == "kvm" else _DEVICES
+    run = functools.partial(subprocess.run, check=True)
+    run(["mount", "--make-rprivate", "/"])
+    with tempfile.TemporaryDirectory(prefix="holdfast-dev-") as folder:
+        run(["mount", "-t", "tmpfs", "-o", "mode=755,size=1m", "dev", folder])
+        for name in wanted:
+            if Path("/dev", name).is_char_device():
+                target = Path(folder, name)
+                target.parent.mkdir(exist_ok=True)
+                run(["cp", "-a", f"/dev/{name}", str(target)])
+        for name in ("pts", "shm"):
+            Path(folder, name).mkdir()
+            run(["mount", "--rbind", f"/dev/{name}", f"{folder}/{name}"])
+        for name, source in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+            Path(folder, name).symlink_to(f"/proc/self/fd{source}")
+        run(["mount", "--rbind", folder, "/dev"])
+        run(["umount", "-R", folder])
+
+
+def _private_accounts() -> None:
+    """Give libvirt the accounts it looks up even when told to use root (libvirt 9.0; Debian's package makes them)."""
+    accounts = {
+        "/etc/passwd": ["libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin"],
+        "/etc/group": ["libvirt-qemu:x:64055:", "kvm:x:64056:"],
+    }
+    for file, entries in accounts.items():
+        lines = Path(file).read_text().splitlines()
+        names = {line.split(":")[0] for line in lines}
+        missing = [entry for entry in entries if entry.split(":")[0] not in names]
+        if missing:
+            with tempfile.NamedTemporaryFile("w", prefix="holdfast-accounts-") as copy:
+                copy.write("\n".join([*lines, *missing, ""]))
+                copy.flush()
+                Path(copy.name).chmod(0o644)
+                subprocess.run(["mount", "--bind", copy.name, file], check=True)
+
+
+def _inside(command: list[str]) -> int:
+    """Be PID 1 of the enclosure: start the command and reap everything until it ends."""
+    _private_dev()
+    _private_accounts()
+    payload = subprocess.Popen(command)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: payload.send_signal(signal.SIGTERM))
+    while True:
+        pid, status = os.wait()
+        if pid == payload.pid:
+            return os.waitstatus_to_exitcode(status) % 256
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    sys.exit(_inside(arguments[1:]) if arguments[:1] == ["--inside"] else enclose(arguments))

@@ -1,0 +1,40 @@
+"""Fixtures of the libvirt tier: one embedded libvirt per test process, and domains that are gone after each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import holdfast
+from holdfast.libvirtapi.connection import Connection
+from holdfast_lab.embedded import embedded_root, embedded_uri
+from holdfast_lab.enclosure import enclosed
+
+
+@pytest.fixture(scope="session")
+def uri() -> Iterator[str]:
+    """The URI of this process's embedded libvirt."""
+    if not enclosed():
+        pytest.exit("these tests start a libvirt of their own: run 'scripts/test libvirt'", returncode=2)
+    with embedded_root() as root:
+        yield embedded_uri(root)
+
+
+@pytest.fixture(scope="session")
+def libvirt_session(uri: str) -> Iterator[Connection]:
+    """A connection that stays open for the whole run: the embedded driver lives as long as one does."""
+    with holdfast.connect(uri) as connection:
+        yield connection
+
+
+@pytest.fixture
+def connection(libvirt_session: Connection) -> Iterator[Connection]:
+    """The embedded libvirt without domains; what the test leaves behind is destroyed and undefined."""
+    yield libvirt_session
+    for domain in libvirt_session.domains():
+        persistent = domain.is_persistent()
+        if domain.is_active():
+            domain.destroy()
+        if persistent:
+            domain.undefine()
