@@ -1,1 +1,55 @@
-"""All decisions: one verb, one file. Each public function is one command of the CLI and one call of the Python API."""
+"""All decisions: one verb, one file. Each public function is one command of the CLI and one call of the Python API.
+
+``from holdfast import operations; operations.start(connection, "a")``: a function is imported when it is first used,
+so that a program that only lists domains does not pay for reading documents. :data:`OPERATIONS` is the whole list.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.operations.list_domains import list_domains as list_domains
+    from holdfast.operations.power import destroy as destroy
+    from holdfast.operations.power import reboot as reboot
+    from holdfast.operations.power import reset as reset
+    from holdfast.operations.power import resume as resume
+    from holdfast.operations.power import shutdown as shutdown
+    from holdfast.operations.power import start as start
+    from holdfast.operations.power import suspend as suspend
+
+OPERATIONS = {
+    "list_domains": "list_domains",
+    "start": "power",
+    "shutdown": "power",
+    "reboot": "power",
+    "reset": "power",
+    "destroy": "power",
+    "suspend": "power",
+    "resume": "power",
+}
+"""Public function → module of ``holdfast.operations`` that holds it. The imports above say the same to type checkers."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in OPERATIONS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{OPERATIONS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(OPERATIONS)
+
+
+class _Package(ModuleType):
+    """Keeps ``operations.diff`` the function: importing the module ``diff`` would put the module in its place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in OPERATIONS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
