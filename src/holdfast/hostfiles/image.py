@@ -1,0 +1,176 @@
+"""What a disk image says of itself, read from its first bytes only; no program is run and nothing is probed for use.
+
+The format of an image is always stated by the user. The header may only *refuse* what was stated: a guest that owns a
+raw disk can write a qcow2 header onto it that names any file of the host as its backing file, and whoever then lets
+the header choose the format hands that file to the guest.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.errors import Failed, NotFound, Refused, UsageError
+
+FORMATS = ("raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vhdx", "vpc", "parallels", "luks", "bochs", "dmg", "cloop")
+"""The formats that can be stated: what libvirt 9.0 and QEMU 7.2 both know for a disk."""
+
+HEADER_BYTES = 65536
+"""Enough for every magic number, and for a qcow2 header with its extensions and backing file name (first cluster)."""
+
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"QED\0", "qed"),
+    (0, b"KDMV", "vmdk"),
+    (0, b"COWD", "vmdk"),
+    (0, b"# Disk DescriptorFile", "vmdk"),
+    (0, b"vhdxfile", "vhdx"),
+    (0, b"conectix", "vpc"),
+    (0, b"LUKS\xba\xbe", "luks"),
+    (0, b"WithoutFreeSpace", "parallels"),
+    (0, b"WithouFreSpacExt", "parallels"),
+    (0, b"Bochs Virtual HD Image", "bochs"),
+    (0x40, b"\x7f\x10\xda\xbe", "vdi"),
+    (0x8001, b"CD001", "iso"),
+)
+_QCOW = b"QFI\xfb"
+_RAW_CONTENT = ("luks", "iso")
+"""What an honest raw disk may hold: a CD, or a disk that the guest encrypted as a whole. Neither names other files."""
+
+_BACKING_FORMAT = 0xE2792ACA
+_DATA_FILE_NAME = 0x44415441
+_END_OF_EXTENSIONS = 0
+_EXTERNAL_DATA_FILE = 1 << 2
+
+
+@dataclass(frozen=True)
+class Qcow2References:
+    """The other files a qcow2 header names: QEMU would open them for the guest. None where it names none."""
+
+    backing_file: str | None = None
+    backing_format: str | None = None
+    data_file: str | None = None
+
+
+def detect_format(header: bytes) -> str | None:
+    """The format whose published magic number ``header`` (the first bytes of an image) bears, "iso" included.
+
+    None when it bears none: then it can only be raw. For refusing, never for choosing.
+    """
+    if header.startswith(_QCOW) and len(header) >= 8:
+        version = struct.unpack_from(">I", header, 4)[0]
+        return "qcow" if version == 1 else "qcow2"
+    for offset, magic, name in _MAGIC:
+        if header.startswith(magic, offset):
+            return name
+    return None
+
+
+def qcow2_references(header: bytes) -> Qcow2References:
+    """The other files a qcow2 header names (QEMU's docs/interop/qcow2.txt). Raises Failed when it is cut or broken."""
+    try:
+        version, backing_offset, backing_size = struct.unpack_from(">IQI", header, 4)
+        incompatible, header_length = 0, 72
+        if version >= 3:
+            incompatible = struct.unpack_from(">Q", header, 72)[0]
+            header_length = struct.unpack_from(">I", header, 100)[0]
+        backing_format = data_file = None
+        offset = header_length
+        end = backing_offset or len(header)
+        while offset + 8 <= end:
+            kind, length = struct.unpack_from(">II", header, offset)
+            if kind == _END_OF_EXTENSIONS:
+                break
+            value = header[offset + 8 : offset + 8 + length].decode(errors="replace")
+            if kind == _BACKING_FORMAT:
+                backing_format = value
+            elif kind == _DATA_FILE_NAME:
+                data_file = value
+            offset += 8 + (length + 7) // 8 * 8
+        backing_file = None
+        if backing_offset:
+            if backing_offset + backing_size > len(header):
+                raise Failed("its qcow2 header is damaged: the backing file's name lies outside it")
+            backing_file = header[backing_offset : backing_offset + backing_size].decode(errors="replace")
+        if incompatible & _EXTERNAL_DATA_FILE and data_file is None:
+            data_file = "(unnamed)"
+    except struct.error as error:
+        raise Failed("its qcow2 header is cut off") from error
+    return Qcow2References(backing_file, backing_format, data_file)
+
+
+def read_header(path: str) -> bytes:
+    """The first 64 KiB of the image ``path``, a file or a block device.
+
+    Raises NotFound when there is none, Failed when it cannot be read or is something else (a folder, a socket).
+    """
+    try:
+        # Never wait: opening a FIFO would.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"there is no image {path}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise Failed(f"cannot read the image {path}: {reason}") from error
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+            raise Failed(f"{path} is neither a file nor a block device")
+        return os.read(descriptor, HEADER_BYTES)
+    except OSError as error:
+        raise Failed(f"cannot read the image {path}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def check_format(path: str, stated: str, trust: bool = False) -> None:
+    """Refuse the image ``path`` when its header contradicts the ``stated`` format, or names other files of the host.
+
+    ``trust`` accepts whatever the header says, for an image whose origin the user knows (``trust-format``). Raises
+    UsageError (no such format), NotFound (no such image), Failed (unreadable) and Refused (contradiction). Reads the
+    header only.
+    """
+    check_format_name(stated)
+    header = read_header(path)
+    if trust:
+        return
+    found = detect_format(header)
+    way_out = "if you know where this image comes from, add 'trust-format'"
+    if stated == "raw":
+        if found is not None and found not in _RAW_CONTENT:
+            raise Refused(
+                f"{path} was said to be raw, but begins like a {found} image",
+                f"say format={found} if that is what it is; {way_out}",
+            )
+        return
+    if found != stated:
+        what = f"begins like a {found} image" if found else f"does not begin like a {stated} image"
+        raise Refused(
+            f"{path} was said to be {stated}, but {what}", f"say format={found or 'raw'} if that is what it is"
+        )
+    if stated == "qcow2":
+        try:
+            references = qcow2_references(header)
+        except Failed as error:
+            raise Failed(f"cannot use {path}: {error.message}", error.hint) from error
+        if references.backing_file is not None and references.backing_format is None:
+            raise Refused(
+                f"{path} has the backing file {references.backing_file}, but does not say in which format that is",
+                f"state it: qemu-img rebase -u -b {references.backing_file} -F FORMAT {path}; {way_out}",
+            )
+        other = references.backing_file or references.data_file
+        if other is not None:
+            raise Refused(f"{path} makes QEMU open another file of this host for the guest: {other}", way_out)
+
+
+def check_format_name(stated: str) -> None:
+    """Raise UsageError unless ``stated`` is a disk format libvirt and QEMU know."""
+    if stated not in FORMATS:
+        raise UsageError(f"there is no disk format {stated!r}", f"one of {', '.join(FORMATS)}")
+
+
+def is_block_device(path: str) -> bool:
+    """True when ``path`` is a block device; False for anything else and for what does not exist."""
+    return Path(path).is_block_device()

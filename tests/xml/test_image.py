@@ -1,0 +1,129 @@
+"""Image headers: what is recognised, and what is refused because of it."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import Failed, NotFound, Refused, UsageError
+from holdfast.hostfiles.image import check_format, detect_format, qcow2_references
+
+
+def qcow2(backing: bytes = b"", backing_format: bytes = b"", data_file: bytes = b"", version: int = 3) -> bytes:
+    """A qcow2 header as QEMU's specification describes it, padded to a cluster."""
+    extensions = b""
+    for kind, value in ((0xE2792ACA, backing_format), (0x44415441, data_file)):
+        if value:
+            extensions += struct.pack(">II", kind, len(value)) + value.ljust((len(value) + 7) // 8 * 8, b"\0")
+    extensions += struct.pack(">II", 0, 0)
+    length = 104 if version == 3 else 72
+    offset = length + len(extensions) if backing else 0
+    head = struct.pack(">4sIQI", b"QFI\xfb", version, offset, len(backing)).ljust(72, b"\0")
+    if version == 3:
+        head += struct.pack(">QQQII", 4 if data_file else 0, 0, 0, 4, 104)
+    return (head + extensions + backing).ljust(65536, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (qcow2(), "qcow2"),
+        (qcow2(version=2), "qcow2"),
+        (b"QFI\xfb\0\0\0\1", "qcow"),
+        (b"QED\0", "qed"),
+        (b"KDMV\1\0\0\0", "vmdk"),
+        (b"COWD", "vmdk"),
+        (b"# Disk DescriptorFile\nversion=1", "vmdk"),
+        (b"<<< Oracle VM VirtualBox Disk Image >>>\n".ljust(64, b"\0") + b"\x7f\x10\xda\xbe", "vdi"),
+        (b"vhdxfile", "vhdx"),
+        (b"conectix", "vpc"),
+        (b"LUKS\xba\xbe\0\1", "luks"),
+        (b"WithoutFreeSpace", "parallels"),
+        (b"WithouFreSpacExt", "parallels"),
+        (b"\0" * 0x8001 + b"CD001", "iso"),
+        (b"\0" * 65536, None),
+        (b"", None),
+        (b"QFI", None),
+    ],
+)
+def test_magic_number_is_recognised(header: bytes, expected: str | None) -> None:
+    assert detect_format(header) == expected
+
+
+def test_qcow2_behind_raw_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "guest.raw"
+    image.write_bytes(qcow2(b"/etc/shadow", b"raw"))
+    with pytest.raises(Refused, match="was said to be raw, but begins like a qcow2 image"):
+        check_format(str(image), "raw")
+    check_format(str(image), "raw", trust=True)
+
+
+@pytest.mark.parametrize("content", [b"\0" * 0x8001 + b"CD001", b"LUKS\xba\xbe\0\2", b"", b"\x55\xaa" * 400])
+def test_what_an_honest_raw_disk_holds_is_accepted(tmp_path: Path, content: bytes) -> None:
+    image = tmp_path / "disk"
+    image.write_bytes(content)
+    check_format(str(image), "raw")
+
+
+def test_raw_behind_qcow2_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "disk"
+    image.write_bytes(b"\0" * 1024)
+    with pytest.raises(Refused, match="does not begin like a qcow2 image"):
+        check_format(str(image), "qcow2")
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (qcow2(b"/base", b"qcow2"), "makes QEMU open another file of this host for the guest: /base"),
+        (qcow2(b"/base", version=2), "does not say in which format"),
+        (qcow2(data_file=b"/etc/shadow"), "another file of this host for the guest: /etc/shadow"),
+    ],
+)
+def test_qcow2_that_names_other_files_is_refused(tmp_path: Path, header: bytes, sentence: str) -> None:
+    image = tmp_path / "disk.qcow2"
+    image.write_bytes(header)
+    with pytest.raises(Refused, match=sentence):
+        check_format(str(image), "qcow2")
+    check_format(str(image), "qcow2", trust=True)
+
+
+def test_plain_qcow2_is_accepted(tmp_path: Path) -> None:
+    image = tmp_path / "disk.qcow2"
+    image.write_bytes(qcow2())
+    check_format(str(image), "qcow2")
+
+
+def test_references_are_read_from_the_header() -> None:
+    references = qcow2_references(qcow2(b"base.img", b"raw", b"data.raw"))
+    assert (references.backing_file, references.backing_format, references.data_file) == ("base.img", "raw", "data.raw")
+
+
+@pytest.mark.parametrize("cut", [b"QFI\xfb\0\0\0\3", qcow2(b"/base", b"raw")[:112]])
+def test_cut_qcow2_header_is_one_sentence(tmp_path: Path, cut: bytes) -> None:
+    image = tmp_path / "disk.qcow2"
+    image.write_bytes(cut)
+    with pytest.raises(Failed, match="qcow2 header is"):
+        check_format(str(image), "qcow2")
+
+
+def test_missing_image_is_not_found(tmp_path: Path) -> None:
+    for path in (tmp_path / "nope", tmp_path / "nope" / "deeper"):
+        with pytest.raises(NotFound, match="there is no image"):
+            check_format(str(path), "raw")
+
+
+def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path in (str(tmp_path), str(fifo), "bad\0name"):
+        with pytest.raises(Failed):
+            check_format(path, "raw")
+
+
+def test_unknown_format_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no disk format 'qcow9'"):
+        check_format(str(tmp_path), "qcow9")
