@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from holdfast.cli.completion import complete_domains
 
 if TYPE_CHECKING:
     from holdfast.libvirtapi.connection import Connection
@@ -41,6 +43,9 @@ class Session:
 
 pass_session = click.make_pass_decorator(Session)
 
+domain_argument = click.argument("name", metavar="NAME", shell_complete=complete_domains)
+"""The domain a command is about, by name or UUID; completed by the shell."""
+
 output_option = click.option(
     "-o",
     "--output",
@@ -54,4 +59,13 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be
 
 def print_json(value: Any) -> None:
     """Print ``value`` as indented JSON on standard output."""
+    import json
+
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def log_to_stderr() -> None:
+    """Send the log of the libvirt calls to standard error (``-v``)."""
+    import logging
+
+    logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)

@@ -3,42 +3,113 @@
 from __future__ import annotations
 
 import importlib
-import logging
+import os
 import sys
+from typing import Any
 
 import click
 
 from holdfast import __version__
-from holdfast.cli.common import Session
+from holdfast.cli.common import Session, log_to_stderr
 from holdfast.errors import HoldfastError
 
 COMMANDS = {
-    "disk": "disk",
-    "interface": "interface",
-    "device": "device",
+    "Domains": {
+        "create": "create",
+        "list": "list_domains",
+        "show": "show",
+        "diff": "diff",
+        "xml": "document",
+        "delete": "delete",
+    },
+    "Power": {
+        "start": "power",
+        "shutdown": "power",
+        "reboot": "power",
+        "reset": "power",
+        "destroy": "power",
+        "suspend": "power",
+        "resume": "power",
+        "console": "console",
+    },
+    "Hardware": {
+        "disk": "disk",
+        "interface": "interface",
+        "device": "device",
+    },
+    "Lab": {
+        "demo": "demo",
+    },
 }
-"""Command name → module of ``holdfast.cli`` that holds it under that name. Imported only when it is called."""
+"""Section of the help → command → module of ``holdfast.cli`` that holds it. Imported only when it is called.
+
+The command object has the command's name, with a "_" behind it where that is a word of Python's (``list_``).
+"""
+
+_MODULES = {command: module for section in COMMANDS.values() for command, module in section.items()}
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are needed: ``holdfast list`` must not pay for lxml or rich."""
+class HoldfastGroup(click.Group):
+    """Imports a command when it is called (``holdfast list`` must not pay for lxml or rich) and reports every error."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All command names, in the order of COMMANDS."""
-        return list(COMMANDS)
+        return list(_MODULES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command; None when there is none of this name."""
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in _MODULES:
             return None
-        name = cmd_name.replace("-", "_")
-        command = getattr(importlib.import_module(f"holdfast.cli.{module}"), name)
+        try:
+            module = importlib.import_module(f"holdfast.cli.{_MODULES[cmd_name]}")
+        except ModuleNotFoundError:
+            return None
+        command = getattr(module, f"{cmd_name}_", None) or getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the commands by section."""
+        for section, names in COMMANDS.items():
+            commands = [(name, command) for name in names if (command := self.get_command(ctx, name))]
+            if commands:
+                with formatter.section(section):
+                    formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in commands])
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever goes wrong comes out as one sentence with its exit code."""
+        try:
+            return super().invoke(ctx)
+        except HoldfastError as error:
+            _report(error)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            ctx.exit(_without_reader())
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours: said in one sentence, in full with -v
+            if ctx.params["verbose"]:
+                import traceback
+
+                traceback.print_exc()
+            sentence = f"this should not have happened: {type(error).__name__}: {error}"
+            _report(HoldfastError(sentence, "run with -v for details, and report it"))
+            ctx.exit(HoldfastError.exit_code)
+
+
+def _report(error: HoldfastError) -> None:
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+
+
+def _without_reader() -> int:
+    """Drop what is still buffered for a reader that has gone (``| head``); returns the exit code, as for SIGPIPE."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
+@click.group(cls=HoldfastGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("-c", "--connect", "uri", metavar="URI", help="libvirt connection URI (default: libvirt's own).")
 @click.option("-r", "--readonly", is_flag=True, help="Connect read-only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say each libvirt call on standard error.")
@@ -51,23 +122,20 @@ def holdfast(ctx: click.Context, uri: str | None, readonly: bool, verbose: bool)
     5 partly done, 6 no connection.
     """
     if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
+        log_to_stderr()
     ctx.obj = ctx.with_resource(Session(uri, readonly))
 
 
 def main() -> None:
-    """Run the command line and exit with the documented code."""
+    """Run the command line and exit with the documented code; 130 after Ctrl-C, 141 when the reader has gone."""
     try:
-        holdfast.main(standalone_mode=False)
+        code = holdfast.main(prog_name="holdfast", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except HoldfastError as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        code = 130
+    except BrokenPipeError:
+        code = _without_reader()
+    sys.exit(code if isinstance(code, int) else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import libvirt
 from holdfast.errors import NoConnection, NotFound
@@ -41,15 +42,24 @@ class Connection:
     ) -> None:
         self.close()
 
+    @property
+    def is_local(self) -> bool:
+        """True when this libvirt runs on this machine, so that its files are ours to read: the URI names no host."""
+        return urlsplit(self.uri).hostname is None
+
     @translated
     def close(self) -> None:
         """Close the connection (virConnectClose)."""
         self._handle.close()
 
     @translated
-    def domain_states(self) -> list[DomainState]:
-        """All domains with their state, sorted by name, in one call (virConnectGetAllDomainStats, STATE)."""
-        stats = self._handle.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+    def domain_states(self, running: bool = False) -> list[DomainState]:
+        """All domains with their state, sorted by name, in one call (virConnectGetAllDomainStats, STATE).
+
+        ``running`` leaves out those without a QEMU; a paused domain has one.
+        """
+        which = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE if running else 0
+        stats = self._handle.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, which)
         found = [
             DomainState(handle.name(), handle.UUIDString(), STATES.get(values.get("state.state", 0), "unknown"))
             for handle, values in stats
@@ -89,6 +99,19 @@ class Connection:
     def domains(self) -> list[Domain]:
         """All domains, sorted by name (virConnectListAllDomains)."""
         return sorted((Domain(h) for h in self._handle.listAllDomains(0)), key=lambda domain: domain.name)
+
+    @translated
+    def image_users(self, paths: set[str]) -> list[Domain]:
+        """The domains that have one of ``paths`` as the image of a disk, in live while they run, else in config.
+
+        One bulk call for all domains (virConnectGetAllDomainStats, BLOCK).
+        """
+        stats = self._handle.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, 0)
+        return [
+            Domain(handle)
+            for handle, values in stats
+            if any(values.get(f"block.{index}.path") in paths for index in range(values.get("block.count", 0)))
+        ]
 
     @translated
     def define(self, document: str) -> Domain:

@@ -31,7 +31,7 @@ OPERATIONS = {
     "suspend": "power",
     "resume": "power",
 }
-"""Public function → module of ``holdfast.operations`` that holds it. The imports above say the same to type checkers."""
+"""Public function → module of ``holdfast.operations`` that holds it. The imports above tell type checkers."""
 
 
 def __getattr__(name: str) -> Any:
