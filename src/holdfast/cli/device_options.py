@@ -1,0 +1,101 @@
+"""``--disk path=/x.qcow2,format=qcow2`` and ``--interface network=default``: how such values are read.
+
+A click option takes :func:`parse_disk` or :func:`parse_interface` as its ``type``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from holdfast.cli.size import parse_size
+from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+
+DISK_HELP = (
+    "KEY=VALUE,… (a comma in a value is written twice). An existing image: path=/x.qcow2,format=qcow2 or "
+    "volume=POOL/NAME,format=…; a new one: size=20GiB, copy-from=/x,source-format=…, or overlay-of=/x,source-format=…, "
+    "with path=… or volume=POOL/NAME or pool=… for its place. Also bus=, serial=, target=, cache=, discard=, device=, "
+    "readonly, shareable, trust-format."
+)
+INTERFACE_HELP = "network=NAME, bridge=NAME or user; also model= (default virtio) and mac=."
+
+_DISK_WORDS = (
+    "path",
+    "pool",
+    "volume",
+    "format",
+    "copy-from",
+    "overlay-of",
+    "source-format",
+    "device",
+    "bus",
+    "target",
+    "serial",
+    "cache",
+    "discard",
+)
+_DISK_FLAGS = ("readonly", "shareable", "trust-format")
+
+
+def split(text: str) -> list[tuple[str, str | None]]:
+    """ "a=1,b" → [("a", "1"), ("b", None)]; a doubled comma stands for one. Raises click.BadParameter for a repeat."""
+    pairs: list[tuple[str, str | None]] = []
+    for part in re.split(r"(?<!,),(?!,)", text):
+        key, equals, value = part.replace(",,", ",").partition("=")
+        if any(key == other for other, _ in pairs):
+            raise click.BadParameter(f"{key!r} is given twice")
+        pairs.append((key.strip(), value if equals else None))
+    return pairs
+
+
+def parse_disk(text: str) -> DiskSpec:
+    """Read the value of ``--disk``. Raises click.BadParameter, and UsageError for words that make no sense together.
+
+    A value that begins with a slash is a path.
+    """
+    pairs = split(text)
+    if pairs[0][0].startswith("/") and pairs[0][1] is None:
+        pairs[0] = ("path", pairs[0][0])
+    fields: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in _DISK_FLAGS and value is None:
+            fields[key.replace("-", "_")] = True
+        elif key == "size" and value:
+            fields["size"] = parse_size(value)
+        elif key in _DISK_WORDS and value:
+            fields[key.replace("-", "_")] = value
+        else:
+            raise _unknown("disk", key, value, (*_DISK_WORDS, "size"), _DISK_FLAGS)
+    if "/" in fields.get("volume", "") and "pool" not in fields:
+        fields["pool"], _, fields["volume"] = fields["volume"].partition("/")
+    return DiskSpec(**fields)
+
+
+def parse_interface(text: str) -> InterfaceSpec:
+    """Read the value of ``--interface``. Raises click.BadParameter."""
+    fields: dict[str, str] = {}
+    for key, value in split(text):
+        if key == "user" and value is None and "kind" not in fields:
+            fields["kind"] = key
+        elif key in ("network", "bridge") and value and "kind" not in fields:
+            fields["kind"], fields["source"] = key, value
+        elif key in ("model", "mac") and value:
+            fields[key] = value
+        else:
+            raise _unknown("interface", key, value, ("network", "bridge", "model", "mac"), ("user",))
+    if "kind" not in fields:
+        raise click.BadParameter(f"{text!r} does not say what the interface is on: network=NAME, bridge=NAME or user")
+    return InterfaceSpec(**fields)
+
+
+def _unknown(
+    what: str, key: str, value: str | None, words: tuple[str, ...], flags: tuple[str, ...]
+) -> click.BadParameter:
+    if key in words and not value:
+        return click.BadParameter(f"{key} needs a value: {key}=…")
+    if key in flags and value is not None:
+        return click.BadParameter(f"{key} takes no value")
+    known = ", ".join(sorted((*words, *flags)))
+    return click.BadParameter(f"{key!r} is nothing that can be said of a {what}: {known}")

@@ -1,0 +1,146 @@
+"""The ``<disk>`` element: how one is made, where its image is, and which target name is free."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+
+from holdfast.domainxml.document import Element, element
+from holdfast.errors import UsageError
+
+_PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd"}
+BUSES = tuple(_PREFIXES)
+"""The buses a disk can sit on, as libvirt names them."""
+
+_SERIAL_LENGTH = {"virtio": 20, "sata": 20, "ide": 20, "usb": 20, "scsi": 36}
+"""How much of a serial the guest sees, in characters: QEMU cuts or refuses the rest (virtio VIRTIO_BLK_ID_BYTES)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an image is: the ``type`` of the disk and its ``<source>`` element (None: an empty CD drive)."""
+
+    type: str
+    element: Element | None
+
+
+def file_source(path: str) -> Source:
+    """An image in a file of the host."""
+    return Source("file", element("source", {"file": path}))
+
+
+def block_source(path: str) -> Source:
+    """A block device of the host."""
+    return Source("block", element("source", {"dev": path}))
+
+
+def volume_source(pool: str, volume: str) -> Source:
+    """A volume that only libvirt can reach, such as one in a pool on RBD."""
+    return Source("volume", element("source", {"pool": pool, "volume": volume}))
+
+
+def network_source(source: Element) -> Source:
+    """A ``<source protocol='…'>`` element as it is: RBD, iSCSI, NBD, with its hosts and secrets."""
+    return Source("network", copy.deepcopy(source))
+
+
+EMPTY = Source("file", None)
+"""A CD or floppy drive with nothing in it."""
+
+
+def new_disk(
+    source: Source,
+    *,
+    target: str,
+    bus: str = "virtio",
+    format: str = "raw",
+    device: str = "disk",
+    serial: str | None = None,
+    alias: str | None = None,
+    cache: str | None = None,
+    discard: str | None = None,
+    readonly: bool = False,
+    shareable: bool = False,
+    boot_order: int | None = None,
+) -> Element:
+    """A ``<disk>`` element, its children in the order in which libvirt prints them.
+
+    ``format`` is the image's stated format, ``device`` one of disk, cdrom, lun and floppy, ``cache`` and ``discard``
+    libvirt's words for the driver. Raises UsageError for a bus that there is none of, and for a serial that the guest
+    would not see as it was given.
+    """
+    if bus not in _PREFIXES:
+        raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
+    if serial is not None and len(serial) > _SERIAL_LENGTH.get(bus, 20):
+        raise UsageError(
+            f"the serial {serial!r} has {len(serial)} characters, a guest sees only {_SERIAL_LENGTH.get(bus, 20)} "
+            f"of a {bus} disk's"
+        )
+    driver = {"name": "qemu", "type": format, "cache": cache, "discard": discard}
+    disk = element("disk", {"type": source.type, "device": device})
+    disk.append(element("driver", {key: value for key, value in driver.items() if value is not None}))
+    if source.element is not None:
+        disk.append(copy.deepcopy(source.element))
+    disk.append(element("target", {"dev": target, "bus": bus}))
+    if readonly or device == "cdrom":
+        disk.append(element("readonly"))
+    if shareable:
+        disk.append(element("shareable"))
+    if serial is not None:
+        disk.append(element("serial", text=serial))
+    if boot_order is not None:
+        disk.append(element("boot", {"order": str(boot_order)}))
+    if alias is not None:
+        disk.append(element("alias", {"name": alias}))
+    return disk
+
+
+def next_target(bus: str, documents: Iterable[Element]) -> str:
+    """The first target name for ``bus`` ("vda", "sdb" …) that no disk of ``documents`` has."""
+    if bus not in _PREFIXES:
+        raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
+    taken = {target.get("dev") for document in documents for target in document.iterfind("devices/disk/target")}
+    return next(name for number in count() if (name := _PREFIXES[bus] + _letters(number)) not in taken)
+
+
+def _letters(number: int) -> str:
+    """0 → a, 25 → z, 26 → aa: as the guest's kernel and libvirt count disks."""
+    name = ""
+    number += 1
+    while number:
+        number, digit = divmod(number - 1, 26)
+        name = chr(ord("a") + digit) + name
+    return name
+
+
+def source_of(disk: Element) -> str | None:
+    """Where the image of a disk is, in one word: a path, ``POOL/VOLUME`` or ``rbd:NAME``; None for an empty drive."""
+    source = disk.find("source")
+    if source is None:
+        return None
+    path = source.get("file") or source.get("dev") or source.get("dir")
+    if path is not None:
+        return path
+    if source.get("pool") is not None:
+        return f"{source.get('pool')}/{source.get('volume')}"
+    if source.get("protocol") is not None:
+        return f"{source.get('protocol')}:{source.get('name', '')}"
+    return None
+
+
+def host_path(disk: Element) -> str | None:
+    """The file or block device of the host that a disk opens; None where libvirt reaches it in another way."""
+    return source_of(disk) if disk.get("type", "file") in ("file", "block") else None
+
+
+def stated_format(disk: Element) -> str:
+    """The format its ``<driver>`` states; raw where it states none, which is what libvirt takes it for."""
+    driver = disk.find("driver")
+    return (driver.get("type") if driver is not None else None) or "raw"
+
+
+def is_shared(disk: Element) -> bool:
+    """True when several domains may have this image at once: a CD, a read-only disk, or one marked shareable."""
+    return disk.get("device") == "cdrom" or disk.find("readonly") is not None or disk.find("shareable") is not None

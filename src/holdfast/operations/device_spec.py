@@ -1,0 +1,110 @@
+"""What a user can say of a disk or an interface to be made: typed values, checked for sense, without looking anywhere.
+
+``holdfast create`` and ``holdfast disk attach`` both start from these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskSpec:
+    """One disk. The image is an existing one (``path``, or ``pool`` and ``volume``) or a new one at that place.
+
+    New is an image with a ``size`` (bytes), one that is copied from the file ``copy_from``, or a qcow2 overlay over
+    ``overlay_of``; the latter two state the ``source_format`` of what they start from. ``format`` is that of the disk
+    itself: it must be stated for an existing image, and is qcow2 for a new one. ``trust_format`` takes what is stated
+    against an image's header. ``bus``, ``target``, ``serial`` None take the default, the next free and a new one.
+    """
+
+    path: str | None = None
+    pool: str | None = None
+    volume: str | None = None
+    format: str | None = None
+    size: int | None = None
+    copy_from: str | None = None
+    overlay_of: str | None = None
+    source_format: str | None = None
+    trust_format: bool = False
+    device: str = "disk"
+    bus: str | None = None
+    target: str | None = None
+    serial: str | None = None
+    cache: str | None = None
+    discard: str | None = None
+    readonly: bool = False
+    shareable: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        """True when the image is to be made."""
+        return not (self.size is None and self.copy_from is None and self.overlay_of is None)
+
+    def __post_init__(self) -> None:
+        for problem, hint in self._problems():
+            raise UsageError(problem, hint)
+
+    def _problems(self) -> list[tuple[str, str | None]]:
+        start = self.copy_from or self.overlay_of
+        wrong: list[tuple[bool, str, str | None]] = [
+            (bool(self.path and (self.pool or self.volume)), "a disk is at a path or in a pool, not both", None),
+            (bool(self.volume and not self.pool), "a volume needs its pool", "volume=POOL/VOLUME"),
+            (
+                bool(self.pool and not self.volume and not self.is_new),
+                "a disk in a pool needs the name of its volume",
+                "volume=POOL/VOLUME",
+            ),
+            (
+                not (self.is_new or self.path or self.volume or self.device in ("cdrom", "floppy")),
+                "a disk needs an image",
+                "path=/x.qcow2,format=qcow2 or pool=NAME,volume=NAME,format=… or size=20GiB",
+            ),
+            (
+                bool(self.copy_from and self.overlay_of),
+                "a disk is a copy or an overlay, not both",
+                "leave out copy-from or overlay-of",
+            ),
+            (
+                bool(start and self.source_format is None),
+                f"the format of {start} must be stated",
+                "add source-format=qcow2 or source-format=raw; Holdfast never guesses it from the image",
+            ),
+            (
+                bool(self.source_format and not start),
+                "source-format goes with copy-from or overlay-of",
+                "the format of the disk itself is format=",
+            ),
+            (
+                bool((self.path or self.volume) and not self.is_new and self.format is None and self.device != "cdrom"),
+                f"the format of {self.path or self.volume} must be stated",
+                "add format=qcow2 or format=raw; Holdfast never guesses it from the image",
+            ),
+            (
+                bool(self.overlay_of and self.format not in (None, "qcow2")),
+                f"an overlay is always qcow2, not {self.format}",
+                "leave out format=, or use copy-from",
+            ),
+            (self.size is not None and self.size <= 0, "a disk's size must be more than nothing", "size=20GiB"),
+        ]
+        paths = (("path", self.path), ("copy-from", self.copy_from), ("overlay-of", self.overlay_of))
+        wrong += [
+            (bool(path is not None and not path.startswith("/")), f"{key} must be absolute, not {path!r}", None)
+            for key, path in paths
+        ]
+        return [(problem, hint) for is_wrong, problem, hint in wrong if is_wrong]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterfaceSpec:
+    """One interface: ``kind`` network, bridge or user, the ``source`` it is on (None for user), model and MAC.
+
+    ``mac`` None takes a new one.
+    """
+
+    kind: str = "network"
+    source: str | None = None
+    model: str = "virtio"
+    mac: str | None = None

@@ -1,0 +1,91 @@
+"""How ``--disk``, ``--interface`` and sizes are read."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from holdfast.cli.device_options import parse_disk, parse_interface
+from holdfast.cli.size import parse_size
+from holdfast.errors import UsageError
+from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("path=/x.qcow2,format=qcow2", DiskSpec(path="/x.qcow2", format="qcow2")),
+        ("/x.raw,format=raw,readonly", DiskSpec(path="/x.raw", format="raw", readonly=True)),
+        ("size=20GiB,path=/n", DiskSpec(size=20 << 30, path="/n")),
+        ("path=/a,,b,format=raw", DiskSpec(path="/a,b", format="raw")),
+        ("volume=default/a.img,format=raw", DiskSpec(pool="default", volume="a.img", format="raw")),
+        ("size=1GiB,pool=p", DiskSpec(size=1 << 30, pool="p")),
+        (
+            "overlay-of=/base,source-format=raw,trust-format,bus=scsi",
+            DiskSpec(overlay_of="/base", source_format="raw", trust_format=True, bus="scsi"),
+        ),
+        ("path=/a=b,format=raw", DiskSpec(path="/a=b", format="raw")),
+    ],
+)
+def test_disk_is_read(text: str, expected: DiskSpec) -> None:
+    assert parse_disk(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is nothing that can be said of a disk"),
+        ("path=/x", "the format of /x must be stated"),
+        ("path=x,format=raw", "path must be absolute"),
+        ("path=/x,format=raw,colour=red", "'colour' is nothing that can be said of a disk"),
+        ("path=/x,path=/y,format=raw", "'path' is given twice"),
+        ("path=,format=raw", "path needs a value"),
+        ("path=/x,format=raw,readonly=yes", "readonly takes no value"),
+        ("size=20", "is no size"),
+        ("size=0GiB", "is not a possible size"),
+        ("copy-from=/x", "the format of /x must be stated"),
+        ("copy-from=/x,overlay-of=/y,source-format=raw", "a copy or an overlay"),
+        ("overlay-of=/x,source-format=raw,format=raw", "an overlay is always qcow2"),
+        ("path=/x,pool=p,volume=v,format=raw", "not both"),
+        ("volume=v,format=raw", "a volume needs its pool"),
+        ("pool=p,format=raw", "needs the name of its volume"),
+        ("path=/x,format=raw,source-format=raw", "source-format goes with"),
+        ("bus=virtio", "a disk needs an image"),
+    ],
+)
+def test_disk_that_makes_no_sense_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises((click.BadParameter, UsageError)) as caught:
+        parse_disk(text)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("network=default", InterfaceSpec(kind="network", source="default")),
+        ("bridge=br0,model=e1000e", InterfaceSpec(kind="bridge", source="br0", model="e1000e")),
+        ("user,mac=52:54:00:00:00:01", InterfaceSpec(kind="user", mac="52:54:00:00:00:01")),
+    ],
+)
+def test_interface_is_read(text: str, expected: InterfaceSpec) -> None:
+    assert parse_interface(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "model=virtio", "network", "network=a,bridge=b", "user=1", "user,user"])
+def test_interface_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        parse_interface(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2GiB", 2 << 30), ("512 MiB", 512 << 20), ("1.5g", 3 << 29), ("64K", 65536), ("1TiB", 1 << 40), ("7b", 7)],
+)
+def test_size_is_read(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "2", "GiB", "-1GiB", "2GB", "2GiBs", "1e3MiB", "0KiB", "9999999TiB", "0.1b"])
+def test_bad_size_is_a_usage_error(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        parse_size(text)

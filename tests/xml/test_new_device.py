@@ -1,0 +1,100 @@
+"""New ``<disk>`` and ``<interface>`` elements."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.domainxml.disk import (
+    EMPTY,
+    block_source,
+    file_source,
+    network_source,
+    new_disk,
+    next_target,
+    source_of,
+    volume_source,
+)
+from holdfast.domainxml.document import parse, same
+from holdfast.domainxml.interface import new_interface
+from holdfast.errors import UsageError
+
+
+def test_new_disk_says_what_was_asked_for() -> None:
+    disk = new_disk(
+        file_source("/x.qcow2"),
+        target="vdb",
+        format="qcow2",
+        serial="S1",
+        alias="ua-data",
+        cache="none",
+        discard="unmap",
+        shareable=True,
+        boot_order=2,
+    )
+    expected = parse(
+        "<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none' discard='unmap'/>"
+        "<source file='/x.qcow2'/><target dev='vdb' bus='virtio'/><shareable/><serial>S1</serial><boot order='2'/>"
+        "<alias name='ua-data'/></disk>"
+    )
+    assert same(disk, expected)
+
+
+def test_cdrom_is_readonly_and_may_be_empty() -> None:
+    disk = new_disk(EMPTY, target="sda", bus="sata", device="cdrom")
+    assert disk.find("readonly") is not None
+    assert disk.find("source") is None
+
+
+def test_source_is_named_in_one_word() -> None:
+    network = parse("<source protocol='rbd' name='p/i'><host name='h'/></source>")
+    sources = [file_source("/x"), block_source("/dev/x"), volume_source("p", "v"), network_source(network), EMPTY]
+    disks = [new_disk(source, target="vda") for source in sources]
+    assert [source_of(disk) for disk in disks] == ["/x", "/dev/x", "p/v", "rbd:p/i", None]
+    assert disks[3].find("source/host") is not None and network.find("host") is not None
+
+
+def test_serial_the_guest_would_not_see_whole_is_refused() -> None:
+    with pytest.raises(UsageError, match="21 characters, a guest sees only 20"):
+        new_disk(EMPTY, target="vda", serial="x" * 21)
+
+
+def test_next_target_is_free_in_all_documents() -> None:
+    one, two = (
+        parse(f"<domain><devices><disk><target dev='{name}'/></disk></devices></domain>") for name in ("vda", "vdb")
+    )
+    assert next_target("virtio", [one, two]) == "vdc"
+    assert next_target("sata", [one, two]) == "sda"
+    many = "".join(f"<disk><target dev='vd{chr(97 + i)}'/></disk>" for i in range(26))
+    assert next_target("virtio", [parse(f"<domain><devices>{many}</devices></domain>")]) == "vdaa"
+    with pytest.raises(UsageError, match="no disk bus 'floppy'"):
+        next_target("floppy", [])
+
+
+def test_new_interface_says_what_was_asked_for() -> None:
+    interface = new_interface("bridge", "br0", mac="52-54-00-AA-bb-01", model="e1000e", alias="ua-net0")
+    expected = parse(
+        "<interface type='bridge'><mac address='52:54:00:aa:bb:01'/><source bridge='br0'/><model type='e1000e'/>"
+        "<alias name='ua-net0'/></interface>"
+    )
+    assert same(interface, expected)
+
+
+def test_new_interface_gets_a_mac_of_its_own() -> None:
+    macs = [new_interface("user").find("mac").get("address") for _ in range(2)]  # type: ignore[union-attr]
+    assert macs[0] != macs[1]
+    assert all(str(mac).startswith("52:54:00:") for mac in macs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "mac"),
+    [
+        ("network", None, None),
+        ("user", "x", None),
+        ("tap", "x", None),
+        ("user", None, "52:54:00"),
+        ("user", None, "53:54:00:00:00:01"),
+    ],
+)
+def test_interface_that_makes_no_sense_is_refused(kind: str, source: str | None, mac: str | None) -> None:
+    with pytest.raises(UsageError):
+        new_interface(kind, source, mac=mac)
