@@ -17,7 +17,22 @@ import tempfile
 from pathlib import Path
 
 MARK = "HOLDFAST_ENCLOSURE"
-_DEVICES = ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "loop-control", "fuse", "vhost-net", "vsock", "vhost-vsock", "vfio/vfio", "net/tun"]
+_DEVICES = [
+    "null",
+    "zero",
+    "full",
+    "random",
+    "urandom",
+    "tty",
+    "ptmx",
+    "loop-control",
+    "fuse",
+    "vhost-net",
+    "vsock",
+    "vhost-vsock",
+    "vfio/vfio",
+    "net/tun",
+]
 
 
 @functools.cache
@@ -47,6 +62,11 @@ def kvm_works() -> bool:
         return False
 
 
+def acceleration() -> str:
+    """How guests run here: "kvm" or "emulation"."""
+    return os.environ.get(MARK) or ("kvm" if kvm_works() else "emulation")
+
+
 def enclosed() -> bool:
     """True inside an enclosure."""
     return MARK in os.environ
@@ -60,7 +80,7 @@ def enclose(command: list[str]) -> int:
     environment = {
         "LIBVIRT_LOG_OUTPUTS": "4:file:/dev/null",  # the embedded driver would log to our stderr
         **os.environ,
-        MARK: "kvm" if kvm_works() else "emulation",
+        MARK: acceleration(),
     }
     inside = [sys.executable, "-m", "holdfast_lab.enclosure", "--inside", *command]
     unshare = ["unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
@@ -71,7 +91,7 @@ def enclose(command: list[str]) -> int:
     return world.wait()
 
 
-def _private_dev() -> None:
+def private_dev() -> None:
     """Mount a /dev of our own over the machine's: without kvm unless it works."""
     wanted = [*_DEVICES, "kvm"] if os.environ[MARK] == "kvm" else _DEVICES
     run = functools.partial(subprocess.run, check=True)
@@ -92,7 +112,7 @@ def _private_dev() -> None:
         run(["umount", "-R", folder])
 
 
-def _private_accounts() -> None:
+def private_accounts() -> None:
     """Give libvirt the accounts it looks up even when told to use root (libvirt 9.0; Debian's package makes them)."""
     accounts = {
         "/etc/passwd": ["libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin"],
@@ -110,13 +130,28 @@ def _private_accounts() -> None:
                 subprocess.run(["mount", "--bind", copy.name, file], check=True)
 
 
+def private_tpm_authority() -> None:
+    """Hide the machine's own certificate authority for TPMs: swtpm_setup would make one and keep it there."""
+    folder = Path("/var/lib/swtpm-localca")
+    if folder.is_dir():
+        owner = folder.stat()
+        options = f"mode=750,uid={owner.st_uid},gid={owner.st_gid},size=1m"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tpm", str(folder)], check=True)
+
+
 def _inside(command: list[str]) -> int:
     """Be PID 1 of the enclosure: start the command and reap everything until it ends."""
-    _private_dev()
-    _private_accounts()
+    private_dev()
+    private_accounts()
+    private_tpm_authority()
     payload = subprocess.Popen(command)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: payload.send_signal(signal.SIGTERM))
+    return reap_until_exit(payload)
+
+
+def reap_until_exit(payload: subprocess.Popen[bytes]) -> int:
+    """As PID 1: wait for whatever ends, libvirt's daemonized QEMUs too; return the payload's exit status."""
     while True:
         pid, status = os.wait()
         if pid == payload.pid:

@@ -8,6 +8,7 @@ import pytest
 
 import holdfast
 from holdfast.libvirtapi.connection import Connection
+from holdfast_lab.daemon import private_host
 from holdfast_lab.embedded import embedded_root, embedded_uri
 from holdfast_lab.enclosure import enclosed
 
@@ -38,3 +39,10 @@ def connection(libvirt_session: Connection) -> Iterator[Connection]:
             domain.destroy()
         if persistent:
             domain.undefine()
+
+
+@pytest.fixture(scope="session")
+def daemon_uri() -> Iterator[str]:
+    """The URI of a private libvirtd, one per test process: it has storage pools and networks (slower than ``uri``)."""
+    with private_host() as host:
+        yield host.uri

@@ -1,0 +1,71 @@
+"""The lab's private libvirtd: it has what the embedded driver has not, and it is gone when its owner is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import libvirt
+from holdfast_lab.daemon import Host, private_host
+
+OWNER = """
+import sys, time
+from holdfast_lab.daemon import private_host
+with private_host() as host:
+    print(host.process.pid, host.folder, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    with private_host("kelp") as running:
+        yield running
+
+
+def test_has_a_hostname_and_an_identity_of_its_own(host: Host) -> None:
+    connection = libvirt.open(host.uri)
+    assert connection.getHostname() == "kelp"
+    assert connection.getCapabilities().split("<uuid>")[1].split("<")[0] == host.uuid
+    connection.close()
+
+
+def test_storage_pool_makes_a_volume_at_the_same_path_outside(host: Host) -> None:
+    connection = libvirt.open(host.uri)
+    pool = connection.storagePoolCreateXML(
+        f"<pool type='dir'><name>images</name><target><path>{host.images}</path></target></pool>"
+    )
+    pool.createXML("<volume><name>a.img</name><capacity unit='MiB'>1</capacity></volume>")
+    assert (host.images / "a.img").stat().st_size == 1024 * 1024
+    connection.close()
+
+
+def test_isolated_network_stays_in_the_host(host: Host) -> None:
+    connection = libvirt.open(host.uri)
+    connection.networkCreateXML(
+        "<network><name>lab</name><bridge name='hfbr0'/><ip address='192.0.2.1' netmask='255.255.255.0'>"
+        "<dhcp><range start='192.0.2.10' end='192.0.2.20'/></dhcp></ip></network>"
+    )
+    assert [network.name() for network in connection.listAllNetworks()] == ["lab"]
+    assert not Path("/sys/class/net/hfbr0").exists()
+    connection.close()
+
+
+def test_killed_owner_leaves_nothing() -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    pid, folder = owner.stdout.readline().split()
+    os.kill(owner.pid, signal.SIGKILL)
+    owner.wait()
+    deadline = time.monotonic() + 10
+    while Path("/proc", pid).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path("/proc", pid).exists()
+    assert not Path(folder).exists()
