@@ -15,6 +15,8 @@ from pathlib import Path
 QEMU_CONF = """\
 user = "root"
 group = "root"
+swtpm_user = "root"
+swtpm_group = "root"
 security_driver = "none"
 namespaces = [ ]
 cgroup_controllers = [ ]
