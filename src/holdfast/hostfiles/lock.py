@@ -1,31 +1,84 @@
-"""One command at a time on one domain: a lock file per domain UUID, freed by the kernel whatever happens."""
+"""One command at a time on one domain: a lock file per domain UUID, freed by the kernel whatever happens.
+
+The locks order the commands of one user on this machine, in threads and in processes. virsh and others do not ask, and
+neither does Holdfast under another user: libvirt itself keeps the single calls apart, and every operation reads afresh.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-_SYSTEM = Path("/run/holdfast/lock")
+from holdfast.errors import Failed
+
+_SYSTEM = Path("/run/holdfast")
+_PATIENCE = 1.5
+"""Seconds of waiting after which we say so."""
 
 
-def _folder() -> Path:
+def lock_folder() -> Path:
+    """Where the lock files of this user are: in /run for root, else in the user's own runtime directory or in /tmp."""
     if os.geteuid() == 0:
         return _SYSTEM
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(runtime or f"/tmp/holdfast-{os.geteuid()}") / "holdfast" / "lock"
+    return Path(runtime, "holdfast") if runtime else Path(f"/tmp/holdfast-{os.geteuid()}")
 
 
 @contextlib.contextmanager
 def domain_lock(uuid: str) -> Iterator[None]:
-    """Hold the lock of the domain ``uuid``; waits while another command holds it (flock(2), advisory).
+    """Hold the lock of the domain ``uuid``; waits while another command holds it, and logs a warning when it must.
 
-    It orders Holdfast's own commands on this machine, in threads and in processes; virsh and others do not ask.
+    Not reentrant: an operation that holds it must not call another one that takes it. Raises Failed when the lock
+    file cannot be made. (flock(2): advisory, ends with the process; the empty file stays until the next boot.)
     """
-    folder = _folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / uuid).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    file = _open(uuid)
+    try:
+        _acquire(file)
+        os.truncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
         yield
+    finally:
+        os.close(file)
+
+
+def _open(uuid: str) -> int:
+    folder = lock_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        # /tmp is everyone's: a folder or link that somebody else put there could make us write elsewhere.
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise Failed(
+                f"{folder} is not a folder of this user alone, so locks there prove nothing",
+                "remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+            )
+        return os.open(folder / uuid, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Failed(
+            f"cannot lock the domain: {folder}: {error.strerror}", "this user must be able to write there"
+        ) from error
+
+
+def _acquire(file: int) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        warning = threading.Timer(_PATIENCE, _say_waiting, [file])
+        warning.start()
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        finally:
+            warning.cancel()
+
+
+def _say_waiting(file: int) -> None:
+    import logging
+
+    holder = os.pread(file, 20, 0).decode() or "?"
+    # Where nobody has set up logging, Python prints this on standard error.
+    logging.getLogger("holdfast").warning("waiting for another holdfast command on this domain (process %s)", holder)

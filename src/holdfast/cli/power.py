@@ -1,0 +1,156 @@
+"""The power commands: start, shutdown, reboot, reset, destroy, suspend, resume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from holdfast.cli.common import (
+    Session,
+    domain_argument,
+    dry_run_option,
+    output_option,
+    pass_session,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from holdfast.operations.power import PowerChange
+
+
+@click.command()
+@domain_argument
+@click.option("--paused", is_flag=True, help="Leave the vCPUs stopped until 'holdfast resume'.")
+@dry_run_option
+@output_option
+@pass_session
+def start(session: Session, name: str, paused: bool, dry_run: bool, output: str) -> None:
+    """Start a domain that is shut off.
+
+    It starts from its config document as it stands, or continues from its managed-save image where it has one.
+    """
+    from holdfast.operations import power
+
+    change = power.start(session.connection, name, paused=paused, dry_run=dry_run)
+    source = "its managed-save image" if change.restored else "its config document"
+    rest = f"from {source}{', paused' if paused else ''}"
+    _report(change, output, would=f"start {rest}", done=f"started {rest}")
+
+
+@click.command()
+@domain_argument
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the guest to stop.",
+)
+@dry_run_option
+@output_option
+@pass_session
+def shutdown(session: Session, name: str, timeout: float, dry_run: bool, output: str) -> None:
+    """Press the power button and wait until the guest has stopped.
+
+    Exit code 5 when the guest still runs after the timeout: the button was pressed, and cannot be released again.
+    """
+    from holdfast.operations import power
+
+    change = power.shutdown(session.connection, name, timeout=timeout, dry_run=dry_run)
+    would = f"press the power button and wait up to {timeout:g} s"
+    _report(change, output, would=would, done="the guest has stopped")
+
+
+@click.command()
+@domain_argument
+@click.option("--hard", is_flag=True, help="Switch off and start again, whatever the guest is doing.")
+@dry_run_option
+@output_option
+@pass_session
+def reboot(session: Session, name: str, hard: bool, dry_run: bool, output: str) -> None:
+    """Ask the guest to reboot; with --hard switch it off and start it.
+
+    A hard reboot starts from the config document as it stands; none is generated. What the guest will find changed,
+    because config and live differ, is printed (look first with --dry-run). Exit code 5 when it is off and does not
+    start again.
+    """
+    from holdfast.operations import power
+
+    change = power.reboot(session.connection, name, hard=hard, dry_run=dry_run)
+    if hard:
+        start = "from its config document"
+        _report(change, output, would=f"switch off and start {start}", done=f"switched off and started {start}")
+    else:
+        _report(change, output, would="ask the guest to reboot", done="asked the guest to reboot")
+
+
+@click.command()
+@domain_argument
+@dry_run_option
+@output_option
+@pass_session
+def reset(session: Session, name: str, dry_run: bool, output: str) -> None:
+    """Press the reset button: the same hardware boots anew."""
+    from holdfast.operations import power
+
+    change = power.reset(session.connection, name, dry_run=dry_run)
+    _report(change, output, would="press the reset button", done="reset")
+
+
+@click.command()
+@domain_argument
+@dry_run_option
+@output_option
+@pass_session
+def destroy(session: Session, name: str, dry_run: bool, output: str) -> None:
+    """Switch off at once, as pulling the plug does. Its config document stays; 'holdfast delete' removes that."""
+    from holdfast.operations import power
+
+    change = power.destroy(session.connection, name, dry_run=dry_run)
+    _report(change, output, would="switch off at once", done="switched off")
+
+
+@click.command()
+@domain_argument
+@dry_run_option
+@output_option
+@pass_session
+def suspend(session: Session, name: str, dry_run: bool, output: str) -> None:
+    """Pause the vCPUs of a domain."""
+    from holdfast.operations import power
+
+    change = power.suspend(session.connection, name, dry_run=dry_run)
+    _report(change, output, would="pause its vCPUs", done="paused")
+
+
+@click.command()
+@domain_argument
+@dry_run_option
+@output_option
+@pass_session
+def resume(session: Session, name: str, dry_run: bool, output: str) -> None:
+    """Let a paused domain run again."""
+    from holdfast.operations import power
+
+    change = power.resume(session.connection, name, dry_run=dry_run)
+    _report(change, output, would="let its vCPUs run", done="running")
+
+
+def _report(change: PowerChange, output: str, *, would: str, done: str) -> None:
+    """Print what was ``done``, or in a dry run what it ``would`` do."""
+    if output == "json":
+        from dataclasses import asdict
+
+        print_json(asdict(change))
+        return
+    if change.dry_run:
+        click.echo(f"{change.name}: would {would} (now {change.before}); nothing was changed")
+    else:
+        gone = "; it was transient, and is gone" if change.after == "gone" else ""
+        click.echo(f"{change.name}: {done}{gone}")
+    if change.guest_changes:
+        click.echo("config and live differ; at this start the guest finds changed:")
+        for sentence in change.guest_changes:
+            click.echo(f"  {sentence}")

@@ -1,0 +1,208 @@
+"""Starting, stopping and pausing a domain. No document is ever written here: a hard reboot is destroy and start.
+
+Each operation holds the domain's lock while it looks and acts, and returns what it did as a :class:`PowerChange`.
+All raise NotFound without such a domain, Failed when its state does not allow the step (nothing was changed then), and
+LibvirtRefused, NoConnection as libvirt's answer demands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+
+GONE = "gone"
+"""The state after a transient domain has stopped: libvirt forgets it."""
+
+_DEAF = {
+    "paused": "'holdfast resume {name}' lets it run",
+    "pmsuspended": "'virsh dompmwakeup {name}' wakes it",
+}
+"""States in which a guest cannot answer a button, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class PowerChange:
+    """What a power operation did: the states before and after, in virsh's words (after: read back; also "gone").
+
+    ``guest_changes`` are sentences about what the guest finds changed at this cold start, because config and live
+    differed. ``dry_run``: nothing was done, so ``after`` equals ``before``.
+    """
+
+    name: str
+    uuid: str
+    before: str
+    after: str
+    dry_run: bool
+    restored: bool = False
+    """True when the start continues from a managed-save image instead of booting."""
+    guest_changes: tuple[str, ...] = ()
+
+
+def start(connection: Connection, name: str, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
+    """Start a domain that is shut off, from its config document or its managed-save image (virDomainCreateWithFlags).
+
+    ``paused`` leaves its vCPUs stopped until :func:`resume`.
+    """
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        before = domain.state()
+        if domain.is_active():
+            raise Failed(f"the domain {domain.name!r} is already running", _hint_if_paused(domain, before))
+        restored = domain.has_managed_save()
+        if not dry_run:
+            domain.start(paused)
+        return _change(domain, before, dry_run, restored=restored)
+
+
+def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run: bool = False) -> PowerChange:
+    """Press the power button and wait up to ``timeout`` seconds until the guest has stopped (virDomainShutdownFlags).
+
+    Other commands on this domain do not wait for the guest. Raises PartlyDone when the guest still runs at the end.
+    """
+    domain = connection.find_domain(name)
+    with domain.stopped() as stopped:
+        with domain_lock(domain.uuid):
+            before = _state_that_hears(domain)
+            if dry_run:
+                return _change(domain, before, dry_run)
+            domain.shutdown()
+        stopped.wait(timeout)
+    change = _change(domain, before, dry_run)
+    if change.after not in ("shut off", GONE):
+        raise PartlyDone(
+            f"the power button of {domain.name!r} was pressed; after {timeout:g} s the guest is still {change.after}",
+            f"wait for it or repeat 'holdfast shutdown {domain.name}'; "
+            f"'holdfast destroy {domain.name}' switches it off at once, as pulling the plug does",
+        )
+    return change
+
+
+def reboot(connection: Connection, name: str, *, hard: bool = False, dry_run: bool = False) -> PowerChange:
+    """Let the guest reboot itself; returns once it was asked (virDomainReboot).
+
+    ``hard``: switch off and start again from the config document as it stands, which nobody generates
+    (virDomainDestroyFlags, virDomainCreateWithFlags). Raises Refused for a transient domain, of which nothing would be
+    left to start, and for one with a managed-save image, which the start would restore over changed disks; PartlyDone
+    when it is off and does not start again.
+    """
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        if hard:
+            return _reboot_hard(domain, dry_run)
+        before = _state_that_hears(domain)
+        if not dry_run:
+            domain.reboot()
+        return _change(domain, before, dry_run)
+
+
+def _reboot_hard(domain: Domain, dry_run: bool) -> PowerChange:
+    before = _active_state(domain)
+    if not domain.is_persistent():
+        raise Refused(
+            f"the domain {domain.name!r} is transient: once switched off there is no config document to start it from",
+            f"'virsh dumpxml --security-info {domain.name}' shows the only document it has",
+        )
+    if domain.has_managed_save():
+        raise Refused(
+            f"the domain {domain.name!r} has a managed-save image: starting would restore that old memory",
+            f"'virsh managedsave-remove {domain.name}' drops it",
+        )
+    changes = _pending(domain)
+    if not dry_run:
+        domain.destroy()
+        try:
+            domain.start()
+        except HoldfastError as error:
+            raise PartlyDone(
+                f"the domain {domain.name!r} was switched off, but does not start again: {error.message}",
+                f"its config document is unchanged; remove the cause, then 'holdfast start {domain.name}'",
+            ) from error
+    return _change(domain, before, dry_run, guest_changes=changes)
+
+
+def reset(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
+    """Press the reset button: the same QEMU with the same hardware boots anew (virDomainReset)."""
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        before = _active_state(domain)
+        if not dry_run:
+            domain.reset()
+        return _change(domain, before, dry_run)
+
+
+def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
+    """Switch off at once, as pulling the plug does (virDomainDestroyFlags). The config document stays.
+
+    A transient domain, which has none, is gone afterwards.
+    """
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        before = _active_state(domain)
+        if not dry_run:
+            domain.destroy()
+        return _change(domain, before, dry_run)
+
+
+def suspend(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
+    """Pause the vCPUs; the guest notices only the time that passes (virDomainSuspend)."""
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        before = _active_state(domain)
+        if before == "paused":
+            raise Failed(f"the domain {domain.name!r} is already paused", _hint_if_paused(domain, before))
+        if not dry_run:
+            domain.suspend()
+        return _change(domain, before, dry_run)
+
+
+def resume(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
+    """Let a paused domain run again (virDomainResume)."""
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        before = _active_state(domain)
+        if before != "paused":
+            hint = _DEAF["pmsuspended"].format(name=domain.name) if before == "pmsuspended" else None
+            raise Failed(f"the domain {domain.name!r} is not paused, it is {before}", hint)
+        if not dry_run:
+            domain.resume()
+        return _change(domain, before, dry_run)
+
+
+def _active_state(domain: Domain) -> str:
+    """The state of a domain that must have a QEMU; Failed when it has none."""
+    if not domain.is_active():
+        raise Failed(f"the domain {domain.name!r} is not running", f"'holdfast start {domain.name}' starts it")
+    return domain.state()
+
+
+def _state_that_hears(domain: Domain) -> str:
+    """The state of a domain whose guest can answer a button; Failed when it cannot."""
+    state = _active_state(domain)
+    if state in _DEAF:
+        raise Failed(
+            f"the domain {domain.name!r} is {state}: its guest cannot answer", _DEAF[state].format(name=domain.name)
+        )
+    return state
+
+
+def _hint_if_paused(domain: Domain, state: str) -> str | None:
+    return _DEAF["paused"].format(name=domain.name) if state == "paused" else None
+
+
+def _pending(domain: Domain) -> tuple[str, ...]:
+    """What the guest sees differ between live and config, as sentences."""
+    return ()
+
+
+def _change(
+    domain: Domain, before: str, dry_run: bool, *, restored: bool = False, guest_changes: tuple[str, ...] = ()
+) -> PowerChange:
+    try:
+        after = domain.state()
+    except NotFound:
+        after = GONE
+    return PowerChange(domain.name, domain.uuid, before, after, dry_run, restored, guest_changes)
