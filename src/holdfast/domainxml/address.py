@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
 
@@ -67,3 +68,20 @@ def describe_address(device: Element) -> str | None:
         return "virtio-serial " + ":".join(address.get(part, "0") for part in ("controller", "bus", "port"))
     rest = ",".join(f"{key}={value}" for key, value in sorted(address.attrib.items()) if key != "type")
     return f"{kind} {rest}".strip()
+
+
+def address_of(device: Element) -> Element | None:
+    """The ``<address>`` of a device as an element, of whatever kind; None when it has none (yet)."""
+    address = device.find("address")
+    return address if address is not None and len(address.attrib) > 1 else None
+
+
+def with_address(device: Element, address: Element) -> Element:
+    """A copy of ``device`` that asks for ``address``."""
+    placed = copy.deepcopy(device)
+    for old in placed.findall("address"):
+        placed.remove(old)
+    wanted = copy.deepcopy(address)
+    wanted.tail = None
+    placed.append(wanted)
+    return placed

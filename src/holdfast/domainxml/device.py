@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.address import describe_address, pci_address
+from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.document import Element, devices
 
 USER_ALIAS = "ua-"
@@ -64,5 +64,21 @@ def find_device(domain: Element, wanted: Element) -> Element | None:
             return device
     for device in devices(domain):
         if identity(device) == identity(wanted):
+            return device
+    return None
+
+
+def lookup(domain: Element, name: str, tag: str | None = None) -> Element | None:
+    """The device of ``domain`` that a person means by ``name``: target, MAC, alias or PCI address; None if none.
+
+    ``tag`` limits the search to one kind of element.
+    """
+    place = PciAddress.parse(name)
+    for device in devices(domain):
+        if tag is not None and device.tag != tag:
+            continue
+        if name in (label(device), alias(device)) or name.lower() == label(device):
+            return device
+        if place is not None and pci_address(device) == place:
             return device
     return None

@@ -39,9 +39,8 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     if element.getroottree().docinfo.doctype:
         raise InvalidDocument("the document has a DOCTYPE, which libvirt documents never have", line=1)
     if root is not None and element.tag != root:
-        raise InvalidDocument(
-            f"line {element.sourceline}: expected <{root}>, found <{element.tag}>", line=element.sourceline
-        )
+        line = element.sourceline
+        raise InvalidDocument(f"line {line}: expected <{root}>, found <{element.tag!s}>", line=line)
     return element
 
 

@@ -174,3 +174,8 @@ def check_format_name(stated: str) -> None:
 def is_block_device(path: str) -> bool:
     """True when ``path`` is a block device; False for anything else and for what does not exist."""
     return Path(path).is_block_device()
+
+
+def real_path(path: str) -> str:
+    """``path`` without symbolic links: two names of one image come out equal."""
+    return str(Path(path).resolve())

@@ -1,0 +1,44 @@
+"""The ``<controller>`` element: which controller a device sits on, and which one a document lacks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from holdfast.domainxml.address import address_of
+from holdfast.domainxml.document import Element, element
+
+
+def _seat(device: Element) -> tuple[str, str] | None:
+    """Type and index of the controller that the address of ``device`` names; None where it names none."""
+    address = address_of(device)
+    kind = None if address is None else address.get("type")
+    if address is None or kind not in ("drive", "virtio-serial"):
+        return None
+    target = device.find("target")
+    bus = target.get("bus") if kind == "drive" and target is not None else kind
+    return bus or "scsi", address.get("controller", "0")
+
+
+def has_controller(domain: Element, device: Element) -> bool:
+    """True unless the address of ``device`` names a SCSI, SATA, IDE or virtio-serial controller ``domain`` lacks."""
+    seat = _seat(device)
+    if seat is None:
+        return True
+    kind, index = seat
+    return any(
+        controller.get("type") == kind and controller.get("index") == index
+        for controller in domain.iterfind("devices/controller")
+    )
+
+
+def missing_controller(device: Element, documents: Iterable[Element]) -> Element | None:
+    """The virtio-scsi controller that a SCSI disk needs where no document has any SCSI controller; None otherwise.
+
+    libvirt 9.0 would bring an lsilogic one on a chain of bridges of its own, which a running guest cannot get.
+    """
+    target = device.find("target")
+    if device.tag != "disk" or target is None or target.get("bus") != "scsi":
+        return None
+    if any(document.find("devices/controller[@type='scsi']") is not None for document in documents):
+        return None
+    return element("controller", {"type": "scsi", "index": "0", "model": "virtio-scsi"})

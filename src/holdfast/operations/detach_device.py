@@ -1,0 +1,147 @@
+"""Detach a device from live and config, with the guest's answer.
+
+libvirt's live detach only asks the guest and returns after five seconds whatever it answered (9.0). So the answer is
+listened for, both documents are read back, and a device that the guest has not released is recorded in our metadata:
+the next start is without it, and repeating the detach finishes it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.device import alias, describe, label, lookup
+from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.metadata import Releasing
+from holdfast.errors import HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.documents import Documents, read
+
+RELEASE_TIMEOUT = 20.0
+"""Seconds to wait for the guest unless told otherwise; a busy Linux guest answers in well under one."""
+
+
+@dataclass(frozen=True)
+class Detached:
+    """What a detach did: the element that went, its label, and the documents it went from."""
+
+    device: str
+    label: str
+    definitions: tuple[Definition, ...]
+
+
+def detach_device(
+    connection: Connection,
+    name: str,
+    device: str,
+    *,
+    tag: str | None = None,
+    config_only: bool = False,
+    timeout: float = RELEASE_TIMEOUT,
+    dry_run: bool = False,
+) -> Detached:
+    """Detach ``device`` from the domain ``name``, in live and config alike where it runs.
+
+    ``device`` is a disk's target, a MAC address, an alias or a PCI address, of an element ``tag`` where that is given.
+    ``config_only`` takes it away at the next start. ``timeout`` is in seconds.
+
+    Raises NotFound (4) when the domain has no such device, PartlyDone (5) when the guest does not release it in time
+    or refuses to: config is without it then, and repeating the detach finishes. (virDomainDetachDeviceFlags)
+    """
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        before = read(domain)
+        found = {
+            definition: match
+            for definition, document in before.all().items()
+            if (match := lookup(document, device, tag)) is not None
+        }
+        if config_only:
+            found.pop(Definition.LIVE, None)
+        released = _released(before, device, tag)
+        if not found and released is None:
+            raise _not_found(domain, before, device, tag, config_only)
+        if not dry_run and released is not None:
+            _record(domain, released, still_there=False)
+        if not dry_run and found:
+            _detach(domain, found, timeout)
+    gone = next(iter(found.values()), None)
+    return Detached("" if gone is None else serialize(gone), device if gone is None else label(gone), tuple(found))
+
+
+def _released(before: Documents, device: str, tag: str | None) -> Releasing | None:
+    """The record of a detach that the guest did not answer, when the device is gone from live by now."""
+    if before.config is None:
+        return None
+    for entry in metadata.releasing(before.config):
+        matches = device.lower() in (entry.label, entry.alias) and tag in (None, entry.tag)
+        if matches and (before.live is None or lookup(before.live, entry.alias, entry.tag) is None):
+            return entry
+    return None
+
+
+def _not_found(domain: Domain, before: Documents, device: str, tag: str | None, config_only: bool) -> HoldfastError:
+    documents = [document for definition, document in before.all().items() if definition is Definition.CONFIG]
+    if config_only and before.live is not None and lookup(before.live, device, tag) is not None:
+        return Refused(
+            f"{device} of {domain.name!r} is in live only: config has nothing to detach", "leave out --config"
+        )
+    names = sorted({label(item) for document in documents for item in document.iterfind(f"devices/{tag or '*'}")})
+    return NotFound(
+        f"the domain {domain.name!r} has no {tag or 'device'} {device!r}, neither in live nor in config",
+        f"it has {', '.join(names)}" if tag and names else "'holdfast show' lists its devices",
+    )
+
+
+def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) -> None:
+    """Ask the guest, take the device out of config, and wait for the answer.
+
+    Live comes first: where libvirt refuses it, nothing has changed. Config follows at once, because the wish is the
+    user's and does not depend on the guest.
+    """
+    live, config = found.get(Definition.LIVE), found.get(Definition.CONFIG)
+    if live is None:
+        if config is not None:
+            domain.detach(serialize(config), Definition.CONFIG)
+        return
+    name = alias(live) or ""
+    with domain.device_removal(name) as removal:
+        deadline = time.monotonic() + timeout
+        domain.detach(serialize(live), Definition.LIVE)
+        if config is not None:
+            domain.detach(serialize(config), Definition.CONFIG)
+        if _is_gone(domain, live) or removal.wait(max(0.0, deadline - time.monotonic())) == "removed":
+            _record(domain, _entry(live), still_there=False)
+            return
+    if _is_gone(domain, live):
+        _record(domain, _entry(live), still_there=False)
+        return
+    _record(domain, _entry(live), still_there=True)
+    why = "refused to release" if removal.outcome == "refused" else "has not released"
+    paused = domain.state() == "paused"
+    raise PartlyDone(
+        f"the guest {why} {describe(live)}; config is without it, so it goes with the next start at the latest",
+        f"{'the domain is paused: resume it, then ' if paused else ''}repeat the detach to finish it",
+    )
+
+
+def _is_gone(domain: Domain, device: Element) -> bool:
+    """True when live no longer has ``device``: the event may have come before libvirt's call returned."""
+    return read(domain).find(Definition.LIVE, device) is None
+
+
+def _entry(device: Element) -> Releasing:
+    return Releasing(str(device.tag), label(device), alias(device) or "")
+
+
+def _record(domain: Domain, entry: Releasing, *, still_there: bool) -> None:
+    """Write or remove the record of a device that the guest still holds, in every document the domain has."""
+    documents = read(domain).all()
+    for definition in documents:
+        old = domain.metadata(metadata.URI, definition)
+        new = (metadata.with_releasing if still_there else metadata.without_releasing)(old, entry)
+        if new != old:
+            domain.set_metadata(new, metadata.PREFIX, metadata.URI, definition)

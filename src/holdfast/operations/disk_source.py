@@ -1,0 +1,37 @@
+"""Is this image fit to be given to a guest? Asked before every attach of a disk, and before a domain is created."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.disk import host_path, is_shared, stated_format
+from holdfast.domainxml.document import Element, parse
+from holdfast.errors import Refused
+from holdfast.hostfiles.image import check_format, real_path
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+
+
+def check_source(connection: Connection, uuid: str | None, device: Element, *, trust_format: bool = False) -> None:
+    """Refuse a disk whose image is missing, unreadable, not of the stated format, or in use by another domain.
+
+    ``uuid`` is the domain that is to have it, None for one that does not exist yet. Anything but a disk with a file or
+    block device passes. Over a remote connection only the use by other domains can be seen, not the file.
+    """
+    path = host_path(device) if device.tag == "disk" else None
+    if path is None:
+        return
+    names = {path}
+    if connection.is_local:
+        check_format(path, stated_format(device), trust_format)
+        names.add(real_path(path))
+    if is_shared(device):
+        return
+    for domain in connection.image_users(names):
+        if domain.uuid == uuid:
+            continue
+        document = parse(domain.xml(Definition.LIVE))
+        for disk in document.iterfind("devices/disk"):
+            if host_path(disk) in names and not is_shared(disk):
+                raise Refused(
+                    f"the image {path} is in use by the domain {domain.name!r}",
+                    "detach it there first, or mark the disk <shareable/> in both",
+                )

@@ -1,0 +1,50 @@
+"""Reading both documents of a domain afresh: what every operation on a device starts and ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml.device import describe, find_device
+from holdfast.domainxml.document import Element, canonical, devices, parse
+from holdfast.errors import NotFound
+from holdfast.libvirtapi.domain import Definition, Domain
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The two documents of a domain, parsed. ``live`` is None while it is shut off, ``config`` of a transient one."""
+
+    live: Element | None
+    config: Element | None
+
+    def find(self, definition: Definition, device: Element) -> Element | None:
+        """The device that is the same as ``device`` in one of the documents; None when it has none."""
+        document = self.all().get(definition)
+        return None if document is None else find_device(document, device)
+
+    def changed_since(self, before: Documents, definition: Definition) -> list[str]:
+        """The devices of one document that are new, gone or different since ``before``, each in one line."""
+        then, now = before.all().get(definition), self.all().get(definition)
+        old, new = _described(then), _described(now)
+        return sorted({(old | new)[form] for form in old.keys() ^ new.keys()})
+
+    def all(self) -> dict[Definition, Element]:
+        """The documents that exist, live first."""
+        both = {Definition.LIVE: self.live, Definition.CONFIG: self.config}
+        return {definition: document for definition, document in both.items() if document is not None}
+
+
+def _described(document: Element | None) -> dict[bytes, str]:
+    return {} if document is None else {canonical(device): describe(device) for device in devices(document)}
+
+
+def read(domain: Domain) -> Documents:
+    """Read the documents that ``domain`` has now.
+
+    Raises NotFound when it vanished in between. (virDomainGetXMLDesc)
+    """
+    live = parse(domain.xml(Definition.LIVE)) if domain.is_active() else None
+    config = parse(domain.xml(Definition.CONFIG)) if domain.is_persistent() else None
+    if live is None and config is None:
+        raise NotFound(f"the domain {domain.name!r} is gone", "'holdfast list' shows what is there")
+    return Documents(live, config)

@@ -1,0 +1,63 @@
+"""Small domains for tests: documents as text, defined on the real libvirt of the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holdfast.domainxml.address import PciAddress, pci_address
+from holdfast.domainxml.device import label
+from holdfast.domainxml.document import devices, parse
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+
+LIVE, CONFIG = Definition.LIVE, Definition.CONFIG
+
+
+def domain_xml(name: str = "a", machine: str = "q35", ports: int = 8, extra: str = "") -> str:
+    """A domain without disks; with ``ports`` root ports on q35. The balloon takes the first place."""
+    root_ports = "<controller type='pci' index='0' model='pcie-root'/>" + "".join(
+        f"<controller type='pci' index='{index}' model='pcie-root-port'/>" for index in range(1, ports + 1)
+    )
+    return f"""<domain type='qemu'>
+  <name>{name}</name><memory unit='MiB'>64</memory>
+  <os><type machine='{machine}'>hvm</type></os><features><acpi/></features>
+  <devices>{root_ports if machine == "q35" else ""}
+    <controller type='usb' model='none'/><memballoon model='virtio'/>{extra}
+  </devices></domain>"""
+
+
+def running(connection: Connection, *args: str, **kwargs: str | int) -> Domain:
+    """A started, paused domain: QEMU runs, the guest does not."""
+    domain = connection.define(domain_xml(*args, **kwargs))  # type: ignore[arg-type]
+    domain.start(paused=True)
+    return domain
+
+
+def image(folder: Path, name: str) -> Path:
+    """An empty raw image of 1 MiB."""
+    path = folder / f"{name}.img"
+    with path.open("wb") as file:
+        file.truncate(1024 * 1024)
+    return path
+
+
+def disk_xml(folder: Path, name: str, target: str | None = None, extra: str = "", bus: str = "virtio") -> str:
+    """A raw disk on an image of its own."""
+    dev = f"dev='{target}'" if target else ""
+    return (
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{image(folder, name)}'/>"
+        f"<target {dev} bus='{bus}'/>{extra}</disk>"
+    )
+
+
+def places(domain: Domain, definition: Definition) -> dict[str, PciAddress | None]:
+    """Label → PCI address of every device in one document."""
+    return {label(device): pci_address(device) for device in devices(parse(domain.xml(definition)))}
+
+
+def place(domain: Domain, name: str) -> PciAddress:
+    """Where the device ``name`` stands, which must be the same in live and config."""
+    live, config = places(domain, LIVE)[name], places(domain, CONFIG)[name]
+    assert live == config
+    assert live is not None
+    return live

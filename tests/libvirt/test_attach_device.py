@@ -1,0 +1,281 @@
+"""Attach: live and config end with the device at one address, whatever stands beside it. On q35 and on i440fx.
+
+Each case has the stock call beside it, which diverges or leaves something behind.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.document import parse, same
+from holdfast.errors import Failed, HoldfastError, InvalidDocument, NotFound, Refused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.attach_device import NoFreePlace, attach_device
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running
+
+MACHINES = ["q35", "pc"]
+both_machines = pytest.mark.parametrize("machine", MACHINES)
+
+
+def assert_agree(domain: object) -> None:
+    assert places(domain, LIVE) == places(domain, CONFIG)  # type: ignore[arg-type]
+
+
+@both_machines
+def test_attached_disk_has_one_address_and_serial_in_both(connection: Connection, tmp_path: Path, machine: str) -> None:
+    domain = running(connection, machine=machine)
+    attached = attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    assert attached.label == "vda"
+    assert attached.definitions == (LIVE, CONFIG)
+    assert f"pci {place(domain, 'vda')}" == attached.address
+    serials = {parse(domain.xml(which)).findtext("devices/disk/serial") for which in (LIVE, CONFIG)}
+    assert len(serials) == 1
+    assert serials != {None}
+
+
+@both_machines
+def test_attached_interface_has_one_mac_in_both(connection: Connection, machine: str) -> None:
+    domain = running(connection, machine=machine)
+    attached = attach_device(connection, "a", "<interface type='user'><model type='virtio'/></interface>")
+    assert place(domain, attached.label)
+
+
+@both_machines
+def test_config_only_neighbour_does_not_make_the_next_attach_diverge(
+    connection: Connection, tmp_path: Path, machine: str
+) -> None:
+    domain = running(connection, machine=machine)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"), config_only=True)
+    attach_device(connection, "a", disk_xml(tmp_path, "two"))
+    assert place(domain, "vdb")
+    assert "vda" not in places(domain, LIVE)
+
+
+@both_machines
+def test_stock_attach_beside_a_config_only_neighbour_diverges(
+    connection: Connection, tmp_path: Path, machine: str
+) -> None:
+    domain = running(connection, machine=machine)
+    domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
+    for which in (LIVE, CONFIG):
+        domain.attach(disk_xml(tmp_path, "two", "vdb"), which)
+    assert places(domain, LIVE)["vdb"] != places(domain, CONFIG)["vdb"]
+
+
+@both_machines
+def test_live_only_neighbour_does_not_make_the_next_attach_diverge(
+    connection: Connection, tmp_path: Path, machine: str
+) -> None:
+    domain = running(connection, machine=machine)
+    domain.attach(disk_xml(tmp_path, "one", "vda"), LIVE)
+    attached = attach_device(connection, "a", disk_xml(tmp_path, "two"))
+    assert attached.label == "vdb"
+    assert place(domain, "vdb") != places(domain, LIVE)["vda"]
+
+
+@both_machines
+def test_unreleased_neighbour_keeps_its_place(connection: Connection, tmp_path: Path, machine: str) -> None:
+    domain = running(connection, machine=machine)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    unreleased = place(domain, "vda")
+    domain.detach(disk_xml(tmp_path, "one", "vda"), CONFIG)
+    attached = attach_device(connection, "a", disk_xml(tmp_path, "two"))
+    assert attached.label == "vdb"
+    assert place(domain, "vdb") != unreleased
+
+
+def test_last_slot_of_i440fx_is_used_without_a_stray_bridge(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection, machine="pc")
+    count = 0
+    with pytest.raises(NoFreePlace) as refused:
+        while True:
+            before = domain.xml(CONFIG)
+            attach_device(connection, "a", disk_xml(tmp_path, f"disk{count}"))
+            count += 1
+    assert count == 29
+    assert_agree(domain)
+    assert "0 of them free" in refused.value.message
+    assert same(parse(before), parse(domain.xml(CONFIG)))
+    assert "pci-bridge" not in domain.xml(CONFIG)
+
+
+def test_stock_attach_to_the_last_slot_of_i440fx_diverges(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection, machine="pc")
+    for count in range(28):
+        attach_device(connection, "a", disk_xml(tmp_path, f"disk{count}"))
+    domain.attach(disk_xml(tmp_path, "last", "vdzz"), CONFIG)
+    assert "pci-bridge" in domain.xml(CONFIG)
+
+
+def test_without_a_free_port_nothing_changes(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection, ports=3)
+    for count in range(2):
+        attach_device(connection, "a", disk_xml(tmp_path, f"disk{count}"))
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    with pytest.raises(NoFreePlace) as refused:
+        attach_device(connection, "a", disk_xml(tmp_path, "more"))
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+    assert refused.value.exit_code == 3
+    assert "live has 3, 0 of them free" in refused.value.message
+    assert "--config" in (refused.value.hint or "")
+    attach_device(connection, "a", disk_xml(tmp_path, "more"), config_only=True)
+
+
+def test_stock_attach_without_a_free_port_leaves_a_stray_port(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection, ports=2)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    before = len(places(domain, CONFIG))
+    domain.attach(disk_xml(tmp_path, "more", "vdb"), CONFIG)
+    with pytest.raises(Failed, match="Only PCI buses up to 2 are available"):
+        domain.attach(
+            disk_xml(tmp_path, "more", "vdb", "<address type='pci' bus='0x03' slot='0x00'/>"),
+            LIVE,
+        )
+    domain.detach(disk_xml(tmp_path, "more", "vdb"), CONFIG)
+    assert len(places(domain, CONFIG)) == before + 1
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_device_whose_controller_live_cannot_get_is_refused_without_a_trace(
+    connection: Connection, machine: str
+) -> None:
+    domain = running(connection, machine=machine)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    channel = "<channel type='null'><target type='virtio' name='org.example.0'/></channel>"
+    with pytest.raises(HoldfastError) as refused:
+        attach_device(connection, "a", channel)
+    assert refused.value.exit_code in (1, 3)
+    assert "--config" in (refused.value.hint or "")
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+    attached = attach_device(connection, "a", channel, config_only=True)
+    assert any("virtio-serial" in controller for controller in attached.brought)
+
+
+def test_scsi_disk_brings_its_controller_to_both_at_one_address(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    attached = attach_device(connection, "a", disk_xml(tmp_path, "one", bus="scsi"))
+    assert attached.label == "sda"
+    assert_agree(domain)
+    assert parse(domain.xml(LIVE)).find("devices/controller[@type='scsi']").get("model") == "virtio-scsi"  # type: ignore[union-attr]
+
+
+def test_refusal_by_qemu_undoes_config(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    before = domain.xml(CONFIG)
+    broken = image(tmp_path, "broken")
+    xml = disk_xml(tmp_path, "one").replace("raw", "qcow2").replace(str(tmp_path / "one.img"), str(broken))
+    with pytest.raises(Failed):
+        attach_device(connection, "a", xml, trust_format=True)
+    assert domain.xml(CONFIG) == before
+    assert "vda" not in places(domain, LIVE)
+
+
+def test_repeating_an_attach_that_stopped_after_config_finishes_it(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"), config_only=True)
+    attached = attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    assert attached.label == "vda"
+    assert place(domain, "vda")
+    with pytest.raises(Refused, match="is taken"):
+        attach_device(connection, "a", disk_xml(tmp_path, "one"))
+
+
+def test_explicit_address_is_used_in_both(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    attach_device(connection, "a", disk_xml(tmp_path, "one", "vda", "<address type='pci' bus='0x07' slot='0x00'/>"))
+    assert str(place(domain, "vda")) == "0000:07:00.0"
+    with pytest.raises(Refused, match="the address 0000:07:00.0 is taken: disk vda"):
+        attach_device(connection, "a", disk_xml(tmp_path, "two", "vdb", "<address type='pci' bus='0x07' slot='0x00'/>"))
+
+
+@pytest.mark.parametrize("what", ["target", "MAC address", "alias", "image"])
+def test_duplicates_are_refused(connection: Connection, tmp_path: Path, what: str) -> None:
+    domain = running(connection)
+    nic = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>{}</interface>"
+    first, second = {
+        "target": (disk_xml(tmp_path, "one", "vda"), disk_xml(tmp_path, "two", "vda")),
+        "MAC address": (nic.format(""), nic.format("").upper().replace("INTERFACE", "interface").lower()),
+        "alias": (
+            nic.format("<alias name='ua-x'/>"),
+            nic.format("<alias name='ua-x'/>").replace("00:01", "00:02"),
+        ),
+        "image": (disk_xml(tmp_path, "one", "vda"), disk_xml(tmp_path, "one", "vdb")),
+    }[what]
+    attach_device(connection, "a", first)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    with pytest.raises(Refused, match=f"the {what} .* is taken"):
+        attach_device(connection, "a", second)
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+
+
+def test_image_of_another_domain_is_refused(connection: Connection, tmp_path: Path) -> None:
+    connection.define(domain_xml("other", extra=disk_xml(tmp_path, "one", "vda")))
+    link = tmp_path / "link.img"
+    link.symlink_to(tmp_path / "one.img")
+    domain = running(connection)
+    before = domain.xml(CONFIG)
+    for path in ("one.img", "link.img"):
+        with pytest.raises(Refused, match="in use by the domain 'other'"):
+            attach_device(connection, "a", disk_xml(tmp_path, "one").replace("one.img", path))
+    assert domain.xml(CONFIG) == before
+    readonly = disk_xml(tmp_path, "one", extra="<readonly/>")
+    with pytest.raises(Refused, match="in use by the domain 'other'"):
+        attach_device(connection, "a", readonly.replace("<readonly/>", ""))
+
+
+@pytest.mark.parametrize(
+    ("device", "error"),
+    [
+        ("<disk", InvalidDocument),
+        ("", InvalidDocument),
+        ("<domain/>", InvalidDocument),
+        ("<nosuch/>", HoldfastError),
+        ("<disk type='file'><source file='/nonexistent/x.img'/></disk>", NotFound),
+        ("<interface type='network'><source network='nosuch'/></interface>", HoldfastError),
+    ],
+)
+def test_bad_device_is_one_sentence_and_changes_nothing(
+    connection: Connection, device: str, error: type[HoldfastError]
+) -> None:
+    domain = running(connection)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    with pytest.raises(error) as raised:
+        attach_device(connection, "a", device)
+    assert "\n" not in raised.value.message
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+
+
+def test_qcow2_behind_raw_is_refused(connection: Connection, tmp_path: Path) -> None:
+    running(connection)
+    xml = disk_xml(tmp_path, "one")
+    (tmp_path / "one.img").write_bytes(b"QFI\xfb\0\0\0\3" + bytes(1024))
+    with pytest.raises(Refused, match="said to be raw, but begins like a qcow2 image"):
+        attach_device(connection, "a", xml)
+
+
+def test_read_only_connection_is_refused_in_one_sentence(uri: str, connection: Connection, tmp_path: Path) -> None:
+    import holdfast
+
+    running(connection)
+    with holdfast.connect(uri, readonly=True) as readonly, pytest.raises(HoldfastError) as raised:
+        attach_device(readonly, "a", disk_xml(tmp_path, "one"))
+    assert raised.value.exit_code == 1
+    assert raised.value.hint == "connect without --readonly"
+
+
+def test_dry_run_changes_nothing_and_shows_the_request(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    planned = attach_device(connection, "a", disk_xml(tmp_path, "one"), dry_run=True)
+    assert planned.label == "vda"
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+
+
+def test_attach_to_a_shut_off_domain_goes_to_config(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml())
+    attached = attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    assert attached.definitions == (CONFIG,)
+    domain.start(paused=True)
+    assert place(domain, "vda")
