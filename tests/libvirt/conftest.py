@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import holdfast
-from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast_lab.daemon import private_host
 from holdfast_lab.embedded import embedded_root, embedded_uri
 from holdfast_lab.enclosure import enclosed
@@ -24,9 +23,23 @@ def uri() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def libvirt_session(uri: str) -> Iterator[Connection]:
-    """A connection that stays open for the whole run: the embedded driver lives as long as one does."""
-    with holdfast.connect(uri) as connection:
-        yield connection
+    """A connection that stays open for the whole run: the embedded driver lives as long as one does.
+
+    Commands run in this process share it, and a read-only one: libvirt 9.0 registers the driver anew at each opening
+    of ``qemu:///embed`` and refuses after some thirty ("Too many drivers").
+    """
+    shared = {readonly: open_connection(uri, readonly) for readonly in (False, True)}
+
+    def open_shared(wanted: str | None = None, readonly: bool = False) -> Connection:
+        return shared[readonly] if wanted == uri else open_connection(wanted, readonly)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("holdfast.operations.connect.open_connection", open_shared)
+        for connection in shared.values():
+            patch.setattr(connection, "close", lambda: None)
+        yield shared[False]
+    for connection in shared.values():
+        connection.close()
 
 
 @pytest.fixture
