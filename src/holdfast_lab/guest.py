@@ -1,0 +1,146 @@
+"""A running probe guest, spoken to over its serial console (``<serial type='pty'>``, the document's own default).
+
+The guest says "@ready" every second, so nothing depends on who opened the console when. Each boot of a domain has a
+new terminal, which only live names: the config document stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import select
+import time
+from collections.abc import Callable
+
+from holdfast.domainxml.document import parse
+from holdfast.errors import HoldfastError
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast_lab.inventory import Inventory, parse_inventory
+
+BOOT_TIMEOUT = 180.0
+"""Seconds: an emulated guest boots in 8 on an idle machine, and two may share it with much else."""
+
+
+class GuestError(HoldfastError):
+    """The guest did not say or do what was waited for."""
+
+
+class Guest:
+    """The probe guest in ``domain``. Make one per domain; it follows the domain through all its boots."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.boot_id: str | None = None
+        self._terminal: _Terminal | None = None
+        self._tokens = (f"{os.getpid()}.{number}" for number in itertools.count())
+
+    def __repr__(self) -> str:
+        return f"<Guest {self.domain.name}>"
+
+    def close(self) -> None:
+        """Let go of the console, so that somebody else can have it."""
+        if self._terminal is not None:
+            self._terminal.close()
+            self._terminal = None
+
+    def wait_for_boot(self, timeout: float = BOOT_TIMEOUT) -> str:
+        """Wait until a boot that was not waited for before is ready; return its boot id. Raises GuestError."""
+        deadline = time.monotonic() + timeout
+        while True:
+            line = self._line(deadline, "boot")
+            if line.startswith("@ready ") and line.split()[1] != self.boot_id:
+                self.boot_id = line.split()[1]
+                return self.boot_id
+
+    def run(self, command: str, timeout: float = 30.0) -> str:
+        """Run a line of shell in the guest and return what it printed. Raises GuestError when it fails."""
+        token = next(self._tokens)
+        deadline = time.monotonic() + timeout
+        self._open(deadline).write(f"{token} {command}\n".encode())
+        while self._line(deadline, f"answer to {command!r}") != f"@begin {token}":
+            pass
+        said = []
+        while not (line := self._line(deadline, f"finish {command!r}")).startswith(f"@end {token} "):
+            said.append(line)
+        if not line.endswith(" 0"):
+            raise GuestError(f"{command!r} failed in guest {self.domain.name}: {' / '.join(said)}")
+        return "\n".join(said)
+
+    def inventory(self) -> Inventory:
+        """What the guest sees of its hardware now."""
+        return parse_inventory(self.run("inventory").splitlines())
+
+    def wait_until(self, condition: Callable[[Inventory], object], timeout: float = 30.0) -> Inventory:
+        """Read the inventory until ``condition`` holds for it (a disk appears, or is gone). Raises GuestError."""
+        deadline = time.monotonic() + timeout
+        while not condition(inventory := self.inventory()):
+            if time.monotonic() > deadline:
+                raise GuestError(f"guest {self.domain.name} did not see what was waited for within {timeout:g} s")
+            time.sleep(0.1)
+        return inventory
+
+    def ignore_hotplug(self, ignore: bool = True) -> None:
+        """Make the guest deaf to attach and detach requests, or let it hear again, what it missed included.
+
+        QEMU announces both by the ACPI event GPE 1, on i440fx and (since QEMU 6.1) on q35.
+        """
+        self.run(f"echo {'disable' if ignore else 'enable'} >/sys/firmware/acpi/interrupts/gpe01")
+
+    def _line(self, deadline: float, wanted: str) -> str:
+        while time.monotonic() < deadline:
+            line = self._open(deadline).line(deadline)
+            if line is not None:
+                return line
+        raise GuestError(
+            f"guest {self.domain.name} did not {wanted} in time",
+            "is the machine very busy? emulated guests need about one CPU each",
+        )
+
+    def _open(self, deadline: float) -> _Terminal:
+        """The terminal of the running boot; waits for the domain to run."""
+        while self._terminal is None or self._terminal.gone:
+            self.close()
+            if self.domain.is_active():
+                source = parse(self.domain.xml(Definition.LIVE)).find("devices/serial[@type='pty']/source")
+                if source is None:
+                    raise GuestError(f"domain {self.domain.name} has no serial console of type pty")
+                with contextlib.suppress(OSError):
+                    self._terminal = _Terminal(source.get("path", ""))
+                    break
+            if time.monotonic() > deadline:
+                raise GuestError(f"domain {self.domain.name} is not running")
+            time.sleep(0.1)
+        return self._terminal
+
+
+class _Terminal:
+    """The host's end of a pseudo terminal, read line by line."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        self._read = b""
+        self.gone = False
+        """True once QEMU has closed its end."""
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def write(self, data: bytes) -> None:
+        os.write(self._file, data)
+
+    def line(self, deadline: float) -> str | None:
+        """The next whole line; None when the deadline passes or the other end has gone."""
+        while b"\n" not in self._read:
+            if self.gone or not select.select([self._file], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                return None
+            try:
+                data = os.read(self._file, 65536)
+            except BlockingIOError:
+                continue
+            except OSError:  # EIO: the other end was closed
+                data = b""
+            self.gone = not data
+            self._read += data
+        line, self._read = self._read.split(b"\n", 1)
+        return line.decode(errors="replace").strip("\r")
