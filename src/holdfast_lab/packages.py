@@ -1,13 +1,16 @@
 """The distribution's packages that the lab needs: the one list that scripts, the demo and the guest's build read.
 
-``python3 packages.py`` (this file alone, with any Python) prints the names that are missing, one a line.
+``python3 packages.py demo|test`` (this file alone, with any Python) prints the names that are missing, one a line.
+Keys are commands, or paths that may hold ``*``. A name as ``new|old`` is a package that was split off: the first of
+them that the distribution has.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
-from pathlib import Path
+import sys
 
 SYSTEM_PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
 """PATH with the administrator's folders, which a user's own often lacks."""
@@ -30,10 +33,38 @@ LIBVIRT = {
     "qemu-img": "qemu-utils",
     "unshare": "util-linux",
 }
-"""Command or file → package: what a private libvirt with guests needs. None of them starts a daemon."""
+"""Command or file → package: what a private libvirt with guests needs."""
 
-DEMO = {**LIBVIRT, **PROBE_GUEST}
+PYTHON = {
+    "/usr/bin/python3": "python3",
+    "/usr/lib/python3*/ensurepip": "python3-venv",
+    "/usr/lib/python3/dist-packages/libvirt.py": "python3-libvirt",
+}
+"""What the virtual environment is made from; the binding is the distribution's, which fits its libvirt."""
+
+_DRIVERS = "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver"
+_DAEMON = {
+    f"{_DRIVERS}/libvirt_driver_network.so": "libvirt-daemon-driver-network|libvirt-daemon",
+    f"{_DRIVERS}/libvirt_driver_secret.so": "libvirt-daemon-driver-secret|libvirt-daemon",
+    f"{_DRIVERS}/libvirt_driver_storage.so": "libvirt-daemon-driver-storage|libvirt-daemon",
+    "dnsmasq": "dnsmasq-base",
+    "ip": "iproute2",
+    "iptables": "iptables",
+}
+_TESTS = {
+    "/usr/share/OVMF/OVMF_CODE*.fd": "ovmf",
+    "genisoimage": "genisoimage",
+    "swtpm": "swtpm",
+    "swtpm_setup": "swtpm-tools",
+    "virsh": "libvirt-clients",
+    "virt-install": "virtinst",
+}
+
+DEMO = {**LIBVIRT, **PROBE_GUEST, **PYTHON}
 """All that ``holdfast demo`` and the guest tests need, besides Python packages."""
+
+TEST = {**DEMO, **_DAEMON, **_TESTS}
+"""All that the whole suite and the benchmarks need."""
 
 
 def missing(needed: dict[str, str] = DEMO) -> list[str]:
@@ -42,8 +73,8 @@ def missing(needed: dict[str, str] = DEMO) -> list[str]:
 
 
 def _present(thing: str) -> bool:
-    return Path(thing).exists() if thing.startswith("/") else shutil.which(thing, path=SYSTEM_PATH) is not None
+    return bool(glob.glob(thing)) if thing.startswith("/") else shutil.which(thing, path=SYSTEM_PATH) is not None
 
 
 if __name__ == "__main__":
-    print("".join(f"{package}\n" for package in missing()), end="")
+    print("".join(f"{package}\n" for package in missing(TEST if "test" in sys.argv else DEMO)), end="")
