@@ -7,10 +7,10 @@ them that the distribution has.
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import sys
+from pathlib import Path
 
 SYSTEM_PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
 """PATH with the administrator's folders, which a user's own often lacks."""
@@ -73,7 +73,9 @@ def missing(needed: dict[str, str] = DEMO) -> list[str]:
 
 
 def _present(thing: str) -> bool:
-    return bool(glob.glob(thing)) if thing.startswith("/") else shutil.which(thing, path=SYSTEM_PATH) is not None
+    if thing.startswith("/"):
+        return any(Path("/").glob(thing[1:]))
+    return shutil.which(thing, path=SYSTEM_PATH) is not None
 
 
 if __name__ == "__main__":
