@@ -66,3 +66,7 @@ class LibvirtRefused(Failed):
     def __init__(self, message: str, hint: str | None = None, code: int = 0) -> None:
         super().__init__(message, hint)
         self.code = code
+
+
+class DetachPending(LibvirtRefused):
+    """The guest was asked to release this device before and has not answered: the request still stands."""

@@ -1,11 +1,29 @@
-"""The ``<controller>`` element: which controller a device sits on, and which one a document lacks for it."""
+"""The ``<controller>`` element: the buses. Which one a device sits on, and which one a document lacks for it.
+
+A PCI controller's index is the number of the bus it provides.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from holdfast.domainxml import virtio
 from holdfast.domainxml.address import address_of
 from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.sides import Sides
+
+SIDES = Sides(
+    "controller",
+    guest=f"""
+        @type @index @model=auto model@name @ports @vectors master@startport
+        @maxGrantFrames @maxEventChannels
+        target@chassisNr,chassis,port,busNr,index target@hotplug=on target/node pcihole64 pcihole64@unit
+        driver@queues,cmd_per_lun,max_sectors {virtio.OPTIONS}
+    """,
+    host="driver@iothread,ioeventfd",
+    identity="@type+@index+@model alias @type+@index",
+    unseen="@model=none",
+)
 
 
 def _seat(device: Element) -> tuple[str, str] | None:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
+from holdfast.domainxml import virtio
 from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.sides import Sides
 from holdfast.errors import UsageError
 
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd"}
@@ -53,7 +55,7 @@ EMPTY = Source("file", None)
 def new_disk(
     source: Source,
     *,
-    target: str,
+    target: str | None = None,
     bus: str = "virtio",
     format: str = "raw",
     device: str = "disk",
@@ -67,7 +69,7 @@ def new_disk(
 ) -> Element:
     """A ``<disk>`` element, its children in the order in which libvirt prints them.
 
-    ``format`` is the image's stated format, ``device`` one of disk, cdrom, lun and floppy, ``cache`` and ``discard``
+    ``target`` None leaves the choice to the attach. ``format`` is the image's stated format, ``device`` one of disk, cdrom, lun and floppy, ``cache`` and ``discard``
     libvirt's words for the driver. Raises UsageError for a bus that there is none of, and for a serial that the guest
     would not see as it was given.
     """
@@ -83,7 +85,7 @@ def new_disk(
     disk.append(element("driver", {key: value for key, value in driver.items() if value is not None}))
     if source.element is not None:
         disk.append(copy.deepcopy(source.element))
-    disk.append(element("target", {"dev": target, "bus": bus}))
+    disk.append(element("target", {"dev": target, "bus": bus} if target else {"bus": bus}))
     if readonly or device == "cdrom":
         disk.append(element("readonly"))
     if shareable:
@@ -144,3 +146,31 @@ def stated_format(disk: Element) -> str:
 def is_shared(disk: Element) -> bool:
     """True when several domains may have this image at once: a CD, a read-only disk, or one marked shareable."""
     return disk.get("device") == "cdrom" or disk.find("readonly") is not None or disk.find("shareable") is not None
+
+
+SIDES = Sides(
+    "disk",
+    guest=f"""
+        @device=disk @type=file|block|dir|network|volume|nvme @model @sgio=filtered
+        target@bus target@tray=closed target@removable=off target@rotation_rate
+        serial wwn vendor product readonly boot@order,loadparm
+        blockio@logical_block_size,physical_block_size geometry@cyls,heads,secs,trans
+        driver@cache=default|none|writeback|unsafe driver@discard=ignore driver@queues,queue_size
+        driver@event_idx=on {virtio.OPTIONS}
+    """,
+    host="""
+        @rawio @snapshot source/** backingStore/** mirror/** privateData auth/** encryption/** iotune/**
+        backenddomain@name shareable transient transient@shareBacking
+        driver@name,type,io,error_policy,rerror_policy,copy_on_read,detect_zeroes,iothread,ioeventfd
+        driver/metadata_cache/**
+    """,
+    place="target@dev",
+    identity="""
+        source@file source@dev source@pool+source@volume source@protocol+source@name
+        alias serial wwn target@dev address
+    """,
+)
+"""The image is the disk's first identity: one that was at vdb and is at vdc has moved, whatever it is called now.
+
+``driver@cache``: only "writethrough" and "directsync" hide the write cache from the guest.
+"""

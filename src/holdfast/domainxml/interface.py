@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 
+from holdfast.domainxml import virtio
 from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.sides import Sides
 from holdfast.errors import UsageError
 
 KINDS = ("network", "bridge", "user")
@@ -58,3 +60,35 @@ def checked_mac(mac: str) -> str:
     if int(address[:2], 16) & 1:
         raise UsageError(f"{mac} is a multicast address, which no interface can have", "use one of 52:54:00:…")
     return address
+
+
+def connected_to(interface: Element) -> str | None:
+    """What an interface is on, in one word or two: "network default", "bridge br0", "user"; None without a type."""
+    kind, source = interface.get("type"), interface.find("source")
+    if source is None or kind is None:
+        return kind
+    name = source.get(kind) or source.get("network") or source.get("bridge") or source.get("dev") or source.get("path")
+    return f"{kind} {name}" if name else kind
+
+
+SIDES = Sides(
+    "interface",
+    guest=f"""
+        @type=network|bridge|user|ethernet|direct|internal|server|client|mcast|udp|null|vds|dummy
+        mac@address model@type link@state=up mtu@size rom@bar=on rom@enabled=yes rom@file boot@order,loadparm
+        teaming@type,persistent guest@dev
+        ip@address,family,prefix,peer route@family,address,netmask,prefix,gateway,metric
+        driver@queues,rx_queue_size,tx_queue_size driver@event_idx=on driver@rss=off driver@rss_hash_report=off
+        driver/host@csum=on driver/host@gso=on driver/host@tso4=on driver/host@tso6=on driver/host@ecn=on
+        driver/host@ufo=on driver/host@mrg_rxbuf=on
+        driver/guest@csum=on driver/guest@tso4=on driver/guest@tso6=on driver/guest@ecn=on driver/guest@ufo=on
+        {virtio.OPTIONS}
+    """,
+    host="""
+        @managed @trustGuestRxFilters source/** target@dev,managed mac@type,check guest@actual
+        script@path downscript@path backenddomain@name backend@type,tap,vhost,logFile driver@name,txmode,ioeventfd
+        tune/sndbuf virtualport/** vlan/** filterref/** bandwidth/** coalesce/** port@isolated portForward/**
+    """,
+    identity="alias mac@address address",
+)
+"""To the guest all kinds of ``@type`` are a cable; "hostdev", "vdpa" and "vhostuser" are other hardware or features."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lxml import etree
+
 from holdfast.domainxml.document import Element, element, parse, serialize
 
+# virDomainSetMetadata puts prefix and namespace on every element itself and refuses an element that declares them;
+# virDomainGetMetadata takes them off again, but leaves the declaration on the root (libvirt 9.0).
 URI = "https://holdfast.dev/xmlns/domain/1"
 PREFIX = "holdfast"
-
-_ROOT = f"{{{URI}}}domain"
-_RELEASING = f"{{{URI}}}releasing"
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,21 @@ class Releasing:
 
 def releasing(domain: Element) -> list[Releasing]:
     """The devices that this document says are being released."""
-    return [_entry(item) for item in domain.iterfind(f"metadata/{_ROOT}/{_RELEASING}")]
+    return [_entry(item) for item in domain.iterfind(f"metadata/{{{URI}}}domain/{{{URI}}}releasing")]
 
 
 def with_releasing(ours: str | None, entry: Releasing) -> str:
     """Our element (None: there is none yet) with ``entry`` recorded once."""
     root = _root(ours)
-    if entry not in map(_entry, root.iterfind(_RELEASING)):
-        root.append(element(_RELEASING, {"device": entry.tag, "label": entry.label, "alias": entry.alias}))
+    if entry not in map(_entry, root.iterfind("releasing")):
+        root.append(element("releasing", {"device": entry.tag, "label": entry.label, "alias": entry.alias}))
     return serialize(root)
 
 
 def without_releasing(ours: str | None, entry: Releasing) -> str | None:
     """Our element without ``entry``; None when nothing is left in it."""
     root = _root(ours)
-    found = [item for item in root.iterfind(_RELEASING) if _entry(item) == entry]
+    found = [item for item in root.iterfind("releasing") if _entry(item) == entry]
     if not found:
         return ours
     for item in found:
@@ -51,7 +52,13 @@ def without_releasing(ours: str | None, entry: Releasing) -> str | None:
 
 
 def _root(ours: str | None) -> Element:
-    return parse(ours) if ours else element(_ROOT)
+    root = element("domain")
+    if ours:
+        given = parse(ours)
+        root.attrib.update(given.attrib)
+        root.extend(list(given))
+        etree.cleanup_namespaces(root)
+    return root
 
 
 def _entry(item: Element) -> Releasing:

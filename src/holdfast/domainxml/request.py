@@ -13,6 +13,7 @@ from holdfast.domainxml.address import address_of, pci_address
 from holdfast.domainxml.device import USER_ALIAS, alias, identity, user_alias
 from holdfast.domainxml.disk import is_shared, next_target, source_of
 from holdfast.domainxml.document import Element, devices, element, parse, same
+from holdfast.domainxml.interface import new_mac
 from holdfast.errors import InvalidDocument
 
 _NO_DEVICE = {"domain", "domainsnapshot", "network", "pool", "volume", "devices"}
@@ -56,11 +57,6 @@ def _complete_disk(request: Element, documents: list[Element]) -> None:
         target.set("dev", next_target(target.get("bus") or "virtio", documents))
     if request.get("device", "disk") == "disk" and request.find("serial") is None:
         request.append(element("serial", text=secrets.token_hex(8)))
-
-
-def new_mac() -> str:
-    """A random MAC address in QEMU's own range, 52:54:00."""
-    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
 
 
 def conflict(request: Element, document: Element) -> tuple[str, Element] | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import libvirt
-from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound
+from holdfast.errors import DetachPending, Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +36,8 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
         return Failed(f"this connection may not do that: {message}", "connect without --readonly")
     if code == libvirt.VIR_ERR_AUTH_FAILED:
         return NoConnection(message, "may this user manage libvirt? (group libvirt, or sudo)")
+    if "already in the process of unplug" in message:  # QEMU ≥ 6.0; it has no error class of its own
+        return DetachPending(message, code=code)
     return LibvirtRefused(message, code=code)
 
 

@@ -177,7 +177,7 @@ def _try_config(domain: Domain, before: Documents, request: Element) -> Element 
     """Attach to config, return the request with the address found there; None, undone, where live has no such place."""
     domain.attach(serialize(request), Definition.CONFIG)
     after = read(domain)
-    device = after.find(Definition.CONFIG, request)
+    device = after.find_config(request)
     if device is None:
         raise PartlyDone(f"{describe(request)} was attached to config and is gone: somebody else detached it meanwhile")
     if _brought(before.config, after.config, request) or not _fits(device, before.live):
@@ -211,7 +211,7 @@ def _brought(before: Element | None, after: Element | None, request: Element) ->
 def _undo_config(domain: Domain, before: Documents, request: Element) -> None:
     """Take ``request`` and the controllers it brought out of config again, and prove that config is as it was."""
     now = read(domain)
-    device = now.find(Definition.CONFIG, request)
+    device = now.find_config(request)
     for extra in ([] if device is None else [device]) + _brought(before.config, now.config, request):
         domain.detach(serialize(extra), Definition.CONFIG)
     changed = read(domain).changed_since(before, Definition.CONFIG)

@@ -7,6 +7,7 @@ the next start is without it, and repeating the detach finishes it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from holdfast.domainxml import metadata
 from holdfast.domainxml.device import alias, describe, label, lookup
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.metadata import Releasing
-from holdfast.errors import HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.errors import DetachPending, HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -110,7 +111,8 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
     name = alias(live) or ""
     with domain.device_removal(name) as removal:
         deadline = time.monotonic() + timeout
-        domain.detach(serialize(live), Definition.LIVE)
+        with contextlib.suppress(DetachPending):
+            domain.detach(serialize(live), Definition.LIVE)
         if config is not None:
             domain.detach(serialize(config), Definition.CONFIG)
         if _is_gone(domain, live) or removal.wait(max(0.0, deadline - time.monotonic())) == "removed":
@@ -130,7 +132,7 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
 
 def _is_gone(domain: Domain, device: Element) -> bool:
     """True when live no longer has ``device``: the event may have come before libvirt's call returned."""
-    return read(domain).find(Definition.LIVE, device) is None
+    return read(domain).find_live(device) is None
 
 
 def _entry(device: Element) -> Releasing:

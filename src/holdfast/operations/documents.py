@@ -22,6 +22,14 @@ class Documents:
         document = self.all().get(definition)
         return None if document is None else find_device(document, device)
 
+    def find_live(self, device: Element) -> Element | None:
+        """The device that is the same as ``device`` in live; None when live has none, or the domain is shut off."""
+        return self.find(Definition.LIVE, device)
+
+    def find_config(self, device: Element) -> Element | None:
+        """The device that is the same as ``device`` in config; None when config has none."""
+        return self.find(Definition.CONFIG, device)
+
     def changed_since(self, before: Documents, definition: Definition) -> list[str]:
         """The devices of one document that are new, gone or different since ``before``, each in one line."""
         then, now = before.all().get(definition), self.all().get(definition)

@@ -1,0 +1,76 @@
+"""``holdfast disk``: attach, detach and list disks."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
+from holdfast.cli.completion import complete_devices
+from holdfast.cli.device import (
+    config_option,
+    report_attached,
+    report_detached,
+    report_devices,
+    timeout_option,
+)
+from holdfast.cli.device_options import DISK_HELP, parse_disk
+
+
+@click.group()
+def disk() -> None:
+    """Attach, detach and list disks."""
+
+
+@disk.command(epilog=f"DISK: {DISK_HELP}")
+@domain_argument
+@click.argument("spec", metavar="DISK")
+@config_option
+@dry_run_option
+@output_option
+@pass_session
+def attach(session: Session, name: str, spec: str, config_only: bool, dry_run: bool, output: str) -> None:
+    """Attach a disk (path=/x.qcow2,format=qcow2), in live and config at one address with one serial."""
+    from holdfast import operations
+
+    attached = operations.attach_disk(
+        session.connection, name, parse_disk(spec), config_only=config_only, dry_run=dry_run
+    )
+    report_attached(attached, output, dry_run)
+
+
+@disk.command()
+@domain_argument
+@click.argument("target", metavar="TARGET", shell_complete=complete_devices("disk"))
+@config_option
+@timeout_option
+@dry_run_option
+@output_option
+@pass_session
+def detach(
+    session: Session, name: str, target: str, config_only: bool, timeout: float, dry_run: bool, output: str
+) -> None:
+    """Detach the disk with this target (vdb), alias or PCI address. Its image stays.
+
+    Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
+    """
+    from holdfast import operations
+
+    detached = operations.detach_device(
+        session.connection, name, target, tag="disk", config_only=config_only, timeout=timeout, dry_run=dry_run
+    )
+    report_detached(detached, output, dry_run)
+
+
+@disk.command("list")
+@domain_argument
+@output_option
+@pass_session
+def list_(session: Session, name: str, output: str) -> None:
+    """List the disks, with image, format, serial, address and what waits for the next start."""
+    from holdfast import operations
+
+    report_devices(
+        operations.list_devices(session.connection, name, "disk"),
+        output,
+        ["label", "kind", "model", "source", "format", "serial", "address", "waits"],
+    )

@@ -1,0 +1,82 @@
+"""``holdfast interface``: attach, detach and list interfaces."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
+from holdfast.cli.completion import complete_devices
+from holdfast.cli.device import (
+    config_option,
+    report_attached,
+    report_detached,
+    report_devices,
+    timeout_option,
+)
+from holdfast.cli.device_options import INTERFACE_HELP, parse_interface
+
+
+@click.group()
+def interface() -> None:
+    """Attach, detach and list interfaces."""
+
+
+@interface.command(epilog=f"INTERFACE: {INTERFACE_HELP}")
+@domain_argument
+@click.argument("spec", metavar="INTERFACE")
+@config_option
+@dry_run_option
+@output_option
+@pass_session
+def attach(session: Session, name: str, spec: str, config_only: bool, dry_run: bool, output: str) -> None:
+    """Attach an interface (network=NAME, bridge=NAME or user), in live and config at one address with one MAC."""
+    from holdfast import operations
+
+    attached = operations.attach_interface(
+        session.connection, name, parse_interface(spec), config_only=config_only, dry_run=dry_run
+    )
+    report_attached(attached, output, dry_run)
+
+
+@interface.command()
+@domain_argument
+@click.argument("mac", metavar="MAC", shell_complete=complete_devices("interface"))
+@config_option
+@timeout_option
+@dry_run_option
+@output_option
+@pass_session
+def detach(
+    session: Session, name: str, mac: str, config_only: bool, timeout: float, dry_run: bool, output: str
+) -> None:
+    """Detach the interface with this MAC address, alias or PCI address.
+
+    Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
+    """
+    from holdfast import operations
+
+    detached = operations.detach_device(
+        session.connection,
+        name,
+        mac,
+        tag="interface",
+        config_only=config_only,
+        timeout=timeout,
+        dry_run=dry_run,
+    )
+    report_detached(detached, output, dry_run)
+
+
+@interface.command("list")
+@domain_argument
+@output_option
+@pass_session
+def list_(session: Session, name: str, output: str) -> None:
+    """List the interfaces, with what they are on, their addresses and what waits for the next start."""
+    from holdfast import operations
+
+    report_devices(
+        operations.list_devices(session.connection, name, "interface"),
+        output,
+        ["label", "model", "source", "address", "waits"],
+    )

@@ -1,0 +1,85 @@
+"""The disks, the interfaces or all devices of a domain, in both documents at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.device import alias, label, user_alias
+from holdfast.domainxml.disk import source_of, stated_format
+from holdfast.domainxml.document import Element, devices, same
+from holdfast.domainxml.interface import connected_to
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.documents import Documents, read
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device. ``address`` is where the guest has it, ``next_address`` where the next start puts it if elsewhere.
+
+    ``waits`` says in words what the next start or the guest still has to do; None where live and config agree.
+    ``model`` is a disk's bus or an interface's model, ``source`` what of the host is behind it, ``format`` an image's.
+    """
+
+    tag: str
+    label: str
+    kind: str | None
+    model: str | None
+    source: str | None
+    format: str | None
+    serial: str | None
+    alias: str | None
+    address: str | None
+    next_address: str | None = None
+    waits: str | None = None
+
+
+def list_devices(connection: Connection, name: str, tag: str | None = None) -> list[Device]:
+    """The devices of the domain ``name``, of element ``tag`` where it is given ("disk", "interface" …).
+
+    Those of live first, in document order, then those that only config has. Raises NotFound. (virDomainGetXMLDesc)
+    """
+    documents = read(connection.find_domain(name))
+    first, *rest = documents.all().values()
+    found = [_device(documents, item) for item in devices(first) if tag in (None, item.tag)]
+    for document in rest:
+        only_config = [item for item in devices(document) if documents.find_live(item) is None]
+        found += [_device(documents, item) for item in only_config if tag in (None, item.tag)]
+    return found
+
+
+def _device(documents: Documents, device: Element) -> Device:
+    model, target = device.find("model"), device.find("target")
+    is_disk = device.tag == "disk"
+    planned = documents.find_config(device)
+    next_address = None if planned is None else describe_address(planned)
+    return Device(
+        tag=str(device.tag),
+        label=label(device),
+        kind=device.get("device") or device.get("type"),
+        model=target.get("bus") if is_disk and target is not None else None if model is None else model.get("type"),
+        source=source_of(device) if is_disk else connected_to(device),
+        format=stated_format(device) if is_disk and device.find("source") is not None else None,
+        serial=device.findtext("serial"),
+        alias=user_alias(device),
+        address=describe_address(device),
+        next_address=next_address if next_address != describe_address(device) else None,
+        waits=_waits(documents, device, planned),
+    )
+
+
+def _waits(documents: Documents, device: Element, planned: Element | None) -> str | None:
+    if documents.live is None or documents.config is None:
+        return None
+    if planned is None:
+        if any(entry.alias == alias(device) for entry in metadata.releasing(documents.config)):
+            return "detached; the guest has not released it"
+        return "in live only: gone at the next start"
+    current = documents.find_live(device)
+    if current is None:
+        return "in config only: comes with the next start"
+    places = current.find("address"), planned.find("address")
+    if places[0] is not None and places[1] is not None and not same(places[0], places[1]):
+        return f"moves to {describe_address(planned)} at the next start"
+    return None
