@@ -6,6 +6,7 @@ A PCI controller's index is the number of the bus it provides.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 
 from holdfast.domainxml import virtio
 from holdfast.domainxml.address import address_of
@@ -59,4 +60,15 @@ def missing_controller(device: Element, documents: Iterable[Element]) -> Element
         return None
     if any(document.find("devices/controller[@type='scsi']") is not None for document in documents):
         return None
-    return element("controller", {"type": "scsi", "index": "0", "model": "virtio-scsi"})
+    return element("controller", {"type": "scsi", "model": "virtio-scsi"})
+
+
+def next_index(kind: str, documents: Iterable[Element]) -> str:
+    """The first index that no controller of type ``kind`` has in any of ``documents``."""
+    taken = {
+        controller.get("index")
+        for document in documents
+        for controller in document.iterfind("devices/controller")
+        if controller.get("type") == kind
+    }
+    return next(index for index in map(str, count()) if index not in taken)

@@ -10,6 +10,7 @@ import copy
 import secrets
 
 from holdfast.domainxml.address import address_of, pci_address
+from holdfast.domainxml.controller import next_index
 from holdfast.domainxml.device import USER_ALIAS, alias, identity, user_alias
 from holdfast.domainxml.disk import is_shared, next_target, source_of
 from holdfast.domainxml.document import Element, devices, element, parse, same
@@ -45,6 +46,8 @@ def complete(device: Element, documents: list[Element]) -> Element:
         request.insert(0, element("mac", {"address": new_mac()}))
     if request.tag == "disk":
         _complete_disk(request, documents)
+    if request.tag == "controller" and request.get("index") is None:
+        request.set("index", next_index(request.get("type", ""), documents))
     return request
 
 

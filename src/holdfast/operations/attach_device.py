@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml import pci
-from holdfast.domainxml.address import PciAddress, address_of, describe_address, pci_address, with_address
+from holdfast.domainxml.address import PciAddress, address_of, agree, describe_address, pci_address, with_address
 from holdfast.domainxml.controller import has_controller, missing_controller
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, same, serialize
@@ -230,13 +230,10 @@ def _confirm(domain: Domain, before: Documents, request: Element) -> Attached:
     }
     if not found:
         raise PartlyDone(f"{describe(request)} was attached and is gone again: somebody else detached it meanwhile")
-    places = {definition: describe_address(device) for definition, device in found.items()}
-    if len(set(places.values())) > 1:
-        raise PartlyDone(
-            f"{describe(request)} is attached at different addresses: "
-            + ", ".join(f"{place} in {definition}" for definition, place in places.items()),
-            "detach it and attach it again",
-        )
+    addresses = [address for device in found.values() if (address := address_of(device)) is not None]
+    if not all(agree(addresses[0], other) for other in addresses[1:]):
+        places = ", ".join(f"{describe_address(device)} in {definition}" for definition, device in found.items())
+        raise PartlyDone(f"{describe(request)} is attached at {places}", "detach it and attach it again")
     brought = _brought(before.config, after.config, request)
     for definition in found:
         expected = {describe(device) for device in [found[definition], *brought]}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.address import address_of, agree, describe_address
 from holdfast.domainxml.device import alias, label, user_alias
 from holdfast.domainxml.disk import source_of, stated_format
-from holdfast.domainxml.document import Element, devices, same
+from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.interface import connected_to
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, read
@@ -53,7 +53,8 @@ def _device(documents: Documents, device: Element) -> Device:
     model, target = device.find("model"), device.find("target")
     is_disk = device.tag == "disk"
     planned = documents.find_config(device)
-    next_address = None if planned is None else describe_address(planned)
+    waits = _waits(documents, device, planned)
+    moves = waits is not None and planned is not None and documents.find_live(device) is not None
     return Device(
         tag=str(device.tag),
         label=label(device),
@@ -64,8 +65,8 @@ def _device(documents: Documents, device: Element) -> Device:
         serial=device.findtext("serial"),
         alias=user_alias(device),
         address=describe_address(device),
-        next_address=next_address if next_address != describe_address(device) else None,
-        waits=_waits(documents, device, planned),
+        next_address=describe_address(planned) if moves and planned is not None else None,
+        waits=waits,
     )
 
 
@@ -79,7 +80,7 @@ def _waits(documents: Documents, device: Element, planned: Element | None) -> st
     current = documents.find_live(device)
     if current is None:
         return "in config only: comes with the next start"
-    places = current.find("address"), planned.find("address")
-    if places[0] is not None and places[1] is not None and not same(places[0], places[1]):
+    place, next_place = address_of(current), address_of(planned)
+    if place is not None and next_place is not None and not agree(place, next_place):
         return f"moves to {describe_address(planned)} at the next start"
     return None
