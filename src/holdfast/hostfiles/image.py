@@ -171,44 +171,6 @@ def check_format_name(stated: str) -> None:
         raise UsageError(f"there is no disk format {stated!r}", f"one of {', '.join(FORMATS)}")
 
 
-def backing_files(path: str) -> list[str]:
-    """The files under the image ``path`` that its qcow2 header names, nearest first; empty when ``path`` is missing.
-
-    Names that are no file (``nbd://…``, ``json:…``) end the chain. Raises Failed when an image cannot be read.
-    """
-    chain: list[str] = []
-    while (below := _backing_file(path)) is not None and below not in chain:
-        chain.append(below)
-        path = below
-    return chain
-
-
-def _backing_file(path: str) -> str | None:
-    try:
-        header = read_header(path)
-    except NotFound:
-        return None
-    if detect_format(header) not in ("qcow", "qcow2"):
-        return None
-    name = qcow2_references(header).backing_file
-    if name is None:
-        return None
-    name = name.removeprefix("file:")
-    if name.split("/", 1)[0].endswith(":"):
-        return None
-    return str(Path(real_path(path)).parent / name)
-
-
-def remove_image(path: str) -> None:
-    """Remove the file ``path``. Raises NotFound when there is none, Failed when it must not be removed (unlink(2))."""
-    try:
-        Path(path).unlink()
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no image {path}") from error
-    except OSError as error:
-        raise Failed(f"cannot remove the image {path}: {error.strerror}") from error
-
-
 def is_block_device(path: str) -> bool:
     """True when ``path`` is a block device; False for anything else and for what does not exist."""
     return Path(path).is_block_device()

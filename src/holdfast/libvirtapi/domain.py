@@ -71,6 +71,11 @@ class Domain:
         return bool(self._handle.hasManagedSaveImage())
 
     @translated
+    def snapshot_count(self) -> int:
+        """How many snapshots libvirt knows of it (virDomainSnapshotNum)."""
+        return int(self._handle.snapshotNum(0))
+
+    @translated
     def xml(self, definition: Definition, secure: bool = False) -> str:
         """The live or the config document (virDomainGetXMLDesc).
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from holdfast.operations.attach_device import attach_device as attach_device
     from holdfast.operations.attach_disk import attach_disk as attach_disk
     from holdfast.operations.attach_disk import attach_interface as attach_interface
-    from holdfast.operations.detach_device import detach_device as detach_device
-    from holdfast.operations.list_devices import list_devices as list_devices
     from holdfast.operations.delete_domain import delete as delete
+    from holdfast.operations.detach_device import detach_device as detach_device
     from holdfast.operations.document import document as document
+    from holdfast.operations.list_devices import list_devices as list_devices
     from holdfast.operations.list_domains import list_domains as list_domains
     from holdfast.operations.power import destroy as destroy
     from holdfast.operations.power import reboot as reboot

@@ -1,0 +1,53 @@
+"""A storage volume of a pool, found by its path or its name. Strings in, strings out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.translate import translated
+
+_NO_VOLUME = {
+    libvirt.VIR_ERR_NO_STORAGE_VOL,
+    libvirt.VIR_ERR_NO_STORAGE_POOL,
+    libvirt.VIR_ERR_OPERATION_INVALID,  # the pool is not active
+    libvirt.VIR_ERR_NO_SUPPORT,  # qemu:///embed has no storage driver
+}
+
+
+class Volume:
+    """A volume of an active pool. ``path`` is where it is on its host."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.path: str = handle.path()
+
+    @translated
+    def delete(self) -> None:
+        """Remove the volume from its pool, with its data (virStorageVolDelete)."""
+        self._handle.delete(0)
+
+
+@translated
+def volume_at(connection: Connection, path: str) -> Volume | None:
+    """The volume with this path; None when no active pool has it (virStorageVolLookupByPath)."""
+    return _found(lambda: connection._handle.storageVolLookupByPath(path))
+
+
+@translated
+def volume_named(connection: Connection, pool: str, volume: str) -> Volume | None:
+    """The volume of this name in an active pool; None when there is none.
+
+    (virStoragePoolLookupByName, virStorageVolLookupByName)
+    """
+    return _found(lambda: connection._handle.storagePoolLookupByName(pool).storageVolLookupByName(volume))
+
+
+def _found(lookup: Any) -> Volume | None:
+    try:
+        return Volume(lookup())
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in _NO_VOLUME:
+            return None
+        raise

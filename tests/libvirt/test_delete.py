@@ -1,0 +1,260 @@
+"""Delete: the domain and what is its own go; what anyone else has stays."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import holdfast
+from holdfast import operations
+from holdfast.errors import Failed, NotFound, PartlyDone, Refused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.delete_domain import Deletion
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import disk_xml, domain_xml
+
+
+def overlay(folder: Path, name: str, below: Path) -> Path:
+    """A qcow2 image on top of ``below``, as cloud images are used."""
+    path = folder / f"{name}.qcow2"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(below), "-F", "raw", str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+def qcow2_disk(path: Path, target: str = "vda") -> str:
+    return (
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{path}'/>"
+        f"<target dev='{target}' bus='virtio'/></disk>"
+    )
+
+
+def cdrom(path: Path) -> str:
+    return (
+        f"<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{path}'/>"
+        "<target dev='sda' bus='sata'/><readonly/></disk>"
+    )
+
+
+def fates(deletion: Deletion) -> dict[str, str | None]:
+    """File name → why it was kept."""
+    return {Path(image.source).name: image.kept for image in deletion.images}
+
+
+def test_delete_removes_the_domain_and_no_image(connection: Connection, uri: str, tmp_path: Path) -> None:
+    connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    assert done(uri, "delete", "a") == "a: deleted\n"
+    assert connection.domains() == []
+    assert (tmp_path / "one.img").exists()
+
+
+def test_a_running_domain_is_refused_unless_forced(connection: Connection, uri: str) -> None:
+    domain = connection.define(domain_xml())
+    domain.start(paused=True)
+    result = run(uri, "delete", "a")
+    assert result.exit_code == 3
+    assert "is running" in result.stderr
+    assert domain.is_active()
+    assert domain.is_persistent()
+    done(uri, "delete", "a", "--force")
+    assert connection.domains() == []
+
+
+def test_a_transient_domain_is_deleted_with_force(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    domain.start(paused=True)
+    domain.undefine()
+    operations.delete(connection, "a", force=True, storage=True)
+    assert connection.domains() == []
+    assert not (tmp_path / "one.img").exists()
+
+
+def test_storage_removes_own_images_and_keeps_cds_and_backing_files(
+    connection: Connection, uri: str, tmp_path: Path
+) -> None:
+    disk_xml(tmp_path, "base")
+    iso = tmp_path / "cd.iso"
+    iso.write_bytes(b"\0" * 4096)
+    top = overlay(tmp_path, "top", tmp_path / "base.img")
+    extra = qcow2_disk(top) + disk_xml(tmp_path, "data", "vdb") + cdrom(iso)
+    connection.define(domain_xml(extra=extra))
+    out = done(uri, "delete", "a", "--storage")
+    assert f"vda: {top}: removed" in out
+    assert f"sda: {iso}: kept (the medium of a cdrom)" in out
+    assert f"vda: {tmp_path}/base.img: kept (below another image)" in out
+    assert {path.name for path in tmp_path.iterdir()} == {"base.img", "cd.iso"}
+
+
+def test_an_image_that_another_domain_uses_stays(connection: Connection, tmp_path: Path) -> None:
+    shared = disk_xml(tmp_path, "shared", "vda")
+    connection.define(domain_xml("a", extra=shared + disk_xml(tmp_path, "own", "vdb")))
+    connection.define(domain_xml("b", extra=shared))
+    assert fates(operations.delete(connection, "a", storage=True)) == {
+        "shared.img": "used by the domain 'b'",
+        "own.img": None,
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["shared.img"]
+
+
+def test_an_image_below_another_domains_overlay_stays(connection: Connection, tmp_path: Path) -> None:
+    connection.define(domain_xml("a", extra=disk_xml(tmp_path, "base", "vda")))
+    middle = overlay(tmp_path, "middle", tmp_path / "base.img")
+    top = tmp_path / "top.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", top], check=True)
+    connection.define(domain_xml("b", extra=qcow2_disk(top)))
+    assert fates(operations.delete(connection, "a", storage=True)) == {"base.img": "used by the domain 'b'"}
+    assert (tmp_path / "base.img").exists()
+    assert middle.exists()
+
+
+def test_an_image_that_another_domain_reaches_by_a_link_stays(connection: Connection, tmp_path: Path) -> None:
+    connection.define(domain_xml("a", extra=disk_xml(tmp_path, "one", "vda")))
+    link = tmp_path / "link.img"
+    link.symlink_to(tmp_path / "one.img")
+    connection.define(domain_xml("b", extra=cdrom(link)))
+    operations.delete(connection, "a", storage=True)
+    assert (tmp_path / "one.img").exists()
+
+
+def test_read_only_and_shareable_disks_stay(connection: Connection, tmp_path: Path) -> None:
+    extra = disk_xml(tmp_path, "ro", "vda", "<readonly/>") + disk_xml(tmp_path, "sh", "vdb", "<shareable/>")
+    connection.define(domain_xml(extra=extra))
+    deletion = operations.delete(connection, "a", storage=True)
+    assert set(fates(deletion).values()) == {"read-only or shareable"}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_network_disk_stays(connection: Connection) -> None:
+    nbd = (
+        "<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='nbd' name='x'>"
+        "<host name='localhost' port='10809'/></source><target dev='vda' bus='virtio'/></disk>"
+    )
+    connection.define(domain_xml(extra=nbd))
+    [image] = operations.delete(connection, "a", storage=True).images
+    assert image.kept == "not a file but network"
+
+
+def test_an_image_that_is_missing_already_does_not_stop_delete(connection: Connection, tmp_path: Path) -> None:
+    connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    (tmp_path / "one.img").unlink()
+    operations.delete(connection, "a", storage=True)
+    assert connection.domains() == []
+
+
+def test_managed_save_and_snapshots_go_with_the_domain(connection: Connection, uri: str, tmp_path: Path) -> None:
+    disk_xml(tmp_path, "base")
+    domain = connection.define(domain_xml(extra=qcow2_disk(overlay(tmp_path, "top", tmp_path / "base.img"))))
+    domain._handle.snapshotCreateXML("<domainsnapshot><name>one</name></domainsnapshot>")
+    domain.start(paused=True)
+    domain._handle.managedSave(0)
+    assert done(uri, "delete", "a", "--dry-run") == (
+        "a: would be deleted, with its managed-save image, its 1 snapshot\n"
+    )
+    assert domain.has_managed_save()
+    done(uri, "delete", "a")
+    assert connection.domains() == []
+
+
+def test_nvram_goes_with_the_domain(connection: Connection, uri: str, tmp_path: Path) -> None:
+    nvram = tmp_path / "vars.fd"
+    firmware = (
+        "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+        f"<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{nvram}</nvram></os>"
+    )
+    domain = connection.define(domain_xml().replace("</os>", firmware))
+    domain.start(paused=True)
+    domain.destroy()
+    assert nvram.exists()
+    assert done(uri, "delete", "a") == f"a: deleted, with its NVRAM {nvram}\n"
+    assert not nvram.exists()
+
+
+def test_a_dry_run_lists_and_removes_nothing(connection: Connection, uri: str, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    found = json.loads(done(uri, "delete", "a", "--storage", "--dry-run", "-o", "json"))
+    source = str(tmp_path / "one.img")
+    assert found == {
+        "name": "a",
+        "uuid": domain.uuid,
+        "state": [],
+        "images": [{"target": "vda", "source": source, "kept": None}],
+        "dry_run": True,
+    }
+    assert Path(source).exists()
+    assert domain.is_persistent()
+
+
+def test_an_image_that_cannot_be_removed_leaves_the_domain_to_be_deleted_again(
+    connection: Connection, uri: str, tmp_path: Path
+) -> None:
+    extra = disk_xml(tmp_path, "one", "vda") + disk_xml(tmp_path, "two", "vdb")
+    connection.define(domain_xml(extra=extra))
+    two = tmp_path / "two.img"
+    two.unlink()
+    two.mkdir()
+    with pytest.raises(Failed, match="neither a file"):
+        operations.delete(connection, "a", storage=True)
+    assert (tmp_path / "one.img").exists()
+    two.rmdir()
+    subprocess.run(["mount", "--bind", tmp_path / "one.img", _touched(two)], check=True)  # unlink: device busy
+    try:
+        with pytest.raises(PartlyDone, match=r"one\.img was removed.*two\.img"):
+            operations.delete(connection, "a", storage=True)
+    finally:
+        subprocess.run(["umount", two], check=True)
+    assert [domain.name for domain in connection.domains()] == ["a"]
+    done(uri, "delete", "a", "--storage")
+    assert list(tmp_path.iterdir()) == []
+
+
+def _touched(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+def test_a_read_only_connection_deletes_nothing(connection: Connection, uri: str, tmp_path: Path) -> None:
+    connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    result = run(uri, "-r", "delete", "a", "--storage")
+    assert result.exit_code == 1
+    assert "--readonly" in result.stderr
+    assert (tmp_path / "one.img").exists()
+    assert len(connection.domains()) == 1
+
+
+def test_an_unknown_domain_is_not_found(connection: Connection) -> None:
+    with pytest.raises(NotFound):
+        operations.delete(connection, "nosuch")
+
+
+def test_images_are_judged_on_their_own_host_only(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    monkeypatch.setattr(type(connection), "is_local", False)
+    with pytest.raises(Refused, match="own host"):
+        operations.delete(connection, "a", storage=True)
+    assert len(connection.domains()) == 1
+
+
+def test_a_volume_of_a_pool_is_removed_through_the_pool(daemon_uri: str, tmp_path: Path) -> None:
+    with holdfast.connect(daemon_uri) as connection:
+        pool = connection._handle.storagePoolCreateXML(
+            f"<pool type='dir'><name>p</name><target><path>{tmp_path}</path></target></pool>"
+        )
+        try:
+            volume = "<volume><name>{}</name><capacity unit='MiB'>1</capacity></volume>"
+            pool.createXML(volume.format("by-path"))
+            pool.createXML(volume.format("by-name"))
+            extra = (
+                f"<disk type='file' device='disk'><source file='{tmp_path}/by-path'/><target dev='vda'/></disk>"
+                "<disk type='volume' device='disk'><source pool='p' volume='by-name'/><target dev='vdb'/></disk>"
+            )
+            connection.define(domain_xml(extra=extra))
+            operations.delete(connection, "a", storage=True)
+            assert pool.listVolumes() == []
+            assert list(tmp_path.iterdir()) == []
+        finally:
+            pool.destroy()
