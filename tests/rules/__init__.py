@@ -1,0 +1,1 @@
+"""The project's rules as tests: the architecture (DESIGN in ARCHITECTURE.md), the linters, the package."""

@@ -1,0 +1,109 @@
+"""The architecture rules hold for every module, and each of them can fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.rules import architecture
+from tests.rules.architecture import RULES, Module, modules
+
+Rule = Callable[[Module], Iterator[str]]
+
+BREAKS = [
+    (architecture.imports_point_down, "holdfast.errors", "import holdfast.operations.power"),
+    (architecture.imports_point_down, "holdfast.domainxml.disk", "from holdfast.libvirtapi import domain"),
+    (architecture.imports_point_down, "holdfast.libvirtapi.domain", "from holdfast.domainxml.disk import Disk"),
+    (architecture.imports_point_down, "holdfast.hostfiles.lock", "def f():\n    from holdfast.cli import main"),
+    (architecture.imports_point_down, "holdfast.operations.power", "from holdfast.cli.main import holdfast"),
+    (architecture.imports_point_down, "holdfast.operations.power", "from . import connect"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "import libvirt"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "from lxml import etree"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "def f():\n    import rich.tree"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.domainxml.disk", "from xml.etree import ElementTree"),
+    (architecture.lab_is_only_for_demo_and_tests, "holdfast.cli.create", "from holdfast_lab import embedded"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "open('/etc/passwd')"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "import subprocess"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "from os import path"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "import os\nos.remove('x')"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "image.read_bytes()"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.cli.create", "import click\nkind = click.File('r')"),
+    (architecture.documents_are_defined_in_three_places, "holdfast.operations.power", "connection.define(document)"),
+    (architecture.documents_are_defined_in_three_places, "holdfast.cli.create", "again = connection.define"),
+    (architecture.undefine_belongs_to_delete, "holdfast.operations.create_domain", "domain.undefine()"),
+    (architecture.xml_is_not_made_of_strings, "holdfast.operations.power", "f\"<disk type='{kind}'>\""),
+    (architecture.xml_is_not_made_of_strings, "holdfast.operations.power", "'<disk>%s</disk>' % source"),
+    (architecture.modules_are_short, "holdfast.cli.main", "pass\n" * 401),
+    (architecture.modules_are_named_for_what_they_hold, "holdfast.utils", ""),
+    (architecture.public_names_have_docstrings, "holdfast.cli.main", "'''Says.'''\ndef run():\n    pass"),
+    (
+        architecture.public_names_have_docstrings,
+        "holdfast.cli.main",
+        "'''S.'''\nclass A:\n    '''A.'''\n    def b(self): ...",
+    ),
+    (architecture.public_names_have_docstrings, "bench.run", "x = 1"),
+]
+
+KEEPS = [
+    ("holdfast.cli.power", "'''Power.'''\nfrom holdfast.operations.power import start"),
+    ("holdfast.libvirtapi.connection", "'''One.'''\nimport libvirt\nopener = libvirt.open(uri)"),
+    ("holdfast.hostfiles.image", "'''Images.'''\nfrom pathlib import Path\nhead = Path('x').open('rb')"),
+    ("holdfast.operations.create_domain", "'''<domain type='kvm'/> made.'''\nconnection.define(document)"),
+    ("holdfast.operations.delete_domain", "'''Delete.'''\ndomain.undefine()"),
+    ("holdfast.operations.attach_device", "'''Attach.'''\nmessage = f'expected <disk>, found <{tag}>'"),
+    ("holdfast_lab.regenerate", "'''The control.'''\nimport libvirt, subprocess\nconnection.define(document)"),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_rule_holds_everywhere(rule: Rule) -> None:
+    broken = [f"{module.name}: {how}" for module in modules() for how in rule(module)]
+    assert not broken, "\n".join([str(rule.__doc__), *broken])
+
+
+@pytest.mark.parametrize(("rule", "name", "source"), BREAKS)
+def test_rule_finds_what_breaks_it(rule: Rule, name: str, source: str) -> None:
+    assert list(rule(Module.of(name, source)))
+
+
+def test_every_rule_has_a_source_that_breaks_it() -> None:
+    assert {rule for rule, _, _ in BREAKS} == set(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize(("name", "source"), KEEPS)
+def test_rule_leaves_good_source_alone(rule: Rule, name: str, source: str) -> None:
+    assert not list(rule(Module.of(name, source)))
+
+
+def test_all_sources_are_judged() -> None:
+    names = {module.name for module in modules()}
+    assert {"holdfast", "holdfast.errors", "holdfast_lab.enclosure", "tests.rules.architecture"} <= names
+
+
+LOADED = """
+import importlib, sys
+from holdfast.cli.main import COMMANDS
+for command, module in {name: module for section in COMMANDS.values() for name, module in section.items()}.items():
+    if command in sys.argv or not sys.argv[1:]:
+        importlib.import_module("holdfast.cli." + module)
+import holdfast.operations.list_domains
+print(*sorted({"lxml", "rich"} & set(sys.modules)))
+"""
+
+
+def loaded_by(*commands: str) -> list[str]:
+    """Which of lxml and rich are loaded once the modules of these commands are (all commands: none named)."""
+    run = subprocess.run([sys.executable, "-c", LOADED, *commands], check=True, capture_output=True, text=True)
+    return run.stdout.split()
+
+
+def test_listing_loads_neither_lxml_nor_rich() -> None:
+    assert loaded_by("list") == []
+
+
+def test_no_command_loads_rich_before_it_draws() -> None:
+    assert "rich" not in loaded_by()
