@@ -47,7 +47,7 @@ class Rule:
 
 @dataclass
 class Node:
-    """The rules of one element and of what is below it: the declared paths as a tree, to be walked with the document."""
+    """The rules of one element and of what is below it: the declared paths as a tree, walked with the document."""
 
     text: Rule | None = None
     attributes: dict[str, Rule] = field(default_factory=dict)
@@ -74,12 +74,17 @@ Note = tuple[str, str | None, str | None]
 """A path and its two values that differ in words only: one document leaves open what the other names."""
 
 Reconcile = Callable[[Element, Element, View, View], Iterator[Note]]
-"""Takes out of two views what libvirt fills in when a domain starts, and yields what is worth a note."""
+"""Takes out of two views what libvirt fills in when a domain starts, and yields what is worth a note.
+
+It is given the two device elements, or for what is no device the two whole documents, and their views.
+"""
 
 _EVERY_DEVICE = {
     Side.GUEST: "acpi@index address@multifunction=off address/zpci@uid,fid",
     Side.MANAGEMENT: "alias@name",
-    Side.PLACE: "address@type,domain,bus,slot,function,controller,target,unit,port,base,iobase,irq,reg,cssid,ssid,devno",
+    Side.PLACE: """
+        address@type,domain,bus,slot,function,controller,target,unit,port,base,iobase,irq,reg,cssid,ssid,devno
+    """,
 }
 
 

@@ -1,0 +1,11 @@
+"""``<audio>``: where the sound goes on the host. The guest has a ``<sound>`` device."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.sides import Sides
+
+SIDES = Sides(
+    "audio",
+    host="@id @type @driver @dspPolicy @exclusive @path @serverName @timerPeriod @tryMMap input/** output/**",
+    unseen="*",
+)

@@ -1,0 +1,95 @@
+"""One difference between two documents as the guest sees it: a value, a sentence, a JSON object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+FORMAT = "holdfast.changes"
+VERSION = 1
+"""Raised when a field of the JSON form goes or changes its meaning; new fields and new kinds do not raise it."""
+
+
+class Kind(StrEnum):
+    """What happened to a part of the hardware."""
+
+    MOVED = "moved"
+    REPLACED = "replaced"
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+    COSMETIC = "cosmetic"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change. ``str()`` is a sentence.
+
+    ``what``     the thing, as a person names it: "disk vdb", "memory"
+    ``where``    the path below <domain>, in libvirt's own words: "devices/disk/driver@queues"
+    ``before``, ``after``  the two values; None where a document has none
+    ``unknown``  True when Holdfast does not know this path, so that it counts as seen by the guest
+    """
+
+    kind: Kind
+    what: str
+    where: str
+    before: str | None
+    after: str | None
+    unknown: bool = False
+
+    def __str__(self) -> str:
+        sentence = _SENTENCES[self.kind](self)
+        return f"{sentence} (unknown to Holdfast: counts as seen by the guest)" if self.unknown else sentence
+
+    @property
+    def is_visible(self) -> bool:
+        """True when the guest sees it, or might."""
+        return self.kind is not Kind.COSMETIC
+
+    def to_json(self) -> dict[str, Any]:
+        """The change as a JSON object, with its sentence."""
+        return {**asdict(self), "kind": str(self.kind), "sentence": str(self)}
+
+
+def visible(changes: Iterable[Change]) -> list[Change]:
+    """The changes that a guest sees, or might: all but the cosmetic ones."""
+    return [change for change in changes if change.is_visible]
+
+
+def changes_to_json(changes: Iterable[Change]) -> dict[str, Any]:
+    """The whole list as a JSON object; its format is documented in docs/guest-view.md."""
+    return {"format": FORMAT, "version": VERSION, "changes": [change.to_json() for change in changes]}
+
+
+def _item(change: Change) -> str:
+    """The part of the thing that a change speaks of, in words: "disk vdb: driver queues"."""
+    path = re.sub(r"^(devices/)?[^/@]+/?", "", change.where)
+    words = re.sub(r"[/@]+", " ", path).strip()
+    return f"{change.what}: {words}" if words else change.what
+
+
+def _changed(change: Change) -> str:
+    item, before, after = _item(change), change.before, change.after
+    if before is None:
+        return f"{item} is set to {after} (was not given)" if after else f"{item} is set (was not given)"
+    if after is None:
+        return f"{item} is no longer given (was {before})" if before else f"{item} is no longer given"
+    return f"{item} is {after or 'empty'}, was {before or 'empty'}"
+
+
+def _at(place: str | None) -> str:
+    return f" at {place}" if place else ""
+
+
+_SENTENCES: dict[Kind, Callable[[Change], str]] = {
+    Kind.MOVED: lambda c: f"{c.what} moved from {c.before or 'an open place'} to {c.after or 'an open place'}",
+    Kind.REPLACED: lambda c: f"{c.what} is replaced: {c.before} becomes {c.after}",
+    Kind.ADDED: lambda c: f"{c.what} is added{_at(c.after)}",
+    Kind.REMOVED: lambda c: f"{c.what} is removed, it was{_at(c.before) or ' there'}",
+    Kind.CHANGED: _changed,
+    Kind.COSMETIC: lambda c: f"{_changed(c)} (the guest does not see it)",
+}

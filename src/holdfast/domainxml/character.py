@@ -1,0 +1,58 @@
+"""What ``<serial>``, ``<parallel>``, ``<console>``, ``<channel>``, ``<smartcard>`` and ``<redirdev>`` share.
+
+A character device has two ends: the one in the guest has a ``<target>``, the one on the host has a type and a source.
+"""
+
+from __future__ import annotations
+
+from holdfast.domainxml.sides import Sides
+
+BACKEND = "@type @tty source/** protocol@type log@file,append"
+"""The host's end: a pty, a socket, a file. libvirt names the pty it got in live only, in @tty and <source>."""
+
+SERIAL = Sides(
+    "serial",
+    guest="target@type target/model@name",
+    host=BACKEND,
+    place="target@port",
+    identity="alias target@port",
+)
+PARALLEL = Sides(
+    "parallel",
+    guest="target@type target/model@name",
+    host=BACKEND,
+    place="target@port",
+    identity="alias target@port",
+)
+CONSOLE = Sides(
+    "console",
+    guest="target@type target/model@name",
+    host=f"{BACKEND} target@port",
+    identity="alias address target@type",
+    unseen="target@type=serial",
+)
+"""A console of type serial is the first <serial> again. The port is a mere number, which libvirt 9.0 counts anew."""
+
+CHANNEL = Sides(
+    "channel",
+    guest="target@type,name,address,port",
+    host=f"{BACKEND} target@state",  # state: whether the guest has opened it, live only
+    identity="alias target@name target@address+target@port",
+)
+SMARTCARD = Sides(
+    "smartcard",
+    guest="@mode target@type,name,address target/model@name",
+    host=f"{BACKEND} certificate database target@port",
+    identity="alias only",
+)
+REDIRDEV = Sides(
+    "redirdev",
+    guest="@bus boot@order,loadparm",
+    host=BACKEND,
+    identity="alias",
+)
+REDIRFILTER = Sides(
+    "redirfilter",
+    host="usbdev@class,vendor,product,version,allow",
+    unseen="*",
+)

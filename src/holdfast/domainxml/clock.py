@@ -1,0 +1,16 @@
+"""``<clock>``: the time the guest starts with, and the timers it has."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.sides import Sides
+
+SIDES = Sides(
+    "clock",
+    guest="""
+        @offset @basis=utc @timezone @start timer[name]@present,tickpolicy,track,frequency,mode
+        timer/catchup@threshold,slew,limit
+    """,
+    management="@adjustment",
+    device=False,
+)
+"""``@adjustment`` of offset='variable' follows the guest, which sets its own clock while it runs."""

@@ -1,0 +1,51 @@
+"""``<cpu>``: the processor that the guest sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.sides import Note, Sides, View, value_at
+
+
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """Live names what QEMU made of the model that config asks for (check='full'), and of host-model (libvirt ≥ 3.2)."""
+    old, new = before.find("cpu"), after.find("cpu")
+    if old is None or new is None:
+        return
+    for asked, got, asked_view, got_view in ((old, new, one, other), (new, old, other, one)):
+        if got.get("check") != "full" or asked.get("check") == "full":
+            continue
+        mode = "minimum" if asked.get("match") == "minimum" else asked.get("mode", "custom")
+        if mode in _OPEN and got.get("mode", "custom") == "custom":
+            words = f"{mode}, whatever the host has", f"{value_at(got, 'model')} of this host"
+            for view in (one, other):
+                view.drop("@mode", "@match", "@migratable", "model", "vendor")
+            yield ("@mode", *(words if asked is old else words[::-1]))
+        for path in set(got_view.guest) - set(asked_view.guest):
+            if path.startswith(("feature[", "vendor", "maxphysaddr")):
+                del got_view.guest[path]
+        for path, policy in list(asked_view.guest.items()):
+            if path.startswith("feature[") and policy == "optional":
+                asked_view.drop(path)
+                got_view.drop(path)
+
+
+_OPEN = ("host-model", "maximum", "minimum")
+
+SIDES = Sides(
+    "cpu",
+    guest="""
+        @mode=custom @match=exact|strict @migratable=on model model@vendor_id vendor
+        topology@sockets,cores,threads topology@dies=1 topology@clusters=1
+        feature[name]@policy cache@level,mode maxphysaddr@mode,bits
+        numa/cell[id]@cpus,memory,unit numa/cell/distances/sibling[id]@value
+        numa/cell/cache[level]@associativity,policy
+        numa/cell/cache/size@value,unit numa/cell/cache/line@value,unit
+        numa/interconnects/latency@initiator,target,cache,type,value
+        numa/interconnects/bandwidth@initiator,target,cache,type,value,unit
+    """,
+    host="@check model@fallback numa/cell@memAccess,discard",
+    device=False,
+    reconcile=_reconcile,
+)

@@ -1,0 +1,67 @@
+"""What stands directly below ``<domain>`` and has no file of its own: identity, memory, vCPUs, the host's tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.sides import Note, Sides, View, value_at
+
+
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """All vCPUs are online where nothing else is said."""
+    for document, view in ((before, one), (after, other)):
+        if view.guest.get("vcpu@current") == value_at(document, "vcpu"):
+            view.drop("vcpu@current")
+    yield from ()
+
+
+SIDES = Sides(
+    "domain",
+    guest="""
+        @type uuid genid memory memory@unit maxMemory maxMemory@slots,unit
+        vcpu vcpu@current vcpus/vcpu[id]@enabled,hotpluggable,order
+        pm/suspend-to-mem@enabled pm/suspend-to-disk@enabled bootloader bootloader_args
+        launchSecurity@type launchSecurity@kernelHashes=no launchSecurity/policy
+        keywrap/cipher[name]@state idmap/uid@start,target,count idmap/gid@start,target,count
+        qemu:commandline/arg@value qemu:commandline/env@name,value
+        qemu:capabilities/add@capability qemu:capabilities/del@capability
+        qemu:override/device[alias]/frontend/property[name]@type,value
+        lxc:namespace/sharenet@type,value lxc:namespace/shareipc@type,value lxc:namespace/shareuts@type,value
+        bhyve:commandline/arg@value bhyve:commandline/env@name,value
+        xen:commandline/arg@value
+    """,
+    host="""
+        @id vcpu@placement,cpuset memory@dumpCore resource/partition resource/fibrechannel@appid
+        iothreads iothreadids/iothread@id,thread_pool_min,thread_pool_max
+        defaultiothread@thread_pool_min,thread_pool_max perf/event@name,enabled
+        launchSecurity/cbitpos launchSecurity/reducedPhysBits launchSecurity/dhCert launchSecurity/session
+        launchSecurity/handle
+        memoryBacking/access@mode memoryBacking/allocation@mode,threads memoryBacking/discard
+        memoryBacking/hugepages memoryBacking/hugepages/page@size,unit,nodeset
+        memoryBacking/locked memoryBacking/nosharepages memoryBacking/source@type
+        memtune/hard_limit memtune/hard_limit@unit memtune/soft_limit memtune/soft_limit@unit
+        memtune/swap_hard_limit memtune/swap_hard_limit@unit memtune/min_guarantee memtune/min_guarantee@unit
+        numatune/memory@mode,nodeset,placement numatune/memnode@cellid,mode,nodeset
+        blkiotune/weight blkiotune/device/path blkiotune/device/weight
+        blkiotune/device/read_bytes_sec blkiotune/device/write_bytes_sec
+        blkiotune/device/read_iops_sec blkiotune/device/write_iops_sec
+        cputune/shares cputune/period cputune/quota cputune/global_period cputune/global_quota
+        cputune/emulator_period cputune/emulator_quota cputune/iothread_period cputune/iothread_quota
+        cputune/vcpupin@vcpu,cpuset cputune/emulatorpin@cpuset cputune/iothreadpin@iothread,cpuset
+        cputune/vcpusched@vcpus,scheduler,priority cputune/iothreadsched@iothreads,scheduler,priority
+        cputune/emulatorsched@scheduler,priority
+        cputune/cachetune@id,vcpus cputune/cachetune/cache@id,level,type,size,unit
+        cputune/cachetune/monitor@level,vcpus
+        cputune/memorytune@vcpus cputune/memorytune/node@id,bandwidth cputune/memorytune/monitor@vcpus
+        seclabel@type,model,relabel seclabel/label seclabel/baselabel seclabel/imagelabel
+        vmware:datacenterpath
+    """,
+    management="""
+        name title description currentMemory currentMemory@unit
+        on_poweroff on_reboot on_crash on_lockfailure qemu:deprecation@behavior
+    """,
+    device=False,
+    reconcile=_reconcile,
+)
+"""``currentMemory`` is the balloon's target, which moves while the guest runs."""

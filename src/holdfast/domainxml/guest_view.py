@@ -1,0 +1,165 @@
+"""What a guest would see change from one domain document to another: :func:`compare`.
+
+This module walks; what belongs to the guest is declared in each element's own file (see :mod:`.sides`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.device import USER_ALIAS, describe, label
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.match import Pair, pairs
+from holdfast.domainxml.sides import Sides, View, local_name, value_at
+
+_ELSEWHERE = frozenset({"devices", "metadata", *SECTIONS})
+
+
+def compare(before: str, after: str) -> list[Change]:
+    """The difference between two domain documents as the guest sees it; empty when it sees none.
+
+    Cosmetic changes (names, aliases, what one document leaves open) are in the list too: see ``change.visible``.
+    Raises InvalidDocument when one of them is no domain document.
+    """
+    one = parse(before, "domain")
+    return [] if before == after else compare_documents(one, parse(after, "domain"))
+
+
+def compare_documents(before: Element, after: Element) -> list[Change]:
+    """As :func:`compare`, for documents that are parsed already; neither is changed."""
+    return [*_domain(before, after), *_sections(before, after), *compare_devices(before, after)]
+
+
+def compare_devices(before: Element, after: Element) -> Iterator[Change]:
+    """The devices' part of :func:`compare`."""
+    for pair, sides in device_pairs(before, after):
+        yield from _device(pair, sides)
+
+
+def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]]:
+    """Every device that a guest can see, matched by identity, with the declaration of its kind."""
+    old, new = _by_tag(before.iterfind("devices/*")), _by_tag(after.iterfind("devices/*"))
+    for tag in dict.fromkeys((*old, *new)):
+        sides = DEVICES.get(tag) or Sides(tag)
+        if sides.unseen == "*":
+            continue
+        seen = [[device for device in group.get(tag, ()) if sides.is_seen(device)] for group in (old, new)]
+        for pair in pairs(sides, *seen):
+            yield pair, sides
+
+
+def device_name(device: Element) -> str:
+    """A device as a sentence names it: "disk vdb", "interface 52:54:00:…", "rng pci 0000:06:00.0"."""
+    name = label(device)
+    return describe(device) if name == device.tag else f"{device.tag!s} {name}"
+
+
+def _by_tag(elements: Iterator[Element]) -> dict[str, list[Element]]:
+    groups: dict[str, list[Element]] = {}
+    for element in elements:
+        if isinstance(element.tag, str):
+            groups.setdefault(local_name(element.tag), []).append(element)
+    return groups
+
+
+def _domain(before: Element, after: Element) -> Iterator[Change]:
+    one, other = DOMAIN.view(before, _ELSEWHERE), DOMAIN.view(after, _ELSEWHERE)
+    yield from _differences(DOMAIN, before, after, one, other, None, "")
+
+
+def _sections(before: Element, after: Element) -> Iterator[Change]:
+    nothing = parse("<nothing/>")
+    for tag, sides in SECTIONS.items():
+        for pair in pairs(sides, before.iterfind(tag), after.iterfind(tag)):
+            old, new = (nothing if element is None else element for element in (pair.before, pair.after))
+            yield from _differences(sides, before, after, sides.view(old), sides.view(new), tag, tag)
+
+
+def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
+    before, after = pair.before, pair.after
+    where = f"devices/{sides.tag}"
+    if before is None:
+        if after is not None:
+            yield Change(Kind.ADDED, device_name(after), where, None, place(after, sides), sides.tag not in DEVICES)
+        return
+    name = device_name(before)
+    if after is None:
+        yield Change(Kind.REMOVED, name, where, place(before, sides), None, sides.tag not in DEVICES)
+    elif pair.replaced:
+        yield Change(Kind.REPLACED, name, where, describe(before), describe(after))
+    else:
+        if not _same_place(before, after, sides):
+            name = label(before) if label(before) != before.tag else ""
+            name = f"{before.tag!s} {name}".strip()
+            yield Change(Kind.MOVED, name, f"{where}/address", place(before, sides), place(after, sides))
+        yield from _differences(sides, before, after, sides.view(before), sides.view(after), name, where)
+
+
+def place(device: Element, sides: Sides) -> str | None:
+    """Where a device sits, in words: "vdb, pci 0000:04:00.0"; None when nothing says so."""
+    words = [value for path in sides.place.split() if (value := value_at(device, path))]
+    address = describe_address(device)
+    return ", ".join([*words, address] if address else words) or None
+
+
+def _same_place(before: Element, after: Element, sides: Sides) -> bool:
+    if any(value_at(before, path) != value_at(after, path) for path in sides.place.split()):
+        return False
+    if describe_address(before) == describe_address(after):
+        return True
+    old, new = before.find("address"), after.find("address")
+    if old is None or new is None or old.get("type") != new.get("type") or old.get("type") in ("pci", "drive"):
+        return False
+    # A dimm's base and the like are resolved at start: only what both documents name can differ.
+    return all(_same_value(old.attrib[key], new.attrib[key]) for key in set(old.attrib) & set(new.attrib))
+
+
+def _differences(
+    sides: Sides, before: Element, after: Element, one: View, other: View, what: str | None, where: str
+) -> Iterator[Change]:
+    """What differs between two views of the same element; ``what`` None names each by its own first word."""
+    if sides.reconcile is not None:
+        for path, old, new in sides.reconcile(before, after, one, other):
+            yield Change(Kind.COSMETIC, what or path, _join(where, path), old, new)
+    unknown = one.unknown | other.unknown
+    for kind, was, becomes in (
+        (Kind.CHANGED, one.guest, other.guest),
+        (Kind.COSMETIC, _lasting(one.management), _lasting(other.management)),
+    ):
+        if was == becomes:
+            continue
+        for path in dict.fromkeys((*was, *becomes)):
+            old, new = was.get(path), becomes.get(path)
+            if not _same_value(old, new):
+                name = what or path.partition("/")[0].partition("@")[0] or "domain"
+                yield Change(kind, name, _join(where, path), old, new, kind is Kind.CHANGED and path in unknown)
+
+
+def _lasting(management: dict[str, str]) -> dict[str, str]:
+    """Without the alias that libvirt generates, in live only."""
+    if management.get("alias@name", USER_ALIAS).startswith(USER_ALIAS):
+        return management
+    return {path: value for path, value in management.items() if path != "alias@name"}
+
+
+def _join(where: str, path: str) -> str:
+    return f"{where}{'' if path.startswith('@') or not where else '/'}{path}"
+
+
+def _same_value(one: str | None, other: str | None) -> bool:
+    """True when two values mean the same: hexadecimal numbers, MAC addresses and UUIDs have several notations."""
+    if one == other or one is None or other is None:
+        return one == other
+    if one.lower() == other.lower():
+        return set(one.lower()) <= set("0123456789abcdefx:-")
+    return _number(one) == _number(other) is not None if "0x" in (one[:2], other[:2]) else False
+
+
+def _number(text: str) -> int | None:
+    try:
+        return int(text[:20], 0)
+    except ValueError:
+        return None

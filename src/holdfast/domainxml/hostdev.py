@@ -1,0 +1,41 @@
+"""``<hostdev>``: a device of the host that the guest drives itself. Which one it is, is for the guest to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.sides import Note, Sides, View
+
+
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """A USB device asked for by vendor and product gets its place on the host's bus at each start, in live only."""
+    if before.find("source/vendor") is not None and after.find("source/vendor") is not None:
+        one.drop("source/address@")
+        other.drop("source/address@")
+    yield from ()
+
+
+SIDES = Sides(
+    "hostdev",
+    guest="""
+        @mode @type @model @display=off @ramfb=off @sgio=filtered readonly boot@order,loadparm
+        rom@bar=on rom@enabled=yes rom@file teaming@type,persistent
+        source@protocol,name,wwpn,guestReset source/vendor@id source/product@id
+        source/address@domain,bus,slot,function,device,target,unit,uuid,cssid,ssid,devno,type
+        source/adapter@name,type,wwnn,wwpn source/block source/char source/interface
+        ip@address,family,prefix,peer route@family,address,netmask,prefix,gateway,metric
+    """,
+    host="""
+        @managed @rawio shareable driver@name
+        source@startupPolicy,writeFiltering source/address@multifunction
+        source/adapter@managed,parent,parent_wwnn,parent_wwpn,parent_fabric_wwn source/adapter/parentaddr/**
+        source/host@name,port source/auth/** source/initiator/**
+    """,
+    identity="""
+        source/address@uuid
+        source/address@domain+source/address@bus+source/address@slot+source/address@function
+        alias source/vendor@id+source/product@id
+    """,
+    reconcile=_reconcile,
+)

@@ -1,0 +1,10 @@
+"""``<iommu>``: the IOMMU that the guest has."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.sides import Sides
+
+SIDES = Sides(
+    "iommu",
+    guest="@model driver@intremap=off driver@caching_mode=off driver@iotlb=off driver@eim=off driver@aw_bits",
+)

@@ -1,0 +1,9 @@
+"""``<devices><nvram>``: the NVRAM of pSeries machines. The file behind UEFI variables is ``<os><nvram>``."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.sides import Sides
+
+SIDES = Sides(
+    "nvram",
+)

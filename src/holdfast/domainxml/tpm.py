@@ -1,0 +1,15 @@
+"""``<tpm>``: the Trusted Platform Module. Its secrets live in files that libvirt keeps under the domain's UUID."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.sides import Sides
+
+SIDES = Sides(
+    "tpm",
+    guest="""
+        @model backend@type,version backend/active_pcr_banks/sha1 backend/active_pcr_banks/sha256
+        backend/active_pcr_banks/sha384 backend/active_pcr_banks/sha512
+    """,
+    host="backend@persistent_state backend/encryption@secret backend/device@path backend/source@type,mode,path",
+    identity="alias only",
+)
