@@ -5,22 +5,27 @@ Each case has the stock call beside it, which diverges or leaves something behin
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from holdfast.domainxml.document import parse, same
 from holdfast.errors import Failed, HoldfastError, InvalidDocument, NotFound, Refused
+from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.attach_device import NoFreePlace, attach_device
+from holdfast.operations.list_devices import list_devices
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running
 
 MACHINES = ["q35", "pc"]
 both_machines = pytest.mark.parametrize("machine", MACHINES)
 
 
-def assert_agree(domain: object) -> None:
-    assert places(domain, LIVE) == places(domain, CONFIG)  # type: ignore[arg-type]
+def assert_agree(domain: Domain) -> None:
+    assert places(domain, LIVE) == places(domain, CONFIG)
 
 
 @both_machines
@@ -186,7 +191,7 @@ def test_explicit_address_is_used_in_both(connection: Connection, tmp_path: Path
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one", "vda", "<address type='pci' bus='0x07' slot='0x00'/>"))
     assert str(place(domain, "vda")) == "0000:07:00.0"
-    with pytest.raises(Refused, match="the address 0000:07:00.0 is taken: disk vda"):
+    with pytest.raises(Refused, match=r"the address 0000:07:00.0 is taken: disk vda"):
         attach_device(connection, "a", disk_xml(tmp_path, "two", "vdb", "<address type='pci' bus='0x07' slot='0x00'/>"))
 
 
@@ -279,3 +284,46 @@ def test_attach_to_a_shut_off_domain_goes_to_config(connection: Connection, tmp_
     assert attached.definitions == (CONFIG,)
     domain.start(paused=True)
     assert place(domain, "vda")
+
+
+def test_transient_domain_gets_the_device_in_live(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    domain.undefine()
+    assert not domain.is_persistent()
+    attached = attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    assert attached.definitions == (LIVE,)
+    with pytest.raises(Refused, match="transient"):
+        attach_device(connection, "a", disk_xml(tmp_path, "two"), config_only=True)
+
+
+def test_domain_that_vanishes_while_waiting_is_not_found(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml())
+    xml = disk_xml(tmp_path, "one")
+    with ThreadPoolExecutor() as pool:
+        with domain_lock(domain.uuid):
+            attach = pool.submit(attach_device, connection, "a", xml)
+            time.sleep(0.3)
+            domain.undefine()
+        with pytest.raises(NotFound):
+            attach.result()
+
+
+def test_attach_interrupted_before_live_is_shown_and_finished_by_repeating(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = running(connection)
+    real = Domain.attach
+
+    def interrupted(self: Domain, device: str, definition: Definition) -> None:
+        if definition is LIVE:
+            raise KeyboardInterrupt
+        real(self, device, definition)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Domain, "attach", interrupted)
+        attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    (waiting,) = [device for device in list_devices(connection, "a") if device.waits]
+    assert waiting.waits == "in config only: comes with the next start"
+    attached = attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    assert f"pci {place(domain, 'vda')}" == attached.address
+    assert not [device for device in list_devices(connection, "a") if device.waits]
