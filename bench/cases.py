@@ -1,0 +1,186 @@
+"""What is measured: each operation beside the libvirt calls that do no more than the deed itself."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import holdfast
+import libvirt
+from bench.measure import Case
+from holdfast import operations
+from holdfast_lab.daemon import Host
+
+LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+PORTS = 16
+"""Root ports of a measured domain: as many as ``holdfast create`` gives."""
+
+
+def domain_xml(name: str, folder: Path) -> str:
+    """A q35 domain as people have them: two disks, an interface, a console, spare root ports."""
+    ports = "".join(f"<controller type='pci' index='{n}' model='pcie-root-port'/>" for n in range(1, PORTS + 8))
+    return f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type machine='q35'>hvm</type></os><features><acpi/></features>
+<devices><controller type='pci' index='0' model='pcie-root'/>{ports}
+<controller type='scsi' index='0' model='virtio-scsi'/><controller type='usb' model='none'/>
+{disk_xml(folder, "root", "vda")}{disk_xml(folder, "data", "vdb")}
+<interface type='user'><model type='virtio'/></interface>
+<console type='pty'/><memballoon model='virtio'/></devices></domain>"""
+
+
+def disk_xml(folder: Path, image: str, target: str, bus: str = "virtio") -> str:
+    """A shared raw disk of 1 MiB."""
+    path = folder / f"{image}.img"
+    if not path.exists():
+        with path.open("wb") as file:
+            file.truncate(1024 * 1024)
+    return (
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='{path}'/>"
+        f"<target dev='{target}' bus='{bus}'/><shareable/></disk>"
+    )
+
+
+class Bench:
+    """The private host with its domains, and the cases on them."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.ours = holdfast.connect(host.uri)
+        self.bare = libvirt.open(host.uri)
+        self.defined = 0
+
+    def define_up_to(self, count: int) -> None:
+        """Define shut-off domains until there are ``count``."""
+        for number in range(self.defined, count):
+            self.bare.defineXML(domain_xml(f"domain-{number:05}", self.host.images))
+        self.defined = count
+
+    def cases(self) -> Iterator[Case]:
+        """All cases, each measured before the next is made. The domains are as before at the end."""
+        yield Case("list", self._bare_list, lambda: operations.list_domains(self.ours))
+        yield Case("show", self._bare_show, lambda: operations.show_domain(self.ours, "domain-00000"))
+        yield from self._config_cases()
+        yield from self._live_cases()
+        yield Case("hard reboot", self._bare_reboot, self._reboot, aim=1.05)
+        for name in ("domain-00000", "domain-00001"):
+            self.bare.lookupByName(name).destroy()
+
+    def process_cases(self) -> Iterator[Case]:
+        """Whole processes, from start to exit."""
+        holdfast_command = [str(Path(sys.executable).with_name("holdfast")), "-c", self.host.uri]
+        virsh = [shutil.which("virsh") or "virsh", "-q", "-c", self.host.uri]
+        aim = {10: 4.0, 5000: 0.25}.get(self.defined)
+        yield Case("process: list", _process([*virsh, "list", "--all"]), _process([*holdfast_command, "list"]), aim)
+        shown = "domain-00000"
+        yield Case("process: show", _process([*virsh, "dumpxml", shown]), _process([*holdfast_command, "show", shown]))
+
+    def list_memory(self) -> float:
+        """The most memory ``holdfast list`` took, in MiB (ru_maxrss of the process)."""
+        command = [str(Path(sys.executable).with_name("holdfast")), "-c", self.host.uri, "list"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        return usage.ru_maxrss / 1024
+
+    def _bare_list(self) -> None:
+        for domain in self.bare.listAllDomains(0):
+            domain.name()
+            domain.state()
+
+    def _bare_show(self) -> None:
+        domain = self.bare.lookupByName("domain-00000")
+        domain.state()
+        domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+
+    def _config_cases(self) -> Iterator[Case]:
+        """On two domains that are shut off: the device goes in and out again."""
+        folder = self.host.images
+        disks = {side: disk_xml(folder, side, "vdc") for side in ("ours", "bare")}
+
+        def bare(call: str) -> Callable[[], object]:
+            return lambda: getattr(self.bare.lookupByName("domain-00001"), call)(disks["bare"], CONFIG)
+
+        def attach() -> object:
+            return operations.attach_device(self.ours, "domain-00000", disks["ours"])
+
+        def detach() -> object:
+            return operations.detach_device(self.ours, "domain-00000", "vdc")
+
+        def both(ours: Callable[[], object], call: str) -> Callable[[], object]:
+            return lambda: (ours(), bare(call)())
+
+        yield Case("attach, config", bare("attachDeviceFlags"), attach, after=both(detach, "detachDeviceFlags"))
+        yield Case("detach, config", bare("detachDeviceFlags"), detach, before=both(attach, "attachDeviceFlags"))
+
+    def _live_cases(self) -> Iterator[Case]:
+        """On two running domains. A PCI device stays where it is attached, for no guest is there to release it.
+
+        For detach it is a SCSI disk, which QEMU takes away without asking the guest: no guest's time is measured.
+        """
+        folder = self.host.images
+        ours, bare = "domain-00000", "domain-00001"
+        for name in (ours, bare):
+            self.bare.lookupByName(name).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        numbers = {ours: itertools.count(), bare: itertools.count()}
+
+        def fresh() -> None:
+            """Start over with the ports free, when both have used them up."""
+            if next(numbers[ours]) % (PORTS - 1) == PORTS - 2:
+                for name in (ours, bare):
+                    self._again(name)
+
+        targets = {ours: itertools.cycle("cdefghijklmnopqr"), bare: itertools.cycle("cdefghijklmnopqr")}
+
+        def disk(name: str) -> str:
+            letter = next(targets[name])
+            return disk_xml(folder, f"{name}-{letter}", f"vd{letter}")
+
+        def bare_attach() -> None:
+            domain, device = self.bare.lookupByName(bare), disk(bare)
+            domain.attachDeviceFlags(device, CONFIG)
+            domain.attachDeviceFlags(device, LIVE)
+
+        def attach() -> None:
+            operations.attach_device(self.ours, ours, disk(ours))
+
+        yield Case("attach, live+config", bare_attach, attach, aim=1.3, after=fresh)
+        for name in (ours, bare):
+            self._again(name)
+
+        scsi = disk_xml(folder, "scsi", "sda", bus="scsi")
+
+        def attach_scsi() -> None:
+            for name in (ours, bare):
+                self.bare.lookupByName(name).attachDeviceFlags(scsi, LIVE | CONFIG)
+
+        yield Case(
+            "detach, live+config",
+            lambda: self.bare.lookupByName(bare).detachDeviceFlags(scsi, LIVE | CONFIG),
+            lambda: operations.detach_device(self.ours, ours, "sda"),
+            before=attach_scsi,
+        )
+
+    def _again(self, name: str) -> None:
+        """The domain anew and paused, with its first hardware."""
+        domain = self.bare.lookupByName(name)
+        domain.destroy()
+        domain.undefine()
+        self.bare.defineXML(domain_xml(name, self.host.images)).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+
+    def _bare_reboot(self) -> None:
+        domain = self.bare.lookupByName("domain-00001")
+        domain.destroy()
+        domain.create()
+
+    def _reboot(self) -> None:
+        operations.reboot(self.ours, "domain-00000", hard=True)
+
+
+def _process(command: list[str]) -> Callable[[], object]:
+    return lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
