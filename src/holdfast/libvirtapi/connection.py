@@ -11,7 +11,7 @@ import libvirt
 from holdfast.errors import NoConnection, NotFound
 from holdfast.libvirtapi.domain import STATES, Domain
 from holdfast.libvirtapi.events import ensure_event_loop
-from holdfast.libvirtapi.translate import translated
+from holdfast.libvirtapi.translate import sentence, translated
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,7 @@ def open_connection(uri: str | None = None, readonly: bool = False) -> Connectio
     try:
         return Connection(opener(uri), readonly)
     except libvirt.libvirtError as error:
-        message = (error.get_error_message() or str(error)).strip().rstrip(".")
         raise NoConnection(
-            f"cannot connect to {uri or 'the default libvirt'}: {message}",
+            f"cannot connect to {uri or 'the default libvirt'}: {sentence(error)}",
             "is libvirt running there, may this user manage it (group libvirt, or sudo), is the URI right (-c URI)?",
         ) from error

@@ -27,7 +27,7 @@ _GONE = {libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALI
 def translate(error: libvirt.libvirtError) -> HoldfastError:
     """Return the Holdfast error that says what ``error`` says, in one sentence and with the next step."""
     code = error.get_error_code()
-    message = (error.get_error_message() or str(error)).strip().rstrip(".")
+    message = sentence(error)
     if code in _NOT_FOUND:
         return NotFound(message)
     if code in _GONE or (code == libvirt.VIR_ERR_SYSTEM_ERROR and error.get_error_domain() == libvirt.VIR_FROM_RPC):
@@ -39,6 +39,12 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
     if "already in the process of unplug" in message:  # QEMU ≥ 6.0; it has no error class of its own
         return DetachPending(message, code=code)
     return LibvirtRefused(message, code=code)
+
+
+def sentence(error: libvirt.libvirtError) -> str:
+    """What libvirt says, in one line: schema errors come with several (libvirt 9.0)."""
+    text = error.get_error_message() or str(error)
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip()).rstrip(".")
 
 
 def translated(call: Callable[P, R]) -> Callable[P, R]:
