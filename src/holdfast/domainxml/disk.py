@@ -99,6 +99,16 @@ def new_disk(
     return disk
 
 
+def set_source(disk: Element, source: Source) -> None:
+    """Let ``disk`` have its image at ``source``."""
+    disk.set("type", source.type)
+    for old in disk.findall("source"):
+        disk.remove(old)
+    driver = disk.find("driver")
+    if source.element is not None:
+        disk.insert(0 if driver is None else disk.index(driver) + 1, copy.deepcopy(source.element))
+
+
 def next_target(bus: str, documents: Iterable[Element]) -> str:
     """The first target name for ``bus`` ("vda", "sdb" …) that no disk of ``documents`` has."""
     if bus not in _PREFIXES:

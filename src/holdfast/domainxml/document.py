@@ -49,6 +49,13 @@ def serialize(element: Element) -> str:
     return etree.tostring(element, encoding="unicode", with_tail=False)
 
 
+def indented(element: Element) -> str:
+    """The element as text that is made to be read: laid out anew, two spaces per level."""
+    copied = copy.deepcopy(element)
+    etree.indent(copied)
+    return serialize(copied)
+
+
 def canonical(element: Element) -> bytes:
     """The C14N form without comments and indentation: equal exactly when two elements say the same."""
     plain = copy.deepcopy(element)

@@ -24,6 +24,17 @@ class Volume:
         self.path: str = handle.path()
 
     @translated
+    def kind(self) -> str:
+        """What a disk of it is: "file", "block", or "volume" where only libvirt can reach it (virStorageVolGetInfo)."""
+        kinds = {libvirt.VIR_STORAGE_VOL_FILE: "file", libvirt.VIR_STORAGE_VOL_BLOCK: "block"}
+        return kinds.get(self._handle.info()[0], "volume")
+
+    @translated
+    def xml(self) -> str:
+        """Its document (virStorageVolGetXMLDesc)."""
+        return str(self._handle.XMLDesc(0))
+
+    @translated
     def delete(self) -> None:
         """Remove the volume from its pool, with its data (virStorageVolDelete)."""
         self._handle.delete(0)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from holdfast.operations.attach_device import attach_device as attach_device
     from holdfast.operations.attach_disk import attach_disk as attach_disk
     from holdfast.operations.attach_disk import attach_interface as attach_interface
+    from holdfast.operations.console import open_console as open_console
+    from holdfast.operations.create_domain import create_domain as create_domain
+    from holdfast.operations.create_domain import create_domain_from_document as create_domain_from_document
     from holdfast.operations.delete_domain import delete as delete
     from holdfast.operations.detach_device import detach_device as detach_device
     from holdfast.operations.document import document as document
@@ -32,10 +35,13 @@ OPERATIONS = {
     "attach_device": "attach_device",
     "attach_disk": "attach_disk",
     "attach_interface": "attach_disk",
+    "create_domain": "create_domain",
+    "create_domain_from_document": "create_domain",
     "detach_device": "detach_device",
     "list_devices": "list_devices",
     "delete": "delete_domain",
     "document": "document",
+    "open_console": "console",
     "list_domains": "list_domains",
     "start": "power",
     "shutdown": "power",

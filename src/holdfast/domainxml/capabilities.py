@@ -1,0 +1,60 @@
+"""libvirt's ``<domainCapabilities>``: what a new domain of one kind can have on this host, concrete names included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml.document import Element, parse
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What libvirt says of one emulator, machine type and virtualisation type.
+
+    ``machine`` is the versioned name also where an alias was asked for. ``host_model`` is the ``<mode>`` element with
+    the CPU that host-model would become, None where that is not supported. ``cpu_models`` maps each named CPU to
+    whether this host can run it. ``loaders`` are the firmware files that exist here.
+    """
+
+    virt_type: str
+    machine: str
+    arch: str
+    emulator: str
+    max_vcpus: int | None
+    cpu_modes: frozenset[str]
+    host_model: Element | None
+    cpu_models: dict[str, bool]
+    loaders: tuple[str, ...]
+    hyperv: frozenset[str]
+    videos: frozenset[str]
+    graphics: frozenset[str]
+    tpm_models: frozenset[str]
+
+
+def read_capabilities(text: str) -> Capabilities:
+    """Read a domain capabilities document (virConnectGetDomainCapabilities)."""
+    root = parse(text, "domainCapabilities")
+    modes = {mode.get("name", ""): mode for mode in root.iterfind("cpu/mode") if mode.get("supported") == "yes"}
+    custom = modes.get("custom")
+    maximum = root.find("vcpu")
+    return Capabilities(
+        virt_type=root.findtext("domain") or "",
+        machine=root.findtext("machine") or "",
+        arch=root.findtext("arch") or "",
+        emulator=root.findtext("path") or "",
+        max_vcpus=int(maximum.get("max", "0")) or None if maximum is not None else None,
+        cpu_modes=frozenset(modes),
+        host_model=modes.get("host-model"),
+        cpu_models={}
+        if custom is None
+        else {model.text or "": model.get("usable") != "no" for model in custom.iterfind("model")},
+        loaders=tuple(value.text or "" for value in root.iterfind("os/loader/value")),
+        hyperv=_values(root, "features/hyperv", "features"),
+        videos=_values(root, "devices/video", "modelType"),
+        graphics=_values(root, "devices/graphics", "type"),
+        tpm_models=_values(root, "devices/tpm", "model"),
+    )
+
+
+def _values(root: Element, parent: str, name: str) -> frozenset[str]:
+    return frozenset(value.text or "" for value in root.iterfind(f"{parent}/enum[@name='{name}']/value"))

@@ -1,0 +1,119 @@
+"""Which UEFI firmware this host has: QEMU's firmware descriptors, read and chosen from as libvirt does.
+
+docs/interop/firmware.json of QEMU describes them. A descriptor in /etc hides the one of the same file name in
+/usr/share; an empty one only hides. In the order of their file names, the first that fits is taken.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from holdfast.errors import Failed, NotFound
+
+FOLDERS = ("/usr/share/qemu/firmware", "/etc/qemu/firmware")
+"""Where descriptors are, the later hiding the earlier."""
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """One UEFI build in flash: the file with its code, the template of its NVRAM, and what it can do.
+
+    ``machines`` maps an architecture to patterns of machine types.
+    """
+
+    loader: str
+    template: str
+    machines: dict[str, tuple[str, ...]]
+    features: frozenset[str]
+
+    @property
+    def secure_boot(self) -> bool:
+        """True when it can do Secure Boot."""
+        return "secure-boot" in self.features
+
+    @property
+    def enrolled_keys(self) -> bool:
+        """True when its NVRAM template holds keys, so that Secure Boot is on."""
+        return "enrolled-keys" in self.features
+
+    @property
+    def smm(self) -> bool:
+        """True when it needs system management mode."""
+        return "requires-smm" in self.features
+
+
+def choose_firmware(
+    *,
+    arch: str,
+    machine: str,
+    secure_boot: bool | None = None,
+    enrolled_keys: bool | None = None,
+    smm: bool | None = None,
+    loaders: Sequence[str] = (),
+    folders: Sequence[str] = FOLDERS,
+) -> Firmware:
+    """The first firmware that fits; None means that nothing was said about it.
+
+    ``machine`` is a versioned type, ``loaders`` the files libvirt names in its domain capabilities (none: no check).
+    Raises NotFound when nothing fits, with what was looked for.
+    """
+    for firmware in read_firmwares(folders):
+        patterns = firmware.machines.get(arch, ())
+        if (
+            any(fnmatch.fnmatchcase(machine, pattern) for pattern in patterns)
+            and secure_boot in (None, firmware.secure_boot)
+            and enrolled_keys in (None, firmware.enrolled_keys)
+            and not (smm is False and firmware.smm)
+            and (not loaders or firmware.loader in loaders)
+            and Path(firmware.loader).exists()
+            and Path(firmware.template).exists()
+        ):
+            return firmware
+    wanted = {True: " with Secure Boot", False: " without Secure Boot", None: ""}[secure_boot]
+    raise NotFound(
+        f"this host has no UEFI firmware{wanted} for {machine}",
+        "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
+    )
+
+
+def read_firmwares(folders: Sequence[str] = FOLDERS) -> list[Firmware]:
+    """All UEFI firmwares in flash that the descriptors describe, in the order in which libvirt tries them.
+
+    Raises Failed for a descriptor that cannot be read. Those for other hypervisors, architectures' ROMs and formats
+    but raw are left out.
+    """
+    files: dict[str, Path] = {}
+    for folder in folders:
+        files.update({file.name: file for file in Path(folder).glob("*.json")})
+    found = []
+    for _, file in sorted(files.items()):
+        try:
+            text = file.read_text()
+            firmware = _firmware(json.loads(text)) if text.strip() else None
+        except OSError as error:
+            raise Failed(f"cannot read the firmware descriptor {file}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Failed(
+                f"the firmware descriptor {file} is damaged", f"reinstall the package it is of: {error}"
+            ) from error
+        if firmware is not None:
+            found.append(firmware)
+    return found
+
+
+def _firmware(descriptor: dict[str, Any]) -> Firmware | None:
+    mapping = descriptor["mapping"]
+    if "uefi" not in descriptor["interface-types"] or mapping["device"] != "flash":
+        return None
+    if mapping.get("mode", "split") != "split":
+        return None
+    code, template = mapping["executable"], mapping["nvram-template"]
+    if code.get("format") != "raw" or template.get("format") != "raw":
+        return None
+    machines = {target["architecture"]: tuple(target["machines"]) for target in descriptor["targets"]}
+    return Firmware(code["filename"], template["filename"], machines, frozenset(descriptor["features"]))

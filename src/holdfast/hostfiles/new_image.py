@@ -1,0 +1,83 @@
+"""Making images: new, copied, or as an overlay, with qemu-img; never over something that exists."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from holdfast.errors import Failed, NotFound, Refused
+
+
+def reserve(path: str) -> None:
+    """Create the empty file ``path``, so that nobody else can have it (open(2) with O_EXCL).
+
+    Raises Refused when it exists, NotFound when its folder does not, Failed when it cannot be created.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError as error:
+        raise Refused(f"{path} exists already", "choose another path, or remove it first") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"there is no folder {Path(path).parent}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise Failed(f"cannot create {path}: {reason}") from error
+
+
+def refuse_existing(path: str) -> None:
+    """Raise what :func:`reserve` would, as far as looking can tell, and create nothing."""
+    if os.path.lexists(path):
+        raise Refused(f"{path} exists already", "choose another path, or remove it first")
+    if not Path(path).parent.is_dir():
+        raise NotFound(f"there is no folder {Path(path).parent}")
+
+
+def file_exists(path: str) -> bool:
+    """True when there is anything at ``path``."""
+    return Path(path).exists()
+
+
+def remove(path: str) -> None:
+    """Remove a file that :func:`reserve` created; no error when it is gone."""
+    Path(path).unlink(missing_ok=True)
+
+
+def create_image(path: str, format: str, size: int) -> None:
+    """Write a new image of ``size`` bytes into the reserved file ``path``. Raises Failed."""
+    _qemu_img("create", "-q", "-f", format, path, str(size))
+
+
+def copy_image(source: str, source_format: str, path: str, format: str) -> None:
+    """Copy the image ``source`` into the reserved file ``path``, whole, without a backing file. Raises Failed."""
+    _qemu_img("convert", "-f", source_format, "-O", format, source, path)
+
+
+def create_overlay(base: str, base_format: str, path: str) -> None:
+    """Make the reserved file ``path`` a qcow2 overlay over ``base``, whose format is written into it. Raises Failed."""
+    _qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", base_format, path)
+
+
+def grow_image(path: str, format: str, size: int) -> None:
+    """Make the image ``path`` ``size`` bytes large; it cannot become smaller. Raises Failed and Refused."""
+    now = int(json.loads(_qemu_img("info", "--output=json", "-f", format, path))["virtual-size"])
+    if size < now:
+        raise Refused(f"an image of {now} bytes cannot be made smaller ({size} bytes)", "leave out size=")
+    if size > now:
+        _qemu_img("resize", "-q", "-f", format, path, str(size))
+
+
+def _qemu_img(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        )
+    except FileNotFoundError as error:
+        raise Failed(
+            "there is no qemu-img here", "install it (Debian, Ubuntu: qemu-utils; Fedora: qemu-img)"
+        ) from error
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise Failed(f"qemu-img could not {arguments[0]} the image: {lines[-1].removeprefix('qemu-img: ')}")
+    return done.stdout

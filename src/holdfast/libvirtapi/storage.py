@@ -1,0 +1,54 @@
+"""Storage pools: finding one, and making volumes in it. Strings in, strings out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+from holdfast.errors import Failed
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.translate import translated
+from holdfast.libvirtapi.volume import Volume
+
+
+class Pool:
+    """An active storage pool."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.name: str = handle.name()
+
+    @translated
+    def xml(self) -> str:
+        """Its document (virStoragePoolGetXMLDesc)."""
+        return str(self._handle.XMLDesc(0))
+
+    @translated
+    def create(self, volume: str) -> Volume:
+        """Create a volume from its document (virStorageVolCreateXML)."""
+        return Volume(self._handle.createXML(volume, 0))
+
+    @translated
+    def copy(self, volume: str, source: Volume) -> Volume:
+        """Create a volume from its document with the data of ``source`` (virStorageVolCreateXMLFrom)."""
+        return Volume(self._handle.createXMLFrom(volume, source._handle, 0))
+
+
+@translated
+def find_pool(connection: Connection, name: str) -> Pool:
+    """The active pool of this name (virStoragePoolLookupByName). Raises NotFound, Failed when it is not active."""
+    handle = connection._handle.storagePoolLookupByName(name)
+    if not handle.isActive():
+        raise Failed(f"the storage pool {name!r} is not active", f"start it: virsh pool-start {name}")
+    return Pool(handle)
+
+
+@translated
+def has_active_pool(connection: Connection, name: str) -> bool:
+    """True when there is an active pool of this name; False also where libvirt has no storage at all."""
+    try:
+        return bool(connection._handle.storagePoolLookupByName(name).isActive())
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_NO_SUPPORT):
+            return False
+        raise

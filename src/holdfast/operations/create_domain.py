@@ -1,0 +1,332 @@
+"""Creating a domain: the one moment at which its hardware is decided, sealed, and handed to libvirt to be kept.
+
+Everything is checked before anything is made. Images are made first and the document is defined last: a failure
+before that removes the images again, and a domain that is defined is whole.
+"""
+
+from __future__ import annotations
+
+import uuid as uuids
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from holdfast.domainxml.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.cpu_model import describe_cpu, new_cpu
+from holdfast.domainxml.disk import file_source, host_path, new_disk, next_target
+from holdfast.domainxml.document import Element, child, element, indented, parse, serialize
+from holdfast.domainxml.firmware import (
+    FIRMWARES,
+    describe_firmware,
+    firmware_wish,
+    nvram_of,
+    set_firmware,
+    wish_for,
+)
+from holdfast.domainxml.interface import new_interface
+from holdfast.domainxml.new_domain import missing_hyperv, new_domain, set_boot_order
+from holdfast.domainxml.pci import hotplug_places
+from holdfast.domainxml.printed import last_domain
+from holdfast.domainxml.root_ports import MOST, SPARE, has_root_ports
+from holdfast.domainxml.seal import LOWEST_CID, seal
+from holdfast.domainxml.summary import DeviceLine, device_lines
+from holdfast.errors import Failed, HoldfastError, NoConnection, NotFound, PartlyDone, Refused, UsageError
+from holdfast.hostfiles.firmware import choose_firmware
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.hostfiles.new_image import file_exists
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disk_source import check_source
+from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.new_disk import PlannedDisk, plan_disk, refuse_shared_places
+from holdfast.operations.seed import PlannedSeed, plan_seed
+
+
+@dataclass(frozen=True)
+class Created:
+    """A domain that was created, or with ``dry_run`` would be; all but ``images`` is what libvirt made of it.
+
+    ``document`` is its config document, in a dry run the one that would be defined. ``free_places`` counts where
+    a PCI device can be attached while it runs. ``images`` were made for it; ``notes`` say in sentences what cannot
+    be sealed and what else is worth knowing.
+    """
+
+    name: str
+    uuid: str
+    document: str
+    machine: str
+    cpu: str
+    firmware: str
+    nvram: str | None
+    devices: tuple[DeviceLine, ...]
+    free_places: int
+    images: tuple[str, ...]
+    notes: tuple[str, ...]
+    started: bool
+    dry_run: bool
+
+
+def create_domain(
+    connection: Connection, name: str, spec: DomainSpec, *, start: bool = False, dry_run: bool = False
+) -> Created:
+    """Create the domain ``name`` as ``spec`` says, sealed: nothing of its hardware is left to a later start.
+
+    Raises UsageError (2) for what makes no sense, NotFound (4) for images and firmware that do not exist, Refused (3)
+    when the name, an image's place or an image is taken, Failed (1) for what this host cannot do; then nothing was
+    changed, and images made on the way are gone. PartlyDone (5): it is created, but did not start.
+    (virConnectGetDomainCapabilities, virDomainDefineXMLFlags, virDomainCreateWithFlags)
+    """
+    _check_name(connection, name, dry_run)
+    capabilities = _capabilities(connection, spec.virt_type, spec.machine)
+    _check_root_ports(spec.root_ports, capabilities)
+    uuid = str(uuids.uuid4())
+    planned, seed = _plan_disks(connection, name, uuid, spec, capabilities)
+    interfaces = [new_interface(item.kind, item.source, mac=item.mac, model=item.model) for item in spec.interfaces]
+    domain = new_domain(
+        name=name,
+        uuid=uuid,
+        memory_kib=spec.memory // 1024,
+        vcpus=spec.vcpus,
+        capabilities=capabilities,
+        os=spec.os,
+        cpu=new_cpu(spec.cpu, capabilities),
+        disks=[disk.element for disk in planned],
+        interfaces=interfaces,
+        graphics=spec.graphics,
+        video=spec.video,
+        tpm=spec.tpm,
+    )
+    if spec.firmware not in FIRMWARES:
+        raise UsageError(f"there is no --firmware {spec.firmware!r}", f"one of {', '.join(FIRMWARES)}")
+    wish_for(domain, spec.firmware)
+    _name_firmware(connection, domain, capabilities)
+    notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
+    if spec.os == "windows" and (missing := missing_hyperv(capabilities)):
+        notes.append(
+            f"not possible here with {capabilities.virt_type}, of what Windows is faster with: {', '.join(missing)}"
+        )
+    return _create(connection, domain, planned, seed, notes, start=start, dry_run=dry_run)
+
+
+def create_domain_from_document(
+    connection: Connection,
+    document: str,
+    *,
+    name: str | None = None,
+    root_ports: int | None = None,
+    trust_format: bool = False,
+    start: bool = False,
+    dry_run: bool = False,
+) -> Created:
+    """Create a domain from ``document``, which may be what ``virt-install --print-xml`` printed; sealed likewise.
+
+    Of several documents the last is taken. ``name`` replaces its name. Images are not made: one that is missing is
+    said, or refused with ``start``. ``trust_format`` takes the formats it states against the images' headers. Raises
+    as :func:`create_domain` does.
+    """
+    domain = last_domain(document)
+    domain.attrib.pop("id", None)
+    if name is not None:
+        child(domain, "name").text = name
+    name = (domain.findtext("name") or "").strip()
+    _check_name(connection, name, dry_run)
+    kind = domain.find("os/type")
+    capabilities = _capabilities(
+        connection,
+        domain.get("type"),
+        None if kind is None else kind.get("machine"),
+        None if kind is None else kind.get("arch"),
+        (domain.findtext("devices/emulator") or "").strip() or None,
+    )
+    _check_root_ports(root_ports, capabilities)
+    disks = domain.findall("devices/disk")
+    refuse_shared_places(disks)
+    missing = _missing_images(connection, disks, trust_format)
+    if missing and start:
+        raise NotFound(f"there is no image {missing[0]}", "make it first (qemu-img create), or leave out --start")
+    _name_firmware(connection, domain, capabilities)
+    spare = SPARE if root_ports is None else root_ports
+    notes = seal(domain, capabilities, root_ports=spare, vsock_cid=_free_cid(connection, domain))
+    notes += [f"there is no image {path} yet: make it before the first start" for path in missing]
+    return _create(connection, domain, [], None, notes, start=start, dry_run=dry_run)
+
+
+def _check_name(connection: Connection, name: str, dry_run: bool) -> None:
+    if not name or name != name.strip() or "/" in name or not name.isprintable() or name in (".", ".."):
+        raise UsageError(f"{name!r} cannot be the name of a domain", "letters, digits, dots and dashes are always good")
+    if connection.readonly and not dry_run:
+        raise Failed("a read-only connection cannot create a domain", "connect without --readonly")
+    _refuse_taken(connection, name)
+
+
+def _refuse_taken(connection: Connection, name: str) -> None:
+    try:
+        domain = connection.find_domain(name)
+    except NotFound:
+        return
+    raise Refused(
+        f"there is a domain {domain.name!r} already, with the UUID {domain.uuid}",
+        f"choose another name, or 'holdfast delete {domain.name}' first",
+    )
+
+
+def _capabilities(
+    connection: Connection,
+    virt_type: str | None,
+    machine: str | None,
+    arch: str | None = None,
+    emulator: str | None = None,
+) -> Capabilities:
+    return read_capabilities(connection.domain_capabilities(emulator, arch, machine, virt_type))
+
+
+def _check_root_ports(wanted: int | None, capabilities: Capabilities) -> None:
+    if wanted is None:
+        return
+    if not has_root_ports(capabilities.machine):
+        raise UsageError(f"{capabilities.machine} has no root ports: its slots are all there already")
+    if not 0 <= wanted <= MOST:
+        raise UsageError(f"a machine can have at most {MOST} spare root ports, not {wanted}")
+
+
+def _plan_disks(
+    connection: Connection, name: str, uuid: str, spec: DomainSpec, capabilities: Capabilities
+) -> tuple[list[PlannedDisk], PlannedSeed | None]:
+    cd_bus = "sata" if has_root_ports(capabilities.machine) else "ide"
+    cds = [DiskSpec(path=path, format="raw", device="cdrom") for path in spec.cdroms]
+    so_far = element("domain", None, element("devices"))
+    planned = []
+    for disk in (*spec.disks, *cds):
+        bus = disk.bus or (cd_bus if disk.device == "cdrom" else "fdc" if disk.device == "floppy" else "virtio")
+        target = disk.target or next_target(bus, [so_far])
+        planned.append(plan_disk(connection, disk, name=name, target=target, bus=bus))
+        child(so_far, "devices").append(planned[-1].element)
+    elements = [disk.element for disk in planned]
+    refuse_shared_places(elements)
+    set_boot_order(elements)
+    if spec.user_data is None:
+        return planned, None
+    seed = plan_seed(connection, spec.user_data, name=name, uuid=uuid, beside=map(host_path, elements))
+    cd = new_disk(file_source(seed.path), target=next_target(cd_bus, [so_far]), bus=cd_bus, device="cdrom")
+    return [*planned, PlannedDisk(cd)], seed
+
+
+def _name_firmware(connection: Connection, domain: Element, capabilities: Capabilities) -> None:
+    """Put the files in the place of ``firmware='efi'``: those that libvirt itself would choose today."""
+    wish = firmware_wish(domain)
+    if wish is None:
+        return
+    if not connection.is_local:
+        raise Refused(
+            f"which UEFI firmware the host has can be read only there, and {connection.uri} is elsewhere",
+            "run 'holdfast create' on that host, or name <loader> and <nvram template> in a document (--from-xml)",
+        )
+    firmware = choose_firmware(
+        arch=capabilities.arch,
+        machine=capabilities.machine,
+        secure_boot=wish.secure_boot,
+        enrolled_keys=wish.enrolled_keys,
+        smm=wish.smm,
+        loaders=capabilities.loaders,
+    )
+    set_firmware(domain, loader=firmware.loader, template=firmware.template, smm=firmware.smm)
+
+
+def _missing_images(connection: Connection, disks: list[Element], trust_format: bool) -> list[str]:
+    """Check the images of a document; those that do not exist (yet) are returned."""
+    missing = []
+    for disk in disks:
+        path = host_path(disk)
+        if path is not None and connection.is_local and not file_exists(path):
+            missing.append(path)
+        else:
+            check_source(connection, None, disk, trust_format=trust_format)
+    return missing
+
+
+def _free_cid(connection: Connection, domain: Element) -> int:
+    if domain.find("devices/vsock") is None:
+        return LOWEST_CID
+    documents = (parse(other.xml(Definition.LIVE)) for other in connection.domains())
+    taken = {cid.get("address") for document in documents for cid in document.iterfind("devices/vsock/cid")}
+    return next(cid for cid in range(LOWEST_CID, LOWEST_CID + len(taken) + 1) if str(cid) not in taken)
+
+
+def _create(
+    connection: Connection,
+    domain: Element,
+    planned: list[PlannedDisk],
+    seed: PlannedSeed | None,
+    notes: list[str],
+    *,
+    start: bool,
+    dry_run: bool,
+) -> Created:
+    """Make the images, define the document, read back what libvirt made of it, and start it."""
+    images = tuple(str(disk.image) for disk in planned if disk.image is not None) + ((seed.path,) if seed else ())
+    uuid = domain.findtext("uuid") or ""
+    if dry_run:
+        return _result(domain, indented(domain), images, notes, started=False, dry_run=True)
+    _refuse_taken(connection, uuid)
+    with domain_lock(uuid):
+        with ExitStack() as undo:
+            for disk in planned:
+                disk.make(connection, undo)
+            if seed is not None:
+                seed.make(undo)
+            defined = _define(connection, domain, undo)
+        document = defined.xml(Definition.CONFIG)
+        config = parse(document, "domain")
+        nvram = nvram_of(config)
+        if nvram is not None and connection.is_local and file_exists(nvram):
+            notes.append(f"the NVRAM {nvram} exists already, from an earlier domain of this name, and will be used")
+        if start:
+            try:
+                defined.start()
+            except HoldfastError as error:
+                raise PartlyDone(
+                    f"the domain {defined.name!r} is created, but does not start: {error.message}",
+                    f"remove the cause and 'holdfast start {defined.name}', or 'holdfast delete {defined.name}'",
+                ) from error
+        return _result(config, document, images, notes, started=start, dry_run=False)
+
+
+def _define(connection: Connection, domain: Element, undo: ExitStack) -> Domain:
+    """Define, and keep the images from then on: also when the answer was lost, or came together with a Ctrl-C."""
+    uuid = domain.findtext("uuid") or ""
+    try:
+        defined = connection.define(serialize(domain))
+    except NoConnection as error:
+        undo.pop_all()
+        raise PartlyDone(
+            f"the connection broke while the domain was defined, so it may exist now: {error.message}",
+            f"look with 'holdfast show {uuid}'; the images were kept",
+        ) from error
+    except HoldfastError:
+        raise
+    except BaseException:
+        undo.pop_all()
+        raise
+    undo.pop_all()
+    return defined
+
+
+def _result(
+    domain: Element, document: str, images: tuple[str, ...], notes: list[str], *, started: bool, dry_run: bool
+) -> Created:
+    kind = domain.find("os/type")
+    return Created(
+        name=domain.findtext("name") or "",
+        uuid=domain.findtext("uuid") or "",
+        document=document,
+        machine=kind.get("machine", "") if kind is not None else "",
+        cpu=describe_cpu(domain),
+        firmware=describe_firmware(domain),
+        nvram=nvram_of(domain),
+        devices=tuple(device_lines(domain)),
+        free_places=len(hotplug_places(domain)),
+        images=images,
+        notes=tuple(notes),
+        started=started,
+        dry_run=dry_run,
+    )
