@@ -152,3 +152,18 @@ def test_commands_attach_list_and_detach(uri: str, connection: Connection, tmp_p
     assert run(uri, "device", "attach", "a", "/nonexistent.xml").exit_code == 4
     assert run(uri, "disk", "attach", "a", f"path={tmp_path}/one.img").exit_code == 2
     assert run(uri, "disk", "detach", "nope", "vda").exit_code == 4
+
+
+def test_new_image_is_made_for_an_attach_and_removed_when_it_fails(
+    uri: str, connection: Connection, tmp_path: Path
+) -> None:
+    running(connection, ports=3)
+    new = tmp_path / "new.qcow2"
+    assert "would attach vda" in done(uri, "disk", "attach", "a", f"size=8MiB,path={new}", "--dry-run")
+    assert not new.exists()
+    done(uri, "disk", "attach", "a", f"size=8MiB,path={new}")
+    assert new.exists()
+    done(uri, "disk", "attach", "a", f"size=8MiB,path={tmp_path}/second.qcow2")
+    third = tmp_path / "third.qcow2"
+    assert run(uri, "disk", "attach", "a", f"size=8MiB,path={third}").exit_code == 3
+    assert not third.exists()

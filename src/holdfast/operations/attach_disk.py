@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.disk import block_source, file_source, new_disk, volume_source
-from holdfast.domainxml.document import serialize
+from contextlib import ExitStack
+
+from holdfast.domainxml.disk import new_disk, next_target
+from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.interface import new_interface
-from holdfast.errors import UsageError
-from holdfast.hostfiles.image import is_block_device
+from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.attach_device import Attached, attach_device
 from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+from holdfast.operations.documents import read
+from holdfast.operations.new_disk import existing_source, plan_disk
 
 
 def attach_disk(
@@ -17,17 +20,12 @@ def attach_disk(
 ) -> Attached:
     """Attach ``disk`` to the domain ``name``; all else is as :func:`attach_device` has it.
 
-    Its image must exist. Raises UsageError (2) when it describes one that is to be made.
+    An image that is made for it (``size``, ``copy_from``, ``overlay_of``) is removed again when the attach fails.
     """
     if disk.is_new:
-        raise UsageError("a disk to attach needs an image that exists", "make it first: qemu-img create -f qcow2 …")
-    if disk.path is not None:
-        is_block = connection.is_local and is_block_device(disk.path)
-        source = block_source(disk.path) if is_block else file_source(disk.path)
-    else:
-        source = volume_source(disk.pool or "", disk.volume or "")
+        return _attach_new(connection, name, disk, config_only, dry_run)
     element = new_disk(
-        source,
+        existing_source(connection, disk),
         target=disk.target,
         bus=disk.bus or "virtio",
         format=disk.format or "raw",
@@ -38,6 +36,31 @@ def attach_disk(
         readonly=disk.readonly,
         shareable=disk.shareable,
     )
+    return _attach(connection, name, element, disk, config_only, dry_run)
+
+
+def _attach_new(connection: Connection, name: str, disk: DiskSpec, config_only: bool, dry_run: bool) -> Attached:
+    domain = connection.find_domain(name)
+    documents = read(domain).all()
+    bus = disk.bus or "virtio"
+    target = disk.target or next_target(bus, documents.values())
+    planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus)
+    if dry_run:
+        return Attached(serialize(planned.element), target, None, tuple(documents))
+    with ExitStack() as undo:
+        planned.make(connection, undo)
+        try:
+            attached = _attach(connection, name, planned.element, disk, config_only, dry_run)
+        except PartlyDone:
+            undo.pop_all()
+            raise
+        undo.pop_all()
+        return attached
+
+
+def _attach(
+    connection: Connection, name: str, element: Element, disk: DiskSpec, config_only: bool, dry_run: bool
+) -> Attached:
     return attach_device(
         connection,
         name,
