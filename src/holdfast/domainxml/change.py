@@ -81,15 +81,22 @@ def _changed(change: Change) -> str:
     return f"{item} is {after or 'empty'}, was {before or 'empty'}"
 
 
+def _moved(change: Change) -> str:
+    if change.before is None or change.after is None:
+        side = "before" if change.after is None else "after"
+        return f"{change.what} may move: its place {change.before or change.after} is fixed only {side}"
+    return f"{change.what} moved from {change.before} to {change.after}"
+
+
 def _at(place: str | None) -> str:
     return f" at {place}" if place else ""
 
 
 _SENTENCES: dict[Kind, Callable[[Change], str]] = {
-    Kind.MOVED: lambda c: f"{c.what} moved from {c.before or 'an open place'} to {c.after or 'an open place'}",
+    Kind.MOVED: _moved,
     Kind.REPLACED: lambda c: f"{c.what} is replaced: {c.before} becomes {c.after}",
     Kind.ADDED: lambda c: f"{c.what} is added{_at(c.after)}",
-    Kind.REMOVED: lambda c: f"{c.what} is removed, it was{_at(c.before) or ' there'}",
+    Kind.REMOVED: lambda c: f"{c.what} is removed{', it was' * bool(c.before)}{_at(c.before)}",
     Kind.CHANGED: _changed,
     Kind.COSMETIC: lambda c: f"{_changed(c)} (the guest does not see it)",
 }

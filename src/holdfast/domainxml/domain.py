@@ -9,10 +9,12 @@ from holdfast.domainxml.sides import Note, Sides, View, value_at
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """All vCPUs are online where nothing else is said."""
+    """All vCPUs are online, and the balloon is empty, where nothing else is said."""
     for document, view in ((before, one), (after, other)):
         if view.guest.get("vcpu@current") == value_at(document, "vcpu"):
             view.drop("vcpu@current")
+        if view.management.get("currentMemory") == view.guest.get("memory"):
+            view.management.pop("currentMemory", None)
     yield from ()
 
 
@@ -59,7 +61,7 @@ SIDES = Sides(
     """,
     management="""
         name title description currentMemory currentMemory@unit
-        on_poweroff on_reboot on_crash on_lockfailure qemu:deprecation@behavior
+        on_poweroff=destroy on_reboot=restart on_crash=destroy on_lockfailure qemu:deprecation@behavior
     """,
     device=False,
     reconcile=_reconcile,

@@ -57,6 +57,11 @@ def device_name(device: Element) -> str:
     return describe(device) if name == device.tag else f"{device.tag!s} {name}"
 
 
+def _short_name(device: Element) -> str:
+    """As :func:`device_name`, but without the place, which the change tells anyway."""
+    return " ".join(dict.fromkeys((str(device.tag), label(device))))
+
+
 def _by_tag(elements: Iterator[Element]) -> dict[str, list[Element]]:
     groups: dict[str, list[Element]] = {}
     for element in elements:
@@ -83,26 +88,36 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
     where = f"devices/{sides.tag}"
     if before is None:
         if after is not None:
-            yield Change(Kind.ADDED, device_name(after), where, None, place(after, sides), sides.tag not in DEVICES)
+            yield Change(Kind.ADDED, _short_name(after), where, None, place(after, sides), sides.tag not in DEVICES)
         return
-    name = device_name(before)
     if after is None:
-        yield Change(Kind.REMOVED, name, where, place(before, sides), None, sides.tag not in DEVICES)
+        yield Change(Kind.REMOVED, _short_name(before), where, place(before, sides), None, sides.tag not in DEVICES)
     elif pair.replaced:
-        yield Change(Kind.REPLACED, name, where, describe(before), describe(after))
+        yield Change(Kind.REPLACED, _short_name(before), where, describe(before), describe(after))
     else:
         if not _same_place(before, after, sides):
-            name = label(before) if label(before) != before.tag else ""
-            name = f"{before.tag!s} {name}".strip()
-            yield Change(Kind.MOVED, name, f"{where}/address", place(before, sides), place(after, sides))
-        yield from _differences(sides, before, after, sides.view(before), sides.view(after), name, where)
+            yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
+        one, other = sides.view(before), sides.view(after)
+        yield from _differences(sides, before, after, one, other, device_name(before), where)
 
 
 def place(device: Element, sides: Sides) -> str | None:
-    """Where a device sits, in words: "vdb, pci 0000:04:00.0"; None when nothing says so."""
-    words = [value for path in sides.place.split() if (value := value_at(device, path))]
+    """Where a device sits, in words: "vdb, pci 0000:04:00.0", "port 1"; None when nothing says so."""
+    words = [
+        value if path == "target@dev" else f"{path.rpartition('@')[2]} {value}"
+        for path in sides.place.split()
+        if (value := value_at(device, path))
+    ]
     address = describe_address(device)
     return ", ".join([*words, address] if address else words) or None
+
+
+def _places(before: Element, after: Element, sides: Sides) -> tuple[str | None, str | None]:
+    """Both places, or only the one address where the other document leaves it open and nothing else differs."""
+    one, other = describe_address(before), describe_address(after)
+    if None in (one, other) and all(value_at(before, path) == value_at(after, path) for path in sides.place.split()):
+        return one, other
+    return place(before, sides), place(after, sides)
 
 
 def _same_place(before: Element, after: Element, sides: Sides) -> bool:

@@ -26,7 +26,8 @@ class Pair:
 def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> list[Pair]:
     """Match the devices of one kind: what both have, then what only ``after`` has, then what only ``before`` has.
 
-    Each entry of ``sides.identity`` is tried in turn, and matches where it names exactly one device on both sides.
+    Each entry of ``sides.identity`` is tried in turn, and matches where it names exactly one device on both sides. What
+    has neither name nor place (a file may leave both open) can be any of its kind, and is the next that is left.
     """
     old, new = list(before), list(after)
     found: dict[int, Pair] = {}
@@ -41,8 +42,17 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
         gone = {id(pair.before) for pair in found.values()}
         old = [device for device in old if id(device) not in gone]
         new = [device for device in new if id(device) not in found]
+    for match, device in list(zip(old, new, strict=False)):
+        if _is_anonymous(sides, match) or _is_anonymous(sides, device):
+            found[id(device)] = Pair(match, device)
+            old.remove(match)
+            new.remove(device)
     added, removed = [Pair(None, device) for device in new], [Pair(device, None) for device in old]
     return [*found.values(), *added, *removed]
+
+
+def _is_anonymous(sides: Sides, device: Element) -> bool:
+    return all(identity_value(device, entry) is None for entry in sides.identities if entry != "only")
 
 
 def _by_key(devices: list[Element], entry: str) -> dict[str, Element | None]:

@@ -24,8 +24,9 @@ from functools import cached_property
 from holdfast.domainxml.document import Element
 
 _TOKEN = re.compile(r"^(?P<path>[^@=]*)(?:@(?P<attributes>[^=]+))?(?:=(?P<same>.+))?$")
-_SIZES = {"B": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2}
-_SIZES |= {"GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "TB": 1000**4, "T": 1024**4, "TiB": 1024**4}
+SIZES = {"B": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2}
+SIZES |= {"GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "TB": 1000**4, "T": 1024**4, "TiB": 1024**4}
+"""Bytes in each unit that libvirt knows (virScaleInteger)."""
 
 
 class Side(Enum):
@@ -268,7 +269,7 @@ def _numbered(where: str, seen: dict[str, int]) -> str:
 
 def _scale(element: Element, node: Node) -> int | None:
     """Bytes in one unit of this element; libvirt's default is KiB. None when it has no unit."""
-    return _SIZES.get(element.get("unit", "KiB")) if "unit" in node.attributes else None
+    return SIZES.get(element.get("unit", "KiB")) if "unit" in node.attributes else None
 
 
 def _scaled(value: str, scale: int | None) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.operations.create_domain import create_domain_from_document as create_domain_from_document
     from holdfast.operations.delete_domain import delete as delete
     from holdfast.operations.detach_device import detach_device as detach_device
+    from holdfast.operations.diff import diff as diff
     from holdfast.operations.document import document as document
     from holdfast.operations.list_devices import list_devices as list_devices
     from holdfast.operations.list_domains import list_domains as list_domains
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from holdfast.operations.power import shutdown as shutdown
     from holdfast.operations.power import start as start
     from holdfast.operations.power import suspend as suspend
+    from holdfast.operations.show_domain import show_domain as show_domain
 
 OPERATIONS = {
     "attach_device": "attach_device",
@@ -40,6 +42,7 @@ OPERATIONS = {
     "detach_device": "detach_device",
     "list_devices": "list_devices",
     "delete": "delete_domain",
+    "diff": "diff",
     "document": "document",
     "open_console": "console",
     "list_domains": "list_domains",
@@ -49,6 +52,7 @@ OPERATIONS = {
     "reset": "power",
     "destroy": "power",
     "suspend": "power",
+    "show_domain": "show_domain",
     "resume": "power",
 }
 """Public function → module of ``holdfast.operations`` that holds it. The imports above tell type checkers."""

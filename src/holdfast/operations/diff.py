@@ -1,0 +1,57 @@
+"""What a guest would see differ between two documents, each a domain's or a file's."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.change import Change
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.guest_view import compare_documents
+from holdfast.errors import Failed, InvalidDocument, UsageError
+from holdfast.hostfiles.document_file import read_document
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+
+
+def is_file(name: str) -> bool:
+    """True when a side of a comparison names a file: "-", or something with a "/" in it or ".xml" at its end.
+
+    A domain with such a name is still found by its UUID, or as ``NAME@config``.
+    """
+    return name == "-" or "/" in name or name.endswith(".xml")
+
+
+def diff(connection: Connection | None, before: str, after: str) -> list[Change]:
+    """The changes that lead from ``before`` to ``after``; cosmetic ones, which no guest sees, are among them.
+
+    Each side is a domain ("NAME@live"; "NAME@config", what the next start uses; "NAME", its live document while it
+    runs and config otherwise) or an XML file ("-" for standard input, see :func:`is_file`). ``connection`` may be None
+    when both are files. Raises NotFound, InvalidDocument, UsageError, and Failed for a document a domain does not have.
+    """
+    if before == after == "-":
+        raise UsageError("only one of the two can come from standard input")
+    return compare_documents(_read(connection, before), _read(connection, after))
+
+
+def _read(connection: Connection | None, name: str) -> Element:
+    if is_file(name):
+        try:
+            return parse(read_document(name), "domain")
+        except InvalidDocument as error:
+            raise InvalidDocument(f"{name}: {error.message}", error.hint, error.line) from error
+    if connection is None:
+        raise UsageError(
+            f"{name!r} names a domain, which needs a connection", "a file's name has a '/' or ends in .xml"
+        )
+    return parse(_domain_document(connection, name), "domain")
+
+
+def _domain_document(connection: Connection, name: str) -> str:
+    stem, _, which = name.rpartition("@")
+    if not stem or which not in ("live", "config"):
+        domain = connection.find_domain(name)
+        return domain.xml(Definition.LIVE if domain.is_active() else Definition.CONFIG)
+    domain = connection.find_domain(stem)
+    if which == "live" and not domain.is_active():
+        raise Failed(f"the domain {domain.name!r} is not running, so it has no live document", f"try {stem}@config")
+    if which == "config" and not domain.is_persistent():
+        raise Failed(f"the domain {domain.name!r} is transient, so it has no config document", f"try {stem}@live")
+    return domain.xml(Definition(which))

@@ -1,0 +1,73 @@
+"""One domain at a glance: what it is, its hardware as the guest meets it, and what waits for the next start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.change import Change
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.guest_view import compare_documents
+from holdfast.domainxml.hardware_tree import Part, hardware_tree, waiting_devices
+from holdfast.domainxml.identity import Identity, identity_of
+from holdfast.domainxml.pci import hotplug_places, slot_count
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.documents import Documents, read
+
+
+@dataclass(frozen=True)
+class DomainView:
+    """What ``show`` tells.
+
+    ``state``          in the words of ``virsh list``
+    ``persistent``     False for a domain that is gone once it stops
+    ``managed_save``   True when the next start restores saved memory, whatever config says
+    ``identity``       what the guest reads about itself: UUID, machine, CPU, firmware, memory, vCPUs
+    ``hardware``       of the running guest; of the next start while it is shut off
+    ``slots``          how many hot-plug places there are, taken or not
+    ``free_slots``     the PCI addresses of those that a device can still be attached to, lowest first
+    ``waiting``        the changes that the next start brings; empty while the domain is shut off
+    """
+
+    name: str
+    state: str
+    persistent: bool
+    managed_save: bool
+    identity: Identity
+    hardware: list[Part]
+    slots: int
+    free_slots: list[str]
+    waiting: list[Change]
+
+
+def show_domain(connection: Connection, name: str) -> DomainView:
+    """Read the domain ``name``, by name or UUID. Raises NotFound. (virDomainGetState, virDomainGetXMLDesc)"""
+    domain = connection.find_domain(name)
+    state = domain.state()
+    documents = read(domain)
+    current = documents.live if documents.live is not None else documents.config
+    assert current is not None  # read() raises NotFound when there is neither
+    return DomainView(
+        name=domain.name,
+        state=state,
+        persistent=documents.config is not None,
+        managed_save=documents.config is not None and domain.has_managed_save(),
+        identity=identity_of(current),
+        hardware=hardware_tree(current, _notes(documents)),
+        slots=slot_count(current),
+        free_slots=[str(place) for place in hotplug_places(current)],
+        waiting=_waiting(documents),
+    )
+
+
+def _notes(documents: Documents) -> dict[Element, str]:
+    if documents.live is None or documents.config is None:
+        return {}
+    releasing = {entry.alias for entry in metadata.releasing(documents.config)}
+    return waiting_devices(documents.live, documents.config, releasing)
+
+
+def _waiting(documents: Documents) -> list[Change]:
+    if documents.live is None or documents.config is None:
+        return []
+    return compare_documents(documents.live, documents.config)
