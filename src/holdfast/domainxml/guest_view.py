@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.change import Change, Kind
 from holdfast.domainxml.device import USER_ALIAS, describe, label
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element, parse, same_text
 from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.match import Pair, pairs
 from holdfast.domainxml.sides import Sides, View, local_name, value_at
@@ -94,11 +94,12 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
         yield Change(Kind.REMOVED, _short_name(before), where, place(before, sides), None, sides.tag not in DEVICES)
     elif pair.replaced:
         yield Change(Kind.REPLACED, _short_name(before), where, describe(before), describe(after))
-    else:
+    elif not same_text(before, after):
         if not _same_place(before, after, sides):
             yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
         one, other = sides.view(before), sides.view(after)
-        yield from _differences(sides, before, after, one, other, device_name(before), where)
+        if one != other or sides.reconcile is not None:
+            yield from _differences(sides, before, after, one, other, device_name(before), where)
 
 
 def place(device: Element, sides: Sides) -> str | None:
@@ -123,9 +124,11 @@ def _places(before: Element, after: Element, sides: Sides) -> tuple[str | None, 
 def _same_place(before: Element, after: Element, sides: Sides) -> bool:
     if any(value_at(before, path) != value_at(after, path) for path in sides.place.split()):
         return False
+    old, new = before.find("address"), after.find("address")
+    if old is not None and new is not None and old.items() == new.items():
+        return True
     if describe_address(before) == describe_address(after):
         return True
-    old, new = before.find("address"), after.find("address")
     if old is None or new is None or old.get("type") != new.get("type") or old.get("type") in ("pci", "drive"):
         return False
     # A dimm's base and the like are resolved at start: only what both documents name can differ.

@@ -42,12 +42,12 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
         gone = {id(pair.before) for pair in found.values()}
         old = [device for device in old if id(device) not in gone]
         new = [device for device in new if id(device) not in found]
-    for match, device in list(zip(old, new, strict=False)):
+    for match, device in zip(old, new, strict=False):
         if _is_anonymous(sides, match) or _is_anonymous(sides, device):
             found[id(device)] = Pair(match, device)
-            old.remove(match)
-            new.remove(device)
-    added, removed = [Pair(None, device) for device in new], [Pair(device, None) for device in old]
+    gone = {id(pair.before) for pair in found.values()}
+    added = [Pair(None, device) for device in new if id(device) not in found]
+    removed = [Pair(device, None) for device in old if id(device) not in gone]
     return [*found.values(), *added, *removed]
 
 

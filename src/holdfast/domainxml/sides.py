@@ -45,6 +45,11 @@ class Rule:
     side: Side
     same: frozenset[str] = frozenset()
 
+    @cached_property
+    def is_silent(self) -> bool:
+        """True when no view has it."""
+        return self.side in (Side.HOST, Side.PLACE)
+
 
 @dataclass
 class Node:
@@ -55,6 +60,7 @@ class Node:
     children: dict[str, Node] = field(default_factory=dict)
     subtree: Side | None = None
     key: str | None = None
+    is_size: bool = False
 
 
 @dataclass
@@ -176,7 +182,7 @@ def value_at(element: Element, path: str) -> str | None:
 
 def local_name(tag: str) -> str:
     """An element's name without its namespace; libvirt's own extensions have the namespace's last word before it."""
-    if not tag.startswith("{"):
+    if tag[0] != "{":
         return tag
     uri, _, name = tag[1:].partition("}")
     match = re.fullmatch(r"http://libvirt\.org/schemas/domain/(\w+)/1\.0", uri)
@@ -201,52 +207,61 @@ def _declare(root: Node, token: str, side: Side) -> None:
             raise ValueError(f"declared twice: {token!r}")
         node.text = rule
     for attribute in filter(None, (match["attributes"] or "").split(",")):
+        if attribute == "unit":
+            node.is_size, rule = True, Rule(Side.HOST)
         if attribute in node.attributes:
             raise ValueError(f"declared twice: {token!r}")
         node.attributes[attribute] = rule
 
 
 def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[str] = frozenset()) -> None:
-    if node.subtree is not None:
-        if node.subtree is not Side.HOST:
-            _everything(element, path, view.guest if node.subtree is Side.GUEST else view.management)
-        return
-    scale = _scale(element, node)
-    for name, value in element.attrib.items():
-        rule = node.attributes.get(str(name))
+    scale = SIZES.get(element.get("unit", "KiB")) if node.is_size else None
+    for name, value in element.items():
+        rule = node.attributes.get(name)
         if rule is None:
             if name != node.key:
-                view.guest[f"{path}@{name}"] = str(value)
+                view.guest[f"{path}@{name}"] = value
                 view.unknown.add(f"{path}@{name}")
-        elif name != "unit":
-            _record(rule, f"{path}@{name}", _scaled(str(value), scale), view)
+        elif not rule.is_silent and value not in rule.same:
+            _record(rule, f"{path}@{name}", value, scale, view)
+    if node.text is not None and not node.text.is_silent:
+        _record(node.text, path, (element.text or "").strip(), scale, view)
     seen: dict[str, int] = {}
     for child in element:
-        if not isinstance(child.tag, str) or child.tag in skip:
+        tag = child.tag
+        if tag in skip or not isinstance(tag, str):
             continue
-        tag = local_name(child.tag)
-        below = node.children.get(tag)
-        where = f"{path}/{tag}" if path else tag
+        name = local_name(tag)
+        below = node.children.get(name)
+        where = f"{path}/{name}" if path else name
         if below is None:
-            known = set(view.guest)
-            _everything(child, _numbered(where, seen), view.guest)
-            view.unknown |= view.guest.keys() - known
-        elif below.key is None:
-            _walk(child, below, _numbered(where, seen), view)
-        else:
-            known = set(view.guest)
-            where = f"{where}[{child.get(below.key)}]"
+            _unknown(child, _numbered(where, seen), view)
+        elif below.subtree is Side.HOST:
+            continue
+        elif below.subtree is not None:
+            values = view.guest if below.subtree is Side.GUEST else view.management
+            _everything(child, _numbered(where, seen), values)
+        elif below.key is not None:
+            size, where = len(view.guest), f"{where}[{child.get(below.key)}]"
             _walk(child, below, where, view)
-            if view.guest.keys() == known:
+            if len(view.guest) == size:
                 view.guest[where] = ""
-    if node.text is not None:
-        _record(node.text, path, _scaled((element.text or "").strip(), scale), view)
+        else:
+            _walk(child, below, _numbered(where, seen), view)
 
 
-def _record(rule: Rule, path: str, value: str, view: View) -> None:
-    if value in rule.same or rule.side is Side.HOST or rule.side is Side.PLACE:
-        return
-    (view.guest if rule.side is Side.GUEST else view.management)[path] = value
+def _record(rule: Rule, path: str, value: str, scale: int | None, view: View) -> None:
+    if scale is not None:
+        value = _scaled(value, scale)
+    if value not in rule.same:
+        (view.guest if rule.side is Side.GUEST else view.management)[path] = value
+
+
+def _unknown(element: Element, path: str, view: View) -> None:
+    values: dict[str, str] = {}
+    _everything(element, path, values)
+    view.guest.update(values)
+    view.unknown.update(values)
 
 
 def _everything(element: Element, path: str, values: dict[str, str]) -> None:
@@ -267,13 +282,9 @@ def _numbered(where: str, seen: dict[str, int]) -> str:
     return where if seen[where] == 1 else f"{where}#{seen[where]}"
 
 
-def _scale(element: Element, node: Node) -> int | None:
-    """Bytes in one unit of this element; libvirt's default is KiB. None when it has no unit."""
-    return SIZES.get(element.get("unit", "KiB")) if "unit" in node.attributes else None
-
-
-def _scaled(value: str, scale: int | None) -> str:
-    if scale is None or not value.isascii() or not value.isdigit():
+def _scaled(value: str, scale: int) -> str:
+    """A size in the largest unit that needs no fraction."""
+    if not value.isascii() or not value.isdigit():
         return value
     amount = int(value[:30]) * scale
     for unit in ("bytes", "KiB", "MiB", "GiB"):
