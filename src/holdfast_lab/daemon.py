@@ -82,7 +82,7 @@ def private_host(name: str = "holdfast-host") -> Iterator[Host]:
     """
     folder = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))  # short: the sockets in it have 108 bytes
     try:
-        for place in (*_PLACES, "images"):
+        for place in (*_PLACES, "images", "run/lock"):  # libvirt locks a console's pty in /var/lock, which is /run/lock
             (folder / place).mkdir()
         (folder / "etc" / "qemu.conf").write_text(QEMU_CONF)
         identity = str(uuid.uuid4())

@@ -1,0 +1,87 @@
+"""A domain's console as a stream of bytes in both directions (virDomainOpenConsole)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import libvirt
+from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.translate import translated
+
+_CHUNK = 65536
+_WOULD_BLOCK = -2
+_HANGUP = libvirt.VIR_STREAM_EVENT_HANGUP | libvirt.VIR_STREAM_EVENT_ERROR
+
+
+class Console:
+    """An open console. ``output`` is called with what the guest writes, in libvirt's event thread, until it ends."""
+
+    def __init__(self, domain: Domain, output: Callable[[bytes], None], device: str | None, force: bool) -> None:
+        self._output = output
+        self._pending = b""
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._stream: Any = None
+        self._open(domain, device, force)
+
+    @translated
+    def _open(self, domain: Domain, device: str | None, force: bool) -> None:
+        self._stream = domain._handle.connect().newStream(libvirt.VIR_STREAM_NONBLOCK)
+        domain._handle.openConsole(device, self._stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE if force else 0)
+        self._stream.eventAddCallback(libvirt.VIR_STREAM_EVENT_READABLE | _HANGUP, self._ready, None)
+
+    def send(self, data: bytes) -> None:
+        """Type ``data``; what libvirt does not take at once follows as soon as it does."""
+        with self._lock:
+            self._pending += data
+            self._watch_writable()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the domain ends the stream: it stopped, or someone else took the console over (--force)."""
+        return self._ended.wait(timeout)
+
+    def close(self) -> None:
+        """Let go of the console; the domain does not notice."""
+        with self._lock:
+            if not self._ended.is_set():
+                self._end()
+
+    def _ready(self, _stream: Any, events: int, _opaque: Any) -> None:
+        with self._lock:
+            if self._ended.is_set():
+                return
+            try:
+                if events & libvirt.VIR_STREAM_EVENT_READABLE:
+                    self._receive()
+                if events & libvirt.VIR_STREAM_EVENT_WRITABLE:
+                    self._transmit()
+            except libvirt.libvirtError:
+                events |= _HANGUP
+            if events & _HANGUP and not self._ended.is_set():
+                self._end()
+
+    def _receive(self) -> None:
+        data = self._stream.recv(_CHUNK)
+        if data == b"":
+            self._end()
+        elif data != _WOULD_BLOCK:
+            self._output(data)
+
+    def _transmit(self) -> None:
+        sent = self._stream.send(self._pending)
+        if sent != _WOULD_BLOCK:
+            self._pending = self._pending[sent:]
+        self._watch_writable()
+
+    def _watch_writable(self) -> None:
+        if self._ended.is_set():
+            return
+        writable = libvirt.VIR_STREAM_EVENT_WRITABLE if self._pending else 0
+        self._stream.eventUpdateCallback(libvirt.VIR_STREAM_EVENT_READABLE | _HANGUP | writable)
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._stream.eventRemoveCallback()
+        self._stream.abort()

@@ -1,0 +1,142 @@
+"""The console in both directions: the firmware of a domain without disks prints, and answers a key."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import holdfast
+from holdfast import operations
+from holdfast.errors import Failed, NotFound
+from holdfast.libvirtapi.connection import Connection
+from tests.libvirt.commands import run
+from tests.libvirt.domains import domain_xml
+
+SERIAL = "<serial type='pty'/>"
+TALKING = "<bootmenu enable='yes' timeout='60000'/><bios useserial='yes'/></os>"
+
+
+def talking(connection: Connection) -> None:
+    """A paused domain whose firmware, once it is resumed, asks for a key on the serial console."""
+    connection.define(domain_xml(extra=SERIAL).replace("</os>", TALKING)).start(paused=True)
+
+
+class Screen:
+    """What came out of a console, and waiting for a text in it."""
+
+    def __init__(self) -> None:
+        self.text = b""
+        self._came = threading.Condition()
+
+    def __call__(self, data: bytes) -> None:
+        with self._came:
+            self.text += data
+            self._came.notify_all()
+
+    def shows(self, text: bytes) -> bool:
+        with self._came:
+            return self._came.wait_for(lambda: text in self.text, timeout=60)
+
+
+def test_what_the_guest_prints_arrives_and_keys_reach_it(connection: Connection) -> None:
+    talking(connection)
+    screen = Screen()
+    console = operations.open_console(connection, "a", screen)
+    operations.resume(connection, "a")
+    assert screen.shows(b"Press ESC for boot menu"), screen.text
+    console.send(b"\x1b")
+    assert screen.shows(b"Select boot device"), screen.text
+    console.close()
+
+
+def test_a_console_ends_with_its_domain(connection: Connection) -> None:
+    talking(connection)
+    console = operations.open_console(connection, "a", Screen())
+    operations.destroy(connection, "a")
+    assert console.wait(60)
+    console.send(b"x")
+    console.close()
+
+
+def test_a_second_console_is_refused_and_force_takes_it_over(connection: Connection) -> None:
+    talking(connection)
+    first = operations.open_console(connection, "a", Screen())
+    with pytest.raises(Failed, match="Active console session exists"):
+        operations.open_console(connection, "a", Screen())
+    second = operations.open_console(connection, "a", Screen(), force=True)
+    assert first.wait(60)
+    second.close()
+
+
+def test_bad_cases_say_why(connection: Connection, uri: str) -> None:
+    domain = connection.define(domain_xml())
+    with pytest.raises(NotFound):
+        operations.open_console(connection, "nosuch", print)
+    with pytest.raises(Failed, match="is not running"):
+        operations.open_console(connection, "a", print)
+    domain.start(paused=True)
+    with pytest.raises(Failed, match="character device"):
+        operations.open_console(connection, "a", print)
+    result = run(uri, "console", "a")
+    assert result.exit_code == 2
+    assert "needs a terminal" in result.stderr
+
+
+@pytest.fixture
+def daemon(daemon_uri: str) -> Iterator[Connection]:
+    """A connection to the private libvirtd, with the domain "a" that talks."""
+    with holdfast.connect(daemon_uri) as connection:
+        talking(connection)
+        yield connection
+        operations.delete(connection, "a", force=True)
+
+
+class Terminal:
+    """``holdfast console a`` as a process of its own on a terminal of ours."""
+
+    def __init__(self, uri: str) -> None:
+        self.ours, its = pty.openpty()
+        self.before = self.settings()
+        command = [sys.executable, "-m", "holdfast", "-c", uri, "console", "a"]
+        self.process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, start_new_session=True)
+        os.close(its)  # so that reading fails when the process is gone
+
+    def settings(self) -> list[object]:
+        return termios.tcgetattr(self.ours)
+
+    def shows(self, text: bytes) -> None:
+        seen = b""
+        while text not in seen:
+            seen += os.read(self.ours, 4096)
+
+
+def test_the_command_connects_the_terminal_and_restores_it(daemon: Connection) -> None:
+    terminal = Terminal(daemon.uri)
+    terminal.shows(b"Connected")
+    operations.resume(daemon, "a")
+    terminal.shows(b"Press ESC")
+    assert terminal.settings() != terminal.before
+    os.write(terminal.ours, b"\x1b")
+    terminal.shows(b"Select boot device")
+    os.write(terminal.ours, b"\x1d")
+    terminal.shows(b"closed")
+    assert terminal.process.wait(60) == 0
+    assert terminal.settings() == terminal.before
+
+
+def test_a_terminated_console_restores_the_terminal(daemon: Connection) -> None:
+    terminal = Terminal(daemon.uri)
+    terminal.shows(b"Connected")
+    operations.resume(daemon, "a")
+    terminal.shows(b"Press ESC")
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.process.wait(60) == 128 + signal.SIGTERM
+    assert terminal.settings() == terminal.before
