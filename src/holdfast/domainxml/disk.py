@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -16,6 +17,15 @@ _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd
 BUSES = tuple(_PREFIXES)
 """The buses a disk can sit on, as libvirt names them."""
 
+_WORDS = {
+    "device": ("disk", "cdrom", "lun", "floppy"),
+    "cache": ("default", "none", "writethrough", "writeback", "directsync", "unsafe"),
+    "discard": ("ignore", "unmap"),
+}
+"""libvirt's words for a disk, and for how its driver treats the host's cache and what the guest discards."""
+
+_TARGET = re.compile(r"^(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+$")
+_SERIAL = re.compile(r"^[A-Za-z0-9_.+ -]+$")
 _SERIAL_LENGTH = {"virtio": 20, "sata": 20, "ide": 20, "usb": 20, "scsi": 36}
 """How much of a serial the guest sees, in characters: QEMU cuts or refuses the rest (virtio VIRTIO_BLK_ID_BYTES)."""
 
@@ -69,12 +79,19 @@ def new_disk(
 ) -> Element:
     """A ``<disk>`` element, its children in the order in which libvirt prints them.
 
-    ``target`` None leaves the choice to the attach. ``format`` is the image's stated format, ``device`` one of disk, cdrom, lun and floppy, ``cache`` and ``discard``
-    libvirt's words for the driver. Raises UsageError for a bus that there is none of, and for a serial that the guest
-    would not see as it was given.
+    ``target`` None leaves the choice to the attach. ``format`` is the image's stated format, ``device`` one of disk,
+    cdrom, lun and floppy, ``cache`` and ``discard`` libvirt's words for the driver. Raises UsageError for a bus that
+    there is none of, and for a serial that the guest would not see as it was given.
     """
     if bus not in _PREFIXES:
         raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
+    for key, word in (("device", device), ("cache", cache), ("discard", discard)):
+        if word is not None and word not in _WORDS[key]:
+            raise UsageError(f"a disk's {key} cannot be {word!r}", f"one of {', '.join(_WORDS[key])}")
+    if target is not None and not _TARGET.match(target):
+        raise UsageError(f"{target!r} cannot be the target of a disk", "vda, sdb and the like")
+    if serial is not None and not _SERIAL.match(serial):
+        raise UsageError(f"{serial!r} cannot be a serial", "letters, digits, spaces and . + - _ only")
     if serial is not None and len(serial) > _SERIAL_LENGTH.get(bus, 20):
         raise UsageError(
             f"the serial {serial!r} has {len(serial)} characters, a guest sees only {_SERIAL_LENGTH.get(bus, 20)} "
