@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from holdfast.domainxml.sides import Sides
 
-BACKEND = "@type @tty source/** protocol@type log@file,append"
+BACKEND = "@type source/** protocol@type log@file,append"
 """The host's end: a pty, a socket, a file. libvirt names the pty it got in live only, in @tty and <source>."""
 
 SERIAL = Sides(
     "serial",
     guest="target@type target/model@name",
-    host=BACKEND,
+    host=f"{BACKEND} @tty",
     place="target@port",
     identity="alias target@port",
 )
 PARALLEL = Sides(
     "parallel",
     guest="target@type target/model@name",
-    host=BACKEND,
+    host=f"{BACKEND} @tty",
     place="target@port",
     identity="alias target@port",
 )
 CONSOLE = Sides(
     "console",
     guest="target@type target/model@name",
-    host=f"{BACKEND} target@port",
+    host=f"{BACKEND} @tty target@port",
     identity="alias address target@type",
     unseen="target@type=serial",
 )
@@ -41,7 +41,7 @@ CHANNEL = Sides(
 )
 SMARTCARD = Sides(
     "smartcard",
-    guest="@mode target@type,name,address target/model@name",
+    guest="@mode target@type target/model@name",
     host=f"{BACKEND} certificate database target@port",
     identity="alias only",
 )

@@ -26,12 +26,11 @@ SIDES = Sides(
         pm/suspend-to-mem@enabled pm/suspend-to-disk@enabled bootloader bootloader_args
         launchSecurity@type launchSecurity@kernelHashes=no launchSecurity/policy
         keywrap/cipher[name]@state idmap/uid@start,target,count idmap/gid@start,target,count
-        qemu:commandline/arg@value qemu:commandline/env@name,value
-        qemu:capabilities/add@capability qemu:capabilities/del@capability
-        qemu:override/device[alias]/frontend/property[name]@type,value
-        lxc:namespace/sharenet@type,value lxc:namespace/shareipc@type,value lxc:namespace/shareuts@type,value
-        bhyve:commandline/arg@value bhyve:commandline/env@name,value
-        xen:commandline/arg@value
+        qemu:commandline/qemu:arg@value qemu:commandline/qemu:env@name,value
+        qemu:capabilities/qemu:add@capability qemu:capabilities/qemu:del@capability
+        qemu:override/qemu:device[alias]/qemu:frontend/qemu:property[name]@type,value
+        lxc:namespace/lxc:sharenet@type,value lxc:namespace/lxc:shareipc@type,value
+        lxc:namespace/lxc:shareuts@type,value bhyve:commandline/bhyve:arg@value xen:commandline/xen:arg@value
     """,
     host="""
         @id vcpu@placement,cpuset memory@dumpCore resource/partition resource/fibrechannel@appid

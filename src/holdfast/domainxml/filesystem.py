@@ -12,6 +12,6 @@ SIDES = Sides(
         driver@type,queue space_hard_limit space_hard_limit@unit space_soft_limit space_soft_limit@unit
         {virtio.OPTIONS}
     """,
-    host="@type source/** driver@format,wrpolicy,name binary/**",
+    host="@type source/** driver@format,wrpolicy binary/**",
     identity="alias target@dir",
 )

@@ -22,7 +22,7 @@ SIDES = Sides(
         @mode @type @model @display=off @ramfb=off @sgio=filtered readonly boot@order,loadparm
         rom@bar=on rom@enabled=yes rom@file teaming@type,persistent
         source@protocol,name,wwpn,guestReset source/vendor@id source/product@id
-        source/address@domain,bus,slot,function,device,target,unit,uuid,cssid,ssid,devno,type
+        source/address@domain,bus,slot,function,device,target,unit,uuid
         source/adapter@name,type,wwnn,wwpn source/block source/char source/interface
         ip@address,family,prefix,peer route@family,address,netmask,prefix,gateway,metric
     """,
