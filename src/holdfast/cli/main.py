@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -52,6 +52,8 @@ _MODULES = {command: module for section in COMMANDS.values() for command, module
 class HoldfastGroup(click.Group):
     """Imports a command when it is called (``holdfast list`` must not pay for lxml or rich) and reports every error."""
 
+    verbose = False
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All command names, in the order of COMMANDS."""
         return list(_MODULES)
@@ -77,30 +79,42 @@ class HoldfastGroup(click.Group):
                     formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in commands])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; whatever goes wrong comes out as one sentence with its exit code."""
+        """Run the command; click itself would call a reader that has gone a failure."""
         try:
             return super().invoke(ctx)
-        except HoldfastError as error:
-            _report(error)
-            ctx.exit(error.exit_code)
         except BrokenPipeError:
             ctx.exit(_without_reader())
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run the command line and exit with the documented code; 130 after Ctrl-C, 141 when the reader has gone."""
+        self.verbose = False
+        try:
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+            sys.stdout.flush()
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except HoldfastError as error:
+            code = _report(error)
+        except (click.Abort, KeyboardInterrupt):
+            code = 130
+        except BrokenPipeError:
+            code = _without_reader()
         except Exception as error:  # noqa: BLE001 - a defect of ours: said in one sentence, in full with -v
-            if ctx.params["verbose"]:
+            if self.verbose:
                 import traceback
 
                 traceback.print_exc()
             sentence = f"this should not have happened: {type(error).__name__}: {error}"
-            _report(HoldfastError(sentence, "run with -v for details, and report it"))
-            ctx.exit(HoldfastError.exit_code)
+            code = _report(HoldfastError(sentence, "run with -v for details, and report it"))
+        sys.exit(code if isinstance(code, int) else 0)
 
 
-def _report(error: HoldfastError) -> None:
+def _report(error: HoldfastError) -> int:
     click.echo(f"error: {error.message}", err=True)
     if error.hint:
         click.echo(f"hint: {error.hint}", err=True)
+    return error.exit_code
 
 
 def _without_reader() -> int:
@@ -123,19 +137,10 @@ def holdfast(ctx: click.Context, uri: str | None, readonly: bool, verbose: bool)
     """
     if verbose:
         log_to_stderr()
+        holdfast.verbose = True
     ctx.obj = ctx.with_resource(Session(uri, readonly))
 
 
-def main() -> None:
-    """Run the command line and exit with the documented code; 130 after Ctrl-C, 141 when the reader has gone."""
-    try:
-        code = holdfast.main(prog_name="holdfast", standalone_mode=False)
-        sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except BrokenPipeError:
-        code = _without_reader()
-    sys.exit(code if isinstance(code, int) else 0)
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    holdfast.main(prog_name="holdfast")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import logging
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -12,8 +12,6 @@ from holdfast.errors import DetachPending, Failed, HoldfastError, LibvirtRefused
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-log = logging.getLogger("holdfast.libvirt")
 
 _NOT_FOUND = {
     libvirt.VIR_ERR_NO_DOMAIN,
@@ -52,10 +50,19 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(call)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        log.debug("%s %s", call.__qualname__, args[1:] if len(args) > 1 else "")
+        _log(call.__qualname__, args[1:])
         try:
             return call(*args, **kwargs)
         except libvirt.libvirtError as error:
             raise translate(error) from error
 
     return wrapper
+
+
+def _log(name: str, arguments: tuple[object, ...]) -> None:
+    """Log a call; of a document only its first word, since it may hold passwords."""
+    logging = sys.modules.get("logging")
+    if logging is None:  # nobody listens; importing it takes longer than libvirt needs to list domains
+        return
+    short = [text.split(None, 1)[0] + " …" if (text := str(each)).startswith("<") else text for each in arguments]
+    logging.getLogger("holdfast.libvirt").debug("%s %s", name, ", ".join(short))
