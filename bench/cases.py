@@ -127,27 +127,28 @@ class Bench:
         ours, bare = "domain-00000", "domain-00001"
         for name in (ours, bare):
             self.bare.lookupByName(name).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
-        numbers = {ours: itertools.count(), bare: itertools.count()}
+        attached = itertools.count(1)
 
         def fresh() -> None:
             """Start over with the ports free, when both have used them up."""
-            if next(numbers[ours]) % (PORTS - 1) == PORTS - 2:
+            if next(attached) % (PORTS - 1) == 0:
                 for name in (ours, bare):
                     self._again(name)
 
-        targets = {ours: itertools.cycle("cdefghijklmnopqr"), bare: itertools.cycle("cdefghijklmnopqr")}
+        letters = "cdefghijklmnopqr"
 
-        def disk(name: str) -> str:
-            letter = next(targets[name])
-            return disk_xml(folder, f"{name}-{letter}", f"vd{letter}")
+        disks = {
+            name: itertools.cycle([disk_xml(folder, f"{name}-{letter}", f"vd{letter}") for letter in letters])
+            for name in (ours, bare)
+        }
 
         def bare_attach() -> None:
-            domain, device = self.bare.lookupByName(bare), disk(bare)
+            domain, device = self.bare.lookupByName(bare), next(disks[bare])
             domain.attachDeviceFlags(device, CONFIG)
             domain.attachDeviceFlags(device, LIVE)
 
         def attach() -> None:
-            operations.attach_device(self.ours, ours, disk(ours))
+            operations.attach_device(self.ours, ours, next(disks[ours]))
 
         yield Case("attach, live+config", bare_attach, attach, aim=1.3, after=fresh)
         for name in (ours, bare):

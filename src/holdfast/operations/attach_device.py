@@ -13,7 +13,7 @@ from holdfast.domainxml import pci
 from holdfast.domainxml.address import PciAddress, address_of, agree, describe_address, pci_address, with_address
 from holdfast.domainxml.controller import has_controller, missing_controller
 from holdfast.domainxml.device import describe, find_device, label
-from holdfast.domainxml.document import Element, devices, same, serialize
+from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.request import complete, conflict, parse_device, resumes
 from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
@@ -176,11 +176,11 @@ def _attach_to_config(domain: Domain, before: Documents, request: Element) -> El
 def _try_config(domain: Domain, before: Documents, request: Element) -> Element | None:
     """Attach to config, return the request with the address found there; None, undone, where live has no such place."""
     domain.attach(serialize(request), Definition.CONFIG)
-    after = read(domain)
-    device = after.find_config(request)
+    after = parse(domain.xml(Definition.CONFIG))
+    device = find_device(after, request)
     if device is None:
         raise PartlyDone(f"{describe(request)} was attached to config and is gone: somebody else detached it meanwhile")
-    if _brought(before.config, after.config, request) or not _fits(device, before.live):
+    if _brought(before.config, after, request) or not _fits(device, before.live):
         _undo_config(domain, before, request)
         return None
     address = address_of(device)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from holdfast.domainxml.device import describe, find_device
-from holdfast.domainxml.document import Element, canonical, devices, parse
+from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
 from holdfast.errors import NotFound
 from holdfast.libvirtapi.domain import Definition, Domain
 
@@ -32,8 +33,9 @@ class Documents:
 
     def changed_since(self, before: Documents, definition: Definition) -> list[str]:
         """The devices of one document that are new, gone or different since ``before``, each in one line."""
-        then, now = before.all().get(definition), self.all().get(definition)
-        old, new = _described(then), _described(now)
+        then, now = _texts(before.all().get(definition)), _texts(self.all().get(definition))
+        old = _described(then[text] for text in then.keys() - now.keys())
+        new = _described(now[text] for text in now.keys() - then.keys())
         return sorted({(old | new)[form] for form in old.keys() ^ new.keys()})
 
     def all(self) -> dict[Definition, Element]:
@@ -42,8 +44,13 @@ class Documents:
         return {definition: document for definition, document in both.items() if document is not None}
 
 
-def _described(document: Element | None) -> dict[bytes, str]:
-    return {} if document is None else {canonical(device): describe(device) for device in devices(document)}
+def _texts(document: Element | None) -> dict[str, Element]:
+    """Every device by its text: what libvirt wrote alike twice needs no canonical form to be the same."""
+    return {} if document is None else {serialize(device): device for device in devices(document)}
+
+
+def _described(found: Iterable[Element]) -> dict[bytes, str]:
+    return {canonical(device): describe(device) for device in found}
 
 
 def read(domain: Domain) -> Documents:
