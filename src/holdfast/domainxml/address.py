@@ -48,7 +48,10 @@ def pci_address(device: Element) -> PciAddress | None:
     address = device.find("address")
     if address is None or address.get("type") != "pci" or address.get("bus") is None:
         return None
-    return PciAddress(*(int(address.get(part) or "0", 0) for part in ("domain", "bus", "slot", "function")))
+    try:
+        return PciAddress(*(int(address.get(part) or "0", 0) for part in ("domain", "bus", "slot", "function")))
+    except ValueError:  # a file may say anything; libvirt does not
+        return None
 
 
 def describe_address(device: Element) -> str | None:

@@ -24,44 +24,46 @@ class Pair:
 
 
 def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> list[Pair]:
-    """Match the devices of one kind: what both have, then what only ``after`` has, then what only ``before`` has.
+    """Match the devices of one kind: those of ``before`` in their order, then what only ``after`` has.
 
     Each entry of ``sides.identity`` is tried in turn, and matches where it names exactly one device on both sides. What
     has neither name nor place (a file may leave both open) can be any of its kind, and is the next that is left.
     """
-    old, new = list(before), list(after)
-    found: dict[int, Pair] = {}
+    all_old, all_new = list(before), list(after)
+    found: dict[Element, Pair] = {}
+    matched: set[Element] = set()
+
+    def match(old: Element, new: Element, replaced: bool = False) -> None:
+        found[old] = Pair(old, new, replaced)
+        matched.add(new)
+
     for number, entry in enumerate(sides.identities):
-        if not (old and new):
-            break
-        known, wanted = _by_key(old, entry), _by_key(new, entry)
-        for key, device in wanted.items():
-            match = known.get(key)
-            if device is not None and match is not None:
-                found[id(device)] = Pair(match, device, _other_name(sides, number, match, device))
-        gone = {id(pair.before) for pair in found.values()}
-        old = [device for device in old if id(device) not in gone]
-        new = [device for device in new if id(device) not in found]
-    for match, device in zip(old, new, strict=False):
-        if _is_anonymous(sides, match) or _is_anonymous(sides, device):
-            found[id(device)] = Pair(match, device)
-    gone = {id(pair.before) for pair in found.values()}
-    added = [Pair(None, device) for device in new if id(device) not in found]
-    removed = [Pair(device, None) for device in old if id(device) not in gone]
-    return [*found.values(), *added, *removed]
+        known = _by_key((device for device in all_old if device not in found), entry)
+        wanted = _by_key((device for device in all_new if device not in matched), entry)
+        for key in known.keys() & wanted.keys():
+            old, new = known[key], wanted[key]
+            if old is not None and new is not None:
+                match(old, new, _other_name(sides, number, old, new))
+    rest = [
+        [device for device in all_old if device not in found],
+        [device for device in all_new if device not in matched],
+    ]
+    for old, new in zip(*rest, strict=False):
+        if _is_anonymous(sides, old) or _is_anonymous(sides, new):
+            match(old, new)
+    kept = [found.get(device) or Pair(device, None) for device in all_old]
+    return kept + [Pair(None, device) for device in all_new if device not in matched]
 
 
 def _is_anonymous(sides: Sides, device: Element) -> bool:
     return all(identity_value(device, entry) is None for entry in sides.identities if entry != "only")
 
 
-def _by_key(devices: list[Element], entry: str) -> dict[str, Element | None]:
+def _by_key(devices: Iterable[Element], entry: str) -> dict[str, Element | None]:
     """The devices by what this entry of the identity says of them; None where several say the same."""
     keyed: dict[str, Element | None] = {}
-    if entry == "only":
-        return {entry: devices[0]} if len(devices) == 1 else {}
     for device in devices:
-        key = identity_value(device, entry)
+        key = entry if entry == "only" else identity_value(device, entry)
         if key is not None:
             keyed[key] = None if key in keyed else device
     return keyed
