@@ -36,7 +36,7 @@ _HARMLESS_OS = {"environ", "getenv", "fspath", "get_terminal_size"}
 _OWN_STREAMS = {"holdfast.cli.main": {"open", "dup2", "devnull", "O_WRONLY"}}
 """What closes the command's own standard output when its reader has gone."""
 
-_MAY_DEFINE = {"create_domain", "arrival", "edit"}
+_MAY_DEFINE = {"create_domain", "arrival", "edit_document"}
 _MAY_UNDEFINE = {"delete_domain"}
 
 _XML = re.compile(r"</\w|<\w[\w:-]*\s+[\w:-]+=|^\s*<\w[\w:-]*\s*/>\s*$")

@@ -1,0 +1,84 @@
+"""The proved edit: one setting of a config document that libvirt has no call for.
+
+Parse, touch that one thing, prove that the rest is equal, define, read back, prove again. libvirt itself proves
+nothing: it accepts a define with other hardware silently, even while the domain runs (9.0).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.document import Element, parse, same, serialize
+from holdfast.domainxml.guest_view import compare_documents
+from holdfast.errors import Failed, NotFound, Refused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+
+Touch = Callable[[Element], None]
+"""Changes a parsed domain document in place."""
+
+Asked = Callable[[Change], bool]
+"""True for a change of the guest's view that was asked for."""
+
+
+def nothing(change: Change) -> bool:
+    """For an edit that a guest must not see at all."""
+    return False
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit of one config document, worked out and not yet done: what it makes of it, and what the guest sees."""
+
+    before: Element
+    after: Element
+    changes: tuple[Change, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """True when the document says all of it already."""
+        return same(self.before, self.after)
+
+
+def plan_edit(domain: Domain, touch: Touch, asked: Asked = nothing) -> Edit:
+    """Work out what ``touch`` makes of the config document of ``domain``; nothing is changed.
+
+    Raises Refused, listing them, when the guest would see changes that were not ``asked`` for, and NotFound for a
+    transient domain. Passwords are in the documents of the result: it is not for keeping.
+    """
+    if not domain.is_persistent():
+        raise NotFound(f"the domain {domain.name!r} is transient: it has no config document")
+    before = parse(domain.xml(Definition.CONFIG, secure=True))
+    after = copy.deepcopy(before)
+    touch(after)
+    changes = tuple(compare_documents(before, after))
+    unasked = [change for change in visible(changes) if not asked(change)]
+    if unasked:
+        raise Refused(
+            f"the guest of {domain.name!r} would see more change than was asked for: {_list(unasked)}",
+            "nothing was changed; report this, with the document ('holdfast xml')",
+        )
+    return Edit(before, after, changes)
+
+
+def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
+    """Define the edited document, and prove that libvirt made nothing else of it (virDomainDefineXMLFlags).
+
+    The caller holds the domain's lock. Raises Refused when somebody changed the document since the edit was planned;
+    between that look and the define there are a few milliseconds in which nobody can be seen. Raises Failed when
+    libvirt refuses the document, or fills in something that the guest would see: then the old document is back.
+    """
+    if not same(parse(domain.xml(Definition.CONFIG, secure=True)), edit.before):
+        raise Refused(f"somebody else changed the config document of {domain.name!r} meanwhile", "repeat the command")
+    connection.define(serialize(edit.after))
+    surplus = visible(compare_documents(edit.after, parse(domain.xml(Definition.CONFIG, secure=True))))
+    if surplus:
+        connection.define(serialize(edit.before))
+        raise Failed(f"libvirt would change more than was asked for: {_list(surplus)}", "the old document is back")
+
+
+def _list(changes: list[Change]) -> str:
+    return "; ".join(map(str, changes))
