@@ -62,7 +62,8 @@ class Guest:
             pass
         said = []
         while not (line := self._line(deadline, f"finish {command!r}")).startswith(f"@end {token} "):
-            said.append(line)
+            if not line.startswith("@ready "):
+                said.append(line)
         if not line.endswith(" 0"):
             raise GuestError(f"{command!r} failed in guest {self.domain.name}: {' / '.join(said)}")
         return "\n".join(said)

@@ -112,12 +112,14 @@ def _kernel_package() -> tuple[str, str]:
 
 
 def _build(kernel: str, folder: Path) -> None:
-    """Build into a temporary folder beside ``folder``, then rename it: a build that breaks off leaves nothing."""
+    """Build into a temporary folder beside ``folder``, then rename it; what a killed build left is removed."""
     absent = missing(PROBE_GUEST)
     if absent:
         raise Failed(
             "building the probe guest needs packages that are not installed", f"apt-get install {' '.join(absent)}"
         )
+    for stale in folder.parent.glob(".building-*"):
+        shutil.rmtree(stale, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
         work, result = Path(scratch), Path(scratch, "result")
         result.mkdir()

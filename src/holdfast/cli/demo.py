@@ -1,0 +1,156 @@
+"""``holdfast demo``: real guests say what they see of their hardware, under Holdfast and under regeneration."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from holdfast.cli.common import output_option, print_json
+from holdfast.errors import Failed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from holdfast_lab.comparison import Comparison
+    from holdfast_lab.scenario import Scenario, Step
+
+_WIDTH = 100
+
+
+@click.command()
+@click.option("--machine", type=click.Choice(["q35", "i440fx"]), default="q35", show_default=True, help="Machine type.")
+@click.option(
+    "--keep", is_flag=True, help="Leave the guests running, with a shell to try commands on them, until it ends."
+)
+@output_option
+def demo(machine: str, keep: bool, output: str) -> None:
+    """Let two guests live through attach, detach and reboots, and ask them what changed.
+
+    One is managed by Holdfast, the other by a manager that writes a fresh document at each start. They run in a
+    private libvirt, which touches nothing of this machine's. Needs root.
+
+    Exit code 0 when nothing changed under Holdfast and something did under regeneration, else 3.
+    """
+    _check_machine()
+    from rich.console import Console
+
+    from holdfast_lab.scenario import STEPS, scenario
+
+    console = Console(stderr=output == "json", highlight=False)
+    if not console.is_terminal or console.width > _WIDTH:
+        console.width = _WIDTH
+    preparing = console.status("preparing the probe guest and a private libvirt …")
+    with preparing as status, scenario(machine) as played:
+        _introduce(console, machine)
+        for step in STEPS:
+            status.update(f"{step.name} …")
+            seconds = played.take(step)
+            console.print(_step_line(played, step, seconds))
+        status.stop()
+        holdfast, regenerated = played.changes(played.holdfast), played.changes(played.regenerated)
+        counts = [sum(fact.changed for fact in facts) for facts in (holdfast, regenerated)]
+        if output == "json":
+            print_json(_as_json(played, holdfast, regenerated))
+        else:
+            console.print(_table(holdfast, regenerated))
+            click.echo(f"guest-visible changes: holdfast {counts[0]}, regenerated {counts[1]}")
+        if keep:
+            from holdfast_lab.keep import keep_running
+
+            keep_running(played)
+    click.get_current_context().exit(0 if counts[0] == 0 and counts[1] > 0 else 3)
+
+
+def _check_machine() -> None:
+    from holdfast_lab.packages import LIBVIRT, PROBE_GUEST, missing
+
+    absent = missing({**LIBVIRT, **PROBE_GUEST})
+    if absent:
+        raise Failed(
+            f"the demo needs packages that are not installed: {', '.join(absent)}",
+            f"'scripts/demo' installs them, or: apt-get install --no-install-recommends {' '.join(absent)}",
+        )
+    if os.geteuid() != 0:
+        raise Failed("the demo needs root, to make a private world for its libvirt", "sudo holdfast demo")
+
+
+def _introduce(console: Console, machine: str) -> None:
+    from holdfast_lab.enclosure import acceleration
+
+    how = "with KVM" if acceleration() == "kvm" else "emulated (KVM does not work here)"
+    console.print(f"[bold]Two equal guests, {machine}, {how}[/]")
+    console.print("One is managed by Holdfast. The other's manager writes a fresh document at each cold start.")
+    console.print("What either of them sees of its hardware, it says itself, over its serial console.")
+    console.print()
+
+
+def _step_line(played: Scenario, step: Step, seconds: float) -> Text:
+    """What was done, what the guest said of it, and how long both took."""
+    from rich.text import Text
+
+    said = Text(" ".join([step.what, ", ".join(played.seen(step))]))
+    if played.has_baseline_before(step):
+        said.append("; changed: ")
+        for managed in (played.holdfast, played.regenerated):
+            changes = played.changes_at(managed, step)
+            said.append(f"{managed.name} {changes} ", style="red" if changes else "green")
+    said.truncate(_WIDTH - 33, pad=True)
+    return Text.assemble((" ✓ ", "green"), (f"{step.name:<20}", "bold"), said, (f"{seconds:7.1f} s", "dim"))
+
+
+def _table(holdfast: list[Comparison], regenerated: list[Comparison]) -> Table:
+    """The facts device by device; what is told as a group and did not change takes one row."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, width=_WIDTH)
+    table.add_column("what the guest sees", width=20, no_wrap=True)
+    for title in ("before", "after, Holdfast", "after, regenerated"):
+        table.add_column(title, ratio=1, no_wrap=True)
+    other = {fact.name: fact for fact in regenerated}
+    rows: dict[str, list[tuple[Comparison, Comparison]]] = {}
+    for fact in holdfast:
+        rows.setdefault(fact.group or fact.name, []).append((fact, other[fact.name]))
+    for name, pairs in rows.items():
+        if len(pairs) > 1 and not any(fact.changed for pair in pairs for fact in pair):
+            first, last = (pairs[at][0].before for at in (0, -1))
+            places = f"{first.shown} … {last.shown}" if first and last else ""
+            table.add_row(f"{name} ({len(pairs)})", places, *[f"[green]{places}[/]"] * 2)
+            continue
+        for kept, lost in pairs:
+            table.add_row(kept.name, kept.before.shown if kept.before else "–", _after(kept), _after(lost))
+    return table
+
+
+def _after(fact: Comparison) -> str:
+    from rich.markup import escape
+
+    shown = escape(fact.after.shown) if fact.after else "gone"
+    return f"[bold red]{shown}[/]" if fact.changed else f"[green]{shown}[/]"
+
+
+def _as_json(played: Scenario, holdfast: list[Comparison], regenerated: list[Comparison]) -> dict[str, object]:
+    from dataclasses import asdict
+
+    runs = {}
+    for managed, facts in ((played.holdfast, holdfast), (played.regenerated, regenerated)):
+        changed = [fact for fact in facts if fact.changed]
+        runs[managed.name] = {
+            "guest_visible_changes": len(changed),
+            "changes": [
+                {
+                    "name": fact.name,
+                    "before": fact.before.shown if fact.before else None,
+                    "after": fact.after.shown if fact.after else None,
+                }
+                for fact in changed
+            ],
+            "inventories": [
+                {"step": step, "inventory": asdict(inventory)} for step, inventory in managed.inventories.items()
+            ],
+        }
+    return {"machine": played.machine, **runs}
