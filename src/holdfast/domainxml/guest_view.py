@@ -103,22 +103,22 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
 
 
 def place(device: Element, sides: Sides) -> str | None:
-    """Where a device sits, in words: "vdb, pci 0000:04:00.0", "port 1"; None when nothing says so."""
-    words = [
-        value if path == "target@dev" else f"{path.rpartition('@')[2]} {value}"
-        for path in sides.place.split()
-        if (value := value_at(device, path))
-    ]
-    address = describe_address(device)
-    return ", ".join([*words, address] if address else words) or None
+    """Where a device sits, in words: "pci 0000:04:00.0", "port 1"; None when nothing but its name says so."""
+    return describe_address(device) or ", ".join(_words(device, sides, "target@dev")) or None
 
 
 def _places(before: Element, after: Element, sides: Sides) -> tuple[str | None, str | None]:
-    """Both places, or only the one address where the other document leaves it open and nothing else differs."""
-    one, other = describe_address(before), describe_address(after)
-    if None in (one, other) and all(value_at(before, path) == value_at(after, path) for path in sides.place.split()):
-        return one, other
-    return place(before, sides), place(after, sides)
+    """Both places; with the target's name, "vdb, pci 0000:04:00.0", only where that changes too."""
+    words = _words(before, sides), _words(after, sides)
+    if words[0] == words[1]:
+        return place(before, sides), place(after, sides)
+    one, other = ([*said, describe_address(item)] for said, item in zip(words, (before, after), strict=True))
+    return ", ".join(filter(None, one)), ", ".join(filter(None, other))
+
+
+def _words(device: Element, sides: Sides, without: str = "") -> list[str]:
+    given = {path: value_at(device, path) for path in sides.place.split() if path != without}
+    return [value if path == "target@dev" else f"port {value}" for path, value in given.items() if value]
 
 
 def _same_place(before: Element, after: Element, sides: Sides) -> bool:

@@ -1,0 +1,114 @@
+"""``holdfast diff``: two documents as the guest sees them, from domains, files and standard input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from holdfast import operations
+from holdfast.cli.main import holdfast
+from holdfast.errors import UsageError
+from holdfast.libvirtapi.connection import Connection
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+
+RNG = "<rng model='virtio'><backend model='builtin'/></rng>"
+
+
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_an_untouched_domain_does_not_differ(connection: Connection, uri: str, machine: str) -> None:
+    running(connection, machine=machine)
+    assert done(uri, "diff", "a@live", "a@config") == "the guest sees no difference\n"
+    assert json.loads(done(uri, "diff", "a", "a@config", "-o", "json"))["changes"] == []
+
+
+def test_a_device_of_one_document_only_is_found(connection: Connection, uri: str) -> None:
+    domain = running(connection)
+    domain.attach(RNG, CONFIG)
+    result = run(uri, "diff", "a@live", "a@config")
+    assert result.exit_code == 3
+    assert result.stdout == "rng is added at pci 0000:02:00.0\n"
+    assert run(uri, "diff", "a@config", "a@live").stdout == "rng is removed, it was at pci 0000:02:00.0\n"
+
+
+def test_a_device_that_will_move_is_one_change(connection: Connection, uri: str, tmp_path: Path) -> None:
+    domain = running(connection)
+    domain.attach(RNG, CONFIG)
+    disk = disk_xml(tmp_path, "data", "vda")
+    domain.attach(disk, LIVE)
+    domain.attach(disk, CONFIG)
+    lines = run(uri, "diff", "a@live", "a@config").stdout.splitlines()
+    assert "disk vda moved from pci 0000:02:00.0 to pci 0000:03:00.0" in lines
+    assert len(lines) == 2
+
+
+def test_a_plain_name_is_the_live_document_while_the_domain_runs(connection: Connection, uri: str) -> None:
+    domain = running(connection)
+    domain.attach(RNG, CONFIG)
+    assert run(uri, "diff", "a", "a@live").exit_code == 0
+    assert run(uri, "diff", "a", "a@config").exit_code == 3
+    domain.destroy()
+    assert run(uri, "diff", "a", "a@config").exit_code == 0
+
+
+def test_a_file_is_compared_with_a_domain(connection: Connection, uri: str, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml())
+    file = tmp_path / "saved.xml"
+    file.write_text(domain.xml(CONFIG))
+    assert run(uri, "diff", str(file), "a").exit_code == 0
+    file.write_text(domain.xml(CONFIG).replace("<memory unit='KiB'>65536", "<memory unit='KiB'>131072"))
+    result = run(uri, "diff", str(file), "a", "-o", "json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["changes"][0]["sentence"] == "memory is 64 MiB, was 128 MiB"
+
+
+def test_two_files_need_no_libvirt(tmp_path: Path) -> None:
+    file = tmp_path / "a.xml"
+    file.write_text(domain_xml())
+    command = ["-c", "nothing://at/all", "diff", "-", str(file)]
+    assert CliRunner().invoke(holdfast, command, input=domain_xml()).exit_code == 0
+    assert CliRunner().invoke(holdfast, command, input=domain_xml(machine="pc")).exit_code == 3
+
+
+def test_cosmetic_changes_are_told_and_do_not_count(connection: Connection, uri: str, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml())
+    file = tmp_path / "renamed.xml"
+    file.write_text(domain.xml(CONFIG).replace("<name>a</name>", "<name>b</name>"))
+    assert (
+        done(uri, "diff", "a", str(file))
+        == "name is b, was a (the guest does not see it)\nthe guest sees no difference\n"
+    )
+
+
+def test_what_is_not_there_is_said_in_one_sentence(connection: Connection, uri: str, tmp_path: Path) -> None:
+    connection.define(domain_xml())
+    broken = tmp_path / "broken.xml"
+    broken.write_text("<domain>\n<name>")
+    for name, code, words in (
+        ("nobody", 4, "there is no domain 'nobody'"),
+        ("nobody@live", 4, "there is no domain 'nobody'"),
+        ("a@live", 1, "'a' is not running"),
+        ("./none.xml", 4, "there is no file ./none.xml"),
+        (str(tmp_path / "broken.xml"), 2, "line 2"),
+        (str(tmp_path), 1, "cannot read"),
+    ):
+        result = run(uri, "diff", name, "a")
+        assert (result.exit_code, words in result.stderr) == (code, True), result.output
+        assert "Traceback" not in result.output
+    assert run(uri, "diff", str(broken), "a").stderr.startswith(f"error: {broken}: ")
+
+
+def test_both_from_standard_input_makes_no_sense() -> None:
+    with pytest.raises(UsageError, match="only one"):
+        operations.diff(None, "-", "-")
+
+
+def test_a_transient_domain_has_no_config(connection: Connection, uri: str) -> None:
+    domain = running(connection)
+    domain.undefine()
+    assert run(uri, "diff", "a", "a@live").exit_code == 0
+    result = run(uri, "diff", "a", "a@config")
+    assert (result.exit_code, "transient" in result.stderr) == (1, True)
