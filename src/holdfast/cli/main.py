@@ -139,8 +139,3 @@ def holdfast(ctx: click.Context, uri: str | None, readonly: bool, verbose: bool)
         log_to_stderr()
         holdfast.verbose = True
     ctx.obj = ctx.with_resource(Session(uri, readonly))
-
-
-def main() -> NoReturn:
-    """Run the command line of this process."""
-    holdfast.main(prog_name="holdfast")
