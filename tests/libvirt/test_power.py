@@ -170,6 +170,16 @@ def test_hard_reboot_leaves_the_config_document_byte_for_byte(connection: Connec
     assert domain.xml(CONFIG) == before
 
 
+def test_hard_reboot_says_what_the_guest_will_find_changed(connection: Connection, uri: str, tmp_path: Path) -> None:
+    domain = started(connection)
+    domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
+    for option in (["--dry-run"], []):
+        out = done(uri, "reboot", "--hard", "a", *option)
+        assert "finds changed:" in out
+        assert "vda" in out
+    assert "vda" in domain.xml(LIVE)
+
+
 def test_hard_reboot_of_a_transient_domain_is_refused_before_anything_is_lost(connection: Connection, uri: str) -> None:
     domain = transient(connection)
     result = run(uri, "reboot", "--hard", "a")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from holdfast.domainxml.change import visible
+from holdfast.domainxml.guest_view import compare
 from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.domain import Definition, Domain
 
 GONE = "gone"
 """The state after a transient domain has stopped: libvirt forgets it."""
@@ -195,7 +197,8 @@ def _hint_if_paused(domain: Domain, state: str) -> str | None:
 
 def _pending(domain: Domain) -> tuple[str, ...]:
     """What the guest sees differ between live and config, as sentences."""
-    return ()
+    live, config = domain.xml(Definition.LIVE), domain.xml(Definition.CONFIG)
+    return tuple(str(change) for change in visible(compare(live, config)))
 
 
 def _change(
