@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from holdfast.errors import InvalidDocument
+from holdfast.errors import InvalidDocument, UsageError
 
 Element = etree._Element
 
@@ -92,8 +92,17 @@ def child(parent: Element, tag: str) -> Element:
 
 
 def element(tag: str, attributes: dict[str, str] | None = None, *children: Element, text: str | None = None) -> Element:
-    """A new element, with attributes, children and text."""
-    made = etree.Element(tag, attributes or {})
-    made.extend(children)
-    made.text = text
+    """A new element, with attributes, children and text.
+
+    Raises UsageError for a value with characters that no XML document can hold: control characters, bytes that are
+    no UTF-8.
+    """
+    try:
+        made = etree.Element(tag, attributes or {})
+        made.extend(children)
+        made.text = text
+    except ValueError as error:
+        values = [value for value in (*(attributes or {}).values(), text) if value is not None]
+        wrong = next((value for value in values if not value.isprintable()), "")
+        raise UsageError(f"{wrong!r} has characters that no document can hold") from error
     return made

@@ -13,6 +13,21 @@ from holdfast.errors import UsageError
 KINDS = ("network", "bridge", "user")
 """What an interface can be connected to: a libvirt network, a bridge of the host, QEMU's own user-mode network."""
 
+MODELS = (
+    "virtio",
+    "virtio-transitional",
+    "virtio-non-transitional",
+    "e1000",
+    "e1000e",
+    "igb",
+    "rtl8139",
+    "ne2k_pci",
+    "pcnet",
+    "vmxnet3",
+    "usb-net",
+)
+"""The models of QEMU for x86. libvirt (9.0) takes any word, and the domain then does not start."""
+
 _MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
 
 
@@ -41,6 +56,8 @@ def new_interface(
         raise UsageError(
             "a user interface has no source" if kind == "user" else f"a {kind} interface needs the name of its {kind}"
         )
+    if model not in MODELS:
+        raise UsageError(f"there is no interface model {model!r}", f"one of {', '.join(MODELS)}")
     interface = element("interface", {"type": kind}, element("mac", {"address": checked_mac(mac or new_mac())}))
     if source is not None:
         interface.append(element("source", {kind: source}))

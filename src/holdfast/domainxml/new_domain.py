@@ -81,7 +81,7 @@ def new_domain(
     devices = child(domain, "devices")
     devices.append(element("emulator", text=capabilities.emulator))
     devices.extend(disks)
-    devices.extend(_controllers(disks))
+    devices.extend(_controllers(disks, capabilities))
     devices.extend(interfaces)
     devices.extend(_characters(graphics))
     if tpm:
@@ -134,7 +134,7 @@ def _clock(os: str) -> Element:
     return clock
 
 
-def _controllers(disks: Sequence[Element]) -> list[Element]:
+def _controllers(disks: Sequence[Element], capabilities: Capabilities) -> list[Element]:
     controllers = [
         element("controller", {"type": "usb", "index": "0", "model": "qemu-xhci", "ports": "15"}),
         element("controller", {"type": "virtio-serial", "index": "0"}),
@@ -142,6 +142,8 @@ def _controllers(disks: Sequence[Element]) -> list[Element]:
     if any(disk.find("target[@bus='scsi']") is not None for disk in disks):
         # Without a model libvirt takes lsilogic, which Linux and Windows have dropped.
         controllers.append(element("controller", {"type": "scsi", "index": "0", "model": "virtio-scsi"}))
+    if "q35" in capabilities.machine:
+        controllers.append(element("controller", {"type": "sata", "index": "0"}))
     return controllers
 
 

@@ -8,6 +8,9 @@ import re
 from holdfast.domainxml.document import Element, parse
 from holdfast.errors import InvalidDocument
 
+_MORE_THAN_ONE = "Extra content at the end of the document"
+"""libxml2's words when a second element follows the first."""
+
 _DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
 
 
@@ -17,14 +20,19 @@ def last_domain(text: str) -> Element:
     Of the two documents of virt-install the first is for the installation only, the last is the one that stays.
     Raises InvalidDocument, with the line.
     """
-    documents = parse(f"<documents>{_DECLARATION.sub('', text)}</documents>")
-    domains = [node for node in documents if isinstance(node.tag, str)]
-    for node in domains:
+    text = _DECLARATION.sub("", text)
+    try:
+        return parse(text, "domain")
+    except InvalidDocument as error:
+        if _MORE_THAN_ONE not in error.message:
+            raise
+    documents = [
+        node for node in parse(f"<documents>{_DECLARATION.sub('', text)}</documents>") if isinstance(node.tag, str)
+    ]
+    for node in documents:
         if node.tag != "domain":
-            line = node.sourceline
-            raise InvalidDocument(f"line {line}: expected <domain>, found <{node.tag!s}>", line=line)
-    if not domains:
-        raise InvalidDocument("there is no <domain> in this document")
-    last = copy.deepcopy(domains[-1])
+            line, tag = node.sourceline, str(node.tag)
+            raise InvalidDocument(f"line {line}: expected <domain>, found <{tag}>", line=line)
+    last = copy.deepcopy(documents[-1])
     last.tail = None
     return last

@@ -16,7 +16,8 @@ SPARE = 16
 MOST = 200
 """More ports would not leave bus numbers (256 in all) for bridges."""
 
-_CONVENTIONAL_MODELS = {"interface": ("e1000", "rtl8139", "ne2k_pci", "pcnet"), "sound": ("ac97", "es1370", "ich6")}
+_CONVENTIONAL_INTERFACES = ("e1000", "rtl8139", "ne2k_pci", "pcnet", "usb-net")
+_EXPRESS_CONTROLLERS = ("xhci", "virtio-scsi", "virtio-non-transitional", "lsisas1068", "lsisas1078")
 
 
 def has_root_ports(machine: str) -> bool:
@@ -33,7 +34,7 @@ def provide_root_ports(domain: Element, spare: int) -> None:
     parent = child(domain, "devices")
     if not any(controller.get("model") == "pcie-root" for controller in controllers):
         root = element("controller", {"type": "pci", "index": "0", "model": "pcie-root"})
-        parent.insert(_first_controller(parent), root)
+        parent.insert(_last(parent, "controller"), root)
         used.add(0)
     free = (index for index in count(1) if index not in used)
     for controller in controllers:
@@ -42,82 +43,55 @@ def provide_root_ports(domain: Element, spare: int) -> None:
     ports = [controller for controller in controllers if controller.get("model") == "pcie-root-port"]
     occupied = {address.bus for device in devices(domain) if (address := pci_address(device)) is not None}
     open_ports = sum(int(port.get("index", "0")) not in occupied for port in ports)
-    position = _last_controller(parent)
+    position = _last(parent, "controller[@type='pci']")
     for _ in range(max(0, spare + _ports_needed(domain) - open_ports)):
         port = element("controller", {"type": "pci", "index": str(next(free)), "model": "pcie-root-port"})
         parent.insert(position, port)
         position += 1
 
 
-def _first_controller(parent: Element) -> int:
-    return next((index for index, node in enumerate(parent) if node.tag == "controller"), len(parent))
+def _last(parent: Element, controllers: str) -> int:
+    """The place behind the last controller that matches; the end where none does.
 
-
-def _last_controller(parent: Element) -> int:
-    places = [index + 1 for index, node in enumerate(parent) if node.tag == "controller" and node.get("type") == "pci"]
+    PCI controllers go last among the controllers: those that libvirt adds at define follow them, and at the first
+    start it moves them to the others of their type (9.0), which would change the document.
+    """
+    places = [parent.index(node) + 1 for node in parent.iterfind(controllers)]
     return places[-1] if places else len(parent)
 
 
 def _ports_needed(domain: Element) -> int:
-    """How many root ports libvirt (9.0) will take for the devices that have no address yet."""
-    express = conventional = 0
-    for device in devices(domain):
-        if device.find("address") is not None:
-            continue
-        kind = _kind(device, domain)
-        express += kind == "express"
-        conventional += kind == "conventional"
-    present = {(node.get("type"), node.get("model")) for node in domain.iterfind("devices/controller")}
-    types = {kind for kind, _ in present}
-    if "usb" not in types:
-        conventional += 1
+    """How many root ports libvirt (9.0) will take for the devices that have no address yet.
+
+    Conventional PCI devices take none: for them libvirt adds a bridge and the root port that the bridge sits on.
+    """
+    needed = sum(_takes_port(device, domain) for device in devices(domain) if device.find("address") is None)
     if domain.find("devices/memballoon") is None:
-        express += 1
-    if "virtio-serial" not in types and domain.find("devices/channel/target[@type='virtio']") is not None:
-        express += 1
-    if "scsi" not in types and domain.find("devices/disk/target[@bus='scsi']") is not None:
-        conventional += 1
-    has_bridge = any(model in ("pcie-to-pci-bridge", "dmi-to-pci-bridge") for _, model in present)
-    return express + (1 if conventional and not has_bridge else 0)
+        needed += 1
+    has_serial = domain.find("devices/controller[@type='virtio-serial']") is not None
+    if not has_serial and domain.find("devices/channel/target[@type='virtio']") is not None:
+        needed += 1
+    return needed
 
 
-def _kind(device: Element, domain: Element) -> str | None:
-    """Where libvirt puts a device on q35: "express" takes a root port, "conventional" shares one bridge."""
-    tag, model = str(device.tag), device.get("model") or device.findtext("model")
-    named = device.find("model")
-    model = (named.get("type") if named is not None else None) or model or ""
-    if "transitional" in model and "non-transitional" not in model:
-        return "conventional"
+def _takes_port(device: Element, domain: Element) -> bool:
+    tag, named = str(device.tag), device.find("model")
+    model = device.get("model") or (None if named is None else named.get("type")) or ""
+    if model.endswith("virtio-transitional") or model == "none":
+        return False
     if tag == "disk":
-        target = device.find("target")
-        return "express" if target is not None and target.get("bus") == "virtio" else None
+        return device.find("target[@bus='virtio']") is not None
     if tag == "controller":
-        return _controller_kind(device)
-    if tag in _CONVENTIONAL_MODELS:
-        if model in _CONVENTIONAL_MODELS[tag]:
-            return "conventional"
-        return "express" if tag == "interface" else None
+        kind = device.get("type")
+        return kind == "virtio-serial" or (kind in ("usb", "scsi") and model.endswith(_EXPRESS_CONTROLLERS))
+    if tag == "interface":
+        return model not in _CONVENTIONAL_INTERFACES
     if tag == "video":
-        return None if domain.find("devices/video") is device or model == "none" else "express"
-    if tag == "watchdog":
-        return "conventional" if model == "i6300esb" else None
-    if tag == "memballoon":
-        return None if model == "none" else "express"
-    if tag == "input":
-        return "express" if device.get("bus") == "virtio" else None
+        return domain.find("devices/video") is not device
     if tag == "hostdev":
-        return "express" if device.get("type") in ("pci", "mdev") else None
+        return device.get("type") in ("pci", "mdev")
     if tag == "memory":
-        return "express" if model in ("virtio-mem", "virtio-pmem") else None
-    return "express" if tag in ("rng", "filesystem", "vsock", "crypto", "shmem") else None
-
-
-def _controller_kind(device: Element) -> str | None:
-    kind, model = device.get("type"), device.get("model") or ""
-    if kind == "usb":
-        if model.endswith("xhci"):
-            return "express"
-        return None if model.startswith("ich9") or model == "none" else "conventional"
-    if kind == "scsi":
-        return "express" if model.startswith("virtio") or "sas" in model else "conventional"
-    return "express" if kind == "virtio-serial" else None
+        return model in ("virtio-mem", "virtio-pmem")
+    if tag == "input":
+        return device.get("bus") == "virtio"
+    return tag in ("rng", "filesystem", "vsock", "crypto", "memballoon")

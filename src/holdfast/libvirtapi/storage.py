@@ -36,8 +36,16 @@ class Pool:
 
 @translated
 def find_pool(connection: Connection, name: str) -> Pool:
-    """The active pool of this name (virStoragePoolLookupByName). Raises NotFound, Failed when it is not active."""
-    handle = connection._handle.storagePoolLookupByName(name)
+    """The active pool of this name (virStoragePoolLookupByName).
+
+    Raises NotFound, and Failed when it is not active or libvirt has no storage at all.
+    """
+    try:
+        handle = connection._handle.storagePoolLookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            raise Failed(f"there are no storage pools at {connection.uri}", "give the path of an image") from error
+        raise
     if not handle.isActive():
         raise Failed(f"the storage pool {name!r} is not active", f"start it: virsh pool-start {name}")
     return Pool(handle)

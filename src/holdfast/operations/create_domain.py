@@ -29,7 +29,17 @@ from holdfast.domainxml.printed import last_domain
 from holdfast.domainxml.root_ports import MOST, SPARE, has_root_ports
 from holdfast.domainxml.seal import LOWEST_CID, seal
 from holdfast.domainxml.summary import DeviceLine, device_lines
-from holdfast.errors import Failed, HoldfastError, NoConnection, NotFound, PartlyDone, Refused, UsageError
+from holdfast.errors import (
+    Failed,
+    HoldfastError,
+    InvalidDocument,
+    LibvirtRefused,
+    NoConnection,
+    NotFound,
+    PartlyDone,
+    Refused,
+    UsageError,
+)
 from holdfast.hostfiles.firmware import choose_firmware
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import file_exists
@@ -100,6 +110,7 @@ def create_domain(
         raise UsageError(f"there is no --firmware {spec.firmware!r}", f"one of {', '.join(FIRMWARES)}")
     wish_for(domain, spec.firmware)
     _name_firmware(connection, domain, capabilities)
+    _check_networks(connection, domain)
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
     if spec.os == "windows" and (missing := missing_hyperv(capabilities)):
         notes.append(
@@ -129,6 +140,8 @@ def create_domain_from_document(
     if name is not None:
         child(domain, "name").text = name
     name = (domain.findtext("name") or "").strip()
+    if not name:
+        raise InvalidDocument("the document has no <name>", "give one: holdfast create NAME --from-xml FILE")
     _check_name(connection, name, dry_run)
     kind = domain.find("os/type")
     capabilities = _capabilities(
@@ -177,7 +190,10 @@ def _capabilities(
     arch: str | None = None,
     emulator: str | None = None,
 ) -> Capabilities:
-    return read_capabilities(connection.domain_capabilities(emulator, arch, machine, virt_type))
+    try:
+        return read_capabilities(connection.domain_capabilities(emulator, arch, machine, virt_type))
+    except LibvirtRefused as error:
+        raise Failed(error.message.removeprefix("invalid argument: "), "'virsh capabilities' lists what is") from error
 
 
 def _check_root_ports(wanted: int | None, capabilities: Capabilities) -> None:
@@ -209,6 +225,11 @@ def _plan_disks(
     seed = plan_seed(connection, spec.user_data, name=name, uuid=uuid, beside=map(host_path, elements))
     cd = new_disk(file_source(seed.path), target=next_target(cd_bus, [so_far]), bus=cd_bus, device="cdrom")
     return [*planned, PlannedDisk(cd)], seed
+
+
+def _check_networks(connection: Connection, domain: Element) -> None:
+    for source in domain.iterfind("devices/interface[@type='network']/source"):
+        connection.check_network(source.get("network", ""))
 
 
 def _name_firmware(connection: Connection, domain: Element, capabilities: Capabilities) -> None:
@@ -265,9 +286,9 @@ def _create(
     """Make the images, define the document, read back what libvirt made of it, and start it."""
     images = tuple(str(disk.image) for disk in planned if disk.image is not None) + ((seed.path,) if seed else ())
     uuid = domain.findtext("uuid") or ""
+    _refuse_taken(connection, uuid)
     if dry_run:
         return _result(domain, indented(domain), images, notes, started=False, dry_run=True)
-    _refuse_taken(connection, uuid)
     with domain_lock(uuid):
         with ExitStack() as undo:
             for disk in planned:

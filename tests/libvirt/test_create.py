@@ -1,0 +1,351 @@
+"""``holdfast create`` on a real libvirt: what is defined is complete, sealed, and starts as it stands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from holdfast import operations
+from holdfast.cli.main import holdfast
+from holdfast.domainxml.device import user_alias
+from holdfast.domainxml.document import Element, canonical, devices, parse, same
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.create_domain import Created
+from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain_spec import DomainSpec
+
+MIB = 1024 * 1024
+NOT_NAMED = {"controller", "input", "graphics", "audio"}
+
+
+def create(connection: Connection, name: str = "a", *, start: bool = False, **spec: Any) -> Created:
+    """Create a small domain."""
+    return operations.create_domain(connection, name, DomainSpec(**{"memory": 64 * MIB, **spec}), start=start)
+
+
+def document(connection: Connection, name: str = "a", definition: Definition = Definition.CONFIG) -> Element:
+    return parse(connection.find_domain(name).xml(definition))
+
+
+def image(folder: Path, name: str = "disk.qcow2") -> str:
+    path = folder / name
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"], check=True)
+    return str(path)
+
+
+def info(path: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(subprocess.check_output(["qemu-img", "info", "-U", "--output=json", path]))
+    return found
+
+
+def starts_unchanged(connection: Connection, name: str = "a") -> None:
+    """Starting, paused, and destroying the domain leaves its config byte-identical, and live has the same CPU."""
+    domain = connection.find_domain(name)
+    before = domain.xml(Definition.CONFIG)
+    domain.start(paused=True)
+    config, live = document(connection, name), document(connection, name, Definition.LIVE)
+    features = [
+        {(feature.get("name"), feature.get("policy")) for feature in found.iterfind("cpu/feature")}
+        for found in (config, live)
+    ]
+    if config.find("cpu/feature") is not None:
+        assert features[0] == features[1]
+    assert config.findtext("cpu/model") == live.findtext("cpu/model")
+    domain.destroy()
+    assert domain.xml(Definition.CONFIG) == before
+
+
+EACH: dict[str, dict[str, Any]] = {
+    "default": {},
+    "pc": {"machine": "pc"},
+    "pc-versioned": {"machine": "pc-i440fx-7.1"},
+    "q35-versioned": {"machine": "pc-q35-6.2"},
+    "cpu-named": {"cpu": "Nehalem"},
+    "cpu-maximum": {"cpu": "maximum"},
+    "uefi": {"firmware": "uefi"},
+    "uefi-pc": {"firmware": "uefi", "machine": "pc"},
+    "uefi-secure": {"firmware": "uefi-secure"},
+    "tpm": {"tpm": True},
+    "spice": {"graphics": "spice"},
+    "headless": {"graphics": "none"},
+    "video": {"video": "bochs"},
+    "windows": {"os": "windows", "firmware": "uefi-secure", "tpm": True, "vcpus": 4},
+    "windows-pc": {"os": "windows", "machine": "pc"},
+    "interfaces": {
+        "interfaces": (
+            InterfaceSpec(kind="user"),
+            InterfaceSpec(kind="user", model="e1000e", mac="52:54:00:00:00:07"),
+            InterfaceSpec(kind="user", model="rtl8139"),
+        )
+    },
+    "scsi-only": {"graphics": "none", "root_ports": 5},
+    "few-ports": {"root_ports": 3},
+    "no-ports": {"root_ports": 0},
+    "many-vcpus": {"vcpus": 7},
+}
+
+
+@pytest.mark.parametrize("spec", EACH.values(), ids=EACH.keys())
+def test_each_option_gives_a_domain_that_starts_as_it_stands(
+    connection: Connection, tmp_path: Path, spec: dict[str, Any]
+) -> None:
+    disks = tuple(
+        DiskSpec(path=str(tmp_path / f"{number}.qcow2"), size=MIB, bus=bus)
+        for number, bus in enumerate(("virtio", "scsi", "sata", "usb"))
+    )
+    iso = tmp_path / "x.iso"
+    iso.write_bytes(b"\0" * 4096)
+    made = create(connection, disks=disks, cdroms=(str(iso), str(iso)), **spec)
+    config = document(connection)
+    assert made.document == connection.find_domain("a").xml(Definition.CONFIG)
+    assert config.find("cpu[@mode='host-model']") is None
+    assert made.machine.startswith("pc-") and made.machine.split("-")[-1][0].isdigit()
+    for device in devices(config):
+        if device.tag not in NOT_NAMED and device.find("model[@type='none']") is None:
+            assert user_alias(device), f"{device.tag!r} has no alias of ours"
+    assert all(disk.findtext("serial") for disk in config.iterfind("devices/disk"))
+    if "q35" in made.machine:
+        assert made.free_places == spec.get("root_ports", 16) or (spec.get("root_ports") == 0 and made.free_places <= 1)
+    assert len(made.images) == 4
+    starts_unchanged(connection)
+
+
+def test_sealed_cpu_is_what_host_model_would_have_been(connection: Connection) -> None:
+    create(connection)
+    connection.find_domain("a").start(paused=True)
+    open_ended = document(connection)
+    for tag in ("uuid", "name"):
+        found = open_ended.find(tag)
+        assert found is not None
+        open_ended.remove(found)
+    cpu, name = open_ended.find("cpu"), parse("<name>open</name>")
+    assert cpu is not None
+    cpu[:] = [child for child in cpu if child.tag == "topology"]
+    cpu.attrib.clear()
+    cpu.set("mode", "host-model")
+    open_ended.insert(0, name)
+    connection.define(canonical(open_ended).decode()).start(paused=True)
+    live = [document(connection, name, Definition.LIVE).find("cpu") for name in ("a", "open")]
+    assert live[0] is not None and live[1] is not None and same(live[0], live[1])
+
+
+@pytest.mark.parametrize("secure", [None, True, False])
+def test_firmware_is_what_libvirt_would_choose(connection: Connection, secure: bool | None) -> None:
+    feature = "" if secure is None else f"<feature enabled='{'yes' if secure else 'no'}' name='secure-boot'/>"
+    text = (
+        "<domain type='qemu'><name>{}</name><memory unit='MiB'>64</memory><os firmware='efi'>"
+        f"<type arch='x86_64' machine='q35'>hvm</type><firmware>{feature}</firmware></os>"
+        "<features><acpi/></features></domain>"
+    )
+    if secure is None:
+        text = text.replace("<firmware></firmware>", "")
+    made = operations.create_domain_from_document(connection, text.format("ours"))
+    assert "firmware=" not in made.document
+    connection.define(text.format("theirs")).start(paused=True)
+    theirs, ours = document(connection, "theirs", Definition.LIVE), parse(made.document)
+    for path in ("os/loader", "os/nvram"):
+        one, other = ours.find(path), theirs.find(path)
+        assert one is not None and other is not None
+        assert dict(one.attrib) == dict(other.attrib)
+    assert ours.findtext("os/loader") == theirs.findtext("os/loader")
+    smm = [found.find("features/smm[@state='on']") is not None for found in (ours, theirs)]
+    assert smm[0] == smm[1]
+    assert made.nvram is not None and made.nvram.endswith("ours_VARS.fd")
+
+
+def test_windows_gets_what_windows_needs(connection: Connection) -> None:
+    made = create(connection, os="windows", firmware="uefi-secure", tpm=True)
+    config = parse(made.document)
+    assert config.find("clock[@offset='localtime']") is not None
+    assert config.find("features/hyperv/spinlocks[@state='on']") is not None
+    assert config.find("devices/tpm[@model='tpm-crb']/backend[@version='2.0']") is not None
+    assert config.find("os/loader[@secure='yes']") is not None
+    assert config.find("cpu/topology[@sockets='1']") is not None
+    assert any("relaxed" in note for note in made.notes), "emulation has no Hyper-V features, and that is to be said"
+
+
+def test_disks_boot_before_the_cd(connection: Connection, tmp_path: Path) -> None:
+    iso = tmp_path / "x.iso"
+    iso.write_bytes(b"\0" * 4096)
+    made = create(connection, disks=(DiskSpec(path=str(tmp_path / "a"), size=MIB),), cdroms=(str(iso),))
+    orders = {
+        str(disk.get("device")): boot.get("order")
+        for disk in parse(made.document).iterfind("devices/disk")
+        if (boot := disk.find("boot")) is not None
+    }
+    assert orders == {"disk": "1", "cdrom": "2"}
+
+
+def test_images_are_made_as_was_said(connection: Connection, tmp_path: Path) -> None:
+    base = image(tmp_path, "base.qcow2")
+    new, copied, over = (str(tmp_path / name) for name in ("new.raw", "copy.raw", "over.qcow2"))
+    create(
+        connection,
+        disks=(
+            DiskSpec(path=new, size=3 * MIB, format="raw"),
+            DiskSpec(path=copied, copy_from=base, source_format="qcow2", format="raw"),
+            DiskSpec(path=over, overlay_of=base, source_format="qcow2", size=2 * MIB),
+        ),
+    )
+    assert (info(new)["format"], info(new)["virtual-size"]) == ("raw", 3 * MIB)
+    assert (info(copied)["format"], info(copied)["virtual-size"]) == ("raw", MIB)
+    assert (info(over)["virtual-size"], info(over)["backing-filename-format"]) == (2 * MIB, "qcow2")
+    assert info(over)["full-backing-filename"] == base
+    starts_unchanged(connection)
+
+
+def test_seed_is_a_cd_that_cloud_init_finds(connection: Connection, tmp_path: Path) -> None:
+    user_data = tmp_path / "user-data"
+    user_data.write_text("#cloud-config\nhostname: x\n")
+    made = create(connection, "my vm", disks=(DiskSpec(path=str(tmp_path / "d"), size=MIB),), user_data=str(user_data))
+    seed = tmp_path / "my vm-seed.iso"
+    assert made.images == (str(tmp_path / "d"), str(seed))
+    assert seed.read_bytes()[32808:32840].decode().strip() == "cidata"
+    listing = subprocess.check_output(["xorriso", "-indev", seed, "-lsl"], text=True, stderr=subprocess.DEVNULL)
+    assert "'user-data'" in listing and "'meta-data'" in listing
+    content = seed.read_bytes()
+    assert f'instance-id: "{made.uuid}"'.encode() in content and b'local-hostname: "my-vm"' in content
+    starts_unchanged(connection, "my vm")
+
+
+def test_dry_run_changes_nothing_and_says_what_would_be(connection: Connection, tmp_path: Path) -> None:
+    spec = DomainSpec(memory=64 * MIB, disks=(DiskSpec(path=str(tmp_path / "d"), size=MIB),), firmware="uefi")
+    made = operations.create_domain(connection, "a", spec, dry_run=True)
+    assert made.dry_run and made.images == (str(tmp_path / "d"),)
+    assert not list(tmp_path.iterdir()) and not connection.domains()
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", tmp_path / "d", "1M"], check=True)
+    defined = operations.create_domain_from_document(connection, made.document)
+    assert canonical(parse(defined.document)) == canonical(document(connection))
+    assert defined.uuid == made.uuid
+    starts_unchanged(connection)
+
+
+def test_start_starts(connection: Connection) -> None:
+    assert create(connection, start=True).started
+    assert connection.find_domain("a").is_active()
+
+
+def run(uri: str, *arguments: str) -> Result:
+    return CliRunner().invoke(holdfast, ["-c", uri, "create", *arguments])
+
+
+BAD = {
+    "name-taken": (["taken", "--memory", "64MiB", "--disk", "NEW"], 3, "there is a domain 'taken' already"),
+    "name": (["a/b", "--memory", "64MiB", "--disk", "NEW"], 2, "cannot be the name of a domain"),
+    "no-memory": (["a", "--disk", "NEW"], 2, "needs --memory"),
+    "memory": (["a", "--memory", "2", "--disk", "NEW"], 2, "is no size"),
+    "vcpus": (["a", "--memory", "64MiB", "--vcpus", "9999", "--disk", "NEW"], 1, "at most 288 vCPUs"),
+    "image-exists": (
+        ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB,path=HERE/old"],
+        3,
+        "exists already",
+    ),
+    "no-folder": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB,path=HERE/n/d"], 4, "no folder"),
+    "missing": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/nope,format=raw"], 4, "no image"),
+    "format": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/old,format=raw"], 3, "begins like"),
+    "used": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/used,format=qcow2"], 3, "in use by"),
+    "no-place": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB"], 2, "not said where"),
+    "twice": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "NEW"], 2, "cannot both have the image"),
+    "target": (["a", "--memory", "64MiB", "--disk", "NEW,target=vda", "--disk", "NEW2,target=vda"], 1, "duplicated"),
+    "shrink": (
+        [
+            "a",
+            "--memory",
+            "64MiB",
+            "--disk",
+            "NEW",
+            "--disk",
+            "copy-from=HERE/old,source-format=qcow2,size=1KiB,path=HERE/s",
+        ],
+        3,
+        "cannot be made smaller",
+    ),
+    "too-large": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=900000TiB,path=HERE/l"], 1, "qemu-img"),
+    "control": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB,path=HERE/\x01"], 2, "no document"),
+    "cpu": (["a", "--memory", "64MiB", "--disk", "NEW", "--cpu", "pentium9"], 2, "knows no CPU model"),
+    "passthrough": (["a", "--memory", "64MiB", "--disk", "NEW", "--cpu", "host-passthrough"], 1, "not possible here"),
+    "machine": (["a", "--memory", "64MiB", "--disk", "NEW", "--machine", "q36"], 1, "is not supported"),
+    "video": (["a", "--memory", "64MiB", "--disk", "NEW", "--video", "foo"], 1, "no video device"),
+    "secure-pc": (
+        ["a", "--memory", "64MiB", "--disk", "NEW", "--machine", "pc", "--firmware", "uefi-secure"],
+        4,
+        "no UEFI firmware with Secure Boot",
+    ),
+    "ports-pc": (
+        ["a", "--memory", "64MiB", "--disk", "NEW", "--machine", "pc", "--root-ports", "4"],
+        2,
+        "no root ports",
+    ),
+    "ports": (["a", "--memory", "64MiB", "--disk", "NEW", "--root-ports", "999"], 2, "at most 200"),
+    "mac": (["a", "--memory", "64MiB", "--disk", "NEW", "--interface", "user,mac=zz"], 2, "no MAC address"),
+    "model": (["a", "--memory", "64MiB", "--disk", "NEW", "--interface", "user,model=x"], 2, "no interface model"),
+    "cdrom": (["a", "--memory", "64MiB", "--disk", "NEW", "--cdrom", "HERE/nope.iso"], 4, "no image"),
+    "user-data": (["a", "--memory", "64MiB", "--disk", "NEW", "--cloud-init", "HERE/nope"], 4, "no user-data"),
+    "ignored": (["a", "--memory", "64MiB", "--disk", "NEW", "--cloud-init", "HERE/text"], 2, "would ignore"),
+    "kvm": (["a", "--memory", "64MiB", "--disk", "NEW", "--virt-type", "kvm"], 1, "kvm"),
+    "xml-missing": (["--from-xml", "HERE/nope"], 4, "no file"),
+    "xml-text": (["--from-xml", "HERE/text"], 2, "well-formed"),
+    "xml-and-more": (["--from-xml", "HERE/text", "--memory", "64MiB"], 2, "leave out"),
+    "xml-empty": (["--from-xml", "HERE/empty.xml"], 2, "no <name>"),
+    "xml-schema": (["a", "--from-xml", "HERE/empty.xml"], 1, "schema"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "sentence"), BAD.values(), ids=BAD.keys())
+def test_bad_request_is_one_sentence_and_leaves_nothing(
+    connection: Connection, uri: str, tmp_path: Path, arguments: list[str], code: int, sentence: str
+) -> None:
+    image(tmp_path, "old")
+    create(connection, "taken", disks=(DiskSpec(path=image(tmp_path, "used"), format="qcow2"),))
+    (tmp_path / "text").write_text("hello\n")
+    (tmp_path / "empty.xml").write_text("<domain/>")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    new = f"size=1MiB,path={tmp_path}/new"
+    result = run(uri, *(part.replace("NEW", new).replace("HERE", str(tmp_path)) for part in arguments))
+    assert result.exit_code == code, result.output
+    assert sentence in result.output
+    assert "Traceback" not in result.output
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert [domain.name for domain in connection.domains()] == ["taken"]
+
+
+def test_domain_that_does_not_start_is_partly_done(connection: Connection, uri: str, tmp_path: Path) -> None:
+    result = run(uri, "a", "--memory", "900000GiB", "--disk", f"size=1MiB,path={tmp_path}/d", "--start")
+    assert result.exit_code == 5
+    assert "is created, but does not start" in result.output and "holdfast start a" in result.output
+    assert (tmp_path / "d").exists() and connection.find_domain("a")
+
+
+def test_command_shows_what_libvirt_chose(connection: Connection, uri: str, tmp_path: Path) -> None:
+    arguments = ["a", "--memory", "64MiB", "--disk", f"size=1MiB,path={tmp_path}/d", "--interface", "user"]
+    result = run(uri, *arguments)
+    assert result.exit_code == 0, result.output
+    domain = connection.find_domain("a")
+    for word in (domain.uuid, "pc-q35-7.2", "EPYC", "bios", "vda", "pci 0000:04:00.0", "16 places", f"{tmp_path}/d"):
+        assert word in result.output
+    result = run(uri, "b", "--memory", "64MiB", "-o", "json")
+    assert json.loads(result.stdout)["name"] == "b"
+    result = run(uri, "c", "--memory", "64MiB", "--dry-run")
+    assert parse(result.stdout, "domain").findtext("name") == "c"
+
+
+def test_readonly_connection_is_told_before_anything_is_made(uri: str, connection: Connection, tmp_path: Path) -> None:
+    arguments = ["-r", "-c", uri, "create", "a", "--memory", "64MiB", "--disk", f"size=1MiB,path={tmp_path}/d"]
+    result = CliRunner().invoke(holdfast, arguments)
+    assert result.exit_code == 1 and "read-only" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_failed_define_removes_the_images(connection: Connection, tmp_path: Path) -> None:
+    disks = tuple(DiskSpec(path=str(tmp_path / name), size=MIB, target="vda") for name in ("a", "b"))
+    user_data = tmp_path / "ud"
+    user_data.write_text("#!/bin/sh\n")
+    with pytest.raises(Exception, match="duplicated"):
+        create(connection, disks=disks, user_data=str(user_data))
+    assert list(tmp_path.iterdir()) == [user_data]
