@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.metadata import Releasing, with_releasing, without_releasing
+from holdfast.domainxml.metadata import Adopted, Releasing, Started, with_fact, without_fact
 
 DISK = Releasing("disk", "vdb", "ua-x")
 NIC = Releasing("interface", "52:54:00:00:00:01", "ua-y")
 FROM_LIBVIRT = '<domain xmlns:holdfast="https://holdfast.dev/xmlns/domain/1"><other/></domain>'
 
 
-def test_entry_is_recorded_once_and_removed_without_trace() -> None:
-    once = with_releasing(None, DISK)
-    assert with_releasing(once, DISK) == once
-    assert without_releasing(once, DISK) is None
+def test_fact_is_recorded_once_and_removed_without_trace() -> None:
+    once = with_fact(None, DISK)
+    assert with_fact(once, DISK) == once
+    assert without_fact(once, DISK) is None
 
 
-def test_other_entries_and_unknown_elements_stay() -> None:
-    both = with_releasing(with_releasing(FROM_LIBVIRT, DISK), NIC)
-    left = without_releasing(both, DISK)
+def test_other_facts_and_unknown_elements_stay() -> None:
+    both = with_fact(with_fact(FROM_LIBVIRT, DISK), NIC)
+    left = without_fact(both, DISK)
     assert left == '<domain><other/><releasing device="interface" label="52:54:00:00:00:01" alias="ua-y"/></domain>'
 
 
 def test_removing_what_is_not_there_leaves_the_text_as_it_is() -> None:
-    assert without_releasing(FROM_LIBVIRT, DISK) == FROM_LIBVIRT
-    assert without_releasing(None, DISK) is None
+    assert without_fact(FROM_LIBVIRT, DISK) == FROM_LIBVIRT
+    assert without_fact(None, DISK) is None
+
+
+def test_there_is_one_last_start_and_one_adoption() -> None:
+    text = with_fact(with_fact(None, Started("<cpu/>", "abc")), Started("<cpu mode='custom'/>", "def"))
+    text = with_fact(with_fact(text, Adopted("2026-01-01", "virsh", "")), Adopted("2026-01-02", "virsh", "me"))
+    assert text.count("<started") == text.count("<adopted") == 1
+    assert "def" in text
+    assert "2026-01-02" in text

@@ -1,12 +1,15 @@
 """Our element in ``<metadata>``: the facts that libvirt has no field for. Text in, text out.
 
-Today it records one fact: a device that was detached and that the guest has not released yet. libvirt keeps such a
-device in live only, which looks the same as a device that somebody attached to live only.
+Three facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
+it in live only, where it looks like one that somebody attached to live only. *started*: CPU and firmware at the last
+start, to be compared with what the next start would give. *adopted*: since when Holdfast keeps facts of this domain,
+and where it came from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import TypeVar
 
 from lxml import etree
 
@@ -22,33 +25,76 @@ PREFIX = "holdfast"
 class Releasing:
     """A device that was detached while the guest did not answer: its element name, label and alias in live."""
 
-    tag: str
+    device: str
     label: str
     alias: str
 
 
-def releasing(domain: Element) -> list[Releasing]:
-    """The devices that this document says are being released."""
-    return [_entry(item) for item in domain.iterfind(f"metadata/{{{URI}}}domain/{{{URI}}}releasing")]
+@dataclass(frozen=True)
+class Started:
+    """What the last start gave to the guest.
+
+    ``cpu`` is live's ``<cpu>`` as text, ``firmware`` the SHA-256 of the loader file in hexadecimal; each is empty
+    where it was not known.
+    """
+
+    cpu: str
+    firmware: str
 
 
-def with_releasing(ours: str | None, entry: Releasing) -> str:
-    """Our element (None: there is none yet) with ``entry`` recorded once."""
-    root = _root(ours)
-    if entry not in map(_entry, root.iterfind("releasing")):
-        root.append(element("releasing", {"device": entry.tag, "label": entry.label, "alias": entry.alias}))
+@dataclass(frozen=True)
+class Adopted:
+    """``since`` is the time (ISO 8601, UTC); ``origin`` what made the domain ("holdfast", "virt-manager" …).
+
+    ``owner`` is whom it belongs to there, a project or an instance name; empty where nobody said.
+    """
+
+    since: str
+    origin: str
+    owner: str
+
+
+Fact = TypeVar("Fact", Releasing, Started, Adopted)
+
+
+def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
+    """All facts of one kind that a domain document records."""
+    items = domain.iterfind(f"metadata/{{{URI}}}domain/{{{URI}}}{_tag(kind)}")
+    return [_read(kind, item) for item in items]
+
+
+def fact(domain: Element, kind: type[Fact]) -> Fact | None:
+    """The fact of this kind that a domain document records; None when it records none."""
+    return next(iter(facts(domain, kind)), None)
+
+
+def with_fact(ours: str | None, new: Releasing | Started | Adopted) -> str:
+    """Our element (None: there is none yet) with ``new`` recorded; of Started and Adopted there is only one."""
+    root, tag = _root(ours), _tag(type(new))
+    for item in root.findall(tag):
+        if not isinstance(new, Releasing) or _read(Releasing, item) == new:
+            root.remove(item)
+    root.append(element(tag, asdict(new)))
     return serialize(root)
 
 
-def without_releasing(ours: str | None, entry: Releasing) -> str | None:
-    """Our element without ``entry``; None when nothing is left in it."""
+def without_fact(ours: str | None, old: Releasing | Started | Adopted) -> str | None:
+    """Our element without ``old``; None when nothing is left in it, and ``ours`` itself when it was not there."""
     root = _root(ours)
-    found = [item for item in root.iterfind("releasing") if _entry(item) == entry]
+    found = [item for item in root.findall(_tag(type(old))) if _read(type(old), item) == old]
     if not found:
         return ours
     for item in found:
         root.remove(item)
     return serialize(root) if len(root) or root.attrib else None
+
+
+def _tag(kind: type[Releasing | Started | Adopted]) -> str:
+    return kind.__name__.lower()
+
+
+def _read(kind: type[Fact], item: Element) -> Fact:
+    return kind(*(item.get(field.name, "") for field in fields(kind)))
 
 
 def _root(ours: str | None) -> Element:
@@ -59,7 +105,3 @@ def _root(ours: str | None) -> Element:
         root.extend(list(given))
         etree.cleanup_namespaces(root)
     return root
-
-
-def _entry(item: Element) -> Releasing:
-    return Releasing(item.get("device", ""), item.get("label", ""), item.get("alias", ""))

@@ -11,15 +11,15 @@ import contextlib
 import time
 from dataclasses import dataclass
 
-from holdfast.domainxml import metadata
 from holdfast.domainxml.device import alias, describe, label, lookup
 from holdfast.domainxml.document import Element, serialize
-from holdfast.domainxml.metadata import Releasing
+from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.errors import DetachPending, HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents, read
+from holdfast.operations.record import forget, record
 
 RELEASE_TIMEOUT = 20.0
 """Seconds to wait for the guest unless told otherwise; a busy Linux guest answers in well under one."""
@@ -66,7 +66,7 @@ def detach_device(
         if not found and released is None:
             raise _not_found(domain, before, device, tag, config_only)
         if not dry_run and released is not None:
-            _record(domain, released, still_there=False)
+            forget(domain, released)
         if not dry_run and found:
             _detach(domain, found, timeout)
     gone = next(iter(found.values()), None)
@@ -77,9 +77,9 @@ def _released(before: Documents, device: str, tag: str | None) -> Releasing | No
     """The record of a detach that the guest did not answer, when the device is gone from live by now."""
     if before.config is None:
         return None
-    for entry in metadata.releasing(before.config):
-        matches = device.lower() in (entry.label, entry.alias) and tag in (None, entry.tag)
-        if matches and (before.live is None or lookup(before.live, entry.alias, entry.tag) is None):
+    for entry in facts(before.config, Releasing):
+        matches = device.lower() in (entry.label, entry.alias) and tag in (None, entry.device)
+        if matches and (before.live is None or lookup(before.live, entry.alias, entry.device) is None):
             return entry
     return None
 
@@ -116,12 +116,12 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
         if config is not None:
             domain.detach(serialize(config), Definition.CONFIG)
         if _is_gone(domain, live) or removal.wait(max(0.0, deadline - time.monotonic())) == "removed":
-            _record(domain, _entry(live), still_there=False)
+            forget(domain, _entry(live))
             return
     if _is_gone(domain, live):
-        _record(domain, _entry(live), still_there=False)
+        forget(domain, _entry(live))
         return
-    _record(domain, _entry(live), still_there=True)
+    record(domain, _entry(live))
     why = "refused to release" if removal.outcome == "refused" else "has not released"
     paused = domain.state() == "paused"
     raise PartlyDone(
@@ -137,13 +137,3 @@ def _is_gone(domain: Domain, device: Element) -> bool:
 
 def _entry(device: Element) -> Releasing:
     return Releasing(str(device.tag), label(device), alias(device) or "")
-
-
-def _record(domain: Domain, entry: Releasing, *, still_there: bool) -> None:
-    """Write or remove the record of a device that the guest still holds, in every document the domain has."""
-    documents = read(domain).all()
-    for definition in documents:
-        old = domain.metadata(metadata.URI, definition)
-        new = (metadata.with_releasing if still_there else metadata.without_releasing)(old, entry)
-        if new != old:
-            domain.set_metadata(new, metadata.PREFIX, metadata.URI, definition)

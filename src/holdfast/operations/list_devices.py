@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml import metadata
 from holdfast.domainxml.address import address_of, agree, describe_address
 from holdfast.domainxml.device import alias, label, user_alias
 from holdfast.domainxml.disk import source_of, stated_format
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.interface import connected_to
+from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, read
 
@@ -74,7 +74,7 @@ def _waits(documents: Documents, device: Element, planned: Element | None) -> st
     if documents.live is None or documents.config is None:
         return None
     if planned is None:
-        if any(entry.alias == alias(device) for entry in metadata.releasing(documents.config)):
+        if any(entry.alias == alias(device) for entry in facts(documents.config, Releasing)):
             return "detached; the guest has not released it"
         return "in live only: gone at the next start"
     current = documents.find_live(device)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml import metadata
 from holdfast.domainxml.change import Change
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.hardware_tree import Part, hardware_tree, waiting_devices
 from holdfast.domainxml.identity import Identity, identity_of
+from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.domainxml.pci import hotplug_places, slot_count
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, read
@@ -63,7 +63,7 @@ def show_domain(connection: Connection, name: str) -> DomainView:
 def _notes(documents: Documents) -> dict[Element, str]:
     if documents.live is None or documents.config is None:
         return {}
-    releasing = {entry.alias for entry in metadata.releasing(documents.config)}
+    releasing = {entry.alias for entry in facts(documents.config, Releasing)}
     return waiting_devices(documents.live, documents.config, releasing)
 
 

@@ -1,0 +1,28 @@
+"""Writing facts to our element in a domain's metadata, in every document that the domain has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.metadata import Adopted, Releasing, Started
+from holdfast.libvirtapi.domain import Definition, Domain
+
+
+def record(domain: Domain, new: Releasing | Started | Adopted) -> None:
+    """Record ``new``; the caller holds the domain's lock (virDomainSetMetadata)."""
+    _rewrite(domain, lambda ours: metadata.with_fact(ours, new))
+
+
+def forget(domain: Domain, old: Releasing | Started | Adopted) -> None:
+    """Remove ``old``, and with the last fact our element itself; nothing is written where it was not there."""
+    _rewrite(domain, lambda ours: metadata.without_fact(ours, old))
+
+
+def _rewrite(domain: Domain, change: Callable[[str | None], str | None]) -> None:
+    documents = {Definition.LIVE: domain.is_active(), Definition.CONFIG: domain.is_persistent()}
+    for definition in (definition for definition, exists in documents.items() if exists):
+        old = domain.metadata(metadata.URI, definition)
+        new = change(old)
+        if new != old:
+            domain.set_metadata(new, metadata.PREFIX, metadata.URI, definition)
