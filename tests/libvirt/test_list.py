@@ -1,0 +1,54 @@
+"""``holdfast list``: all domains in one call, without the libraries it does not need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from holdfast import operations
+from holdfast.libvirtapi.connection import Connection
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import domain_xml
+
+
+def test_all_domains_are_listed_by_name_with_their_state(connection: Connection, uri: str) -> None:
+    for name in ("long-name", "b", "a"):
+        connection.define(domain_xml(name))
+    operations.start(connection, "b", paused=True)
+    assert done(uri, "list") == "NAME       STATE\na          shut off\nb          paused\nlong-name  shut off\n"
+
+
+def test_running_leaves_out_what_is_shut_off(connection: Connection, uri: str) -> None:
+    connection.define(domain_xml("a"))
+    connection.define(domain_xml("b")).start(paused=True)
+    assert done(uri, "list", "--running", "--names") == "b\n"
+
+
+def test_json_has_name_uuid_and_state(connection: Connection, uri: str) -> None:
+    domain = connection.define(domain_xml("a"))
+    assert json.loads(done(uri, "list", "-o", "json")) == [{"name": "a", "uuid": domain.uuid, "state": "shut off"}]
+
+
+def test_without_domains_the_list_is_empty(connection: Connection, uri: str) -> None:
+    assert done(uri, "list") == ""
+    assert done(uri, "list", "--names") == ""
+    assert json.loads(done(uri, "list", "-o", "json")) == []
+
+
+def test_a_read_only_connection_lists(connection: Connection, uri: str) -> None:
+    connection.define(domain_xml("a"))
+    assert run(uri, "-r", "list", "--names").stdout == "a\n"
+
+
+def test_list_imports_neither_lxml_nor_rich_nor_logging() -> None:
+    code = (
+        "import sys\nsys.argv = ['holdfast', '-c', 'test:///default', 'list']\n"
+        "from holdfast.cli.main import holdfast\n"
+        "try:\n    holdfast.main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
+        "heavy = {'lxml', 'rich', 'logging', 'json', 'urllib'} & {name.split('.')[0] for name in sys.modules}\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "test" in result.stdout
