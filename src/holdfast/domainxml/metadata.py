@@ -78,7 +78,7 @@ def with_fact(ours: str | None, new: Releasing | Started | Adopted) -> str:
     return serialize(root)
 
 
-def without_fact(ours: str | None, old: Releasing | Started | Adopted) -> str | None:
+def without_fact(ours: str | None, old: Fact) -> str | None:
     """Our element without ``old``; None when nothing is left in it, and ``ours`` itself when it was not there."""
     root = _root(ours)
     found = [item for item in root.findall(_tag(type(old))) if _read(type(old), item) == old]
