@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.metadata import Adopted, Releasing, Started
+from holdfast.domainxml.metadata import Adopted, Fact, Releasing, Started
 from holdfast.libvirtapi.domain import Definition, Domain
 
 
@@ -14,7 +14,7 @@ def record(domain: Domain, new: Releasing | Started | Adopted) -> None:
     _rewrite(domain, lambda ours: metadata.with_fact(ours, new))
 
 
-def forget(domain: Domain, old: Releasing | Started | Adopted) -> None:
+def forget(domain: Domain, old: Fact) -> None:
     """Remove ``old``, and with the last fact our element itself; nothing is written where it was not there."""
     _rewrite(domain, lambda ours: metadata.without_fact(ours, old))
 
