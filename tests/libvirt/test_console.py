@@ -96,7 +96,7 @@ def daemon(daemon_uri: str) -> Iterator[Connection]:
     with holdfast.connect(daemon_uri) as connection:
         talking(connection)
         yield connection
-        operations.delete(connection, "a", force=True)
+        operations.delete_domain(connection, "a", force=True)
 
 
 class Terminal:

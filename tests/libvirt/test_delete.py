@@ -67,7 +67,7 @@ def test_a_transient_domain_is_deleted_with_force(connection: Connection, tmp_pa
     domain = connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
     domain.start(paused=True)
     domain.undefine()
-    operations.delete(connection, "a", force=True, storage=True)
+    operations.delete_domain(connection, "a", force=True, storage=True)
     assert connection.domains() == []
     assert not (tmp_path / "one.img").exists()
 
@@ -92,7 +92,7 @@ def test_an_image_that_another_domain_uses_stays(connection: Connection, tmp_pat
     shared = disk_xml(tmp_path, "shared", "vda")
     connection.define(domain_xml("a", extra=shared + disk_xml(tmp_path, "own", "vdb")))
     connection.define(domain_xml("b", extra=shared))
-    assert fates(operations.delete(connection, "a", storage=True)) == {
+    assert fates(operations.delete_domain(connection, "a", storage=True)) == {
         "shared.img": "used by the domain 'b'",
         "own.img": None,
     }
@@ -105,7 +105,7 @@ def test_an_image_below_another_domains_overlay_stays(connection: Connection, tm
     top = tmp_path / "top.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", top], check=True)
     connection.define(domain_xml("b", extra=qcow2_disk(top)))
-    assert fates(operations.delete(connection, "a", storage=True)) == {"base.img": "used by the domain 'b'"}
+    assert fates(operations.delete_domain(connection, "a", storage=True)) == {"base.img": "used by the domain 'b'"}
     assert (tmp_path / "base.img").exists()
     assert middle.exists()
 
@@ -115,14 +115,14 @@ def test_an_image_that_another_domain_reaches_by_a_link_stays(connection: Connec
     link = tmp_path / "link.img"
     link.symlink_to(tmp_path / "one.img")
     connection.define(domain_xml("b", extra=cdrom(link)))
-    operations.delete(connection, "a", storage=True)
+    operations.delete_domain(connection, "a", storage=True)
     assert (tmp_path / "one.img").exists()
 
 
 def test_read_only_and_shareable_disks_stay(connection: Connection, tmp_path: Path) -> None:
     extra = disk_xml(tmp_path, "ro", "vda", "<readonly/>") + disk_xml(tmp_path, "sh", "vdb", "<shareable/>")
     connection.define(domain_xml(extra=extra))
-    deletion = operations.delete(connection, "a", storage=True)
+    deletion = operations.delete_domain(connection, "a", storage=True)
     assert set(fates(deletion).values()) == {"read-only or shareable"}
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -133,14 +133,14 @@ def test_a_network_disk_stays(connection: Connection) -> None:
         "<host name='localhost' port='10809'/></source><target dev='vda' bus='virtio'/></disk>"
     )
     connection.define(domain_xml(extra=nbd))
-    [image] = operations.delete(connection, "a", storage=True).images
+    [image] = operations.delete_domain(connection, "a", storage=True).images
     assert image.kept == "not a file but network"
 
 
 def test_an_image_that_is_missing_already_does_not_stop_delete(connection: Connection, tmp_path: Path) -> None:
     connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
     (tmp_path / "one.img").unlink()
-    operations.delete(connection, "a", storage=True)
+    operations.delete_domain(connection, "a", storage=True)
     assert connection.domains() == []
 
 
@@ -196,13 +196,13 @@ def test_an_image_that_cannot_be_removed_leaves_the_domain_to_be_deleted_again(
     two.unlink()
     two.mkdir()
     with pytest.raises(Failed, match="neither a file"):
-        operations.delete(connection, "a", storage=True)
+        operations.delete_domain(connection, "a", storage=True)
     assert (tmp_path / "one.img").exists()
     two.rmdir()
     subprocess.run(["mount", "--bind", tmp_path / "one.img", _touched(two)], check=True)  # unlink: device busy
     try:
         with pytest.raises(PartlyDone, match=r"one\.img was removed.*two\.img"):
-            operations.delete(connection, "a", storage=True)
+            operations.delete_domain(connection, "a", storage=True)
     finally:
         subprocess.run(["umount", two], check=True)
     assert [domain.name for domain in connection.domains()] == ["a"]
@@ -226,7 +226,7 @@ def test_a_read_only_connection_deletes_nothing(connection: Connection, uri: str
 
 def test_an_unknown_domain_is_not_found(connection: Connection) -> None:
     with pytest.raises(NotFound):
-        operations.delete(connection, "nosuch")
+        operations.delete_domain(connection, "nosuch")
 
 
 def test_images_are_judged_on_their_own_host_only(
@@ -235,7 +235,7 @@ def test_images_are_judged_on_their_own_host_only(
     connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
     monkeypatch.setattr(type(connection), "is_local", False)
     with pytest.raises(Refused, match="own host"):
-        operations.delete(connection, "a", storage=True)
+        operations.delete_domain(connection, "a", storage=True)
     assert len(connection.domains()) == 1
 
 
@@ -253,7 +253,7 @@ def test_a_volume_of_a_pool_is_removed_through_the_pool(daemon_uri: str, tmp_pat
                 "<disk type='volume' device='disk'><source pool='p' volume='by-name'/><target dev='vdb'/></disk>"
             )
             connection.define(domain_xml(extra=extra))
-            operations.delete(connection, "a", storage=True)
+            operations.delete_domain(connection, "a", storage=True)
             assert pool.listVolumes() == []
             assert list(tmp_path.iterdir()) == []
         finally:

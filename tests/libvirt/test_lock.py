@@ -73,7 +73,7 @@ def test_a_process_waits_says_so_and_goes_on(daemon_uri: str) -> None:
             assert not domain.is_active()
         out, _ = process.communicate(timeout=60)
         assert (process.returncode, out) == (0, "a: started from its config document, paused\n")
-        operations.delete(connection, "a", force=True)
+        operations.delete_domain(connection, "a", force=True)
 
 
 def test_processes_attach_to_one_domain_at_one_place_in_both(daemon_uri: str, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_processes_attach_to_one_domain_at_one_place_in_both(daemon_uri: str, tm
             assert process.returncode == 0, errors
         assert places(domain, LIVE) == places(domain, CONFIG)
         assert {"vda", "vdb", "vdc", "vdd"} < places(domain, LIVE).keys()
-        operations.delete(connection, "a", force=True)
+        operations.delete_domain(connection, "a", force=True)
 
 
 def test_a_killed_process_frees_its_lock(tmp_path: Path) -> None:

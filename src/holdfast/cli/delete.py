@@ -21,9 +21,9 @@ def delete(session: Session, name: str, storage: bool, force: bool, dry_run: boo
     not even as a backing file; never CD images, backing files, block devices or network disks. Exit code 5 when it
     stopped in the middle: repeat it.
     """
-    from holdfast.operations.delete_domain import delete as operation
+    from holdfast.operations.delete_domain import delete_domain
 
-    deletion = operation(session.connection, name, storage=storage, force=force, dry_run=dry_run)
+    deletion = delete_domain(session.connection, name, storage=storage, force=force, dry_run=dry_run)
     if output == "json":
         from dataclasses import asdict
 

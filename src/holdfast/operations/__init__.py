@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from holdfast.operations.console import open_console as open_console
     from holdfast.operations.create_domain import create_domain as create_domain
     from holdfast.operations.create_domain import create_domain_from_document as create_domain_from_document
-    from holdfast.operations.delete_domain import delete as delete
+    from holdfast.operations.delete_domain import delete_domain as delete_domain
     from holdfast.operations.detach_device import detach_device as detach_device
+    from holdfast.operations.device_spec import DiskSpec as DiskSpec
+    from holdfast.operations.device_spec import InterfaceSpec as InterfaceSpec
     from holdfast.operations.diff import diff as diff
     from holdfast.operations.document import document as document
+    from holdfast.operations.domain_spec import DomainSpec as DomainSpec
     from holdfast.operations.list_devices import list_devices as list_devices
     from holdfast.operations.list_domains import list_domains as list_domains
     from holdfast.operations.power import destroy as destroy
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from holdfast.operations.show_domain import show_domain as show_domain
 
 OPERATIONS = {
+    "DiskSpec": "device_spec",
+    "DomainSpec": "domain_spec",
+    "InterfaceSpec": "device_spec",
     "attach_device": "attach_device",
     "attach_disk": "attach_disk",
     "attach_interface": "attach_disk",
@@ -41,7 +47,7 @@ OPERATIONS = {
     "create_domain_from_document": "create_domain",
     "detach_device": "detach_device",
     "list_devices": "list_devices",
-    "delete": "delete_domain",
+    "delete_domain": "delete_domain",
     "diff": "diff",
     "document": "document",
     "open_console": "console",
@@ -55,7 +61,10 @@ OPERATIONS = {
     "show_domain": "show_domain",
     "resume": "power",
 }
-"""Public function → module of ``holdfast.operations`` that holds it. The imports above tell type checkers."""
+"""Public function, or what it is given → module of ``holdfast.operations`` that holds it.
+
+The imports above tell type checkers.
+"""
 
 
 def __getattr__(name: str) -> Any:

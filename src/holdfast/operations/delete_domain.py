@@ -42,7 +42,7 @@ class Deletion:
     dry_run: bool
 
 
-def delete(
+def delete_domain(
     connection: Connection, name: str, *, storage: bool = False, force: bool = False, dry_run: bool = False
 ) -> Deletion:
     """Undefine a domain, with its NVRAM, TPM state, managed-save image and the metadata of its snapshots.
