@@ -122,11 +122,22 @@ def test_devices_get_names_serials_and_macs(capabilities: Capabilities) -> None:
         "ua-rng0",
         "ua-channel0",
         "ua-channel1",
+        "ua-serial0",
     ]
     serials = [disk.findtext("serial") for disk in document.iterfind("devices/disk")]
     assert serials[2] == "mine" and all(serials) and len(set(serials)) == 3
     macs = [str(mac.get("address")) for mac in document.iterfind("devices/interface/mac")]
     assert macs[0].startswith("52:54:00:") and macs[1] == "52:54:00:00:00:01"
+
+
+def test_what_libvirt_would_add_is_written_down(capabilities: Capabilities) -> None:
+    document = domain(devices="<console type='tcp'><source mode='bind' host='127.0.0.1' service='1'/></console>")
+    sealed(document, capabilities)
+    serial = document.find("devices/serial")
+    assert serial is not None and [node.tag for node in serial] == ["source", "target", "alias"]
+    assert document.find("devices/memballoon[@model='virtio']/alias[@name='ua-balloon0']") is not None
+    sealed(document, capabilities)
+    assert len(document.findall("devices/serial")) == 1
 
 
 def test_taken_names_are_not_given_again(capabilities: Capabilities) -> None:

@@ -66,8 +66,6 @@ def _ports_needed(domain: Element) -> int:
     Conventional PCI devices take none: for them libvirt adds a bridge and the root port that the bridge sits on.
     """
     needed = sum(_takes_port(device, domain) for device in devices(domain) if device.find("address") is None)
-    if domain.find("devices/memballoon") is None:
-        needed += 1
     has_serial = domain.find("devices/controller[@type='virtio-serial']") is not None
     if not has_serial and domain.find("devices/channel/target[@type='virtio']") is not None:
         needed += 1

@@ -6,6 +6,7 @@ said in sentences.
 
 from __future__ import annotations
 
+import copy
 import secrets
 import uuid
 from itertools import chain, count
@@ -65,7 +66,8 @@ def seal(domain: Element, capabilities: Capabilities, *, root_ports: int, vsock_
     genid = domain.find("genid")
     if genid is not None and not (genid.text or "").strip():
         genid.text = str(uuid.uuid4())
-    for device in devices(domain):
+    _add_implied(domain)
+    for device in list(devices(domain)):
         _seal_device(device, vsock_cid)
     _name_devices(domain)
     if has_root_ports(capabilities.machine):
@@ -79,6 +81,26 @@ def _set_text(domain: Element, tag: str, text: str) -> None:
         found = element(tag)
         domain.insert(0, found)
     found.text = text
+
+
+def _add_implied(domain: Element) -> None:
+    """Write down the devices that libvirt adds at define (9.0, x86), so that they get names as the others do.
+
+    That is a memory balloon, and the serial port that a console alone stands for.
+    """
+    parent = child(domain, "devices")
+    if parent.find("memballoon") is None:
+        parent.append(element("memballoon", {"model": "virtio"}))
+    console = parent.find("console")
+    if console is None or parent.find("serial") is not None:
+        return
+    target = console.find("target")
+    if target is None or target.get("type") in (None, "serial"):
+        serial = copy.deepcopy(console)
+        serial.tag = "serial"
+        serial[:] = [node for node in serial if node.tag not in ("target", "alias")]
+        serial.append(element("target", {"type": "isa-serial", "port": "0"}))
+        console.addprevious(serial)
 
 
 def _seal_device(device: Element, vsock_cid: int) -> None:
