@@ -68,7 +68,7 @@ def changes_to_json(changes: Iterable[Change]) -> dict[str, Any]:
 def _item(change: Change) -> str:
     """The part of the thing that a change speaks of, in words: "disk vdb: driver queues"."""
     path = re.sub(r"^(devices/)?[^/@]+/?", "", change.where)
-    words = re.sub(r"[/@]+", " ", path).strip()
+    words = re.sub(r"[/@]+(?![^\[]*\])", " ", path).strip()
     return f"{change.what}: {words}" if words else change.what
 
 

@@ -49,7 +49,7 @@ REDIRDEV = Sides(
     "redirdev",
     guest="@bus boot@order,loadparm",
     host=BACKEND,
-    identity="alias",
+    identity="alias address content",
 )
 REDIRFILTER = Sides(
     "redirfilter",

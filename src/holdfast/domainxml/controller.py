@@ -23,7 +23,6 @@ SIDES = Sides(
     """,
     host="driver@iothread,ioeventfd",
     identity="@type+@index+@model alias @type+@index",
-    unseen="@model=none",
 )
 
 

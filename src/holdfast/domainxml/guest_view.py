@@ -113,7 +113,7 @@ def _places(before: Element, after: Element, sides: Sides) -> tuple[str | None, 
     if words[0] == words[1]:
         return place(before, sides), place(after, sides)
     one, other = ([*said, describe_address(item)] for said, item in zip(words, (before, after), strict=True))
-    return ", ".join(filter(None, one)), ", ".join(filter(None, other))
+    return ", ".join(filter(None, one)) or None, ", ".join(filter(None, other)) or None
 
 
 def _words(device: Element, sides: Sides, without: str = "") -> list[str]:

@@ -91,7 +91,9 @@ def bus_of(device: Element) -> Bus | None:
 
 def _is_seen(device: Element) -> bool:
     sides = DEVICES.get(str(device.tag))
-    return sides is None or sides.is_seen(device)
+    # model='none' is no hardware: it only keeps libvirt from adding some.
+    is_none = "none" in (device.get("model"), value_at(device, "model@type"))
+    return not is_none and (sides is None or sides.is_seen(device))
 
 
 def _order(device: Element) -> tuple[int, PciAddress, str]:

@@ -7,5 +7,5 @@ from holdfast.domainxml.sides import Sides
 SIDES = Sides(
     "hub",
     guest="@type",
-    identity="alias address",
+    identity="alias address content",
 )

@@ -9,5 +9,5 @@ SIDES = Sides(
     "input",
     guest=f"@type @bus @model {virtio.OPTIONS}",
     host="source/**",
-    identity="alias @type+@bus address",
+    identity="alias address content",
 )

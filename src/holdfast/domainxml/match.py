@@ -38,8 +38,8 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
         matched.add(new)
 
     for number, entry in enumerate(sides.identities):
-        known = _by_key((device for device in all_old if device not in found), entry)
-        wanted = _by_key((device for device in all_new if device not in matched), entry)
+        known = _by_key(sides, (device for device in all_old if device not in found), entry)
+        wanted = _by_key(sides, (device for device in all_new if device not in matched), entry)
         for key in known.keys() & wanted.keys():
             old, new = known[key], wanted[key]
             if old is not None and new is not None:
@@ -56,14 +56,14 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
 
 
 def _is_anonymous(sides: Sides, device: Element) -> bool:
-    return all(identity_value(device, entry) is None for entry in sides.identities if entry != "only")
+    return all(identity_value(device, entry) is None for entry in sides.identities if entry not in ("only", "content"))
 
 
-def _by_key(devices: Iterable[Element], entry: str) -> dict[str, Element | None]:
+def _by_key(sides: Sides, devices: Iterable[Element], entry: str) -> dict[str, Element | None]:
     """The devices by what this entry of the identity says of them; None where several say the same."""
     keyed: dict[str, Element | None] = {}
     for device in devices:
-        key = entry if entry == "only" else identity_value(device, entry)
+        key = content(sides, device) if entry == "content" else identity_value(device, entry)
         if key is not None:
             keyed[key] = None if key in keyed else device
     return keyed
@@ -75,14 +75,21 @@ def identity_value(device: Element, entry: str) -> str | None:
         return user_alias(device)
     if entry == "address":
         return describe_address(device)
+    if entry == "only":
+        return entry
     values = [value_at(device, path) for path in entry.split("+")]
     return None if not any(values) else "\n".join(value or "" for value in values).lower()
+
+
+def content(sides: Sides, device: Element) -> str:
+    """All that the guest sees of a device but its place, as one text."""
+    return repr(sorted(sides.view(device).guest.items()))
 
 
 def _other_name(sides: Sides, number: int, before: Element, after: Element) -> bool:
     """True when a better, guest-visible entry of the identity differs: the place stayed, the device did not."""
     for entry in sides.identities[:number]:
-        if "+" in entry or entry in ("alias", "address") or sides.side_of(entry) is not Side.GUEST:
+        if "+" in entry or entry in ("alias", "address", "content") or sides.side_of(entry) is not Side.GUEST:
             continue
         old, new = identity_value(before, entry), identity_value(after, entry)
         if old is not None and new is not None and old != new:

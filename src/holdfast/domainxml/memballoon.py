@@ -10,5 +10,4 @@ SIDES = Sides(
     guest=f"@model @autodeflate=off @freePageReporting=off {virtio.OPTIONS}",
     host="stats@period",
     identity="alias only",
-    unseen="@model=none",
 )

@@ -9,5 +9,5 @@ SIDES = Sides(
     "rng",
     guest=f"@model {virtio.OPTIONS}",
     host="backend/** rate@bytes,period",
-    identity="alias only",
+    identity="alias address content only",
 )

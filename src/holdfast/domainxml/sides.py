@@ -105,8 +105,8 @@ class Sides:
     ``management``  paths for people and tools
     ``place``       guest paths that tell where a device sits, besides its <address>: they change together, by moving
     ``identity``    what makes a device the same in another document, best first: paths ("serial"), paths joined by "+",
-                    "alias" (the user's), "address", "only" (there is one of its kind)
-    ``unseen``      "@model=none": an element that says so is no hardware of its own; "*": none of its kind ever is
+                    "alias" (the user's), "address", "content" (all that the guest sees of it), "only" (of its kind)
+    ``unseen``      "@model=itco": an element that says so is no hardware of its own; "*": none of its kind ever is
     ``reconcile``   see :data:`Reconcile`
     """
 

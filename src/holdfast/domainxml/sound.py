@@ -8,5 +8,5 @@ SIDES = Sides(
     "sound",
     guest="@model codec@type",
     host="audio@id",
-    identity="alias address @model",
+    identity="alias address content @model",
 )

@@ -13,6 +13,5 @@ SIDES = Sides(
         {virtio.OPTIONS}
     """,
     host="driver@name model/acceleration@rendernode",
-    identity="alias address model@primary only",
-    unseen="model@type=none",
+    identity="alias address content model@primary only",
 )
