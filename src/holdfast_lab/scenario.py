@@ -6,6 +6,7 @@ Each step is taken by both at once, and each guest says afterwards, over its ser
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast import operations
+from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
@@ -22,7 +24,7 @@ from holdfast_lab.comparison import Comparison, compare
 from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
-from holdfast_lab.packages import SYSTEM_PATH
+from holdfast_lab.packages import LIBVIRT, PROBE_GUEST, SYSTEM_PATH, missing
 from holdfast_lab.probe_image import probe_image
 from holdfast_lab.regenerate import regenerate
 
@@ -233,6 +235,18 @@ class Scenario:
         self._pool.shutdown(cancel_futures=True)
         for managed in (self.holdfast, self.regenerated):
             managed.close()
+
+
+def check_host() -> None:
+    """Raise Failed, with the way out, when the scenario can't be played here."""
+    absent = missing({**LIBVIRT, **PROBE_GUEST})
+    if absent:
+        raise Failed(
+            f"the demo needs packages that are not installed: {', '.join(absent)}",
+            f"'scripts/demo' installs them, or: apt-get install --no-install-recommends {' '.join(absent)}",
+        )
+    if os.geteuid() != 0:
+        raise Failed("the demo needs root, to make a private world for its libvirt", "sudo holdfast demo")
 
 
 @contextlib.contextmanager

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli.common import output_option, print_json
-from holdfast.errors import Failed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,10 +33,11 @@ def demo(machine: str, keep: bool, output: str) -> None:
 
     Exit code 0 when nothing changed under Holdfast and something did under regeneration, else 3.
     """
-    _check_machine()
     from rich.console import Console
 
-    from holdfast_lab.scenario import STEPS, scenario
+    from holdfast_lab.scenario import STEPS, check_host, scenario
+
+    check_host()
 
     console = Console(stderr=output == "json", highlight=False)
     if not console.is_terminal or console.width > _WIDTH:
@@ -65,19 +64,6 @@ def demo(machine: str, keep: bool, output: str) -> None:
     click.get_current_context().exit(0 if counts[0] == 0 and counts[1] > 0 else 3)
 
 
-def _check_machine() -> None:
-    from holdfast_lab.packages import LIBVIRT, PROBE_GUEST, missing
-
-    absent = missing({**LIBVIRT, **PROBE_GUEST})
-    if absent:
-        raise Failed(
-            f"the demo needs packages that are not installed: {', '.join(absent)}",
-            f"'scripts/demo' installs them, or: apt-get install --no-install-recommends {' '.join(absent)}",
-        )
-    if os.geteuid() != 0:
-        raise Failed("the demo needs root, to make a private world for its libvirt", "sudo holdfast demo")
-
-
 def _introduce(console: Console, machine: str) -> None:
     from holdfast_lab.enclosure import acceleration
 
@@ -92,7 +78,7 @@ def _step_line(played: Scenario, step: Step, seconds: float) -> Text:
     """What was done, what the guest said of it, and how long both took."""
     from rich.text import Text
 
-    said = Text(" ".join([step.what, ", ".join(played.seen(step))]))
+    said = Text(" ".join([step.what, ", ".join(played.seen(step))]).strip())
     if played.has_baseline_before(step):
         said.append("; changed: ")
         for managed in (played.holdfast, played.regenerated):
@@ -117,13 +103,19 @@ def _table(holdfast: list[Comparison], regenerated: list[Comparison]) -> Table:
         rows.setdefault(fact.group or fact.name, []).append((fact, other[fact.name]))
     for name, pairs in rows.items():
         if len(pairs) > 1 and not any(fact.changed for pair in pairs for fact in pair):
-            first, last = (pairs[at][0].before for at in (0, -1))
-            places = f"{first.shown} … {last.shown}" if first and last else ""
-            table.add_row(f"{name} ({len(pairs)})", places, *[f"[green]{places}[/]"] * 2)
+            ends = " … ".join(_end_of_group(pairs[at][0]) for at in (0, -1))
+            table.add_row(f"{name} ({len(pairs)})", ends, *[f"[green]{ends}[/]"] * 2)
             continue
         for kept, lost in pairs:
             table.add_row(kept.name, kept.before.shown if kept.before else "–", _after(kept), _after(lost))
     return table
+
+
+def _end_of_group(fact: Comparison) -> str:
+    """The first or last of a group: tables are told by name, devices by place."""
+    if fact.name.startswith("ACPI "):
+        return fact.name.removeprefix("ACPI ")
+    return fact.before.shown if fact.before else "–"
 
 
 def _after(fact: Comparison) -> str:
