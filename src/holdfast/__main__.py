@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -18,9 +19,11 @@ def main() -> NoReturn:
     try:
         holdfast.main(prog_name="holdfast")
     except SystemExit as end:
-        # All is closed and written. Taking the interpreter apart would last as long as listing the domains (10 ms), and
-        # could still meet libvirt's event thread, or a completion that was given up.
-        sys.stderr.flush()
+        # All is closed. Taking the interpreter apart would last as long as listing the domains (10 ms), and could still
+        # meet libvirt's event thread, or a completion that was given up.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                stream.flush()
         os._exit(end.code if isinstance(end.code, int) else 0)
 
 

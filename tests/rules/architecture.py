@@ -33,8 +33,12 @@ _FILE_METHODS = {
     *{"mkdir", "rmdir", "unlink", "touch", "iterdir", "rglob", "symlink_to", "hardlink_to", "readlink", "chmod"},
 }
 _HARMLESS_OS = {"environ", "getenv", "fspath", "get_terminal_size"}
-_OWN_STREAMS = {"holdfast.cli.main": {"open", "dup2", "devnull", "O_WRONLY"}}
-"""What closes the command's own standard output when its reader has gone."""
+_OWN_PROCESS = {
+    "holdfast.__main__": {"_exit"},
+    "holdfast.cli.main": {"open", "dup2", "devnull", "O_WRONLY"},
+    "holdfast.cli.console": {"read", "write"},
+}
+"""What ends the command itself, closes its standard output when its reader has gone, and speaks to its terminal."""
 
 _MAY_DEFINE = {"create_domain", "arrival", "edit_document"}
 _MAY_UNDEFINE = {"delete_domain"}
@@ -124,7 +128,7 @@ def host_files_only_in_hostfiles(module: Module) -> Iterator[str]:
     if module.layer in (None, "hostfiles"):
         return
     names = set(imported(module))
-    harmless = _HARMLESS_OS | _OWN_STREAMS.get(module.name, set())
+    harmless = _HARMLESS_OS | _OWN_PROCESS.get(module.name, set())
     for name in names:
         top, _, rest = name.partition(".")
         if top in _FILE_MODULES or (top == "os" and rest and rest not in harmless):

@@ -62,10 +62,7 @@ class HoldfastGroup(click.Group):
         """Import the command; None when there is none of this name."""
         if cmd_name not in _MODULES:
             return None
-        try:
-            module = importlib.import_module(f"holdfast.cli.{_MODULES[cmd_name]}")
-        except ModuleNotFoundError:
-            return None
+        module = importlib.import_module(f"holdfast.cli.{_MODULES[cmd_name]}")
         command = getattr(module, f"{cmd_name}_", None) or getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
@@ -74,9 +71,8 @@ class HoldfastGroup(click.Group):
         """Print the commands by section."""
         for section, names in COMMANDS.items():
             commands = [(name, command) for name in names if (command := self.get_command(ctx, name))]
-            if commands:
-                with formatter.section(section):
-                    formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in commands])
+            with formatter.section(section):
+                formatter.write_dl([(name, command.get_short_help_str(120)) for name, command in commands])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; click itself would call a reader that has gone a failure."""
