@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,21 @@ from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain_spec import DomainSpec
 
 MIB = 1024 * 1024
+
+CARRIER = """\
+#!{python}
+import os, socket, threading
+daemon = socket.socket(socket.AF_UNIX)
+daemon.connect("{socket}")
+def outward():
+    while data := daemon.recv(65536):
+        os.write(1, data)
+    os._exit(0)
+threading.Thread(target=outward, daemon=True).start()
+while data := os.read(0, 65536):
+    daemon.sendall(data)
+"""
+"""What ssh and its helper do for a remote URI: carry bytes between libvirt's socket and its client."""
 
 
 @pytest.fixture
@@ -147,3 +164,32 @@ def test_pool_that_is_not_active_is_said(host: Connection, daemon_uri: str, tmp_
     finally:
         defined.undefine()
         raw.close()
+
+
+@pytest.fixture
+def remote(host: Connection, daemon_uri: str, tmp_path: Path) -> Iterator[Connection]:
+    """The same libvirtd over a URI that names another host, as ssh would carry it."""
+    carrier = tmp_path.parent / f"{tmp_path.name}-carrier"
+    carrier.write_text(CARRIER.format(python=sys.executable, socket=daemon_uri.partition("socket=")[2]))
+    carrier.chmod(0o755)
+    with holdfast.connect(f"qemu+ext://elsewhere/system?command={carrier}") as connection:
+        yield connection
+
+
+def test_remote_host_makes_images_in_its_pools(remote: Connection, pool: Path) -> None:
+    made = create(remote, DiskSpec(size=MIB), DiskSpec(path="/there/x.raw", format="raw"))
+    assert paths(made) == [str(pool / "a-vda.qcow2"), "/there/x.raw"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"disks": (DiskSpec(size=MIB, path="/x"),)}, "only on the libvirt's own host"),
+        ({"firmware": "uefi"}, "can be read only there"),
+        ({"user_data": "/x"}, "only on the libvirt's own host"),
+    ],
+)
+def test_what_needs_files_of_a_remote_host_is_refused(remote: Connection, spec: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        operations.create_domain(remote, "a", DomainSpec(memory=64 * MIB, **spec))
+    assert not remote.domains()

@@ -43,6 +43,12 @@ def test_capabilities_are_read(capabilities: Capabilities) -> None:
     assert capabilities.hyperv == {"spinlocks", "vendor_id"}
 
 
+def test_old_libvirt_that_does_not_speak_of_hyperv_has_its_basics() -> None:
+    text = (DATA / "domain-capabilities-q35.xml").read_text()
+    start, end = text.index("<hyperv"), text.index("</hyperv>") + len("</hyperv>")
+    assert read_capabilities(text[:start] + text[end:]).hyperv == {"relaxed", "vapic", "spinlocks"}
+
+
 def test_machine_alias_becomes_versioned(capabilities: Capabilities) -> None:
     document = domain()
     sealed(document, capabilities)

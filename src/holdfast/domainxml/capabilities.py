@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, parse
 
+_HYPERV_UNSAID = frozenset({"relaxed", "vapic", "spinlocks"})
+"""What libvirt before 9.0, which says nothing of Hyper-V features, can have everywhere."""
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -37,6 +40,7 @@ def read_capabilities(text: str) -> Capabilities:
     modes = {mode.get("name", ""): mode for mode in root.iterfind("cpu/mode") if mode.get("supported") == "yes"}
     custom = modes.get("custom")
     maximum = root.find("vcpu")
+    hyperv = root.find("features/hyperv")
     return Capabilities(
         virt_type=root.findtext("domain") or "",
         machine=root.findtext("machine") or "",
@@ -49,7 +53,7 @@ def read_capabilities(text: str) -> Capabilities:
         if custom is None
         else {model.text or "": model.get("usable") != "no" for model in custom.iterfind("model")},
         loaders=tuple(value.text or "" for value in root.iterfind("os/loader/value")),
-        hyperv=_values(root, "features/hyperv", "features"),
+        hyperv=_values(root, "features/hyperv", "features") if hyperv is not None else _HYPERV_UNSAID,
         videos=_values(root, "devices/video", "modelType"),
         graphics=_values(root, "devices/graphics", "type"),
         tpm_models=_values(root, "devices/tpm", "model"),

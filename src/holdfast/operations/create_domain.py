@@ -45,6 +45,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations import power
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.domain_spec import DomainSpec
@@ -289,27 +290,30 @@ def _create(
     _refuse_taken(connection, uuid)
     if dry_run:
         return _result(domain, indented(domain), images, notes, started=False, dry_run=True)
-    with domain_lock(uuid):
-        with ExitStack() as undo:
-            for disk in planned:
-                disk.make(connection, undo)
-            if seed is not None:
-                seed.make(undo)
-            defined = _define(connection, domain, undo)
-        document = defined.xml(Definition.CONFIG)
-        config = parse(document, "domain")
-        nvram = nvram_of(config)
-        if nvram is not None and connection.is_local and file_exists(nvram):
-            notes.append(f"the NVRAM {nvram} exists already, from an earlier domain of this name, and will be used")
-        if start:
-            try:
-                defined.start()
-            except HoldfastError as error:
-                raise PartlyDone(
-                    f"the domain {defined.name!r} is created, but does not start: {error.message}",
-                    f"remove the cause and 'holdfast start {defined.name}', or 'holdfast delete {defined.name}'",
-                ) from error
-        return _result(config, document, images, notes, started=start, dry_run=False)
+    with domain_lock(uuid), ExitStack() as undo:
+        for disk in planned:
+            disk.make(connection, undo)
+        if seed is not None:
+            seed.make(undo)
+        defined = _define(connection, domain, undo)
+    document = defined.xml(Definition.CONFIG)
+    config = parse(document, "domain")
+    nvram = nvram_of(config)
+    if nvram is not None and connection.is_local and file_exists(nvram):
+        notes.append(f"the NVRAM {nvram} exists already, from an earlier domain of this name, and will be used")
+    if start:
+        _start(connection, defined)
+    return _result(config, document, images, notes, started=start, dry_run=False)
+
+
+def _start(connection: Connection, domain: Domain) -> None:
+    try:
+        power.start(connection, domain.uuid)
+    except HoldfastError as error:
+        raise PartlyDone(
+            f"the domain {domain.name!r} is created, but does not start: {error.message}",
+            f"remove the cause and 'holdfast start {domain.name}', or 'holdfast delete {domain.name}'",
+        ) from error
 
 
 def _define(connection: Connection, domain: Element, undo: ExitStack) -> Domain:
