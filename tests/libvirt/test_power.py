@@ -188,6 +188,16 @@ def test_hard_reboot_of_a_transient_domain_is_refused_before_anything_is_lost(co
     assert domain.is_active()
 
 
+def test_hard_reboot_is_refused_while_the_next_start_would_restore_old_memory(connection: Connection, uri: str) -> None:
+    domain = started(connection)
+    domain._handle.managedSave(0)
+    connection._handle.createXML(domain.xml(CONFIG))  # runs beside the image, which libvirt keeps
+    result = run(uri, "reboot", "--hard", "a")
+    assert result.exit_code == 3
+    assert "managed-save" in result.stderr
+    assert domain.is_active()
+
+
 def test_hard_reboot_that_cannot_start_again_says_what_stands(connection: Connection, uri: str, tmp_path: Path) -> None:
     domain = started(connection, extra=disk_xml(tmp_path, "one", "vda"))
     before = domain.xml(CONFIG)
