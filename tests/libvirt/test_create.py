@@ -214,6 +214,16 @@ def test_seed_is_a_cd_that_cloud_init_finds(connection: Connection, tmp_path: Pa
     starts_unchanged(connection, "my vm")
 
 
+def test_seed_goes_with_its_domain(connection: Connection, tmp_path: Path) -> None:
+    user_data, iso = tmp_path / "user-data", tmp_path / "x.iso"
+    user_data.write_text("#cloud-config\n")
+    iso.write_bytes(b"\0" * 4096)
+    disks = (DiskSpec(path=str(tmp_path / "d"), size=MIB),)
+    create(connection, disks=disks, cdroms=(str(iso),), user_data=str(user_data))
+    operations.delete_domain(connection, "a", storage=True)
+    assert sorted(tmp_path.iterdir()) == [user_data, iso]
+
+
 def test_dry_run_changes_nothing_and_says_what_would_be(connection: Connection, tmp_path: Path) -> None:
     spec = DomainSpec(memory=64 * MIB, disks=(DiskSpec(path=str(tmp_path / "d"), size=MIB),), firmware="uefi")
     made = operations.create_domain(connection, "a", spec, dry_run=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.device import label
 from holdfast.domainxml.disk import is_shared, source_of
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.metadata import Made, facts
 
 _NAMES = ("file", "dev", "dir", "path")
 
@@ -29,8 +30,11 @@ class DiskImage:
 
 def disk_images(domain: Element) -> list[DiskImage]:
     """The image of every disk that has one, in document order."""
+    made = {item.path for item in facts(domain, Made)}
     return [
-        DiskImage(label(disk), source, origin.get("pool"), origin.get("volume"), _why_kept(disk))
+        DiskImage(
+            label(disk), source, origin.get("pool"), origin.get("volume"), None if source in made else _why_kept(disk)
+        )
         for disk in domain.iterfind("devices/disk")
         if (source := source_of(disk)) is not None and (origin := disk.find("source")) is not None
     ]

@@ -1,9 +1,9 @@
 """Our element in ``<metadata>``: the facts that libvirt has no field for. Text in, text out.
 
-Three facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
+Four facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
 it in live only, where it looks like one that somebody attached to live only. *started*: CPU and firmware at the last
 start, to be compared with what the next start would give. *adopted*: since when Holdfast keeps facts of this domain,
-and where it came from.
+and where it came from. *made*: a file that goes with the domain.
 """
 
 from __future__ import annotations
@@ -54,7 +54,14 @@ class Adopted:
     owner: str
 
 
-Fact = TypeVar("Fact", Releasing, Started, Adopted)
+@dataclass(frozen=True)
+class Made:
+    """A file that was made for this domain alone though its device does not tell: the seed CD of cloud-init."""
+
+    path: str
+
+
+Fact = TypeVar("Fact", Releasing, Started, Adopted, Made)
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
@@ -78,6 +85,13 @@ def with_fact(ours: str | None, new: Releasing | Started | Adopted) -> str:
     return serialize(root)
 
 
+def recorded(new: Made) -> Element:
+    """Our element with ``new`` in it, as it stands in a document that is yet to be defined."""
+    root = etree.Element(f"{{{URI}}}domain", nsmap={PREFIX: URI})
+    etree.SubElement(root, f"{{{URI}}}{_tag(type(new))}", asdict(new))
+    return root
+
+
 def without_fact(ours: str | None, old: Fact) -> str | None:
     """Our element without ``old``; None when nothing is left in it, and ``ours`` itself when it was not there."""
     root = _root(ours)
@@ -89,7 +103,7 @@ def without_fact(ours: str | None, old: Fact) -> str | None:
     return serialize(root) if len(root) or root.attrib else None
 
 
-def _tag(kind: type[Releasing | Started | Adopted]) -> str:
+def _tag(kind: type[Releasing | Started | Adopted | Made]) -> str:
     return kind.__name__.lower()
 
 

@@ -23,6 +23,7 @@ from holdfast.domainxml.firmware import (
     wish_for,
 )
 from holdfast.domainxml.interface import new_interface
+from holdfast.domainxml.metadata import Made, recorded
 from holdfast.domainxml.new_domain import missing_hyperv, new_domain, set_boot_order
 from holdfast.domainxml.pci import hotplug_places
 from holdfast.domainxml.printed import last_domain
@@ -112,6 +113,8 @@ def create_domain(
     wish_for(domain, spec.firmware)
     _name_firmware(connection, domain, capabilities)
     _check_networks(connection, domain)
+    if seed is not None:
+        child(domain, "metadata").append(recorded(Made(seed.path)))
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
     if spec.os == "windows" and (missing := missing_hyperv(capabilities)):
         notes.append(
