@@ -64,16 +64,16 @@ def _complete_disk(request: Element, documents: list[Element]) -> None:
 
 def conflict(request: Element, document: Element) -> tuple[str, Element] | None:
     """What of ``request`` a device of ``document`` has already, in words, and that device; None when nothing is."""
-    place = pci_address(request)
+    place, name = pci_address(request), alias(request)
+    source = source_of(request) if request.tag == "disk" and not is_shared(request) else None
     for device in devices(document):
-        if alias(device) == alias(request):
-            return f"the alias {alias(request)}", device
+        if alias(device) == name:
+            return f"the alias {name}", device
         if place is not None and pci_address(device) == place:
             return f"the address {place}", device
         if device.tag != request.tag:
             continue
-        source = source_of(request) if request.tag == "disk" else None
-        if source is not None and source == source_of(device) and not is_shared(request):
+        if source is not None and source == source_of(device):
             return f"the image {source}", device
         if request.tag in ("disk", "interface") and identity(device) == identity(request):
             what = "target" if request.tag == "disk" else "MAC address"

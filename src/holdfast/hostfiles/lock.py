@@ -39,8 +39,7 @@ def domain_lock(uuid: str) -> Iterator[None]:
     file = _open(uuid)
     try:
         _acquire(file)
-        os.truncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
+        os.pwrite(file, f"{os.getpid():<20}".encode(), 0)
         yield
     finally:
         os.close(file)
@@ -79,6 +78,6 @@ def _acquire(file: int) -> None:
 def _say_waiting(file: int) -> None:
     import logging
 
-    holder = os.pread(file, 20, 0).decode() or "?"
+    holder = os.pread(file, 20, 0).decode().strip() or "?"
     # Where nobody has set up logging, Python prints this on standard error.
     logging.getLogger("holdfast").warning("waiting for another holdfast command on this domain (process %s)", holder)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.device import describe, find_device
 from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
-from holdfast.errors import NotFound
 from holdfast.libvirtapi.domain import Definition, Domain
 
 
@@ -58,8 +57,7 @@ def read(domain: Domain) -> Documents:
 
     Raises NotFound when it vanished in between. (virDomainGetXMLDesc)
     """
-    live = parse(domain.xml(Definition.LIVE)) if domain.is_active() else None
-    config = parse(domain.xml(Definition.CONFIG)) if domain.is_persistent() else None
-    if live is None and config is None:
-        raise NotFound(f"the domain {domain.name!r} is gone", "'holdfast list' shows what is there")
-    return Documents(live, config)
+    live = parse(domain.xml(Definition.LIVE))
+    if live.get("id") is None:  # only a running domain has one, and a shut-off one is always persistent
+        return Documents(None, parse(domain.xml(Definition.CONFIG)))
+    return Documents(live, parse(domain.xml(Definition.CONFIG)) if domain.is_persistent() else None)
