@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -126,7 +127,7 @@ def _inside(name: str, folder: Path) -> int:
     for place, target in _PLACES.items():
         Path(target).mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "--bind", str(folder / place), target], check=True)
-    subprocess.run(["hostname", name], check=True)
+    socket.sethostname(name)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     threading.Thread(target=_end_with_owner, args=(folder,), daemon=True).start()
     libvirtd = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL)

@@ -31,6 +31,7 @@ LIBVIRT = {
     "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so": "libvirt-daemon-driver-qemu",
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
+    "ip": "iproute2",
     "unshare": "util-linux",
 }
 """Command or file → package: what a private libvirt with guests needs."""
@@ -48,7 +49,6 @@ _DAEMON = {
     f"{_DRIVERS}/libvirt_driver_secret.so": "libvirt-daemon-driver-secret|libvirt-daemon",
     f"{_DRIVERS}/libvirt_driver_storage.so": "libvirt-daemon-driver-storage|libvirt-daemon",
     "dnsmasq": "dnsmasq-base",
-    "ip": "iproute2",
     "iptables": "iptables",
 }
 _TESTS = {
