@@ -46,7 +46,7 @@ def _head(domain: DomainView) -> Iterator[str]:
     yield f"{domain.name}  {domain.state}{transient}"
     yield f"  uuid      {identity.uuid}"
     yield f"  machine   {identity.machine} ({identity.arch}, {identity.kind})"
-    yield f"  cpu       {identity.cpu}, {identity.vcpus}{of_max} vCPUs"
+    yield f"  cpu       {identity.cpu}, {identity.vcpus}{of_max} vCPU{'s' * (identity.max_vcpus != 1)}"
     yield f"  memory    {_size(identity.memory)}"
     yield f"  firmware  {identity.firmware}"
     yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} slots free{first}"
