@@ -9,6 +9,10 @@ USER_ALIAS = "ua-"
 """libvirt keeps aliases that begin so in config; all others exist in live only (libvirt ≥ 3.9)."""
 
 
+_NAMED = ("disk", "interface", "controller")
+"""What libvirt itself tells apart by target, MAC or index."""
+
+
 def alias(device: Element) -> str | None:
     """The ``<alias name>`` of a device; in a config document only user aliases (``ua-…``) exist."""
     found = device.find("alias")
@@ -48,7 +52,7 @@ def identity(device: Element) -> tuple[str, str]:
     """What makes this the same device in another document: its tag and alias, MAC, target, index or place."""
     tag = str(device.tag)
     name = label(device)
-    if tag in ("disk", "interface", "controller") and name != tag:
+    if tag in _NAMED and name != tag:
         return tag, name
     return tag, user_alias(device) or str(pci_address(device) or describe_address(device) or name)
 
@@ -56,14 +60,19 @@ def identity(device: Element) -> tuple[str, str]:
 def find_device(domain: Element, wanted: Element) -> Element | None:
     """The device of ``domain`` that is the same as ``wanted``; None when it has none.
 
-    A user alias decides where ``wanted`` has one; the identity of its kind (target, MAC, index, place) otherwise.
+    A user alias decides where both have one; else the identity of its kind: target, MAC or index, or its address.
     """
-    name = user_alias(wanted)
-    for device in devices(domain):
-        if device.tag == wanted.tag and name is not None and user_alias(device) == name:
-            return device
-    for device in devices(domain):
+    name, place = user_alias(wanted), describe_address(wanted)
+    alike = [device for device in devices(domain) if device.tag == wanted.tag]
+    if name is not None:
+        for device in alike:
+            if user_alias(device) == name:
+                return device
+        alike = [device for device in alike if user_alias(device) is None or device.tag in _NAMED]
+    for device in alike:
         if identity(device) == identity(wanted):
+            return device
+        if wanted.tag not in _NAMED and place is not None and describe_address(device) == place:
             return device
     return None
 
