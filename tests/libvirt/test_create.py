@@ -120,6 +120,7 @@ def test_sealed_cpu_is_what_host_model_would_have_been(connection: Connection) -
     create(connection)
     connection.find_domain("a").start(paused=True)
     open_ended = document(connection)
+    assert open_ended.find("cpu[@mode='custom']/feature") is not None
     for tag in ("uuid", "name"):
         found = open_ended.find(tag)
         assert found is not None
@@ -330,6 +331,49 @@ def test_domain_that_does_not_start_is_partly_done(connection: Connection, uri: 
     assert result.exit_code == 5
     assert "is created, but does not start" in result.output and "holdfast start a" in result.output
     assert (tmp_path / "d").exists() and connection.find_domain("a")
+
+
+def test_interrupt_keeps_the_images_of_a_domain_that_was_defined(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    define = type(connection).define
+
+    def interrupted(self: Connection, text: str) -> None:
+        if parse(text).findtext("name") == "after":
+            define(self, text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(connection), "define", interrupted)
+    for name in ("before", "after"):
+        with pytest.raises(KeyboardInterrupt):
+            create(connection, name, disks=(DiskSpec(path=str(tmp_path / name), size=MIB),))
+    assert [domain.name for domain in connection.domains()] == ["after"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "after"]
+
+
+def test_nvram_of_an_earlier_domain_is_said(connection: Connection) -> None:
+    made = create(connection, firmware="uefi")
+    assert made.nvram is not None and not made.notes
+    nvram = Path(made.nvram)
+    nvram.parent.mkdir(parents=True, exist_ok=True)
+    nvram.touch()
+    connection.find_domain("a").undefine()
+    nvram.touch()
+    assert [note for note in create(connection, firmware="uefi").notes if str(nvram) in note]
+
+
+def test_empty_cd_drive_can_be_had(connection: Connection) -> None:
+    made = create(connection, disks=(DiskSpec(device="cdrom"),), machine="pc")
+    assert parse(made.document).find("devices/disk[@device='cdrom']/target[@bus='ide']") is not None
+    starts_unchanged(connection)
+
+
+def test_overlay_that_attach_makes_is_taken(connection: Connection, tmp_path: Path) -> None:
+    base = image(tmp_path, "base.qcow2")
+    create(connection)
+    over = DiskSpec(path=str(tmp_path / "over"), overlay_of=base, source_format="qcow2")
+    operations.attach_disk(connection, "a", over)
+    assert document(connection).find(f"devices/disk/source[@file='{tmp_path / 'over'}']") is not None
 
 
 def test_command_shows_what_libvirt_chose(connection: Connection, uri: str, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def _attach(
         name,
         serialize(element),
         config_only=config_only,
-        trust_format=disk.trust_format,
+        trust_format=disk.trust_format or disk.is_new,  # what it was made from has been checked
         dry_run=dry_run,
     )
 

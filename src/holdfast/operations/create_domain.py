@@ -330,13 +330,20 @@ def _define(connection: Connection, domain: Element, undo: ExitStack) -> Domain:
             f"the connection broke while the domain was defined, so it may exist now: {error.message}",
             f"look with 'holdfast show {uuid}'; the images were kept",
         ) from error
-    except HoldfastError:
-        raise
-    except BaseException:
-        undo.pop_all()
+    except KeyboardInterrupt:
+        if _exists(connection, uuid):
+            undo.pop_all()
         raise
     undo.pop_all()
     return defined
+
+
+def _exists(connection: Connection, uuid: str) -> bool:
+    try:
+        connection.find_domain(uuid)
+    except NotFound:
+        return False
+    return True
 
 
 def _result(
