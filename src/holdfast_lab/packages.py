@@ -53,7 +53,7 @@ _DAEMON = {
 }
 _TESTS = {
     "/usr/share/OVMF/OVMF_CODE*.fd": "ovmf",
-    "genisoimage": "genisoimage",
+    "xorriso": "xorriso",
     "swtpm": "swtpm",
     "swtpm_setup": "swtpm-tools",
     "virsh": "libvirt-clients",
