@@ -5,11 +5,12 @@ This module walks; what belongs to the guest is declared in each element's own f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.change import Change, Kind
-from holdfast.domainxml.device import USER_ALIAS, describe, label
+from holdfast.domainxml.device import USER_ALIAS, describe, label, user_alias
 from holdfast.domainxml.document import Element, parse, same_text
 from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.match import Pair, pairs
@@ -62,6 +63,13 @@ def _short_name(device: Element) -> str:
     return " ".join(dict.fromkeys((str(device.tag), label(device))))
 
 
+def _named_by(device: Element, entry: str) -> str:
+    """A device with what tells it from another in the same place: "disk vdb, serial ONE"."""
+    value = user_alias(device) if entry == "alias" else value_at(device, entry)
+    name = _short_name(device)
+    return name if value is None or value.lower() in name else f"{name}, {entry.replace('@', ' ')} {value}"
+
+
 def _by_tag(elements: Iterator[Element]) -> dict[str, list[Element]]:
     groups: dict[str, list[Element]] = {}
     for element in elements:
@@ -92,8 +100,9 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
         return
     if after is None:
         yield Change(Kind.REMOVED, _short_name(before), where, place(before, sides), None, sides.tag not in DEVICES)
-    elif pair.replaced:
-        yield Change(Kind.REPLACED, _short_name(before), where, describe(before), describe(after))
+    elif pair.other_name is not None:
+        old, new = (_named_by(device, pair.other_name) for device in (before, after))
+        yield Change(Kind.REPLACED, _short_name(before), where, old, new)
     elif not same_text(before, after):
         if not _same_place(before, after, sides):
             yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
@@ -167,17 +176,22 @@ def _join(where: str, path: str) -> str:
     return f"{where}{'' if path.startswith('@') or not where else '/'}{path}"
 
 
+_NOTATIONS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2})+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|[0-9]+")
+"""MAC addresses and WWNs, UUIDs, numbers: what can be written in more than one way."""
+
+
 def _same_value(one: str | None, other: str | None) -> bool:
-    """True when two values mean the same: hexadecimal numbers, MAC addresses and UUIDs have several notations."""
+    """True when two values mean the same, in whatever notation."""
     if one == other or one is None or other is None:
         return one == other
-    if one.lower() == other.lower():
-        return set(one.lower()) <= set("0123456789abcdefx:-")
-    return _number(one) == _number(other) is not None if "0x" in (one[:2], other[:2]) else False
+    one, other = one.lower(), other.lower()
+    if not (_NOTATIONS.fullmatch(one) and _NOTATIONS.fullmatch(other)):
+        return False
+    return one == other or _number(one) == _number(other) is not None
 
 
 def _number(text: str) -> int | None:
-    try:
-        return int(text[:20], 0)
-    except ValueError:
-        return None
+    """The number; None for what is none, or too long for one, or has leading zeros, as a serial may."""
+    if text.startswith("0x"):
+        return int(text, 16)
+    return int(text) if text.isdigit() and (text == "0" or text[0] != "0") and len(text) <= 20 else None

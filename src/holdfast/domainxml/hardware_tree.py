@@ -157,7 +157,7 @@ def waiting_devices(live: Element, config: Element, releasing: set[str]) -> dict
             notes[pair.before] = (
                 "detached; the guest has not released it" if detached else "in live only: gone at the next start"
             )
-        elif pair.replaced:
+        elif pair.other_name is not None:
             notes[pair.before] = "another one at the next start"
         elif describe_address(pair.before) != describe_address(pair.after) and describe_address(pair.after):
             notes[pair.before] = f"moves to {describe_address(pair.after)} at the next start"

@@ -15,12 +15,13 @@ from holdfast.domainxml.sides import Side, Sides, value_at
 class Pair:
     """A device in both documents; one of the two is None where a document does not have it.
 
-    ``replaced`` is True when only the place is the same and the name (serial, MAC …) tells that it is another one.
+    ``other_name`` is the entry of the identity (serial, MAC …) that tells that it is another one in the same place, or
+    None when it is the same.
     """
 
     before: Element | None
     after: Element | None
-    replaced: bool = False
+    other_name: str | None = None
 
 
 def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> list[Pair]:
@@ -33,8 +34,8 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
     found: dict[Element, Pair] = {}
     matched: set[Element] = set()
 
-    def match(old: Element, new: Element, replaced: bool = False) -> None:
-        found[old] = Pair(old, new, replaced)
+    def match(old: Element, new: Element, other_name: str | None = None) -> None:
+        found[old] = Pair(old, new, other_name)
         matched.add(new)
 
     for number, entry in enumerate(sides.identities):
@@ -86,12 +87,18 @@ def content(sides: Sides, device: Element) -> str:
     return repr(sorted(sides.view(device).guest.items()))
 
 
-def _other_name(sides: Sides, number: int, before: Element, after: Element) -> bool:
-    """True when a better, guest-visible entry of the identity differs: the place stayed, the device did not."""
+def _other_name(sides: Sides, number: int, before: Element, after: Element) -> str | None:
+    """The better entry of the identity that differs, where one does: the place stayed, the device did not.
+
+    That is a name the guest sees (serial, MAC …), or the user's alias if the image behind it differs too.
+    """
+    differs: dict[Side | str | None, str] = {}
     for entry in sides.identities[:number]:
-        if "+" in entry or entry in ("alias", "address", "content") or sides.side_of(entry) is not Side.GUEST:
+        if entry in ("address", "content", "only"):
             continue
         old, new = identity_value(before, entry), identity_value(after, entry)
         if old is not None and new is not None and old != new:
-            return True
-    return False
+            side = sides.side_of(entry.partition("+")[0])
+            kind = "alias" if entry == "alias" else side if side is Side.HOST or "+" not in entry else None
+            differs.setdefault(kind, entry)
+    return differs.get(Side.GUEST) or (differs.get("alias") if Side.HOST in differs else None)
