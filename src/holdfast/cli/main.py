@@ -37,6 +37,9 @@ COMMANDS = {
         "interface": "interface",
         "device": "device",
     },
+    "Foresight": {
+        "seal": "seal",
+    },
     "Lab": {
         "demo": "demo",
     },

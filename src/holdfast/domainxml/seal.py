@@ -69,7 +69,7 @@ def seal(domain: Element, capabilities: Capabilities, *, root_ports: int, vsock_
     _add_implied(domain)
     for device in list(devices(domain)):
         _seal_device(device, vsock_cid)
-    _name_devices(domain)
+    name_devices(domain)
     if has_root_ports(capabilities.machine):
         provide_root_ports(domain, root_ports)
     return notes + _open_ends(domain)
@@ -122,11 +122,11 @@ def _seal_device(device: Element, vsock_cid: int) -> None:
             backend.set("version", "2.0" if device.get("model") in (None, "tpm-crb", "tpm-spapr") else "1.2")
 
 
-def _name_devices(domain: Element) -> None:
+def name_devices(domain: Element) -> None:
     """Give every device that can have one an alias of ours: ua-vda, ua-net0, ua-rng0 …"""
     taken = {alias(device) for device in devices(domain)}
     for device in devices(domain):
-        stem = _alias_stem(device)
+        stem = alias_stem(device)
         if stem is None or user_alias(device) is not None:
             continue
         for generated in device.findall("alias"):
@@ -138,7 +138,8 @@ def _name_devices(domain: Element) -> None:
         device.append(element("alias", {"name": name}))
 
 
-def _alias_stem(device: Element) -> str | None:
+def alias_stem(device: Element) -> str | None:
+    """What an alias of this device begins with ("vda", "net", "rng"); None for one that cannot bear one of ours."""
     tag = str(device.tag)
     if tag == "controller":
         kind, model = device.get("type", ""), device.get("model") or ""

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from holdfast.operations.power import shutdown as shutdown
     from holdfast.operations.power import start as start
     from holdfast.operations.power import suspend as suspend
+    from holdfast.operations.seal_domain import seal_domain as seal_domain
     from holdfast.operations.show_domain import show_domain as show_domain
 
 OPERATIONS = {
+    "seal_domain": "seal_domain",
     "DiskSpec": "device_spec",
     "DomainSpec": "domain_spec",
     "InterfaceSpec": "device_spec",

@@ -17,9 +17,7 @@ from holdfast.domainxml.document import Element, child, element, indented, parse
 from holdfast.domainxml.firmware import (
     FIRMWARES,
     describe_firmware,
-    firmware_wish,
     nvram_of,
-    set_firmware,
     wish_for,
 )
 from holdfast.domainxml.interface import new_interface
@@ -41,7 +39,6 @@ from holdfast.errors import (
     Refused,
     UsageError,
 )
-from holdfast.hostfiles.firmware import choose_firmware
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
@@ -50,6 +47,7 @@ from holdfast.operations import power
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.new_disk import PlannedDisk, plan_disk, refuse_shared_places
 from holdfast.operations.seed import PlannedSeed, plan_seed
 
@@ -111,7 +109,7 @@ def create_domain(
     if spec.firmware not in FIRMWARES:
         raise UsageError(f"there is no --firmware {spec.firmware!r}", f"one of {', '.join(FIRMWARES)}")
     wish_for(domain, spec.firmware)
-    _name_firmware(connection, domain, capabilities)
+    name_firmware(connection, domain, capabilities)
     _check_networks(connection, domain)
     if seed is not None:
         child(domain, "metadata").append(recorded(Made(seed.path)))
@@ -161,7 +159,7 @@ def create_domain_from_document(
     missing = _missing_images(connection, disks, trust_format)
     if missing and start:
         raise NotFound(f"there is no image {missing[0]}", "make it first (qemu-img create), or leave out --start")
-    _name_firmware(connection, domain, capabilities)
+    name_firmware(connection, domain, capabilities)
     spare = SPARE if root_ports is None else root_ports
     notes = seal(domain, capabilities, root_ports=spare, vsock_cid=_free_cid(connection, domain))
     notes += [f"there is no image {path} yet: make it before the first start" for path in missing]
@@ -234,27 +232,6 @@ def _plan_disks(
 def _check_networks(connection: Connection, domain: Element) -> None:
     for source in domain.iterfind("devices/interface[@type='network']/source"):
         connection.check_network(source.get("network", ""))
-
-
-def _name_firmware(connection: Connection, domain: Element, capabilities: Capabilities) -> None:
-    """Put the files in the place of ``firmware='efi'``: those that libvirt itself would choose today."""
-    wish = firmware_wish(domain)
-    if wish is None:
-        return
-    if not connection.is_local:
-        raise Refused(
-            f"which UEFI firmware the host has can be read only there, and {connection.uri} is elsewhere",
-            "run 'holdfast create' on that host, or name <loader> and <nvram template> in a document (--from-xml)",
-        )
-    firmware = choose_firmware(
-        arch=capabilities.arch,
-        machine=capabilities.machine,
-        secure_boot=wish.secure_boot,
-        enrolled_keys=wish.enrolled_keys,
-        smm=wish.smm,
-        loaders=capabilities.loaders,
-    )
-    set_firmware(domain, loader=firmware.loader, template=firmware.template, smm=firmware.smm)
 
 
 def _missing_images(connection: Connection, disks: list[Element], trust_format: bool) -> list[str]:

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.change import Change, Kind, visible
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.errors import Failed, NotFound, Refused
@@ -74,10 +74,16 @@ def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
     if not same(parse(domain.xml(Definition.CONFIG, secure=True)), edit.before):
         raise Refused(f"somebody else changed the config document of {domain.name!r} meanwhile", "repeat the command")
     connection.define(serialize(edit.after))
-    surplus = visible(compare_documents(edit.after, parse(domain.xml(Definition.CONFIG, secure=True))))
+    defined = parse(domain.xml(Definition.CONFIG, secure=True))
+    surplus = [change for change in visible(compare_documents(edit.after, defined)) if not _completes(change, edit)]
     if surplus:
         connection.define(serialize(edit.before))
         raise Failed(f"libvirt would change more than was asked for: {_list(surplus)}", "the old document is back")
+
+
+def _completes(change: Change, edit: Edit) -> bool:
+    """True when libvirt filled in place and defaults of a device that the edit added."""
+    return change.what in {each.what for each in edit.changes if each.kind is Kind.ADDED}
 
 
 def _list(changes: list[Change]) -> str:

@@ -1,0 +1,45 @@
+"""``holdfast seal``: make concrete what a domain that others created leaves open."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+
+
+@click.command()
+@domain_argument
+@click.option("--add-serials", is_flag=True, help="Give a serial to disks without one; the guest sees it.")
+@click.option("--add-ports", type=int, default=0, metavar="N", help="Have N free root ports; the guest sees them.")
+@dry_run_option
+@output_option
+@pass_session
+def seal(session: Session, name: str, add_serials: bool, add_ports: int, dry_run: bool, output: str) -> None:
+    """Make concrete what a domain leaves open to a later start: CPU, machine version, firmware files, aliases.
+
+    A running guest's CPU and firmware are taken exactly as it has them. What the guest would see is only listed,
+    unless an option asks for it. Takes effect at the next cold start.
+    """
+    from holdfast import operations
+
+    sealed = operations.seal_domain(
+        session.connection, name, add_serials=add_serials, add_ports=add_ports, dry_run=dry_run
+    )
+    if output == "json":
+        print_json(dataclasses.asdict(sealed) | {"changes": [change.to_json() for change in sealed.changes]})
+        return
+    for part in sealed.closed:
+        click.echo(f"{'would seal' if dry_run else 'sealed'}: {part.sentence}")
+    for change in sealed.changes:
+        click.echo(f"the guest will see: {change}")
+    for part in sealed.left:
+        way = {"none": "nothing can seal it", "seal": "left open"}.get(part.remedy, f"use {part.remedy}")
+        click.echo(f"still open: {part.sentence} ({way})")
+    if not (sealed.closed or sealed.left or sealed.changes):
+        click.echo(f"{sealed.name} is sealed: nothing is left open")
+    elif dry_run:
+        click.echo("nothing was changed")
+    elif sealed.waits:
+        click.echo("waits for the next cold start; until then the guest runs as it is")
