@@ -14,7 +14,7 @@ from holdfast import operations
 from holdfast.cli.main import holdfast
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse
-from holdfast.errors import HoldfastError, NotFound, Refused
+from holdfast.errors import HoldfastError, InvalidDocument, NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 
@@ -112,6 +112,15 @@ def test_uuid_that_is_taken_is_refused(connection: Connection, images: Path) -> 
     with pytest.raises(Refused):
         operations.create_domain_from_document(connection, text.replace("root.qcow2", "none.qcow2"), name="b")
     assert connection.find_domain("a").xml(Definition.CONFIG) == before
+
+
+def test_uuid_has_one_spelling(connection: Connection, images: Path) -> None:
+    text = printed("import", images)
+    uuid = parse(text).findtext("uuid") or ""
+    made = operations.create_domain_from_document(connection, text.replace(uuid, uuid.upper().replace("-", "")))
+    assert made.uuid == uuid
+    with pytest.raises(InvalidDocument, match="is no UUID"):
+        operations.create_domain_from_document(connection, text.replace(uuid, "../../x"), name="b")
 
 
 def test_image_that_is_made_later_is_said(connection: Connection, images: Path) -> None:

@@ -139,11 +139,11 @@ def create_domain_from_document(
     """
     domain = last_domain(document)
     domain.attrib.pop("id", None)
-    if name is not None:
-        child(domain, "name").text = name
-    name = (domain.findtext("name") or "").strip()
+    name = name if name is not None else (domain.findtext("name") or "").strip()
     if not name:
         raise InvalidDocument("the document has no <name>", "give one: holdfast create NAME --from-xml FILE")
+    child(domain, "name").text = name
+    _normalise_uuid(domain)
     _check_name(connection, name, dry_run)
     kind = domain.find("os/type")
     capabilities = _capabilities(
@@ -164,6 +164,17 @@ def create_domain_from_document(
     notes = seal(domain, capabilities, root_ports=spare, vsock_cid=_free_cid(connection, domain))
     notes += [f"there is no image {path} yet: make it before the first start" for path in missing]
     return _create(connection, domain, [], None, notes, start=start, dry_run=dry_run)
+
+
+def _normalise_uuid(domain: Element) -> None:
+    """libvirt takes a UUID also without dashes and in capitals; locks and look-ups want one spelling."""
+    found = domain.find("uuid")
+    text = (found.text or "").strip() if found is not None else ""
+    if found is not None and text:
+        try:
+            found.text = str(uuids.UUID(text))
+        except ValueError as error:
+            raise InvalidDocument(f"{text!r} is no UUID", "leave out <uuid> for a new one") from error
 
 
 def _check_name(connection: Connection, name: str, dry_run: bool) -> None:
