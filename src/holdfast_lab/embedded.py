@@ -7,6 +7,7 @@ process at a time per root; inside an enclosure only.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -31,10 +32,17 @@ def embedded_root() -> Iterator[Path]:
     root = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
     try:
         (root / "etc").mkdir()
-        (root / "etc" / "qemu.conf").write_text(QEMU_CONF)
+        (root / "etc" / "qemu.conf").write_text(QEMU_CONF + _display_ports())
         yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _display_ports() -> str:
+    """A range of VNC and SPICE ports of this process's own: each libvirt believes that it alone gives them out."""
+    world = Path("/proc/self/ns/pid").stat().st_ino  # processes of two enclosures can have the same number
+    first = 5900 + (world + os.getpid()) % 500 * 100
+    return f"remote_display_port_min = {first}\nremote_display_port_max = {first + 99}\n"
 
 
 def embedded_uri(root: Path) -> str:
