@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from lxml import etree
+
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.document import Element, devices
 
 USER_ALIAS = "ua-"
 """libvirt keeps aliases that begin so in config; all others exist in live only (libvirt ≥ 3.9)."""
+
+_ALIAS = b'<alias name="'
 
 
 _NAMED = ("disk", "interface", "controller")
@@ -91,3 +95,16 @@ def lookup(domain: Element, name: str, tag: str | None = None) -> Element | None
         if place is not None and pci_address(device) == place:
             return device
     return None
+
+
+def written_alike(one: Element, other: Element) -> bool:
+    """True when two devices are the same text, but for the alias that libvirt generates: the usual case, found fast."""
+    texts = [etree.tostring(device, with_tail=False) for device in (one, other)]
+    return texts[0] == texts[1] or _without_generated_alias(texts[0]) == _without_generated_alias(texts[1])
+
+
+def _without_generated_alias(text: bytes) -> bytes:
+    start = text.find(_ALIAS)
+    if start < 0 or text.startswith(USER_ALIAS.encode(), start + len(_ALIAS)):
+        return text
+    return text[:start].rstrip() + text[text.index(b">", start) + 1 :]

@@ -73,11 +73,6 @@ def same(one: Element, other: Element) -> bool:
     return canonical(one) == canonical(other)
 
 
-def same_text(one: Element, other: Element) -> bool:
-    """True when both are written alike, which is cheaper to find out than :func:`same`, and implies it."""
-    return etree.tostring(one, with_tail=False) == etree.tostring(other, with_tail=False)
-
-
 def devices(domain: Element) -> Iterator[Element]:
     """Every device element under ``<devices>``, in document order; ``<emulator>`` is none."""
     for element in domain.iterfind("devices/*"):

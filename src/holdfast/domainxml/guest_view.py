@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.change import Change, Kind
-from holdfast.domainxml.device import USER_ALIAS, describe, label, user_alias
-from holdfast.domainxml.document import Element, parse, same_text
+from holdfast.domainxml.device import USER_ALIAS, describe, label, user_alias, written_alike
+from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.match import Pair, pairs
 from holdfast.domainxml.sides import Sides, View, local_name, value_at
@@ -103,7 +103,7 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
     elif pair.other_name is not None:
         old, new = (_named_by(device, pair.other_name) for device in (before, after))
         yield Change(Kind.REPLACED, _short_name(before), where, old, new)
-    elif not same_text(before, after):
+    elif not written_alike(before, after):
         if not _same_place(before, after, sides):
             yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
         one, other = sides.view(before), sides.view(after)
