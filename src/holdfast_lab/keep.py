@@ -19,7 +19,8 @@ The guests run on, in a libvirt of their own. In this shell 'holdfast' and 'virs
   holdfast diff holdfast regenerated   where the two documents differ for a guest
   holdfast console holdfast            then: 'x inventory', 'x shell', or 'x' and any command
 
-From other terminals, as root:  export LIBVIRT_DEFAULT_URI='{uri}'
+From other terminals, as root, after
+export LIBVIRT_DEFAULT_URI='{uri}'
 """
 
 

@@ -254,7 +254,10 @@ def scenario(machine: str) -> Iterator[Scenario]:
     """A private host and the two guests that will be on it; all is gone at the end. Needs root."""
     probe_image()
     with contextlib.ExitStack() as stack:
-        host = stack.enter_context(private_host("holdfast-demo"))
+        try:
+            host = stack.enter_context(private_host("holdfast-demo"))
+        except (RuntimeError, OSError) as error:
+            raise Failed(f"the private libvirt does not start: {error}") from error
         connection = stack.enter_context(open_connection(host.uri))
         played = Scenario(connection, host, machine)
         try:

@@ -90,6 +90,8 @@ def _step_line(played: Scenario, step: Step, seconds: float) -> Text:
 
 def _table(holdfast: list[Comparison], regenerated: list[Comparison]) -> Table:
     """The facts device by device; what is told as a group and did not change takes one row."""
+    from dataclasses import replace
+
     from rich import box
     from rich.table import Table
 
@@ -97,10 +99,11 @@ def _table(holdfast: list[Comparison], regenerated: list[Comparison]) -> Table:
     table.add_column("what the guest sees", width=20, no_wrap=True)
     for title in ("before", "after, Holdfast", "after, regenerated"):
         table.add_column(title, ratio=1, no_wrap=True)
-    other = {fact.name: fact for fact in regenerated}
+    told = [{fact.name: fact for fact in facts} for facts in (holdfast, regenerated)]
     rows: dict[str, list[tuple[Comparison, Comparison]]] = {}
-    for fact in holdfast:
-        rows.setdefault(fact.group or fact.name, []).append((fact, other[fact.name]))
+    for fact in (told[1] | told[0]).values():
+        kept, lost = (facts.get(fact.name) or replace(fact, before=None, after=None) for facts in told)
+        rows.setdefault(fact.group or fact.name, []).append((kept, lost))
     for name, pairs in rows.items():
         if len(pairs) > 1 and not any(fact.changed for pair in pairs for fact in pair):
             ends = " … ".join(_end_of_group(pairs[at][0]) for at in (0, -1))
@@ -121,7 +124,7 @@ def _end_of_group(fact: Comparison) -> str:
 def _after(fact: Comparison) -> str:
     from rich.markup import escape
 
-    shown = escape(fact.after.shown) if fact.after else "gone"
+    shown = escape(fact.after.shown) if fact.after else "gone" if fact.before else "–"
     return f"[bold red]{shown}[/]" if fact.changed else f"[green]{shown}[/]"
 
 
