@@ -21,6 +21,9 @@ FORMATS = ("raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vhdx", "vpc", "paralle
 HEADER_BYTES = 65536
 """Enough for every magic number, and for a qcow2 header with its extensions and backing file name (first cluster)."""
 
+_MAGIC_BYTES = 512
+"""Enough for every magic number but that of a CD."""
+
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"QED\0", "qed"),
     (0, b"KDMV", "vmdk"),
@@ -101,8 +104,8 @@ def qcow2_references(header: bytes) -> Qcow2References:
     return Qcow2References(backing_file, backing_format, data_file)
 
 
-def read_header(path: str) -> bytes:
-    """The first 64 KiB of the image ``path``, a file or a block device.
+def read_header(path: str, size: int = HEADER_BYTES) -> bytes:
+    """The first ``size`` bytes of the image ``path``, a file or a block device.
 
     Raises NotFound when there is none, Failed when it cannot be read or is something else (a folder, a socket).
     """
@@ -118,11 +121,20 @@ def read_header(path: str) -> bytes:
         mode = os.fstat(descriptor).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
             raise Failed(f"{path} is neither a file nor a block device")
-        return os.read(descriptor, HEADER_BYTES)
+        return os.read(descriptor, size)
     except OSError as error:
         raise Failed(f"cannot read the image {path}: {error.strerror}") from error
     finally:
         os.close(descriptor)
+
+
+def disguise(path: str) -> str | None:
+    """The format that the raw image ``path`` begins like; None for an honest one. Reads its first bytes only.
+
+    Raises NotFound, and Failed when it cannot be read.
+    """
+    found = detect_format(read_header(path, _MAGIC_BYTES))
+    return None if found in _RAW_CONTENT else found
 
 
 def check_format(path: str, stated: str, trust: bool = False) -> None:

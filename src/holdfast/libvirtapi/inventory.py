@@ -1,0 +1,44 @@
+"""Every domain of a host with what libvirt can say of all of them at once, and the snapshots of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import libvirt
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.translate import translated
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One domain of :func:`inventory`: whether it runs, has a config document, and has snapshots."""
+
+    domain: Domain
+    active: bool
+    persistent: bool
+    snapshots: bool
+
+
+@translated
+def inventory(connection: Connection) -> list[Listed]:
+    """All domains, sorted by name, in four calls whatever their number (virConnectListAllDomains, with filters)."""
+    handle = connection._handle
+
+    def having(flag: int) -> set[str]:
+        return {domain.UUIDString() for domain in handle.listAllDomains(flag)}
+
+    active = having(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    transient = having(libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+    snapshots = having(libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
+    return [
+        Listed(domain, domain.uuid in active, domain.uuid not in transient, domain.uuid in snapshots)
+        for domain in connection.domains()
+    ]
+
+
+@translated
+def snapshots(domain: Domain) -> Iterator[tuple[str, str]]:
+    """Name and document of every snapshot that libvirt knows of (virDomainListAllSnapshots, …GetXMLDesc)."""
+    return iter([(snapshot.getName(), snapshot.getXMLDesc(0)) for snapshot in domain._handle.listAllSnapshots(0)])

@@ -1,0 +1,140 @@
+"""Audit: what needs attention on one host, or on any number of them side by side. Reads only, changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+
+from holdfast.domainxml.hardware_tree import Part, hardware_tree
+from holdfast.errors import HoldfastError, NoConnection, NotFound
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.inventory import Listed, inventory
+from holdfast.operations.audit_document import Judge
+from holdfast.operations.audit_domain import judge_domain
+from holdfast.operations.audit_images import Images
+from holdfast.operations.audit_report import DomainReport, HostReport, Kind
+from holdfast.operations.connect import connect
+
+THREADS = 4
+"""Documents of one host are asked for so many at a time; libvirtd answers five of a client at once (9.0)."""
+
+HOSTS = 16
+"""So many hosts are looked at side by side."""
+
+Progress = Callable[[str, int, int], None]
+"""Told the host's URI, how many domains were looked at, and how many there are. Called from several threads."""
+
+Hardware = Callable[[str, str, list[Part]], None]
+"""Told the host's URI, a domain's UUID and its hardware. Called from several threads."""
+
+
+def audit_hosts(
+    uris: Sequence[str | None],
+    *,
+    readonly: bool = False,
+    progress: Progress | None = None,
+    hardware: Hardware | None = None,
+) -> Iterator[HostReport]:
+    """Audit every host of ``uris`` (None: libvirt's default), side by side; yields each as it is done.
+
+    A host that cannot be reached has its ``error`` set, the others go on. ``hardware`` is given the hardware of every
+    domain, and reports then name domains without findings too.
+    """
+
+    def one(uri: str | None) -> HostReport:
+        try:
+            with connect(uri, readonly) as connection:
+                return audit(connection, progress=progress, hardware=hardware)
+        except NoConnection as error:
+            return HostReport(uri or "the default libvirt", error=error.message)
+
+    with ThreadPoolExecutor(HOSTS) as pool:
+        for done in as_completed([pool.submit(one, uri) for uri in dict.fromkeys(uris)]):
+            yield done.result()
+
+
+def audit(connection: Connection, *, progress: Progress | None = None, hardware: Hardware | None = None) -> HostReport:
+    """Audit the host of ``connection``: every domain, running or not. See :func:`audit_hosts` for the options.
+
+    Documents are read one by one and not kept: memory grows with what is found, not with the number of domains.
+    (virConnectListAllDomains, virDomainGetXMLDesc)
+    """
+    return _Audit(connection, progress, hardware).run()
+
+
+class _Audit:
+    """One run over one host."""
+
+    def __init__(self, connection: Connection, progress: Progress | None, hardware: Hardware | None) -> None:
+        self._connection = connection
+        self._progress = progress
+        self._hardware = hardware
+        self._judge = Judge(connection)
+        self._images = Images(connection.is_local)
+        self._found: dict[str, DomainReport] = {}
+        self._lock = threading.Lock()
+        self._report = HostReport(connection.uri)
+
+    def run(self) -> HostReport:
+        """Look at every domain, then at what only all of them together tell."""
+        report = self._report
+        try:
+            listed = inventory(self._connection)
+            self._look_at(listed)
+        except NoConnection as error:
+            report.error = f"the connection was lost after {report.domains} domains: {error.message}"
+        for name, finding in self._images.shared():
+            known = self._found[name]
+            self._found[name] = replace(known, findings=(*known.findings, finding))
+        order = list(Kind)
+        for name in sorted(self._found):
+            known = self._found[name]
+            if known.findings or self._hardware is not None:
+                findings = sorted(known.findings, key=lambda finding: order.index(finding.kind))
+                report.reports.append(replace(known, findings=tuple(findings)))
+        report.notes += [*sorted(self._judge.notes), *self._images.notes()]
+        return report
+
+    def _look_at(self, listed: list[Listed]) -> None:
+        waiting, stop = iter(listed), threading.Event()
+
+        def drain() -> None:
+            while not stop.is_set():
+                with self._lock:
+                    domain = next(waiting, None)
+                if domain is None:
+                    return
+                self._one(domain)
+                if self._progress is not None:
+                    self._progress(self._report.uri, self._report.domains, len(listed))
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            try:
+                for thread in as_completed([pool.submit(drain) for _ in range(THREADS)]):
+                    thread.result()
+            finally:
+                stop.set()  # after a failure, or Ctrl-C
+
+    def _one(self, listed: Listed) -> None:
+        domain = listed.domain
+        try:
+            verdict, findings, document = judge_domain(self._judge, listed)
+            disguised = list(self._images.disguised(verdict.images))
+            if self._hardware is not None:
+                self._hardware(self._report.uri, domain.uuid, hardware_tree(document()))
+        except NotFound:  # deleted since it was listed
+            return
+        except NoConnection:
+            raise
+        except HoldfastError as error:
+            with self._lock:
+                self._report.notes.append(f"the domain {domain.name} could not be looked at: {error.message}")
+            return
+        found = (*verdict.findings, *findings, *disguised)
+        with self._lock:
+            self._report.domains += 1
+            self._report.machines[verdict.machine] += 1
+            self._images.add(domain.name, verdict.images)
+            self._found[domain.name] = DomainReport(domain.name, domain.uuid, listed.active, verdict.machine, found)

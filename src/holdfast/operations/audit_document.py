@@ -1,0 +1,186 @@
+"""What one document says by itself: findings that need neither the domain nor any other document.
+
+Documents that differ only in names, UUIDs, MACs and paths are judged once (:mod:`holdfast.domainxml.document_pattern`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+
+from holdfast.domainxml.disk import host_path, is_shared, source_of, stated_format
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document_pattern import abstract, fill
+from holdfast.domainxml.machine_type import MachineTypes, deprecated_cpus, machine_types, released
+from holdfast.domainxml.open_parts import OpenPart, open_parts
+from holdfast.domainxml.pci import hotplug_places, slot_count
+from holdfast.domainxml.sides import value_at
+from holdfast.domainxml.unknown_parts import unknown_parts
+from holdfast.errors import InvalidDocument, LibvirtRefused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.audit_report import Finding, Kind, Machine, MachineStatus
+
+_PATTERNS = 512
+"""So many patterns are kept for a host: memory does not grow with the number of domains."""
+
+
+@dataclass(frozen=True)
+class ImageUse:
+    """A disk's image: ``source`` in one word, and the path where it is a file or block device of the host.
+
+    ``writes`` is False where several domains may have it at once: read-only, shareable, or the base of another image.
+    """
+
+    disk: str
+    source: str
+    path: str | None
+    format: str
+    writes: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found in one document: findings, images, and the machine type."""
+
+    findings: tuple[Finding, ...]
+    images: tuple[ImageUse, ...]
+    machine: Machine
+
+
+class Judge:
+    """Judges the documents of one host, whose capabilities it asks once for each kind of domain."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: OrderedDict[str, Verdict] = OrderedDict()
+        self._cpus: dict[tuple[str, str, str], frozenset[str]] = {}
+        self.notes: set[str] = set()
+
+    @cached_property
+    def _machines(self) -> MachineTypes:
+        return machine_types(self._connection.capabilities())
+
+    def judge_text(self, document: str) -> Verdict:
+        """Judge a document as libvirt prints it. Raises InvalidDocument."""
+        pattern, values = abstract(document)
+        verdict = self._known.get(pattern)
+        if verdict is None:
+            try:
+                verdict = self.judge(parse(pattern))
+            except InvalidDocument:  # what looked like a value was not one
+                return self.judge(parse(document))
+            self._known[pattern] = verdict
+            if len(self._known) > _PATTERNS:
+                self._known.popitem(last=False)
+        return _filled(verdict, values)
+
+    def judge(self, config: Element, live: Element | None = None) -> Verdict:
+        """Judge a document; where the domain runs, ``live`` is its live one, which has the free slots and images."""
+        current = config if live is None else live
+        machine = self._machine(config)
+        findings = [*self._expiring(config, machine), *_unknown(config), *_no_slot(current)]
+        has_no_slot = findings and findings[-1].kind is Kind.NO_SLOT
+        parts = [part for part in open_parts(config, live) if not (has_no_slot and part.kind == "ports")]
+        findings += [Finding(Kind.UNSEALED, sentence) for sentence in _merged(parts)]
+        images = dict.fromkeys(image for document in (current, config) for image in _images(document))
+        return Verdict(tuple(findings), tuple(images), machine)
+
+    def _machine(self, config: Element) -> Machine:
+        arch, name = value_at(config, "os/type@arch") or "", value_at(config, "os/type@machine") or ""
+        status = MachineStatus.UNKNOWN
+        if name and value_at(config, "devices/emulator") in self._machines.emulators:
+            deprecated = self._machines.deprecated.get((arch, name))
+            status = MachineStatus.MISSING if deprecated is None else MachineStatus.OFFERED
+            status = MachineStatus.DEPRECATED if deprecated else status
+        return Machine(arch, name, status, released(name))
+
+    def _expiring(self, config: Element, machine: Machine) -> Iterator[Finding]:
+        if machine.status is MachineStatus.DEPRECATED:
+            yield Finding(
+                Kind.EXPIRING_MACHINE,
+                f"the machine type {machine.name} is deprecated: a later QEMU does not have it any more",
+            )
+        if machine.status is MachineStatus.MISSING:
+            yield Finding(
+                Kind.EXPIRING_MACHINE,
+                f"this host has no machine type {machine.name} any more: the domain cannot start here",
+            )
+        model = value_at(config, "cpu/model")
+        if model and value_at(config, "cpu@mode") in (None, "custom") and model in self._deprecated_cpus(config):
+            yield Finding(
+                Kind.EXPIRING_CPU, f"the CPU model {model} is deprecated: a later QEMU does not have it any more"
+            )
+
+    def _deprecated_cpus(self, config: Element) -> frozenset[str]:
+        emulator, arch = value_at(config, "devices/emulator") or "", value_at(config, "os/type@arch") or ""
+        key = emulator, arch, config.get("type", "")
+        if key not in self._cpus:
+            try:
+                found = deprecated_cpus(self._connection.domain_capabilities(emulator or None, arch, None, key[2]))
+            except LibvirtRefused as error:
+                self.notes.add(f"which CPU models expire is not known for {emulator or arch}: {error.message}")
+                found = frozenset()
+            self._cpus[key] = found
+        return self._cpus[key]
+
+
+def _unknown(config: Element) -> list[Finding]:
+    return [
+        Finding(Kind.UNKNOWN, f"Holdfast does not know {path}: it counts as seen by the guest")
+        for path in unknown_parts(config)
+    ]
+
+
+def _no_slot(current: Element) -> list[Finding]:
+    slots = slot_count(current)
+    if not slots or hotplug_places(current):
+        return []
+    return [Finding(Kind.NO_SLOT, f"all {slots} hot-plug slots are taken: nothing can be attached while it runs")]
+
+
+def _merged(parts: Iterable[OpenPart]) -> Iterator[str]:
+    """One sentence for each kind: thirty devices without an alias are one finding."""
+    for kind, group in groupby(sorted(parts, key=lambda part: part.kind), key=lambda part: part.kind):
+        sentences = [part.sentence for part in group]
+        more = f" (and {len(sentences) - 1} more of this kind)" if len(sentences) > 1 else ""
+        yield f"{kind}: {sentences[0]}{more}"
+
+
+def _images(document: Element) -> Iterator[ImageUse]:
+    for disk in document.iterfind("devices/disk"):
+        source = source_of(disk)
+        if source is not None:
+            host = value_at(disk, "source/host@name")
+            name = value_at(disk, "target@dev") or "disk"
+            where = f"{source} at {host}" if host else source
+            yield ImageUse(name, where, host_path(disk), stated_format(disk), not is_shared(disk))
+        for base in disk.iterfind(".//backingStore/source"):
+            path = base.get("file") or base.get("dev")
+            if path is not None:
+                yield ImageUse(value_at(disk, "target@dev") or "disk", path, None, "", False)
+
+
+def _filled(verdict: Verdict, values: list[str]) -> Verdict:
+    """The verdict on a pattern with the values of one document."""
+    if not values:
+        return verdict
+    return replace(
+        verdict,
+        findings=tuple(
+            finding if finding.sentence.isascii() else Finding(finding.kind, fill(finding.sentence, values))
+            for finding in verdict.findings
+        ),
+        images=tuple(
+            ImageUse(
+                image.disk,
+                fill(image.source, values),
+                None if image.path is None else fill(image.path, values),
+                image.format,
+                image.writes,
+            )
+            for image in verdict.images
+        ),
+    )

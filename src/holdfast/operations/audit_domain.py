@@ -1,0 +1,73 @@
+"""What is found about one domain: its documents by themselves, against each other, and against its snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.change import Kind as ChangeKind
+from holdfast.domainxml.device import alias
+from holdfast.domainxml.document import Element, devices, parse
+from holdfast.domainxml.guest_view import compare_documents
+from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.inventory import Listed, snapshots
+from holdfast.operations.audit_document import Judge, Verdict
+from holdfast.operations.audit_report import Finding, Kind
+from holdfast.operations.documents import Documents, read
+
+_CHANGES = 2
+"""So many of the changes that a revert would bring are told."""
+
+
+def judge_domain(judge: Judge, listed: Listed) -> tuple[Verdict, list[Finding], Callable[[], Element]]:
+    """The verdict on its document, the findings about the domain itself, and the document the guest has or will have.
+
+    That document comes as a function, for most domains are judged without parsing theirs. Raises NotFound when the
+    domain has vanished, InvalidDocument. (virDomainGetXMLDesc)
+    """
+    domain = listed.domain
+    if not listed.active and not listed.snapshots:
+        text = domain.xml(Definition.CONFIG)
+        return judge.judge_text(text), [], lambda: parse(text)
+    documents = read(domain)
+    config = documents.config if documents.config is not None else documents.live
+    assert config is not None  # read() raises NotFound when there is neither
+    verdict = judge.judge(config, documents.live)
+    findings = [*_drift(documents), *_snapshots(listed, config)]
+    if documents.config is None:
+        findings.append(Finding(Kind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
+    current = config if documents.live is None else documents.live
+    return verdict, findings, lambda: current
+
+
+def _drift(documents: Documents) -> Iterator[Finding]:
+    live, config = documents.live, documents.config
+    if live is None or config is None:
+        return
+    there = {alias(device) for device in devices(live)}
+    releasing = [entry for entry in facts(config, Releasing) if entry.alias in there]
+    names = {" ".join(dict.fromkeys((entry.device, entry.label))) for entry in releasing}
+    for name in sorted(names):
+        yield Finding(Kind.RELEASING, f"{name} is detached, and the guest has not released it")
+    for change in visible(compare_documents(live, config)):
+        if not (change.kind is ChangeKind.REMOVED and change.what in names):
+            yield Finding(Kind.DRIFT, f"at the next start {change}")
+
+
+def _snapshots(listed: Listed, config: Element) -> Iterator[Finding]:
+    for name, text in snapshots(listed.domain) if listed.snapshots else ():
+        snapshot = parse(text)
+        stored = snapshot.find("inactiveDomain")
+        if stored is None:
+            stored = snapshot.find("domain")
+        if stored is None:
+            continue
+        changes = visible(compare_documents(config, stored))
+        if changes:
+            yield Finding(Kind.SNAPSHOT, f"reverting to the snapshot {name} would change the hardware: {_few(changes)}")
+
+
+def _few(changes: list[Change]) -> str:
+    more = f" (and {len(changes) - _CHANGES} more)" if len(changes) > _CHANGES else ""
+    return "; ".join(map(str, changes[:_CHANGES])) + more
