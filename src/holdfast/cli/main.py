@@ -39,6 +39,8 @@ COMMANDS = {
     },
     "Foresight": {
         "seal": "seal",
+        "adopt": "adopt",
+        "release": "adopt",
     },
     "Lab": {
         "demo": "demo",

@@ -61,7 +61,16 @@ class Made:
     path: str
 
 
-Fact = TypeVar("Fact", Releasing, Started, Adopted, Made)
+@dataclass(frozen=True)
+class DiskRole:
+    """What the disk with this target is for: "root", "config", "swap", "ephemeral", "cdrom" or "volume"."""
+
+    target: str
+    role: str
+
+
+AnyFact = Releasing | Started | Adopted | Made | DiskRole
+Fact = TypeVar("Fact", Releasing, Started, Adopted, Made, DiskRole)
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
@@ -75,11 +84,11 @@ def fact(domain: Element, kind: type[Fact]) -> Fact | None:
     return next(iter(facts(domain, kind)), None)
 
 
-def with_fact(ours: str | None, new: Releasing | Started | Adopted) -> str:
-    """Our element (None: there is none yet) with ``new`` recorded; of Started and Adopted there is only one."""
+def with_fact(ours: str | None, new: Fact) -> str:
+    """Our element (None: there is none yet) with ``new`` recorded, in place of an older one of the same thing."""
     root, tag = _root(ours), _tag(type(new))
     for item in root.findall(tag):
-        if not isinstance(new, Releasing) or _read(Releasing, item) == new:
+        if _subject(_read(type(new), item)) == _subject(new):
             root.remove(item)
     root.append(element(tag, asdict(new)))
     return serialize(root)
@@ -103,7 +112,14 @@ def without_fact(ours: str | None, old: Fact) -> str | None:
     return serialize(root) if len(root) or root.attrib else None
 
 
-def _tag(kind: type[Releasing | Started | Adopted | Made]) -> str:
+def _subject(one: AnyFact) -> object:
+    """What a fact is of: one device each, or the domain as a whole."""
+    if isinstance(one, Releasing | Made):
+        return one
+    return one.target if isinstance(one, DiskRole) else None
+
+
+def _tag(kind: type[AnyFact]) -> str:
     return kind.__name__.lower()
 
 

@@ -12,6 +12,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from holdfast.operations.adopt_domain import adopt_domain as adopt_domain
+    from holdfast.operations.adopt_domain import release_domain as release_domain
     from holdfast.operations.attach_device import attach_device as attach_device
     from holdfast.operations.attach_disk import attach_disk as attach_disk
     from holdfast.operations.attach_disk import attach_interface as attach_interface
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from holdfast.operations.show_domain import show_domain as show_domain
 
 OPERATIONS = {
+    "adopt_domain": "adopt_domain",
+    "release_domain": "adopt_domain",
     "seal_domain": "seal_domain",
     "DiskSpec": "device_spec",
     "DomainSpec": "domain_spec",

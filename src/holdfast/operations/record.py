@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.metadata import Adopted, Fact, Releasing, Started
+from holdfast.domainxml.metadata import Fact
 from holdfast.libvirtapi.domain import Definition, Domain
 
 
-def record(domain: Domain, new: Releasing | Started | Adopted) -> None:
+def record(domain: Domain, new: Fact) -> None:
     """Record ``new``; the caller holds the domain's lock (virDomainSetMetadata)."""
     _rewrite(domain, lambda ours: metadata.with_fact(ours, new))
 
@@ -17,6 +17,11 @@ def record(domain: Domain, new: Releasing | Started | Adopted) -> None:
 def forget(domain: Domain, old: Fact) -> None:
     """Remove ``old``, and with the last fact our element itself; nothing is written where it was not there."""
     _rewrite(domain, lambda ours: metadata.without_fact(ours, old))
+
+
+def forget_all(domain: Domain) -> None:
+    """Remove our element, whatever it holds."""
+    _rewrite(domain, lambda ours: None)
 
 
 def _rewrite(domain: Domain, change: Callable[[str | None], str | None]) -> None:

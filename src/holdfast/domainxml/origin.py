@@ -1,0 +1,70 @@
+"""Who made a domain, to whom it belongs there, and what its disks are for: read from what its maker left behind."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.metadata import DiskRole
+
+_NAMESPACES = (
+    ("http://openstack.org/xmlns/libvirt/nova/", "nova"),
+    ("https://holdfast.dev/xmlns/domain/", "holdfast"),
+    ("http://www.vagrantup.com/", "vagrant"),
+    ("https://github.com/vagrant-libvirt/", "vagrant"),
+    ("https://github.com/cockpit-project/cockpit/", "cockpit"),
+    ("https://wiki.gnome.org/Apps/Boxes", "gnome-boxes"),
+    ("http://libosinfo.org/xmlns/libvirt/domain/", "virt-manager"),
+)
+"""Namespaces in <metadata>, the more telling first: virt-install and virt-manager both leave libosinfo's."""
+
+_NOVA_NAMES = (("disk.config", "config"), ("disk.swap", "swap"), ("disk.eph", "ephemeral"), ("disk", "root"))
+"""What Nova's image backend calls its files (nova/virt/libvirt/blockinfo.py), the longer first."""
+
+
+def origin(domain: Element) -> str:
+    """The tool that made the domain: "nova", "virt-manager", "vagrant" …; "unknown" where none left its mark."""
+    namespaces = [str(item.tag).removeprefix("{").partition("}")[0] for item in domain.iterfind("metadata/*")]
+    for prefix, tool in _NAMESPACES:
+        if any(namespace.startswith(prefix) for namespace in namespaces):
+            return tool
+    return "vagrant" if "Vagrantfile" in domain.findtext("description", "") else "unknown"
+
+
+def owner(domain: Element) -> str:
+    """Whom it belongs to where it came from: Nova's project, as UUID or name; empty where nobody says."""
+    project = domain.find("metadata/{*}instance/{*}owner/{*}project")
+    return "" if project is None else project.get("uuid") or (project.text or "")
+
+
+def disk_roles(domain: Element) -> list[DiskRole]:
+    """What each disk is for: root, config, swap, ephemeral, cdrom or volume.
+
+    The root disk is what boots first; Nova's volumes bear the volume's UUID as serial, its own disks have fixed names.
+    """
+    disks = domain.findall("devices/disk")
+    hard = [disk for disk in disks if disk.get("device", "disk") in ("disk", "lun")]
+    order = {id(disk): _boot_order(disk, place) for place, disk in enumerate(hard)}
+    first = min(hard, key=lambda disk: order[id(disk)], default=None)
+    return [DiskRole(_target(disk), _role(disk, disk is first)) for disk in disks if _target(disk)]
+
+
+def _role(disk: Element, is_first: bool) -> str:
+    name = (source_of(disk) or "").rpartition("/")[2]
+    for ending, role in _NOVA_NAMES:
+        if name == ending or name.endswith(f"_{ending}") or (role == "ephemeral" and ending in name):
+            return role
+    if disk.get("device") in ("cdrom", "floppy"):
+        return "cdrom"
+    if is_first:
+        return "root"
+    return "volume"
+
+
+def _boot_order(disk: Element, place: int) -> tuple[int, int]:
+    boot = disk.find("boot")
+    return int(boot.get("order", "0")) if boot is not None else 1_000_000, place
+
+
+def _target(disk: Element) -> str:
+    target = disk.find("target")
+    return "" if target is None else target.get("dev", "")
