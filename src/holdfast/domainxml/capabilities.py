@@ -16,7 +16,9 @@ class Capabilities:
 
     ``machine`` is the versioned name also where an alias was asked for. ``host_model`` is the ``<mode>`` element with
     the CPU that host-model would become, None where that is not supported. ``cpu_models`` maps each named CPU to
-    whether this host can run it. ``loaders`` are the firmware files that exist here.
+    whether this host can run it, ``deprecated_models`` are those that will go. ``loaders`` are the firmware files that
+    exist here. ``enums`` maps a section ("devices/disk") and the name of an enumeration there ("bus") to its values;
+    ``unsupported`` are the sections of which the host has nothing.
     """
 
     virt_type: str
@@ -32,6 +34,9 @@ class Capabilities:
     videos: frozenset[str]
     graphics: frozenset[str]
     tpm_models: frozenset[str]
+    deprecated_models: frozenset[str]
+    enums: dict[tuple[str, str], frozenset[str]]
+    unsupported: frozenset[str]
 
 
 def read_capabilities(text: str) -> Capabilities:
@@ -57,7 +62,24 @@ def read_capabilities(text: str) -> Capabilities:
         videos=_values(root, "devices/video", "modelType"),
         graphics=_values(root, "devices/graphics", "type"),
         tpm_models=_values(root, "devices/tpm", "model"),
+        deprecated_models=frozenset()
+        if custom is None
+        else frozenset(model.text or "" for model in custom.iterfind("model[@deprecated='yes']")),
+        enums={
+            (_section(enum.getparent()), enum.get("name", "")): frozenset(value.text or "" for value in enum)
+            for enum in root.iter("enum")
+        },
+        unsupported=frozenset(_section(node) for node in root.iterfind(".//*[@supported='no']") if node.tag != "mode"),
     )
+
+
+def _section(node: Element | None) -> str:
+    """The path of an element below the root: "devices/disk"."""
+    tags: list[str] = []
+    while node is not None and (parent := node.getparent()) is not None:
+        tags.insert(0, str(node.tag))
+        node = parent
+    return "/".join(tags)
 
 
 def _values(root: Element, parent: str, name: str) -> frozenset[str]:

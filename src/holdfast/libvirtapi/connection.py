@@ -159,6 +159,24 @@ class Connection:
         """What domains of this kind can have here (virConnectGetDomainCapabilities); None takes libvirt's default."""
         return str(self._handle.getDomainCapabilities(emulator, arch, machine, virttype, 0))
 
+    @translated
+    def cpu_shortfall(
+        self, cpu: str, emulator: str | None, arch: str | None, machine: str | None, virttype: str | None
+    ) -> str:
+        """What this host cannot give to the ``<cpu>`` element ``cpu``: "vme, rdseed"; "" when it can run it.
+
+        (virConnectCompareHypervisorCPU.) Raises LibvirtRefused for a model or feature that libvirt here does not
+        know, and where it cannot compare CPUs (9.0: all but x86 and s390).
+        """
+        flags = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+        try:
+            self._handle.compareHypervisorCPU(emulator, arch, machine, virttype, cpu, flags)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_CPU_INCOMPATIBLE:
+                raise
+            return sentence(error).rpartition(": ")[2]
+        return ""
+
 
 def open_connection(uri: str | None = None, readonly: bool = False) -> Connection:
     """Open ``uri``; None means libvirt's own default, LIBVIRT_DEFAULT_URI included (virConnectOpen).

@@ -71,6 +71,14 @@ class Domain:
         return bool(self._handle.hasManagedSaveImage())
 
     @translated
+    def managed_save_xml(self) -> str:
+        """The document inside the managed-save image: the hardware that restoring it brings back.
+
+        (virDomainManagedSaveGetXMLDesc)
+        """
+        return str(self._handle.managedSaveGetXMLDesc(0))
+
+    @translated
     def snapshot_count(self) -> int:
         """How many snapshots libvirt knows of it (virDomainSnapshotNum)."""
         return int(self._handle.snapshotNum(0))

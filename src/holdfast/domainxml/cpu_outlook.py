@@ -1,0 +1,55 @@
+"""A CPU before and after a cold start, where the document leaves it open: what was gained, what was lost."""
+
+from __future__ import annotations
+
+import copy
+
+from holdfast.domainxml.capabilities import Capabilities
+from holdfast.domainxml.cpu_model import seal_cpu
+from holdfast.domainxml.document import Element, child, element
+
+_OFF = ("disable", "forbid")
+
+
+def cpu_mode(domain: Element) -> str:
+    """ "custom", "host-model", "host-passthrough", "maximum", or "minimum" for a model that the host may exceed."""
+    cpu = domain.find("cpu")
+    if cpu is None:
+        return "custom"
+    mode = cpu.get("mode", "custom")
+    return "minimum" if mode == "custom" and cpu.get("match") == "minimum" else mode
+
+
+def expanded(domain: Element, capabilities: Capabilities) -> Element:
+    """The ``<cpu>`` that host-model in ``domain`` becomes on a host with these capabilities.
+
+    Raises Failed when libvirt there cannot say it.
+    """
+    sealed = element("domain", None, copy.deepcopy(child(domain, "cpu")))
+    seal_cpu(sealed, capabilities)
+    return child(sealed, "cpu")
+
+
+def cpu_difference(before: Element, after: Element) -> str | None:
+    """What a guest loses and gains from one concrete ``<cpu>`` to another, in words; None when nothing.
+
+    Of two models only the names can be compared: what each stands for is in libvirt, not in a document.
+    """
+    models = [(cpu.findtext("model") or "").strip() for cpu in (before, after)]
+    if models[0] != models[1]:
+        return f"becomes {models[1]}, was {models[0]}"
+    old, new = _features(before), _features(after)
+    names = list(dict.fromkeys((*old, *new)))
+    # What only one of them names is as the model has it in the other: on where this one turns it off.
+    gained = [name for name in names if _is_on(old, new, name) is False and _is_on(new, old, name) is True]
+    lost = [name for name in names if _is_on(old, new, name) is True and _is_on(new, old, name) is False]
+    words = [f"gains {', '.join(gained)}"] * bool(gained) + [f"loses {', '.join(lost)}"] * bool(lost)
+    return " and ".join(words) or None
+
+
+def _features(cpu: Element) -> dict[str, bool]:
+    return {node.get("name", ""): node.get("policy") not in _OFF for node in cpu.iterfind("feature")}
+
+
+def _is_on(features: dict[str, bool], other: dict[str, bool], name: str) -> bool:
+    return features[name] if name in features else not other[name]

@@ -1,0 +1,253 @@
+"""A host as the place of a cold start: what it would make of a domain's config document.
+
+What libvirt tells of the host is asked for once per kind of domain (emulator, architecture, machine and
+virtualisation type) and kept as long as the object lives, so that thousands of domains cost a few calls.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from holdfast.domainxml.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.cpu_outlook import cpu_difference, cpu_mode, expanded
+from holdfast.domainxml.document import Element, parse, serialize
+from holdfast.domainxml.firmware import firmware_wish
+from holdfast.domainxml.host_machines import MachineType, machine_outlook, read_machine_types
+from holdfast.domainxml.outlook import Effect, Outlook
+from holdfast.domainxml.support import support_outlook
+from holdfast.errors import Failed, LibvirtRefused, NotFound
+from holdfast.hostfiles.digest import sha256_of
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.name_firmware import name_firmware
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What decides which capabilities a domain meets; ``emulator`` None is the host's own choice."""
+
+    emulator: str | None
+    arch: str
+    machine: str
+    virt_type: str
+
+    @classmethod
+    def of(cls, domain: Element) -> Kind:
+        """The kind of a domain document."""
+        kind = domain.find("os/type")
+        emulator = (domain.findtext("devices/emulator") or "").strip() or None
+        arch, machine = ("", "") if kind is None else (kind.get("arch", ""), kind.get("machine", ""))
+        return cls(emulator, arch, machine, domain.get("type", ""))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the guest as it runs, or last ran. Each is None where nobody knows.
+
+    ``cpu`` is a concrete ``<cpu>``, ``firmware`` the SHA-256 of its loader file, ``loader`` the path of that file.
+    """
+
+    cpu: Element | None = None
+    firmware: str | None = None
+    loader: str | None = None
+
+
+class HostOutlook:
+    """The outlook for cold starts on the host of ``connection``. Not for sharing between threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._root = cache(lambda: parse(connection.capabilities(), "capabilities"))
+        self._answers = cache(self._ask)
+        self._shortfalls = cache(self._compare_cpu)
+        self._digests = cache(self._digest)
+
+    def machines(self, arch: str, virt_type: str) -> dict[str, MachineType]:
+        """The machine types of this host, by name (virConnectGetCapabilities)."""
+        return read_machine_types(self._root(), arch, virt_type)
+
+    def capabilities(self, kind: Kind) -> Capabilities | str:
+        """What domains of this kind can have here; a sentence where there can be none."""
+        return self._answers(kind)
+
+    def expanded_cpu(self, domain: Element) -> Element | None:
+        """The concrete ``<cpu>`` that host-model is here; None where the domain has another, or libvirt cannot say."""
+        capabilities = self._answers(Kind.of(domain))
+        if isinstance(capabilities, str) or cpu_mode(domain) != "host-model" or capabilities.host_model is None:
+            return None
+        return expanded(domain, capabilities)
+
+    def of(self, domain: Element, known: Known, origin: HostOutlook | None = None) -> Iterator[Outlook]:
+        """Everything that a cold start of the config document ``domain`` here would change or lack.
+
+        ``known`` is what the guest has now; ``origin`` the host that the domain is on, if that is another one.
+        """
+        kind = Kind.of(domain)
+        here = self.machines(kind.arch, kind.virt_type)
+        if here:
+            there = here if origin is None else origin.machines(kind.arch, kind.virt_type)
+            yield from machine_outlook(kind.machine, here, there)
+            if kind.machine not in here:
+                return
+        capabilities = self._answers(kind)
+        if isinstance(capabilities, str):
+            yield Outlook(Effect.BLOCKS, "host", capabilities)
+            return
+        yield from self._cpu(domain, kind, capabilities, known.cpu)
+        yield from self._firmware(domain, capabilities, known)
+        yield from support_outlook(domain, capabilities)
+
+    def _cpu(
+        self, domain: Element, kind: Kind, capabilities: Capabilities, before: Element | None
+    ) -> Iterator[Outlook]:
+        mode = cpu_mode(domain)
+        if mode in ("host-model", "host-passthrough", "maximum") and mode not in capabilities.cpu_modes:
+            yield _cpu(Effect.BLOCKS, f"the host cannot give the CPU {mode} with {kind.virt_type}")
+        elif mode == "host-model":
+            after = expanded(domain, capabilities)
+            difference = None if before is None else cpu_difference(before, after)
+            if before is None:
+                model = (after.findtext("model") or "").strip()
+                sentence = f"host-model becomes {model}; nothing tells which CPU the guest had before"
+                yield _cpu(Effect.UNKNOWN, sentence)
+            elif difference is not None:
+                yield _cpu(Effect.CHANGES, f"host-model is expanded anew: the CPU {difference}")
+                if _model(before) != _model(after):
+                    yield from self._lost(before, kind)
+        elif mode == "host-passthrough":
+            sentence = "the CPU is the host's own (host-passthrough): it follows its processor, microcode and QEMU"
+            yield _cpu(Effect.NOTE, sentence)
+        elif mode == "maximum":
+            sentence = "the CPU is all that QEMU offers (maximum): it follows QEMU, and no document tells what it is"
+            yield _cpu(Effect.UNKNOWN, sentence)
+        elif mode == "minimum":
+            yield _cpu(Effect.UNKNOWN, "the CPU has match='minimum': it follows what the host has beyond its model")
+            yield from self._lost(before, kind)
+        else:
+            yield from self._custom_cpu(domain, kind, capabilities, before)
+
+    def _custom_cpu(
+        self, domain: Element, kind: Kind, capabilities: Capabilities, before: Element | None
+    ) -> Iterator[Outlook]:
+        cpu = domain.find("cpu")
+        if cpu is None or not _model(cpu):
+            return
+        if _model(cpu) in capabilities.deprecated_models:
+            yield _cpu(Effect.NOTE, f"the CPU model {_model(cpu)} is deprecated: a later QEMU will not have it")
+        optional = [node.get("name", "") for node in cpu.iterfind("feature[@policy='optional']")]
+        if optional:
+            yield _cpu(Effect.NOTE, f"these CPU features depend on the host (optional): {', '.join(optional)}")
+        if cpu.get("check") == "none" and before is not None and _model(before) == _model(cpu):
+            yield from self._lost(before, kind)  # what it was started with, which may be less than its model
+            return
+        try:
+            missing = self._shortfalls(serialize(cpu).strip(), kind)
+        except LibvirtRefused as error:
+            yield self._not_comparable(error, cpu, capabilities)
+            return
+        if missing and cpu.get("check") == "none":
+            sentence = f"the host lacks {missing} of {_model(cpu)}; nothing tells whether the guest had them before"
+            yield _cpu(Effect.UNKNOWN, sentence)
+        elif missing:
+            yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {missing}")
+
+    def _lost(self, before: Element | None, kind: Kind) -> Iterator[Outlook]:
+        """What of a concrete CPU is not to be had here."""
+        if before is None:
+            return
+        try:
+            missing = self._shortfalls(serialize(before).strip(), kind)
+        except LibvirtRefused as error:
+            yield _cpu(Effect.UNKNOWN, f"libvirt cannot compare the CPU: {error.message}")
+            return
+        if missing:
+            yield _cpu(Effect.CHANGES, f"the CPU loses {missing}")
+
+    @staticmethod
+    def _not_comparable(error: LibvirtRefused, cpu: Element, capabilities: Capabilities) -> Outlook:
+        if "nknown CPU" in error.message:  # "internal error: Unknown CPU model X": libvirt 9.0 has no code for it
+            reason = error.message.removeprefix("internal error: ")
+            return _cpu(Effect.BLOCKS, f"libvirt cannot give the CPU {_model(cpu)}: {reason}")
+        usable = capabilities.cpu_models.get(_model(cpu))
+        if usable is False:
+            return _cpu(Effect.BLOCKS, f"the host cannot run the CPU model {_model(cpu)}")
+        return _cpu(Effect.UNKNOWN, f"libvirt cannot compare the CPU: {error.message}")
+
+    def _firmware(self, domain: Element, capabilities: Capabilities, known: Known) -> Iterator[Outlook]:
+        loader = (domain.findtext("os/loader") or "").strip()
+        if not loader and firmware_wish(domain) is not None:
+            if not self._connection.is_local:
+                sentence = "libvirt chooses the UEFI files at each start (firmware='efi'): not readable from here"
+                yield _firmware(Effect.UNKNOWN, sentence)
+                return
+            chosen = copy.deepcopy(domain)
+            try:
+                name_firmware(self._connection, chosen, capabilities)
+            except NotFound as error:
+                yield _firmware(Effect.BLOCKS, error.message)
+                return
+            loader = chosen.findtext("os/loader") or ""
+            if known.loader not in (None, loader):
+                yield _firmware(Effect.CHANGES, f"the firmware becomes {loader}, was {known.loader}")
+                return
+        if loader:
+            yield from self._loader(loader, capabilities, known)
+        elif domain.findtext("os/type") == "hvm":
+            sentence = "the BIOS comes with QEMU: whether it is the same build as before is recorded nowhere"
+            yield _firmware(Effect.UNKNOWN, sentence)
+
+    def _loader(self, loader: str, capabilities: Capabilities, known: Known) -> Iterator[Outlook]:
+        if not self._connection.is_local:
+            listed = loader in capabilities.loaders
+            sentence = (
+                f"{loader} exists; its content cannot be read from here"
+                if listed
+                else (f"{loader} is not among the firmware that libvirt lists, and cannot be looked for from here")
+            )
+            yield _firmware(Effect.UNKNOWN, sentence)
+            return
+        try:
+            now = self._digests(loader)
+        except NotFound:
+            listed_words = ", ".join(capabilities.loaders)
+            hint = f" (the host has {listed_words})" if listed_words else ""
+            yield _firmware(Effect.BLOCKS, f"there is no firmware file {loader}{hint}")
+            return
+        except Failed as error:
+            yield _firmware(Effect.UNKNOWN, error.message)
+            return
+        if known.firmware is None:
+            sentence = f"nothing tells which build of {loader} the guest started with before"
+            yield _firmware(Effect.UNKNOWN, sentence)
+        elif known.firmware != now:
+            yield _firmware(Effect.CHANGES, f"{loader} is another build than at the last start")
+
+    def _ask(self, kind: Kind) -> Capabilities | str:
+        try:
+            text = self._connection.domain_capabilities(
+                kind.emulator, kind.arch or None, kind.machine or None, kind.virt_type or None
+            )
+        except LibvirtRefused as error:
+            return f"the host cannot run domains of this kind: {error.message.removeprefix('invalid argument: ')}"
+        return read_capabilities(text)
+
+    def _compare_cpu(self, cpu: str, kind: Kind) -> str:
+        return self._connection.cpu_shortfall(cpu, kind.emulator, kind.arch, kind.machine, kind.virt_type)
+
+    @staticmethod
+    def _digest(path: str) -> str:
+        return sha256_of(path)
+
+
+def _model(cpu: Element) -> str:
+    return (cpu.findtext("model") or "").strip()
+
+
+def _cpu(effect: Effect, sentence: str) -> Outlook:
+    return Outlook(effect, "cpu", sentence)
+
+
+def _firmware(effect: Effect, sentence: str) -> Outlook:
+    return Outlook(effect, "firmware", sentence)

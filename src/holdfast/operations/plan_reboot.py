@@ -1,0 +1,86 @@
+"""What the next cold start of a domain will change for its guest, on the host that it is on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml.change import Kind, visible
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.guest_view import compare_documents
+from holdfast.domainxml.metadata import Releasing, Started, fact, facts
+from holdfast.domainxml.outlook import Effect, Outlook, differs
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.documents import Documents, read
+from holdfast.operations.host_outlook import HostOutlook, Known
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a cold start would do to one domain. ``state`` is in virsh's words."""
+
+    name: str
+    uuid: str
+    state: str
+    outlooks: tuple[Outlook, ...]
+
+    @property
+    def differs(self) -> bool:
+        """True when the guest would see something, or would not start."""
+        return differs(self.outlooks)
+
+
+def plan_reboot(connection: Connection, name: str) -> Plan:
+    """Work out what the next cold start of ``name`` changes; nothing is touched.
+
+    That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU that
+    is expanded anew, another firmware build, and what this host lacks of the document. What nobody can tell is among
+    the outlooks, as unknown. Raises NotFound.
+    (virDomainGetXMLDesc, virDomainManagedSaveGetXMLDesc, virConnectGetDomainCapabilities)
+    """
+    domain = connection.find_domain(name)
+    documents = read(domain)
+    saved = None
+    if documents.config is not None and domain.has_managed_save():
+        saved = parse(domain.managed_save_xml())
+    outlooks = [*waiting(documents, saved)]
+    if documents.config is not None:
+        known = known_of(documents.live if documents.live is not None else saved, documents.config)
+        outlooks += HostOutlook(connection).of(documents.config, known)
+    return Plan(domain.name, domain.uuid, domain.state(), tuple(outlooks))
+
+
+def waiting(documents: Documents, saved: Element | None = None) -> list[Outlook]:
+    """What the documents themselves say of the next cold start; ``saved`` is that of a managed-save image."""
+    config, live = documents.config, documents.live
+    if config is None:
+        return [Outlook(Effect.BLOCKS, "domain", "it is transient: once it stops there is no document to start from")]
+    found = []
+    if saved is not None and live is not None:
+        sentence = "a managed-save image would win: the next start restores its old memory over the disks of today"
+        found.append(Outlook(Effect.CHANGES, "managed save", sentence))
+    elif saved is not None:
+        sentence = "the next start continues from the managed-save image; what follows comes with the one after it"
+        found.append(Outlook(Effect.NOTE, "managed save", sentence))
+    before = live if live is not None else saved
+    return found if before is None else [*found, *_pending(before, config)]
+
+
+def _pending(before: Element, config: Element) -> list[Outlook]:
+    releasing = {f"{item.device} {item.label}" for item in facts(config, Releasing)}
+    found = []
+    for change in visible(compare_documents(before, config)):
+        part, sentence = change.where.removeprefix("devices/").partition("/")[0], str(change)
+        if change.kind is Kind.REMOVED and change.what in releasing:
+            sentence += "; it was detached, and the guest has not released it"
+        found.append(Outlook(Effect.CHANGES, part, sentence))
+    return found
+
+
+def known_of(running: Element | None, config: Element) -> Known:
+    """What is known of the guest: from the document that it runs with, else from what its last start recorded."""
+    started = fact(config, Started)
+    cpu = None if running is None else running.find("cpu[model]")
+    if running is None and started is not None and started.cpu:
+        cpu = parse(started.cpu, "cpu")
+    loader = None if running is None else (running.findtext("os/loader") or "").strip() or None
+    return Known(cpu, started.firmware or None if started is not None else None, loader)
