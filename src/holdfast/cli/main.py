@@ -38,6 +38,8 @@ COMMANDS = {
         "device": "device",
     },
     "Foresight": {
+        "plan": "plan",
+        "upgrade": "upgrade",
         "seal": "seal",
         "adopt": "adopt",
         "release": "adopt",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from holdfast.operations.domain_spec import DomainSpec as DomainSpec
     from holdfast.operations.list_devices import list_devices as list_devices
     from holdfast.operations.list_domains import list_domains as list_domains
+    from holdfast.operations.plan_host import plan_host as plan_host
+    from holdfast.operations.plan_reboot import plan_reboot as plan_reboot
     from holdfast.operations.power import destroy as destroy
     from holdfast.operations.power import reboot as reboot
     from holdfast.operations.power import reset as reset
@@ -38,10 +40,14 @@ if TYPE_CHECKING:
     from holdfast.operations.power import suspend as suspend
     from holdfast.operations.seal_domain import seal_domain as seal_domain
     from holdfast.operations.show_domain import show_domain as show_domain
+    from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine
 
 OPERATIONS = {
     "adopt_domain": "adopt_domain",
     "release_domain": "adopt_domain",
+    "plan_host": "plan_host",
+    "plan_reboot": "plan_reboot",
+    "upgrade_machine": "upgrade_machine",
     "seal_domain": "seal_domain",
     "DiskSpec": "device_spec",
     "DomainSpec": "domain_spec",

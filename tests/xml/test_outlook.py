@@ -1,0 +1,206 @@
+"""What a host would make of a document, judged from its capabilities alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.cpu_outlook import cpu_difference, expanded
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.host_machines import (
+    crossing_notes,
+    family,
+    is_newer,
+    machine_outlook,
+    of_family,
+    read_machine_types,
+)
+from holdfast.domainxml.outlook import Effect
+from holdfast.domainxml.support import support_outlook
+
+Q35 = (Path(__file__).parents[1] / "data" / "domain-capabilities-q35.xml").read_text()
+
+HOST = """<capabilities><host/><guest><arch name='x86_64'>
+  <machine>pc-q35-7.2</machine><machine>pc-q35-10.0</machine><machine deprecated='yes'>pc-q35-2.12</machine>
+  <machine canonical='{q35}'>q35</machine><machine>pc-i440fx-10.0</machine>
+  <domain type='qemu'/><domain type='kvm'><machine>pc-q35-9.0</machine></domain>
+</arch></guest></capabilities>"""
+
+
+def host(q35: str = "pc-q35-10.0") -> str:
+    return HOST.format(q35=q35)
+
+
+def sentences(domain: str, capabilities: Capabilities) -> list[str]:
+    return [str(outlook) for outlook in support_outlook(parse(domain), capabilities)]
+
+
+def without(*pieces: str) -> Capabilities:
+    """The capabilities of a host that lacks these pieces."""
+    text = Q35
+    for piece in pieces:
+        assert piece in text, piece
+        text = text.replace(piece, "")
+    return read_capabilities(text)
+
+
+DEVICES = [
+    ("<disk device='disk'><target dev='sda' bus='usb'/></disk>", "<value>usb</value>", "disk sda", "disk bus usb"),
+    ("<disk device='lun'><target dev='sda' bus='scsi'/></disk>", "<value>lun</value>", "disk sda", "disk device lun"),
+    ("<graphics type='spice'/>", "<value>spice</value>", "graphics", "graphics of type spice"),
+    ("<video><model type='qxl'/></video>", "<value>qxl</value>", "video", "video model qxl"),
+    ("<channel type='spicevmc'/>", "<value>spicevmc</value>", "channel", "channel of type spicevmc"),
+    ("<hostdev mode='subsystem' type='pci'/>", "<value>pci</value>", "hostdev", "hand-through of pci"),
+    ("<rng model='virtio'><backend model='egd'/></rng>", "<value>egd</value>", "rng", "rng backend egd"),
+    ("<filesystem><driver type='virtiofs'/></filesystem>", "<value>virtiofs</value>", "filesystem", "driver virtiofs"),
+    ("<tpm model='tpm-crb'/>", "<value>tpm-crb</value>", "tpm", "TPM model tpm-crb"),
+    ("<tpm><backend type='emulator' version='1.2'/></tpm>", "<value>1.2</value>", "tpm", "TPM of version 1.2"),
+    ("<redirdev bus='usb'/>", "<value>usb</value>", "redirdev", "redirection on the bus usb"),
+]
+
+
+@pytest.mark.parametrize(("device", "piece", "who", "what"), DEVICES)
+def test_a_device_that_the_host_does_not_list_stops_the_start(device: str, piece: str, who: str, what: str) -> None:
+    domain = f"<domain type='qemu'><devices>{device}</devices></domain>"
+    assert sentences(domain, read_capabilities(Q35)) == []
+    # An enumeration without any value says nothing: one value more keeps each of them alive.
+    found = sentences(domain, read_capabilities(Q35.replace(piece, "<value>another</value>")))
+    assert len(found) == 1
+    assert found[0].startswith(who)
+    assert found[0].endswith(what)
+
+
+def test_a_section_that_the_host_has_nothing_of_stops_the_start() -> None:
+    domain = "<domain type='qemu'><devices><tpm model='tpm-crb'/></devices></domain>"
+    text = Q35[: Q35.index("<tpm ")] + "<tpm supported='no'/>" + Q35[Q35.index("</tpm>") + len("</tpm>") :]
+    assert sentences(domain, read_capabilities(text)) == ["the host has no tpm"]
+
+
+def test_what_no_enumeration_speaks_of_is_not_judged() -> None:
+    domain = """<domain type='qemu'><devices><interface type='user'><model type='e1000'/></interface>
+      <hostdev mode='subsystem' type='mdev'/><channel type='tcp'/><sound model='ich9'/></devices></domain>"""
+    assert sentences(domain, read_capabilities(Q35)) == []
+    older = without("<value>usb</value>", "<value>pci</value>", "<value>scsi</value>")
+    assert sentences("<domain><devices><hostdev type='pci'/></devices></domain>", older) == []
+
+
+def test_more_vcpus_than_the_machine_can_have_stop_the_start() -> None:
+    domain = "<domain type='qemu'><vcpu>300</vcpu></domain>"
+    assert sentences(domain, read_capabilities(Q35)) == [
+        "pc-q35-7.2 has at most 288 vCPUs, the domain has 300",
+    ]
+
+
+def test_hyperv_features_matter_with_kvm_only() -> None:
+    domain = "<domain><features><hyperv><relaxed state='on'/><spinlocks state='on'/></hyperv></features></domain>"
+    assert sentences(domain, read_capabilities(Q35)) == []
+    kvm = read_capabilities(Q35.replace("<domain>qemu</domain>", "<domain>kvm</domain>"))
+    assert sentences(domain, kvm) == ["the host has no Hyper-V features relaxed"]
+
+
+def test_machine_types_are_those_of_the_virtualisation_type() -> None:
+    root = parse(host())
+    assert "pc-q35-9.0" in read_machine_types(root, "x86_64", "kvm")
+    assert "pc-q35-9.0" not in read_machine_types(root, "x86_64", "qemu")
+    assert read_machine_types(root, "aarch64", "qemu") == {}
+    assert read_machine_types(root, "x86_64", "'") == {}
+
+
+def test_a_missing_machine_type_names_the_newest_of_its_family() -> None:
+    there = read_machine_types(parse(host()), "x86_64", "qemu")
+    (found,) = machine_outlook("pc-q35-2.4", there, there)
+    assert found.effect is Effect.BLOCKS
+    assert found.sentence == "the host has no machine type pc-q35-2.4; the newest of its family is pc-q35-10.0"
+    (found,) = machine_outlook("virt-7.2", there, there)
+    assert found.sentence == "the host has no machine type virt-7.2, nor any of its family"
+
+
+def test_a_deprecated_machine_type_is_noted_and_does_not_count_as_a_change() -> None:
+    there = read_machine_types(parse(host()), "x86_64", "qemu")
+    assert machine_outlook("pc-q35-7.2", there, there) == []
+    assert [each.effect for each in machine_outlook("pc-q35-2.12", there, there)] == [Effect.NOTE]
+
+
+def test_an_alias_that_means_another_version_there_is_a_change() -> None:
+    here = read_machine_types(parse(host("pc-q35-7.2")), "x86_64", "qemu")
+    there = read_machine_types(parse(host()), "x86_64", "qemu")
+    assert machine_outlook("q35", here, here) == []
+    (found,) = machine_outlook("q35", there, here)
+    assert found.effect is Effect.CHANGES
+    assert found.sentence == "the machine type q35 stands for pc-q35-10.0, and not for pc-q35-7.2"
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("pc-q35-7.2", "pc-q35"),
+        ("pc-q35-4.0.1", "pc-q35"),
+        ("pc-q35-rhel9.2.0", "pc-q35"),
+        ("pc-i440fx-jammy", "pc-i440fx"),
+        ("s390-ccw-virtio-7.2", "s390-ccw-virtio"),
+        ("virt-7.2", "virt"),
+        ("microvm", "microvm"),
+        ("x-remote", "x-remote"),
+    ],
+)
+def test_family_is_the_name_without_its_version(name: str, stem: str) -> None:
+    assert family(name) == stem
+
+
+def test_versions_are_numbers_and_not_words() -> None:
+    assert is_newer("pc-q35-10.0", "pc-q35-9.2")
+    assert is_newer("pc-q35-4.0.1", "pc-q35-4.0")
+    assert is_newer("pc-q35-7.2", "pc-q35-7.2") is False
+    assert of_family("pc-q35-2.4", ["pc-q35-9.2", "q35", "pc-q35-10.0", "pc-i440fx-10.0"]) == [
+        "pc-q35-10.0",
+        "pc-q35-9.2",
+    ]
+
+
+@pytest.mark.parametrize("other", ["pc-q35-rhel9.2.0", "pc-q35-noble", "pc-i440fx-6.0", "q35"])
+def test_names_of_different_makers_do_not_tell_their_age(other: str) -> None:
+    assert is_newer("pc-q35-7.2", other) is None
+
+
+def test_the_step_over_q35_6_1_is_noted() -> None:
+    assert len(crossing_notes("pc-q35-6.0", "pc-q35-7.2")) == 2
+    assert len(crossing_notes("pc-q35-7.2", "pc-q35-6.0")) == 2
+    assert len(crossing_notes("pc-q35-6.1", "pc-q35-7.2")) == 1
+    assert len(crossing_notes("pc-q35-6.0", "pc-q35-6.1")) == 2
+    assert len(crossing_notes("pc-i440fx-6.0", "pc-i440fx-7.2")) == 1
+
+
+def cpu(model: str, **features: str) -> str:
+    inner = "".join(f"<feature name='{name}' policy='{policy}'/>" for name, policy in features.items())
+    return f"<cpu mode='custom'><model>{model}</model>{inner}</cpu>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (cpu("EPYC", avx="require"), cpu("EPYC", avx="require"), None),
+        (cpu("EPYC", avx="force"), cpu("EPYC", avx="require"), None),
+        (cpu("EPYC", pcommit="require"), cpu("EPYC", x2apic="require"), "gains x2apic and loses pcommit"),
+        (cpu("EPYC", vme="disable"), cpu("EPYC"), "gains vme"),
+        (cpu("EPYC"), cpu("EPYC", vme="disable"), "loses vme"),
+        (cpu("EPYC", vme="disable"), cpu("EPYC", vme="require"), "gains vme"),
+        (cpu("EPYC", vme="require"), cpu("EPYC-Rome"), "becomes EPYC-Rome, was EPYC"),
+    ],
+)
+def test_what_a_cpu_gains_and_loses(before: str, after: str, words: str | None) -> None:
+    assert cpu_difference(parse(before), parse(after)) == words
+
+
+def test_host_model_is_expanded_without_touching_the_document() -> None:
+    domain = parse("<domain><cpu mode='host-model'><feature name='vme' policy='require'/></cpu></domain>")
+    found = expanded(domain, read_capabilities(Q35))
+    assert found.findtext("model") == "EPYC"
+    assert [node.get("policy") for node in found.iterfind("feature[@name='vme']")] == ["require"]
+    assert domain.find("cpu[@mode='host-model']") is not None
+
+
+def test_deprecated_cpu_models_are_read() -> None:
+    text = Q35.replace("<model usable='yes' vendor='Intel'>n270", "<model usable='yes' deprecated='yes'>n270")
+    assert read_capabilities(text).deprecated_models == {"n270"}
