@@ -74,8 +74,8 @@ class HostOutlook:
 
     def expanded_cpu(self, domain: Element) -> Element | None:
         """The concrete ``<cpu>`` that host-model is here; None where the domain has another, or libvirt cannot say."""
-        capabilities = self._answers(Kind.of(domain))
-        if isinstance(capabilities, str) or cpu_mode(domain) != "host-model" or capabilities.host_model is None:
+        capabilities = self._answers(Kind.of(domain)) if cpu_mode(domain) == "host-model" else ""
+        if isinstance(capabilities, str) or capabilities.host_model is None:
             return None
         return expanded(domain, capabilities)
 

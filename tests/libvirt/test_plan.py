@@ -1,0 +1,237 @@
+"""``holdfast plan``: what was foretold is what the next start then does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml.document import parse, serialize
+from holdfast.domainxml.metadata import Releasing, Started
+from holdfast.errors import LibvirtRefused
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.operations.record import record
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
+
+RNG = "<rng model='virtio'><backend model='builtin'/></rng>"
+BIOS = "the BIOS comes with QEMU: whether it is the same build as before is recorded nowhere"
+OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+
+
+def with_cpu(cpu: str, name: str = "a") -> str:
+    return domain_xml(name).replace("<devices>", f"{cpu}<devices>")
+
+
+def with_loader(path: Path | str, name: str = "a") -> str:
+    os = f"<loader readonly='yes' type='pflash'>{path}</loader><nvram template='{VARS}'/></os>"
+    return domain_xml(name).replace("</os>", os)
+
+
+def foretold(connection: Connection, name: str = "a") -> dict[str, list[str]]:
+    """Effect → sentences of ``plan reboot``; that a BIOS's build is unknown is left out."""
+    found: dict[str, list[str]] = {}
+    for outlook in operations.plan_reboot(connection, name).outlooks:
+        if outlook.sentence != BIOS:
+            found.setdefault(str(outlook.effect), []).append(outlook.sentence)
+    return found
+
+
+def test_an_untouched_domain_has_nothing_to_expect(connection: Connection, uri: str) -> None:
+    running(connection)
+    assert foretold(connection) == {}
+    assert "nothing is known that the next cold start would change" in done(uri, "plan", "reboot", "a")
+
+
+def test_what_waits_in_config_is_foretold(connection: Connection, uri: str) -> None:
+    domain = running(connection)
+    domain.attach(RNG, CONFIG)
+    result = run(uri, "plan", "reboot", "a", "-o", "json")
+    assert result.exit_code == 3
+    (change,) = [each for each in json.loads(result.stdout)["outlooks"] if each["effect"] == "changes"]
+    assert change == {"effect": "changes", "part": "rng", "sentence": "rng is added at pci 0000:02:00.0"}
+    domain.destroy()
+    domain.start(paused=True)
+    assert done(uri, "plan", "reboot", "a").startswith("a (paused): nothing is known")
+
+
+def test_a_device_that_the_guest_has_not_released_is_told_as_such(connection: Connection) -> None:
+    domain = running(connection, extra=RNG.replace("</rng>", "<alias name='ua-rng'/></rng>"))
+    domain.detach(RNG.replace("</rng>", "<alias name='ua-rng'/></rng>"), CONFIG)
+    sentence = "rng ua-rng is removed, it was at pci 0000:02:00.0"
+    assert foretold(connection) == {"changes": [sentence]}
+    record(domain, Releasing("rng", "ua-rng", "ua-rng"))
+    assert foretold(connection) == {"changes": [f"{sentence}; it was detached, and the guest has not released it"]}
+
+
+def test_a_managed_save_image_is_told_with_what_waits_behind_it(connection: Connection) -> None:
+    domain = running(connection)
+    domain._handle.managedSave(0)
+    assert list(foretold(connection)) == ["note"]
+    domain.attach(RNG, CONFIG)
+    assert foretold(connection)["changes"] == ["rng is added at pci 0000:02:00.0"]
+
+
+def test_a_managed_save_image_beside_a_running_guest_would_win(connection: Connection) -> None:
+    domain = running(connection)
+    config = domain.xml(CONFIG)
+    domain._handle.managedSave(0)
+    connection._handle.createXML(config, 1)
+    (sentence,) = foretold(connection)["changes"]
+    assert "would win" in sentence
+
+
+def test_a_transient_domain_has_no_next_start(connection: Connection, uri: str) -> None:
+    running(connection).undefine()
+    result = run(uri, "plan", "reboot", "a")
+    assert result.exit_code == 3
+    assert "does not start: it is transient" in result.stdout
+
+
+def test_a_running_host_model_is_what_the_next_start_gives(connection: Connection) -> None:
+    domain = connection.define(with_cpu("<cpu mode='host-model'/>"))
+    assert "nothing tells which CPU the guest had before" in foretold(connection)["unknown"][0]
+    domain.start(paused=True)
+    assert foretold(connection) == {}
+
+
+def test_host_model_is_compared_with_the_recorded_cpu(connection: Connection) -> None:
+    domain = connection.define(with_cpu("<cpu mode='host-model'/>"))
+    domain.start(paused=True)
+    cpu = parse(domain.xml(LIVE)).find("cpu")
+    assert cpu is not None
+    domain.destroy()
+    record(domain, Started(serialize(cpu), ""))
+    assert foretold(connection) == {}
+    for feature in cpu.xpath("feature[@name='pcommit' or @name='clwb']"):
+        cpu.remove(feature)
+    record(domain, Started(serialize(cpu), ""))
+    assert foretold(connection) == {"changes": ["host-model is expanded anew: the CPU gains pcommit, clwb"]}
+
+
+@pytest.mark.parametrize(
+    ("cpu", "effect", "words"),
+    [
+        ("<cpu mode='maximum'/>", "unknown", "it follows QEMU"),
+        ("<cpu match='minimum'><model>Penryn</model></cpu>", "unknown", "beyond its model"),
+        ("<cpu mode='host-passthrough'/>", "blocks", "cannot give the CPU host-passthrough with qemu"),
+    ],
+)
+def test_a_cpu_that_follows_the_host_is_named(connection: Connection, cpu: str, effect: str, words: str) -> None:
+    connection.define(with_cpu(cpu))
+    (sentence,) = foretold(connection)[effect]
+    assert words in sentence
+
+
+def test_a_cpu_that_the_host_lacks_does_not_start(connection: Connection) -> None:
+    domain = connection.define(with_cpu("<cpu match='exact' check='partial'><model>EPYC</model></cpu>"))
+    (sentence,) = foretold(connection)["blocks"]
+    missing = sentence.removeprefix("the host lacks CPU features: ")
+    assert "rdseed" in missing
+    with pytest.raises(LibvirtRefused, match=missing):
+        domain.start(paused=True)
+
+
+def test_a_cpu_that_may_lack_features_is_compared_with_what_it_got(connection: Connection) -> None:
+    domain = connection.define(with_cpu("<cpu match='exact' check='none'><model>EPYC</model></cpu>"))
+    assert "nothing tells whether the guest had them" in foretold(connection)["unknown"][0]
+    domain.start(paused=True)
+    assert foretold(connection) == {}
+    domain.destroy()
+    record(domain, Started("<cpu><model>EPYC</model><feature name='vme' policy='disable'/></cpu>", ""))
+    (sentence,) = foretold(connection)["changes"]
+    assert sentence.startswith("the CPU loses rdseed")
+
+
+def test_another_firmware_build_is_a_change(connection: Connection, tmp_path: Path) -> None:
+    code = tmp_path / "CODE.fd"
+    code.write_bytes(Path(OVMF).read_bytes())
+    domain = connection.define(with_loader(code))
+    assert foretold(connection) == {"unknown": [f"nothing tells which build of {code} the guest started with before"]}
+    record(domain, Started("", hashlib.sha256(code.read_bytes()).hexdigest()))
+    assert foretold(connection) == {}
+    code.write_bytes(Path(OVMF).read_bytes() + b"\0")
+    assert foretold(connection) == {"changes": [f"{code} is another build than at the last start"]}
+    code.unlink()
+    (sentence,) = foretold(connection)["blocks"]
+    assert sentence.startswith(f"there is no firmware file {code} (the host has /usr/share/OVMF/")
+    with pytest.raises(LibvirtRefused):
+        domain.start(paused=True)
+
+
+def test_a_firmware_that_libvirt_chooses_is_compared_with_the_one_it_chose(connection: Connection) -> None:
+    domain = connection.define(domain_xml().replace("<os>", "<os firmware='efi'>"))
+    assert "which build of /usr/share/OVMF/" in foretold(connection)["unknown"][0]
+    domain.start(paused=True)
+    assert "changes" not in foretold(connection)
+
+
+def test_a_readonly_connection_may_not_ask_for_the_hosts_capabilities(connection: Connection, uri: str) -> None:
+    """libvirt forbids it: virConnectGetDomainCapabilities is for read-write connections (9.0)."""
+    running(connection)
+    for command in (["reboot", "a"], ["host"]):
+        result = run(uri, "-r", "plan", *command)
+        assert result.exit_code == 1
+        assert "connect without --readonly" in result.stderr
+
+
+def test_what_is_not_there_is_said(connection: Connection, uri: str) -> None:
+    assert run(uri, "plan", "reboot", "nobody").exit_code == 4
+    assert run(uri, "plan", "host", "-d", "nobody").exit_code == 4
+    assert run(uri, "plan", "host", "qemu+unix:///system?socket=/nowhere").exit_code == 6
+
+
+def test_every_domain_is_judged_against_another_host(connection: Connection, uri: str, daemon_uri: str) -> None:
+    running(connection)
+    connection.define(with_cpu("<cpu mode='host-model'/>", "b"))
+    connection.define(with_cpu("<cpu match='exact' check='partial'><model>EPYC</model></cpu>", "c"))
+    connection.define(domain_xml("d", "pc-i440fx-1.5"))
+    result = run(uri, "plan", "host", daemon_uri)
+    assert result.exit_code == 3
+    lines = result.stdout.splitlines()
+    assert lines[0] == "c (shut off)"
+    assert lines[1].startswith("  does not start: the host lacks CPU features: vme")
+    assert lines[2].startswith("1 of 4 domains would not start, or find something changed, at qemu+unix:")
+    assert "  1 × note: the machine type pc-i440fx-1.5 is deprecated: a later QEMU will not have it" in lines
+    assert not any("host-model" in line for line in lines)  # expanded there as here
+    found = json.loads(run(uri, "plan", "host", daemon_uri, "-o", "json").stdout)
+    assert [each["name"] for each in found["domains"] if each["differs"]] == ["c"]
+    assert len(found["domains"]) == 4
+    assert run(uri, "plan", "host", daemon_uri, "-d", "a", "-d", "b").exit_code == 0
+
+
+def test_a_host_is_asked_once_per_kind_of_domain(
+    connection: Connection, daemon_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        connection.define(domain_xml(f"a{number}", "q35" if number % 2 else "pc"))
+    asked: list[str] = []
+    with open_connection(daemon_uri) as other:
+        original = Connection.domain_capabilities
+
+        def count(self: Connection, *args: str | None) -> str:
+            asked.append(str(args))
+            return original(self, *args)
+
+        monkeypatch.setattr(Connection, "domain_capabilities", count)
+        assert len(list(operations.plan_host(connection, other))) == 6
+    assert len(asked) == 2
+
+
+def test_a_host_without_domains_is_no_error(connection: Connection, uri: str) -> None:
+    assert done(uri, "plan", "host").startswith("0 of 0 domains")
+    assert json.loads(done(uri, "plan", "host", "-o", "json"))["domains"] == []
+
+
+def test_an_emulator_that_is_not_there_is_said(connection: Connection, tmp_path: Path) -> None:
+    emulator = tmp_path / "qemu"
+    emulator.symlink_to("/usr/bin/qemu-system-x86_64")
+    connection.define(domain_xml(extra=f"<emulator>{emulator}</emulator>"))
+    assert foretold(connection) == {}
+    emulator.unlink()
+    (sentence,) = foretold(connection)["blocks"]
+    assert str(emulator) in sentence

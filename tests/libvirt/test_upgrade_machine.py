@@ -1,0 +1,133 @@
+"""``holdfast upgrade machine``: the version changes, and nothing else of the document."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml.document import parse, same
+from holdfast.errors import NotFound, Refused, UsageError
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml, places, running
+
+DEVICES = """<interface type='user'><model type='virtio'/></interface><sound model='ich9'/>
+  <video><model type='vga'/></video><graphics type='vnc'/><watchdog model='i6300esb'/>
+  <rng model='virtio'><backend model='builtin'/></rng><input type='tablet' bus='virtio'/>"""
+
+
+def machine(domain: Domain, live: bool = False) -> str:
+    found = parse(domain.xml(LIVE if live else CONFIG)).find("os/type")
+    assert found is not None
+    return found.get("machine", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("pc-q35-4.0", "pc-q35-7.2"), ("pc-q35-2.4", "pc-q35-2.10"), ("pc-i440fx-1.5", "pc-i440fx-7.2")],
+)
+def test_only_the_version_changes_and_the_domain_starts(connection: Connection, before: str, after: str) -> None:
+    domain = connection.define(domain_xml(machine=before, extra=DEVICES))
+    old, addresses = parse(domain.xml(CONFIG)), places(domain, CONFIG)
+    done_ = operations.upgrade_machine(connection, "a", after)
+    assert (done_.before, done_.after, done_.waits) == (before, after, False)
+    assert [change.where for change in done_.changes] == ["os/type@machine"]
+    assert places(domain, CONFIG) == addresses
+    kind = old.find("os/type")
+    assert kind is not None
+    kind.set("machine", after)
+    assert same(old, parse(domain.xml(CONFIG)))
+    domain.start(paused=True)
+    assert machine(domain, live=True) == after
+    assert places(domain, LIVE) == addresses
+
+
+def test_a_running_guest_has_the_old_version_until_its_next_cold_start(connection: Connection, uri: str) -> None:
+    domain = running(connection, machine="pc-q35-6.0")
+    text = done(uri, "upgrade", "machine", "a", "pc-q35-7.2")
+    assert "waits for its next cold start" in text
+    assert "may name them anew" in text  # over 6.1
+    assert (machine(domain, live=True), machine(domain)) == ("pc-q35-6.0", "pc-q35-7.2")
+    assert "os: type machine is pc-q35-7.2, was pc-q35-6.0" in run(uri, "plan", "reboot", "a").stdout
+
+
+def test_plan_and_dry_run_say_the_same_and_change_nothing(connection: Connection, uri: str) -> None:
+    domain = connection.define(domain_xml(machine="pc-q35-4.0"))
+    before = domain.xml(CONFIG)
+    plan = run(uri, "plan", "machine", "a", "pc-q35-7.2")
+    assert plan.exit_code == 3
+    assert plan.stdout == done(uri, "upgrade", "machine", "a", "pc-q35-7.2", "--dry-run")
+    assert "would change the machine type from pc-q35-4.0 to pc-q35-7.2" in plan.stdout
+    assert domain.xml(CONFIG) == before
+    found = json.loads(run(uri, "plan", "machine", "a", "pc-q35-7.2", "-o", "json").stdout)
+    assert (found["before"], found["after"], found["dry_run"]) == ("pc-q35-4.0", "pc-q35-7.2", True)
+
+
+def test_an_alias_means_the_version_that_it_stands_for(connection: Connection) -> None:
+    domain = connection.define(domain_xml(machine="pc-q35-4.0"))
+    assert operations.upgrade_machine(connection, "a", "q35").after == "pc-q35-7.2"
+    assert machine(domain) == "pc-q35-7.2"
+
+
+def test_the_same_version_is_no_change(connection: Connection, uri: str) -> None:
+    connection.define(domain_xml(machine="pc-q35-7.2"))
+    assert done(uri, "plan", "machine", "a", "q35") == "a: the machine type is pc-q35-7.2 already\n"
+    assert done(uri, "upgrade", "machine", "a", "q35") == "a: the machine type is pc-q35-7.2 already\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "words", "hint"),
+    [
+        ("pc", UsageError, "another kind of machine", "possible: pc-q35-7.2, pc-q35-7.1"),
+        ("pc-i440fx-7.2", UsageError, "another kind of machine", "possible: pc-q35-7.2"),
+        ("microvm", UsageError, "another kind of machine", "possible: pc-q35-7.2"),
+        ("pc-q35-99.0", NotFound, "has no machine type pc-q35-99.0", "possible: pc-q35-7.2"),
+        ("pc-q35-2.4", Refused, "an earlier version than pc-q35-4.0", "--lower"),
+    ],
+)
+def test_another_machine_is_refused_with_the_possible_ones(
+    connection: Connection, wanted: str, error: type[Exception], words: str, hint: str
+) -> None:
+    domain = connection.define(domain_xml(machine="pc-q35-4.0"))
+    before = domain.xml(CONFIG)
+    with pytest.raises(error, match=words) as caught:
+        operations.upgrade_machine(connection, "a", wanted)
+    assert hint in getattr(caught.value, "hint", "")
+    assert domain.xml(CONFIG) == before
+
+
+def test_lower_is_the_way_back(connection: Connection) -> None:
+    domain = connection.define(domain_xml(machine="pc-q35-4.0", extra=DEVICES))
+    before = domain.xml(CONFIG)
+    operations.upgrade_machine(connection, "a", "pc-q35-7.2")
+    assert domain.xml(CONFIG) != before
+    operations.upgrade_machine(connection, "a", "pc-q35-4.0", lower=True)
+    assert domain.xml(CONFIG) == before
+
+
+def test_a_version_with_which_it_would_not_start_is_refused(connection: Connection) -> None:
+    """pc-q35-2.4 has 255 vCPUs at most, later ones 288."""
+    document = domain_xml(machine="pc-q35-7.2").replace("<os>", "<vcpu>260</vcpu><os>")
+    iommu = "<iommu model='intel'><driver intremap='on' eim='on'/></iommu>"
+    document = document.replace("<features>", "<features><ioapic driver='qemu'/>")
+    domain = connection.define(document.replace("</devices>", f"{iommu}</devices>"))
+    with pytest.raises(Refused, match=r"would not start here any more: pc-q35-2\.4 has at most 255"):
+        operations.upgrade_machine(connection, "a", "pc-q35-2.4", lower=True)
+    assert machine(domain) == "pc-q35-7.2"
+
+
+def test_a_managed_save_image_keeps_the_old_version_and_is_noted(connection: Connection) -> None:
+    domain = running(connection, machine="pc-q35-6.2")
+    domain._handle.managedSave(0)
+    notes = operations.upgrade_machine(connection, "a", "pc-q35-7.2").notes
+    assert any("managed-save image still has the old version" in str(note) for note in notes)
+    (waiting,) = [each for each in operations.plan_reboot(connection, "a").outlooks if each.part == "os"]
+    assert str(waiting) == "os: type machine is pc-q35-7.2, was pc-q35-6.2"
+
+
+def test_a_transient_domain_has_nothing_to_upgrade(connection: Connection, uri: str) -> None:
+    running(connection).undefine()
+    assert run(uri, "upgrade", "machine", "a", "q35").exit_code == 4
