@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
@@ -36,23 +36,27 @@ def audit_hosts(
     readonly: bool = False,
     progress: Progress | None = None,
     hardware: Hardware | None = None,
-) -> Iterator[HostReport]:
-    """Audit every host of ``uris`` (None: libvirt's default), side by side; yields each as it is done.
+) -> list[HostReport]:
+    """Audit every host of ``uris`` (None: libvirt's default), side by side; the reports are in the order of ``uris``.
 
     A host that cannot be reached has its ``error`` set, the others go on. ``hardware`` is given the hardware of every
     domain, and reports then name domains without findings too.
     """
+    stop = threading.Event()
 
     def one(uri: str | None) -> HostReport:
         try:
             with connect(uri, readonly) as connection:
-                return audit(connection, progress=progress, hardware=hardware)
-        except NoConnection as error:
-            return HostReport(uri or "the default libvirt", error=error.message)
+                return _Audit(connection, uri or connection.uri, progress, hardware, stop).run()
+        except HoldfastError as error:
+            return HostReport(uri or "libvirt's default", error=error.message)
 
-    with ThreadPoolExecutor(HOSTS) as pool:
-        for done in as_completed([pool.submit(one, uri) for uri in dict.fromkeys(uris)]):
-            yield done.result()
+    pool = ThreadPoolExecutor(HOSTS)
+    try:
+        return list(pool.map(one, dict.fromkeys(uris)))
+    finally:
+        stop.set()  # Ctrl-C: a host that does not answer is not waited for
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def audit(connection: Connection, *, progress: Progress | None = None, hardware: Hardware | None = None) -> HostReport:
@@ -61,13 +65,20 @@ def audit(connection: Connection, *, progress: Progress | None = None, hardware:
     Documents are read one by one and not kept: memory grows with what is found, not with the number of domains.
     (virConnectListAllDomains, virDomainGetXMLDesc)
     """
-    return _Audit(connection, progress, hardware).run()
+    return _Audit(connection, connection.uri, progress, hardware, threading.Event()).run()
 
 
 class _Audit:
     """One run over one host."""
 
-    def __init__(self, connection: Connection, progress: Progress | None, hardware: Hardware | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        uri: str,
+        progress: Progress | None,
+        hardware: Hardware | None,
+        stop: threading.Event,
+    ) -> None:
         self._connection = connection
         self._progress = progress
         self._hardware = hardware
@@ -75,7 +86,8 @@ class _Audit:
         self._images = Images(connection.is_local)
         self._found: dict[str, DomainReport] = {}
         self._lock = threading.Lock()
-        self._report = HostReport(connection.uri)
+        self._stop = stop
+        self._report = HostReport(uri)
 
     def run(self) -> HostReport:
         """Look at every domain, then at what only all of them together tell."""
@@ -98,7 +110,7 @@ class _Audit:
         return report
 
     def _look_at(self, listed: list[Listed]) -> None:
-        waiting, stop = iter(listed), threading.Event()
+        waiting, stop = iter(listed), self._stop
 
         def drain() -> None:
             while not stop.is_set():
@@ -130,7 +142,7 @@ class _Audit:
             raise
         except HoldfastError as error:
             with self._lock:
-                self._report.notes.append(f"the domain {domain.name} could not be looked at: {error.message}")
+                self._report.unread.append(f"the domain {domain.name} could not be looked at: {error.message}")
             return
         found = (*verdict.findings, *findings, *disguised)
         with self._lock:

@@ -90,7 +90,8 @@ class HostReport:
     ``domains``   how many domains were looked at
     ``reports``   those with findings, by name (all of them where that was asked for)
     ``machines``  machine type → how many domains have it
-    ``notes``     what could not be looked at, in sentences
+    ``unread``    domains that could not be looked at, in sentences
+    ``notes``     what else is not known, in sentences
     ``error``     why it could not be reached, or was lost; None when all went well
     """
 
@@ -98,6 +99,7 @@ class HostReport:
     domains: int = 0
     reports: list[DomainReport] = field(default_factory=list)
     machines: Counter[Machine] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     error: str | None = None
 
@@ -136,6 +138,7 @@ def _host(host: HostReport) -> dict[str, Any]:
     return {
         "uri": host.uri,
         "error": host.error,
+        "unread": host.unread,
         "notes": host.notes,
         "domain_count": host.domains,
         "machines": [
