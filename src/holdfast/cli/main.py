@@ -19,6 +19,7 @@ COMMANDS = {
         "list": "list_domains",
         "show": "show",
         "diff": "diff",
+        "audit": "audit",
         "xml": "document",
         "delete": "delete",
     },

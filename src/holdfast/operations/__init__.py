@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from holdfast.operations.attach_device import attach_device as attach_device
     from holdfast.operations.attach_disk import attach_disk as attach_disk
     from holdfast.operations.attach_disk import attach_interface as attach_interface
+    from holdfast.operations.audit import audit as audit
+    from holdfast.operations.audit import audit_hosts as audit_hosts
     from holdfast.operations.console import open_console as open_console
     from holdfast.operations.create_domain import create_domain as create_domain
     from holdfast.operations.create_domain import create_domain_from_document as create_domain_from_document
@@ -55,6 +57,8 @@ OPERATIONS = {
     "attach_device": "attach_device",
     "attach_disk": "attach_disk",
     "attach_interface": "attach_disk",
+    "audit": "audit",
+    "audit_hosts": "audit",
     "create_domain": "create_domain",
     "create_domain_from_document": "create_domain",
     "detach_device": "detach_device",
