@@ -193,6 +193,13 @@ def test_what_a_cpu_gains_and_loses(before: str, after: str, words: str | None) 
     assert cpu_difference(parse(before), parse(after)) == words
 
 
+def test_a_canonical_name_is_no_other_model() -> None:
+    before, after = parse(cpu("EPYC", avx="require")), parse(cpu("EPYC-v1"))
+    assert cpu_difference(before, after) == "becomes EPYC-v1, was EPYC"
+    text = Q35.replace("vendor='AMD'>EPYC<", "vendor='AMD' canonical='EPYC-v1'>EPYC<")
+    assert cpu_difference(before, after, read_capabilities(text).canonical_models) == "loses avx"
+
+
 def test_host_model_is_expanded_without_touching_the_document() -> None:
     domain = parse("<domain><cpu mode='host-model'><feature name='vme' policy='require'/></cpu></domain>")
     found = expanded(domain, read_capabilities(Q35))

@@ -16,8 +16,9 @@ class Capabilities:
 
     ``machine`` is the versioned name also where an alias was asked for. ``host_model`` is the ``<mode>`` element with
     the CPU that host-model would become, None where that is not supported. ``cpu_models`` maps each named CPU to
-    whether this host can run it, ``deprecated_models`` are those that will go. ``loaders`` are the firmware files that
-    exist here. ``enums`` maps a section ("devices/disk") and the name of an enumeration there ("bus") to its values;
+    whether this host can run it; ``deprecated_models`` are those that will go, ``canonical_models`` maps names to
+    others of the same model (libvirt 11.0: EPYC is EPYC-v1). ``loaders`` are the firmware files that exist here.
+    ``enums`` maps a section ("devices/disk") and the name of an enumeration there ("bus") to its values;
     ``unsupported`` are the sections of which the host has nothing.
     """
 
@@ -35,6 +36,7 @@ class Capabilities:
     graphics: frozenset[str]
     tpm_models: frozenset[str]
     deprecated_models: frozenset[str]
+    canonical_models: dict[str, str]
     enums: dict[tuple[str, str], frozenset[str]]
     unsupported: frozenset[str]
 
@@ -65,6 +67,9 @@ def read_capabilities(text: str) -> Capabilities:
         deprecated_models=frozenset()
         if custom is None
         else frozenset(model.text or "" for model in custom.iterfind("model[@deprecated='yes']")),
+        canonical_models={}
+        if custom is None
+        else {model.text or "": model.get("canonical", "") for model in custom.iterfind("model[@canonical]")},
         enums={
             (_section(enum.getparent()), enum.get("name", "")): frozenset(value.text or "" for value in enum)
             for enum in root.iter("enum")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 from holdfast.domainxml.capabilities import Capabilities
 from holdfast.domainxml.cpu_model import seal_cpu
 from holdfast.domainxml.document import Element, child, element
 
 _OFF = ("disable", "forbid")
+_NONE: Mapping[str, str] = {}
+
+
+def model_of(cpu: Element) -> str:
+    """The name of the model in a ``<cpu>``; empty where it has none."""
+    return (cpu.findtext("model") or "").strip()
 
 
 def cpu_mode(domain: Element) -> str:
@@ -30,14 +37,19 @@ def expanded(domain: Element, capabilities: Capabilities) -> Element:
     return child(sealed, "cpu")
 
 
-def cpu_difference(before: Element, after: Element) -> str | None:
+def same_model(before: Element, after: Element, canonical: Mapping[str, str] = _NONE) -> bool:
+    """True when two ``<cpu>`` have the same model; ``canonical`` tells which names mean the same."""
+    was, becomes = model_of(before), model_of(after)
+    return canonical.get(was, was) == canonical.get(becomes, becomes)
+
+
+def cpu_difference(before: Element, after: Element, canonical: Mapping[str, str] = _NONE) -> str | None:
     """What a guest loses and gains from one concrete ``<cpu>`` to another, in words; None when nothing.
 
     Of two models only the names can be compared: what each stands for is in libvirt, not in a document.
     """
-    models = [(cpu.findtext("model") or "").strip() for cpu in (before, after)]
-    if models[0] != models[1]:
-        return f"becomes {models[1]}, was {models[0]}"
+    if not same_model(before, after, canonical):
+        return f"becomes {model_of(after)}, was {model_of(before)}"
     old, new = _features(before), _features(after)
     names = list(dict.fromkeys((*old, *new)))
     # What only one of them names is as the model has it in the other: on where this one turns it off.

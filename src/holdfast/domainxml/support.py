@@ -46,8 +46,13 @@ _RULES = (
     _Rule("devices/tpm", "backend@version", "devices/tpm", "backendVersion", "TPM of version"),
     _Rule("devices/redirdev", "@bus", "devices/redirdev", "bus", "redirection on the bus"),
     _Rule("devices/channel", "@type", "devices/channel", "type", "channel of type", frozenset({"spicevmc"})),
+    _Rule("devices/crypto", "@model", "devices/crypto", "model", "crypto device"),
+    _Rule("devices/crypto", "backend@model", "devices/crypto", "backendModel", "crypto backend"),
+    _Rule("devices/panic", "@model", "devices/panic", "model", "panic device"),
+    _Rule("devices/interface", "backend@type", "devices/interface", "backendType", "interface backend"),
     _Rule("os", "loader@type", "os/loader", "type", "loader of type"),
     _Rule("os", "loader@secure", "os/loader", "secure", "loader with secure="),
+    _Rule("launchSecurity", "@type", "features/launchSecurity", "sectype", "launch security"),
     _Rule("memoryBacking", "source@type", "memoryBacking", "sourceType", "memory from"),
 )
 
@@ -57,7 +62,10 @@ _NEEDS = (
     ("features/vmcoreinfo[@state='on']", "features/vmcoreinfo", "vmcoreinfo"),
     ("launchSecurity[@type='sev']", "features/sev", "memory encryption (SEV)"),
     ("devices/memory[@model='sgx-epc']", "features/sgx", "SGX memory"),
-    *((f"devices/{tag}", f"devices/{tag}", tag) for tag in ("filesystem", "hostdev", "redirdev", "rng", "tpm")),
+    *(
+        (f"devices/{tag}", f"devices/{tag}", tag)
+        for tag in ("crypto", "filesystem", "hostdev", "panic", "redirdev", "rng", "tpm")
+    ),
 )
 """Where the document has this, the section must not say supported='no'."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from holdfast.domainxml.capabilities import Capabilities, read_capabilities
-from holdfast.domainxml.cpu_outlook import cpu_difference, cpu_mode, expanded
+from holdfast.domainxml.cpu_outlook import cpu_difference, cpu_mode, expanded, model_of, same_model
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.firmware import firmware_wish
 from holdfast.domainxml.host_machines import MachineType, machine_outlook, read_machine_types
@@ -60,13 +60,14 @@ class HostOutlook:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._root = cache(lambda: parse(connection.capabilities(), "capabilities"))
+        self._machines = cache(lambda arch, virt_type: read_machine_types(self._root(), arch, virt_type))
         self._answers = cache(self._ask)
         self._shortfalls = cache(self._compare_cpu)
         self._digests = cache(self._digest)
 
     def machines(self, arch: str, virt_type: str) -> dict[str, MachineType]:
         """The machine types of this host, by name (virConnectGetCapabilities)."""
-        return read_machine_types(self._root(), arch, virt_type)
+        return self._machines(arch, virt_type)
 
     def capabilities(self, kind: Kind) -> Capabilities | str:
         """What domains of this kind can have here; a sentence where there can be none."""
@@ -107,14 +108,13 @@ class HostOutlook:
             yield _cpu(Effect.BLOCKS, f"the host cannot give the CPU {mode} with {kind.virt_type}")
         elif mode == "host-model":
             after = expanded(domain, capabilities)
-            difference = None if before is None else cpu_difference(before, after)
+            names = capabilities.canonical_models
             if before is None:
-                model = (after.findtext("model") or "").strip()
-                sentence = f"host-model becomes {model}; nothing tells which CPU the guest had before"
+                sentence = f"host-model becomes {model_of(after)}; nothing tells which CPU the guest had before"
                 yield _cpu(Effect.UNKNOWN, sentence)
-            elif difference is not None:
+            elif difference := cpu_difference(before, after, names):
                 yield _cpu(Effect.CHANGES, f"host-model is expanded anew: the CPU {difference}")
-                if _model(before) != _model(after):
+                if not same_model(before, after, names):
                     yield from self._lost(before, kind)
         elif mode == "host-passthrough":
             sentence = "the CPU is the host's own (host-passthrough): it follows its processor, microcode and QEMU"
@@ -132,14 +132,14 @@ class HostOutlook:
         self, domain: Element, kind: Kind, capabilities: Capabilities, before: Element | None
     ) -> Iterator[Outlook]:
         cpu = domain.find("cpu")
-        if cpu is None or not _model(cpu):
+        if cpu is None or not model_of(cpu):
             return
-        if _model(cpu) in capabilities.deprecated_models:
-            yield _cpu(Effect.NOTE, f"the CPU model {_model(cpu)} is deprecated: a later QEMU will not have it")
+        if model_of(cpu) in capabilities.deprecated_models:
+            yield _cpu(Effect.NOTE, f"the CPU model {model_of(cpu)} is deprecated: a later QEMU will not have it")
         optional = [node.get("name", "") for node in cpu.iterfind("feature[@policy='optional']")]
         if optional:
             yield _cpu(Effect.NOTE, f"these CPU features depend on the host (optional): {', '.join(optional)}")
-        if cpu.get("check") == "none" and before is not None and _model(before) == _model(cpu):
+        if cpu.get("check") == "none" and before is not None and same_model(before, cpu):
             yield from self._lost(before, kind)  # what it was started with, which may be less than its model
             return
         try:
@@ -148,7 +148,7 @@ class HostOutlook:
             yield self._not_comparable(error, cpu, capabilities)
             return
         if missing and cpu.get("check") == "none":
-            sentence = f"the host lacks {missing} of {_model(cpu)}; nothing tells whether the guest had them before"
+            sentence = f"the host lacks {missing} of {model_of(cpu)}; nothing tells whether the guest had them before"
             yield _cpu(Effect.UNKNOWN, sentence)
         elif missing:
             yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {missing}")
@@ -169,10 +169,10 @@ class HostOutlook:
     def _not_comparable(error: LibvirtRefused, cpu: Element, capabilities: Capabilities) -> Outlook:
         if "nknown CPU" in error.message:  # "internal error: Unknown CPU model X": libvirt 9.0 has no code for it
             reason = error.message.removeprefix("internal error: ")
-            return _cpu(Effect.BLOCKS, f"libvirt cannot give the CPU {_model(cpu)}: {reason}")
-        usable = capabilities.cpu_models.get(_model(cpu))
+            return _cpu(Effect.BLOCKS, f"libvirt cannot give the CPU {model_of(cpu)}: {reason}")
+        usable = capabilities.cpu_models.get(model_of(cpu))
         if usable is False:
-            return _cpu(Effect.BLOCKS, f"the host cannot run the CPU model {_model(cpu)}")
+            return _cpu(Effect.BLOCKS, f"the host cannot run the CPU model {model_of(cpu)}")
         return _cpu(Effect.UNKNOWN, f"libvirt cannot compare the CPU: {error.message}")
 
     def _firmware(self, domain: Element, capabilities: Capabilities, known: Known) -> Iterator[Outlook]:
@@ -239,10 +239,6 @@ class HostOutlook:
     @staticmethod
     def _digest(path: str) -> str:
         return sha256_of(path)
-
-
-def _model(cpu: Element) -> str:
-    return (cpu.findtext("model") or "").strip()
 
 
 def _cpu(effect: Effect, sentence: str) -> Outlook:
