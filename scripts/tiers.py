@@ -42,7 +42,9 @@ class Tier:
         if not self.enclosed:
             return [*pytest, *options]
         if os.geteuid() == 0:
-            return [sys.executable, "-m", "holdfast_lab.enclosure", *pytest, *options]
+            # It ends also when we are killed.
+            die_with_us = ["setpriv", "--pdeathsig", "TERM"]
+            return [*die_with_us, sys.executable, "-m", "holdfast_lab.enclosure", *pytest, *options]
         # Root's caches would lie in the user's tree.
         sudo = ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1", f"CI={os.environ.get('CI', '')}"]
         return [*sudo, sys.executable, "-m", "holdfast_lab.enclosure", *pytest, "-p", "no:cacheprovider", *options]
@@ -107,6 +109,13 @@ def run(command: list[str]) -> int:
             child.wait()
 
 
+def describe(status: int, selecting: bool) -> str:
+    """The outcome in words; a tier in which the user's own options select no test has not failed."""
+    if status == NO_TESTS and selecting:
+        return "none selected"
+    return "passed" if status == 0 else f"FAILED ({status})"
+
+
 def terminated(*_: object) -> None:
     """SIGTERM ends us as Ctrl-C does."""
     raise SystemExit(143)
@@ -119,29 +128,29 @@ def main() -> int:
     if os.geteuid() != 0 and any(tier.enclosed and tier.folder.exists() for tier in tiers):
         ask_for_root_once()
     results: list[tuple[str, str, float]] = []
-    failed = 0
     try:
         for tier in tiers:
             print(f"== {tier.name}", flush=True)
             started = time.monotonic()
-            if not list(tier.folder.glob("test_*.py")):
-                outcome = "no tests yet"
-            else:
-                status = run(tier.command(options))
-                selected_none = status == NO_TESTS and bool(options)
-                outcome = "none selected" if selected_none else "passed" if status == 0 else f"FAILED ({status})"
-                failed += status != 0 and not selected_none
-            results.append((tier.name, outcome, time.monotonic() - started))
+            outcome = "interrupted"
+            try:
+                if not list(tier.folder.glob("test_*.py")):
+                    outcome = "no tests yet"
+                else:
+                    outcome = describe(run(tier.command(options)), selecting=bool(options))
+            finally:
+                results.append((tier.name, outcome, time.monotonic() - started))
     except KeyboardInterrupt:
         return 130
     finally:
         print("== summary")
         for name, outcome, seconds in results:
             print(f"{name:<8} {outcome:<14} {seconds:6.1f} s")
-    if not any(outcome == "passed" or outcome.startswith("FAILED") for _, outcome, _ in results):
+    outcomes = {outcome.split()[0] for _, outcome, _ in results}
+    if not outcomes & {"passed", "FAILED"}:
         print("no test was run")
         return NO_TESTS
-    return 1 if failed else 0
+    return 1 if "FAILED" in outcomes else 0
 
 
 if __name__ == "__main__":

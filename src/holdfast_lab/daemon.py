@@ -81,7 +81,7 @@ def private_host(name: str = "holdfast-host") -> Iterator[Host]:
 
     Raises RuntimeError, with libvirtd's own words, when it does not come up.
     """
-    folder = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))  # short: the sockets in it have 108 bytes
+    folder = Path(tempfile.mkdtemp(prefix="hf-", dir=enclosure.lab_folder()))
     try:
         for place in (*_PLACES, "images", "run/lock"):  # libvirt locks a console's pty in /var/lock, which is /run/lock
             (folder / place).mkdir()

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from holdfast_lab.enclosure import lab_folder
+
 QEMU_CONF = """\
 user = "root"
 group = "root"
@@ -28,8 +30,8 @@ stdio_handler = "file"
 
 @contextlib.contextmanager
 def embedded_root() -> Iterator[Path]:
-    """A folder for one embedded libvirt, removed at the end. Its path is short: sockets have 108 bytes."""
-    root = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
+    """A folder for one embedded libvirt, removed at the end."""
+    root = Path(tempfile.mkdtemp(prefix="hf-", dir=lab_folder()))
     try:
         (root / "etc").mkdir()
         (root / "etc" / "qemu.conf").write_text(QEMU_CONF + _display_ports())

@@ -83,12 +83,27 @@ def enclose(command: list[str]) -> int:
         MARK: acceleration(),
     }
     inside = [sys.executable, "-m", "holdfast_lab.enclosure", "--inside", *command]
-    unshare = ["unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
-    world = subprocess.Popen([*unshare, *inside], env=environment)
-    # Ctrl-C reaches the whole group; the command inside decides what to do with it, and we wait for it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: world.terminate())
-    return world.wait()
+    # Whatever kills us ends unshare, and that ends its child, PID 1.
+    unshare = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child"]
+    # Its own temporary folder, so that nothing is left of a run that was interrupted; short, for sockets' paths.
+    with tempfile.TemporaryDirectory(prefix="hf-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        environment["TMPDIR"] = folder
+        world = subprocess.Popen([*unshare, "--mount-proc", "--", *inside], env=environment)
+        # Ctrl-C reaches the whole group; the command inside decides what to do with it, and we wait for it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: _kill_inside(world.pid))
+        return world.wait() % 256
+
+
+def _kill_inside(unshare: int) -> None:
+    """Kill PID 1 of the enclosure; unshare, which blocks SIGTERM (util-linux 2.38), ends when all inside is gone."""
+    for child in Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+
+
+def lab_folder() -> str:
+    """Where the lab puts its folders, with a path as short as can be: sockets in them have 108 bytes."""
+    return tempfile.gettempdir() if enclosed() else "/tmp"
 
 
 def private_dev() -> None:
