@@ -113,6 +113,12 @@ def test_host_model_is_compared_with_the_recorded_cpu(connection: Connection) ->
     assert foretold(connection) == {"changes": ["host-model is expanded anew: the CPU gains pcommit, clwb"]}
 
 
+def test_a_recorded_cpu_without_a_model_tells_nothing(connection: Connection) -> None:
+    domain = connection.define(with_cpu("<cpu mode='host-model'/>"))
+    record(domain, Started("<cpu mode='maximum'/>", ""))
+    assert list(foretold(connection)) == ["unknown"]
+
+
 @pytest.mark.parametrize(
     ("cpu", "effect", "words"),
     [

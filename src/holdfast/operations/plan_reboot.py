@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.change import Kind, visible
+from holdfast.domainxml.cpu_outlook import model_of
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
@@ -79,8 +80,10 @@ def _pending(before: Element, config: Element) -> list[Outlook]:
 def known_of(running: Element | None, config: Element) -> Known:
     """What is known of the guest: from the document that it runs with, else from what its last start recorded."""
     started = fact(config, Started)
-    cpu = None if running is None else running.find("cpu[model]")
+    cpu = None if running is None else running.find("cpu")
     if running is None and started is not None and started.cpu:
         cpu = parse(started.cpu, "cpu")
+    if cpu is not None and not model_of(cpu):
+        cpu = None
     loader = None if running is None else (running.findtext("os/loader") or "").strip() or None
     return Known(cpu, started.firmware or None if started is not None else None, loader)
