@@ -173,7 +173,7 @@ def test_hard_reboot_leaves_the_config_document_byte_for_byte(connection: Connec
 def test_hard_reboot_says_what_the_guest_will_find_changed(connection: Connection, uri: str, tmp_path: Path) -> None:
     domain = started(connection)
     domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
-    for option in (["--dry-run"], []):
+    for option in (["--dry-run"], ["--accept"]):
         out = done(uri, "reboot", "--hard", "a", *option)
         assert "finds changed:" in out
         assert "vda" in out

@@ -54,6 +54,7 @@ output_option = click.option(
     show_default=True,
     help="How to print the result.",
 )
+accept_option = click.option("--accept", is_flag=True, help="Take changes of the guest's hardware nobody asked for.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 
 

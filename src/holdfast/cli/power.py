@@ -8,6 +8,7 @@ import click
 
 from holdfast.cli.common import (
     Session,
+    accept_option,
     domain_argument,
     dry_run_option,
     output_option,
@@ -66,19 +67,20 @@ def shutdown(session: Session, name: str, timeout: float, dry_run: bool, output:
 @click.command()
 @domain_argument
 @click.option("--hard", is_flag=True, help="Switch off and start again, whatever the guest is doing.")
+@accept_option
 @dry_run_option
 @output_option
 @pass_session
-def reboot(session: Session, name: str, hard: bool, dry_run: bool, output: str) -> None:
+def reboot(session: Session, name: str, hard: bool, accept: bool, dry_run: bool, output: str) -> None:
     """Ask the guest to reboot; with --hard switch it off and start it.
 
-    A hard reboot starts from the config document as it stands; none is generated. What the guest will find changed,
-    because config and live differ, is printed (look first with --dry-run). Exit code 5 when it is off and does not
-    start again.
+    A hard reboot starts from the config document as it stands; none is generated. Where config and live differ, so
+    that the guest would find its hardware changed, it is refused with exit code 3, unless --accept takes the change
+    (look first with --dry-run). Exit code 5 when it is off and does not start again.
     """
     from holdfast.operations import power
 
-    change = power.reboot(session.connection, name, hard=hard, dry_run=dry_run)
+    change = power.reboot(session.connection, name, hard=hard, accept=accept, dry_run=dry_run)
     if hard:
         start = "from its config document"
         _report(change, output, would=f"switch off and start {start}", done=f"switched off and started {start}")
@@ -151,6 +153,6 @@ def _report(change: PowerChange, output: str, *, would: str, done: str) -> None:
         gone = "; it was transient, and is gone" if change.after == "gone" else ""
         click.echo(f"{change.name}: {done}{gone}")
     if change.guest_changes:
-        click.echo("config and live differ; at this start the guest finds changed:")
+        click.echo("at this start the guest finds changed:")
         for sentence in change.guest_changes:
             click.echo(f"  {sentence}")

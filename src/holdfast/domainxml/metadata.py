@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from lxml import etree
 
-from holdfast.domainxml.document import Element, element, parse, serialize
+from holdfast.domainxml.document import Element, child, element, parse, serialize
 
 # virDomainSetMetadata puts prefix and namespace on every element itself and refuses an element that declares them;
 # virDomainGetMetadata takes them off again, but leaves the declaration on the root (libvirt 9.0).
@@ -94,11 +94,14 @@ def with_fact(ours: str | None, new: Fact) -> str:
     return serialize(root)
 
 
-def recorded(new: Made) -> Element:
-    """Our element with ``new`` in it, as it stands in a document that is yet to be defined."""
-    root = etree.Element(f"{{{URI}}}domain", nsmap={PREFIX: URI})
-    etree.SubElement(root, f"{{{URI}}}{_tag(type(new))}", asdict(new))
-    return root
+def start_record(domain: Element, *new: AnyFact) -> None:
+    """Put our element with the facts ``new`` into a document that is yet to be defined; an older one of ours goes."""
+    metadata = child(domain, "metadata")
+    for old in metadata.findall(f"{{{URI}}}domain"):
+        metadata.remove(old)
+    root = etree.SubElement(metadata, f"{{{URI}}}domain", nsmap={PREFIX: URI})
+    for each in new:
+        etree.SubElement(root, f"{{{URI}}}{_tag(type(each))}", asdict(each))
 
 
 def without_fact(ours: str | None, old: Fact) -> str | None:

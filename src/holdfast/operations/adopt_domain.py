@@ -44,13 +44,17 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
         if before is not None:
             roles = tuple(facts(document, DiskRole))
             return Adoption(domain.name, before.origin, before.owner, before.since, roles, True, dry_run)
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        adopted, roles = Adopted(since, origin(document), owner(document)), tuple(disk_roles(document))
+        adopted, roles = adoption_of(origin(document), owner(document)), tuple(disk_roles(document))
         if not dry_run:
             for role in roles:
                 record(domain, role)
             record(domain, adopted)
-    return Adoption(domain.name, adopted.origin, adopted.owner, since, roles, False, dry_run)
+    return Adoption(domain.name, adopted.origin, adopted.owner, adopted.since, roles, False, dry_run)
+
+
+def adoption_of(origin: str, owner: str = "") -> Adopted:
+    """The fact that a domain is adopted as of now."""
+    return Adopted(datetime.now(UTC).isoformat(timespec="seconds"), origin, owner)
 
 
 def release_domain(connection: Connection, name: str, *, dry_run: bool = False) -> None:

@@ -21,7 +21,7 @@ from holdfast.domainxml.firmware import (
     wish_for,
 )
 from holdfast.domainxml.interface import new_interface
-from holdfast.domainxml.metadata import Made, recorded
+from holdfast.domainxml.metadata import Made, start_record
 from holdfast.domainxml.new_domain import missing_hyperv, new_domain, set_boot_order
 from holdfast.domainxml.pci import hotplug_places
 from holdfast.domainxml.printed import last_domain
@@ -44,6 +44,7 @@ from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations import power
+from holdfast.operations.adopt_domain import adoption_of
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.domain_spec import DomainSpec
@@ -111,8 +112,6 @@ def create_domain(
     wish_for(domain, spec.firmware)
     name_firmware(connection, domain, capabilities)
     _check_networks(connection, domain)
-    if seed is not None:
-        child(domain, "metadata").append(recorded(Made(seed.path)))
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
     if spec.os == "windows" and (missing := missing_hyperv(capabilities)):
         notes.append(
@@ -279,6 +278,7 @@ def _create(
     images = tuple(str(disk.image) for disk in planned if disk.image is not None) + ((seed.path,) if seed else ())
     uuid = domain.findtext("uuid") or ""
     _refuse_taken(connection, uuid)
+    start_record(domain, adoption_of("holdfast"), *([] if seed is None else [Made(seed.path)]))
     if dry_run:
         return _result(domain, indented(domain), images, notes, started=False, dry_run=True)
     with domain_lock(uuid), ExitStack() as undo:

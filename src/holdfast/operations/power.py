@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import visible
-from holdfast.domainxml.guest_view import compare
 from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.guard import look_before_start, record_start
 
 GONE = "gone"
 """The state after a transient domain has stopped: libvirt forgets it."""
@@ -47,7 +46,8 @@ class PowerChange:
 def start(connection: Connection, name: str, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
     """Start a domain that is shut off, from its config document or its managed-save image (virDomainCreateWithFlags).
 
-    ``paused`` leaves its vCPUs stopped until :func:`resume`.
+    ``paused`` leaves its vCPUs stopped until :func:`resume`. A CPU or firmware that differs from the last start's is
+    reported.
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
@@ -55,9 +55,11 @@ def start(connection: Connection, name: str, *, paused: bool = False, dry_run: b
         if domain.is_active():
             raise Failed(f"the domain {domain.name!r} is already running", _hint_if_paused(domain, before))
         restored = domain.has_managed_save()
+        changes = () if restored else look_before_start(connection, domain, dry_run=dry_run)
         if not dry_run:
             domain.start(paused)
-        return _change(domain, before, dry_run, restored=restored)
+            record_start(connection, domain)
+        return _change(domain, before, dry_run, restored=restored, guest_changes=changes)
 
 
 def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run: bool = False) -> PowerChange:
@@ -83,25 +85,28 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
     return change
 
 
-def reboot(connection: Connection, name: str, *, hard: bool = False, dry_run: bool = False) -> PowerChange:
+def reboot(
+    connection: Connection, name: str, *, hard: bool = False, accept: bool = False, dry_run: bool = False
+) -> PowerChange:
     """Let the guest reboot itself; returns once it was asked (virDomainReboot).
 
     ``hard``: switch off and start again from the config document as it stands, which nobody generates
-    (virDomainDestroyFlags, virDomainCreateWithFlags). Raises Refused for a transient domain, of which nothing would be
-    left to start, and for one with a managed-save image, which the start would restore over changed disks; PartlyDone
-    when it is off and does not start again.
+    (virDomainDestroyFlags, virDomainCreateWithFlags). Raises Refused where the guest would find its hardware changed
+    and nobody asked for that, unless ``accept`` takes it; for a transient domain, of which nothing would be left to
+    start; for one with a managed-save image, which the start would restore over changed disks. Raises PartlyDone when
+    it is off and does not start again.
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
         if hard:
-            return _reboot_hard(domain, dry_run)
+            return _reboot_hard(connection, domain, accept, dry_run)
         before = _state_that_hears(domain)
         if not dry_run:
             domain.reboot()
         return _change(domain, before, dry_run)
 
 
-def _reboot_hard(domain: Domain, dry_run: bool) -> PowerChange:
+def _reboot_hard(connection: Connection, domain: Domain, accept: bool, dry_run: bool) -> PowerChange:
     before = _active_state(domain)
     if not domain.is_persistent():
         raise Refused(
@@ -113,7 +118,7 @@ def _reboot_hard(domain: Domain, dry_run: bool) -> PowerChange:
             f"the domain {domain.name!r} has a managed-save image: starting would restore that old memory",
             f"'virsh managedsave-remove {domain.name}' drops it",
         )
-    changes = _pending(domain)
+    changes = look_before_start(connection, domain, accept=accept, dry_run=dry_run)
     if not dry_run:
         domain.destroy()
         try:
@@ -123,6 +128,7 @@ def _reboot_hard(domain: Domain, dry_run: bool) -> PowerChange:
                 f"the domain {domain.name!r} was switched off, but does not start again: {error.message}",
                 f"its config document is unchanged; remove the cause, then 'holdfast start {domain.name}'",
             ) from error
+        record_start(connection, domain)
     return _change(domain, before, dry_run, guest_changes=changes)
 
 
@@ -193,12 +199,6 @@ def _state_that_hears(domain: Domain) -> str:
 
 def _hint_if_paused(domain: Domain, state: str) -> str | None:
     return _DEAF["paused"].format(name=domain.name) if state == "paused" else None
-
-
-def _pending(domain: Domain) -> tuple[str, ...]:
-    """What the guest sees differ between live and config, as sentences."""
-    live, config = domain.xml(Definition.LIVE), domain.xml(Definition.CONFIG)
-    return tuple(str(change) for change in visible(compare(live, config)))
 
 
 def _change(

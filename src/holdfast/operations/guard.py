@@ -1,0 +1,86 @@
+"""The guard before a start: what the guest would find changed is looked at first.
+
+What somebody could prevent by acting differently, and nobody asked for, is refused. What nobody can prevent (another
+firmware build, host-model expanded anew on this host) is reported and never refused. What the start then gave to the
+guest is recorded, to be compared with at the next one.
+"""
+
+from __future__ import annotations
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.change import Change, Kind, visible
+from holdfast.domainxml.document import Element, parse, serialize
+from holdfast.domainxml.guest_view import compare_documents
+from holdfast.domainxml.metadata import Releasing, Started, facts
+from holdfast.domainxml.outlook import Effect
+from holdfast.errors import HoldfastError, Refused
+from holdfast.hostfiles.digest import sha256_of
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.documents import Documents, read
+from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.plan_reboot import known_of
+from holdfast.operations.record import record
+
+
+def look_before_start(
+    connection: Connection, domain: Domain, *, accept: bool = False, dry_run: bool = False
+) -> tuple[str, ...]:
+    """What the guest of ``domain`` will find changed at a cold start now, in sentences.
+
+    Raises Refused, listing them, where there are changes that nobody asked for, or where the domain would not start,
+    unless ``accept`` takes them; a ``dry_run`` only lists. Devices that were detached and wait for the guest to
+    release them were asked for. Before a start from shut off only CPU and firmware can be compared.
+    """
+    documents = read(domain)
+    if documents.config is None:
+        return ()
+    pending = _pending(documents)
+    known = known_of(documents.live, documents.config)
+    host = list(HostOutlook(connection).of(documents.config, known))
+    blocks = [str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS]
+    unasked = [str(change) for change in pending if not _was_detached(change, documents.config)]
+    refused = unasked + (blocks if domain.is_active() else [])
+    if refused and not accept and not dry_run:
+        raise Refused(
+            f"the guest of {domain.name!r} would find changed: {'; '.join(refused)}",
+            "take it with --accept, or undo what waits in config ('holdfast show' lists it)",
+        )
+    changes = [str(outlook) for outlook in host if outlook.effect is Effect.CHANGES]
+    return (*map(str, pending), *blocks, *changes)
+
+
+def _pending(documents: Documents) -> list[Change]:
+    """What differs for the guest between the document it runs with and the one of the next start."""
+    if documents.live is None or documents.config is None:
+        return []
+    return visible(compare_documents(documents.live, documents.config))
+
+
+def _was_detached(change: Change, config: Element) -> bool:
+    return change.kind is Kind.REMOVED and change.what in {
+        f"{item.device} {item.label}" for item in facts(config, Releasing)
+    }
+
+
+def record_start(connection: Connection, domain: Domain) -> None:
+    """Record CPU and firmware that a domain was started with, if Holdfast keeps facts of it (created or adopted).
+
+    Called right after the start, under the domain's lock. A firmware file that cannot be read here is left out.
+    """
+    if domain.metadata(metadata.URI, Definition.CONFIG) is None:
+        return
+    live = parse(domain.xml(Definition.LIVE))
+    cpu = live.find("cpu")
+    loader = (live.findtext("os/loader") or "").strip()
+    record(domain, Started("" if cpu is None else serialize(cpu), _digest(connection, loader)))
+
+
+def _digest(connection: Connection, loader: str) -> str:
+    if not loader or not connection.is_local:
+        return ""
+    try:
+        return sha256_of(loader)
+    except HoldfastError:
+        # Unreadable for this user is "unknown", which is what an empty record says.
+        return ""

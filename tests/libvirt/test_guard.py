@@ -1,0 +1,94 @@
+"""The guard: nobody asked for it, nobody gets it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.metadata import Started, fact
+from holdfast.errors import PartlyDone, Refused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.adopt_domain import adopt_domain
+from holdfast.operations.attach_device import attach_device
+from holdfast.operations.detach_device import detach_device
+from holdfast.operations.power import reboot, start
+from holdfast.operations.record import record
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running
+
+HOST_MODEL = "</features><cpu mode='host-model'/>"
+
+
+def test_hard_reboot_into_changed_hardware_is_refused(uri: str, connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"), config_only=True)
+    before = domain.xml(LIVE)
+    with pytest.raises(Refused, match="disk vda is added") as refused:
+        reboot(connection, "a", hard=True)
+    assert "--accept" in (refused.value.hint or "")
+    assert domain.xml(LIVE) == before
+    assert "disk vda is added" in done(uri, "reboot", "a", "--hard", "--dry-run")
+    assert domain.xml(LIVE) == before
+    assert run(uri, "reboot", "a", "--hard").exit_code == 3
+    assert "disk vda is added" in done(uri, "reboot", "a", "--hard", "--accept")
+    assert "vda" in places(domain, LIVE)
+
+
+def test_detached_device_that_waits_for_the_guest_was_asked_for(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    with pytest.raises(PartlyDone):
+        detach_device(connection, "a", "vda", timeout=0)
+    assert any("vda is removed" in sentence for sentence in reboot(connection, "a", hard=True).guest_changes)
+    assert "vda" not in places(domain, LIVE)
+
+
+def test_virsh_removing_a_device_from_config_was_not_asked_for(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    domain.detach(disk_xml(tmp_path, "one", "vda"), CONFIG)
+    with pytest.raises(Refused, match="disk vda is removed"):
+        reboot(connection, "a", hard=True)
+    assert "vda" in places(domain, LIVE)
+
+
+def test_unchanged_domain_reboots_without_a_word(connection: Connection) -> None:
+    running(connection)
+    assert reboot(connection, "a", hard=True).guest_changes == ()
+
+
+def test_start_records_what_an_adopted_guest_was_given(connection: Connection) -> None:
+    domain = connection.define(domain_xml().replace("<os>", "<os firmware='efi'>").replace("</features>", HOST_MODEL))
+    adopt_domain(connection, "a")
+    start(connection, "a", paused=True)
+    live = parse(domain.xml(LIVE))
+    started = fact(parse(domain.xml(CONFIG)), Started)
+    assert started is not None
+    loader = Path(live.findtext("os/loader") or "")
+    assert started.firmware == hashlib.sha256(loader.read_bytes()).hexdigest()
+    assert parse(started.cpu).findtext("model") == live.findtext("cpu/model")
+
+
+def test_domain_that_was_never_adopted_gets_no_record(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    start(connection, "a", paused=True)
+    assert "metadata" not in domain.xml(CONFIG)
+
+
+def test_another_cpu_and_firmware_than_at_the_last_start_are_reported_and_not_refused(connection: Connection) -> None:
+    domain = connection.define(domain_xml().replace("<os>", "<os firmware='efi'>").replace("</features>", HOST_MODEL))
+    adopt_domain(connection, "a")
+    start(connection, "a", paused=True)
+    started = fact(parse(domain.xml(CONFIG)), Started)
+    assert started is not None
+    domain.destroy()
+    assert start(connection, "a", paused=True).guest_changes == ()
+    domain.destroy()
+    poorer = started.cpu.replace('policy="require" name="umip"', 'policy="disable" name="umip"')
+    record(domain, Started(poorer, "0" * 64))
+    changes = start(connection, "a", paused=True).guest_changes
+    assert any("umip" in sentence for sentence in changes)
+    assert any("another build" in sentence for sentence in changes)
