@@ -18,6 +18,9 @@ from holdfast.cli.audit_topology import Topologies
 from holdfast.cli.markup import Markup, join, raw, tag
 from holdfast.operations.audit_report import MEANINGS, DomainReport, HostReport, Kind, count_kinds
 
+_MILD = (Kind.UNKNOWN, Kind.NO_SLOT, Kind.UNSEALED)
+"""Kinds that nothing comes of before somebody acts."""
+
 
 def page(hosts: Sequence[HostReport], topologies: Topologies) -> Iterator[str]:
     """The page, in pieces to be written one after the other."""
@@ -145,9 +148,8 @@ def _filter(hosts: Sequence[HostReport]) -> Markup:
 
 def _domains(hosts: Sequence[HostReport], topologies: Topologies) -> Iterator[str]:
     several = len(hosts) > 1
-    heads = ("Domain", "Host", "Machine", "Findings") if several else ("Domain", "Machine", "Findings")
     yield '<table id="list">'
-    yield _row_of_heads(*heads)
+    yield _row_of_heads("Domain", "Machine", "Findings")
     yield "<tbody>"
     everything = [(host, report) for host in hosts for report in host.reports]
     for host, report in sorted(everything, key=lambda entry: (_urgency(entry[1]), entry[1].name, entry[0].uri)):
@@ -162,7 +164,11 @@ def _urgency(report: DomainReport) -> int:
 
 def _row(host: HostReport, report: DomainReport, several: bool, topology: int | None) -> Markup:
     findings = [
-        tag("li", tag("b", kind), *(tag("span", finding.sentence) for finding in group))
+        tag(
+            "li",
+            tag("b", kind, class_="mild" if kind in _MILD else None),
+            tag("div", *(tag("p", finding.sentence) for finding in group)),
+        )
         for kind, group in groupby(report.findings, key=lambda finding: finding.kind)
     ]
     hardware = None
@@ -172,8 +178,13 @@ def _row(host: HostReport, report: DomainReport, several: bool, topology: int | 
     kinds = " ".join(dict.fromkeys(finding.kind for finding in report.findings))
     return tag(
         "tr",
-        tag("th", report.name, tag("small", "running" if report.running else "shut off"), scope="row"),
-        tag("td", tag("code", host.uri)) if several else None,
+        tag(
+            "th",
+            report.name,
+            tag("small", "running" if report.running else "shut off"),
+            tag("small", tag("code", host.uri)) if several else None,
+            scope="row",
+        ),
         tag("td", tag("code", report.machine.name)),
         tag("td", tag("ul", *findings) if findings else tag("span", "nothing", class_="none"), hardware),
         data_kinds=kinds,
@@ -181,14 +192,13 @@ def _row(host: HostReport, report: DomainReport, several: bool, topology: int | 
 
 
 def _topologies(topologies: Topologies) -> Iterator[str]:
-    pictures = list(topologies.all())
-    if not pictures:
+    if not topologies.pictures:
         return
     yield tag("h2", "PCI topologies")
     yield tag(
         "p", "What the guest finds on its PCI buses. Domains that look alike there share a picture.", class_="lead"
     )
-    for number, domains, picture in pictures:
+    for picture, (number, domains) in topologies.pictures.items():
         shared = f"{domains:,} domain{'s' if domains != 1 else ''}"
         yield tag(
             "section",

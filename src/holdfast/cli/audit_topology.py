@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from functools import cached_property
 
 from holdfast.cli.markup import Markup, join, tag
+from holdfast.domainxml.device import USER_ALIAS
 from holdfast.domainxml.hardware_tree import Part
 
 _OWN = ("serial ", "wwn ", "cid ")
@@ -17,25 +18,27 @@ class Topologies:
     """The pictures of all domains: :meth:`see` collects, from several threads; the rest is for afterwards."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Markup, int] = {}
-        self._of: dict[tuple[str, str], int] = {}
+        self._of: dict[tuple[str, str], Markup] = {}
+        self._pictures: dict[Markup, Markup] = {}
         self._lock = threading.Lock()
 
     def see(self, uri: str, uuid: str, hardware: list[Part]) -> None:
-        """Draw the hardware of one domain, if no other looks like it."""
+        """Draw the hardware of one domain."""
         picture = _tree([part for part in hardware if part.bus is not None])
         with self._lock:
-            self._of[uri, uuid] = self._numbers.setdefault(picture, len(self._numbers) + 1)
+            self._of[uri, uuid] = self._pictures.setdefault(picture, picture)
+
+    @cached_property
+    def pictures(self) -> dict[Markup, tuple[int, int]]:
+        """Picture → its number and how many domains look like it; the most frequent is number 1."""
+        used = Counter(self._of.values())
+        ordered = sorted(used, key=lambda picture: (-used[picture], picture))
+        return {picture: (number, used[picture]) for number, picture in enumerate(ordered, start=1)}
 
     def number(self, uri: str, uuid: str) -> int | None:
         """The number of a domain's picture; None where there is none."""
-        return self._of.get((uri, uuid))
-
-    def all(self) -> Iterator[tuple[int, int, Markup]]:
-        """Number, how many domains look like it, and the picture."""
-        used = Counter(self._of.values())
-        for picture, number in self._numbers.items():
-            yield number, used[number], picture
+        picture = self._of.get((uri, uuid))
+        return None if picture is None else self.pictures[picture][0]
 
 
 def _tree(parts: list[Part]) -> Markup:
@@ -72,7 +75,8 @@ def _with_free_ports_joined(parts: list[Part]) -> list[Markup]:
 
 
 def _node(part: Part) -> Markup:
-    name = "interface" if part.name.startswith("interface ") else part.name
+    kind, _, own = part.name.partition(" ")
+    name = kind if kind == "interface" or own.startswith(USER_ALIAS) else part.name
     details = ", ".join(word for word in part.details.split(", ") if word and not word.startswith(_OWN))
     behind = None if part.bus is None else f"bus {part.bus}"
     return tag(

@@ -110,10 +110,10 @@ class _Audit:
         return report
 
     def _look_at(self, listed: list[Listed]) -> None:
-        waiting, stop = iter(listed), self._stop
+        waiting, failed = iter(listed), threading.Event()
 
         def drain() -> None:
-            while not stop.is_set():
+            while not (failed.is_set() or self._stop.is_set()):
                 with self._lock:
                     domain = next(waiting, None)
                 if domain is None:
@@ -127,7 +127,7 @@ class _Audit:
                 for thread in as_completed([pool.submit(drain) for _ in range(THREADS)]):
                     thread.result()
             finally:
-                stop.set()  # after a failure, or Ctrl-C
+                failed.set()  # or done, or Ctrl-C
 
     def _one(self, listed: Listed) -> None:
         domain = listed.domain
