@@ -97,7 +97,9 @@ def print_upgrade(found: MachineUpgrade, output: str) -> None:
         from dataclasses import asdict
 
         changes = [change.to_json() for change in found.changes]
-        print_json({**asdict(found), "changes": changes, "notes": [note.to_json() for note in found.notes]})
+        notes = [note.to_json() for note in found.notes]
+        head = {"format": "holdfast.upgrade-machine", "version": 1}
+        print_json({**head, **asdict(found), "changes": changes, "notes": notes})
         return
     if found.before == found.after:
         click.echo(f"{found.name}: the machine type is {found.after} already")
