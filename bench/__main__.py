@@ -42,7 +42,7 @@ def main() -> int:
     if not enclosed():
         return enclose([sys.executable, "-m", "bench", *sys.argv[1:]])
     figures: list[Figure] = []
-    memory: dict[int, float] = {}
+    memory: dict[int, dict[str, float]] = {}
     with private_host("bench") as host:
         bench = Bench(host)
         print(f"{'domains':>7} {'':<20} {'bare ms':>10} {'ours ms':>10} {'ratio':>7}  aim")
@@ -60,14 +60,17 @@ def main() -> int:
                 take(case)
             for case in bench.cases():
                 take(case)
-            memory[count] = bench.list_memory()
-            print(f"{count:>7} memory of holdfast list: {memory[count]:.0f} MiB (aim: under {MEMORY_AIM:.0f})")
+            memory[count] = {command: bench.memory(command) for command in ("list", "audit")}
+            print(
+                f"{count:>7} memory of holdfast list: {memory[count]['list']:.0f} MiB (aim: under {MEMORY_AIM:.0f}), "
+                f"of holdfast audit: {memory[count]['audit']:.0f} MiB"
+            )
     result = {
         "libvirt": libvirt.getVersion(),
         "python": platform.python_version(),
         "guests": acceleration(),
         "figures": [{**asdict(figure), "ratio": figure.ratio, "met": figure.met} for figure in figures],
-        "list_memory_mib": memory,
+        "memory_mib": memory,
     }
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -64,6 +64,8 @@ class Bench:
     def cases(self) -> Iterator[Case]:
         """All cases, each measured before the next is made. The domains are as before at the end."""
         yield Case("list", self._bare_list, lambda: operations.list_domains(self.ours))
+        audit_aim = 1.0 if self.defined >= 5000 else None
+        yield Case("audit", self._bare_audit, lambda: operations.audit(self.ours), audit_aim)
         yield Case("show", self._bare_show, lambda: operations.show_domain(self.ours, "domain-00000"))
         yield from self._config_cases()
         yield from self._live_cases()
@@ -80,10 +82,10 @@ class Bench:
         shown = "domain-00000"
         yield Case("process: show", _process([*virsh, "dumpxml", shown]), _process([*holdfast_command, "show", shown]))
 
-    def list_memory(self) -> float:
-        """The most memory ``holdfast list`` took, in MiB (ru_maxrss of the process)."""
-        command = [str(Path(sys.executable).with_name("holdfast")), "-c", self.host.uri, "list"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+    def memory(self, command: str) -> float:
+        """The most memory ``holdfast COMMAND`` took, in MiB (ru_maxrss of the process)."""
+        arguments = [str(Path(sys.executable).with_name("holdfast")), "-c", self.host.uri, command]
+        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as child:
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
         return usage.ru_maxrss / 1024
@@ -92,6 +94,10 @@ class Bench:
         for domain in self.bare.listAllDomains(0):
             domain.name()
             domain.state()
+
+    def _bare_audit(self) -> None:
+        for domain in self.bare.listAllDomains(0):
+            domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
 
     def _bare_show(self) -> None:
         domain = self.bare.lookupByName("domain-00000")
