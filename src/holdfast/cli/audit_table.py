@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from shutil import get_terminal_size
 
 from holdfast.operations.audit_report import DomainReport, HostReport, count_kinds
 
@@ -16,7 +16,7 @@ _KIND = 17
 
 def table(hosts: Sequence[HostReport]) -> Iterator[str]:
     """The lines of the whole table, with a summary at the end."""
-    width = min(_WIDTH, max(60, shutil.get_terminal_size((_WIDTH, 24)).columns))
+    width = min(_WIDTH, max(60, get_terminal_size((_WIDTH, 24)).columns))
     for host in hosts:
         yield from _host(host, width)
         yield ""
