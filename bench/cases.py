@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import holdfast
@@ -18,6 +18,7 @@ from holdfast_lab.daemon import Host
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+Devices = Mapping[str, Iterator[str]]
 PORTS = 16
 """Root ports of a measured domain: as many as ``holdfast create`` gives."""
 
@@ -29,20 +30,20 @@ def domain_xml(name: str, folder: Path) -> str:
 <os><type machine='q35'>hvm</type></os><features><acpi/></features>
 <devices><controller type='pci' index='0' model='pcie-root'/>{ports}
 <controller type='scsi' index='0' model='virtio-scsi'/><controller type='usb' model='none'/>
-{disk_xml(folder, "root", "vda")}{disk_xml(folder, "data", "vdb")}
+{disk_xml(folder, "root", "vda", shared=True)}{disk_xml(folder, "data", "vdb", shared=True)}
 <interface type='user'><model type='virtio'/></interface>
 <console type='pty'/><memballoon model='virtio'/></devices></domain>"""
 
 
-def disk_xml(folder: Path, image: str, target: str, bus: str = "virtio") -> str:
-    """A shared raw disk of 1 MiB."""
+def disk_xml(folder: Path, image: str, target: str, bus: str = "virtio", shared: bool = False) -> str:
+    """A raw disk of 1 MiB; a ``shared`` one may be in several domains, and its use is not looked for in all others."""
     path = folder / f"{image}.img"
     if not path.exists():
         with path.open("wb") as file:
             file.truncate(1024 * 1024)
     return (
         f"<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='{path}'/>"
-        f"<target dev='{target}' bus='{bus}'/><shareable/></disk>"
+        f"<target dev='{target}' bus='{bus}'/>{'<shareable/>' if shared else ''}</disk>"
     )
 
 
@@ -142,25 +143,32 @@ class Bench:
                     self._again(name)
 
         letters = "cdefghijklmnopqr"
-
-        disks = {
-            name: itertools.cycle([disk_xml(folder, f"{name}-{letter}", f"vd{letter}") for letter in letters])
-            for name in (ours, bare)
+        interface = "<interface type='user'><mac address='52:54:00:00:01:{:02x}'/><model type='virtio'/></interface>"
+        kinds = {
+            "disk": {
+                name: itertools.cycle([disk_xml(folder, f"{name}-{letter}", f"vd{letter}") for letter in letters])
+                for name in (ours, bare)
+            },
+            "interface": {
+                name: itertools.cycle([interface.format(number) for number in range(len(letters))])
+                for name in (ours, bare)
+            },
         }
+        for kind, devices in kinds.items():
 
-        def bare_attach() -> None:
-            domain, device = self.bare.lookupByName(bare), next(disks[bare])
-            domain.attachDeviceFlags(device, CONFIG)
-            domain.attachDeviceFlags(device, LIVE)
+            def bare_attach(devices: Devices = devices) -> None:
+                domain, device = self.bare.lookupByName(bare), next(devices[bare])
+                domain.attachDeviceFlags(device, CONFIG)
+                domain.attachDeviceFlags(device, LIVE)
 
-        def attach() -> None:
-            operations.attach_device(self.ours, ours, next(disks[ours]))
+            def attach(devices: Devices = devices) -> None:
+                operations.attach_device(self.ours, ours, next(devices[ours]))
 
-        yield Case("attach, live+config", bare_attach, attach, aim=1.3, after=fresh)
-        for name in (ours, bare):
-            self._again(name)
+            yield Case(f"attach {kind}", bare_attach, attach, aim=1.3, after=fresh)
+            for name in (ours, bare):
+                self._again(name)
 
-        scsi = disk_xml(folder, "scsi", "sda", bus="scsi")
+        scsi = disk_xml(folder, "scsi", "sda", bus="scsi", shared=True)
 
         def attach_scsi() -> None:
             for name in (ours, bare):
