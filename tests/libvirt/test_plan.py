@@ -143,6 +143,13 @@ def test_a_cpu_that_the_host_lacks_does_not_start(connection: Connection) -> Non
         domain.start(paused=True)
 
 
+def test_a_cpu_model_that_nobody_knows_does_not_start(connection: Connection) -> None:
+    domain = connection.define(with_cpu("<cpu match='exact' check='partial'><model>NoSuch</model></cpu>"))
+    assert foretold(connection) == {"blocks": ["libvirt cannot give the CPU NoSuch: Unknown CPU model NoSuch"]}
+    with pytest.raises(LibvirtRefused):
+        domain.start(paused=True)
+
+
 def test_a_cpu_that_may_lack_features_is_compared_with_what_it_got(connection: Connection) -> None:
     domain = connection.define(with_cpu("<cpu match='exact' check='none'><model>EPYC</model></cpu>"))
     assert "nothing tells whether the guest had them" in foretold(connection)["unknown"][0]

@@ -167,7 +167,9 @@ class HostOutlook:
 
     @staticmethod
     def _not_comparable(error: LibvirtRefused, cpu: Element, capabilities: Capabilities) -> Outlook:
-        if "nknown CPU" in error.message:  # "internal error: Unknown CPU model X": libvirt 9.0 has no code for it
+        if (
+            "unknown cpu" in error.message.lower()
+        ):  # libvirt 9.0 has no code of its own for it
             reason = error.message.removeprefix("internal error: ")
             return _cpu(Effect.BLOCKS, f"libvirt cannot give the CPU {model_of(cpu)}: {reason}")
         usable = capabilities.cpu_models.get(model_of(cpu))
