@@ -20,6 +20,7 @@ _OWN = re.compile(
     re.DOTALL,
 )
 _PLACEHOLDER = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
+_PLACEHOLDERS = [chr(number) for number in range(_FIRST, _LAST + 1)]
 
 
 def abstract(document: str) -> tuple[str, list[str]]:
@@ -27,20 +28,25 @@ def abstract(document: str) -> tuple[str, list[str]]:
 
     A document with more values than there are placeholders, or with such characters of its own, is its own pattern.
     """
-    values: list[str] = []
-
-    def placeholder(match: re.Match[str]) -> str:
-        values.append(match[2])
-        return match[1] + chr(min(_FIRST + len(values) - 1, _LAST))
-
     if not document.isascii() and _PLACEHOLDER.search(document):
         return document, []
-    pattern = _OWN.sub(placeholder, document)
-    return (document, []) if len(values) > _LAST - _FIRST else (pattern, values)
+    pieces = _OWN.split(document)  # what is between, what announces a value, the value; and so on
+    values = pieces[2::3]
+    if len(values) > len(_PLACEHOLDERS):
+        return document, []
+    pieces[2::3] = _PLACEHOLDERS[: len(values)]
+    return "".join(pieces), values
 
 
 def fill(text: str, values: list[str]) -> str:
     """``text`` with the values in place of their placeholders, entities resolved as a parser would have."""
     if text.isascii() or not values:
         return text
-    return _PLACEHOLDER.sub(lambda match: html.unescape(values[ord(match[0]) - _FIRST]), text)
+    if len(text) == 1:
+        return _value(text, values)
+    return _PLACEHOLDER.sub(lambda match: _value(match[0], values), text)
+
+
+def _value(placeholder: str, values: list[str]) -> str:
+    number = ord(placeholder) - _FIRST
+    return html.unescape(values[number]) if 0 <= number < len(values) else placeholder

@@ -64,5 +64,8 @@ def _log(name: str, arguments: tuple[object, ...]) -> None:
     logging = sys.modules.get("logging")
     if logging is None:  # nobody listens; importing it takes longer than libvirt needs to list domains
         return
+    logger = logging.getLogger("holdfast.libvirt")
+    if not logger.isEnabledFor(logging.DEBUG):
+        return
     short = [text.split(None, 1)[0] + " …" if (text := str(each)).startswith("<") else text for each in arguments]
-    logging.getLogger("holdfast.libvirt").debug("%s %s", name, ", ".join(short))
+    logger.debug("%s %s", name, ", ".join(short))

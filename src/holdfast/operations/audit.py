@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from holdfast.domainxml.hardware_tree import Part, hardware_tree
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.inventory import Listed, inventory
 from holdfast.operations.audit_document import Judge
 from holdfast.operations.audit_domain import judge_domain
@@ -19,6 +21,9 @@ from holdfast.operations.connect import connect
 
 THREADS = 4
 """Documents of one host are asked for so many at a time; libvirtd answers five of a client at once (9.0)."""
+
+MANY = 250
+"""From so many domains on, each thread has a connection of its own."""
 
 HOSTS = 16
 """So many hosts are looked at side by side."""
@@ -112,22 +117,38 @@ class _Audit:
     def _look_at(self, listed: list[Listed]) -> None:
         waiting, failed = iter(listed), threading.Event()
 
-        def drain() -> None:
+        def drain(own: dict[str, Domain]) -> None:
             while not (failed.is_set() or self._stop.is_set()):
                 with self._lock:
-                    domain = next(waiting, None)
-                if domain is None:
+                    entry = next(waiting, None)
+                if entry is None:
                     return
-                self._one(domain)
+                self._one(replace(entry, domain=own[entry.domain.uuid]) if entry.domain.uuid in own else entry)
                 if self._progress is not None:
                     self._progress(self._report.uri, self._report.domains, len(listed))
 
-        with ThreadPoolExecutor(THREADS) as pool:
+        with contextlib.ExitStack() as stack, ThreadPoolExecutor(THREADS) as pool:
             try:
-                for thread in as_completed([pool.submit(drain) for _ in range(THREADS)]):
-                    thread.result()
+                shares = [pool.submit(drain, own) for own in self._handles(len(listed), stack)]
+                for share in as_completed(shares):
+                    share.result()
             finally:
                 failed.set()  # or done, or Ctrl-C
+
+    def _handles(self, domains: int, stack: contextlib.ExitStack) -> Iterator[dict[str, Domain]]:
+        """What each thread asks by: UUID → domain of a connection of its own; empty where all share the one there is.
+
+        Threads on one connection wait for each other's answers in libvirt's client, which costs a third more (9.0). A
+        connection to another machine may ask for a password, so there is only one.
+        """
+        yield {}
+        for _ in range(THREADS - 1):
+            own: dict[str, Domain] = {}
+            if domains >= MANY and self._connection.is_local:
+                with contextlib.suppress(NoConnection):  # libvirtd has as many clients as it takes: share the first
+                    another = stack.enter_context(connect(self._connection.uri, self._connection.readonly))
+                    own = {domain.uuid: domain for domain in another.domains()}
+            yield own
 
     def _one(self, listed: Listed) -> None:
         domain = listed.domain

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+from typing import NamedTuple
 
 from holdfast.domainxml.disk import host_path, is_shared, source_of, stated_format
 from holdfast.domainxml.document import Element, parse
@@ -27,8 +28,7 @@ _PATTERNS = 512
 """So many patterns are kept for a host: memory does not grow with the number of domains."""
 
 
-@dataclass(frozen=True)
-class ImageUse:
+class ImageUse(NamedTuple):
     """A disk's image: ``source`` in one word, and the path where it is a file or block device of the host.
 
     ``writes`` is False where several domains may have it at once: read-only, shareable, or the base of another image.
@@ -167,20 +167,14 @@ def _filled(verdict: Verdict, values: list[str]) -> Verdict:
     """The verdict on a pattern with the values of one document."""
     if not values:
         return verdict
-    return replace(
-        verdict,
-        findings=tuple(
-            finding if finding.sentence.isascii() else Finding(finding.kind, fill(finding.sentence, values))
-            for finding in verdict.findings
-        ),
-        images=tuple(
-            ImageUse(
-                image.disk,
-                fill(image.source, values),
-                None if image.path is None else fill(image.path, values),
-                image.format,
-                image.writes,
-            )
-            for image in verdict.images
-        ),
-    )
+    findings = [
+        finding if finding.sentence.isascii() else Finding(finding.kind, fill(finding.sentence, values))
+        for finding in verdict.findings
+    ]
+    return Verdict(tuple(findings), tuple([_filled_image(image, values) for image in verdict.images]), verdict.machine)
+
+
+def _filled_image(image: ImageUse, values: list[str]) -> ImageUse:
+    source = fill(image.source, values)
+    path = source if image.path == image.source else image.path and fill(image.path, values)
+    return ImageUse(image.disk, source, path, image.format, image.writes)
