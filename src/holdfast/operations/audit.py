@@ -19,7 +19,7 @@ from holdfast.operations.audit_images import Images
 from holdfast.operations.audit_report import DomainReport, HostReport, Kind
 from holdfast.operations.connect import connect
 
-THREADS = 4
+THREADS = 3
 """Documents of one host are asked for so many at a time; libvirtd answers five of a client at once (9.0)."""
 
 MANY = 250
@@ -105,12 +105,9 @@ class _Audit:
         for name, finding in self._images.shared():
             known = self._found[name]
             self._found[name] = replace(known, findings=(*known.findings, finding))
-        order = list(Kind)
-        for name in sorted(self._found):
-            known = self._found[name]
-            if known.findings or self._hardware is not None:
-                findings = sorted(known.findings, key=lambda finding: order.index(finding.kind))
-                report.reports.append(replace(known, findings=tuple(findings)))
+        everything = self._hardware is not None
+        report.reports = [self._found[name] for name in sorted(self._found)]
+        report.reports = [_ordered(found) for found in report.reports if everything or found.findings]
         report.notes += [*sorted(self._judge.notes), *self._images.notes()]
         return report
 
@@ -123,7 +120,7 @@ class _Audit:
                     entry = next(waiting, None)
                 if entry is None:
                     return
-                self._one(replace(entry, domain=own[entry.domain.uuid]) if entry.domain.uuid in own else entry)
+                self._one(entry, own.get(entry.domain.uuid, entry.domain))
                 if self._progress is not None:
                     self._progress(self._report.uri, self._report.domains, len(listed))
 
@@ -150,10 +147,9 @@ class _Audit:
                     own = {domain.uuid: domain for domain in another.domains()}
             yield own
 
-    def _one(self, listed: Listed) -> None:
-        domain = listed.domain
+    def _one(self, listed: Listed, domain: Domain) -> None:
         try:
-            verdict, findings, document = judge_domain(self._judge, listed)
+            verdict, findings, document = judge_domain(self._judge, listed, domain)
             disguised = list(self._images.disguised(verdict.images))
             if self._hardware is not None:
                 self._hardware(self._report.uri, domain.uuid, hardware_tree(document()))
@@ -171,3 +167,13 @@ class _Audit:
             self._report.machines[verdict.machine] += 1
             self._images.add(domain.name, verdict.images)
             self._found[domain.name] = DomainReport(domain.name, domain.uuid, listed.active, verdict.machine, found)
+
+
+_ORDER = {kind: number for number, kind in enumerate(Kind)}
+
+
+def _ordered(report: DomainReport) -> DomainReport:
+    """With its findings in the order of their kinds."""
+    if len({finding.kind for finding in report.findings}) < 2:
+        return report
+    return replace(report, findings=tuple(sorted(report.findings, key=lambda finding: _ORDER[finding.kind])))

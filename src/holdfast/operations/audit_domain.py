@@ -10,7 +10,7 @@ from holdfast.domainxml.device import alias
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Releasing, facts
-from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.inventory import Listed, snapshots
 from holdfast.operations.audit_document import Judge, Verdict
 from holdfast.operations.audit_report import Finding, Kind
@@ -20,13 +20,13 @@ _CHANGES = 2
 """So many of the changes that a revert would bring are told."""
 
 
-def judge_domain(judge: Judge, listed: Listed) -> tuple[Verdict, list[Finding], Callable[[], Element]]:
+def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> tuple[Verdict, list[Finding], Callable[[], Element]]:
     """The verdict on its document, the findings about the domain itself, and the document the guest has or will have.
 
-    That document comes as a function, for most domains are judged without parsing theirs. Raises NotFound when the
-    domain has vanished, InvalidDocument. (virDomainGetXMLDesc)
+    ``domain`` may be of another connection than ``listed.domain``. The document comes as a function, for most domains
+    are judged without parsing theirs. Raises NotFound when the domain has vanished, InvalidDocument.
+    (virDomainGetXMLDesc)
     """
-    domain = listed.domain
     if not listed.active and not listed.snapshots:
         text = domain.xml(Definition.CONFIG)
         return judge.judge_text(text), [], lambda: parse(text)
