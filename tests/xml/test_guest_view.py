@@ -90,8 +90,8 @@ def test_every_path_of_the_schema_flips_the_verdict_as_its_side_says() -> None:
             continue
         sides, rest = _declared(path)
         side = sides.side_of(rest) if rest else Side.GUEST
-        # libvirt's generated aliases, live only, are no names; the number is an address in every notation.
-        values = ("ua-1", "ua-2") if rest == "alias@name" else ("1", "2")
+        # libvirt's generated aliases, live only, are no names; memory is told in MiB.
+        values = {"alias@name": ("ua-1", "ua-2"), "memory": ("1024", "2048")}.get(rest, ("1", "2"))
         changes = compare(*(_one_path(path, value) for value in values))
         kinds = {change.is_visible for change in changes}
         expected = {Side.GUEST: {True}, Side.PLACE: {True}, Side.HOST: set(), Side.MANAGEMENT: {False}}

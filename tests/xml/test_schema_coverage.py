@@ -11,6 +11,9 @@ from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Node, Side, Sides
 
 NEWER = {
+    "os/loader@format",  # libvirt 9.1
+    "os/nvram@format",
+    "os/nvram@templateFormat",  # libvirt 10.10
     "cpu/topology@clusters",  # libvirt 10.1
 }
 """Declared, though the oldest schema we test with does not have it."""

@@ -179,7 +179,7 @@ SIDES = Sides(
     "disk",
     guest=f"""
         @device=disk @type=file|block|dir|network|volume|nvme @model @sgio=filtered
-        target@bus target@tray=closed target@removable=off target@rotation_rate
+        target@bus target@removable=off target@rotation_rate
         serial wwn vendor product readonly boot@order,loadparm
         blockio@logical_block_size,physical_block_size geometry@cyls,heads,secs,trans
         driver@cache=default|none|writeback|unsafe driver@discard=ignore driver@queues,queue_size
@@ -191,6 +191,7 @@ SIDES = Sides(
         driver@name,type,io,error_policy,rerror_policy,copy_on_read,detect_zeroes,iothread,ioeventfd
         driver/metadata_cache/**
     """,
+    management="target@tray=closed",
     place="target@dev",
     identity="""
         source@file source@dev source@pool+source@volume source@protocol+source@name
@@ -199,5 +200,6 @@ SIDES = Sides(
 )
 """The image is the disk's first identity: one that was at vdb and is at vdc has moved, whatever it is called now.
 
-``driver@cache``: only "writethrough" and "directsync" hide the write cache from the guest.
+``driver@cache``: only "writethrough" and "directsync" hide the write cache from the guest. ``target@tray`` follows the
+guest, which opens and closes it itself.
 """

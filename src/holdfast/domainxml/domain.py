@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.sides import Note, Sides, View, value_at
+from holdfast.domainxml.sides import SIZES, Note, Sides, View, value_at
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """All vCPUs are online, and the balloon is empty, where nothing else is said."""
+    """All vCPUs are online, and the balloon is empty, where nothing else is said; live has whole MiB (libvirt 9.0)."""
     for document, view in ((before, one), (after, other)):
         if view.guest.get("vcpu@current") == value_at(document, "vcpu"):
             view.drop("vcpu@current")
         if view.management.get("currentMemory") == view.guest.get("memory"):
             view.management.pop("currentMemory", None)
+    if _mebibytes(before) == _mebibytes(after) is not None:
+        for view in (one, other):
+            view.guest.pop("memory", None)
     yield from ()
+
+
+def _mebibytes(document: Element) -> int | None:
+    """The memory that a guest gets: libvirt rounds up to a whole MiB when it starts."""
+    memory = document.find("memory")
+    if memory is None:
+        return None
+    amount, unit = (memory.text or "").strip(), SIZES.get(memory.get("unit", "KiB"))
+    if unit is None or not (amount.isascii() and amount.isdigit() and len(amount) < 20):
+        return None
+    return -(-int(amount) * unit // 1024**2)
 
 
 SIDES = Sides(

@@ -8,14 +8,21 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.sides import Note, Sides, View, value_at
 
 _CHOSEN_AT_START = ("@firmware", "loader", "firmware/feature", "nvram")
+_DESCRIBES_LOADER = ("@firmware", "firmware/feature")
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """With firmware='efi' libvirt 9.0 chooses the loader at each start and names it in live only."""
+    """With firmware='efi' libvirt 9.0 chooses the loader at each start and names it in live only.
+
+    libvirt 11.3 adds to a loader that is named what its descriptor says of it; the path stays what decides.
+    """
     if chooses_firmware(before) != chooses_firmware(after):
         one.drop(*_CHOSEN_AT_START)
         other.drop(*_CHOSEN_AT_START)
         yield "loader", _loader(before), _loader(after)
+    elif value_at(before, "os/loader") == value_at(after, "os/loader") is not None:
+        one.drop(*_DESCRIBES_LOADER)
+        other.drop(*_DESCRIBES_LOADER)
 
 
 def chooses_firmware(document: Element) -> bool:
@@ -37,7 +44,7 @@ SIDES = Sides(
         init initarg initdir initenv[name] inituser initgroup
     """,
     host="""
-        loader@readonly nvram nvram@template,type
+        loader@readonly,format nvram nvram@template,type,format,templateFormat
         nvram/source@type,file,dev,dir,name,namespace,path,pool,volume,mode,managed,index,protocol,query
         nvram/source@tls,tlsHostname,fdgroup,startupPolicy
         nvram/source/address@domain,bus,slot,function,multifunction

@@ -72,8 +72,8 @@ class View:
     unknown: set[str] = field(default_factory=set)
 
     def drop(self, *prefixes: str) -> None:
-        """Take out of the guest's part all paths that begin so: the other document leaves them open."""
-        for path in [path for path in self.guest if path.startswith(prefixes)]:
+        """Take out of the guest's part all known paths that begin so: the other document leaves them open."""
+        for path in [path for path in self.guest if path.startswith(prefixes) and path not in self.unknown]:
             del self.guest[path]
 
 
