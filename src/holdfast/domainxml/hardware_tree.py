@@ -59,12 +59,14 @@ def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -
 
     def build(device: Element) -> Part:
         made.add(device)
-        children = [build(child) for child in below.get(device, ()) if child not in made]
+        children = [build(child) for child in below.get(device, ()) if child not in made]  # noqa: F821 (it is there until "del build")
         return _part(device, children, free, (waits or {}).get(device))
 
     roots = [build(device) for device in below.get(None, ())]
     # Controllers that sit on each other in a circle hang on no root; libvirt has no such domain, a file may.
-    return roots + [build(device) for device in seen if device not in made]
+    tree = roots + [build(device) for device in seen if device not in made]
+    del build  # it refers to itself, and to the document, which would stay until cycles are looked for
+    return tree
 
 
 def count(parts: list[Part]) -> int:
