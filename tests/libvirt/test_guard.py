@@ -13,7 +13,9 @@ from holdfast.errors import PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.adopt_domain import adopt_domain
 from holdfast.operations.attach_device import attach_device
+from holdfast.operations.create_domain import create_domain
 from holdfast.operations.detach_device import detach_device
+from holdfast.operations.domain_spec import DomainSpec
 from holdfast.operations.power import reboot, start
 from holdfast.operations.record import record
 from tests.libvirt.commands import done, run
@@ -72,6 +74,18 @@ def test_start_records_what_an_adopted_guest_was_given(connection: Connection) -
     assert parse(started.cpu).findtext("model") == live.findtext("cpu/model")
 
 
+def test_document_of_a_created_domain_stays_the_same_to_the_byte(connection: Connection) -> None:
+    create_domain(connection, "a", DomainSpec(memory=64 << 20, graphics="none"), start=True)
+    domain = connection.find_domain("a")
+    before = domain.xml(CONFIG)
+    assert "<holdfast:started" in before
+    reboot(connection, "a", hard=True)
+    assert domain.xml(CONFIG) == before
+    domain.destroy()
+    start(connection, "a")
+    assert domain.xml(CONFIG) == before
+
+
 def test_domain_that_was_never_adopted_gets_no_record(connection: Connection) -> None:
     domain = connection.define(domain_xml())
     start(connection, "a", paused=True)
@@ -87,7 +101,7 @@ def test_another_cpu_and_firmware_than_at_the_last_start_are_reported_and_not_re
     domain.destroy()
     assert start(connection, "a", paused=True).guest_changes == ()
     domain.destroy()
-    poorer = started.cpu.replace('policy="require" name="umip"', 'policy="disable" name="umip"')
+    poorer = started.cpu.replace('name="umip" policy="require"', 'name="umip" policy="disable"')
     record(domain, Started(poorer, "0" * 64))
     changes = start(connection, "a", paused=True).guest_changes
     assert any("umip" in sentence for sentence in changes)

@@ -85,13 +85,18 @@ def fact(domain: Element, kind: type[Fact]) -> Fact | None:
 
 
 def with_fact(ours: str | None, new: Fact) -> str:
-    """Our element (None: there is none yet) with ``new`` recorded, in place of an older one of the same thing."""
+    """Our element (None: there is none yet) with ``new`` recorded, in place of an older one of the same thing.
+
+    ``ours`` itself where it says so already: then nothing needs to be written.
+    """
     root, tag = _root(ours), _tag(type(new))
-    for item in root.findall(tag):
-        if _subject(_read(type(new), item)) == _subject(new):
-            root.remove(item)
+    older = [item for item in root.findall(tag) if _subject(_read(type(new), item)) == _subject(new)]
+    if ours is not None and [_read(type(new), item) for item in older] == [new]:
+        return ours
+    for item in older:
+        root.remove(item)
     root.append(element(tag, asdict(new)))
-    return serialize(root)
+    return _text(root)
 
 
 def start_record(domain: Element, *new: AnyFact) -> None:
@@ -112,7 +117,13 @@ def without_fact(ours: str | None, old: Fact) -> str | None:
         return ours
     for item in found:
         root.remove(item)
-    return serialize(root) if len(root) or root.attrib else None
+    return _text(root) if len(root) or root.attrib else None
+
+
+def _text(root: Element) -> str:
+    """Indented as libvirt itself does from the next start on (9.0): the document stays the same to the byte."""
+    etree.indent(root, level=2)
+    return serialize(root)
 
 
 def _subject(one: AnyFact) -> object:

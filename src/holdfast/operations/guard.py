@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.change import Change, Kind, visible
-from holdfast.domainxml.document import Element, parse, serialize
+from holdfast.domainxml.document import Element, canonical, parse
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Releasing, Started, facts
 from holdfast.domainxml.outlook import Effect
@@ -73,7 +73,7 @@ def record_start(connection: Connection, domain: Domain) -> None:
     live = parse(domain.xml(Definition.LIVE))
     cpu = live.find("cpu")
     loader = (live.findtext("os/loader") or "").strip()
-    record(domain, Started("" if cpu is None else serialize(cpu), _digest(connection, loader)))
+    record(domain, Started("" if cpu is None else canonical(cpu).decode(), _digest(connection, loader)))
 
 
 def _digest(connection: Connection, loader: str) -> str:
