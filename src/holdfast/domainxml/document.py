@@ -24,7 +24,11 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     ``root`` is the element name that is expected ("domain"), None for any. Raises InvalidDocument, with the line.
     No entity is resolved and nothing is fetched.
     """
-    data = text.encode() if isinstance(text, str) else text
+    try:
+        data = text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        number = error.object.count("\n", 0, error.start) + 1
+        raise InvalidDocument(f"line {number}: {error.object[error.start]!r} is no character", line=number) from error
     if len(data) > MAX_BYTES:
         raise InvalidDocument(f"the document is larger than {MAX_BYTES // 1024 // 1024} MiB")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
@@ -33,7 +37,8 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     except etree.XMLSyntaxError as error:
         line = error.lineno or None
         where = f"line {line}: " if line else ""
-        raise InvalidDocument(f"this is not well-formed XML: {where}{error.msg}", line=line) from error
+        reason = " ".join(error.msg.split())
+        raise InvalidDocument(f"this is not well-formed XML: {where}{reason}", line=line) from error
     except ValueError as error:
         raise InvalidDocument(f"this is not XML: {error}") from error
     if element.getroottree().docinfo.doctype:

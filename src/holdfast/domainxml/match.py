@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,8 +28,9 @@ class Pair:
 def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> list[Pair]:
     """Match the devices of one kind: those of ``before`` in their order, then what only ``after`` has.
 
-    Each entry of ``sides.identity`` is tried in turn, and matches where it names exactly one device on both sides. What
-    has neither name nor place (a file may leave both open) can be any of its kind, and is the next that is left.
+    Each entry of ``sides.identity`` is tried in turn, and matches where it names exactly one device on both sides.
+    Those that no entry tells apart (a file may give two the same place) are the same in their order. What has neither name
+    nor place (a file may leave both open) can be any of its kind, and is the next that is left.
     """
     all_old, all_new = list(before), list(after)
     found: dict[Element, Pair] = {}
@@ -45,6 +47,12 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
             old, new = known[key], wanted[key]
             if old is not None and new is not None:
                 match(old, new, _other_name(sides, number, old, new))
+    alike: dict[tuple[str | None, ...], deque[Element]] = {}
+    for new in (device for device in all_new if device not in matched):
+        alike.setdefault(_names(sides, new), deque()).append(new)
+    for old in (device for device in all_old if device not in found):
+        if same := alike.get(_names(sides, old)):
+            match(old, same.popleft())
     rest = [
         [device for device in all_old if device not in found],
         [device for device in all_new if device not in matched],
@@ -57,7 +65,12 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
 
 
 def _is_anonymous(sides: Sides, device: Element) -> bool:
-    return all(identity_value(device, entry) is None for entry in sides.identities if entry not in ("only", "content"))
+    return not any(_names(sides, device))
+
+
+def _names(sides: Sides, device: Element) -> tuple[str | None, ...]:
+    """All that its identity says of a device."""
+    return tuple(identity_value(device, entry) for entry in sides.identities if entry not in ("only", "content"))
 
 
 def _by_key(sides: Sides, devices: Iterable[Element], entry: str) -> dict[str, Element | None]:

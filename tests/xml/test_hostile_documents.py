@@ -1,0 +1,216 @@
+"""Whatever a file may hold: refused or compared, in bounded time and memory, with a sentence that names the line."""
+
+from __future__ import annotations
+
+import re
+import resource
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+from tests.corpus import CORPUS
+
+from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.document import MAX_BYTES, canonical, parse, serialize
+from holdfast.domainxml.elements import DEVICES
+from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.unknown_parts import unknown_parts
+from holdfast.errors import InvalidDocument
+
+TEXTS = [sample.text for sample in CORPUS.values()]
+texts = st.sampled_from(TEXTS)
+bounded = settings(max_examples=150, deadline=None, derandomize=True)
+GOOD = TEXTS[0]
+
+
+def outcome(text: str | bytes) -> list[Change] | InvalidDocument:
+    """The changes from a good document, or the refusal. Anything else that is raised fails the test."""
+    try:
+        root = parse(text, "domain")
+    except InvalidDocument as error:
+        assert re.search(r"line \d+|larger than", str(error)), error
+        assert "\n" not in str(error)
+        return error
+    unknown_parts(root)
+    return compare(GOOD, serialize(root))
+
+
+@bounded
+@given(text=texts, where=st.floats(0, 1, exclude_max=True))
+def test_a_truncated_document_is_refused_with_its_line(text: str, where: float) -> None:
+    text = text.rstrip()
+    cut = text[: int(len(text) * where)]
+    error = outcome(cut)
+    assert isinstance(error, InvalidDocument)
+    assert error.line is not None and error.line <= cut.count("\n") + 1
+
+
+@bounded
+@given(text=texts, where=st.floats(0, 1, exclude_max=True), put=st.binary(min_size=1, max_size=4))
+def test_a_document_with_a_few_other_bytes_is_refused_or_compared(text: str, where: float, put: bytes) -> None:
+    data = text.encode()
+    place = int(len(data) * where)
+    outcome(data[:place] + put + data[place + len(put) :])
+
+
+@bounded
+@given(data=st.binary(max_size=300))
+def test_binary_is_refused(data: bytes) -> None:
+    assert isinstance(outcome(data), InvalidDocument)
+
+
+@bounded
+@given(text=st.text(max_size=200).map(lambda inside: f"<domain>{inside}</domain>"))
+def test_any_text_inside_is_refused_or_compared(text: str) -> None:
+    outcome(text)
+
+
+def test_text_that_no_file_can_hold_is_refused() -> None:
+    with pytest.raises(InvalidDocument, match="line 2"):
+        compare("<domain>\n\ud800</domain>", GOOD)
+
+
+@pytest.mark.parametrize("root", ["network", "domainsnapshot", "x:domain xmlns:x='urn:x'", "domain xmlns='urn:x'"])
+def test_another_root_is_refused_with_its_line(root: str) -> None:
+    with pytest.raises(InvalidDocument, match="line 3: expected <domain>"):
+        compare(f"<!--\n-->\n<{root}/>", GOOD)
+
+
+Part = tuple[str, dict[str, str], list["Part"]]
+names = st.sampled_from([*DEVICES, "wonder", "address", "alias", "target", "source", "driver", "model", "boot"])
+attributes = st.dictionaries(
+    st.sampled_from(["type", "name", "model", "dev", "bus", "slot", "unit", "port", "index", "order", "new"]),
+    st.sampled_from(["pci", "usb", "ua-1", "vda", "0x01", "1", "-1", "", "virtio", "none", "KiB"])
+    | st.text("aé1 ", max_size=3),
+    max_size=4,
+)
+parts: st.SearchStrategy[Part] = st.recursive(
+    st.tuples(names, attributes, st.just([])),
+    lambda inside: st.tuples(names, attributes, st.lists(inside, max_size=4)),
+    max_leaves=12,
+)
+
+
+def built(parts: list[Part], head: list[Part]) -> str:
+    """A domain of arbitrary devices and other parts."""
+    root = etree.Element("domain")
+    for part in head:
+        _build(root, part)
+    devices = etree.SubElement(root, "devices")
+    for part in parts:
+        _build(devices, part)
+    return etree.tostring(root, encoding="unicode")
+
+
+def _build(parent: etree._Element, part: Part) -> None:
+    name, given_attributes, inside = part
+    node = etree.SubElement(parent, name, given_attributes)
+    for each in inside:
+        _build(node, each)
+
+
+domains = st.builds(built, st.lists(parts, max_size=6), st.lists(parts, max_size=3))
+
+
+@bounded
+@given(one=domains | texts, other=domains | texts)
+def test_what_is_visible_one_way_is_visible_the_other_way(one: str, other: str) -> None:
+    there, back = compare(one, other), compare(other, one)
+    assert len(visible(there)) == len(visible(back))
+    assert compare(one, other) == there
+    assert all(str(change) for change in there)
+
+
+@bounded
+@given(text=domains | texts)
+def test_no_document_differs_from_itself_in_another_notation(text: str) -> None:
+    assert compare(text, serialize(parse(text)) + "\n<!-- the same -->") == []
+
+
+@bounded
+@given(data=st.data(), text=texts)
+def test_what_neither_step_shows_both_steps_do_not_show(data: st.DataObject, text: str) -> None:
+    """Invisible edits add up to an invisible edit, and a visible one stays visible whatever is invisible besides."""
+    documents = [text]
+    for _ in range(3):
+        root = parse(documents[-1])
+        nodes = [node for node in root.iter(etree.Element) if node.attrib]
+        node = data.draw(st.sampled_from(nodes))
+        name = data.draw(st.sampled_from(sorted(map(str, node.attrib))))
+        node.set(name, data.draw(st.sampled_from(["edited", "0", "77", "yes"])))
+        documents.append(serialize(root))
+    steps = [bool(visible(compare(*pair))) for pair in pairwise(documents)]
+    if sum(steps) == 0:
+        assert visible(compare(documents[0], documents[-1])) == []
+
+
+@bounded
+@given(data=st.data(), text=domains | texts)
+def test_an_edit_leaves_the_canonical_form_of_the_rest(data: st.DataObject, text: str) -> None:
+    root = parse(text)
+    nodes = list(root.iter(etree.Element))
+    number = data.draw(st.integers(0, len(nodes) - 1))
+    nodes[number].set("edited", data.draw(st.text("<&'\"é\t\n ", max_size=5)))
+    again = parse(serialize(root))
+    assert canonical(again) == canonical(root)
+    del list(again.iter(etree.Element))[number].attrib["edited"]
+    assert canonical(again) == canonical(parse(text))
+
+
+MANY = 100_000
+GIGANTIC = {
+    "disks": "many('<disk><target dev=\"d%d\"/></disk>')",
+    "devices-without-a-name": "many('<rng/>')",
+    "devices-of-one-place": 'many(\'<rng><address type="pci" bus="0x01" slot="0x00"/></rng>\')',
+    "interfaces-of-one-MAC": "many('<interface><mac address=\"52:54:00:00:00:01\"/></interface>')",
+    "aliases": "many('<sound><alias name=\"ua-%d\"/></sound>')",
+    "kinds": "many('<kind%d/>')",
+    "parts-of-one-device": "'<domain><devices><disk>' + many('<new/>', '', '') + '</disk></devices></domain>'",
+    "attributes": "'<domain ' + ' '.join(f'a{n}=\"1\"' for n in range(20000)) + '/>'",
+    "features": "'<domain><cpu>' + many('<feature name=\"f%d\"/>', '', '') + '</cpu></domain>'",
+    "a-long-text": "'<domain><title>' + 'x' * 9000000 + '</title></domain>'",
+    "a-long-number": "'<domain><memory>' + '9' * 9000000 + '</memory></domain>'",
+    "a-deep-tree": "'<domain>' + '<a>' * 100000",
+    "more-than-is-read": f"'<domain>' + ' ' * {MAX_BYTES} + '</domain>'",
+    "an-entity-bomb": """'<!DOCTYPE domain [<!ENTITY a "' + 'a' * 10000 + '">' + ''.join(
+        f'<!ENTITY {b} "{f"&{a};" * 100}">' for a, b in zip('abcd', 'bcde')) + ']><domain><name>&e;</name></domain>'""",
+}
+"""Name → an expression that makes a document, in a process of its own with a limit to its memory."""
+
+_PROGRAM = """
+import sys
+from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.unknown_parts import unknown_parts
+from holdfast.domainxml.document import parse
+from holdfast.errors import InvalidDocument
+def many(each, before="<domain><devices>", after="</devices></domain>"):
+    return before + "".join(each % n if "%d" in each else each for n in range({many})) + after
+text = {expression}
+try:
+    unknown_parts(parse(text, "domain"))
+    print(len(compare(text, text[:-1] + " >")), len(compare("<domain/>", text)))
+except InvalidDocument as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.parametrize("name", GIGANTIC)
+def test_a_gigantic_document_is_refused_or_compared_in_bounded_memory(name: str) -> None:
+    """In 1.5 GiB, which a hundred thousand devices take; the time is bounded by the test's patience only."""
+    program = _PROGRAM.format(expression=GIGANTIC[name], many=MANY)
+    limit = (1536 * 1024**2, resource.RLIM_INFINITY)
+    child = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+    )
+    assert child.stderr == "" and child.returncode == 0, child.stderr[-500:]
+    refused = name in ("a-deep-tree", "attributes", "more-than-is-read", "an-entity-bomb")
+    assert child.stdout.startswith("refused:" if refused else "0 "), child.stdout[:300]
