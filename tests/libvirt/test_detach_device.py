@@ -5,6 +5,8 @@ The guest here is firmware without a system, which never answers; QEMU itself re
 
 from __future__ import annotations
 
+import _thread
+import threading
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,19 @@ def test_new_image_is_made_for_an_attach_and_removed_when_it_fails(
     third = tmp_path / "third.qcow2"
     assert run(uri, "disk", "attach", "a", f"size=8MiB,path={third}").exit_code == 3
     assert not third.exists()
+
+
+def test_interrupted_detach_is_named_and_finished_by_repeating(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    interrupted = threading.Timer(0.5, _thread.interrupt_main)
+    interrupted.start()
+    with pytest.raises(KeyboardInterrupt):
+        detach_device(connection, "a", "vda", timeout=30)
+    assert "vda" not in places(domain, CONFIG)
+    (waiting,) = [device for device in list_devices(connection, "a") if device.waits]
+    assert waiting.waits == "detached; the guest has not released it"
+    domain.resume()
+    domain.reset()
+    assert detach_device(connection, "a", "vda", timeout=20).label == "vda"
+    assert not [device for device in list_devices(connection, "a") if device.waits]

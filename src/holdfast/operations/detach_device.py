@@ -1,14 +1,13 @@
 """Detach a device from live and config, with the guest's answer.
 
-libvirt's live detach only asks the guest and returns after five seconds whatever it answered (9.0). So the answer is
-listened for, both documents are read back, and a device that the guest has not released is recorded in our metadata:
-the next start is without it, and repeating the detach finishes it.
+libvirt can only ask the guest for a device. So the answer is listened for, both documents are read back, and a device
+that the guest has not released is recorded in our metadata: the next start is without it, and repeating the detach
+finishes it, whatever happened in between.
 """
 
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import dataclass
 
 from holdfast.domainxml.device import alias, describe, label, lookup
@@ -50,7 +49,8 @@ def detach_device(
     ``config_only`` takes it away at the next start. ``timeout`` is in seconds.
 
     Raises NotFound (4) when the domain has no such device, PartlyDone (5) when the guest does not release it in time
-    or refuses to: config is without it then, and repeating the detach finishes. (virDomainDetachDeviceFlags)
+    or refuses to: config is without it then, and repeating the detach finishes.
+    (virDomainDetachDeviceAlias for live, virDomainDetachDeviceFlags for config)
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
@@ -101,27 +101,25 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
     """Ask the guest, take the device out of config, and wait for the answer.
 
     Live comes first: where libvirt refuses it, nothing has changed. Config follows at once, because the wish is the
-    user's and does not depend on the guest.
+    user's and does not depend on the guest. The record comes before the wait, which anything may interrupt.
     """
     live, config = found.get(Definition.LIVE), found.get(Definition.CONFIG)
     if live is None:
         if config is not None:
             domain.detach(serialize(config), Definition.CONFIG)
         return
-    name = alias(live) or ""
-    with domain.device_removal(name) as removal:
-        deadline = time.monotonic() + timeout
+    entry = Releasing(str(live.tag), label(live), alias(live) or "")
+    with domain.device_removal(entry.alias) as removal:
         with contextlib.suppress(DetachPending):
-            domain.detach(serialize(live), Definition.LIVE)
+            domain.ask_release(entry.alias)
         if config is not None:
             domain.detach(serialize(config), Definition.CONFIG)
-        if _is_gone(domain, live) or removal.wait(max(0.0, deadline - time.monotonic())) == "removed":
-            forget(domain, _entry(live))
-            return
+        if not _is_gone(domain, live):
+            record(domain, entry)
+            removal.wait(timeout)
     if _is_gone(domain, live):
-        forget(domain, _entry(live))
+        forget(domain, entry)
         return
-    record(domain, _entry(live))
     why = "refused to release" if removal.outcome == "refused" else "has not released"
     paused = domain.state() == "paused"
     raise PartlyDone(
@@ -131,9 +129,5 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
 
 
 def _is_gone(domain: Domain, device: Element) -> bool:
-    """True when live no longer has ``device``: the event may have come before libvirt's call returned."""
+    """True when live no longer has ``device``: the event may have come before anyone waited for it."""
     return read(domain).find_live(device) is None
-
-
-def _entry(device: Element) -> Releasing:
-    return Releasing(str(device.tag), label(device), alias(device) or "")
