@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,21 +21,6 @@ from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain_spec import DomainSpec
 
 MIB = 1024 * 1024
-
-CARRIER = """\
-#!{python}
-import os, socket, threading
-daemon = socket.socket(socket.AF_UNIX)
-daemon.connect("{socket}")
-def outward():
-    while data := daemon.recv(65536):
-        os.write(1, data)
-    os._exit(0)
-threading.Thread(target=outward, daemon=True).start()
-while data := os.read(0, 65536):
-    daemon.sendall(data)
-"""
-"""What ssh and its helper do for a remote URI: carry bytes between libvirt's socket and its client."""
 
 
 @pytest.fixture
@@ -167,12 +151,9 @@ def test_pool_that_is_not_active_is_said(host: Connection, daemon_uri: str, tmp_
 
 
 @pytest.fixture
-def remote(host: Connection, daemon_uri: str, tmp_path: Path) -> Iterator[Connection]:
-    """The same libvirtd over a URI that names another host, as ssh would carry it."""
-    carrier = tmp_path.parent / f"{tmp_path.name}-carrier"
-    carrier.write_text(CARRIER.format(python=sys.executable, socket=daemon_uri.partition("socket=")[2]))
-    carrier.chmod(0o755)
-    with holdfast.connect(f"qemu+ext://elsewhere/system?command={carrier}") as connection:
+def remote(host: Connection, remote_uri: str) -> Iterator[Connection]:
+    """The same libvirtd over a URI that names another host."""
+    with holdfast.connect(remote_uri) as connection:
         yield connection
 
 

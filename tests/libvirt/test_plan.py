@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -249,29 +248,6 @@ def test_an_emulator_that_is_not_there_is_said(connection: Connection, tmp_path:
     emulator.unlink()
     (sentence,) = foretold(connection)["blocks"]
     assert str(emulator) in sentence
-
-
-RELAY = """#!{python}
-import os, socket, threading
-with socket.socket(socket.AF_UNIX) as libvirt:
-    libvirt.connect({socket!r})
-    def send():
-        while data := os.read(0, 65536):
-            libvirt.sendall(data)
-        libvirt.shutdown(socket.SHUT_WR)
-    threading.Thread(target=send, daemon=True).start()
-    while data := libvirt.recv(65536):
-        os.write(1, data)
-"""
-
-
-@pytest.fixture
-def remote_uri(daemon_uri: str, tmp_path: Path) -> str:
-    """A URI with a hostname, as of another machine: libvirt speaks to it through a program, as it does through ssh."""
-    relay = tmp_path / "relay"
-    relay.write_text(RELAY.format(python=sys.executable, socket=daemon_uri.partition("socket=")[2]))
-    relay.chmod(0o755)
-    return f"qemu+ext://elsewhere/system?command={relay}"
 
 
 def test_firmware_of_another_machine_is_not_guessed(connection: Connection, remote_uri: str, tmp_path: Path) -> None:
