@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,14 @@ def test_new_image_without_a_place_goes_to_the_default_pool(host: Connection, po
     assert made.images == ("default/a-vda.qcow2", "default/a-vdb.raw")
     assert paths(made) == [str(pool / "a-vda.qcow2"), str(pool / "a-vdb.raw")]
     assert paths(would) == paths(made)[:1]
+
+
+@pytest.mark.parametrize("place", ["pool", "path"])
+def test_new_qcow2_image_is_of_the_version_that_qemu_makes_today(host: Connection, pool: Path, place: str) -> None:
+    where = {"pool": "default", "volume": "new"} if place == "pool" else {"path": str(pool / "new")}
+    create(host, DiskSpec(size=MIB, **where))  # type: ignore[arg-type]
+    found = json.loads(subprocess.check_output(["qemu-img", "info", "--output=json", pool / "new"]))
+    assert found["format-specific"]["data"]["compat"] == "1.1"
 
 
 def test_volume_can_be_copied_and_overlaid(host: Connection, pool: Path) -> None:

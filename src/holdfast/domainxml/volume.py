@@ -16,7 +16,10 @@ def new_volume(
     volume.append(element("capacity", {"unit": "bytes"}, text=str(size or 0)))
     if size is None and backing is not None:
         volume.remove(volume[-1])
-    volume.append(element("target", None, element("format", {"type": format})))
+    target = element("target", None, element("format", {"type": format}))
+    if format == "qcow2":
+        target.append(element("compat", text="1.1"))  # libvirt 9.0 makes version 2 otherwise, without lazy refcounts
+    volume.append(target)
     if backing is not None:
         backing_format = backing_format or "raw"
         volume.append(
