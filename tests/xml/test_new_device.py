@@ -93,6 +93,7 @@ def test_new_interface_gets_a_mac_of_its_own() -> None:
         ("tap", "x", None),
         ("user", None, "52:54:00"),
         ("user", None, "53:54:00:00:00:01"),
+        ("user", None, "00:00:00:00:00:00"),
     ],
 )
 def test_interface_that_makes_no_sense_is_refused(kind: str, source: str | None, mac: str | None) -> None:

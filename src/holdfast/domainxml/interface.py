@@ -77,6 +77,10 @@ def checked_mac(mac: str) -> str:
         raise UsageError(f"{mac!r} is no MAC address", "six pairs of hexadecimal digits: 52:54:00:12:34:56")
     if int(address[:2], 16) & 1:
         raise UsageError(f"{mac} is a multicast address, which no interface can have", "use one of 52:54:00:…")
+    if address == "00:00:00:00:00:00":
+        raise UsageError(
+            f"{mac} stands for no address at all", "leave out mac= for a new one, or use one of 52:54:00:…"
+        )
     return address
 
 
