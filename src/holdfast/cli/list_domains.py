@@ -21,7 +21,7 @@ def list_(session: Session, running: bool, names: bool, output: str) -> None:
         print_json([{"name": domain.name, "uuid": domain.uuid, "state": domain.state} for domain in domains])
     elif names:
         click.echo("".join(f"{domain.name}\n" for domain in domains), nl=False)
-    elif domains:
-        width = max(4, *(len(domain.name) for domain in domains))
+    else:
+        width = max([4, *(len(domain.name) for domain in domains)])
         lines = [f"{'NAME':{width}}  STATE", *(f"{domain.name:{width}}  {domain.state}" for domain in domains)]
         click.echo("\n".join(lines))
