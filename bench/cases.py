@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import shutil
@@ -10,10 +11,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from lxml import etree
+
 import holdfast
 import libvirt
 from bench.measure import Case
 from holdfast import operations
+from holdfast.domainxml.guest_view import compare
 from holdfast_lab.daemon import Host
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -64,6 +68,7 @@ class Bench:
 
     def cases(self) -> Iterator[Case]:
         """All cases, each measured before the next is made. The domains are as before at the end."""
+        yield from self._comparisons()
         yield Case("list", self._bare_list, lambda: operations.list_domains(self.ours))
         audit_aim = 1.0 if self.defined >= 5000 else None
         yield Case("audit", self._bare_audit, lambda: operations.audit(self.ours), audit_aim)
@@ -90,6 +95,18 @@ class Bench:
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
         return usage.ru_maxrss / 1024
+
+    def _comparisons(self) -> Iterator[Case]:
+        """Two documents compared, beside the time lxml takes to parse both; no libvirt is asked."""
+        domain = self.bare.lookupByName("domain-00000")
+        config = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        live = domain.XMLDesc(0)
+        domain.destroy()
+        edited = config.replace("<vcpu placement='static'>1<", "<vcpu placement='static'>2<").replace("'vdb'", "'vdc'")
+        for name, other in (("compare, edited", edited), ("compare, live", live)):
+            parse = functools.partial(lambda texts: [etree.fromstring(text) for text in texts], (config, other))
+            yield Case(name, parse, functools.partial(compare, config, other), aim=4.0)
 
     def _bare_list(self) -> None:
         for domain in self.bare.listAllDomains(0):

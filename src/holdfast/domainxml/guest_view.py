@@ -6,16 +6,18 @@ This module walks; what belongs to the guest is declared in each element's own f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.change import Change, Kind
-from holdfast.domainxml.device import USER_ALIAS, describe, label, user_alias, written_alike
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.device import USER_ALIAS, as_written, describe, label, user_alias
+from holdfast.domainxml.document import Element, element, parse
 from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.match import Pair, pairs
 from holdfast.domainxml.sides import Sides, View, local_name, value_at
 
+_NOTHING = element("nothing")
 _ELSEWHERE = frozenset({"devices", "metadata", *SECTIONS})
 
 
@@ -36,13 +38,29 @@ def compare_documents(before: Element, after: Element) -> list[Change]:
 
 def compare_devices(before: Element, after: Element) -> Iterator[Change]:
     """The devices' part of :func:`compare`."""
-    for pair, sides in device_pairs(before, after):
+    old, new = (list(document.iterfind("devices/*")) for document in (before, after))
+    for pair, sides in _pairs(*_rewritten(old, new)):
         yield from _device(pair, sides)
 
 
 def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]]:
     """Every device that a guest can see, matched by identity, with the declaration of its kind."""
-    old, new = _by_tag(before.iterfind("devices/*")), _by_tag(after.iterfind("devices/*"))
+    return _pairs(before.iterfind("devices/*"), after.iterfind("devices/*"))
+
+
+def _rewritten(*documents: list[Element]) -> list[list[Element]]:
+    """The elements of each document without those that both have word for word, in whatever order."""
+    texts = [[as_written(each) for each in elements] for elements in documents]
+    counts = [Counter(each) for each in texts]
+    same = {text for text, count in counts[0].items() if counts[1][text] == count}
+    return [
+        [each for each, text in zip(elements, written, strict=True) if text not in same]
+        for elements, written in zip(documents, texts, strict=True)
+    ]
+
+
+def _pairs(before: Iterable[Element], after: Iterable[Element]) -> Iterator[tuple[Pair, Sides]]:
+    old, new = _by_tag(before), _by_tag(after)
     for tag in dict.fromkeys((*old, *new)):
         sides = DEVICES.get(tag) or Sides(tag)
         if sides.unseen == "*":
@@ -70,11 +88,11 @@ def _named_by(device: Element, entry: str) -> str:
     return name if value is None or value.lower() in name else f"{name}, {entry.replace('@', ' ')} {value}"
 
 
-def _by_tag(elements: Iterator[Element]) -> dict[str, list[Element]]:
+def _by_tag(elements: Iterable[Element]) -> dict[str, list[Element]]:
     groups: dict[str, list[Element]] = {}
-    for element in elements:
-        if isinstance(element.tag, str):
-            groups.setdefault(local_name(element.tag), []).append(element)
+    for each in elements:
+        if isinstance(each.tag, str):
+            groups.setdefault(local_name(each.tag), []).append(each)
     return groups
 
 
@@ -84,10 +102,9 @@ def _domain(before: Element, after: Element) -> Iterator[Change]:
 
 
 def _sections(before: Element, after: Element) -> Iterator[Change]:
-    nothing = parse("<nothing/>")
     for tag, sides in SECTIONS.items():
-        for pair in pairs(sides, before.iterfind(tag), after.iterfind(tag)):
-            old, new = (nothing if element is None else element for element in (pair.before, pair.after))
+        for pair in pairs(sides, *_rewritten(before.findall(tag), after.findall(tag))):
+            old, new = (_NOTHING if each is None else each for each in (pair.before, pair.after))
             yield from _differences(sides, before, after, sides.view(old), sides.view(new), tag, tag)
 
 
@@ -103,7 +120,7 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
     elif pair.other_name is not None:
         old, new = (_named_by(device, pair.other_name) for device in (before, after))
         yield Change(Kind.REPLACED, _short_name(before), where, old, new)
-    elif not written_alike(before, after):
+    else:
         if not _same_place(before, after, sides):
             yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
         one, other = sides.view(before), sides.view(after)

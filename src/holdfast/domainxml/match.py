@@ -29,8 +29,8 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
     """Match the devices of one kind: those of ``before`` in their order, then what only ``after`` has.
 
     Each entry of ``sides.identity`` is tried in turn, and matches where it names exactly one device on both sides.
-    Those that no entry tells apart (a file may give two the same place) are the same in their order. What has neither name
-    nor place (a file may leave both open) can be any of its kind, and is the next that is left.
+    Those that no entry tells apart (a file may give two the same place) are the same in their order. What has neither
+    name nor place (a file may leave both open) can be any of its kind, and is the next that is left.
     """
     all_old, all_new = list(before), list(after)
     found: dict[Element, Pair] = {}
