@@ -41,6 +41,8 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
         matched.add(new)
 
     for number, entry in enumerate(sides.identities):
+        if len(found) in (len(all_old), len(all_new)):
+            break
         known = _by_key(sides, (device for device in all_old if device not in found), entry)
         wanted = _by_key(sides, (device for device in all_new if device not in matched), entry)
         for key in known.keys() & wanted.keys():
