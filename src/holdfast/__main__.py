@@ -5,17 +5,31 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 # A command lives for a moment and makes few cycles: looking for them during the imports takes a fifth of its start.
 gc.set_threshold(100_000)
 
-from holdfast.cli.main import holdfast  # noqa: E402
+from holdfast.cli.main import INTERRUPTED, holdfast  # noqa: E402
+
+ENDED_BY: list[int] = []
+"""The signal that asks this process to end, once one has come."""
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Take back what is half made, as Ctrl-C does: a systemd stop or a closed terminal is no reason to leave it."""
+    ENDED_BY.append(number)
+    raise KeyboardInterrupt
 
 
 def main() -> NoReturn:
-    """Run the command line of this process."""
+    """Run the command line of this process; after SIGTERM or SIGHUP its exit code is 128 and the signal's number."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup(1) has it ignored
+            signal.signal(number, _end)
     try:
         holdfast.main(prog_name="holdfast")
     except SystemExit as end:
@@ -24,7 +38,8 @@ def main() -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(BrokenPipeError):
                 stream.flush()
-        os._exit(end.code if isinstance(end.code, int) else 0)
+        code = end.code if isinstance(end.code, int) else 0
+        os._exit(128 + ENDED_BY[0] if ENDED_BY and code == INTERRUPTED else code)
 
 
 if __name__ == "__main__":

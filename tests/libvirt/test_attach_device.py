@@ -5,14 +5,16 @@ Each case has the stock call beside it, which diverges or leaves something behin
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+import holdfast
 from holdfast.domainxml.document import parse, same
-from holdfast.errors import Failed, HoldfastError, InvalidDocument, NotFound, Refused
+from holdfast.errors import Failed, HoldfastError, InvalidDocument, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -261,8 +263,6 @@ def test_qcow2_behind_raw_is_refused(connection: Connection, tmp_path: Path) -> 
 
 
 def test_read_only_connection_is_refused_in_one_sentence(uri: str, connection: Connection, tmp_path: Path) -> None:
-    import holdfast
-
     running(connection)
     with holdfast.connect(uri, readonly=True) as readonly, pytest.raises(HoldfastError) as raised:
         attach_device(readonly, "a", disk_xml(tmp_path, "one"))
@@ -327,3 +327,60 @@ def test_attach_interrupted_before_live_is_shown_and_finished_by_repeating(
     attached = attach_device(connection, "a", disk_xml(tmp_path, "one"))
     assert f"pci {place(domain, 'vda')}" == attached.address
     assert not [device for device in list_devices(connection, "a") if device.waits]
+
+
+def test_somebody_elses_change_in_the_same_moment_is_said(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running(connection)
+    real = Domain.attach
+    other = disk_xml(tmp_path, "other", "vdz")
+
+    def crowded(self: Domain, device: str, definition: Definition) -> None:
+        real(self, device, definition)
+        if definition is LIVE:
+            real(self, other, CONFIG)
+
+    monkeypatch.setattr(Domain, "attach", crowded)
+    with pytest.raises(PartlyDone, match="config changed elsewhere too: disk vdz"):
+        attach_device(connection, "a", disk_xml(tmp_path, "one"))
+
+
+def test_two_addresses_for_one_device_are_said(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running(connection)
+    real = Domain.attach
+
+    def elsewhere(self: Domain, device: str, definition: Definition) -> None:
+        if definition is LIVE:
+            device = re.sub("bus=['\"]0x02['\"]", "bus='0x06'", device)
+        real(self, device, definition)
+
+    monkeypatch.setattr(Domain, "attach", elsewhere)
+    with pytest.raises(PartlyDone, match=r"is attached at pci 0000:06:00.0 in live, pci 0000:02:00.0 in config"):
+        attach_device(connection, "a", disk_xml(tmp_path, "one"))
+
+
+def test_guest_without_acpi_has_no_hotplug_slots_on_i440fx(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml(machine="pc").replace("<acpi/>", ""))
+    domain.start(paused=True)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    with pytest.raises(NoFreePlace, match="live has 0"):
+        attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+
+
+def test_managed_save_image_that_would_win_is_said(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    domain._handle.managedSave(0)
+    (note,) = attach_device(connection, "a", disk_xml(tmp_path, "one")).notes
+    assert "without this change" in note
+
+
+def test_unknown_network_is_not_found(daemon_uri: str) -> None:
+    with holdfast.connect(daemon_uri) as connection:
+        domain = connection.define(domain_xml("net"))
+        with pytest.raises(NotFound, match="nosuch"):
+            attach_device(connection, "net", "<interface type='network'><source network='nosuch'/></interface>")
+        domain.undefine()

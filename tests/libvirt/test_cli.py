@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from holdfast import connect
 from holdfast.cli.main import COMMANDS, holdfast
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
 
 ALL = [command for section in COMMANDS.values() for command in section]
 
@@ -186,3 +187,25 @@ def test_device_names_of_the_domain_are_completed(daemon_uri: str, tmp_path: Pat
             assert complete(line.replace(" a ", " nosuch ")).stdout == "\n"
         finally:
             domain.undefine()
+
+
+def test_sigterm_ends_a_command_in_good_order(daemon_uri: str) -> None:
+    with connect(daemon_uri) as connection:
+        domain = connection.define(domain_xml("deaf"))
+        domain.start()
+        command = [sys.executable, "-m", "holdfast", "-c", daemon_uri, "shutdown", "deaf", "--timeout", "60"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            time.sleep(2)
+            process.terminate()
+            _, said = process.communicate(timeout=20)
+        assert process.returncode == 143
+        assert "interrupted" in said
+        domain.destroy()
+        domain.undefine()
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_time_to_wait_that_is_none_is_a_usage_error(uri: str, connection: Connection, seconds: str) -> None:
+    running(connection)
+    assert run(uri, "shutdown", "a", "--timeout", seconds).exit_code == 2
+    assert run(uri, "disk", "detach", "a", "vda", "--timeout", seconds).exit_code == 2

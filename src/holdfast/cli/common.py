@@ -41,6 +41,20 @@ class Session:
             self._connection.close()
 
 
+class Seconds(click.FloatRange):
+    """A time to wait: 0 to a week. NaN passes every comparison, so click's own range lets it through."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=7 * 24 * 3600)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number of seconds; fails with click's own usage error."""
+        seconds = float(super().convert(value, param, ctx))
+        if seconds != seconds:
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
+
 pass_session = click.make_pass_decorator(Session)
 
 domain_argument = click.argument("name", metavar="NAME", shell_complete=complete_domains)

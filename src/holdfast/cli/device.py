@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.common import (
+    Seconds,
+    Session,
+    domain_argument,
+    dry_run_option,
+    output_option,
+    pass_session,
+    print_json,
+)
 from holdfast.cli.completion import complete_devices
 from holdfast.cli.table import columns
 
@@ -22,7 +30,7 @@ trust_format_option = click.option(
 )
 timeout_option = click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=20,
     show_default=True,
     metavar="SECONDS",
@@ -48,7 +56,8 @@ def attach(
 ) -> None:
     """Attach the device element in FILE.xml ("-": standard input), in live and config at one address.
 
-    Where an attach stopped between config and live, repeating it finishes it.
+    Where an attach stopped between config and live, repeating it finishes it, if the element has an alias, a MAC
+    address or an image by which it is known again.
     """
     from holdfast import operations
     from holdfast.hostfiles.document_file import read_document
@@ -114,6 +123,7 @@ def report_attached(attached: Attached, output: str, dry_run: bool) -> None:
         click.echo(f"attached {attached.label}{place}, in {where}")
         for controller in attached.brought:
             click.echo(f"with it came {controller}")
+    _note(attached.notes, output)
 
 
 def report_detached(detached: Detached, output: str, dry_run: bool) -> None:
@@ -127,6 +137,12 @@ def report_detached(detached: Detached, output: str, dry_run: bool) -> None:
         click.echo(f"detached {detached.label} from {where}")
     else:
         click.echo(f"{detached.label} was detached before, and the guest has released it")
+    _note(detached.notes, output)
+
+
+def _note(notes: tuple[str, ...], output: str) -> None:
+    for note in notes if output == "table" else ():
+        click.echo(f"note: {note}")
 
 
 def report_devices(devices: list[Device], output: str, fields: list[str]) -> None:

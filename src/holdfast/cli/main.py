@@ -57,6 +57,10 @@ The command object has the command's name, with a "_" behind it where that is a 
 _MODULES = {command: module for section in COMMANDS.values() for command, module in section.items()}
 
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
 class HoldfastGroup(click.Group):
     """Imports a command when it is called (``holdfast list`` must not pay for lxml or rich) and reports every error."""
 
@@ -101,7 +105,8 @@ class HoldfastGroup(click.Group):
         except HoldfastError as error:
             code = _report(error)
         except (click.Abort, KeyboardInterrupt):
-            code = 130
+            click.echo("interrupted; 'holdfast show NAME' says how a domain stands", err=True)
+            code = INTERRUPTED
         except BrokenPipeError:
             code = _without_reader()
         except Exception as error:  # noqa: BLE001 - a defect of ours: said in one sentence, in full with -v

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import (
+    Seconds,
     Session,
     accept_option,
     domain_argument,
@@ -43,7 +44,7 @@ def start(session: Session, name: str, paused: bool, dry_run: bool, output: str)
 @domain_argument
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=60,
     show_default=True,
     metavar="SECONDS",

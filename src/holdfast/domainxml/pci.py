@@ -28,7 +28,8 @@ def taken(domain: Element) -> set[PciAddress]:
 def hotplug_places(domain: Element) -> list[PciAddress]:
     """Where a PCI device can be attached while the guest runs, lowest first.
 
-    pcie-root itself, expander buses and ports with ``hotplug='off'`` offer none.
+    pcie-root itself, expander buses and ports with ``hotplug='off'`` offer none, and neither do the conventional buses
+    of an x86 guest without ACPI, which QEMU gives it new devices by.
     """
     occupied = {(address.bus, address.slot) for address in taken(domain)}
     return [PciAddress(0, bus, slot, 0) for bus, slot in _slots(domain) if (bus, slot) not in occupied]
@@ -41,6 +42,9 @@ def slot_count(domain: Element) -> int:
 
 def _slots(domain: Element) -> list[tuple[int, int]]:
     slots: list[tuple[int, int]] = []
+    has_acpi = domain.find("features/acpi") is not None
+    kind = domain.find("os/type")
+    is_x86 = kind is not None and kind.get("arch") in ("x86_64", "i686")
     for controller in pci_controllers(domain):
         target = controller.find("target")
         if target is not None and target.get("hotplug") == "off":
@@ -48,7 +52,7 @@ def _slots(domain: Element) -> list[tuple[int, int]]:
         bus, model = int(controller.get("index", "0")), controller.get("model")
         if model in _ONE_SLOT:
             slots.append((bus, 0))
-        elif model in _CONVENTIONAL:
+        elif model in _CONVENTIONAL and (has_acpi or not is_x86):
             slots.extend((bus, slot) for slot in range(_CONVENTIONAL[model], 32))
     return sorted(slots)
 

@@ -102,7 +102,7 @@ def resumes(request: Element, device: Element) -> bool:
 
 
 def _identified(request: Element) -> bool:
-    """True when the request names one device and no other: an interface on a network could be the second one there."""
+    """True when the request names one device: an interface without a MAC could as well be a second one."""
     return bool(user_alias(request) or _mac(request) or (request.tag == "disk" and source_of(request)))
 
 

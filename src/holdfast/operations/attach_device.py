@@ -20,7 +20,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_source import check_source
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import Documents, read, saved_memory
 
 
 class NoFreePlace(Refused):
@@ -32,6 +32,7 @@ class Attached:
     """What an attach did. ``device`` is the element as libvirt now describes it; ``address`` names its place.
 
     ``definitions`` says which documents have it; ``brought`` are the controllers that libvirt added to config for it.
+    ``notes`` are sentences on what else is worth knowing.
     """
 
     device: str
@@ -39,6 +40,7 @@ class Attached:
     address: str | None
     definitions: tuple[Definition, ...]
     brought: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def attach_device(
@@ -54,7 +56,8 @@ def attach_device(
 
     What is missing in the element and would be made up twice is given once: alias, MAC address, disk target, serial.
     ``config_only`` waits for the next start. ``trust_format`` takes an image's stated format against its header.
-    Repeating an attach that stopped between config and live finishes it.
+    Repeating an attach that stopped between config and live finishes it, if the request names its device: by the
+    image, the MAC address or the alias. Else the device that waits is shown, and can be attached by its MAC or alias.
 
     Raises Refused (3) when target, MAC, alias or address is taken or no place is free, NotFound (4) for the domain or
     an image, Failed (1) when libvirt or QEMU refuse; config is then as it was. (virDomainAttachDeviceFlags)
@@ -74,11 +77,14 @@ def attach_device(
         if Definition.LIVE in targets and pci.is_endpoint(request if controller is None else controller):
             _refuse_without_place(before)
         check_source(connection, domain.uuid, request, trust_format=trust_format)
+        _check_network(connection, request)
         if dry_run:
-            return _result(request, targets)
-        if controller is None:
-            return _attach(domain, before, request, targets)
-        return _attach_with_controller(domain, before, controller, request, targets)
+            attached = _result(request, targets)
+        elif controller is None:
+            attached = _attach(domain, before, request, targets)
+        else:
+            attached = _attach_with_controller(domain, before, controller, request, targets)
+        return replace(attached, notes=saved_memory(domain, before))
 
 
 def _definitions(domain: Domain, before: Documents, config_only: bool) -> tuple[Definition, ...]:
@@ -87,6 +93,13 @@ def _definitions(domain: Domain, before: Documents, config_only: bool) -> tuple[
     if before.config is None:
         raise Refused(f"the domain {domain.name!r} is transient: it has no config document", "leave out --config")
     return (Definition.CONFIG,)
+
+
+def _check_network(connection: Connection, device: Element) -> None:
+    """Raise NotFound for an interface on a network that this libvirt does not have."""
+    source = device.find("source") if device.tag == "interface" and device.get("type") == "network" else None
+    if source is not None:
+        connection.check_network(source.get("network", ""))
 
 
 def _waiting_for_live(request: Element, before: Documents) -> Element | None:
@@ -155,7 +168,8 @@ def _attach(domain: Domain, before: Documents, request: Element, targets: tuple[
         domain.attach(serialize(placed), Definition.LIVE)
     except HoldfastError as error:
         _undo_config(domain, before, placed)
-        raise Failed(f"the running domain does not take {describe(placed)}: {error.message}", error.hint) from error
+        hint = error.hint or "if it can only be there from the start: attach it with --config"
+        raise Failed(f"the running domain does not take {describe(placed)}: {error.message}", hint) from error
     return _confirm(domain, before, placed)
 
 
@@ -166,9 +180,10 @@ def _attach_to_config(domain: Domain, before: Documents, request: Element) -> El
         _refuse_without_place(before)
         placed = _try_config(domain, before, with_address(request, _free_places(before)[0].to_element()))
     if placed is None:
+        given = address_of(request) is not None
         raise Refused(
             f"live does not have the place, or the controller, that config gives to {describe(request)}",
-            "attach it for the next start with --config",
+            "leave out the address" if given else "attach it for the next start with --config",
         )
     return placed
 

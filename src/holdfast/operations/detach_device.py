@@ -7,17 +7,16 @@ finishes it, whatever happened in between.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 
 from holdfast.domainxml.device import alias, describe, label, lookup
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.metadata import Releasing, facts
-from holdfast.errors import DetachPending, HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import Documents, read, saved_memory
 from holdfast.operations.record import forget, record
 
 RELEASE_TIMEOUT = 20.0
@@ -26,11 +25,12 @@ RELEASE_TIMEOUT = 20.0
 
 @dataclass(frozen=True)
 class Detached:
-    """What a detach did: the element that went, its label, and the documents it went from."""
+    """What a detach did: the element that went, its label, the documents it went from, and what is worth knowing."""
 
     device: str
     label: str
     definitions: tuple[Definition, ...]
+    notes: tuple[str, ...] = ()
 
 
 def detach_device(
@@ -69,8 +69,10 @@ def detach_device(
             forget(domain, released)
         if not dry_run and found:
             _detach(domain, found, timeout)
+        notes = saved_memory(domain, before)
     gone = next(iter(found.values()), None)
-    return Detached("" if gone is None else serialize(gone), device if gone is None else label(gone), tuple(found))
+    name = device if gone is None else label(gone)
+    return Detached("" if gone is None else serialize(gone), name, tuple(found), notes)
 
 
 def _released(before: Documents, device: str, tag: str | None) -> Releasing | None:
@@ -110,8 +112,12 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
         return
     entry = Releasing(str(live.tag), label(live), alias(live) or "")
     with domain.device_removal(entry.alias) as removal:
-        with contextlib.suppress(DetachPending):
+        try:
             domain.ask_release(entry.alias)
+        except LibvirtRefused as error:
+            # The guest may have answered an earlier request in this very moment, or not yet.
+            if not isinstance(error, DetachPending) and not _is_gone(domain, live):
+                raise
         if config is not None:
             domain.detach(serialize(config), Definition.CONFIG)
         if not _is_gone(domain, live):

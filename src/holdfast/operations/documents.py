@@ -61,3 +61,10 @@ def read(domain: Domain) -> Documents:
     if live.get("id") is None:  # only a running domain has one, and a shut-off one is always persistent
         return Documents(None, parse(domain.xml(Definition.CONFIG)))
     return Documents(live, parse(domain.xml(Definition.CONFIG)) if domain.is_persistent() else None)
+
+
+def saved_memory(domain: Domain, documents: Documents) -> tuple[str, ...]:
+    """What must be said with a change of config while a managed-save image waits; nothing where there is none."""
+    if documents.live is not None or not domain.has_managed_save():
+        return ()
+    return ("the next start continues from the managed-save image, without this change; it comes with the one after",)
