@@ -46,7 +46,8 @@ class Tier:
             die_with_us = ["setpriv", "--pdeathsig", "TERM"]
             return [*die_with_us, sys.executable, "-m", "holdfast_lab.enclosure", *pytest, *options]
         # Root's caches would lie in the user's tree.
-        sudo = ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1", f"CI={os.environ.get('CI', '')}"]
+        passed = [f"{name}={os.environ.get(name, '')}" for name in ("CI", "HOLDFAST_WHOLE_CORPUS")]
+        sudo = ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1", *passed]
         return [*sudo, sys.executable, "-m", "holdfast_lab.enclosure", *pytest, "-p", "no:cacheprovider", *options]
 
 

@@ -20,7 +20,7 @@ def _files() -> dict[str, Sample]:
     samples = {}
     for file in sorted(_FILES.glob("*.xml")):
         text = file.read_text()
-        samples[file.stem] = Sample(file.stem, text, needs="/dev/vhost-vsock" if "<vsock" in text else "")
+        samples[file.stem] = Sample(file.stem, text, needs="/dev/vhost-vsock" if "<vsock" in text else "", is_file=True)
     return samples
 
 

@@ -15,12 +15,16 @@ IMAGES = ("data.img", "more.img", "stick.img", "cd.iso", "floppy.img", "nvdimm.i
 
 @dataclass(frozen=True)
 class Sample:
-    """One domain. ``needs`` says what a host must have to start it: a file, or in words what no test host has."""
+    """One domain. ``needs`` says what a host must have to start it: a file, or in words what no test host has.
+
+    ``is_file`` is true for a whole domain from a file.
+    """
 
     name: str
     text: str
     arch: str = "x86_64"
     needs: str = ""
+    is_file: bool = False
 
     def document(self, folder: Path | str = "/nowhere") -> str:
         """The document, with its images in ``folder``."""
