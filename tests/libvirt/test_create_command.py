@@ -26,6 +26,8 @@ def run(uri: str, *arguments: str) -> Result:
 BAD = {
     "name-taken": (["taken", "--memory", "64MiB", "--disk", "NEW"], 3, "there is a domain 'taken' already"),
     "name": (["a/b", "--memory", "64MiB", "--disk", "NEW"], 2, "cannot be the name of a domain"),
+    "name-of-a-document": (["a@live", "--memory", "64MiB", "--disk", "NEW"], 2, "the live document of 'a'"),
+    "name-in-xml": (["a@config", "--from-xml", "HERE/empty.xml"], 2, "the config document of 'a'"),
     "no-memory": (["a", "--disk", "NEW"], 2, "needs --memory"),
     "memory": (["a", "--memory", "2", "--disk", "NEW"], 2, "is no size"),
     "vcpus": (["a", "--memory", "64MiB", "--vcpus", "9999", "--disk", "NEW"], 1, "at most 288 vCPUs"),

@@ -54,6 +54,15 @@ def test_a_plain_name_is_the_live_document_while_the_domain_runs(connection: Con
     assert run(uri, "diff", "a", "a@config").exit_code == 0
 
 
+def test_a_domain_named_like_a_document_is_found_by_its_name(connection: Connection, uri: str) -> None:
+    connection.define(domain_xml("a@live", machine="pc"))
+    a = connection.define(domain_xml("a"))
+    a.start(paused=True)
+    assert run(uri, "diff", "a@live", "a@live@config").exit_code == 0
+    assert run(uri, "diff", "a@live", "a").exit_code == 3
+    assert run(uri, "diff", f"{a.uuid}@live", "a").exit_code == 0
+
+
 def test_a_file_is_compared_with_a_domain(connection: Connection, uri: str, tmp_path: Path) -> None:
     domain = connection.define(domain_xml())
     file = tmp_path / "saved.xml"

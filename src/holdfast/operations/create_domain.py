@@ -179,6 +179,12 @@ def _normalise_uuid(domain: Element) -> None:
 def _check_name(connection: Connection, name: str, dry_run: bool) -> None:
     if not name or name != name.strip() or "/" in name or not name.isprintable() or name in (".", ".."):
         raise UsageError(f"{name!r} cannot be the name of a domain", "letters, digits, dots and dashes are always good")
+    if name.endswith(("@live", "@config")):
+        stem, _, which = name.rpartition("@")
+        raise UsageError(
+            f"{name!r} cannot be the name of a domain: it means the {which} document of {stem!r}",
+            "letters, digits, dots and dashes are always good",
+        )
     if connection.readonly and not dry_run:
         raise Failed("a read-only connection cannot create a domain", "connect without --readonly")
     _refuse_taken(connection, name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from holdfast.domainxml.change import Change
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.guest_view import compare_documents
-from holdfast.errors import Failed, InvalidDocument, UsageError
+from holdfast.errors import Failed, InvalidDocument, NotFound, UsageError
 from holdfast.hostfiles.document_file import read_document
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain import Definition, Domain
 
 
 def is_file(name: str) -> bool:
@@ -23,7 +23,8 @@ def diff(connection: Connection | None, before: str, after: str) -> list[Change]
     """The changes that lead from ``before`` to ``after``; cosmetic ones, which no guest sees, are among them.
 
     Each side is a domain ("NAME@live"; "NAME@config", what the next start uses; "NAME", its live document while it
-    runs and config otherwise) or an XML file ("-" for standard input, see :func:`is_file`). ``connection`` may be None
+    runs and config otherwise) or an XML file ("-" for standard input, see :func:`is_file`). Where a domain is itself
+    named "x@live", that is what it means; "UUID@live" is the document of the other. ``connection`` may be None
     when both are files. Raises NotFound, InvalidDocument, UsageError, and Failed for a document a domain does not have.
     """
     if before == after == "-":
@@ -45,13 +46,19 @@ def _read(connection: Connection | None, name: str) -> Element:
 
 
 def _domain_document(connection: Connection, name: str) -> str:
-    stem, _, which = name.rpartition("@")
-    if not stem or which not in ("live", "config"):
+    try:
         domain = connection.find_domain(name)
-        return domain.xml(Definition.LIVE if domain.is_active() else Definition.CONFIG)
-    domain = connection.find_domain(stem)
-    if which == "live" and not domain.is_active():
+    except NotFound:
+        stem, _, which = name.rpartition("@")
+        if not stem or which not in ("live", "config"):
+            raise
+        return _stated_document(connection.find_domain(stem), stem, Definition(which))
+    return domain.xml(Definition.LIVE if domain.is_active() else Definition.CONFIG)
+
+
+def _stated_document(domain: Domain, stem: str, which: Definition) -> str:
+    if which is Definition.LIVE and not domain.is_active():
         raise Failed(f"the domain {domain.name!r} is not running, so it has no live document", f"try {stem}@config")
-    if which == "config" and not domain.is_persistent():
+    if which is Definition.CONFIG and not domain.is_persistent():
         raise Failed(f"the domain {domain.name!r} is transient, so it has no config document", f"try {stem}@live")
-    return domain.xml(Definition(which))
+    return domain.xml(which)
