@@ -71,9 +71,20 @@ def test_interface_is_read(text: str, expected: InterfaceSpec) -> None:
     assert parse_interface(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "model=virtio", "network", "network=a,bridge=b", "user=1", "user,user"])
-def test_interface_that_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter):
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is nothing that can be said of an interface"),
+        ("model=virtio", "does not say what the interface is on"),
+        ("network", "network needs a value"),
+        ("network=a,bridge=b", "on one thing only, not on network and bridge both"),
+        ("user,bridge=br9", "on one thing only, not on user and bridge both"),
+        ("user=1", "user takes no value"),
+        ("user,user", "is given twice"),
+    ],
+)
+def test_interface_that_makes_no_sense_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(click.BadParameter, match=sentence):
         parse_interface(text)
 
 

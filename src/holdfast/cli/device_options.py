@@ -67,7 +67,7 @@ def parse_disk(text: str) -> DiskSpec:
         elif key in _DISK_WORDS and value:
             fields[key.replace("-", "_")] = value
         else:
-            raise _unknown("disk", key, value, (*_DISK_WORDS, "size"), _DISK_FLAGS)
+            raise _unknown("a disk", key, value, (*_DISK_WORDS, "size"), _DISK_FLAGS)
     if "/" in fields.get("volume", "") and "pool" not in fields:
         fields["pool"], _, fields["volume"] = fields["volume"].partition("/")
     return DiskSpec(**fields)
@@ -77,14 +77,16 @@ def parse_interface(text: str) -> InterfaceSpec:
     """Read the value of ``--interface``. Raises click.BadParameter."""
     fields: dict[str, str] = {}
     for key, value in split(text):
-        if key == "user" and value is None and "kind" not in fields:
+        if key in ("network", "bridge", "user") and "kind" in fields:
+            raise click.BadParameter(f"an interface is on one thing only, not on {fields['kind']} and {key} both")
+        if key == "user" and value is None:
             fields["kind"] = key
-        elif key in ("network", "bridge") and value and "kind" not in fields:
+        elif key in ("network", "bridge") and value:
             fields["kind"], fields["source"] = key, value
         elif key in ("model", "mac") and value:
             fields[key] = value
         else:
-            raise _unknown("interface", key, value, ("network", "bridge", "model", "mac"), ("user",))
+            raise _unknown("an interface", key, value, ("network", "bridge", "model", "mac"), ("user",))
     if "kind" not in fields:
         raise click.BadParameter(f"{text!r} does not say what the interface is on: network=NAME, bridge=NAME or user")
     return InterfaceSpec(**fields)
@@ -98,4 +100,4 @@ def _unknown(
     if key in flags and value is not None:
         return click.BadParameter(f"{key} takes no value")
     known = ", ".join(sorted((*words, *flags)))
-    return click.BadParameter(f"{key!r} is nothing that can be said of a {what}: {known}")
+    return click.BadParameter(f"{key!r} is nothing that can be said of {what}: {known}")
