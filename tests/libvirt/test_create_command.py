@@ -26,6 +26,7 @@ def run(uri: str, *arguments: str) -> Result:
 BAD = {
     "name-taken": (["taken", "--memory", "64MiB", "--disk", "NEW"], 3, "there is a domain 'taken' already"),
     "name": (["a/b", "--memory", "64MiB", "--disk", "NEW"], 2, "cannot be the name of a domain"),
+    "name-too-long": (["a" * 241, "--memory", "64MiB", "--disk", "NEW"], 2, "too long for a domain: 241 bytes"),
     "name-of-a-document": (["a@live", "--memory", "64MiB", "--disk", "NEW"], 2, "the live document of 'a'"),
     "name-in-xml": (["a@config", "--from-xml", "HERE/empty.xml"], 2, "the config document of 'a'"),
     "no-memory": (["a", "--disk", "NEW"], 2, "needs --memory"),
@@ -56,7 +57,27 @@ BAD = {
         3,
         "cannot be made smaller",
     ),
-    "too-large": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=900000TiB,path=HERE/l"], 1, "qemu-img"),
+    "too-large": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=99999TiB,path=HERE/l"], 2, "for qcow2"),
+    "too-large-here": (
+        ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=900000TiB,format=raw,path=HERE/l"],
+        1,
+        "too large for file format 'raw'",
+    ),
+    "file-name": (
+        ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", f"size=1MiB,path=HERE/{'n' * 256}"],
+        2,
+        "is too long: 256 bytes",
+    ),
+    "proc": (
+        ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB,path=/proc/x.raw"],
+        1,
+        "no file can be made in /proc",
+    ),
+    "folder": (
+        ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE,format=raw"],
+        1,
+        "path= takes an image",
+    ),
     "control": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB,path=HERE/\x01"], 2, "no document"),
     "cpu": (["a", "--memory", "64MiB", "--disk", "NEW", "--cpu", "pentium9"], 2, "knows no CPU model"),
     "passthrough": (["a", "--memory", "64MiB", "--disk", "NEW", "--cpu", "host-passthrough"], 1, "not possible here"),

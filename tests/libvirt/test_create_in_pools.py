@@ -15,7 +15,7 @@ import libvirt
 from holdfast import operations
 from holdfast.domainxml.disk import host_path
 from holdfast.domainxml.document import parse
-from holdfast.errors import Failed, LibvirtRefused, NotFound, Refused
+from holdfast.errors import Failed, LibvirtRefused, NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.create_domain import Created
 from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
@@ -70,6 +70,29 @@ def test_new_qcow2_image_is_of_the_version_that_qemu_makes_today(host: Connectio
     create(host, DiskSpec(size=MIB, **where))  # type: ignore[arg-type]
     found = json.loads(subprocess.check_output(["qemu-img", "info", "--output=json", pool / "new"]))
     assert found["format-specific"]["data"]["compat"] == "1.1"
+
+
+def test_longest_name_has_room_for_all_its_files(host: Connection, pool: Path) -> None:
+    name = "n" * 240
+    spec = DomainSpec(memory=64 * MIB, disks=(DiskSpec(size=MIB),), firmware="uefi")
+    made = operations.create_domain(host, name, spec, start=True)
+    assert made.images == (f"default/{name}-vda.qcow2",)
+
+
+@pytest.mark.parametrize(
+    ("disk", "sentence"),
+    [
+        (DiskSpec(size=99999 << 40), "too large for qcow2"),
+        (DiskSpec(size=MIB, pool="default", volume="n" * 256), "is too long: 256 bytes"),
+    ],
+)
+def test_volume_that_no_pool_can_have_is_refused_before_it_is_made(
+    host: Connection, pool: Path, disk: DiskSpec, sentence: str
+) -> None:
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match=sentence):
+            create(host, disk, dry_run=dry_run)
+    assert not list(pool.iterdir())
 
 
 def test_volume_can_be_copied_and_overlaid(host: Connection, pool: Path) -> None:

@@ -120,7 +120,10 @@ def read_header(path: str, size: int = HEADER_BYTES) -> bytes:
     try:
         mode = os.fstat(descriptor).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-            raise Failed(f"{path} is neither a file nor a block device")
+            raise Failed(
+                f"{path} is neither a file nor a block device",
+                "path= takes an image: /folder/name.qcow2, or a volume such as /dev/group/name",
+            )
         return os.read(descriptor, size)
     except OSError as error:
         raise Failed(f"cannot read the image {path}: {error.strerror}") from error

@@ -7,7 +7,27 @@ import os
 import subprocess
 from pathlib import Path
 
-from holdfast.errors import Failed, NotFound, Refused
+from holdfast.errors import Failed, NotFound, Refused, UsageError
+
+LARGEST = {"qcow2": 1 << 51, "qed": 1 << 46, "vdi": 0x1FFFFF8000000, "vhdx": 1 << 46, "vpc": 2040 << 30}
+"""Bytes that the largest image of a format can have, with the cluster sizes that qemu-img chooses (7.2)."""
+
+_NAME_BYTES = 255
+"""What the name of a file can have on Linux (limits.h, NAME_MAX)."""
+
+
+def check_size(format: str, size: int) -> None:
+    """Raise UsageError when an image of ``format`` cannot be ``size`` bytes large."""
+    largest = LARGEST.get(format)
+    if largest is not None and size > largest:
+        raise UsageError(f"{size} bytes are too large for {format}: the largest has {largest} bytes")
+
+
+def check_file_name(name: str) -> None:
+    """Raise UsageError when no file can have this name, because it is too long."""
+    size = len(os.fsencode(name))
+    if size > _NAME_BYTES:
+        raise UsageError(f"the file name {name[:20]}… is too long: {size} bytes, and {_NAME_BYTES} are possible")
 
 
 def reserve(path: str) -> None:
@@ -20,14 +40,21 @@ def reserve(path: str) -> None:
     except FileExistsError as error:
         raise Refused(f"{path} exists already", "choose another path, or remove it first") from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"there is no folder {Path(path).parent}") from error
+        folder = Path(path).parent
+        if folder.is_dir():  # /proc and its like answer so
+            raise Failed(f"cannot create {path}: no file can be made in {folder}", "choose another folder") from error
+        raise NotFound(f"there is no folder {folder}") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Failed(f"cannot create {path}: {reason}") from error
 
 
 def refuse_existing(path: str) -> None:
-    """Raise what :func:`reserve` would, as far as looking can tell, and create nothing."""
+    """Raise what :func:`reserve` would, as far as looking can tell, and create nothing.
+
+    UsageError for a name that is too long.
+    """
+    check_file_name(Path(path).name)
     if os.path.lexists(path):
         raise Refused(f"{path} exists already", "choose another path, or remove it first")
     if not Path(path).parent.is_dir():

@@ -52,6 +52,9 @@ from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.new_disk import PlannedDisk, plan_disk, refuse_shared_places
 from holdfast.operations.seed import PlannedSeed, plan_seed
 
+_NAME_BYTES = 240
+"""Files are named after a domain (NAME.xml.new, NAME_VARS.fd, NAME-vda.qcow2); a file's name ends at 255 bytes."""
+
 
 @dataclass(frozen=True)
 class Created:
@@ -179,6 +182,11 @@ def _normalise_uuid(domain: Element) -> None:
 def _check_name(connection: Connection, name: str, dry_run: bool) -> None:
     if not name or name != name.strip() or "/" in name or not name.isprintable() or name in (".", ".."):
         raise UsageError(f"{name!r} cannot be the name of a domain", "letters, digits, dots and dashes are always good")
+    if len(name.encode()) > _NAME_BYTES:
+        raise UsageError(
+            f"the name {name[:20]}… is too long for a domain: {len(name.encode())} bytes, "
+            f"and {_NAME_BYTES} leave room for the names of its files"
+        )
     if name.endswith(("@live", "@config")):
         stem, _, which = name.rpartition("@")
         raise UsageError(

@@ -102,6 +102,8 @@ def plan_disk(connection: Connection, spec: DiskSpec, *, name: str, target: str,
     source = _planned_source(connection, image) if image is not None else existing_source(connection, spec)
     format = image.format if image is not None else spec.format or "raw"
     check_format_name(format)
+    if image is not None and spec.size is not None:
+        new_image.check_size(format, spec.size)
     element = new_disk(
         source,
         target=target,
@@ -171,6 +173,8 @@ def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str) 
     of_files = pool_of_files(find_pool(connection, pool).xml())
     format = spec.format or ("qcow2" if of_files else "raw")
     volume = spec.volume or (f"{name}-{target}.{format}" if of_files else f"{name}-{target}")
+    if of_files:
+        new_image.check_file_name(volume)
     if volume_named(connection, pool, volume) is not None:
         raise Refused(f"the pool {pool!r} has a volume {volume!r} already", "choose another name: volume=POOL/NAME")
     if spec.copy_from is not None:
