@@ -5,7 +5,8 @@ The guest here is firmware without a system, which never answers; QEMU itself re
 
 from __future__ import annotations
 
-import _thread
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -174,7 +175,7 @@ def test_new_image_is_made_for_an_attach_and_removed_when_it_fails(
 def test_interrupted_detach_is_named_and_finished_by_repeating(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
-    interrupted = threading.Timer(0.5, _thread.interrupt_main)
+    interrupted = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
     interrupted.start()
     with pytest.raises(KeyboardInterrupt):
         detach_device(connection, "a", "vda", timeout=30)
@@ -185,3 +186,29 @@ def test_interrupted_detach_is_named_and_finished_by_repeating(connection: Conne
     domain.reset()
     assert detach_device(connection, "a", "vda", timeout=20).label == "vda"
     assert not [device for device in list_devices(connection, "a") if device.waits]
+
+
+RNG = "<rng model='virtio'><rate bytes='{}'/><backend model='random'>/dev/urandom</backend></rng>"
+
+
+def test_device_is_detached_by_the_element_it_was_attached_with(
+    uri: str, connection: Connection, tmp_path: Path
+) -> None:
+    domain = connection.define(domain_xml())
+    one, two = tmp_path / "one.xml", tmp_path / "two.xml"
+    one.write_text(RNG.format(1000))
+    two.write_text(RNG.format(2000))
+    for file in (one, two):
+        done(uri, "device", "attach", "a", str(file))
+    both = tmp_path / "both.xml"
+    both.write_text("<rng model='virtio'/>")
+    before = domain.xml(CONFIG)
+    assert run(uri, "device", "detach", "a", str(both)).exit_code == 3
+    assert domain.xml(CONFIG) == before
+    done(uri, "device", "detach", "a", str(one))
+    assert "1000" not in domain.xml(CONFIG)
+    assert "2000" in domain.xml(CONFIG)
+    assert run(uri, "device", "detach", "a", str(one)).exit_code == 4
+    assert run(uri, "device", "detach", "a", str(tmp_path / "none.xml")).exit_code == 4
+    one.write_text("<rng")
+    assert run(uri, "device", "detach", "a", str(one)).exit_code == 2

@@ -86,12 +86,21 @@ def detach(
 ) -> None:
     """Detach DEVICE: an alias, a disk's target, a MAC address, a PCI address, or FILE.xml with its element.
 
+    What ends in ".xml" or has a "/" is a file, "-" is standard input.
+
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
     from holdfast import operations
+    from holdfast.hostfiles.document_file import read_document
 
+    is_file = device_name == "-" or device_name.endswith(".xml") or "/" in device_name
     detached = operations.detach_device(
-        session.connection, name, device_name, config_only=config_only, timeout=timeout, dry_run=dry_run
+        session.connection,
+        name,
+        read_document(device_name) if is_file else device_name,
+        config_only=config_only,
+        timeout=timeout,
+        dry_run=dry_run,
     )
     report_detached(detached, output, dry_run)
 

@@ -104,3 +104,16 @@ def as_written(device: Element) -> bytes:
     if start < 0 or text.startswith(USER_ALIAS.encode(), start + len(_ALIAS)):
         return text
     return text[:start].rstrip() + text[text.index(b">", start) + 1 :]
+
+
+def matching(domain: Element, wanted: Element) -> list[Element]:
+    """The devices of ``domain`` that say everything that ``wanted`` says: an element that was attached finds itself."""
+    return [device for device in devices(domain) if _says(device, wanted)]
+
+
+def _says(device: Element, wanted: Element) -> bool:
+    if device.tag != wanted.tag or (wanted.text or "").strip() not in ("", (device.text or "").strip()):
+        return False
+    if any((device.get(str(key)) or "").lower() != str(value).lower() for key, value in wanted.attrib.items()):
+        return False
+    return all(any(_says(child, part) for child in device) for part in wanted if isinstance(part.tag, str))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.device import alias, describe, label, lookup
+from holdfast.domainxml.device import alias, describe, label, lookup, matching, user_alias
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.request import parse_device
 from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
@@ -45,8 +46,9 @@ def detach_device(
 ) -> Detached:
     """Detach ``device`` from the domain ``name``, in live and config alike where it runs.
 
-    ``device`` is a disk's target, a MAC address, an alias or a PCI address, of an element ``tag`` where that is given.
-    ``config_only`` takes it away at the next start. ``timeout`` is in seconds.
+    ``device`` is a disk's target, a MAC address, an alias or a PCI address, of an element ``tag`` where that is given;
+    or a device element as text, such as was attached: it must fit one device only (else Refused, 3). ``config_only``
+    takes it away at the next start. ``timeout`` is in seconds.
 
     Raises NotFound (4) when the domain has no such device, PartlyDone (5) when the guest does not release it in time
     or refuses to: config is without it then, and repeating the detach finishes.
@@ -55,6 +57,8 @@ def detach_device(
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
         before = read(domain)
+        if device.lstrip().startswith("<"):
+            device, tag = _name_of(device, before), None
         found = {
             definition: match
             for definition, document in before.all().items()
@@ -73,6 +77,18 @@ def detach_device(
     gone = next(iter(found.values()), None)
     name = device if gone is None else label(gone)
     return Detached("" if gone is None else serialize(gone), name, tuple(found), notes)
+
+
+def _name_of(text: str, before: Documents) -> str:
+    """The alias or label of the one device that the element ``text`` fits; the label in ``text`` where it fits none."""
+    wanted = parse_device(text)
+    names: dict[str, None] = {}
+    for document in before.all().values():
+        for device in matching(document, wanted):
+            names[user_alias(device) or label(device)] = None
+    if len(names) > 1:
+        raise Refused(f"that element fits several devices: {', '.join(names)}", "name one of them instead")
+    return next(iter(names), user_alias(wanted) or label(wanted))
 
 
 def _released(before: Documents, device: str, tag: str | None) -> Releasing | None:
