@@ -155,9 +155,9 @@ def _same_place(before: Element, after: Element, sides: Sides) -> bool:
         return True
     if describe_address(before) == describe_address(after):
         return True
-    if old is None or new is None or old.get("type") != new.get("type") or old.get("type") in ("pci", "drive"):
+    if old is None or new is None or not old.get("type") == new.get("type") == "dimm":
         return False
-    # A dimm's base and the like are resolved at start: only what both documents name can differ.
+    # A dimm's base is resolved at start: only what both documents name can differ.
     return all(_same_value(old.attrib[key], new.attrib[key]) for key in set(old.attrib) & set(new.attrib))
 
 
