@@ -9,13 +9,14 @@ import pytest
 from holdfast.domainxml.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.cpu_outlook import cpu_difference, expanded
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.host_machines import (
+from holdfast.domainxml.machine_type import (
     crossing_notes,
     family,
     is_newer,
     machine_outlook,
     of_family,
     read_machine_types,
+    released,
 )
 from holdfast.domainxml.outlook import Effect
 from holdfast.domainxml.support import support_outlook
@@ -106,6 +107,22 @@ def test_machine_types_are_those_of_the_virtualisation_type() -> None:
     assert "pc-q35-9.0" not in read_machine_types(root, "x86_64", "qemu")
     assert read_machine_types(root, "aarch64", "qemu") == {}
     assert read_machine_types(root, "x86_64", "'") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [
+        ("pc-q35-7.2", (2022, 12)),
+        ("virt-4.0", (2019, 4)),
+        ("pc-i440fx-2.12", (2018, 4)),
+        ("pc-q35-4.0.1", None),
+        ("pc-q35-rhel9.2", None),
+        ("pc-q35-noble", None),
+        ("q35", None),
+    ],
+)
+def test_a_machine_type_is_as_old_as_the_qemu_that_brought_it(name: str, when: tuple[int, int] | None) -> None:
+    assert released(name) == when
 
 
 def test_a_missing_machine_type_names_the_newest_of_its_family() -> None:

@@ -1,13 +1,22 @@
-"""Machine types by name: which QEMU brought one and when, and which a host offers and which it calls deprecated."""
+"""Machine types: those that a host has, as its ``<capabilities>`` list them, and what their names say of their age."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import parse
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.outlook import Effect, Outlook
 
-_VERSION = re.compile(r"-(\d+)\.(\d+)$")
+_VERSIONED = re.compile(r"(?P<family>.+)-(?P<vendor>[a-z]*)(?P<version>\d+(?:\.\d+)*)")
+"""pc-q35-7.2, pc-q35-4.0.1, virt-7.2; pc-q35-rhel9.2.0 is another vendor's, with numbers of its own."""
+_FAMILIES = ("pc-q35", "pc-i440fx")
+"""Families with names that have no number: pc-q35-noble."""
+
+_ACPI_HOTPLUG = "pc-q35-6.1"
+"""QEMU 6.1: ICH9-LPC acpi-pci-hotplug-with-bridge-support is on; off in pc-q35-6.0 (measured with QEMU 7.2)."""
+
 _MONTHS = {0: 4, 1: 8, 2: 12}
 """QEMU releases three times a year; the major number is the year since 4.0."""
 
@@ -33,39 +42,110 @@ _EARLY = {
 
 
 @dataclass(frozen=True)
-class MachineTypes:
-    """What a host offers: architecture and name of each machine type → whether libvirt calls it deprecated.
+class MachineType:
+    """One that a host has. ``canonical`` is the versioned type that an alias ("q35") stands for, None for no alias."""
 
-    ``emulators`` are the QEMUs that were asked; of a domain with another one nothing is known.
+    name: str
+    canonical: str | None
+    deprecated: bool
+
+
+def read_machine_types(capabilities: Element, arch: str, virt_type: str) -> dict[str, MachineType]:
+    """The machine types for one architecture and virtualisation type, by name (virConnectGetCapabilities).
+
+    Empty when the host has no emulator for them.
     """
-
-    deprecated: dict[tuple[str, str], bool]
-    emulators: frozenset[str]
-
-
-def machine_types(capabilities: str) -> MachineTypes:
-    """Read a host's capabilities document (virConnectGetCapabilities)."""
-    root = parse(capabilities, "capabilities")
-    deprecated: dict[tuple[str, str], bool] = {}
-    for arch in root.iterfind("guest/arch"):
-        for machine in arch.iterfind(".//machine"):
-            key = (arch.get("name", ""), machine.text or "")
-            deprecated[key] = deprecated.get(key, False) or machine.get("deprecated") == "yes"
-    return MachineTypes(deprecated, frozenset(found.text or "" for found in root.iterfind("guest/arch//emulator")))
+    found: dict[str, MachineType] = {}
+    for node in capabilities.iterfind("guest/arch"):
+        for kind in node.iterfind("domain") if node.get("name") == arch else ():
+            if kind.get("type") != virt_type:
+                continue
+            for machine in (*node.iterfind("machine"), *kind.iterfind("machine")):
+                name = machine.text or ""
+                found[name] = MachineType(name, machine.get("canonical"), machine.get("deprecated") == "yes")
+    return found
 
 
-def deprecated_cpus(domain_capabilities: str) -> frozenset[str]:
-    """The CPU models that a domain capabilities document calls deprecated (libvirt ≥ 7.1)."""
-    root = parse(domain_capabilities, "domainCapabilities")
-    return frozenset(model.text or "" for model in root.iterfind("cpu/mode/model[@deprecated='yes']"))
+def emulators(capabilities: Element) -> frozenset[str]:
+    """The QEMUs that the capabilities speak of; of a domain with another one they tell nothing."""
+    return frozenset(found.text or "" for found in capabilities.iterfind("guest/arch//emulator"))
 
 
-def released(machine: str) -> tuple[int, int] | None:
-    """Year and month of the QEMU release that brought a machine type; None where its name says no QEMU version."""
-    match = _VERSION.search(machine)
-    if match is None:
+def family(name: str) -> str:
+    """What stays the same from version to version: "pc-q35" of pc-q35-7.2; a name without a version is its own."""
+    match = _VERSIONED.fullmatch(name)
+    if match is not None:
+        return match["family"]
+    return next((stem for stem in _FAMILIES if name.startswith(f"{stem}-")), name)
+
+
+def is_newer(name: str, other: str) -> bool | None:
+    """True when ``name`` is a later version than ``other``; None when their names do not tell."""
+    one, two = _VERSIONED.fullmatch(name), _VERSIONED.fullmatch(other)
+    if one is None or two is None or (one["family"], one["vendor"]) != (two["family"], two["vendor"]):
         return None
-    major, minor = int(match[1]), int(match[2])
+    return _numbers(one["version"]) > _numbers(two["version"])
+
+
+def of_family(name: str, machines: Iterable[str]) -> list[str]:
+    """The versioned types of the family of ``name`` among ``machines``, the newest first."""
+    same = [machine for machine in machines if machine != family(machine) == family(name)]
+    return sorted(same, key=_age, reverse=True)
+
+
+def released(name: str) -> tuple[int, int] | None:
+    """Year and month of the QEMU release that brought a machine type; None where its name says no release of QEMU."""
+    match = _VERSIONED.fullmatch(name)
+    version = _numbers(match["version"]) if match is not None and not match["vendor"] else ()
+    if len(version) != 2:
+        return None
+    major, minor = version
     if major < 4:
         return _EARLY.get((major, minor))
     return (2015 + major, _MONTHS[minor]) if minor in _MONTHS else None
+
+
+def crossing_notes(name: str, other: str) -> list[Outlook]:
+    """What is known to differ for a guest between two versions of one family, beyond what documents say."""
+    sentence = (
+        "versions differ in more than their name: ACPI tables, defaults of devices, the version in the DMI tables"
+    )
+    notes = [Outlook(Effect.NOTE, "machine", sentence)]
+    if is_newer(_ACPI_HOTPLUG, name) != is_newer(_ACPI_HOTPLUG, other):
+        sentence = (
+            f"from {_ACPI_HOTPLUG} on PCI hot-plug goes through ACPI: a guest that names interfaces after their slots "
+            "may name them anew"
+        )
+        notes.append(Outlook(Effect.NOTE, "machine", sentence))
+    return notes
+
+
+def machine_outlook(name: str, there: Mapping[str, MachineType], here: Mapping[str, MachineType]) -> list[Outlook]:
+    """What becomes of a domain with the machine type ``name`` on a host that has the types ``there``.
+
+    ``here`` are those of the host that it is on: what an alias has meant until now.
+    """
+    machine = there.get(name)
+    if machine is None:
+        newest = of_family(name, there)[:1]
+        instead = f"; the newest of its family is {newest[0]}" if newest else ", nor any of its family"
+        return [Outlook(Effect.BLOCKS, "machine", f"the host has no machine type {name}{instead}")]
+    found = []
+    was = here[name].canonical if name in here else None
+    if machine.canonical is not None and was not in (None, machine.canonical):
+        sentence = f"the machine type {name} stands for {machine.canonical}, and not for {was}"
+        found.append(Outlook(Effect.CHANGES, "machine", sentence))
+    real = there.get(machine.canonical or "", machine)
+    if machine.deprecated or real.deprecated:
+        sentence = f"the machine type {real.name} is deprecated: a later QEMU will not have it"
+        found.append(Outlook(Effect.NOTE, "machine", sentence))
+    return found
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _age(name: str) -> tuple[str, tuple[int, ...], str]:
+    match = _VERSIONED.fullmatch(name)
+    return ("", (), name) if match is None else (match["vendor"], _numbers(match["version"]), name)

@@ -12,10 +12,11 @@ from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
+from holdfast.domainxml.capabilities import read_capabilities
 from holdfast.domainxml.disk import host_path, is_shared, source_of, stated_format
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.document_pattern import abstract, fill
-from holdfast.domainxml.machine_type import MachineTypes, deprecated_cpus, machine_types, released
+from holdfast.domainxml.machine_type import MachineType, emulators, read_machine_types, released
 from holdfast.domainxml.open_parts import OpenPart, open_parts
 from holdfast.domainxml.pci import hotplug_places, slot_count
 from holdfast.domainxml.sides import value_at
@@ -56,12 +57,17 @@ class Judge:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: OrderedDict[str, Verdict] = OrderedDict()
+        self._machines: dict[tuple[str, str], dict[str, MachineType]] = {}
         self._cpus: dict[tuple[str, str, str], frozenset[str]] = {}
         self.notes: set[str] = set()
 
     @cached_property
-    def _machines(self) -> MachineTypes:
-        return machine_types(self._connection.capabilities())
+    def _host(self) -> Element:
+        return parse(self._connection.capabilities(), "capabilities")
+
+    @cached_property
+    def _emulators(self) -> frozenset[str]:
+        return emulators(self._host)
 
     def judge_text(self, document: str) -> Verdict:
         """Judge a document as libvirt prints it. Raises InvalidDocument."""
@@ -91,11 +97,18 @@ class Judge:
     def _machine(self, config: Element) -> Machine:
         arch, name = value_at(config, "os/type@arch") or "", value_at(config, "os/type@machine") or ""
         status = MachineStatus.UNKNOWN
-        if name and value_at(config, "devices/emulator") in self._machines.emulators:
-            deprecated = self._machines.deprecated.get((arch, name))
-            status = MachineStatus.MISSING if deprecated is None else MachineStatus.OFFERED
-            status = MachineStatus.DEPRECATED if deprecated else status
+        machines = self._machines_for(arch, config.get("type", ""))
+        if name and machines and value_at(config, "devices/emulator") in self._emulators:
+            found = machines.get(name)
+            status = MachineStatus.MISSING if found is None else MachineStatus.OFFERED
+            status = MachineStatus.DEPRECATED if found is not None and found.deprecated else status
         return Machine(arch, name, status, released(name))
+
+    def _machines_for(self, arch: str, virt_type: str) -> dict[str, MachineType]:
+        key = arch, virt_type
+        if key not in self._machines:
+            self._machines[key] = read_machine_types(self._host, arch, virt_type)
+        return self._machines[key]
 
     def _expiring(self, config: Element, machine: Machine) -> Iterator[Finding]:
         if machine.status is MachineStatus.DEPRECATED:
@@ -119,7 +132,8 @@ class Judge:
         key = emulator, arch, config.get("type", "")
         if key not in self._cpus:
             try:
-                found = deprecated_cpus(self._connection.domain_capabilities(emulator or None, arch, None, key[2]))
+                text = self._connection.domain_capabilities(emulator or None, arch, None, key[2])
+                found = read_capabilities(text).deprecated_models
             except LibvirtRefused as error:
                 self.notes.add(f"which CPU models expire is not known for {emulator or arch}: {error.message}")
                 found = frozenset()

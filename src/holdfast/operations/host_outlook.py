@@ -15,7 +15,7 @@ from holdfast.domainxml.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.cpu_outlook import cpu_difference, cpu_mode, expanded, model_of, same_model
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.firmware import firmware_wish
-from holdfast.domainxml.host_machines import MachineType, machine_outlook, read_machine_types
+from holdfast.domainxml.machine_type import MachineType, machine_outlook, read_machine_types
 from holdfast.domainxml.outlook import Effect, Outlook
 from holdfast.domainxml.support import support_outlook
 from holdfast.errors import Failed, LibvirtRefused, NotFound
@@ -167,9 +167,7 @@ class HostOutlook:
 
     @staticmethod
     def _not_comparable(error: LibvirtRefused, cpu: Element, capabilities: Capabilities) -> Outlook:
-        if (
-            "unknown cpu" in error.message.lower()
-        ):  # libvirt 9.0 has no code of its own for it
+        if "unknown cpu" in error.message.lower():  # libvirt 9.0 has no code of its own for it
             reason = error.message.removeprefix("internal error: ")
             return _cpu(Effect.BLOCKS, f"libvirt cannot give the CPU {model_of(cpu)}: {reason}")
         usable = capabilities.cpu_models.get(model_of(cpu))

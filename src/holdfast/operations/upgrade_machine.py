@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.document import Element, child
-from holdfast.domainxml.host_machines import crossing_notes, family, is_newer, machine_outlook, of_family
+from holdfast.domainxml.machine_type import crossing_notes, family, is_newer, machine_outlook, of_family
 from holdfast.domainxml.outlook import Effect, Outlook
 from holdfast.errors import NotFound, Refused, UsageError
 from holdfast.hostfiles.lock import domain_lock
