@@ -51,7 +51,7 @@ _WITH_DOCUMENT = {"name", "from_xml", "root_ports", "trust_format", "start", "dr
     help="uefi-secure has Secure Boot on, with Microsoft's keys.",
 )
 @click.option("--tpm", is_flag=True, help="An emulated TPM 2.0.")
-@click.option("--cdrom", "cdroms", metavar="ISO", multiple=True, help="A CD image, by its path. Repeatable.")
+@click.option("--cdrom", "cdroms", metavar="ISO", multiple=True, help="A CD image, by its absolute path. Repeatable.")
 @click.option(
     "--graphics",
     type=click.Choice(["vnc", "spice", "none"]),

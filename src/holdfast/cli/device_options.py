@@ -16,8 +16,8 @@ from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 DISK_HELP = (
     "KEY=VALUE,… (a comma in a value is written twice). An existing image: path=/x.qcow2,format=qcow2 or "
     "volume=POOL/NAME,format=…; a new one: size=20GiB, copy-from=/x,source-format=…, or overlay-of=/x,source-format=…, "
-    "with path=… or volume=POOL/NAME or pool=… for its place. Also bus=, serial=, target=, cache=, discard=, device=, "
-    "readonly, shareable, trust-format."
+    "with path=… or volume=POOL/NAME or pool=… for its place (default: the pool 'default'). Paths are absolute. Also "
+    "bus=, serial=, target=, cache=, discard=, device=, readonly, shareable, trust-format."
 )
 INTERFACE_HELP = "network=NAME, bridge=NAME or user; also model= (default virtio) and mac=."
 
