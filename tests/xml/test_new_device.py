@@ -7,6 +7,7 @@ import pytest
 from holdfast.domainxml.disk import (
     EMPTY,
     block_source,
+    default_bus,
     file_source,
     network_source,
     new_disk,
@@ -56,6 +57,26 @@ def test_source_is_named_in_one_word() -> None:
 def test_serial_the_guest_would_not_see_whole_is_refused() -> None:
     with pytest.raises(UsageError, match="21 characters, a guest sees only 20"):
         new_disk(EMPTY, target="vda", serial="x" * 21)
+
+
+@pytest.mark.parametrize(
+    ("device", "bus", "sentence"),
+    [
+        ("floppy", "virtio", "a floppy is on the bus fdc"),
+        ("floppy", "scsi", "a floppy is on the bus fdc"),
+        ("disk", "fdc", "nothing else is"),
+        ("cdrom", "virtio", "a CD drive cannot be on the bus virtio"),
+        ("lun", "scsi", "a lun is a block device"),
+    ],
+)
+def test_device_that_cannot_be_on_its_bus_is_refused(device: str, bus: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        new_disk(file_source("/x"), bus=bus, device=device)
+
+
+def test_bus_follows_the_device() -> None:
+    assert [default_bus(device, "pc-q35-7.2") for device in ("disk", "cdrom", "floppy")] == ["virtio", "sata", "fdc"]
+    assert default_bus("cdrom", "pc-i440fx-7.2") == "ide"
 
 
 def test_next_target_is_free_in_all_documents() -> None:

@@ -10,6 +10,7 @@ from itertools import count
 
 from holdfast.domainxml import virtio
 from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.root_ports import has_root_ports
 from holdfast.domainxml.sides import Sides
 from holdfast.errors import UsageError
 
@@ -81,13 +82,14 @@ def new_disk(
 
     ``target`` None leaves the choice to the attach. ``format`` is the image's stated format, ``device`` one of disk,
     cdrom, lun and floppy, ``cache`` and ``discard`` libvirt's words for the driver. Raises UsageError for a bus that
-    there is none of, and for a serial that the guest would not see as it was given.
+    there is none of or that such a device cannot be on, and for a serial that the guest would not see as it was given.
     """
     if bus not in _PREFIXES:
         raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
     for key, word in (("device", device), ("cache", cache), ("discard", discard)):
         if word is not None and word not in _WORDS[key]:
             raise UsageError(f"a disk's {key} cannot be {word!r}", f"one of {', '.join(_WORDS[key])}")
+    _check_bus(device, bus, source)
     if target is not None and not _TARGET.match(target):
         raise UsageError(f"{target!r} cannot be the target of a disk", "vda, sdb and the like")
     if serial is not None and not _SERIAL.match(serial):
@@ -114,6 +116,22 @@ def new_disk(
     if alias is not None:
         disk.append(element("alias", {"name": alias}))
     return disk
+
+
+def default_bus(device: str, machine: str) -> str:
+    """The bus of a new disk, where none is said: the one that every guest with such a machine type has a driver for."""
+    cd_bus = "sata" if has_root_ports(machine) else "ide"
+    return {"cdrom": cd_bus, "floppy": "fdc"}.get(device, "virtio")
+
+
+def _check_bus(device: str, bus: str, source: Source) -> None:
+    """What libvirt (9.0) refuses too, but only once a controller was attached for it."""
+    if (device == "floppy") != (bus == "fdc"):
+        raise UsageError("a floppy is on the bus fdc, and nothing else is", "bus=fdc goes with device=floppy")
+    if device == "cdrom" and bus == "virtio":
+        raise UsageError("a CD drive cannot be on the bus virtio", "bus=sata, bus=scsi or bus=usb; bus=ide on pc")
+    if device == "lun" and (source.type == "file" or bus not in ("virtio", "scsi")):
+        raise UsageError("a lun is a block device, on the bus virtio or scsi", "for an image leave out device=lun")
 
 
 def set_source(disk: Element, source: Source) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.cpu_model import describe_cpu, new_cpu
-from holdfast.domainxml.disk import file_source, host_path, new_disk, next_target
+from holdfast.domainxml.disk import default_bus, file_source, host_path, new_disk, next_target
 from holdfast.domainxml.document import Element, child, element, indented, parse, serialize
 from holdfast.domainxml.firmware import (
     FIRMWARES,
@@ -234,12 +234,11 @@ def _check_root_ports(wanted: int | None, capabilities: Capabilities) -> None:
 def _plan_disks(
     connection: Connection, name: str, uuid: str, spec: DomainSpec, capabilities: Capabilities
 ) -> tuple[list[PlannedDisk], PlannedSeed | None]:
-    cd_bus = "sata" if has_root_ports(capabilities.machine) else "ide"
     cds = [DiskSpec(path=path, format="raw", device="cdrom") for path in spec.cdroms]
     so_far = element("domain", None, element("devices"))
     planned = []
     for disk in (*spec.disks, *cds):
-        bus = disk.bus or (cd_bus if disk.device == "cdrom" else "fdc" if disk.device == "floppy" else "virtio")
+        bus = disk.bus or default_bus(disk.device, capabilities.machine)
         target = disk.target or next_target(bus, [so_far])
         planned.append(plan_disk(connection, disk, name=name, target=target, bus=bus))
         child(so_far, "devices").append(planned[-1].element)
@@ -249,6 +248,7 @@ def _plan_disks(
     if spec.user_data is None:
         return planned, None
     seed = plan_seed(connection, spec.user_data, name=name, uuid=uuid, beside=map(host_path, elements))
+    cd_bus = default_bus("cdrom", capabilities.machine)
     cd = new_disk(file_source(seed.path), target=next_target(cd_bus, [so_far]), bus=cd_bus, device="cdrom")
     return [*planned, PlannedDisk(cd)], seed
 
