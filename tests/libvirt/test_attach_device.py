@@ -19,6 +19,8 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.attach_device import NoFreePlace, attach_device
+from holdfast.operations.attach_disk import attach_disk
+from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.list_devices import list_devices
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running
 
@@ -384,3 +386,15 @@ def test_unknown_network_is_not_found(daemon_uri: str) -> None:
         with pytest.raises(NotFound, match="nosuch"):
             attach_device(connection, "net", "<interface type='network'><source network='nosuch'/></interface>")
         domain.undefine()
+
+
+@pytest.mark.parametrize(("machine", "cd"), [("q35", "sda"), ("pc", "hda")])
+def test_device_without_a_bus_is_on_the_one_it_has_in_create(
+    connection: Connection, tmp_path: Path, machine: str, cd: str
+) -> None:
+    connection.define(domain_xml(machine=machine))
+    path = tmp_path / "floppy.img"
+    path.write_bytes(bytes(1474560))
+    floppy = DiskSpec(path=str(path), format="raw", device="floppy")
+    assert attach_disk(connection, "a", floppy).label == "fda"
+    assert attach_disk(connection, "a", DiskSpec(device="cdrom")).label == cd

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from holdfast.domainxml.disk import new_disk, next_target
+from holdfast.domainxml.disk import default_bus, new_disk, next_target
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.interface import new_interface
+from holdfast.domainxml.sides import value_at
 from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.attach_device import Attached, attach_device
 from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 from holdfast.operations.documents import read
@@ -27,7 +29,7 @@ def attach_disk(
     element = new_disk(
         existing_source(connection, disk),
         target=disk.target,
-        bus=disk.bus or "virtio",
+        bus=disk.bus or _usual_bus(connection.find_domain(name), disk),
         format=disk.format or "raw",
         device=disk.device,
         serial=disk.serial,
@@ -42,7 +44,7 @@ def attach_disk(
 def _attach_new(connection: Connection, name: str, disk: DiskSpec, config_only: bool, dry_run: bool) -> Attached:
     domain = connection.find_domain(name)
     documents = read(domain).all()
-    bus = disk.bus or "virtio"
+    bus = disk.bus or _usual_bus(domain, disk)
     target = disk.target or next_target(bus, documents.values())
     planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus)
     if dry_run:
@@ -56,6 +58,11 @@ def _attach_new(connection: Connection, name: str, disk: DiskSpec, config_only: 
             raise
         undo.pop_all()
         return attached
+
+
+def _usual_bus(domain: Domain, disk: DiskSpec) -> str:
+    document = next(iter(read(domain).all().values()))
+    return default_bus(disk.device, value_at(document, "os/type@machine") or "")
 
 
 def _attach(
