@@ -42,6 +42,10 @@ class Refused(HoldfastError):
     exit_code = 3
 
 
+class NoFreePlace(Refused):
+    """No hot-plug place is free in both documents for a device that is to be attached while the guest runs."""
+
+
 class NotFound(HoldfastError):
     """The domain, device, volume or file that was named does not exist (exit 4)."""
 

@@ -14,11 +14,11 @@ import pytest
 
 import holdfast
 from holdfast.domainxml.document import parse, same
-from holdfast.errors import Failed, HoldfastError, InvalidDocument, NotFound, PartlyDone, Refused
+from holdfast.errors import Failed, HoldfastError, InvalidDocument, NoFreePlace, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.attach_device import NoFreePlace, attach_device
+from holdfast.operations.attach_device import attach_device
 from holdfast.operations.attach_disk import attach_disk
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.list_devices import list_devices

@@ -15,16 +15,12 @@ from holdfast.domainxml.controller import has_controller, missing_controller
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.request import complete, conflict, parse_device, resumes
-from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused
+from holdfast.errors import Failed, HoldfastError, NoFreePlace, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.documents import Documents, read, saved_memory
-
-
-class NoFreePlace(Refused):
-    """No place is free in both documents for a device that must be attached while the guest runs."""
 
 
 @dataclass(frozen=True)
