@@ -111,9 +111,11 @@ class Connection:
     def image_users(self, paths: set[str]) -> list[Domain]:
         """The domains that have one of ``paths`` as the image of a disk, in live while they run, else in config.
 
-        One bulk call for all domains (virConnectGetAllDomainStats, BLOCK).
+        One bulk call for all domains, which waits for none that is busy (virConnectGetAllDomainStats, BLOCK, NOWAIT).
         """
-        stats = self._handle.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, 0)
+        stats = self._handle.getAllDomainStats(
+            libvirt.VIR_DOMAIN_STATS_BLOCK, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        )
         return [
             Domain(handle)
             for handle, values in stats
