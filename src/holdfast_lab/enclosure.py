@@ -159,6 +159,8 @@ def _inside(command: list[str]) -> int:
     private_dev()
     private_accounts()
     private_tpm_authority()
+    # libvirt locks a console's terminal there; a container may have an empty /run.
+    Path("/run/lock").mkdir(parents=True, exist_ok=True)
     payload = subprocess.Popen(command)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: payload.send_signal(signal.SIGTERM))

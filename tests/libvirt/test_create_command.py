@@ -58,10 +58,10 @@ BAD = {
         "cannot be made smaller",
     ),
     "too-large": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=99999TiB,path=HERE/l"], 2, "for qcow2"),
-    "too-large-here": (
-        ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=900000TiB,format=raw,path=HERE/l"],
-        1,
-        "too large for file format 'raw'",
+    "too-large-for-anything": (
+        ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=9000000TiB,format=raw,path=HERE/l"],
+        2,
+        "is not a possible size",
     ),
     "file-name": (
         ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", f"size=1MiB,path=HERE/{'n' * 256}"],
