@@ -90,19 +90,11 @@ def detach(
 
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
-    from holdfast import operations
     from holdfast.hostfiles.document_file import read_document
 
     is_file = device_name == "-" or device_name.endswith(".xml") or "/" in device_name
-    detached = operations.detach_device(
-        session.connection,
-        name,
-        read_document(device_name) if is_file else device_name,
-        config_only=config_only,
-        timeout=timeout,
-        dry_run=dry_run,
-    )
-    report_detached(detached, output, dry_run)
+    wanted = read_document(device_name) if is_file else device_name
+    detach_and_report(session, name, wanted, None, config_only, timeout, dry_run, output)
 
 
 @device.command("list")
@@ -135,7 +127,26 @@ def report_attached(attached: Attached, output: str, dry_run: bool) -> None:
     _note(attached.notes, output)
 
 
-def report_detached(detached: Detached, output: str, dry_run: bool) -> None:
+def detach_and_report(
+    session: Session,
+    name: str,
+    device: str,
+    tag: str | None,
+    config_only: bool,
+    timeout: float,
+    dry_run: bool,
+    output: str,
+) -> None:
+    """Detach ``device``, an element ``tag`` where that is given, and print what was done."""
+    from holdfast import operations
+
+    detached = operations.detach_device(
+        session.connection, name, device, tag=tag, config_only=config_only, timeout=timeout, dry_run=dry_run
+    )
+    _report_detached(detached, output, dry_run)
+
+
+def _report_detached(detached: Detached, output: str, dry_run: bool) -> None:
     """Print what a detach did, or would do."""
     where = " and ".join(map(str, detached.definitions))
     if output == "json":

@@ -8,8 +8,8 @@ from holdfast.cli.common import Session, domain_argument, dry_run_option, output
 from holdfast.cli.completion import complete_devices
 from holdfast.cli.device import (
     config_option,
+    detach_and_report,
     report_attached,
-    report_detached,
     report_devices,
     timeout_option,
 )
@@ -53,12 +53,7 @@ def detach(
 
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
-    from holdfast import operations
-
-    detached = operations.detach_device(
-        session.connection, name, target, tag="disk", config_only=config_only, timeout=timeout, dry_run=dry_run
-    )
-    report_detached(detached, output, dry_run)
+    detach_and_report(session, name, target, "disk", config_only, timeout, dry_run, output)
 
 
 @disk.command("list")
