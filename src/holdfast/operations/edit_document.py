@@ -16,17 +16,10 @@ from holdfast.domainxml.guest_view import compare_documents
 from holdfast.errors import Failed, NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.guard import Asked, nothing, refuse_unasked
 
 Touch = Callable[[Element], None]
 """Changes a parsed domain document in place."""
-
-Asked = Callable[[Change], bool]
-"""True for a change of the guest's view that was asked for."""
-
-
-def nothing(change: Change) -> bool:
-    """For an edit that a guest must not see at all."""
-    return False
 
 
 @dataclass(frozen=True)
@@ -55,12 +48,9 @@ def plan_edit(domain: Domain, touch: Touch, asked: Asked = nothing) -> Edit:
     after = copy.deepcopy(before)
     touch(after)
     changes = tuple(compare_documents(before, after))
-    unasked = [change for change in visible(changes) if not asked(change)]
-    if unasked:
-        raise Refused(
-            f"the guest of {domain.name!r} would see more change than was asked for: {_list(unasked)}",
-            "nothing was changed; report this, with the document ('holdfast xml')",
-        )
+    refuse_unasked(
+        domain.name, changes, asked, hint="nothing was changed; report this, with the document ('holdfast xml')"
+    )
     return Edit(before, after, changes)
 
 
@@ -78,13 +68,10 @@ def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
     surplus = [change for change in visible(compare_documents(edit.after, defined)) if not _completes(change, edit)]
     if surplus:
         connection.define(serialize(edit.before))
-        raise Failed(f"libvirt would change more than was asked for: {_list(surplus)}", "the old document is back")
+        more = "; ".join(map(str, surplus))
+        raise Failed(f"libvirt would change more than was asked for: {more}", "the old document is back")
 
 
 def _completes(change: Change, edit: Edit) -> bool:
     """True when libvirt filled in place and defaults of a device that the edit added."""
     return change.what in {each.what for each in edit.changes if each.kind is Kind.ADDED}
-
-
-def _list(changes: list[Change]) -> str:
-    return "; ".join(map(str, changes))

@@ -1,11 +1,13 @@
-"""The guard before a start: what the guest would find changed is looked at first.
+"""The guard: what the guest would find changed is looked at before an operation starts, edits, restores or reverts.
 
 What somebody could prevent by acting differently, and nobody asked for, is refused. What nobody can prevent (another
-firmware build, host-model expanded anew on this host) is reported and never refused. What the start then gave to the
+firmware build, host-model expanded anew on this host) is reported and never refused. What a start then gave to the
 guest is recorded, to be compared with at the next one.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.change import Change, Kind, visible
@@ -21,6 +23,26 @@ from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.plan_reboot import known_of
 from holdfast.operations.record import record
+
+Asked = Callable[[Change], bool]
+"""True for a change of the guest's view that was asked for."""
+
+
+def nothing(change: Change) -> bool:
+    """For an operation that a guest must not notice at all."""
+    return False
+
+
+def refuse_unasked(
+    name: str, changes: Iterable[Change], asked: Asked = nothing, *, also: Iterable[str] = (), hint: str
+) -> None:
+    """Raise Refused, listing them, where the guest of ``name`` would see ``changes`` that nobody asked for.
+
+    ``also`` are sentences on what else stands in the way; ``hint`` is how to go on.
+    """
+    found = [str(change) for change in visible(changes) if not asked(change)]
+    if sentences := [*found, *also]:
+        raise Refused(f"the guest of {name!r} would find changed: {'; '.join(sentences)}", hint)
 
 
 def look_before_start(
@@ -39,12 +61,13 @@ def look_before_start(
     known = known_of(documents.live, documents.config)
     host = list(HostOutlook(connection).of(documents.config, known))
     blocks = [str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS]
-    unasked = [str(change) for change in pending if not _was_detached(change, documents.config)]
-    refused = unasked + (blocks if domain.is_active() else [])
-    if refused and not accept and not dry_run:
-        raise Refused(
-            f"the guest of {domain.name!r} would find changed: {'; '.join(refused)}",
-            "take it with --accept, or undo what waits in config ('holdfast show' lists it)",
+    if not accept and not dry_run:
+        refuse_unasked(
+            domain.name,
+            pending,
+            _was_detached_from(documents.config),
+            also=blocks if domain.is_active() else (),
+            hint="take it with --accept, or undo what waits in config ('holdfast show' lists it)",
         )
     changes = [str(outlook) for outlook in host if outlook.effect is Effect.CHANGES]
     return (*map(str, pending), *blocks, *changes)
@@ -57,10 +80,9 @@ def _pending(documents: Documents) -> list[Change]:
     return visible(compare_documents(documents.live, documents.config))
 
 
-def _was_detached(change: Change, config: Element) -> bool:
-    return change.kind is Kind.REMOVED and change.what in {
-        f"{item.device} {item.label}" for item in facts(config, Releasing)
-    }
+def _was_detached_from(config: Element) -> Asked:
+    releasing = {f"{item.device} {item.label}" for item in facts(config, Releasing)}
+    return lambda change: change.kind is Kind.REMOVED and change.what in releasing
 
 
 def record_start(connection: Connection, domain: Domain) -> None:
