@@ -16,7 +16,8 @@ from holdfast.operations.attach_device import attach_device
 from holdfast.operations.create_domain import create_domain
 from holdfast.operations.detach_device import detach_device
 from holdfast.operations.domain_spec import DomainSpec
-from holdfast.operations.power import reboot, start
+from holdfast.operations.plan_reboot import plan_reboot
+from holdfast.operations.power import destroy, reboot, start
 from holdfast.operations.record import record
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running
@@ -106,3 +107,30 @@ def test_another_cpu_and_firmware_than_at_the_last_start_are_reported_and_not_re
     changes = start(connection, "a", paused=True).guest_changes
     assert any("umip" in sentence for sentence in changes)
     assert any("another build" in sentence for sentence in changes)
+
+
+def test_start_by_somebody_else_makes_the_record_stale_until_holdfast_stops_the_domain(connection: Connection) -> None:
+    domain = connection.define(domain_xml().replace("<os>", "<os firmware='efi'>").replace("</features>", HOST_MODEL))
+    adopt_domain(connection, "a")
+    start(connection, "a", paused=True)
+    ours = fact(parse(domain.xml(CONFIG)), Started)
+    assert ours is not None
+    domain.destroy()
+    record(domain, Started("<cpu><model>pentium</model></cpu>", "0" * 64))
+    domain.start(paused=True)
+    said = " ".join(map(str, plan_reboot(connection, "a").outlooks))
+    assert "another build" not in said
+    assert "nothing tells which build" in said
+    destroy(connection, "a")
+    assert fact(parse(domain.xml(CONFIG)), Started) == Started(ours.cpu, "")
+    assert not any("CPU" in sentence for sentence in start(connection, "a", paused=True).guest_changes)
+
+
+def test_restored_domain_keeps_the_record_of_the_start_that_it_was_saved_after(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    adopt_domain(connection, "a")
+    start(connection, "a", paused=True)
+    record(domain, Started("<cpu><model>pentium</model></cpu>", "1" * 64), CONFIG)
+    domain._handle.managedSave(0)
+    assert start(connection, "a", paused=True).restored
+    assert fact(parse(domain.xml(CONFIG)), Started) == Started("<cpu><model>pentium</model></cpu>", "1" * 64)

@@ -13,7 +13,7 @@ from holdfast.domainxml import metadata
 from holdfast.domainxml.change import Change, Kind, visible
 from holdfast.domainxml.document import Element, canonical, parse
 from holdfast.domainxml.guest_view import compare_documents
-from holdfast.domainxml.metadata import Releasing, Started, facts
+from holdfast.domainxml.metadata import Releasing, Started, fact, facts
 from holdfast.domainxml.outlook import Effect
 from holdfast.errors import HoldfastError, Refused
 from holdfast.hostfiles.digest import sha256_of
@@ -22,7 +22,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.plan_reboot import known_of
-from holdfast.operations.record import record
+from holdfast.operations.record import forget, record
 
 Asked = Callable[[Change], bool]
 """True for a change of the guest's view that was asked for."""
@@ -88,14 +88,37 @@ def _was_detached_from(config: Element) -> Asked:
 def record_start(connection: Connection, domain: Domain) -> None:
     """Record CPU and firmware that a domain was started with, if Holdfast keeps facts of it (created or adopted).
 
-    Called right after the start, under the domain's lock. A firmware file that cannot be read here is left out.
+    Called right after the start, under the domain's lock. A firmware file that cannot be read here is left out. The
+    record stands in config alone: a start by somebody else copies it into live, and there it tells that it is stale.
     """
     if domain.metadata(metadata.URI, Definition.CONFIG) is None:
         return
     live = parse(domain.xml(Definition.LIVE))
-    cpu = live.find("cpu")
     loader = (live.findtext("os/loader") or "").strip()
-    record(domain, Started("" if cpu is None else canonical(cpu).decode(), _digest(connection, loader)))
+    record(domain, Started(_cpu(live), _digest(connection, loader)), Definition.CONFIG)
+    _forget_copied(domain, live)
+
+
+def record_foreign_start(domain: Domain) -> None:
+    """Before a stop: if somebody else started the domain, record the CPU that its guest has; its firmware is unknown.
+
+    Called under the domain's lock, while the domain runs; nothing is done where our own start is recorded.
+    """
+    live = parse(domain.xml(Definition.LIVE))
+    if fact(live, Started) is not None:
+        record(domain, Started(_cpu(live), ""), Definition.CONFIG)
+        _forget_copied(domain, live)
+
+
+def _forget_copied(domain: Domain, live: Element) -> None:
+    copied = fact(live, Started)
+    if copied is not None:
+        forget(domain, copied, Definition.LIVE)
+
+
+def _cpu(live: Element) -> str:
+    cpu = live.find("cpu")
+    return "" if cpu is None else canonical(cpu).decode()
 
 
 def _digest(connection: Connection, loader: str) -> str:

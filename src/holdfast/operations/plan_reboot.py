@@ -78,7 +78,10 @@ def _pending(before: Element, config: Element) -> list[Outlook]:
 
 
 def known_of(running: Element | None, config: Element) -> Known:
-    """What is known of the guest: from the document that it runs with, else from what its last start recorded."""
+    """What is known of the guest: from the document that it runs with, else from what its last start recorded.
+
+    A record that stands in the running document too was copied there by somebody else's start: it is of one before.
+    """
     started = fact(config, Started)
     cpu = None if running is None else running.find("cpu")
     if running is None and started is not None and started.cpu:
@@ -86,4 +89,5 @@ def known_of(running: Element | None, config: Element) -> Known:
     if cpu is not None and not model_of(cpu):
         cpu = None
     loader = None if running is None else (running.findtext("os/loader") or "").strip() or None
-    return Known(cpu, started.firmware or None if started is not None else None, loader)
+    stale = running is not None and fact(running, Started) is not None
+    return Known(cpu, started.firmware or None if started is not None and not stale else None, loader)

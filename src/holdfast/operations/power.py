@@ -13,7 +13,7 @@ from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.guard import look_before_start, record_start
+from holdfast.operations.guard import look_before_start, record_foreign_start, record_start
 
 GONE = "gone"
 """The state after a transient domain has stopped: libvirt forgets it."""
@@ -58,7 +58,8 @@ def start(connection: Connection, name: str, *, paused: bool = False, dry_run: b
         changes = () if restored else look_before_start(connection, domain, dry_run=dry_run)
         if not dry_run:
             domain.start(paused)
-            record_start(connection, domain)
+            if not restored:  # what is restored runs on the CPU and firmware that it was saved with
+                record_start(connection, domain)
         return _change(domain, before, dry_run, restored=restored, guest_changes=changes)
 
 
@@ -73,6 +74,7 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
             before = _state_that_hears(domain)
             if dry_run:
                 return _change(domain, before, dry_run)
+            record_foreign_start(domain)
             domain.shutdown()
         stopped.wait(timeout)
     change = _change(domain, before, dry_run)
@@ -151,6 +153,7 @@ def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
     with domain_lock(domain.uuid):
         before = _active_state(domain)
         if not dry_run:
+            record_foreign_start(domain)
             domain.destroy()
         return _change(domain, before, dry_run)
 

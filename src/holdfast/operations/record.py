@@ -9,14 +9,14 @@ from holdfast.domainxml.metadata import Fact
 from holdfast.libvirtapi.domain import Definition, Domain
 
 
-def record(domain: Domain, new: Fact) -> None:
-    """Record ``new``; the caller holds the domain's lock (virDomainSetMetadata)."""
-    _rewrite(domain, lambda ours: metadata.with_fact(ours, new))
+def record(domain: Domain, new: Fact, only: Definition | None = None) -> None:
+    """Record ``new``, in ``only`` one document or in all; the caller holds the domain's lock (virDomainSetMetadata)."""
+    _rewrite(domain, lambda ours: metadata.with_fact(ours, new), only)
 
 
-def forget(domain: Domain, old: Fact) -> None:
+def forget(domain: Domain, old: Fact, only: Definition | None = None) -> None:
     """Remove ``old``, and with the last fact our element itself; nothing is written where it was not there."""
-    _rewrite(domain, lambda ours: metadata.without_fact(ours, old))
+    _rewrite(domain, lambda ours: metadata.without_fact(ours, old), only)
 
 
 def forget_all(domain: Domain) -> None:
@@ -24,9 +24,9 @@ def forget_all(domain: Domain) -> None:
     _rewrite(domain, lambda ours: None)
 
 
-def _rewrite(domain: Domain, change: Callable[[str | None], str | None]) -> None:
+def _rewrite(domain: Domain, change: Callable[[str | None], str | None], only: Definition | None = None) -> None:
     documents = {Definition.LIVE: domain.is_active(), Definition.CONFIG: domain.is_persistent()}
-    for definition in (definition for definition, exists in documents.items() if exists):
+    for definition in (each for each, exists in documents.items() if exists and only in (None, each)):
         old = domain.metadata(metadata.URI, definition)
         new = change(old)
         if new != old:
