@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from lxml import etree
 import holdfast
 import libvirt
 from bench.measure import Case
+from bench.watch import watch_cases
 from holdfast import operations
 from holdfast.domainxml.guest_view import compare
 from holdfast_lab.daemon import Host
@@ -25,6 +25,10 @@ CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
 Devices = Mapping[str, Iterator[str]]
 PORTS = 16
 """Root ports of a measured domain: as many as ``holdfast create`` gives."""
+
+_MEMORY_OF = """import os, resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 
 def domain_xml(name: str, folder: Path) -> str:
@@ -72,6 +76,7 @@ class Bench:
         yield Case("list", self._bare_list, lambda: operations.list_domains(self.ours))
         audit_aim = 1.0 if self.defined >= 5000 else None
         yield Case("audit", self._bare_audit, lambda: operations.audit(self.ours), audit_aim)
+        yield from watch_cases(self.host.uri)
         yield Case("show", self._bare_show, lambda: operations.show_domain(self.ours, "domain-00000"))
         yield from self._config_cases()
         yield from self._live_cases()
@@ -89,12 +94,13 @@ class Bench:
         yield Case("process: show", _process([*virsh, "dumpxml", shown]), _process([*holdfast_command, "show", shown]))
 
     def memory(self, command: str) -> float:
-        """The most memory ``holdfast COMMAND`` took, in MiB (ru_maxrss of the process)."""
-        arguments = [str(Path(sys.executable).with_name("holdfast")), "-c", self.host.uri, command]
-        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as child:
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-        return usage.ru_maxrss / 1024
+        """The most memory ``holdfast COMMAND`` took, in MiB (ru_maxrss of the process).
+
+        A small process starts it: Linux counts what the starting process had as memory of the started one.
+        """
+        holdfast_command = [str(Path(sys.executable).with_name("holdfast")), "-c", self.host.uri, command]
+        small = [sys.executable, "-S", "-c", _MEMORY_OF, *holdfast_command]
+        return int(subprocess.run(small, stdout=subprocess.PIPE, check=True).stdout) / 1024
 
     def _comparisons(self) -> Iterator[Case]:
         """Two documents compared, beside the time lxml takes to parse both; no libvirt is asked."""

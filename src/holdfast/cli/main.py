@@ -20,6 +20,7 @@ COMMANDS = {
         "show": "show",
         "diff": "diff",
         "audit": "audit",
+        "watch": "watch",
         "xml": "document",
         "delete": "delete",
     },

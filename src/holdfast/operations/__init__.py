@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from holdfast.operations.seal_domain import seal_domain as seal_domain
     from holdfast.operations.show_domain import show_domain as show_domain
     from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine
+    from holdfast.operations.watch import watch as watch
 
 OPERATIONS = {
     "adopt_domain": "adopt_domain",
@@ -76,6 +77,7 @@ OPERATIONS = {
     "suspend": "power",
     "show_domain": "show_domain",
     "resume": "power",
+    "watch": "watch",
 }
 """Public function, or what it is given → module of ``holdfast.operations`` that holds it.
 

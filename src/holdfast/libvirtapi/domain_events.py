@@ -1,0 +1,118 @@
+"""What libvirt announces of all domains of a connection at once, in words: for whoever watches a host."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import libvirt
+from holdfast.errors import LibvirtRefused, NoConnection
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.translate import translated
+
+KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 4
+"""A host that answers none of so many requests, so many seconds apart, counts as lost."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One announcement: of which domain, what it says, and the state it implies.
+
+    ``sentence`` is empty where the announcement only says that something can be looked at now, ``state`` (in virsh's
+    words) where it says nothing of the state. ``uuid`` is empty for the connection itself: it is lost.
+    """
+
+    uuid: str
+    name: str
+    sentence: str = ""
+    state: str = ""
+
+
+_LIFECYCLE = {
+    libvirt.VIR_DOMAIN_EVENT_STARTED: ("started", "running"),
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED: ("paused", "paused"),
+    libvirt.VIR_DOMAIN_EVENT_RESUMED: ("running again", "running"),
+    libvirt.VIR_DOMAIN_EVENT_STOPPED: ("stopped", "shut off"),
+    libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED: ("suspended by the guest", "pmsuspended"),
+    libvirt.VIR_DOMAIN_EVENT_CRASHED: ("crashed", "crashed"),
+}
+"""virDomainEventType in words. Defined, undefined and in shutdown need none: looking at the domain tells more."""
+
+_DETAILS = {
+    libvirt.VIR_DOMAIN_EVENT_STARTED: {
+        libvirt.VIR_DOMAIN_EVENT_STARTED_MIGRATED: "it came from another host",
+        libvirt.VIR_DOMAIN_EVENT_STARTED_RESTORED: "from saved memory",
+        libvirt.VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT: "from a snapshot",
+    },
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED: {
+        libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR: "an I/O error",
+        libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG: "its watchdog",
+        libvirt.VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT: "from a snapshot",
+        libvirt.VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR: "a call failed",
+    },
+    libvirt.VIR_DOMAIN_EVENT_STOPPED: {
+        libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: "the guest shut down",
+        libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: "destroyed",
+        libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: "crashed",
+        libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: "it went to another host",
+        libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: "its memory is saved",
+        libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: "it failed",
+        libvirt.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT: "for a snapshot",
+    },
+}
+
+_WORTH_A_LOOK = (
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+    libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE,
+    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+)
+
+
+@contextlib.contextmanager
+def domain_events(connection: Connection, hear: Callable[[Heard], None]) -> Iterator[None]:
+    """Call ``hear`` for each announcement while the block runs, from libvirt's own thread, and when the host is lost.
+
+    (virConnectDomainEventRegisterAny for all domains, virConnectRegisterCloseCallback, virConnectSetKeepAlive)
+    """
+    handle = connection._handle
+    with contextlib.ExitStack() as undo:
+
+        def register(event: int, say: Callable[..., Heard]) -> None:
+            def heard(_conn: Any, domain: Any, *details: Any) -> None:
+                hear(say(domain, *details[:-1]))
+
+            number = translated(handle.domainEventRegisterAny)(None, event, heard, None)
+            undo.callback(_forget, handle.domainEventDeregisterAny, number)
+
+        register(libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, _lifecycle)
+        register(libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, lambda domain: _heard(domain, "the guest rebooted"))
+        register(libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, _refused)
+        for event in _WORTH_A_LOOK:
+            register(event, lambda domain, *_: _heard(domain))
+        with contextlib.suppress(LibvirtRefused):  # qemu:///embed has no connection that could break
+            translated(handle.registerCloseCallback)(lambda *_: hear(Heard("", "")), None)
+            undo.callback(_forget, handle.unregisterCloseCallback)
+            translated(handle.setKeepAlive)(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
+        yield
+
+
+def _forget(call: Callable[..., object], *arguments: object) -> None:
+    with contextlib.suppress(NoConnection, LibvirtRefused):  # a lost connection calls nobody any more
+        translated(call)(*arguments)
+
+
+def _heard(domain: Any, sentence: str = "", state: str = "") -> Heard:
+    return Heard(domain.UUIDString(), domain.name(), sentence, state)
+
+
+def _lifecycle(domain: Any, event: int, detail: int) -> Heard:
+    sentence, state = _LIFECYCLE.get(event, ("", ""))
+    why = _DETAILS.get(event, {}).get(detail)
+    return _heard(domain, f"{sentence}: {why}" if why else sentence, state)
+
+
+def _refused(domain: Any, alias: str) -> Heard:
+    return _heard(domain, f"the guest refuses to release {alias}")

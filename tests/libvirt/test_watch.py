@@ -1,0 +1,181 @@
+"""Watching: whoever changes a domain, one notice says what and whether the guest has it now or at its next start."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from holdfast import operations
+from holdfast.errors import NoConnection
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.operations.notice import About, Notice
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
+
+PATIENCE = 60.0
+"""Seconds after which a notice that has not come will not come."""
+
+NOWHERE = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
+
+
+class Watched:
+    """A watch in a thread of its own."""
+
+    def __init__(self, *uris: str, interval: float) -> None:
+        self.notices: Queue[Notice] = Queue()
+        self._watch = operations.watch(uris, interval=interval)
+        self.first = [next(self._watch) for _ in uris]
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def _collect(self) -> None:
+        for notice in self._watch:
+            self.notices.put(notice)
+
+    def until(self, words: str) -> list[Notice]:
+        """All notices up to the first whose sentence has these words."""
+        found: list[Notice] = []
+        while not (found and words in found[-1].sentence):
+            found.append(self.notices.get(timeout=PATIENCE))
+        return found
+
+
+@pytest.fixture
+def daemon(daemon_uri: str) -> Iterator[Connection]:
+    """The private daemon without domains."""
+    with open_connection(daemon_uri) as connection:
+        yield connection
+        for domain in connection.domains():
+            persistent = domain.is_persistent()
+            if domain.is_active():
+                domain.destroy()
+            if persistent:
+                domain.undefine()
+
+
+def test_state_and_live_hardware_are_told_by_event(daemon: Connection, tmp_path: Path) -> None:
+    domain = daemon.define(domain_xml())
+    watched = Watched(daemon.uri, interval=3600)
+    assert watched.first[0].about is About.HOST
+    domain.start(paused=True)
+    domain.attach(disk_xml(tmp_path, "one", "vda"), LIVE)
+    added = watched.until("disk vda is added")
+    assert any(notice.about is About.STATE and "paused" in notice.sentence for notice in added)
+    assert (added[-1].definitions, added[-1].about, added[-1].domain) == (("live",), About.HARDWARE, "a")
+    assert added[-1].change is not None
+    assert added[-1].uuid == domain.uuid
+    domain.destroy()
+    assert watched.until("stopped")[-1].sentence == "stopped: destroyed"
+
+
+def test_config_changes_that_libvirt_does_not_announce_are_found_by_comparing(
+    daemon: Connection, tmp_path: Path
+) -> None:
+    domain = daemon.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    domain.start(paused=True)
+    watched = Watched(daemon.uri, interval=0.2)
+    domain.attach(disk_xml(tmp_path, "two", "vdb"), CONFIG)
+    assert watched.until("disk vdb is added")[-1].definitions == ("config",)
+    domain.update(disk_xml(tmp_path, "one", "vda").replace("one.img", f"{image(tmp_path, 'three').name}"), CONFIG)
+    source = watched.until("three.img")[-1]
+    assert (source.about, source.definitions, source.change) == (About.SOURCE, ("config",), None)
+
+
+def test_silence_about_an_untouched_domain_and_about_our_own_records(daemon: Connection) -> None:
+    domain = daemon.define(domain_xml())
+    domain.start(paused=True)
+    watched = Watched(daemon.uri, interval=0.5)
+    operations.adopt_domain(daemon, "a")
+    time.sleep(2)
+    domain.destroy()
+    assert [notice.sentence for notice in watched.until("stopped")] == ["stopped: destroyed"]
+
+
+def test_attach_to_both_documents_is_told_once(daemon: Connection, tmp_path: Path) -> None:
+    daemon.define(domain_xml()).start(paused=True)
+    watched = Watched(daemon.uri, interval=3600)
+    operations.attach_device(daemon, "a", disk_xml(tmp_path, "one", "vda"))
+    assert watched.until("disk vda is added")[-1].definitions == ("live", "config")
+
+
+def test_start_with_other_hardware_than_in_the_last_run_is_told(daemon: Connection) -> None:
+    rng = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/>{}</rng>"
+    place = "<address type='pci' domain='0' bus='{}' slot='0' function='0'/>"
+    domain = daemon.define(domain_xml(extra=rng.format(place.format("3"))))
+    domain.start(paused=True)
+    watched = Watched(daemon.uri, interval=3600)
+    domain.destroy()
+    daemon.define(
+        domain_xml(extra=rng.format(place.format("4"))).replace("<name>", f"<uuid>{domain.uuid}</uuid><name>")
+    )
+    domain.start(paused=True)
+    told: set[str] = set()
+    while told != {"live", "config"}:
+        told |= set(watched.until("rng ua-rng moved from pci 0000:03:00.0 to pci 0000:04:00.0")[-1].definitions)
+
+
+def test_new_renamed_and_deleted_domains_are_told(daemon: Connection) -> None:
+    watched = Watched(daemon.uri, interval=0.2)
+    domain = daemon.define(domain_xml())
+    assert watched.until("new")[-1].sentence == "new, shut off"
+    domain._handle.rename("b")
+    assert watched.until("renamed")[-1].domain == "b"
+    domain.undefine()
+    assert watched.until("gone")[-1].domain == "b"
+
+
+def test_what_happened_while_the_host_was_lost_is_found_when_it_is_back(
+    daemon: Connection, remote_uri: str, tmp_path: Path
+) -> None:
+    domain = daemon.define(domain_xml())
+    watched = Watched(remote_uri, interval=0.5)
+    relay = Path(remote_uri.partition("command=")[2])
+    relay.chmod(0)
+    subprocess.run(["pkill", "-P", str(os.getpid()), "-f", str(relay)], check=True)
+    lost = watched.until("was lost")[-1]
+    assert (lost.about, lost.host, lost.unreached) == (About.HOST, remote_uri, False)
+    domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
+    time.sleep(1.5)
+    assert watched.notices.empty()
+    relay.chmod(0o755)
+    assert [notice.sentence.partition(" (")[0] for notice in watched.until("back")] == [
+        "disk vda is added at pci 0000:02:00.0",
+        "back: compared with what was seen before",
+    ]
+
+
+def test_watch_without_any_host_is_refused_and_one_of_two_is_enough(daemon: Connection) -> None:
+    with pytest.raises(NoConnection, match="cannot connect"):
+        next(operations.watch([NOWHERE]))
+    first = Watched(daemon.uri, NOWHERE, interval=3600).first
+    assert sorted(notice.unreached for notice in first) == [False, True]
+
+
+def test_command_prints_lines_and_objects_until_it_is_interrupted(daemon: Connection) -> None:
+    command = [sys.executable, "-m", "holdfast", "-c", daemon.uri, "watch"]
+    for options in ([], ["-o", "json"]):
+        with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            with contextlib.ExitStack() as undo:
+                undo.callback(os.kill, child.pid, signal.SIGINT)
+                assert "watching" in child.stdout.readline()
+                domain = daemon.define(domain_xml())
+                line = child.stdout.readline()
+                domain.undefine()
+            if options:
+                notice = json.loads(line)
+                assert (notice["domain"], notice["about"], notice["format"]) == ("a", "state", "holdfast.notice")
+            else:
+                assert line.endswith("  a  new, shut off\n")
+            assert child.wait() == 130
+            assert child.stderr is not None
+            assert child.stderr.read() == ""
