@@ -114,13 +114,14 @@ def test_start_with_other_hardware_than_in_the_last_run_is_told(daemon: Connecti
     domain.start(paused=True)
     watched = Watched(daemon.uri, interval=3600)
     domain.destroy()
-    daemon.define(
-        domain_xml(extra=rng.format(place.format("4"))).replace("<name>", f"<uuid>{domain.uuid}</uuid><name>")
-    )
-    domain.start(paused=True)
-    told: set[str] = set()
-    while told != {"live", "config"}:
-        told |= set(watched.until("rng ua-rng moved from pci 0000:03:00.0 to pci 0000:04:00.0")[-1].definitions)
+    watched.until("stopped")
+    elsewhere = domain_xml(extra=rng.format(place.format("4")))
+    daemon.define(elsewhere.replace("<name>", f"<uuid>{domain.uuid}</uuid><name>"))
+    for definition in ("config", "live"):
+        moved = watched.until("rng ua-rng moved from pci 0000:03:00.0 to pci 0000:04:00.0")[-1]
+        assert moved.definitions == (definition,)
+        if definition == "config":
+            domain.start(paused=True)
 
 
 def test_new_renamed_and_deleted_domains_are_told(daemon: Connection) -> None:
