@@ -32,6 +32,7 @@ COMMANDS = {
         "destroy": "power",
         "suspend": "power",
         "resume": "power",
+        "resume-host": "resume_host",
         "console": "console",
     },
     "Hardware": {
@@ -52,7 +53,8 @@ COMMANDS = {
 }
 """Section of the help → command → module of ``holdfast.cli`` that holds it. Imported only when it is called.
 
-The command object has the command's name, with a "_" behind it where that is a word of Python's (``list_``).
+The command object has the command's name, a "_" for each "-", and one behind it where that is a word of Python's
+(``list_``).
 """
 
 _MODULES = {command: module for section in COMMANDS.values() for command, module in section.items()}
@@ -76,7 +78,8 @@ class HoldfastGroup(click.Group):
         if cmd_name not in _MODULES:
             return None
         module = importlib.import_module(f"holdfast.cli.{_MODULES[cmd_name]}")
-        command = getattr(module, f"{cmd_name}_", None) or getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(module, f"{name}_", None) or getattr(module, name)
         assert isinstance(command, click.Command)
         return command
 

@@ -1,9 +1,9 @@
 """Our element in ``<metadata>``: the facts that libvirt has no field for. Text in, text out.
 
-Four facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
+Five facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
 it in live only, where it looks like one that somebody attached to live only. *started*: CPU and firmware at the last
 start, to be compared with what the next start would give. *adopted*: since when Holdfast keeps facts of this domain,
-and where it came from. *made*: a file that goes with the domain.
+and where it came from. *made*: a file that goes with the domain. *wanted*: it is to run after the host has booted.
 """
 
 from __future__ import annotations
@@ -69,8 +69,18 @@ class DiskRole:
     role: str
 
 
-AnyFact = Releasing | Started | Adopted | Made | DiskRole
-Fact = TypeVar("Fact", Releasing, Started, Adopted, Made, DiskRole)
+@dataclass(frozen=True)
+class Wanted:
+    """The domain was started and nobody has stopped it: it is to run again after the host has booted.
+
+    ``since`` is when it was started (ISO 8601, UTC): what was started first is first again.
+    """
+
+    since: str
+
+
+AnyFact = Releasing | Started | Adopted | Made | DiskRole | Wanted
+Fact = TypeVar("Fact", Releasing, Started, Adopted, Made, DiskRole, Wanted)
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:

@@ -56,6 +56,16 @@ class Domain:
         return STATES.get(self._handle.state()[0], "unknown")
 
     @translated
+    def was_switched_off(self) -> bool:
+        """True when it is off because it was shut down, from inside or outside, or destroyed (virDomainGetState).
+
+        libvirt forgets why a domain is off when the daemon starts anew (9.0): then this is False.
+        """
+        wanted_off = (libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED)
+        state, reason = self._handle.state()[:2]
+        return state == libvirt.VIR_DOMAIN_SHUTOFF and reason in wanted_off
+
+    @translated
     def is_active(self) -> bool:
         """True while a QEMU runs, paused or not (virDomainIsActive)."""
         return bool(self._handle.isActive())

@@ -39,6 +39,13 @@ def inventory(connection: Connection) -> list[Listed]:
 
 
 @translated
+def autostarted(connection: Connection) -> set[str]:
+    """The UUIDs of all domains that libvirt starts with the host (virConnectListAllDomains, AUTOSTART)."""
+    handles = connection._handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+    return {handle.UUIDString() for handle in handles}
+
+
+@translated
 def snapshots(domain: Domain) -> Iterator[tuple[str, str]]:
     """Name and document of every snapshot that libvirt knows of (virDomainListAllSnapshots, …GetXMLDesc)."""
     return iter([(snapshot.getName(), snapshot.getXMLDesc(0)) for snapshot in domain._handle.listAllSnapshots(0)])

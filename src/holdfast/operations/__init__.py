@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from holdfast.operations.power import shutdown as shutdown
     from holdfast.operations.power import start as start
     from holdfast.operations.power import suspend as suspend
+    from holdfast.operations.resume_host import observe_host as observe_host
+    from holdfast.operations.resume_host import resume_host as resume_host
     from holdfast.operations.seal_domain import seal_domain as seal_domain
     from holdfast.operations.show_domain import show_domain as show_domain
     from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine
@@ -77,6 +79,8 @@ OPERATIONS = {
     "suspend": "power",
     "show_domain": "show_domain",
     "resume": "power",
+    "resume_host": "resume_host",
+    "observe_host": "resume_host",
     "watch": "watch",
 }
 """Public function, or what it is given → module of ``holdfast.operations`` that holds it.

@@ -14,6 +14,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.guard import look_before_start, record_foreign_start, record_start
+from holdfast.operations.wanted import unwant, want
 
 GONE = "gone"
 """The state after a transient domain has stopped: libvirt forgets it."""
@@ -58,6 +59,7 @@ def start(connection: Connection, name: str, *, paused: bool = False, dry_run: b
         changes = () if restored else look_before_start(connection, domain, dry_run=dry_run)
         if not dry_run:
             domain.start(paused)
+            want(domain)
             if not restored:  # what is restored runs on the CPU and firmware that it was saved with
                 record_start(connection, domain)
         return _change(domain, before, dry_run, restored=restored, guest_changes=changes)
@@ -75,6 +77,7 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
             if dry_run:
                 return _change(domain, before, dry_run)
             record_foreign_start(domain)
+            unwant(domain)
             domain.shutdown()
         stopped.wait(timeout)
     change = _change(domain, before, dry_run)
@@ -122,6 +125,7 @@ def _reboot_hard(connection: Connection, domain: Domain, accept: bool, dry_run: 
         )
     changes = look_before_start(connection, domain, accept=accept, dry_run=dry_run)
     if not dry_run:
+        want(domain)
         domain.destroy()
         try:
             domain.start()
@@ -154,6 +158,7 @@ def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
         before = _active_state(domain)
         if not dry_run:
             record_foreign_start(domain)
+            unwant(domain)
             domain.destroy()
         return _change(domain, before, dry_run)
 

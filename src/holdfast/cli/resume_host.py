@@ -1,0 +1,70 @@
+"""``holdfast resume-host``: what was running before the host went down runs again."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import click
+
+from holdfast.cli.common import Session, dry_run_option, output_option, pass_session, print_json
+from holdfast.errors import PartlyDone
+
+UNIT = """\
+[Unit]
+Description=Start the virtual machines that were running before
+Documentation=man:libvirtd(8)
+Wants=network-online.target
+After=libvirtd.service virtqemud.service libvirt-guests.service network-online.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={command} resume-host
+ExecStop={command} resume-host --observe
+TimeoutSec=0
+
+[Install]
+WantedBy=multi-user.target
+"""
+"""Stopped before libvirt-guests stops the guests, so that what it shuts down still counts as running."""
+
+
+@click.command("resume-host")
+@click.option("--observe", is_flag=True, help="Start nothing; record which domains run, before the host goes down.")
+@click.option("--print-unit", is_flag=True, help="Print a systemd unit that does both, and do nothing.")
+@dry_run_option
+@output_option
+@pass_session
+def resume_host(session: Session, observe: bool, print_unit: bool, dry_run: bool, output: str) -> None:
+    """Start the domains that were running before the host went down, in the order in which they had been started.
+
+    That is those with autostart, and those that Holdfast started and nobody stopped since. Each starts from its config
+    document as it stands. Exit code 5 when one does not start; the others do.
+    """
+    from holdfast import operations
+
+    if print_unit:
+        uri = f" -c {session.uri}" if session.uri else ""
+        click.echo(UNIT.format(command=f"{sys.argv[0]}{uri}"), nl=False)
+        return
+    if observe:
+        if dry_run:
+            raise click.UsageError("--observe starts nothing; it has no --dry-run")
+        operations.observe_host(session.connection)
+        return
+    resumed = operations.resume_host(session.connection, dry_run=dry_run)
+    if output == "json":
+        print_json([dataclasses.asdict(each) for each in resumed])
+    for each in [] if output == "json" else resumed:
+        would = dry_run and not each.error and each.outcome != "already running"
+        click.echo(f"{each.name}: {'would be ' if would else ''}{each.outcome}{each.error and f': {each.error}'}")
+        for sentence in each.notes:
+            click.echo(f"  {sentence}")
+        for sentence in each.guest_changes:
+            click.echo(f"  the guest finds changed: {sentence}")
+    failed = [each for each in resumed if each.error]
+    if failed:
+        raise PartlyDone(
+            f"{len(failed)} of {len(resumed)} did not start: {', '.join(each.name for each in failed)}", failed[0].hint
+        )

@@ -1,0 +1,162 @@
+"""After the host has booted, what ran runs again: in its order, from its own document, and whatever fails alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.metadata import Releasing, Wanted, fact, facts
+from holdfast.errors import PartlyDone
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.record import record
+from holdfast.operations.resume_host import Outcome, Resumed
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places
+
+
+@pytest.fixture
+def daemon(daemon_uri: str) -> Iterator[Connection]:
+    """The private daemon without domains."""
+    with open_connection(daemon_uri) as connection:
+        yield connection
+        for domain in connection.domains():
+            if domain.is_active():
+                domain.destroy()
+            domain.undefine()
+
+
+def adopted(connection: Connection, name: str, **options: str) -> Domain:
+    domain = connection.define(domain_xml(name, **options))  # type: ignore[arg-type]
+    operations.adopt_domain(connection, name)
+    return domain
+
+
+def wanted(domain: Domain) -> Wanted | None:
+    return fact(parse(domain.xml(CONFIG)), Wanted)
+
+
+def crash(domain: Domain) -> None:
+    """End its QEMU as a crash of the host does: nobody asked for it."""
+    pids = subprocess.run(["pgrep", "-f", domain.uuid], capture_output=True, text=True, check=True).stdout
+    with domain.stopped() as stopped:
+        subprocess.run(["kill", "-KILL", *pids.split()], check=True)
+        assert stopped.wait(30)
+
+
+def outcomes(resumed: list[Resumed]) -> dict[str, Outcome]:
+    return {each.name: each.outcome for each in resumed}
+
+
+def test_start_makes_a_domain_wanted_and_stopping_it_ends_that(connection: Connection) -> None:
+    domain = adopted(connection, "a")
+    assert wanted(domain) is None
+    operations.start(connection, "a", paused=True)
+    since = wanted(domain)
+    assert since is not None
+    operations.reboot(connection, "a", hard=True)
+    assert wanted(domain) == since
+    operations.destroy(connection, "a")
+    assert wanted(domain) is None
+    operations.start(connection, "a")
+    with pytest.raises(PartlyDone):
+        operations.shutdown(connection, "a", timeout=0)
+    assert wanted(domain) is None
+
+
+def test_domain_that_was_never_adopted_is_not_recorded(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    operations.start(connection, "a", paused=True)
+    operations.observe_host(connection)
+    operations.destroy(connection, "a")
+    assert "metadata" not in domain.xml(CONFIG)
+
+
+def test_what_crashed_runs_again_in_its_order_and_nothing_else(daemon: Connection) -> None:
+    names = ["c", "a", "b", "never", "stopped"]
+    domains = {name: adopted(daemon, name) for name in names}
+    domains["auto"] = daemon.define(domain_xml("auto"))
+    domains["auto"]._handle.setAutostart(1)
+    for number, name in enumerate(["c", "a", "b", "stopped"]):
+        operations.start(daemon, name, paused=True)
+        record(domains[name], Wanted(f"2026-01-01T00:00:0{number}+00:00"))
+    for name in ("c", "a", "b"):
+        crash(domains[name])
+    domains["stopped"].destroy()
+    documents = {name: domain.xml(CONFIG) for name, domain in domains.items() if name != "auto"}
+    planned = operations.resume_host(daemon, dry_run=True)
+    assert not any(domain.is_active() for domain in domains.values())
+    resumed = operations.resume_host(daemon)
+    assert [each.name for each in resumed] == [each.name for each in planned] == ["auto", "c", "a", "b"]
+    assert [each.error for each in resumed] == [""] * 4
+    assert set(outcomes(resumed).values()) == {Outcome.STARTED}
+    assert {name for name, domain in domains.items() if domain.is_active()} == {"auto", "c", "a", "b"}
+    hardware = {name: text.partition("</metadata>")[2] for name, text in documents.items()}
+    assert {name: domains[name].xml(CONFIG).partition("</metadata>")[2] for name in hardware} == hardware
+    assert set(outcomes(operations.resume_host(daemon)).values()) == {Outcome.RUNNING}
+
+
+def test_one_that_does_not_start_holds_up_no_other(connection: Connection, tmp_path: Path, uri: str) -> None:
+    for name in ("a", "b"):
+        domain = adopted(connection, name, extra=disk_xml(tmp_path, name, "vda"))
+        record(domain, Wanted("2026-01-01T00:00:00+00:00"))
+    (tmp_path / "a.img").unlink()
+    result = run(uri, "resume-host", "-o", "json")
+    assert result.exit_code == 5
+    assert "1 of 2 did not start: a" in result.stderr
+    first, second = json.loads(result.stdout)
+    assert (first["outcome"], second["outcome"]) == ("failed", "started")
+    assert "a.img" in first["error"]
+    image(tmp_path, "a")
+    assert "a: started" in done(uri, "resume-host")
+
+
+def test_interrupted_attach_is_told_and_a_detach_is_over_with_its_guest(daemon: Connection, tmp_path: Path) -> None:
+    domain = adopted(daemon, "a")
+    operations.start(daemon, "a", paused=True)
+    operations.attach_device(daemon, "a", disk_xml(tmp_path, "one", "vdb"))
+    with pytest.raises(PartlyDone):
+        operations.detach_device(daemon, "a", "vdb", timeout=0)
+    domain.attach(disk_xml(tmp_path, "two", "vdc"), CONFIG)
+    (running,) = operations.resume_host(daemon)
+    assert running.outcome is Outcome.RUNNING
+    assert running.notes[0] == "disk vdb was detached, and the guest has not released it"
+    assert running.notes[1].startswith("disk vdc pci 0000:02:00.0 is in config and not in live")
+    crash(domain)
+    (started,) = operations.resume_host(daemon)
+    assert started.notes == ("disk vdb was detached, and is gone now",)
+    assert not facts(parse(domain.xml(CONFIG)), Releasing)
+    assert "vdb" not in places(domain, LIVE)
+    assert "vdc" in places(domain, LIVE)
+
+
+def test_observing_sees_what_others_started_and_switched_off(connection: Connection) -> None:
+    domain = adopted(connection, "a")
+    domain.start(paused=True)
+    assert wanted(domain) is None
+    operations.observe_host(connection)
+    assert wanted(domain) is not None
+    domain.destroy()
+    operations.observe_host(connection)
+    assert wanted(domain) is None
+
+
+def test_unit_is_one_that_systemd_takes(uri: str, tmp_path: Path) -> None:
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("there is no systemd here")
+    unit = tmp_path / "holdfast.service"
+    command = done(uri, "resume-host", "--print-unit")
+    assert f"-c {uri} resume-host\n" in command
+    for text, complaint in ((command, False), (command.replace("oneshot", "twice"), True)):
+        unit.write_text(text.replace("=holdfast ", f"={sys.executable} "))
+        verified = subprocess.run([verify, "verify", str(unit)], capture_output=True, text=True)
+        assert ("holdfast.service" in verified.stderr) == complaint, verified.stderr
