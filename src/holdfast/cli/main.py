@@ -22,6 +22,7 @@ COMMANDS = {
         "audit": "audit",
         "watch": "watch",
         "xml": "document",
+        "rename": "rename",
         "delete": "delete",
     },
     "Power": {

@@ -173,6 +173,12 @@ class Domain:
         self._handle.resume()
 
     @translated
+    def rename(self, name: str) -> None:
+        """Give it another name, while it is shut off (virDomainRename)."""
+        self._handle.rename(name)
+        self.name = name
+
+    @translated
     def undefine(self) -> None:
         """Remove the config document with NVRAM, TPM state, managed save, snapshot and checkpoint metadata.
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from holdfast.operations.power import shutdown as shutdown
     from holdfast.operations.power import start as start
     from holdfast.operations.power import suspend as suspend
+    from holdfast.operations.rename_domain import rename_domain as rename_domain
     from holdfast.operations.resume_host import observe_host as observe_host
     from holdfast.operations.resume_host import resume_host as resume_host
     from holdfast.operations.seal_domain import seal_domain as seal_domain
@@ -79,6 +80,7 @@ OPERATIONS = {
     "suspend": "power",
     "show_domain": "show_domain",
     "resume": "power",
+    "rename_domain": "rename_domain",
     "resume_host": "resume_host",
     "observe_host": "resume_host",
     "watch": "watch",

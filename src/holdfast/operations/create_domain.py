@@ -36,7 +36,6 @@ from holdfast.errors import (
     NoConnection,
     NotFound,
     PartlyDone,
-    Refused,
     UsageError,
 )
 from holdfast.hostfiles.lock import domain_lock
@@ -47,13 +46,11 @@ from holdfast.operations import power
 from holdfast.operations.adopt_domain import adoption_of
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.disk_source import check_source
+from holdfast.operations.domain_name import check_name, refuse_taken
 from holdfast.operations.domain_spec import DomainSpec
 from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.new_disk import PlannedDisk, plan_disk, refuse_shared_places
 from holdfast.operations.seed import PlannedSeed, plan_seed
-
-_NAME_BYTES = 240
-"""Files are named after a domain (NAME.xml.new, NAME_VARS.fd, NAME-vda.qcow2); a file's name ends at 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -180,33 +177,10 @@ def _normalise_uuid(domain: Element) -> None:
 
 
 def _check_name(connection: Connection, name: str, dry_run: bool) -> None:
-    if not name or name != name.strip() or "/" in name or not name.isprintable() or name in (".", ".."):
-        raise UsageError(f"{name!r} cannot be the name of a domain", "letters, digits, dots and dashes are always good")
-    if len(name.encode()) > _NAME_BYTES:
-        raise UsageError(
-            f"the name {name[:20]}… is too long for a domain: {len(name.encode())} bytes, "
-            f"and {_NAME_BYTES} leave room for the names of its files"
-        )
-    if name.endswith(("@live", "@config")):
-        stem, _, which = name.rpartition("@")
-        raise UsageError(
-            f"{name!r} cannot be the name of a domain: it means the {which} document of {stem!r}",
-            "letters, digits, dots and dashes are always good",
-        )
+    check_name(name)
     if connection.readonly and not dry_run:
         raise Failed("a read-only connection cannot create a domain", "connect without --readonly")
-    _refuse_taken(connection, name)
-
-
-def _refuse_taken(connection: Connection, name: str) -> None:
-    try:
-        domain = connection.find_domain(name)
-    except NotFound:
-        return
-    raise Refused(
-        f"there is a domain {domain.name!r} already, with the UUID {domain.uuid}",
-        f"choose another name, or 'holdfast delete {domain.name}' first",
-    )
+    refuse_taken(connection, name)
 
 
 def _capabilities(
@@ -291,7 +265,7 @@ def _create(
     """Make the images, define the document, read back what libvirt made of it, and start it."""
     images = tuple(str(disk.image) for disk in planned if disk.image is not None) + ((seed.path,) if seed else ())
     uuid = domain.findtext("uuid") or ""
-    _refuse_taken(connection, uuid)
+    refuse_taken(connection, uuid)
     start_record(domain, adoption_of("holdfast"), *([] if seed is None else [Made(seed.path)]))
     if dry_run:
         return _result(domain, indented(domain), images, notes, started=False, dry_run=True)

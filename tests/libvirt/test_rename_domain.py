@@ -1,0 +1,60 @@
+"""Renaming: another name, and the same domain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from holdfast import operations
+from holdfast.errors import Refused, UsageError
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.domain_spec import DomainSpec
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, running
+
+
+def test_renamed_domain_has_the_same_document_but_for_its_name(
+    uri: str, connection: Connection, tmp_path: Path
+) -> None:
+    spec = DomainSpec(memory=64 << 20, graphics="none", firmware="uefi", tpm=True)
+    operations.create_domain(connection, "a", spec)
+    operations.attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    before = connection.find_domain("a")
+    document = before.xml(CONFIG)
+    assert "a_VARS" in document
+    assert done(uri, "rename", "a", "b", "--dry-run") == "a: would be renamed to b\n"
+    assert before.xml(CONFIG) == document
+    assert json.loads(done(uri, "rename", "a", "b", "-o", "json"))["after"] == "b"
+    after = connection.find_domain("b")
+    assert after.uuid == before.uuid
+    assert after.xml(CONFIG) == document.replace("<name>a<", "<name>b<")
+    operations.start(connection, "b", paused=True)
+    assert run(uri, "show", "a").exit_code == 4
+
+
+@pytest.mark.parametrize("name", ["", " b", "b/c", "..", "b@live", "n" * 250, "b\n"])
+def test_names_that_cannot_be_are_refused(connection: Connection, name: str) -> None:
+    connection.define(domain_xml())
+    with pytest.raises(UsageError):
+        operations.rename_domain(connection, "a", name)
+    assert [domain.name for domain in connection.domains()] == ["a"]
+
+
+def test_taken_name_running_domain_and_snapshots_are_refused(uri: str, connection: Connection) -> None:
+    domain = running(connection)
+    connection.define(domain_xml("b"))
+    with pytest.raises(Refused, match="'b' already"):
+        operations.rename_domain(connection, "a", "b")
+    with pytest.raises(Refused, match="is running"):
+        operations.rename_domain(connection, "a", "c")
+    domain._handle.managedSave(0)
+    with pytest.raises(Refused, match="saved memory"):
+        operations.rename_domain(connection, "a", "c")
+    domain._handle.managedSaveRemove(0)
+    domain._handle.snapshotCreateXML("<domainsnapshot/>", 0)
+    with pytest.raises(Refused, match="has snapshots"):
+        operations.rename_domain(connection, "a", "c")
+    assert run(uri, "-r", "rename", "b", "c").exit_code == 1
+    assert run(uri, "rename", "nobody", "c").exit_code == 4
