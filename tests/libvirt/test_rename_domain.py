@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,12 @@ def test_names_that_cannot_be_are_refused(connection: Connection, name: str) -> 
     assert [domain.name for domain in connection.domains()] == ["a"]
 
 
-def test_taken_name_running_domain_and_snapshots_are_refused(uri: str, connection: Connection) -> None:
-    domain = running(connection)
+def test_taken_name_running_domain_and_snapshots_are_refused(uri: str, connection: Connection, tmp_path: Path) -> None:
+    qcow2 = tmp_path / "a.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(qcow2), "1M"], check=True)
+    domain = running(
+        connection, extra=disk_xml(tmp_path, "a", "vda").replace("raw", "qcow2").replace("a.img", "a.qcow2")
+    )
     connection.define(domain_xml("b"))
     with pytest.raises(Refused, match="'b' already"):
         operations.rename_domain(connection, "a", "b")
@@ -53,7 +58,7 @@ def test_taken_name_running_domain_and_snapshots_are_refused(uri: str, connectio
     with pytest.raises(Refused, match="saved memory"):
         operations.rename_domain(connection, "a", "c")
     domain._handle.managedSaveRemove(0)
-    domain._handle.snapshotCreateXML("<domainsnapshot/>", 0)
+    domain._handle.snapshotCreateXML("<domainsnapshot/>")
     with pytest.raises(Refused, match="has snapshots"):
         operations.rename_domain(connection, "a", "c")
     assert run(uri, "-r", "rename", "b", "c").exit_code == 1
