@@ -54,7 +54,7 @@ def test_origin_owner_and_roles_are_read_from_what_the_maker_left(connection: Co
     connection.define(with_metadata(domain_xml("manager"), OSINFO))
     adopted = adopt_domain(connection, "nova")
     assert (adopted.origin, adopted.owner) == ("nova", "p1")
-    assert {role.target: role.role for role in adopted.roles} == {"vda": "root", "vdb": "volume", "sda": "config"}
+    assert {disk.target: disk.role for disk in adopted.disks} == {"vda": "root", "vdb": "volume", "sda": "config"}
     assert adopt_domain(connection, "manager").origin == "virt-manager"
     assert "libosinfo:os" in connection.find_domain("manager").xml(CONFIG)
 

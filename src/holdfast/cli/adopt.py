@@ -37,7 +37,7 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, o
             adoption.name,
             adoption.origin,
             adoption.owner,
-            ", ".join(f"{role.target} {role.role}" for role in adoption.roles),
+            ", ".join(f"{disk.target} {disk.role}" for disk in adoption.disks),
             "already adopted" if adoption.already else "would be adopted" if dry_run else "adopted",
         ]
         for adoption in adoptions

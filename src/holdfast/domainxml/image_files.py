@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.device import label
 from holdfast.domainxml.disk import is_shared, source_of
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import Made, facts
+from holdfast.domainxml.metadata import DiskRecord, facts
 
 _NAMES = ("file", "dev", "dir", "path")
 
@@ -30,7 +30,7 @@ class DiskImage:
 
 def disk_images(domain: Element) -> list[DiskImage]:
     """The image of every disk that has one, in document order."""
-    made = {item.path for item in facts(domain, Made)}
+    made = {record.place for record in facts(domain, DiskRecord) if record.place}
     return [
         DiskImage(
             label(disk), source, origin.get("pool"), origin.get("volume"), None if source in made else _why_kept(disk)

@@ -1,13 +1,15 @@
 """Our element in ``<metadata>``: the facts that libvirt has no field for. Text in, text out.
 
-Five facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
+Six facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
 it in live only, where it looks like one that somebody attached to live only. *started*: CPU and firmware at the last
 start, to be compared with what the next start would give. *adopted*: since when Holdfast keeps facts of this domain,
-and where it came from. *made*: a file that goes with the domain. *wanted*: it is to run after the host has booted.
+and where it came from. *disk*: what a disk is for and where its image came from (:mod:`.disk_record`). *creating*: the
+creation of the domain has begun, and its images are being made. *wanted*: it is to run after the host has booted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import TypeVar
 
@@ -55,18 +57,42 @@ class Adopted:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A file that was made for this domain alone though its device does not tell: the seed CD of cloud-init."""
+class Creating:
+    """The domain is being created, ``since`` (ISO 8601, UTC); in a domain that nobody creates, it was interrupted."""
 
-    path: str
+    since: str
 
 
 @dataclass(frozen=True)
-class DiskRole:
-    """What the disk with this target is for: "root", "config", "swap", "ephemeral", "cdrom" or "volume"."""
+class DiskRecord:
+    """What libvirt has no field for, of one disk. An empty field says nothing.
+
+    ``target``, ``alias``  which disk: the one with this user alias; with this target where no alias is recorded
+    ``role``               root, ephemeral, swap, config, volume or cdrom
+    ``image``              what its image was made from: a path, or an id that the image has elsewhere
+    ``id``                 the id of the volume with whoever provides it, such as Cinder's UUID
+    ``volume``             POOL/VOLUME, where the document names the path of that volume
+    ``delete``             "yes": the image goes with the domain; "no": it stays whatever is asked; "": as asked
+    ``place``              with a ``format``: where an image for it is being made, a path or POOL/VOLUME; without: a
+                           file made for this domain alone though its disk does not tell, cloud-init's seed CD
+    ``format``, ``size``   of the image that is being made, size in bytes; otherwise libvirt's to know, and empty
+    """
 
     target: str
-    role: str
+    alias: str = ""
+    role: str = ""
+    image: str = ""
+    id: str = ""
+    volume: str = ""
+    delete: str = ""
+    place: str = ""
+    format: str = ""
+    size: str = ""
+
+    @property
+    def in_making(self) -> bool:
+        """True from before the image at ``place`` exists until it is whole and the disk has it."""
+        return bool(self.format)
 
 
 @dataclass(frozen=True)
@@ -79,8 +105,8 @@ class Wanted:
     since: str
 
 
-AnyFact = Releasing | Started | Adopted | Made | DiskRole | Wanted
-Fact = TypeVar("Fact", Releasing, Started, Adopted, Made, DiskRole, Wanted)
+AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | Wanted
+Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, Wanted)
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
@@ -100,12 +126,12 @@ def with_fact(ours: str | None, new: Fact) -> str:
     ``ours`` itself where it says so already: then nothing needs to be written.
     """
     root, tag = _root(ours), _tag(type(new))
-    older = [item for item in root.findall(tag) if _subject(_read(type(new), item)) == _subject(new)]
+    older = [item for item in root.findall(tag) if same_subject(_read(type(new), item), new)]
     if ours is not None and [_read(type(new), item) for item in older] == [new]:
         return ours
     for item in older:
         root.remove(item)
-    root.append(element(tag, asdict(new)))
+    root.append(element(tag, _attributes(new)))
     return _text(root)
 
 
@@ -116,18 +142,30 @@ def start_record(domain: Element, *new: AnyFact) -> None:
         metadata.remove(old)
     root = etree.SubElement(metadata, f"{{{URI}}}domain", nsmap={PREFIX: URI})
     for each in new:
-        etree.SubElement(root, f"{{{URI}}}{_tag(type(each))}", asdict(each))
+        etree.SubElement(root, f"{{{URI}}}{_tag(type(each))}", _attributes(each))
 
 
 def without_fact(ours: str | None, old: Fact) -> str | None:
     """Our element without ``old``; None when nothing is left in it, and ``ours`` itself when it was not there."""
+    return without_facts(ours, type(old), lambda fact: fact == old)
+
+
+def without_facts(ours: str | None, kind: type[Fact], gone: Callable[[Fact], bool]) -> str | None:
+    """Our element without the facts of ``kind`` that are ``gone``; otherwise as :func:`without_fact`."""
     root = _root(ours)
-    found = [item for item in root.findall(_tag(type(old))) if _read(type(old), item) == old]
+    found = [item for item in root.findall(_tag(kind)) if gone(_read(kind, item))]
     if not found:
         return ours
     for item in found:
         root.remove(item)
     return _text(root) if len(root) or root.attrib else None
+
+
+def same_subject(one: AnyFact, other: AnyFact) -> bool:
+    """True when both are of the same thing: of one device, or of the domain as a whole."""
+    if isinstance(one, DiskRecord) and isinstance(other, DiskRecord):
+        return one.alias == other.alias if one.alias and other.alias else one.target == other.target
+    return one == other if isinstance(one, Releasing) else True
 
 
 def _text(root: Element) -> str:
@@ -136,15 +174,12 @@ def _text(root: Element) -> str:
     return serialize(root)
 
 
-def _subject(one: AnyFact) -> object:
-    """What a fact is of: one device each, or the domain as a whole."""
-    if isinstance(one, Releasing | Made):
-        return one
-    return one.target if isinstance(one, DiskRole) else None
+def _attributes(one: AnyFact) -> dict[str, str]:
+    return {name: value for name, value in asdict(one).items() if value or not isinstance(one, DiskRecord)}
 
 
 def _tag(kind: type[AnyFact]) -> str:
-    return kind.__name__.lower()
+    return kind.__name__.removesuffix("Record").lower()
 
 
 def _read(kind: type[Fact], item: Element) -> Fact:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import uuid
+
 from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.disk_record import new_record, target_of
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import DiskRole
+from holdfast.domainxml.metadata import DiskRecord
 
 _NAMESPACES = (
     ("http://openstack.org/xmlns/libvirt/nova/", "nova"),
@@ -36,8 +40,8 @@ def owner(domain: Element) -> str:
     return "" if project is None else project.get("uuid") or (project.text or "")
 
 
-def disk_roles(domain: Element) -> list[DiskRole]:
-    """What each disk is for: root, config, swap, ephemeral, cdrom or volume.
+def disk_records(domain: Element) -> list[DiskRecord]:
+    """What can be said of each disk that nobody recorded: its role, and the id of its volume.
 
     The root disk is what boots first; Nova's volumes bear the volume's UUID as serial, its own disks have fixed names.
     """
@@ -45,7 +49,19 @@ def disk_roles(domain: Element) -> list[DiskRole]:
     hard = [disk for disk in disks if disk.get("device", "disk") in ("disk", "lun")]
     order = {id(disk): _boot_order(disk, place) for place, disk in enumerate(hard)}
     first = min(hard, key=lambda disk: order[id(disk)], default=None)
-    return [DiskRole(_target(disk), _role(disk, disk is first)) for disk in disks if _target(disk)]
+    is_nova = origin(domain) == "nova"
+    return [
+        new_record(disk, role=_role(disk, disk is first), id=_volume_id(disk) if is_nova else "")
+        for disk in disks
+        if target_of(disk)
+    ]
+
+
+def _volume_id(disk: Element) -> str:
+    serial = disk.findtext("serial", "")
+    with contextlib.suppress(ValueError):
+        return str(uuid.UUID(serial))
+    return ""
 
 
 def _role(disk: Element, is_first: bool) -> str:
@@ -63,8 +79,3 @@ def _role(disk: Element, is_first: bool) -> str:
 def _boot_order(disk: Element, place: int) -> tuple[int, int]:
     boot = disk.find("boot")
     return int(boot.get("order", "0")) if boot is not None else 1_000_000, place
-
-
-def _target(disk: Element) -> str:
-    target = disk.find("target")
-    return "" if target is None else target.get("dev", "")

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.metadata import Adopted, DiskRole, fact, facts
-from holdfast.domainxml.origin import disk_roles, origin, owner
+from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts
+from holdfast.domainxml.origin import disk_records, origin, owner
 from holdfast.errors import Failed
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.disk_record import record_disk
 from holdfast.operations.documents import read
 from holdfast.operations.record import forget_all, record
 
@@ -27,7 +28,7 @@ class Adoption:
     origin: str
     owner: str
     since: str
-    roles: tuple[DiskRole, ...]
+    disks: tuple[DiskRecord, ...]
     already: bool
     dry_run: bool
 
@@ -39,17 +40,19 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        document = next(iter(read(domain).all().values()))
+        documents = read(domain).all()
+        document = next(iter(documents.values()))
         before = fact(document, Adopted)
         if before is not None:
-            roles = tuple(facts(document, DiskRole))
-            return Adoption(domain.name, before.origin, before.owner, before.since, roles, True, dry_run)
-        adopted, roles = adoption_of(origin(document), owner(document)), tuple(disk_roles(document))
+            disks = tuple(facts(document, DiskRecord))
+            return Adoption(domain.name, before.origin, before.owner, before.since, disks, True, dry_run)
+        adopted, disks = adoption_of(origin(document), owner(document)), tuple(disk_records(document))
         if not dry_run:
-            for role in roles:
-                record(domain, role)
+            for definition, each in documents.items():
+                for record_of_disk in disk_records(each):
+                    record_disk(domain, record_of_disk, [definition])
             record(domain, adopted)
-    return Adoption(domain.name, adopted.origin, adopted.owner, adopted.since, roles, False, dry_run)
+    return Adoption(domain.name, adopted.origin, adopted.owner, adopted.since, disks, False, dry_run)
 
 
 def adoption_of(origin: str, owner: str = "") -> Adopted:

@@ -7,12 +7,14 @@ before that removes the images again, and a domain that is defined is whole.
 from __future__ import annotations
 
 import uuid as uuids
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.domainxml.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.cpu_model import describe_cpu, new_cpu
 from holdfast.domainxml.disk import default_bus, file_source, host_path, new_disk, next_target
+from holdfast.domainxml.disk_record import recorded_disk
 from holdfast.domainxml.document import Element, child, element, indented, parse, serialize
 from holdfast.domainxml.firmware import (
     FIRMWARES,
@@ -21,8 +23,9 @@ from holdfast.domainxml.firmware import (
     wish_for,
 )
 from holdfast.domainxml.interface import new_interface
-from holdfast.domainxml.metadata import Made, start_record
+from holdfast.domainxml.metadata import DiskRecord, start_record
 from holdfast.domainxml.new_domain import missing_hyperv, new_domain, set_boot_order
+from holdfast.domainxml.origin import disk_records
 from holdfast.domainxml.pci import hotplug_places
 from holdfast.domainxml.printed import last_domain
 from holdfast.domainxml.root_ports import MOST, SPARE, has_root_ports
@@ -266,7 +269,7 @@ def _create(
     images = tuple(str(disk.image) for disk in planned if disk.image is not None) + ((seed.path,) if seed else ())
     uuid = domain.findtext("uuid") or ""
     refuse_taken(connection, uuid)
-    start_record(domain, adoption_of("holdfast"), *([] if seed is None else [Made(seed.path)]))
+    start_record(domain, adoption_of("holdfast"), *_disk_records(domain, seed))
     if dry_run:
         return _result(domain, indented(domain), images, notes, started=False, dry_run=True)
     with domain_lock(uuid), ExitStack() as undo:
@@ -283,6 +286,15 @@ def _create(
     if start:
         _start(connection, defined)
     return _result(config, document, images, notes, started=start, dry_run=False)
+
+
+def _disk_records(domain: Element, seed: PlannedSeed | None) -> Iterator[DiskRecord]:
+    for record in disk_records(domain):
+        disk = recorded_disk(domain, record)
+        if seed is not None and disk is not None and host_path(disk) == seed.path:
+            yield replace(record, role="config", place=seed.path)
+        else:
+            yield record
 
 
 def _start(connection: Connection, domain: Domain) -> None:

@@ -11,20 +11,21 @@ from holdfast.libvirtapi.domain import Definition, Domain
 
 def record(domain: Domain, new: Fact, only: Definition | None = None) -> None:
     """Record ``new``, in ``only`` one document or in all; the caller holds the domain's lock (virDomainSetMetadata)."""
-    _rewrite(domain, lambda ours: metadata.with_fact(ours, new), only)
+    rewrite(domain, lambda ours: metadata.with_fact(ours, new), only)
 
 
 def forget(domain: Domain, old: Fact, only: Definition | None = None) -> None:
     """Remove ``old``, and with the last fact our element itself; nothing is written where it was not there."""
-    _rewrite(domain, lambda ours: metadata.without_fact(ours, old), only)
+    rewrite(domain, lambda ours: metadata.without_fact(ours, old), only)
 
 
 def forget_all(domain: Domain) -> None:
     """Remove our element, whatever it holds."""
-    _rewrite(domain, lambda ours: None)
+    rewrite(domain, lambda ours: None)
 
 
-def _rewrite(domain: Domain, change: Callable[[str | None], str | None], only: Definition | None = None) -> None:
+def rewrite(domain: Domain, change: Callable[[str | None], str | None], only: Definition | None = None) -> None:
+    """Make of our element what ``change`` makes of it, in ``only`` one document or in all that the domain has."""
     documents = {Definition.LIVE: domain.is_active(), Definition.CONFIG: domain.is_persistent()}
     for definition in (each for each, exists in documents.items() if exists and only in (None, each)):
         old = domain.metadata(metadata.URI, definition)

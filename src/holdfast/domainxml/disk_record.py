@@ -1,0 +1,59 @@
+"""The record of each disk in our metadata: whose it is, and which images are left in making. Documents only.
+
+A record belongs to the disk with its user alias. Our own disks all have one, and it survives a change of the target or
+of the image by anybody. Where the disk had none when it was recorded (a domain that others made), it belongs to the
+disk with its target. A disk that somebody else attaches at the target of a recorded one is thus not taken for it.
+Each document holds the records of its own disks: what is detached from config only keeps its record in live.
+"""
+
+from __future__ import annotations
+
+from holdfast.domainxml.device import user_alias
+from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.metadata import DiskRecord, facts
+
+ROLES = ("root", "ephemeral", "swap", "config", "volume", "cdrom")
+"""What a disk can be for."""
+
+
+def new_record(
+    disk: Element, *, role: str = "", image: str = "", id: str = "", volume: str = "", delete: str = "", place: str = ""
+) -> DiskRecord:
+    """A record that says this of ``disk``; see :class:`DiskRecord` for the words."""
+    return DiskRecord(target_of(disk), user_alias(disk) or "", role, image, id, volume, delete, place)
+
+
+def disk_record(domain: Element, disk: Element) -> DiskRecord | None:
+    """What the document ``domain`` records of its ``disk``; None when it records nothing."""
+    return next((record for record in facts(domain, DiskRecord) if is_of(record, disk)), None)
+
+
+def recorded_disk(domain: Element, record: DiskRecord) -> Element | None:
+    """The disk of ``domain`` that ``record`` is of; None when it has none."""
+    return next((disk for disk in domain.iterfind("devices/disk") if is_of(record, disk)), None)
+
+
+def is_of(record: DiskRecord, disk: Element) -> bool:
+    """True when ``record`` is of ``disk``."""
+    return record.alias == user_alias(disk) if record.alias else record.target == target_of(disk)
+
+
+def left_in_making(domain: Element) -> list[DiskRecord]:
+    """The records of images that are being made, or were when something broke: no disk of ``domain`` has them yet.
+
+    An image whose disk is there already is whole: it is made first and given to the disk then.
+    """
+    return [record for record in facts(domain, DiskRecord) if record.in_making and not has_image(domain, record)]
+
+
+def has_image(domain: Element, record: DiskRecord) -> bool:
+    """True when the recorded disk is there, and has the image at the recorded place."""
+    disk = recorded_disk(domain, record)
+    return disk is not None and source_of(disk) == record.place
+
+
+def target_of(disk: Element) -> str:
+    """The target of a disk; empty where the document gives none."""
+    target = disk.find("target")
+    return "" if target is None else target.get("dev", "")

@@ -1,0 +1,98 @@
+"""Keeping the record of a disk (:class:`DiskRecord`) when an operation attaches, changes, copies or removes one.
+
+How to use it, under the domain's lock:
+
+- What is recorded: ``disk_record(document, disk)``; each document has the records of its own disks.
+- A disk came to some documents, or what is recorded of it changed: ``record_disk(domain, new_record(disk, role=…), …)``
+  or ``record_disk(domain, dataclasses.replace(old, id=…), definitions)``. ``record.alias`` names the disk: complete the
+  element first (``request.complete`` gives it its alias).
+- A disk left some documents: ``forget_disk(domain, disk, definitions)``.
+- A file or volume is made for a disk (a new image, a copy to move to, an overlay of a snapshot): do it inside
+  ``with image_in_making(connection, domain, record, place=…, format=…, size=…)``, from before the file exists until a
+  document names it. A crash then leaves the mark, and ``left_in_making`` tells what lies around: ``audit``, ``show``
+  and ``delete`` ask it. ``place`` is what ``source_of(disk)`` will say; ``record`` is what is recorded in the end.
+- Only the source of a disk changed, by us or by others: nothing is to be recorded, but for ``volume``, which names the
+  volume of a pool whose path the document has, and for ``id`` and ``image`` where it is another volume now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.disk_record import disk_record as disk_record
+from holdfast.domainxml.disk_record import has_image, is_of
+from holdfast.domainxml.disk_record import left_in_making as left_in_making
+from holdfast.domainxml.disk_record import new_record as new_record
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.metadata import DiskRecord
+from holdfast.errors import NoConnection
+from holdfast.hostfiles.new_image import file_exists
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.volume import volume_named
+from holdfast.operations.documents import read
+from holdfast.operations.record import forget, record, rewrite
+
+
+def record_disk(domain: Domain, new: DiskRecord, definitions: Iterable[Definition]) -> None:
+    """Record ``new`` in place of what was recorded of its disk; the caller holds the lock (virDomainSetMetadata)."""
+    for definition in definitions:
+        record(domain, new, definition)
+
+
+def forget_disk(domain: Domain, disk: Element, definitions: Iterable[Definition]) -> None:
+    """Remove what is recorded of ``disk``; nothing is written where nothing is (virDomainSetMetadata)."""
+    for definition in definitions:
+        rewrite(domain, lambda ours: metadata.without_facts(ours, DiskRecord, lambda old: is_of(old, disk)), definition)
+
+
+@contextlib.contextmanager
+def image_in_making(
+    connection: Connection, domain: Domain, settled: DiskRecord, *, place: str, format: str, size: int | None = None
+) -> Iterator[None]:
+    """Record that an image is being made at ``place`` for a disk, while it is; in the end record ``settled`` of it.
+
+    ``place`` is a path or POOL/VOLUME, ``format`` the image's, ``size`` in bytes where it is known. When something
+    raises, it is looked how things stand: a disk that has the image keeps its record; an image that is gone again
+    leaves what was recorded before; one that lies around stays recorded as being made. (virDomainSetMetadata)
+    """
+    where = Definition.CONFIG if domain.is_persistent() else Definition.LIVE
+    document = parse(domain.xml(where))
+    before = [old for old in metadata.facts(document, DiskRecord) if metadata.same_subject(old, settled)]
+    making = replace(settled, place=place, format=format, size=str(size or ""))
+    record_disk(domain, making, [where])
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(NoConnection):  # the mark stays, as after a crash
+            _conclude(connection, domain, making, settled, before, where)
+        raise
+    _conclude(connection, domain, making, settled, before, where)
+
+
+def _conclude(
+    connection: Connection,
+    domain: Domain,
+    making: DiskRecord,
+    settled: DiskRecord,
+    before: list[DiskRecord],
+    where: Definition,
+) -> None:
+    documents = read(domain).all().items()
+    has = [definition for definition, document in documents if has_image(document, making)]
+    record_disk(domain, settled, has)
+    if where not in has and (has or not _exists(connection, making)):
+        forget(domain, making, where)
+        for old in before:
+            record_disk(domain, old, [where])
+
+
+def _exists(connection: Connection, making: DiskRecord) -> bool:
+    """True also where nobody can look."""
+    if making.volume or not making.place.startswith("/"):
+        pool, _, volume = (making.volume or making.place).partition("/")
+        return volume_named(connection, pool, volume) is not None
+    return not connection.is_local or file_exists(making.place)

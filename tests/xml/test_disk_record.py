@@ -1,0 +1,70 @@
+"""The record of a disk: to which disk it belongs, what an empty field is, and which images are left in making."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from holdfast.domainxml.disk_record import disk_record, is_of, left_in_making, new_record, recorded_disk
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.metadata import DiskRecord, start_record, with_fact
+
+OURS = DiskRecord("vdb", "ua-one", "volume", image="/base.qcow2", delete="yes")
+OTHERS = DiskRecord("vdb", role="root")
+MAKING = replace(OURS, place="/images/new.qcow2", format="qcow2", size="1048576")
+
+
+def disk(target: str, alias: str = "", source: str = "/images/x") -> str:
+    named = f"<alias name='{alias}'/>" if alias else ""
+    return f"<disk type='file'><source file='{source}'/><target dev='{target}'/>{named}</disk>"
+
+
+def domain(*disks: str, records: tuple[DiskRecord, ...] = ()) -> Element:
+    document = parse(f"<domain><devices>{''.join(disks)}</devices></domain>")
+    start_record(document, *records)
+    return document
+
+
+def test_record_follows_the_alias_when_somebody_gives_the_disk_another_target() -> None:
+    document = domain(disk("vdc", "ua-one"), records=(OURS,))
+    found = document.find("devices/disk")
+    assert found is not None
+    assert disk_record(document, found) == OURS
+    assert recorded_disk(document, OURS) is found
+
+
+def test_another_disk_at_the_same_target_is_not_taken_for_the_recorded_one() -> None:
+    for other in (disk("vdb"), disk("vdb", "ua-two")):
+        document = domain(other, records=(OURS,))
+        assert recorded_disk(document, OURS) is None
+
+
+def test_record_without_an_alias_goes_by_the_target_also_once_the_disk_is_sealed() -> None:
+    for sealed in (disk("vdb"), disk("vdb", "ua-two")):
+        assert is_of(OTHERS, parse(sealed))
+    assert not is_of(OTHERS, parse(disk("vdc")))
+
+
+def test_newer_record_of_a_disk_replaces_the_older_and_leaves_those_of_others() -> None:
+    text = with_fact(None, OTHERS)
+    text = with_fact(text, OURS)
+    assert text.count("<disk ") == 1, "the same target, and the older has no alias"
+    text = with_fact(text, DiskRecord("vdb", "ua-two"))
+    assert text.count("<disk ") == 2, "two aliases are two disks"
+    text = with_fact(text, replace(OURS, target="vdc"))
+    assert text.count("<disk ") == 2 and 'target="vdc" alias="ua-one"' in text
+
+
+def test_empty_fields_are_not_written() -> None:
+    assert with_fact(None, OTHERS).split("<disk ")[1].startswith('target="vdb" role="root"/>')
+
+
+def test_image_is_left_in_making_until_a_disk_has_it() -> None:
+    assert left_in_making(domain(records=(MAKING, OTHERS))) == [MAKING]
+    assert left_in_making(domain(disk("vdb", "ua-one"), records=(MAKING,))) == [MAKING], "the copy of a move"
+    assert left_in_making(domain(disk("vdb", "ua-one", MAKING.place), records=(MAKING,))) == []
+    assert left_in_making(domain(records=(OURS,))) == []
+
+
+def test_new_record_names_its_disk() -> None:
+    assert new_record(parse(disk("vdb", "ua-one")), role="swap") == DiskRecord("vdb", "ua-one", "swap")
+    assert new_record(parse(disk("vdb", "virtio-disk1"))) == DiskRecord("vdb"), "libvirt's own alias is live's only"
