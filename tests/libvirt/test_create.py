@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from holdfast import operations
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse, same
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.create_domain import Created
 from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain_spec import DomainSpec
@@ -240,22 +241,27 @@ def test_start_starts(connection: Connection) -> None:
     assert connection.find_domain("a").is_active()
 
 
-def test_interrupt_keeps_the_images_of_a_domain_that_was_defined(
-    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("when", ["before the first", "after the first", "before the last", "after the last"])
+def test_interrupt_takes_back_everything_unless_the_domain_is_whole(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    define = type(connection).define
+    define, calls = type(connection).define, count(1)
 
-    def interrupted(self: Connection, text: str) -> None:
-        if parse(text).findtext("name") == "after":
-            define(self, text)
-        raise KeyboardInterrupt
+    def interrupted(self: Connection, text: str) -> Domain:
+        step = {1: "the first", 2: "the last"}[next(calls)]
+        if when == f"before {step}":
+            raise KeyboardInterrupt
+        domain = define(self, text)
+        if when == f"after {step}":
+            raise KeyboardInterrupt
+        return domain
 
     monkeypatch.setattr(type(connection), "define", interrupted)
-    for name in ("before", "after"):
-        with pytest.raises(KeyboardInterrupt):
-            create(connection, name, disks=(DiskSpec(path=str(tmp_path / name), size=MIB),))
-    assert [domain.name for domain in connection.domains()] == ["after"]
-    assert list(tmp_path.iterdir()) == [tmp_path / "after"]
+    with pytest.raises(KeyboardInterrupt):
+        create(connection, disks=(DiskSpec(path=str(tmp_path / "x"), size=MIB),))
+    is_whole = when == "after the last"
+    assert [domain.name for domain in connection.domains()] == ["a"] * is_whole
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"] * is_whole
 
 
 def test_nvram_of_an_earlier_domain_is_said(connection: Connection) -> None:

@@ -17,7 +17,8 @@ DISK_HELP = (
     "KEY=VALUE,… (a comma in a value is written twice). An existing image: path=/x.qcow2,format=qcow2 or "
     "volume=POOL/NAME,format=…; a new one: size=20GiB, copy-from=/x,source-format=…, or overlay-of=/x,source-format=…, "
     "with path=… or volume=POOL/NAME or pool=… for its place (default: the pool 'default'). Paths are absolute. Also "
-    "bus=, serial=, target=, cache=, discard=, device=, readonly, shareable, trust-format."
+    "bus=, serial=, target=, cache=, discard=, device=, readonly, shareable, trust-format. For the record: role=, id=, "
+    "delete-with-domain (or delete-with-domain=no: not even with --storage)."
 )
 INTERFACE_HELP = "network=NAME, bridge=NAME or user; also model= (default virtio) and mac=."
 
@@ -35,8 +36,10 @@ _DISK_WORDS = (
     "serial",
     "cache",
     "discard",
+    "role",
+    "id",
 )
-_DISK_FLAGS = ("readonly", "shareable", "trust-format")
+_DISK_FLAGS = ("readonly", "shareable", "trust-format", "delete-with-domain")
 
 
 def split(text: str) -> list[tuple[str, str | None]]:
@@ -62,6 +65,8 @@ def parse_disk(text: str) -> DiskSpec:
     for key, value in pairs:
         if key in _DISK_FLAGS and value is None:
             fields[key.replace("-", "_")] = True
+        elif key == "delete-with-domain" and value in ("yes", "no"):
+            fields["delete_with_domain"] = value == "yes"
         elif key == "size" and value:
             fields["size"] = parse_size(value)
         elif key in _DISK_WORDS and value:

@@ -24,6 +24,16 @@ def new_record(
     return DiskRecord(target_of(disk), user_alias(disk) or "", role, image, id, volume, delete, place)
 
 
+def usual_role(disk: Element) -> str:
+    """The role of a disk that is attached later, where none is said."""
+    return "cdrom" if disk.get("device") in ("cdrom", "floppy") else "volume"
+
+
+def usual_record(disk: Element) -> DiskRecord:
+    """What is recorded of a disk of which nothing is said."""
+    return new_record(disk, role=usual_role(disk))
+
+
 def disk_record(domain: Element, disk: Element) -> DiskRecord | None:
     """What the document ``domain`` records of its ``disk``; None when it records nothing."""
     return next((record for record in facts(domain, DiskRecord) if is_of(record, disk)), None)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.disk import is_shared, source_of
+from holdfast.domainxml.disk_record import disk_record
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.metadata import DiskRecord
 
 _NAMES = ("file", "dev", "dir", "path")
 
@@ -18,7 +19,7 @@ class DiskImage:
     """The image of one disk: its target, where it is (a path, or POOL/VOLUME), and why it is not the domain's own.
 
     ``pool`` and ``volume`` are set where libvirt looks the image up in a pool. ``kept`` is None for an image that only
-    this domain writes, as far as this document tells.
+    this domain writes, as far as this document tells. ``delete`` is what is recorded: "yes", "no" or nothing.
     """
 
     target: str
@@ -26,18 +27,20 @@ class DiskImage:
     pool: str | None
     volume: str | None
     kept: str | None
+    delete: str
 
 
 def disk_images(domain: Element) -> list[DiskImage]:
     """The image of every disk that has one, in document order."""
-    made = {record.place for record in facts(domain, DiskRecord) if record.place}
-    return [
-        DiskImage(
-            label(disk), source, origin.get("pool"), origin.get("volume"), None if source in made else _why_kept(disk)
-        )
-        for disk in domain.iterfind("devices/disk")
-        if (source := source_of(disk)) is not None and (origin := disk.find("source")) is not None
-    ]
+    found = []
+    for disk in domain.iterfind("devices/disk"):
+        name, source = source_of(disk), disk.find("source")
+        if name is not None and source is not None:
+            record = disk_record(domain, disk) or DiskRecord("")
+            kept = None if record.place == name else _why_kept(disk)
+            kept = "recorded to stay" if record.delete == "no" else kept
+            found.append(DiskImage(label(disk), name, source.get("pool"), source.get("volume"), kept, record.delete))
+    return found
 
 
 def _why_kept(disk: Element) -> str | None:

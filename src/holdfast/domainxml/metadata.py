@@ -10,7 +10,7 @@ creation of the domain has begun, and its images are being made. *wanted*: it is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeVar
 
 from lxml import etree
@@ -93,6 +93,16 @@ class DiskRecord:
     def in_making(self) -> bool:
         """True from before the image at ``place`` exists until it is whole and the disk has it."""
         return bool(self.format)
+
+    @property
+    def where(self) -> str:
+        """The path or POOL/VOLUME of the image that is being made, as its pool knows it."""
+        return self.volume or self.place
+
+    @property
+    def settled(self) -> DiskRecord:
+        """The same, once the disk has its image."""
+        return replace(self, place="", format="", size="") if self.in_making else self
 
 
 @dataclass(frozen=True)

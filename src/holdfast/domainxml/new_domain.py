@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 
 from holdfast.domainxml.capabilities import Capabilities
@@ -96,6 +97,19 @@ def new_domain(
 def missing_hyperv(capabilities: Capabilities) -> list[str]:
     """The Hyper-V features that Windows is faster with and that are not possible here."""
     return [feature for feature in _HYPERV if feature not in capabilities.hyperv]
+
+
+def unfinished_domain(domain: Element) -> Element:
+    """What stands for ``domain`` while its images are being made: its name and UUID, and no device of its own.
+
+    Nobody who starts it meets an image that is half made.
+    """
+    copied = copy.deepcopy(domain)
+    copied[:] = [each for each in copied if each.tag in ("name", "uuid", "memory", "os")]
+    system = child(copied, "os")
+    system.attrib.clear()
+    system[:] = [each for each in system if each.tag == "type"]
+    return copied
 
 
 def set_boot_order(disks: Iterable[Element]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import uuid
 
 from holdfast.domainxml.disk import source_of
-from holdfast.domainxml.disk_record import new_record, target_of
+from holdfast.domainxml.disk_record import new_record, target_of, usual_role
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.metadata import DiskRecord
 
@@ -51,7 +51,7 @@ def disk_records(domain: Element) -> list[DiskRecord]:
     first = min(hard, key=lambda disk: order[id(disk)], default=None)
     is_nova = origin(domain) == "nova"
     return [
-        new_record(disk, role=_role(disk, disk is first), id=_volume_id(disk) if is_nova else "")
+        new_record(disk, role=_role(disk, disk is first, is_nova), id=_volume_id(disk) if is_nova else "")
         for disk in disks
         if target_of(disk)
     ]
@@ -64,16 +64,12 @@ def _volume_id(disk: Element) -> str:
     return ""
 
 
-def _role(disk: Element, is_first: bool) -> str:
+def _role(disk: Element, is_first: bool, is_nova: bool) -> str:
     name = (source_of(disk) or "").rpartition("/")[2]
-    for ending, role in _NOVA_NAMES:
+    for ending, role in _NOVA_NAMES if is_nova else ():
         if name == ending or name.endswith(f"_{ending}") or (role == "ephemeral" and ending in name):
             return role
-    if disk.get("device") in ("cdrom", "floppy"):
-        return "cdrom"
-    if is_first:
-        return "root"
-    return "volume"
+    return "root" if is_first else usual_role(disk)
 
 
 def _boot_order(disk: Element, place: int) -> tuple[int, int]:

@@ -57,7 +57,12 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
 
 def adoption_of(origin: str, owner: str = "") -> Adopted:
     """The fact that a domain is adopted as of now."""
-    return Adopted(datetime.now(UTC).isoformat(timespec="seconds"), origin, owner)
+    return Adopted(now(), origin, owner)
+
+
+def now() -> str:
+    """The time, as it is recorded (ISO 8601, UTC)."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def release_domain(connection: Connection, name: str, *, dry_run: bool = False) -> None:

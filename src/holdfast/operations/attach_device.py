@@ -7,6 +7,7 @@ not exist or is taken in live do we choose: the lowest place free in both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml import pci
@@ -14,11 +15,13 @@ from holdfast.domainxml.address import PciAddress, address_of, agree, describe_a
 from holdfast.domainxml.controller import has_controller, missing_controller
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
+from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.request import complete, conflict, parse_device, resumes
 from holdfast.errors import Failed, HoldfastError, NoFreePlace, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.disk_record import disk_record, record_attached, usual_record
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.documents import Documents, read, saved_memory
 
@@ -59,28 +62,51 @@ def attach_device(
     an image, Failed (1) when libvirt or QEMU refuse; config is then as it was. (virDomainAttachDeviceFlags)
     """
     domain = connection.find_domain(name)
+    request = parse_device(device)
     with domain_lock(domain.uuid):
-        before = read(domain)
-        targets = _definitions(domain, before, config_only)
-        request = parse_device(device)
-        waiting = None if config_only else _waiting_for_live(request, before)
-        if waiting is not None:
-            request, targets = waiting, (Definition.LIVE,)
-        else:
-            request = complete(request, list(before.all().values()))
-            _refuse_conflicts(request, before)
-        controller = missing_controller(request, list(before.all().values()))
-        if Definition.LIVE in targets and pci.is_endpoint(request if controller is None else controller):
-            _refuse_without_place(before)
-        check_source(connection, domain.uuid, request, trust_format=trust_format)
-        _check_network(connection, request)
-        if dry_run:
-            attached = _result(request, targets)
-        elif controller is None:
-            attached = _attach(domain, before, request, targets)
-        else:
-            attached = _attach_with_controller(domain, before, controller, request, targets)
-        return replace(attached, notes=saved_memory(domain, before))
+        return attach_element(
+            connection, domain, request, config_only=config_only, trust_format=trust_format, dry_run=dry_run
+        )
+
+
+def attach_element(
+    connection: Connection,
+    domain: Domain,
+    request: Element,
+    *,
+    config_only: bool = False,
+    trust_format: bool = False,
+    dry_run: bool = False,
+    record: Callable[[Element], DiskRecord] | None = usual_record,
+) -> Attached:
+    """:func:`attach_device` under the lock that the caller holds.
+
+    ``record`` makes of a disk what is to be recorded of it; None leaves that to the caller.
+    """
+    before = read(domain)
+    targets = _definitions(domain, before, config_only)
+    waiting = None if config_only else _waiting_for_live(request, before)
+    if waiting is not None:
+        request, targets = waiting, (Definition.LIVE,)
+    else:
+        request = complete(request, list(before.all().values()))
+        _refuse_conflicts(request, before)
+    controller = missing_controller(request, list(before.all().values()))
+    if Definition.LIVE in targets and pci.is_endpoint(request if controller is None else controller):
+        _refuse_without_place(before)
+    check_source(connection, domain.uuid, request, trust_format=trust_format)
+    _check_network(connection, request)
+    if dry_run:
+        attached = _result(request, targets)
+    elif controller is None:
+        attached = _attach(domain, before, request, targets)
+    else:
+        attached = _attach_with_controller(domain, before, controller, request, targets)
+    if record is not None and request.tag == "disk" and not dry_run:
+        known = disk_record(before.config, request) if waiting is not None and before.config is not None else None
+        new = record(request) if known is None else known.settled
+        record_attached(domain, new, attached.definitions, said=new != usual_record(request))
+    return replace(attached, notes=saved_memory(domain, before))
 
 
 def _definitions(domain: Domain, before: Documents, config_only: bool) -> tuple[Definition, ...]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 from holdfast.domainxml.disk import default_bus, new_disk, next_target
+from holdfast.domainxml.disk_record import has_image, left_in_making, recorded_disk, usual_role
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.interface import new_interface
+from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.request import complete
 from holdfast.domainxml.sides import value_at
-from holdfast.errors import PartlyDone
+from holdfast.errors import NoConnection
+from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.attach_device import Attached, attach_device
+from holdfast.operations.attach_device import Attached, attach_device, attach_element
 from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
-from holdfast.operations.documents import read
-from holdfast.operations.new_disk import existing_source, plan_disk
+from holdfast.operations.disk_record import image_in_making, remove_left
+from holdfast.operations.documents import Documents, read
+from holdfast.operations.new_disk import DEFAULT_POOL, existing_source, plan_disk, record_said
 
 
 def attach_disk(
@@ -22,60 +28,102 @@ def attach_disk(
 ) -> Attached:
     """Attach ``disk`` to the domain ``name``; all else is as :func:`attach_device` has it.
 
-    An image that is made for it (``size``, ``copy_from``, ``overlay_of``) is removed again when the attach fails.
+    An image that is made for it (``size``, ``copy_from``, ``overlay_of``) is recorded before it exists, and removed
+    again when the attach fails. Repeating an attach that broke off finishes it.
     """
-    if disk.is_new:
-        return _attach_new(connection, name, disk, config_only, dry_run)
-    element = new_disk(
-        existing_source(connection, disk),
-        target=disk.target,
-        bus=disk.bus or _usual_bus(connection.find_domain(name), disk),
-        format=disk.format or "raw",
-        device=disk.device,
-        serial=disk.serial,
-        cache=disk.cache,
-        discard=disk.discard,
-        readonly=disk.readonly,
-        shareable=disk.shareable,
-    )
-    return _attach(connection, name, element, disk, config_only, dry_run)
-
-
-def _attach_new(connection: Connection, name: str, disk: DiskSpec, config_only: bool, dry_run: bool) -> Attached:
     domain = connection.find_domain(name)
-    documents = read(domain).all()
-    bus = disk.bus or _usual_bus(domain, disk)
-    target = disk.target or next_target(bus, documents.values())
-    planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus)
+    with domain_lock(domain.uuid):
+        before = read(domain)
+        machine = value_at(next(iter(before.all().values())), "os/type@machine") or ""
+        bus = disk.bus or default_bus(disk.device, machine)
+        if disk.is_new:
+            return _attach_new(connection, domain, before, disk, bus, config_only, dry_run)
+        element = new_disk(
+            existing_source(connection, disk),
+            target=disk.target,
+            bus=bus,
+            format=disk.format or "raw",
+            device=disk.device,
+            serial=disk.serial,
+            cache=disk.cache,
+            discard=disk.discard,
+            readonly=disk.readonly,
+            shareable=disk.shareable,
+        )
+        return attach_element(
+            connection,
+            domain,
+            element,
+            config_only=config_only,
+            trust_format=disk.trust_format,
+            dry_run=dry_run,
+            record=lambda attached: record_said(disk, attached, usual_role(attached)),
+        )
+
+
+def _attach_new(
+    connection: Connection,
+    domain: Domain,
+    before: Documents,
+    disk: DiskSpec,
+    bus: str,
+    config_only: bool,
+    dry_run: bool,
+) -> Attached:
+    waiting = None if config_only else _waiting_for_live(before, disk)
+    if waiting is not None:  # what its image was made from has been checked
+        return attach_element(connection, domain, waiting, trust_format=True, dry_run=dry_run)
+    documents = list(before.all().values())
+    left = {record.where: record for document in documents for record in left_in_making(document)}
+    target = disk.target or next_target(bus, documents)
+    planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus, left=left)
     if dry_run:
-        return Attached(serialize(planned.element), target, None, tuple(documents))
-    with ExitStack() as undo:
+        return Attached(serialize(planned.element), target, None, tuple(before.all()))
+    if str(planned.image) in left:
+        remove_left(connection, domain, left[str(planned.image)])
+    planned = replace(planned, element=complete(planned.element, documents))
+    settled = planned.record(usual_role(planned.element))
+    making = planned.making(settled)
+    in_making = image_in_making(connection, domain, settled, place=making.place, format=making.format, size=disk.size)
+    with in_making, ExitStack() as undo:
         planned.make(connection, undo)
         try:
-            attached = _attach(connection, name, planned.element, disk, config_only, dry_run)
-        except PartlyDone:
-            undo.pop_all()
-            raise
-        undo.pop_all()
-        return attached
+            return attach_element(
+                connection, domain, planned.element, config_only=config_only, trust_format=True, record=None
+            )
+        finally:
+            if _is_attached(domain, making):
+                undo.pop_all()
 
 
-def _usual_bus(domain: Domain, disk: DiskSpec) -> str:
-    document = next(iter(read(domain).all().values()))
-    return default_bus(disk.device, value_at(document, "os/type@machine") or "")
+def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:
+    """The disk of an attach of such an image that broke off between config and live."""
+    if before.live is None or before.config is None:
+        return None
+    for record in facts(before.config, DiskRecord):
+        waits = record.in_making and has_image(before.config, record) and recorded_disk(before.live, record) is None
+        if waits and _is_for(record, disk):
+            return recorded_disk(before.config, record)
+    return None
 
 
-def _attach(
-    connection: Connection, name: str, element: Element, disk: DiskSpec, config_only: bool, dry_run: bool
-) -> Attached:
-    return attach_device(
-        connection,
-        name,
-        serialize(element),
-        config_only=config_only,
-        trust_format=disk.trust_format or disk.is_new,  # what it was made from has been checked
-        dry_run=dry_run,
+def _is_for(record: DiskRecord, disk: DiskSpec) -> bool:
+    pool, _, volume = record.where.partition("/")
+    place = (disk.path or "") == record.where if not pool else (disk.pool or DEFAULT_POOL) == pool and not disk.path
+    given = (disk.target, record.target), (disk.volume, volume), (disk.role, record.role), (disk.format, record.format)
+    return (
+        place
+        and all(wanted in (None, there) for wanted, there in given)
+        and (str(disk.size or ""), disk.made_from, disk.id or "") == (record.size, record.image, record.id)
     )
+
+
+def _is_attached(domain: Domain, making: DiskRecord) -> bool:
+    """True when a document has the disk with its image; also where the connection broke and nobody can look."""
+    try:
+        return any(has_image(document, making) for document in read(domain).all().values())
+    except NoConnection:
+        return True
 
 
 def attach_interface(

@@ -1,20 +1,20 @@
 """Creating a domain: the one moment at which its hardware is decided, sealed, and handed to libvirt to be kept.
 
-Everything is checked before anything is made. Images are made first and the document is defined last: a failure
-before that removes the images again, and a domain that is defined is whole.
+Everything is checked before anything is made. Then a domain of this name is defined that has no devices yet and records
+which images are being made; the images are made; and the whole document takes its place, in one step. A failure on the
+way removes all of it again. After a crash libvirt tells which images lie around, and ``delete --storage`` removes them.
 """
 
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from holdfast.domainxml.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.cpu_model import describe_cpu, new_cpu
 from holdfast.domainxml.disk import default_bus, file_source, host_path, new_disk, next_target
-from holdfast.domainxml.disk_record import recorded_disk
+from holdfast.domainxml.disk_record import is_of
 from holdfast.domainxml.document import Element, child, element, indented, parse, serialize
 from holdfast.domainxml.firmware import (
     FIRMWARES,
@@ -23,8 +23,8 @@ from holdfast.domainxml.firmware import (
     wish_for,
 )
 from holdfast.domainxml.interface import new_interface
-from holdfast.domainxml.metadata import DiskRecord, start_record
-from holdfast.domainxml.new_domain import missing_hyperv, new_domain, set_boot_order
+from holdfast.domainxml.metadata import Creating, DiskRecord, facts, same_subject, start_record
+from holdfast.domainxml.new_domain import missing_hyperv, new_domain, set_boot_order, unfinished_domain
 from holdfast.domainxml.origin import disk_records
 from holdfast.domainxml.pci import hotplug_places
 from holdfast.domainxml.printed import last_domain
@@ -46,14 +46,16 @@ from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations import power
-from holdfast.operations.adopt_domain import adoption_of
+from holdfast.operations.adopt_domain import adoption_of, now
+from holdfast.operations.delete_domain import take_back
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.domain_name import check_name, refuse_taken
 from holdfast.operations.domain_spec import DomainSpec
 from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.new_disk import PlannedDisk, plan_disk, refuse_shared_places
-from holdfast.operations.seed import PlannedSeed, plan_seed
+from holdfast.operations.seed import plan_seed
+from holdfast.operations.unfinished import is_whole
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def create_domain(
     capabilities = _capabilities(connection, spec.virt_type, spec.machine)
     _check_root_ports(spec.root_ports, capabilities)
     uuid = str(uuids.uuid4())
-    planned, seed = _plan_disks(connection, name, uuid, spec, capabilities)
+    planned = _plan_disks(connection, name, uuid, spec, capabilities)
     interfaces = [new_interface(item.kind, item.source, mac=item.mac, model=item.model) for item in spec.interfaces]
     domain = new_domain(
         name=name,
@@ -120,7 +122,7 @@ def create_domain(
         notes.append(
             f"not possible here with {capabilities.virt_type}, of what Windows is faster with: {', '.join(missing)}"
         )
-    return _create(connection, domain, planned, seed, notes, start=start, dry_run=dry_run)
+    return _create(connection, domain, planned, notes, start=start, dry_run=dry_run)
 
 
 def create_domain_from_document(
@@ -165,7 +167,7 @@ def create_domain_from_document(
     spare = SPARE if root_ports is None else root_ports
     notes = seal(domain, capabilities, root_ports=spare, vsock_cid=_free_cid(connection, domain))
     notes += [f"there is no image {path} yet: make it before the first start" for path in missing]
-    return _create(connection, domain, [], None, notes, start=start, dry_run=dry_run)
+    return _create(connection, domain, [], notes, start=start, dry_run=dry_run)
 
 
 def _normalise_uuid(domain: Element) -> None:
@@ -210,7 +212,7 @@ def _check_root_ports(wanted: int | None, capabilities: Capabilities) -> None:
 
 def _plan_disks(
     connection: Connection, name: str, uuid: str, spec: DomainSpec, capabilities: Capabilities
-) -> tuple[list[PlannedDisk], PlannedSeed | None]:
+) -> list[PlannedDisk]:
     cds = [DiskSpec(path=path, format="raw", device="cdrom") for path in spec.cdroms]
     so_far = element("domain", None, element("devices"))
     planned = []
@@ -223,11 +225,12 @@ def _plan_disks(
     refuse_shared_places(elements)
     set_boot_order(elements)
     if spec.user_data is None:
-        return planned, None
+        return planned
     seed = plan_seed(connection, spec.user_data, name=name, uuid=uuid, beside=map(host_path, elements))
-    cd_bus = default_bus("cdrom", capabilities.machine)
-    cd = new_disk(file_source(seed.path), target=next_target(cd_bus, [so_far]), bus=cd_bus, device="cdrom")
-    return [*planned, PlannedDisk(cd)], seed
+    cd = DiskSpec(path=seed.path, format="raw", device="cdrom", role="config")
+    cd_bus = default_bus(cd.device, capabilities.machine)
+    element_of_cd = new_disk(file_source(seed.path), target=next_target(cd_bus, [so_far]), bus=cd_bus, device=cd.device)
+    return [*planned, PlannedDisk(element_of_cd, cd, seed)]
 
 
 def _check_networks(connection: Connection, domain: Element) -> None:
@@ -259,25 +262,29 @@ def _create(
     connection: Connection,
     domain: Element,
     planned: list[PlannedDisk],
-    seed: PlannedSeed | None,
     notes: list[str],
     *,
     start: bool,
     dry_run: bool,
 ) -> Created:
     """Make the images, define the document, read back what libvirt made of it, and start it."""
-    images = tuple(str(disk.image) for disk in planned if disk.image is not None) + ((seed.path,) if seed else ())
+    images = tuple(str(disk.image) for disk in planned if disk.image is not None)
     uuid = domain.findtext("uuid") or ""
     refuse_taken(connection, uuid)
-    start_record(domain, adoption_of("holdfast"), *_disk_records(domain, seed))
+    records = _records(domain, planned)
+    start_record(domain, adoption_of("holdfast"), *records)
     if dry_run:
         return _result(domain, indented(domain), images, notes, started=False, dry_run=True)
-    with domain_lock(uuid), ExitStack() as undo:
-        for disk in planned:
-            disk.make(connection, undo)
-        if seed is not None:
-            seed.make(undo)
-        defined = _define(connection, domain, undo)
+    try:
+        with domain_lock(uuid), ExitStack() as undo:
+            if images:
+                _make_images(connection, domain, planned, undo)
+            defined = _define(connection, domain, undo)
+    except NoConnection as error:
+        raise PartlyDone(
+            f"the connection broke while the domain was created, so it may exist now, whole or not: {error.message}",
+            f"look with 'holdfast show {uuid}'; 'holdfast delete --storage {uuid}' removes what there is",
+        ) from error
     document = defined.xml(Definition.CONFIG)
     config = parse(document, "domain")
     nvram = nvram_of(config)
@@ -288,13 +295,26 @@ def _create(
     return _result(config, document, images, notes, started=start, dry_run=False)
 
 
-def _disk_records(domain: Element, seed: PlannedSeed | None) -> Iterator[DiskRecord]:
-    for record in disk_records(domain):
-        disk = recorded_disk(domain, record)
-        if seed is not None and disk is not None and host_path(disk) == seed.path:
-            yield replace(record, role="config", place=seed.path)
-        else:
-            yield record
+def _records(domain: Element, planned: list[PlannedDisk]) -> list[DiskRecord]:
+    """What is to be recorded of each disk: what was said, else what the document itself records, else a guess."""
+    records = []
+    for guess in disk_records(domain):
+        said = [disk.record(guess.role) for disk in planned if is_of(guess, disk.element)]
+        known = [old for old in facts(domain, DiskRecord) if same_subject(old, guess) and not old.place]
+        records.append(next(iter([*said, *known]), guess))
+    return records
+
+
+def _make_images(connection: Connection, domain: Element, planned: list[PlannedDisk], undo: ExitStack) -> None:
+    """Make the images; before the first of them exists, libvirt knows of them all."""
+    unfinished = unfinished_domain(domain)
+    making = [disk.making(disk.record("")) for disk in planned if disk.image is not None]
+    start_record(unfinished, Creating(now()), *making)
+    uuid = domain.findtext("uuid") or ""
+    undo.push(lambda kind, _error, _trace: take_back(connection, uuid, kind is KeyboardInterrupt))
+    connection.define(serialize(unfinished))
+    for disk in planned:
+        disk.make(connection, undo)
 
 
 def _start(connection: Connection, domain: Domain) -> None:
@@ -309,29 +329,17 @@ def _start(connection: Connection, domain: Domain) -> None:
 
 def _define(connection: Connection, domain: Element, undo: ExitStack) -> Domain:
     """Define, and keep the images from then on: also when the answer was lost, or came together with a Ctrl-C."""
-    uuid = domain.findtext("uuid") or ""
     try:
         defined = connection.define(serialize(domain))
-    except NoConnection as error:
+    except NoConnection:
         undo.pop_all()
-        raise PartlyDone(
-            f"the connection broke while the domain was defined, so it may exist now: {error.message}",
-            f"look with 'holdfast show {uuid}'; the images were kept",
-        ) from error
+        raise
     except KeyboardInterrupt:
-        if _exists(connection, uuid):
+        if is_whole(connection, domain.findtext("uuid") or ""):
             undo.pop_all()
         raise
     undo.pop_all()
     return defined
-
-
-def _exists(connection: Connection, uuid: str) -> bool:
-    try:
-        connection.find_domain(uuid)
-    except NotFound:
-        return False
-    return True
 
 
 def _result(

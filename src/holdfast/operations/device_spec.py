@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from holdfast.domainxml.disk_record import ROLES
 from holdfast.errors import UsageError
 
 
@@ -18,6 +19,10 @@ class DiskSpec:
     ``overlay_of``; the latter two state the ``source_format`` of what they start from. ``format`` is that of the disk
     itself: it must be stated for an existing image, and is qcow2 for a new one. ``trust_format`` takes what is stated
     against an image's header. ``bus``, ``target``, ``serial`` None take the default, the next free and a new one.
+
+    The rest is recorded, and nothing of it is the guest's: ``role`` (None: root for what boots first, cdrom, else
+    volume), the ``id`` that the volume has where it is managed, and whether the image goes when the domain is deleted
+    (``delete_with_domain`` None: as it is said then).
     """
 
     path: str | None = None
@@ -37,18 +42,26 @@ class DiskSpec:
     discard: str | None = None
     readonly: bool = False
     shareable: bool = False
+    role: str | None = None
+    id: str | None = None
+    delete_with_domain: bool | None = None
 
     @property
     def is_new(self) -> bool:
         """True when the image is to be made."""
         return not (self.size is None and self.copy_from is None and self.overlay_of is None)
 
+    @property
+    def made_from(self) -> str:
+        """The image that the new one starts from; empty where there is none."""
+        return self.copy_from or self.overlay_of or ""
+
     def __post_init__(self) -> None:
         for problem, hint in self._problems():
             raise UsageError(problem, hint)
 
     def _problems(self) -> list[tuple[str, str | None]]:
-        start = self.copy_from or self.overlay_of
+        start = self.made_from
         wrong: list[tuple[bool, str, str | None]] = [
             (bool(self.path and (self.pool or self.volume)), "a disk is at a path or in a pool, not both", None),
             (bool(self.volume and not self.pool), "a volume needs its pool", "volume=POOL/VOLUME"),
@@ -88,6 +101,16 @@ class DiskSpec:
                 "leave out format=, or use copy-from",
             ),
             (self.size is not None and self.size <= 0, "a disk's size must be more than nothing", "size=20GiB"),
+            (
+                self.role not in (None, *ROLES),
+                f"there is no role {self.role!r} for a disk",
+                f"one of {', '.join(ROLES)}",
+            ),
+            (
+                bool(self.delete_with_domain and (self.readonly or self.shareable or self.device != "disk")),
+                "only an image that belongs to one domain can be deleted with it",
+                "not that of a CD, a floppy or a lun, and none that is readonly or shareable",
+            ),
         ]
         paths = (("path", self.path), ("copy-from", self.copy_from), ("overlay-of", self.overlay_of))
         wrong += [

@@ -26,14 +26,14 @@ from holdfast.domainxml.disk_record import disk_record as disk_record
 from holdfast.domainxml.disk_record import has_image, is_of
 from holdfast.domainxml.disk_record import left_in_making as left_in_making
 from holdfast.domainxml.disk_record import new_record as new_record
+from holdfast.domainxml.disk_record import usual_record as usual_record
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.errors import NoConnection
-from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.libvirtapi.volume import volume_named
 from holdfast.operations.documents import read
+from holdfast.operations.domain_images import Image, image_exists, refuse_used, remove_image
 from holdfast.operations.record import forget, record, rewrite
 
 
@@ -41,6 +41,15 @@ def record_disk(domain: Domain, new: DiskRecord, definitions: Iterable[Definitio
     """Record ``new`` in place of what was recorded of its disk; the caller holds the lock (virDomainSetMetadata)."""
     for definition in definitions:
         record(domain, new, definition)
+
+
+def record_attached(domain: Domain, new: DiskRecord, definitions: Iterable[Definition], *, said: bool = False) -> None:
+    """Record a disk that was attached: where something was ``said`` of it, or Holdfast keeps facts of the domain.
+
+    (virDomainSetMetadata)
+    """
+    for definition in definitions:
+        rewrite(domain, lambda ours: ours if ours is None and not said else metadata.with_fact(ours, new), definition)
 
 
 def forget_disk(domain: Domain, disk: Element, definitions: Iterable[Definition]) -> None:
@@ -84,15 +93,18 @@ def _conclude(
     documents = read(domain).all().items()
     has = [definition for definition, document in documents if has_image(document, making)]
     record_disk(domain, settled, has)
-    if where not in has and (has or not _exists(connection, making)):
+    if where not in has and (has or not image_exists(connection, making)):
         forget(domain, making, where)
         for old in before:
             record_disk(domain, old, [where])
 
 
-def _exists(connection: Connection, making: DiskRecord) -> bool:
-    """True also where nobody can look."""
-    if making.volume or not making.place.startswith("/"):
-        pool, _, volume = (making.volume or making.place).partition("/")
-        return volume_named(connection, pool, volume) is not None
-    return not connection.is_local or file_exists(making.place)
+def remove_left(connection: Connection, domain: Domain, left: DiskRecord) -> None:
+    """Remove an image that was being made when something broke, and its record; no error when it is not there.
+
+    Raises Refused when another domain has it. (virStorageVolDelete, unlink, virDomainSetMetadata)
+    """
+    if image_exists(connection, left):
+        refuse_used(connection, domain, left)
+        remove_image(connection, Image(left.target, left.place, None))
+    forget(domain, left)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from holdfast.domainxml.document import parse
 from holdfast.errors import NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.unfinished import refuse_unfinished
 
 _BYTES = 240
 """Files are named after a domain (NAME.xml.new, NAME_VARS.fd, NAME-vda.qcow2); a file's name ends at 255 bytes."""
@@ -30,6 +33,7 @@ def refuse_taken(connection: Connection, name: str) -> None:
     """Raise Refused when there is a domain of this name or UUID."""
     try:
         domain = connection.find_domain(name)
+        refuse_unfinished(domain.name, parse(domain.xml(Definition.CONFIG)))
     except NotFound:
         return
     raise Refused(

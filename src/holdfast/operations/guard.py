@@ -23,6 +23,7 @@ from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.plan_reboot import known_of
 from holdfast.operations.record import forget, record
+from holdfast.operations.unfinished import refuse_unfinished
 
 Asked = Callable[[Change], bool]
 """True for a change of the guest's view that was asked for."""
@@ -50,13 +51,15 @@ def look_before_start(
 ) -> tuple[str, ...]:
     """What the guest of ``domain`` will find changed at a cold start now, in sentences.
 
-    Raises Refused, listing them, where there are changes that nobody asked for, or where the domain would not start,
-    unless ``accept`` takes them; a ``dry_run`` only lists. Devices that were detached and wait for the guest to
-    release them were asked for. Before a start from shut off only CPU and firmware can be compared.
+    Raises Refused for a domain whose creation is not finished, and, listing them, where there are changes that nobody
+    asked for, or where the domain would not start, unless ``accept`` takes them; a ``dry_run`` only lists. Devices that
+    were detached and wait for the guest to release them were asked for. Before a start from shut off only CPU and
+    firmware can be compared.
     """
     documents = read(domain)
     if documents.config is None:
         return ()
+    refuse_unfinished(domain.name, documents.config)
     pending = _pending(documents)
     known = known_of(documents.live, documents.config)
     host = list(HostOutlook(connection).of(documents.config, known))

@@ -6,9 +6,9 @@ then the images are made, each with its removal on the caller's undo stack.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.domainxml.disk import (
     EMPTY,
@@ -21,7 +21,9 @@ from holdfast.domainxml.disk import (
     source_of,
     volume_source,
 )
+from holdfast.domainxml.disk_record import new_record
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.volume import new_volume, pool_folder, pool_of_files, volume_format
 from holdfast.errors import NotFound, Refused, UsageError
 from holdfast.hostfiles import new_image
@@ -31,6 +33,7 @@ from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.disk_source import check_source
+from holdfast.operations.seed import PlannedSeed
 
 DEFAULT_POOL = "default"
 """Where a new image goes when nothing is said: the pool that libvirt's packages and virt-manager set up."""
@@ -41,12 +44,28 @@ class PlannedDisk:
     """A disk that passed every check; ``image`` is what is to be made for it, None for an image that exists."""
 
     element: Element
-    image: NewImage | None = None
+    spec: DiskSpec
+    image: NewImage | PlannedSeed | None = None
 
     def make(self, connection: Connection, undo: ExitStack) -> None:
         """Make the image, if one is to be made, and put its place into the element."""
         if self.image is not None:
             set_source(self.element, self.image.make(connection, undo))
+
+    def record(self, role: str) -> DiskRecord:
+        """What is to be recorded of it in the end; ``role`` is what it has where none was said."""
+        in_pool = self.image.in_pool if self.image is not None else None
+        said = record_said(self.spec, self.element, role, in_pool)
+        if isinstance(self.image, PlannedSeed):
+            return replace(said, image=self.image.made_from, place=self.image.path)
+        return said
+
+    def making(self, settled: DiskRecord) -> DiskRecord:
+        """What is to be recorded of it while its image is being made, if one is; ``settled`` comes after."""
+        if self.image is None:
+            return settled
+        size = str(self.spec.size or "")
+        return replace(settled, place=source_of(self.element) or "", format=self.image.format, size=size)
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,11 @@ class NewImage:
 
     def __str__(self) -> str:
         return self.path or f"{self.pool}/{self.volume}"
+
+    @property
+    def in_pool(self) -> str | None:
+        """POOL/VOLUME; None for one at a path."""
+        return None if self.path is not None else str(self)
 
     def make(self, connection: Connection, undo: ExitStack) -> Source:
         """Make it and return where it is; ``undo`` then removes it again. Raises Failed, Refused, NotFound."""
@@ -91,14 +115,17 @@ class NewImage:
         return _volume_as_source(volume, pool.name, self.volume)
 
 
-def plan_disk(connection: Connection, spec: DiskSpec, *, name: str, target: str, bus: str) -> PlannedDisk:
+def plan_disk(
+    connection: Connection, spec: DiskSpec, *, name: str, target: str, bus: str, left: Container[str] = ()
+) -> PlannedDisk:
     """Check all that can be checked of a disk for the domain ``name`` and make its element, without making anything.
 
     A new image without a place becomes NAME-TARGET.FORMAT in the pool "default". A volume whose path QEMU can open is
-    named by that path, so that the domain starts also while its pool is not active; others stay volumes. Raises
-    NotFound, Refused, UsageError and Failed.
+    named by that path, so that the domain starts also while its pool is not active; others stay volumes. ``left`` are
+    the places (paths, POOL/VOLUME) that need not be free, because what is there will be removed. Raises NotFound,
+    Refused, UsageError and Failed.
     """
-    image = _plan_image(connection, spec, name, target) if spec.is_new else None
+    image = _plan_image(connection, spec, name, target, left) if spec.is_new else None
     source = _planned_source(connection, image) if image is not None else existing_source(connection, spec)
     format = image.format if image is not None else spec.format or "raw"
     check_format_name(format)
@@ -118,7 +145,24 @@ def plan_disk(connection: Connection, spec: DiskSpec, *, name: str, target: str,
     )
     if image is None:
         check_source(connection, None, element, trust_format=spec.trust_format)
-    return PlannedDisk(element, image)
+    return PlannedDisk(element, spec, image)
+
+
+def record_said(spec: DiskSpec, disk: Element, role: str, volume: str | None = None) -> DiskRecord:
+    """The record of ``disk`` that was made or attached as ``spec`` says; ``role`` is its role where none was said.
+
+    ``volume`` is POOL/VOLUME of a new image in a pool.
+    """
+    if volume is None and spec.volume is not None:
+        volume = f"{spec.pool}/{spec.volume}"
+    return new_record(
+        disk,
+        role=spec.role or role,
+        image=spec.made_from,
+        id=spec.id or "",
+        volume=volume if volume is not None and volume != source_of(disk) else "",
+        delete={None: "", True: "yes", False: "no"}[spec.delete_with_domain],
+    )
 
 
 def existing_source(connection: Connection, spec: DiskSpec) -> Source:
@@ -152,7 +196,7 @@ def refuse_shared_places(disks: Iterable[Element]) -> None:
             raise UsageError(f"two disks cannot both have the image {place}")
 
 
-def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str) -> NewImage:
+def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, left: Container[str]) -> NewImage:
     _check_start(connection, spec)
     if spec.path is not None:
         if not connection.is_local:
@@ -160,7 +204,8 @@ def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str) 
                 f"an image at a path can be made only on the libvirt's own host, and {connection.uri} is elsewhere",
                 "make it in a storage pool (pool=NAME), or run holdfast there",
             )
-        new_image.refuse_existing(spec.path)
+        if spec.path not in left:
+            new_image.refuse_existing(spec.path)
         return NewImage(spec, spec.format or "qcow2", spec.path, None, "")
     pool = spec.pool
     if pool is None:
@@ -175,7 +220,7 @@ def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str) 
     volume = spec.volume or (f"{name}-{target}.{format}" if of_files else f"{name}-{target}")
     if of_files:
         new_image.check_file_name(volume)
-    if volume_named(connection, pool, volume) is not None:
+    if f"{pool}/{volume}" not in left and volume_named(connection, pool, volume) is not None:
         raise Refused(f"the pool {pool!r} has a volume {volume!r} already", "choose another name: volume=POOL/NAME")
     if spec.copy_from is not None:
         _volume_to_copy(connection, spec.copy_from)

@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from holdfast.domainxml.disk import Source, file_source
 from holdfast.errors import Refused
 from holdfast.hostfiles import cloud_init, new_image
+from holdfast.hostfiles.image import real_path
 from holdfast.libvirtapi.connection import Connection
 
 DEFAULT_FOLDER = "/var/lib/libvirt/images"
@@ -16,18 +18,25 @@ DEFAULT_FOLDER = "/var/lib/libvirt/images"
 
 @dataclass(frozen=True)
 class PlannedSeed:
-    """A seed to be made at ``path``, with everything that goes into it."""
+    """A seed to be made at ``path``, with everything that goes into it; ``made_from`` is the user-data's file."""
 
     path: str
+    made_from: str
     user_data: bytes
     instance_id: str
     hostname: str
+    format: str = "raw"
+    in_pool: None = None
 
-    def make(self, undo: ExitStack) -> None:
+    def __str__(self) -> str:
+        return self.path
+
+    def make(self, connection: Connection, undo: ExitStack) -> Source:
         """Make it; ``undo`` then removes it again. Raises Refused when its place is taken, Failed without xorriso."""
         new_image.reserve(self.path)
         undo.callback(new_image.remove, self.path)
         cloud_init.write_seed(self.path, self.user_data, instance_id=self.instance_id, hostname=self.hostname)
+        return file_source(self.path)
 
 
 def plan_seed(
@@ -47,4 +56,4 @@ def plan_seed(
     folder = next((str(path.parent) for path in files), DEFAULT_FOLDER)
     path = f"{folder}/{name}-seed.iso"
     new_image.refuse_existing(path)
-    return PlannedSeed(path, data, uuid, name)
+    return PlannedSeed(path, real_path(user_data), data, uuid, name)
