@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli.common import Session, dry_run_option, output_option, pass_session, print_json
 from holdfast.cli.completion import complete_domains
 from holdfast.cli.table import columns
+
+if TYPE_CHECKING:
+    from holdfast.operations.adopt_domain import Adoption
 
 
 @click.command()
@@ -20,7 +24,8 @@ from holdfast.cli.table import columns
 def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, output: str) -> None:
     """Record where domains came from, whose they are and what their disks are for.
 
-    Their hardware is not touched, running or not. 'holdfast release' forgets it all again.
+    Their hardware is not touched, running or not. Adopting again records disks that others have attached since.
+    'holdfast release' forgets it all.
     """
     from holdfast import operations
 
@@ -38,12 +43,20 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, o
             adoption.origin,
             adoption.owner,
             ", ".join(f"{disk.target} {disk.role}" for disk in adoption.disks),
-            "already adopted" if adoption.already else "would be adopted" if dry_run else "adopted",
+            _outcome(adoption),
         ]
         for adoption in adoptions
     ]
     if rows:
         click.echo(columns(["NAME", "ORIGIN", "OWNER", "DISKS", ""], rows))
+
+
+def _outcome(adoption: Adoption) -> str:
+    if not adoption.already:
+        return "would be adopted" if adoption.dry_run else "adopted"
+    if not adoption.updated:
+        return "already adopted"
+    return "would be brought up to date" if adoption.dry_run else "brought up to date"
 
 
 @click.command()

@@ -16,8 +16,10 @@ KINDS = (
     "expiring-cpu",
     "drift",
     "releasing",
+    "unfinished",
     "snapshot",
     "transient",
+    "record",
     "unknown",
     "no-slot",
     "unsealed",
@@ -45,9 +47,10 @@ def audit(
 ) -> None:
     """Say what needs attention on this host, or on the hosts at each URI, side by side. Changes nothing.
 
-    For every domain: hardware that the next start changes, devices not released, parts left open, machine types and
-    CPU models that expire, no free hot-plug slot, unknown elements, transient domains, snapshots with other hardware,
-    images that two domains have, raw images that begin like another format.
+    For every domain: hardware that the next start changes, devices not released, what was begun and is not finished,
+    parts left open, machine types and CPU models that expire, no free hot-plug slot, unknown elements, transient
+    domains, snapshots with other hardware, images that two domains have, raw images that begin like another format,
+    disks that do not agree with what is recorded of them.
 
     Exit code 0 when nothing needs attention, 3 when something does, 5 when nothing does and a host or a domain could
     not be looked at, 6 when no host was reached.

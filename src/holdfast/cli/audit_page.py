@@ -18,7 +18,7 @@ from holdfast.cli.audit_topology import Topologies
 from holdfast.cli.markup import Markup, join, raw, tag
 from holdfast.operations.audit_report import MEANINGS, DomainReport, HostReport, Kind, count_kinds
 
-_MILD = (Kind.UNKNOWN, Kind.NO_SLOT, Kind.UNSEALED)
+_MILD = (Kind.RECORD, Kind.UNKNOWN, Kind.NO_SLOT, Kind.UNSEALED)
 """Kinds that nothing comes of before somebody acts."""
 
 

@@ -151,6 +151,9 @@ def _report_detached(detached: Detached, output: str, dry_run: bool) -> None:
     where = " and ".join(map(str, detached.definitions))
     if output == "json":
         print_json(dataclasses.asdict(detached) | {"definitions": list(map(str, detached.definitions))})
+    elif detached.removed is not None:
+        would = "would be" if dry_run else "was"
+        click.echo(f"the attach of {detached.label} had broken off; its image {detached.removed} {would} removed")
     elif dry_run:
         click.echo(f"would detach {detached.label} from {where or 'nothing'}; nothing was changed")
     elif detached.definitions:

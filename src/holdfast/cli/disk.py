@@ -61,11 +61,14 @@ def detach(
 @output_option
 @pass_session
 def list_(session: Session, name: str, output: str) -> None:
-    """List the disks, with image, format, serial, address and what waits for the next start."""
+    """List the disks, with role, image, format, serial, address and what waits for the next start.
+
+    With '-o json' also the rest of the record: what the image was made from, whether it goes with the domain …
+    """
     from holdfast import operations
 
     report_devices(
         operations.list_devices(session.connection, name, "disk"),
         output,
-        ["label", "kind", "model", "source", "format", "serial", "address", "waits"],
+        ["label", "role", "kind", "model", "source", "format", "serial", "address", "waits"],
     )

@@ -8,13 +8,18 @@ Each document holds the records of its own disks: what is detached from config o
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.metadata import PREFIX, URI, Adopted, Creating, DiskRecord, fact, facts
 
 ROLES = ("root", "ephemeral", "swap", "config", "volume", "cdrom")
 """What a disk can be for."""
+
+_RECORD = re.compile(rf'<{PREFIX}:disk target="([^"&]*)"(?: alias="([^"&]*)")?([^>]*)/>')
 
 
 def new_record(
@@ -55,6 +60,55 @@ def left_in_making(domain: Element) -> list[DiskRecord]:
     An image whose disk is there already is whole: it is made first and given to the disk then.
     """
     return [record for record in facts(domain, DiskRecord) if record.in_making and not has_image(domain, record)]
+
+
+def unfinished(domain: Element) -> Iterator[str]:
+    """In sentences: what ``domain`` records as begun and not finished. It is being done, or something broke."""
+    creating = fact(domain, Creating)
+    if creating is not None:
+        yield f"its creation was begun at {creating.since} and is not finished: it has no devices yet"
+    for record in left_in_making(domain):
+        yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
+
+
+def disagreements(domain: Element) -> Iterator[str]:
+    """In sentences: where a document and its records of its disks do not agree.
+
+    Disks that have no record are named where the domain is adopted; the id of a volume is compared with the serial that
+    Nova gives to its disk.
+    """
+    adopted = fact(domain, Adopted)
+    records = facts(domain, DiskRecord)
+    left = left_in_making(domain)
+    for record in records:
+        disk = recorded_disk(domain, record)
+        if disk is None and record not in left:
+            yield f"{record.target} is recorded as {record.role or 'a disk'}, but the document has no such disk"
+        serial = "" if disk is None else disk.findtext("serial", "")
+        if disk is not None and adopted is not None and adopted.origin == "nova" and record.id not in ("", serial):
+            yield f"{record.target} is recorded as the volume {record.id}, but its serial is {serial or 'not set'}"
+    for disk in domain.iterfind("devices/disk") if adopted is not None else ():
+        if not any(is_of(record, disk) for record in records):
+            yield f"nothing is recorded of {target_of(disk)}, though the domain is adopted"
+
+
+def agree(document: str) -> bool:
+    """True when one look at a config document, as libvirt writes it, tells that its records say nothing to report.
+
+    False where it has to be parsed: :func:`unfinished` and :func:`disagreements` know then.
+    """
+    if URI not in document:
+        return True
+    records = _RECORD.findall(document)
+    return (
+        len(records) == document.count("<disk ") == document.count(f"<{PREFIX}:disk ")
+        and f"<{PREFIX}:creating" not in document
+        and all(
+            (f"<alias name='{alias}'/>" if alias else f"<target dev='{target}'") in document
+            for target, alias, _ in records
+        )
+        and not any(' id="' in rest or ' format="' in rest for _, _, rest in records)
+    )
 
 
 def has_image(domain: Element, record: DiskRecord) -> bool:

@@ -9,7 +9,7 @@ creation of the domain has begun, and its images are being made. *wanted*: it is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeVar
 
@@ -30,6 +30,12 @@ class Releasing:
     device: str
     label: str
     alias: str
+
+    def as_device(self) -> Element:
+        """An element by which the device is known."""
+        return element(
+            self.device, None, element("target", {"dev": self.label}), element("alias", {"name": self.alias})
+        )
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,18 @@ def with_fact(ours: str | None, new: Fact) -> str:
         root.remove(item)
     root.append(element(tag, _attributes(new)))
     return _text(root)
+
+
+def with_all(ours: str | None, kind: type[Fact], new: Sequence[Fact]) -> str | None:
+    """Our element with the facts ``new`` as all of their ``kind``; ``ours`` itself where it says so already."""
+    root = _root(ours)
+    older = root.findall(_tag(kind))
+    if {_read(kind, item) for item in older} == set(new):
+        return ours
+    for item in older:
+        root.remove(item)
+    root.extend([element(_tag(kind), _attributes(each)) for each in new])
+    return _text(root) if len(root) or root.attrib else None
 
 
 def start_record(domain: Element, *new: AnyFact) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from dataclasses import replace
 
 from holdfast.domainxml.disk import source_of
-from holdfast.domainxml.disk_record import new_record, target_of, usual_role
+from holdfast.domainxml.disk_record import left_in_making, new_record, target_of, usual_role
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.metadata import DiskRecord, facts, same_subject
 
 _NAMESPACES = (
     ("http://openstack.org/xmlns/libvirt/nova/", "nova"),
@@ -55,6 +56,19 @@ def disk_records(domain: Element) -> list[DiskRecord]:
         for disk in disks
         if target_of(disk)
     ]
+
+
+def complete_records(domain: Element) -> list[DiskRecord]:
+    """The records that a document should have: what it records of the disks it has, else what can be said of them.
+
+    Images that are left in making stay recorded; what names a disk that is not there goes.
+    """
+    left = left_in_making(domain)
+    records = []
+    for guess in disk_records(domain):
+        known = next((old for old in facts(domain, DiskRecord) if same_subject(old, guess)), guess)
+        records.append(known if known in left else replace(known.settled, id=guess.id or known.id))
+    return [*records, *(record for record in left if record not in records)]
 
 
 def _volume_id(disk: Element) -> str:

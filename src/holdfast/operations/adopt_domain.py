@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts
-from holdfast.domainxml.origin import disk_records, origin, owner
-from holdfast.errors import Failed
+from holdfast.domainxml.disk_record import left_in_making
+from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts, with_all
+from holdfast.domainxml.origin import complete_records, origin, owner
+from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.disk_record import record_disk
 from holdfast.operations.documents import read
-from holdfast.operations.record import forget_all, record
+from holdfast.operations.record import forget_all, record, rewrite
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """What is recorded of an adopted domain. ``already`` is true when it was adopted before: then nothing was done."""
+    """What is recorded of an adopted domain, now or (``dry_run``) if it were adopted.
+
+    ``already`` is true when it was adopted before, ``updated`` when the records of its ``disks`` were not all as they
+    are now.
+    """
 
     name: str
     origin: str
@@ -30,29 +35,39 @@ class Adoption:
     since: str
     disks: tuple[DiskRecord, ...]
     already: bool
+    updated: bool
     dry_run: bool
 
 
 def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) -> Adoption:
     """Record of the domain ``name`` where it came from, whose it is and what its disks are for.
 
-    Only its ``<metadata>`` is written, running or not; a second adoption changes nothing. (virDomainSetMetadata)
+    Only its ``<metadata>`` is written, running or not. Adopting it again brings the records of its disks up to date,
+    where somebody else attached or detached some: one is made for each that has none, and what names a disk that is
+    not there goes. (virDomainSetMetadata)
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
         documents = read(domain).all()
         document = next(iter(documents.values()))
         before = fact(document, Adopted)
-        if before is not None:
-            disks = tuple(facts(document, DiskRecord))
-            return Adoption(domain.name, before.origin, before.owner, before.since, disks, True, dry_run)
-        adopted, disks = adoption_of(origin(document), owner(document)), tuple(disk_records(document))
+        adopted = before or adoption_of(origin(document), owner(document))
+        disks = complete_records(document)
+        updated = set(disks) != set(facts(document, DiskRecord))
         if not dry_run:
             for definition, each in documents.items():
-                for record_of_disk in disk_records(each):
-                    record_disk(domain, record_of_disk, [definition])
+                rewrite(domain, partial(with_all, kind=DiskRecord, new=complete_records(each)), definition)
             record(domain, adopted)
-    return Adoption(domain.name, adopted.origin, adopted.owner, adopted.since, disks, False, dry_run)
+    return Adoption(
+        name=domain.name,
+        origin=adopted.origin,
+        owner=adopted.owner,
+        since=adopted.since,
+        disks=tuple(disks),
+        already=before is not None,
+        updated=updated,
+        dry_run=dry_run,
+    )
 
 
 def adoption_of(origin: str, owner: str = "") -> Adopted:
@@ -68,12 +83,17 @@ def now() -> str:
 def release_domain(connection: Connection, name: str, *, dry_run: bool = False) -> None:
     """Remove everything Holdfast recorded of the domain ``name``; nothing else of it changes. (virDomainSetMetadata)
 
-    Raises Failed when nothing is recorded.
+    Raises Failed when nothing is recorded, Refused while that tells of an image which nobody else would know of.
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        definitions = read(domain).all()
-        if not any(domain.metadata(metadata.URI, definition) for definition in definitions):
+        documents = read(domain).all()
+        if not any(domain.metadata(metadata.URI, definition) for definition in documents):
             raise Failed(f"the domain {domain.name!r} is not adopted: there is nothing to release")
+        for left in (record for document in documents.values() for record in left_in_making(document)):
+            raise Refused(
+                f"an image was being made for {left.target} of {domain.name!r} when something broke: {left.place}",
+                f"'holdfast disk detach {domain.name} {left.target}' removes it",
+            )
         if not dry_run:
             forget_all(domain)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.change import Kind as ChangeKind
 from holdfast.domainxml.device import alias
+from holdfast.domainxml.disk_record import agree, disagreements, unfinished
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Releasing, facts
@@ -29,12 +30,13 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> tuple[Verdict,
     """
     if not listed.active and not listed.snapshots:
         text = domain.xml(Definition.CONFIG)
-        return judge.judge_text(text), [], lambda: parse(text)
+        findings = [] if agree(text) else list(_records(parse(text)))
+        return judge.judge_text(text), findings, lambda: parse(text)
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
     assert config is not None  # read() raises NotFound when there is neither
     verdict = judge.judge(config, documents.live)
-    findings = [*_drift(documents), *_snapshots(listed, config)]
+    findings = [*_drift(documents), *_records(config), *_snapshots(listed, config)]
     if documents.config is None:
         findings.append(Finding(Kind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
     current = config if documents.live is None else documents.live
@@ -53,6 +55,11 @@ def _drift(documents: Documents) -> Iterator[Finding]:
     for change in visible(compare_documents(live, config)):
         if not (change.kind is ChangeKind.REMOVED and change.what in names):
             yield Finding(Kind.DRIFT, f"at the next start {change}")
+
+
+def _records(config: Element) -> Iterator[Finding]:
+    yield from (Finding(Kind.UNFINISHED, sentence) for sentence in unfinished(config))
+    yield from (Finding(Kind.RECORD, sentence) for sentence in disagreements(config))
 
 
 def _snapshots(listed: Listed, config: Element) -> Iterator[Finding]:

@@ -22,8 +22,10 @@ class Kind(StrEnum):
     EXPIRING_CPU = "expiring-cpu"
     DRIFT = "drift"
     RELEASING = "releasing"
+    UNFINISHED = "unfinished"
     SNAPSHOT = "snapshot"
     TRANSIENT = "transient"
+    RECORD = "record"
     UNKNOWN = "unknown"
     NO_SLOT = "no-slot"
     UNSEALED = "unsealed"
@@ -36,8 +38,10 @@ MEANINGS = {
     Kind.EXPIRING_CPU: "the CPU model is deprecated",
     Kind.DRIFT: "the next cold start changes the hardware: live and config differ",
     Kind.RELEASING: "a detached device that the guest has not released",
+    Kind.UNFINISHED: "a creation or an image that was begun and is not finished",
     Kind.SNAPSHOT: "reverting to a snapshot would change the hardware",
     Kind.TRANSIENT: "no config document: the domain is gone once it stops",
+    Kind.RECORD: "what is recorded of the disks and the document do not agree",
     Kind.UNKNOWN: "something in the document that Holdfast does not know",
     Kind.NO_SLOT: "no place to attach a device while the guest runs",
     Kind.UNSEALED: "left open, for a later start, host or libvirt to fill in",

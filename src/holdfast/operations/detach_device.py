@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.device import alias, describe, label, lookup, matching, user_alias
 from holdfast.domainxml.document import Element, serialize
-from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
 from holdfast.domainxml.request import parse_device
 from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.disk_record import forget_disk, left_in_making, remove_left
 from holdfast.operations.documents import Documents, read, saved_memory
 from holdfast.operations.record import forget, record
 
@@ -26,12 +27,16 @@ RELEASE_TIMEOUT = 20.0
 
 @dataclass(frozen=True)
 class Detached:
-    """What a detach did: the element that went, its label, the documents it went from, and what is worth knowing."""
+    """What a detach did: the element that went, its label, the documents it went from, and what is worth knowing.
+
+    ``removed`` is set when an attach had broken off before any document had the disk: the image that was being made.
+    """
 
     device: str
     label: str
     definitions: tuple[Definition, ...]
     notes: tuple[str, ...] = ()
+    removed: str | None = None
 
 
 def detach_device(
@@ -48,7 +53,8 @@ def detach_device(
 
     ``device`` is a disk's target, a MAC address, an alias or a PCI address, of an element ``tag`` where that is given;
     or a device element as text, such as was attached: it must fit one device only (else Refused, 3). ``config_only``
-    takes it away at the next start. ``timeout`` is in seconds.
+    takes it away at the next start. ``timeout`` is in seconds. The image of a disk stays; only one that was being made
+    for it when the attach broke off goes.
 
     Raises NotFound (4) when the domain has no such device, PartlyDone (5) when the guest does not release it in time
     or refuses to: config is without it then, and repeating the detach finishes.
@@ -67,10 +73,16 @@ def detach_device(
         if config_only:
             found.pop(Definition.LIVE, None)
         released = _released(before, device, tag)
+        left = None if found else _left(before, device, tag)
+        if left is not None:
+            if not dry_run:
+                remove_left(connection, domain, left)
+            return Detached("", left.target, (), removed=left.place)
         if not found and released is None:
             raise _not_found(domain, before, device, tag, config_only)
         if not dry_run and released is not None:
             forget(domain, released)
+            forget_disk(domain, released.as_device(), [Definition.LIVE])
         if not dry_run and found:
             _detach(domain, found, timeout)
         notes = saved_memory(domain, before)
@@ -102,6 +114,12 @@ def _released(before: Documents, device: str, tag: str | None) -> Releasing | No
     return None
 
 
+def _left(before: Documents, device: str, tag: str | None) -> DiskRecord | None:
+    """The record of an image that was being made for the disk ``device``, when its attach broke off."""
+    left = [record for document in before.all().values() for record in left_in_making(document)]
+    return next((record for record in left if device in (record.target, record.alias) and tag in (None, "disk")), None)
+
+
 def _not_found(domain: Domain, before: Documents, device: str, tag: str | None, config_only: bool) -> HoldfastError:
     documents = [document for definition, document in before.all().items() if definition is Definition.CONFIG]
     if config_only and before.live is not None and lookup(before.live, device, tag) is not None:
@@ -124,7 +142,7 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
     live, config = found.get(Definition.LIVE), found.get(Definition.CONFIG)
     if live is None:
         if config is not None:
-            domain.detach(serialize(config), Definition.CONFIG)
+            _detach_from_config(domain, config)
         return
     entry = Releasing(str(live.tag), label(live), alias(live) or "")
     with domain.device_removal(entry.alias) as removal:
@@ -135,12 +153,13 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
             if not isinstance(error, DetachPending) and not _is_gone(domain, live):
                 raise
         if config is not None:
-            domain.detach(serialize(config), Definition.CONFIG)
+            _detach_from_config(domain, config)
         if not _is_gone(domain, live):
             record(domain, entry)
             removal.wait(timeout)
     if _is_gone(domain, live):
         forget(domain, entry)
+        forget_disk(domain, live, [Definition.LIVE])
         return
     why = "refused to release" if removal.outcome == "refused" else "has not released"
     paused = domain.state() == "paused"
@@ -148,6 +167,12 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
         f"the guest {why} {describe(live)}; config is without it, so it goes with the next start at the latest",
         f"{'the domain is paused: resume it, then ' if paused else ''}repeat the detach to finish it",
     )
+
+
+def _detach_from_config(domain: Domain, device: Element) -> None:
+    """With its record, if it has one; that in live stays until live is without the disk, too."""
+    domain.detach(serialize(device), Definition.CONFIG)
+    forget_disk(domain, device, [Definition.CONFIG])
 
 
 def _is_gone(domain: Domain, device: Element) -> bool:

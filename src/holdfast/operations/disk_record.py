@@ -53,8 +53,8 @@ def record_attached(domain: Domain, new: DiskRecord, definitions: Iterable[Defin
 
 
 def forget_disk(domain: Domain, disk: Element, definitions: Iterable[Definition]) -> None:
-    """Remove what is recorded of ``disk``; nothing is written where nothing is (virDomainSetMetadata)."""
-    for definition in definitions:
+    """Remove what is recorded of ``disk``, where anything is; another device has no record (virDomainSetMetadata)."""
+    for definition in definitions if disk.tag == "disk" else ():
         rewrite(domain, lambda ours: metadata.without_facts(ours, DiskRecord, lambda old: is_of(old, disk)), definition)
 
 

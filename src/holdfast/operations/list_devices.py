@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from holdfast.domainxml.address import address_of, agree, describe_address
 from holdfast.domainxml.device import alias, label, user_alias
 from holdfast.domainxml.disk import source_of, stated_format
+from holdfast.domainxml.disk_record import disk_record
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.interface import connected_to
-from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, read
 
@@ -20,6 +21,7 @@ class Device:
 
     ``waits`` says in words what the next start or the guest still has to do; None where live and config agree.
     ``model`` is a disk's bus or an interface's model, ``source`` what of the host is behind it, ``format`` an image's.
+    ``record`` is what is recorded of a disk; None where nothing is.
     """
 
     tag: str
@@ -33,6 +35,12 @@ class Device:
     address: str | None
     next_address: str | None = None
     waits: str | None = None
+    record: DiskRecord | None = None
+
+    @property
+    def role(self) -> str | None:
+        """What a disk is for, where that is recorded."""
+        return None if self.record is None else self.record.role or None
 
 
 def list_devices(connection: Connection, name: str, tag: str | None = None) -> list[Device]:
@@ -42,14 +50,14 @@ def list_devices(connection: Connection, name: str, tag: str | None = None) -> l
     """
     documents = read(connection.find_domain(name))
     first, *rest = documents.all().values()
-    found = [_device(documents, item) for item in devices(first) if tag in (None, item.tag)]
+    found = [_device(documents, first, item) for item in devices(first) if tag in (None, item.tag)]
     for document in rest:
         only_config = [item for item in devices(document) if documents.find_live(item) is None]
-        found += [_device(documents, item) for item in only_config if tag in (None, item.tag)]
+        found += [_device(documents, document, item) for item in only_config if tag in (None, item.tag)]
     return found
 
 
-def _device(documents: Documents, device: Element) -> Device:
+def _device(documents: Documents, document: Element, device: Element) -> Device:
     model, target = device.find("model"), device.find("target")
     is_disk = device.tag == "disk"
     planned = documents.find_config(device)
@@ -67,6 +75,7 @@ def _device(documents: Documents, device: Element) -> Device:
         address=describe_address(device),
         next_address=describe_address(planned) if moves and planned is not None else None,
         waits=waits,
+        record=disk_record(document, device) if is_disk else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.change import Change
+from holdfast.domainxml.disk_record import unfinished
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.hardware_tree import Part, hardware_tree, waiting_devices
@@ -27,6 +28,7 @@ class DomainView:
     ``slots``          how many hot-plug places there are, taken or not
     ``free_slots``     the PCI addresses of those that a device can still be attached to, lowest first
     ``waiting``        the changes that the next start brings; empty while the domain is shut off
+    ``unfinished``     in sentences: what was begun and is not finished, or broke off; images that are being made
     """
 
     name: str
@@ -38,6 +40,7 @@ class DomainView:
     slots: int
     free_slots: list[str]
     waiting: list[Change]
+    unfinished: list[str]
 
 
 def show_domain(connection: Connection, name: str) -> DomainView:
@@ -57,6 +60,7 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         slots=slot_count(current),
         free_slots=[str(place) for place in hotplug_places(current)],
         waiting=_waiting(documents),
+        unfinished=list(dict.fromkeys(each for document in documents.all().values() for each in unfinished(document))),
     )
 
 
