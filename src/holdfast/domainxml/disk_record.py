@@ -40,8 +40,9 @@ def usual_record(disk: Element) -> DiskRecord:
 
 
 def disk_record(domain: Element, disk: Element) -> DiskRecord | None:
-    """What the document ``domain`` records of its ``disk``; None when it records nothing."""
-    return next((record for record in facts(domain, DiskRecord) if is_of(record, disk)), None)
+    """What the document ``domain`` records of its ``disk``, settled where it has its image; None where nothing is."""
+    record = next((record for record in facts(domain, DiskRecord) if is_of(record, disk)), None)
+    return record if record is None or source_of(disk) != record.place else record.settled
 
 
 def recorded_disk(domain: Element, record: DiskRecord) -> Element | None:

@@ -50,14 +50,14 @@ def list_devices(connection: Connection, name: str, tag: str | None = None) -> l
     """
     documents = read(connection.find_domain(name))
     first, *rest = documents.all().values()
-    found = [_device(documents, first, item) for item in devices(first) if tag in (None, item.tag)]
+    found = [_device(documents, item) for item in devices(first) if tag in (None, item.tag)]
     for document in rest:
         only_config = [item for item in devices(document) if documents.find_live(item) is None]
-        found += [_device(documents, document, item) for item in only_config if tag in (None, item.tag)]
+        found += [_device(documents, item) for item in only_config if tag in (None, item.tag)]
     return found
 
 
-def _device(documents: Documents, document: Element, device: Element) -> Device:
+def _device(documents: Documents, device: Element) -> Device:
     model, target = device.find("model"), device.find("target")
     is_disk = device.tag == "disk"
     planned = documents.find_config(device)
@@ -75,8 +75,14 @@ def _device(documents: Documents, document: Element, device: Element) -> Device:
         address=describe_address(device),
         next_address=describe_address(planned) if moves and planned is not None else None,
         waits=waits,
-        record=disk_record(document, device) if is_disk else None,
+        record=_record(documents, device) if is_disk else None,
     )
+
+
+def _record(documents: Documents, disk: Element) -> DiskRecord | None:
+    """Each document has its own; only a crash between the two leaves one without."""
+    found = (disk_record(document, disk) for document in documents.all().values())
+    return next((record for record in found if record is not None), None)
 
 
 def _waits(documents: Documents, device: Element, planned: Element | None) -> str | None:
