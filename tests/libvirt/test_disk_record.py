@@ -70,13 +70,22 @@ def test_failure_is_looked_at(connection: Connection, tmp_path: Path, removed: b
     assert (records(domain) == [before]) is removed
 
 
-def test_failure_after_the_attach_leaves_the_disk_with_its_record(connection: Connection, tmp_path: Path) -> None:
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_failure_after_the_attach_settles_the_record_where_nothing_is_left_to_do(
+    connection: Connection, tmp_path: Path, everywhere: bool
+) -> None:
     domain = running(connection, "a")
-    settled = DiskRecord("vdb", "ua-one", "volume")
+    settled, place = DiskRecord("vdb", "ua-one", "volume"), str(tmp_path / "new.img")
     with (
         pytest.raises(KeyboardInterrupt),
-        image_in_making(connection, domain, settled, place=str(tmp_path / "new.img"), format="raw"),
+        image_in_making(connection, domain, settled, place=place, format="raw"),
     ):
-        domain.attach(disk_xml(tmp_path, "new", "vdb", ALIAS), LIVE)
+        for definition in (LIVE, CONFIG) if everywhere else (CONFIG,):
+            domain.attach(disk_xml(tmp_path, "new", "vdb", ALIAS), definition)
         raise KeyboardInterrupt
-    assert (records(domain, LIVE), records(domain)) == ([settled], [])
+    [record] = records(domain)
+    assert record.in_making is not everywhere
+    assert records(domain, LIVE) == [settled] * everywhere
+    document = parse(domain.xml(CONFIG))
+    disk = document.find("devices/disk")
+    assert disk is not None and disk_record(document, disk) == settled, "who reads it sees it settled in any case"

@@ -65,38 +65,33 @@ def image_in_making(
     """Record that an image is being made at ``place`` for a disk, while it is; in the end record ``settled`` of it.
 
     ``place`` is a path or POOL/VOLUME, ``format`` the image's, ``size`` in bytes where it is known. When something
-    raises, it is looked how things stand: a disk that has the image keeps its record; an image that is gone again
-    leaves what was recorded before; one that lies around stays recorded as being made. (virDomainSetMetadata)
+    raises, it is looked how things stand: where every document has the disk with the image, that is settled; an image
+    that is gone again leaves what was recorded before; else it stays recorded as being made. (virDomainSetMetadata)
     """
     where = Definition.CONFIG if domain.is_persistent() else Definition.LIVE
     document = parse(domain.xml(where))
     before = [old for old in metadata.facts(document, DiskRecord) if metadata.same_subject(old, settled)]
     making = replace(settled, place=place, format=format, size=str(size or ""))
     record_disk(domain, making, [where])
+
+    def conclude(finished: bool) -> None:
+        documents = read(domain).all()
+        has = [definition for definition, document in documents.items() if has_image(document, making)]
+        settles = finished or len(has) == len(documents)
+        if has and settles:
+            record_disk(domain, settled, has)
+        if (has and settles and where not in has) or (not has and not image_exists(connection, making)):
+            forget(domain, making, where)
+            for old in before:
+                record_disk(domain, old, [where])
+
     try:
         yield
     except BaseException:
         with contextlib.suppress(NoConnection):  # the mark stays, as after a crash
-            _conclude(connection, domain, making, settled, before, where)
+            conclude(finished=False)
         raise
-    _conclude(connection, domain, making, settled, before, where)
-
-
-def _conclude(
-    connection: Connection,
-    domain: Domain,
-    making: DiskRecord,
-    settled: DiskRecord,
-    before: list[DiskRecord],
-    where: Definition,
-) -> None:
-    documents = read(domain).all().items()
-    has = [definition for definition, document in documents if has_image(document, making)]
-    record_disk(domain, settled, has)
-    if where not in has and (has or not image_exists(connection, making)):
-        forget(domain, making, where)
-        for old in before:
-            record_disk(domain, old, [where])
+    conclude(finished=True)
 
 
 def remove_left(connection: Connection, domain: Domain, left: DiskRecord) -> None:
