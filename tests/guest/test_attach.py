@@ -11,7 +11,7 @@ from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from tests.guest.conftest import Boot, both_machines
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, image, place, places
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, image, place, places, recorded
 
 MAC = "52:54:00:aa:00:01"
 
@@ -46,6 +46,7 @@ def test_attached_devices_are_where_both_documents_say_through_every_reboot(
     assert interface is not None
     assert interface.address == str(place(guest.domain, MAC))
     assert places(guest.domain, LIVE) == places(guest.domain, CONFIG)
+    assert recorded(guest.domain, LIVE) == recorded(guest.domain, CONFIG) == {"vda", *targets.values()}
 
     document = guest.domain.xml(CONFIG)
     operations.reboot(connection, name)

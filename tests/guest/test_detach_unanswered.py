@@ -12,7 +12,7 @@ from holdfast.operations.device_spec import DiskSpec
 from holdfast_lab.guest import Guest
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, LIVE, image, places
+from tests.libvirt.domains import CONFIG, LIVE, image, places, recorded
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def deaf(connection: Connection, boot: Boot, images: Path, uri: str, machine: st
     assert result.exit_code == 5, result.output
     assert "vdb" in places(guest.domain, LIVE)
     assert "vdb" not in places(guest.domain, CONFIG)
+    assert (recorded(guest.domain, LIVE), recorded(guest.domain, CONFIG)) == ({"vda", "vdb"}, {"vda"})
     assert guest.inventory().disk("one")
     assert "not released" in done(uri, "show", "guest")
     return guest
@@ -39,6 +40,7 @@ def test_repeated_detach_finishes_once_the_guest_answers(deaf: Guest, uri: str) 
     done(uri, "disk", "detach", "guest", "vdb")
     assert not deaf.inventory().disk("one")
     assert "vdb" not in places(deaf.domain, LIVE)
+    assert recorded(deaf.domain, LIVE) == {"vda"}
 
 
 @both_machines

@@ -7,6 +7,7 @@ from pathlib import Path
 from holdfast.domainxml.address import PciAddress, pci_address
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse
+from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 
@@ -61,3 +62,8 @@ def place(domain: Domain, name: str) -> PciAddress:
     assert live == config
     assert live is not None
     return live
+
+
+def recorded(domain: Domain, definition: Definition) -> set[str]:
+    """The targets of the disks that one document records."""
+    return {record.target for record in facts(parse(domain.xml(definition)), DiskRecord)}

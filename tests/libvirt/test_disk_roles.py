@@ -20,7 +20,7 @@ from holdfast.operations.audit_report import Kind
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.disk_record import left_in_making, record_disk
 from holdfast.operations.domain_spec import DomainSpec
-from tests.libvirt.commands import done, run
+from tests.libvirt.commands import done
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, running
 from tests.libvirt.test_adopt_domain import NOVA, with_metadata
 
@@ -236,15 +236,3 @@ def test_disk_list_shows_the_role_and_as_json_the_whole_record(
     record = json.loads(done(uri, "disk", "list", "a", "-o", "json"))[1]["record"]
     assert (record["role"], record["id"], record["delete"]) == ("swap", "7", "yes")
     assert json.loads(done(uri, "interface", "list", "a", "-o", "json")) == []
-
-
-def test_mistakes_are_one_sentence(connection: Connection, uri: str, tmp_path: Path) -> None:
-    connection.define(domain_xml())
-    for option, sentence in (
-        ("role=data", "there is no role 'data'"),
-        ("delete-with-domain=maybe", "delete-with-domain"),
-        ("delete-with-domain,readonly", "only an image that belongs to one domain"),
-        ("delete-with-domain,device=cdrom", "only an image that belongs to one domain"),
-    ):
-        result = run(uri, "disk", "attach", "a", f"path={image(tmp_path, 'x')},format=raw,{option}")
-        assert result.exit_code == 2 and sentence in result.output, result.output

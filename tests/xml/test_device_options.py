@@ -25,6 +25,9 @@ from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
             DiskSpec(overlay_of="/base", source_format="raw", trust_format=True, bus="scsi"),
         ),
         ("path=/a=b,format=raw", DiskSpec(path="/a=b", format="raw")),
+        ("size=1GiB,role=swap,id=7", DiskSpec(size=1 << 30, role="swap", id="7")),
+        ("size=1GiB,delete-with-domain", DiskSpec(size=1 << 30, delete_with_domain=True)),
+        ("size=1GiB,delete-with-domain=no", DiskSpec(size=1 << 30, delete_with_domain=False)),
     ],
 )
 def test_disk_is_read(text: str, expected: DiskSpec) -> None:
@@ -51,6 +54,10 @@ def test_disk_is_read(text: str, expected: DiskSpec) -> None:
         ("pool=p,format=raw", "needs the name of its volume"),
         ("path=/x,format=raw,source-format=raw", "source-format goes with"),
         ("bus=virtio", "a disk needs an image"),
+        ("size=1GiB,role=data", "there is no role 'data'"),
+        ("size=1GiB,delete-with-domain=maybe", "is yes or no, not 'maybe'"),
+        ("size=1GiB,delete-with-domain,readonly", "only an image that belongs to one domain"),
+        ("size=1GiB,delete-with-domain,device=cdrom", "only an image that belongs to one domain"),
     ],
 )
 def test_disk_that_makes_no_sense_is_one_sentence(text: str, sentence: str) -> None:

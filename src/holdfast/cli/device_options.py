@@ -65,7 +65,9 @@ def parse_disk(text: str) -> DiskSpec:
     for key, value in pairs:
         if key in _DISK_FLAGS and value is None:
             fields[key.replace("-", "_")] = True
-        elif key == "delete-with-domain" and value in ("yes", "no"):
+        elif key == "delete-with-domain" and value is not None:
+            if value not in ("yes", "no"):
+                raise click.BadParameter(f"delete-with-domain is yes or no, not {value!r}")
             fields["delete_with_domain"] = value == "yes"
         elif key == "size" and value:
             fields["size"] = parse_size(value)

@@ -51,7 +51,7 @@ def _head(domain: DomainView) -> Iterator[str]:
     yield f"  firmware  {identity.firmware}"
     yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} slots free{first}"
     for sentence in domain.unfinished:
-        yield f"  unfinished  {sentence}"
+        yield f"  pending   {sentence}"
     if domain.managed_save:
         yield "  saved     the next start restores saved memory, with the hardware it was saved with"
 

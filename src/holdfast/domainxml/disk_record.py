@@ -67,7 +67,7 @@ def unfinished(domain: Element) -> Iterator[str]:
     """In sentences: what ``domain`` records as begun and not finished. It is being done, or something broke."""
     creating = fact(domain, Creating)
     if creating is not None:
-        yield f"its creation was begun at {creating.since} and is not finished: it has no devices yet"
+        yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
     for record in left_in_making(domain):
         yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
 
