@@ -88,12 +88,15 @@ def _attach_new(
     with in_making, ExitStack() as undo:
         planned.make(connection, undo)
         try:
-            return attach_element(
+            attached = attach_element(
                 connection, domain, planned.element, config_only=config_only, trust_format=True, record=None
             )
-        finally:
+        except BaseException:
             if _is_attached(domain, making):
                 undo.pop_all()
+            raise
+        undo.pop_all()
+    return attached
 
 
 def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:
