@@ -15,6 +15,7 @@ from lxml import etree
 import holdfast
 import libvirt
 from bench.measure import Case
+from bench.storage import storage_cases
 from bench.watch import watch_cases
 from holdfast import operations
 from holdfast.domainxml.guest_view import compare
@@ -77,6 +78,7 @@ class Bench:
         audit_aim = 1.0 if self.defined >= 5000 else None
         yield Case("audit", self._bare_audit, lambda: operations.audit(self.ours), audit_aim)
         yield from watch_cases(self.host.uri)
+        yield from storage_cases(self.host.uri, self.host.images)
         yield Case("show", self._bare_show, lambda: operations.show_domain(self.ours, "domain-00000"))
         yield from self._config_cases()
         yield from self._live_cases()
