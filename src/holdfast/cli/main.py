@@ -34,6 +34,7 @@ COMMANDS = {
         "suspend": "power",
         "resume": "power",
         "resume-host": "resume_host",
+        "repair": "repair",
         "console": "console",
     },
     "Hardware": {

@@ -153,6 +153,8 @@ def _report(change: PowerChange, output: str, *, would: str, done: str) -> None:
     else:
         gone = "; it was transient, and is gone" if change.after == "gone" else ""
         click.echo(f"{change.name}: {done}{gone}")
+    for sentence in change.mended:
+        click.echo(f"{change.name}: {'would be mended' if change.dry_run else 'mended'}: {sentence}")
     if change.guest_changes:
         click.echo("at this start the guest finds changed:")
         for sentence in change.guest_changes:

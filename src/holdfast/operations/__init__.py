@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from holdfast.operations.rename_domain import rename_domain as rename_domain
     from holdfast.operations.resume_host import observe_host as observe_host
     from holdfast.operations.resume_host import resume_host as resume_host
+    from holdfast.operations.repair_domain import repair_domain as repair_domain
     from holdfast.operations.seal_domain import seal_domain as seal_domain
     from holdfast.operations.show_domain import show_domain as show_domain
     from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine
@@ -55,6 +56,7 @@ OPERATIONS = {
     "plan_reboot": "plan_reboot",
     "upgrade_machine": "upgrade_machine",
     "seal_domain": "seal_domain",
+    "repair_domain": "repair_domain",
     "DiskSpec": "device_spec",
     "DomainSpec": "domain_spec",
     "InterfaceSpec": "device_spec",

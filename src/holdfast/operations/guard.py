@@ -47,14 +47,19 @@ def refuse_unasked(
 
 
 def look_before_start(
-    connection: Connection, domain: Domain, *, accept: bool = False, dry_run: bool = False
+    connection: Connection,
+    domain: Domain,
+    *,
+    accept: bool = False,
+    dry_run: bool = False,
+    missing: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """What the guest of ``domain`` will find changed at a cold start now, in sentences.
 
     Raises Refused for a domain whose creation is not finished, and, listing them, where there are changes that nobody
     asked for, or where the domain would not start, unless ``accept`` takes them; a ``dry_run`` only lists. Devices that
     were detached and wait for the guest to release them were asked for. Before a start from shut off only CPU and
-    firmware can be compared.
+    firmware can be compared. ``missing`` are sentences on what the host does not provide.
     """
     documents = read(domain)
     if documents.config is None:
@@ -63,7 +68,7 @@ def look_before_start(
     pending = _pending(documents)
     known = known_of(documents.live, documents.config)
     host = list(HostOutlook(connection).of(documents.config, known))
-    blocks = [str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS]
+    blocks = [*missing, *(str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS)]
     if not accept and not dry_run:
         refuse_unasked(
             domain.name,

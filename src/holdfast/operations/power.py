@@ -7,13 +7,14 @@ LibvirtRefused, NoConnection as libvirt's answer demands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.guard import look_before_start, record_foreign_start, record_start
+from holdfast.operations.host_side import mend_host_side
 from holdfast.operations.wanted import unwant, want
 
 GONE = "gone"
@@ -42,6 +43,8 @@ class PowerChange:
     restored: bool = False
     """True when the start continues from a managed-save image instead of booting."""
     guest_changes: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
+    """What of the host side was mended before a hard reboot, in sentences."""
 
 
 def start(connection: Connection, name: str, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
@@ -52,17 +55,22 @@ def start(connection: Connection, name: str, *, paused: bool = False, dry_run: b
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        before = domain.state()
-        if domain.is_active():
-            raise Failed(f"the domain {domain.name!r} is already running", _hint_if_paused(domain, before))
-        restored = domain.has_managed_save()
-        changes = () if restored else look_before_start(connection, domain, dry_run=dry_run)
-        if not dry_run:
-            domain.start(paused)
-            want(domain)
-            if not restored:  # what is restored runs on the CPU and firmware that it was saved with
-                record_start(connection, domain)
-        return _change(domain, before, dry_run, restored=restored, guest_changes=changes)
+        return start_locked(connection, domain, paused=paused, dry_run=dry_run)
+
+
+def start_locked(connection: Connection, domain: Domain, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
+    """As :func:`start`, for a caller who holds the domain's lock."""
+    before = domain.state()
+    if domain.is_active():
+        raise Failed(f"the domain {domain.name!r} is already running", _hint_if_paused(domain, before))
+    restored = domain.has_managed_save()
+    changes = () if restored else look_before_start(connection, domain, dry_run=dry_run)
+    if not dry_run:
+        domain.start(paused)
+        want(domain)
+        if not restored:  # what is restored runs on the CPU and firmware that it was saved with
+            record_start(connection, domain)
+    return _change(domain, before, dry_run, restored=restored, guest_changes=changes)
 
 
 def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run: bool = False) -> PowerChange:
@@ -95,11 +103,11 @@ def reboot(
 ) -> PowerChange:
     """Let the guest reboot itself; returns once it was asked (virDomainReboot).
 
-    ``hard``: switch off and start again from the config document as it stands, which nobody generates
-    (virDomainDestroyFlags, virDomainCreateWithFlags). Raises Refused where the guest would find its hardware changed
-    and nobody asked for that, unless ``accept`` takes it; for a transient domain, of which nothing would be left to
-    start; for one with a managed-save image, which the start would restore over changed disks. Raises PartlyDone when
-    it is off and does not start again.
+    ``hard``: mend what the host provides, then switch off and start again from the config document, which nobody
+    generates (virDomainDestroyFlags, virDomainCreateWithFlags). Raises Refused where the guest would find its hardware
+    changed and nobody asked for that, or something it needs is missing, unless ``accept`` takes it; for a transient
+    domain, of which nothing would be left to start; for one with a managed-save image, which the start would restore
+    over changed disks. Raises PartlyDone when it is off and does not start again.
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
@@ -123,7 +131,8 @@ def _reboot_hard(connection: Connection, domain: Domain, accept: bool, dry_run: 
             f"the domain {domain.name!r} has a managed-save image: starting would restore that old memory",
             f"'virsh managedsave-remove {domain.name}' drops it",
         )
-    changes = look_before_start(connection, domain, accept=accept, dry_run=dry_run)
+    side = mend_host_side(connection, domain, dry_run=dry_run)
+    changes = look_before_start(connection, domain, accept=accept, dry_run=dry_run, missing=side.remains)
     if not dry_run:
         want(domain)
         domain.destroy()
@@ -135,7 +144,7 @@ def _reboot_hard(connection: Connection, domain: Domain, accept: bool, dry_run: 
                 f"its config document is unchanged; remove the cause, then 'holdfast start {domain.name}'",
             ) from error
         record_start(connection, domain)
-    return _change(domain, before, dry_run, guest_changes=changes)
+    return replace(_change(domain, before, dry_run, guest_changes=changes), mended=side.mended)
 
 
 def reset(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:

@@ -1,0 +1,33 @@
+"""Whether QEMU can open an image, as far as its permissions tell, and letting it.
+
+libvirt gives an image to QEMU's user when a domain starts, where its DAC driver is on; the permission bits it leaves.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from holdfast.errors import Failed
+
+
+def lacks_permission(path: str, write: bool) -> bool:
+    """True when even the owner of the file ``path`` may not read it, or with ``write`` not write to it.
+
+    A block device, or a file that cannot be looked at, is not judged. (stat(2))
+    """
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return False
+    wanted = stat.S_IRUSR | (stat.S_IWUSR if write else 0)
+    return stat.S_ISREG(found.st_mode) and found.st_mode & wanted != wanted
+
+
+def permit(path: str, write: bool) -> None:
+    """Let the owner of the file ``path`` read it, and with ``write`` write to it (chmod(2)). Raises Failed."""
+    file = Path(path)
+    try:
+        file.chmod(stat.S_IMODE(file.stat().st_mode) | stat.S_IRUSR | (stat.S_IWUSR if write else 0))
+    except OSError as error:
+        raise Failed(f"cannot change the permissions of {path}: {error.strerror}") from error

@@ -1,0 +1,115 @@
+"""What a host provides to domains by name: networks, storage pools, secrets. Whether it is there, and starting it.
+
+Where libvirt has no driver for a kind (``qemu:///embed`` has none of the three) the answer is None: nobody can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import libvirt
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.translate import translated
+
+_MISSING = {
+    libvirt.VIR_ERR_NO_NETWORK,
+    libvirt.VIR_ERR_NO_STORAGE_POOL,
+    libvirt.VIR_ERR_NO_SECRET,
+}
+_SECRET_USES = {
+    "volume": libvirt.VIR_SECRET_USAGE_TYPE_VOLUME,
+    "ceph": libvirt.VIR_SECRET_USAGE_TYPE_CEPH,
+    "iscsi": libvirt.VIR_SECRET_USAGE_TYPE_ISCSI,
+    "tls": libvirt.VIR_SECRET_USAGE_TYPE_TLS,
+    "vtpm": libvirt.VIR_SECRET_USAGE_TYPE_VTPM,
+}
+"""The words of ``<secret type='…'>`` and ``<usage type='…'>``."""
+
+
+class Presence(Enum):
+    """Whether a host has something, and has it running."""
+
+    MISSING = "missing"
+    INACTIVE = "inactive"
+    ACTIVE = "active"
+
+
+@translated
+def network_presence(connection: Connection, name: str) -> Presence | None:
+    """Whether there is such a network (virNetworkLookupByName, virNetworkIsActive)."""
+    return _presence(lambda: connection._handle.networkLookupByName(name).isActive())
+
+
+@translated
+def start_network(connection: Connection, name: str) -> None:
+    """Start a network that is defined (virNetworkCreate)."""
+    connection._handle.networkLookupByName(name).create()
+
+
+@translated
+def pool_presence(connection: Connection, name: str) -> Presence | None:
+    """Whether there is such a storage pool (virStoragePoolLookupByName, virStoragePoolIsActive)."""
+    return _presence(lambda: connection._handle.storagePoolLookupByName(name).isActive())
+
+
+@translated
+def start_pool(connection: Connection, name: str) -> None:
+    """Start a storage pool that is defined (virStoragePoolCreate)."""
+    connection._handle.storagePoolLookupByName(name).create()
+
+
+@translated
+def refresh_pool(connection: Connection, name: str) -> None:
+    """Let libvirt look anew which volumes an active pool has (virStoragePoolRefresh)."""
+    connection._handle.storagePoolLookupByName(name).refresh()
+
+
+@dataclass(frozen=True)
+class InactivePool:
+    """A storage pool that is defined and not started: its name and its document."""
+
+    name: str
+    xml: str
+
+
+@translated
+def inactive_pools(connection: Connection) -> list[InactivePool]:
+    """All of them (virConnectListAllStoragePools)."""
+    try:
+        handles = connection._handle.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_INACTIVE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            return []
+        raise
+    return [InactivePool(handle.name(), handle.XMLDesc(0)) for handle in handles]
+
+
+@translated
+def has_secret(connection: Connection, uuid: str | None, kind: str = "", usage: str = "") -> bool | None:
+    """True when there is a secret with this UUID, or where that is None of this usage.
+
+    (virSecretLookupByUUIDString, virSecretLookupByUsage)
+    """
+    handle = connection._handle
+    found = _presence(
+        lambda: bool(
+            handle.secretLookupByUUIDString(uuid)
+            if uuid
+            else handle.secretLookupByUsage(_SECRET_USES.get(kind, libvirt.VIR_SECRET_USAGE_TYPE_NONE), usage)
+        )
+    )
+    return None if found is None else found is Presence.ACTIVE
+
+
+def _presence(is_active: Callable[[], Any]) -> Presence | None:
+    try:
+        return Presence.ACTIVE if is_active() else Presence.INACTIVE
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in _MISSING:
+            return Presence.MISSING
+        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            return None
+        raise
