@@ -202,7 +202,11 @@ def test_hard_reboot_that_cannot_start_again_says_what_stands(connection: Connec
     domain = started(connection, extra=disk_xml(tmp_path, "one", "vda"))
     before = domain.xml(CONFIG)
     (tmp_path / "one.img").unlink()
-    result = run(uri, "reboot", "--hard", "a")
+    refused = run(uri, "reboot", "--hard", "a")
+    assert refused.exit_code == 3
+    assert "there is no image" in refused.stderr
+    assert domain.is_active()
+    result = run(uri, "reboot", "--hard", "a", "--accept")
     assert result.exit_code == 5
     assert "was switched off, but does not start again" in result.stderr
     assert domain.xml(CONFIG) == before
@@ -241,4 +245,5 @@ def test_json_has_the_states(connection: Connection, uri: str) -> None:
         "dry_run": False,
         "restored": False,
         "guest_changes": [],
+        "mended": [],
     }
