@@ -23,6 +23,7 @@ COMMANDS = {
         "watch": "watch",
         "xml": "document",
         "rename": "rename",
+        "clone": "clone",
         "delete": "delete",
     },
     "Power": {

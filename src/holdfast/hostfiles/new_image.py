@@ -81,6 +81,24 @@ def copy_image(source: str, source_format: str, path: str, format: str) -> None:
     _qemu_img("convert", "-f", source_format, "-O", format, source, path)
 
 
+def copy_file(source: str, path: str) -> bool:
+    """Copy the file ``source`` to ``path``, which must not exist; False, and nothing is made, where there is none.
+
+    Raises Failed when it cannot be read, and what :func:`reserve` raises.
+    """
+    try:
+        data = Path(source).read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Failed(
+            f"cannot read {source}: {error.strerror}", "run it as root, or on the libvirt's own host"
+        ) from error
+    reserve(path)
+    Path(path).write_bytes(data)
+    return True
+
+
 def create_overlay(base: str, base_format: str, path: str) -> None:
     """Make the reserved file ``path`` a qcow2 overlay over ``base``, whose format is written into it. Raises Failed."""
     _qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", base_format, path)

@@ -30,6 +30,11 @@ class Volume:
         return kinds.get(self._handle.info()[0], "volume")
 
     @translated
+    def pool_name(self) -> str:
+        """The name of the pool that it is in (virStoragePoolLookupByVolume)."""
+        return str(self._handle.storagePoolLookupByVolume().name())
+
+    @translated
     def xml(self) -> str:
         """Its document (virStorageVolGetXMLDesc)."""
         return str(self._handle.XMLDesc(0))

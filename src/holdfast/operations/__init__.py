@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.operations.attach_disk import attach_interface as attach_interface
     from holdfast.operations.audit import audit as audit
     from holdfast.operations.audit import audit_hosts as audit_hosts
+    from holdfast.operations.clone_domain import clone_domain as clone_domain
     from holdfast.operations.console import open_console as open_console
     from holdfast.operations.create_domain import create_domain as create_domain
     from holdfast.operations.create_domain import create_domain_from_document as create_domain_from_document
@@ -65,6 +66,7 @@ OPERATIONS = {
     "attach_interface": "attach_disk",
     "audit": "audit",
     "audit_hosts": "audit",
+    "clone_domain": "clone_domain",
     "create_domain": "create_domain",
     "create_domain_from_document": "create_domain",
     "detach_device": "detach_device",

@@ -92,7 +92,7 @@ def create_domain(
     changed, and images made on the way are gone. PartlyDone (5): it is created, but did not start.
     (virConnectGetDomainCapabilities, virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
-    _check_name(connection, name, dry_run)
+    check_new_name(connection, name, dry_run)
     capabilities = _capabilities(connection, spec.virt_type, spec.machine)
     _check_root_ports(spec.root_ports, capabilities)
     uuid = str(uuids.uuid4())
@@ -122,7 +122,7 @@ def create_domain(
         notes.append(
             f"not possible here with {capabilities.virt_type}, of what Windows is faster with: {', '.join(missing)}"
         )
-    return _create(connection, domain, planned, notes, start=start, dry_run=dry_run)
+    return create_planned(connection, domain, planned, notes, start=start, dry_run=dry_run)
 
 
 def create_domain_from_document(
@@ -148,7 +148,7 @@ def create_domain_from_document(
         raise InvalidDocument("the document has no <name>", "give one: holdfast create NAME --from-xml FILE")
     child(domain, "name").text = name
     _normalise_uuid(domain)
-    _check_name(connection, name, dry_run)
+    check_new_name(connection, name, dry_run)
     kind = domain.find("os/type")
     capabilities = _capabilities(
         connection,
@@ -165,9 +165,9 @@ def create_domain_from_document(
         raise NotFound(f"there is no image {missing[0]}", "make it first (qemu-img create), or leave out --start")
     name_firmware(connection, domain, capabilities)
     spare = SPARE if root_ports is None else root_ports
-    notes = seal(domain, capabilities, root_ports=spare, vsock_cid=_free_cid(connection, domain))
+    notes = seal(domain, capabilities, root_ports=spare, vsock_cid=free_cid(connection, domain))
     notes += [f"there is no image {path} yet: make it before the first start" for path in missing]
-    return _create(connection, domain, [], notes, start=start, dry_run=dry_run)
+    return create_planned(connection, domain, [], notes, start=start, dry_run=dry_run)
 
 
 def _normalise_uuid(domain: Element) -> None:
@@ -181,7 +181,8 @@ def _normalise_uuid(domain: Element) -> None:
             raise InvalidDocument(f"{text!r} is no UUID", "leave out <uuid> for a new one") from error
 
 
-def _check_name(connection: Connection, name: str, dry_run: bool) -> None:
+def check_new_name(connection: Connection, name: str, dry_run: bool) -> None:
+    """Raise where no domain can be created with this name here; a ``dry_run`` may be read-only."""
     check_name(name)
     if connection.readonly and not dry_run:
         raise Failed("a read-only connection cannot create a domain", "connect without --readonly")
@@ -250,7 +251,8 @@ def _missing_images(connection: Connection, disks: list[Element], trust_format: 
     return missing
 
 
-def _free_cid(connection: Connection, domain: Element) -> int:
+def free_cid(connection: Connection, domain: Element) -> int:
+    """A vsock CID that no domain of this host has; the lowest one where ``domain`` has no vsock."""
     if domain.find("devices/vsock") is None:
         return LOWEST_CID
     documents = (parse(other.xml(Definition.LIVE)) for other in connection.domains())
@@ -258,7 +260,7 @@ def _free_cid(connection: Connection, domain: Element) -> int:
     return next(cid for cid in range(LOWEST_CID, LOWEST_CID + len(taken) + 1) if str(cid) not in taken)
 
 
-def _create(
+def create_planned(
     connection: Connection,
     domain: Element,
     planned: list[PlannedDisk],
@@ -267,7 +269,10 @@ def _create(
     start: bool,
     dry_run: bool,
 ) -> Created:
-    """Make the images, define the document, read back what libvirt made of it, and start it."""
+    """Make the images of ``planned``, define the document, read back what libvirt made of it, and start it.
+
+    ``domain`` is whole and sealed; ``notes`` are what else is worth knowing. Raises as :func:`create_domain` does.
+    """
     images = tuple(str(disk.image) for disk in planned if disk.image is not None)
     uuid = domain.findtext("uuid") or ""
     refuse_taken(connection, uuid)

@@ -1,0 +1,180 @@
+"""Cloning: another identity, images of its own, and the same hardware at the same places."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml.change import visible
+from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.firmware import nvram_of
+from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, facts
+from holdfast.domainxml.sides import value_at
+from holdfast.errors import Failed, NotFound, Refused, UsageError
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain_spec import DomainSpec
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, places, running
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def host(daemon_uri: str) -> Iterator[Connection]:
+    """The private libvirtd without domains."""
+    with open_connection(daemon_uri) as connection:
+        yield connection
+        for domain in connection.domains():
+            if domain.is_active():
+                domain.destroy()
+            domain.undefine()
+
+
+def web(connection: Connection, folder: Path, **options: object) -> Domain:
+    """A domain as people have them: two disks, a CD, an interface, UEFI and a TPM."""
+    for name in ("web.qcow2", "data.img"):
+        form = name.rpartition(".")[2].replace("img", "raw")
+        subprocess.run(["qemu-img", "create", "-q", "-f", form, str(folder / name), "1M"], check=True)
+    (folder / "data.img").write_bytes(b"data" * 1024)
+    disks = (
+        DiskSpec(path=str(folder / "web.qcow2"), format="qcow2"),
+        DiskSpec(path=str(folder / "data.img"), format="raw", delete_with_domain=True),
+    )
+    spec = DomainSpec(
+        memory=64 * MIB, disks=disks, cdroms=(str(image(folder, "cd")),), interfaces=(InterfaceSpec(kind="user"),),
+        graphics="none", **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+    operations.create_domain(connection, "web", spec)
+    return connection.find_domain("web")
+
+
+def sources(domain: Domain) -> list[str | None]:
+    return [source_of(disk) for disk in parse(domain.xml(CONFIG)).iterfind("devices/disk")]
+
+
+def write_variables(domain: Domain) -> None:
+    """An NVRAM that is not as its template."""
+    config = parse(domain.xml(CONFIG))
+    template = Path(value_at(config, "os/nvram@template") or "").read_bytes()
+    Path(nvram_of(config) or "").write_bytes(template[:-9] + b"variables")
+
+
+def kinds(before: str, after: str) -> set[str]:
+    return {change.where.partition("/mac")[0] for change in visible(compare(before, after))}
+
+
+def test_clone_has_the_same_hardware_and_another_identity(connection: Connection, uri: str, tmp_path: Path) -> None:
+    domain = web(connection, tmp_path, firmware="uefi", tpm=True)
+    write_variables(domain)
+    document = domain.xml(CONFIG)
+    would = json.loads(done(uri, "clone", "web", "shop", "--dry-run", "-o", "json"))
+    assert would["images"] == [f"{tmp_path}/shop.qcow2", f"{tmp_path}/shop-vdb.img"]
+    assert not (tmp_path / "shop.qcow2").exists()
+    said = done(uri, "clone", "web", "shop", "--start")
+    assert "shop: is cloned from web" in said and "TPM begins empty" in said and "shop: started" in said
+    clone = connection.find_domain("shop")
+    assert domain.xml(CONFIG) == document
+    assert kinds(document, clone.xml(CONFIG)) == {"uuid", "devices/interface"}
+    assert list(places(clone, CONFIG).values()) == list(places(domain, CONFIG).values())
+    assert sources(clone) == [f"{tmp_path}/shop.qcow2", f"{tmp_path}/shop-vdb.img", f"{tmp_path}/cd.img"]
+    assert (tmp_path / "shop-vdb.img").read_bytes() == (tmp_path / "data.img").read_bytes()
+    nvram = nvram_of(parse(clone.xml(CONFIG))) or ""
+    assert nvram.endswith("/shop_VARS.fd")
+    assert Path(nvram).read_bytes().endswith(b"variables")
+
+
+def test_clones_record_tells_where_it_came_from_and_not_the_life_of_the_other(
+    connection: Connection, tmp_path: Path
+) -> None:
+    domain = web(connection, tmp_path)
+    operations.start(connection, "web")
+    operations.destroy(connection, "web")
+    assert fact(parse(domain.xml(CONFIG)), Started) is not None
+    operations.clone_domain(connection, "web", "shop")
+    config = parse(connection.find_domain("shop").xml(CONFIG))
+    assert fact(config, Started) is None
+    assert fact(config, Adopted) is not None
+    records = {record.target: record for record in facts(config, DiskRecord)}
+    assert records["vdb"].image == f"{tmp_path}/data.img"
+    assert (records["vda"].role, records["vdb"].delete, records["sda"].role) == ("root", "yes", "cdrom")
+
+
+def test_what_is_renewed_or_left_by_option(connection: Connection, uri: str, tmp_path: Path) -> None:
+    domain = web(connection, tmp_path, firmware="uefi")
+    write_variables(domain)
+    done(uri, "clone", "web", "shop", "--new-serials", "--fresh-nvram", "--without", "vdb")
+    clone = connection.find_domain("shop")
+    assert sources(clone) == [f"{tmp_path}/shop.qcow2", f"{tmp_path}/cd.img"]
+    serials = [
+        [node.text for node in parse(each.xml(CONFIG)).iterfind("devices/disk/serial")] for each in (domain, clone)
+    ]
+    assert not set(serials[0]) & set(serials[1])
+    assert not Path(nvram_of(parse(clone.xml(CONFIG))) or "").exists()
+    with pytest.raises(NotFound, match="no disk 'vdz'"):
+        operations.clone_domain(connection, "web", "other", without=["vdz"])
+
+
+def test_image_of_a_pool_is_copied_in_its_pool(host: Connection, tmp_path: Path) -> None:
+    document = f"<pool type='dir'><name>store</name><target><path>{tmp_path}</path></target></pool>"
+    pool = host._handle.storagePoolCreateXML(document)
+    try:
+        spec = DomainSpec(memory=64 * MIB, disks=(DiskSpec(pool="store", size=MIB),), graphics="none")
+        operations.create_domain(host, "web", spec)
+        created = operations.clone_domain(host, "web", "shop")
+        assert created.images == ("store/shop-vda.qcow2",)
+        assert sources(host.find_domain("shop")) == [f"{tmp_path}/shop-vda.qcow2"]
+        assert sorted(volume.name() for volume in pool.listAllVolumes()) == ["shop-vda.qcow2", "web-vda.qcow2"]
+    finally:
+        pool.destroy()
+
+
+def test_clone_that_cannot_be_whole_is_refused_and_leaves_nothing(
+    connection: Connection, uri: str, tmp_path: Path
+) -> None:
+    connection.define(
+        domain_xml("block", extra="<disk type='block'><source dev='/dev/loop9'/><target dev='vda'/></disk>")
+    )
+    with pytest.raises(Refused, match="cannot be copied here"):
+        operations.clone_domain(connection, "block", "shop")
+    operations.clone_domain(connection, "block", "shop", without=["vda"])
+    domain = running(connection, extra=disk_xml(tmp_path, "one", "vda"))
+    with pytest.raises(Refused, match="is running"):
+        operations.clone_domain(connection, "a", "b")
+    domain._handle.managedSave(0)
+    with pytest.raises(Refused, match="saved memory"):
+        operations.clone_domain(connection, "a", "b")
+    domain._handle.managedSaveRemove(0)
+    with pytest.raises(Refused, match="'shop' already"):
+        operations.clone_domain(connection, "a", "shop")
+    with pytest.raises(UsageError):
+        operations.clone_domain(connection, "a", "b/c")
+    (tmp_path / "b-vda.img").touch()
+    with pytest.raises(Refused, match="exists already"):
+        operations.clone_domain(connection, "a", "b")
+    (tmp_path / "b-vda.img").unlink()
+    (tmp_path / "one.img").unlink()
+    with pytest.raises(NotFound):
+        operations.clone_domain(connection, "a", "b")
+    assert run(uri, "-r", "clone", "a", "b").exit_code == 1
+    assert sorted(each.name for each in connection.domains()) == ["a", "block", "shop"]
+    assert not list(tmp_path.glob("b-*"))
+
+
+def test_copy_that_breaks_off_leaves_nothing(connection: Connection, tmp_path: Path) -> None:
+    domain = web(connection, tmp_path)
+    document = domain.xml(CONFIG)
+    (tmp_path / "web.qcow2").write_bytes(b"QFI\xfb" + b"\0" * 600)
+    with pytest.raises(Failed):
+        operations.clone_domain(connection, "web", "shop")
+    assert [each.name for each in connection.domains()] == ["web"]
+    assert not list(tmp_path.glob("shop*"))
+    assert domain.xml(CONFIG) == document
