@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from holdfast.operations.power import start as start
     from holdfast.operations.power import suspend as suspend
     from holdfast.operations.rename_domain import rename_domain as rename_domain
+    from holdfast.operations.repair_domain import repair_domain as repair_domain
     from holdfast.operations.resume_host import observe_host as observe_host
     from holdfast.operations.resume_host import resume_host as resume_host
-    from holdfast.operations.repair_domain import repair_domain as repair_domain
     from holdfast.operations.seal_domain import seal_domain as seal_domain
     from holdfast.operations.show_domain import show_domain as show_domain
     from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine

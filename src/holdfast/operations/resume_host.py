@@ -19,6 +19,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.inventory import autostarted
 from holdfast.operations import power
 from holdfast.operations.documents import Documents, read
+from holdfast.operations.host_side import mend_host_side
 from holdfast.operations.record import forget
 from holdfast.operations.wanted import observe
 
@@ -37,7 +38,7 @@ class Resumed:
     """One domain that is wanted running. In a dry run ``outcome`` is what would be tried.
 
     ``guest_changes`` are sentences on what its guest finds changed at this start; ``notes`` say what was interrupted,
-    and whether that is finished. ``error`` and ``hint`` tell why it does not start.
+    and what of the host side was mended. ``error`` and ``hint`` tell why it does not start.
     """
 
     name: str
@@ -52,9 +53,9 @@ class Resumed:
 def resume_host(connection: Connection, *, dry_run: bool = False) -> list[Resumed]:
     """Start what has autostart, then what Holdfast started and nobody stopped since, the longest running first.
 
-    What somebody shut down or destroyed while libvirt looked on stays off. A detach that waited for a guest is over
-    with that guest's end, and forgotten; what else was interrupted is told. (virDomainGetAutostart,
-    virDomainCreateWithFlags)
+    What the host provides to each is mended first. What somebody shut down or destroyed while libvirt looked on stays
+    off. A detach that waited for a guest is over with that guest's end, and forgotten; what else was interrupted is
+    told. (virDomainGetAutostart, virDomainCreateWithFlags; see :func:`.host_side.mend_host_side`)
     """
     return [_resume(connection, domain, dry_run) for domain in _wanted(connection)]
 
@@ -94,9 +95,14 @@ def _resume(connection: Connection, domain: Domain, dry_run: bool) -> Resumed:
         with domain_lock(domain.uuid):
             documents = read(domain)
             notes = (*_released(domain, documents, dry_run), *_half_attached(documents))
-        if documents.live is not None:
-            return Resumed(domain.name, domain.uuid, Outcome.RUNNING, notes=notes)
-        change = power.start(connection, domain.uuid, dry_run=dry_run)
+            if documents.live is not None:
+                return Resumed(domain.name, domain.uuid, Outcome.RUNNING, notes=notes)
+            side = mend_host_side(connection, domain, dry_run=dry_run)
+            notes = (*notes, *side.mended)
+            if side.remains:
+                hint = f"remove the cause, then 'holdfast repair {domain.name}'"
+                return Resumed(domain.name, domain.uuid, Outcome.FAILED, (), notes, "; ".join(side.remains), hint)
+            change = power.start_locked(connection, domain, dry_run=dry_run)
     except NoConnection:
         raise
     except HoldfastError as error:
