@@ -16,12 +16,13 @@ import libvirt
 from holdfast import operations
 from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.metadata import DiskRecord
 from holdfast.errors import NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.audit_report import Kind
 from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.disk_record import left_in_making
+from holdfast.operations.disk_record import left_in_making, record_disk
 from holdfast.operations.documents import read
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, places
@@ -105,6 +106,17 @@ def test_create_killed_at_any_step_leaves_nothing_unknown(host: Connection, daem
         if code == 0:
             break
     assert unfinished_ones >= 13, "what is made, each before, after and while qemu-img runs"
+
+
+def test_image_that_its_pool_does_not_list_is_found_too(host: Connection, daemon_uri: str, folder: Path) -> None:
+    """As after a crash of the daemon itself."""
+    place = folder / "a-vda.qcow2"
+    place.touch()
+    record = DiskRecord("vda", "ua-x", "volume", volume="default/a-vda.qcow2", place=str(place), format="qcow2")
+    record_disk(host.define(domain_xml()), record, [CONFIG])
+    assert run(daemon_uri, "delete", "a").exit_code == 3
+    done(daemon_uri, "delete", "a", "--storage")
+    assert not files(folder)
 
 
 def attached(domain: Domain) -> list[bool]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from holdfast.domainxml.disk_record import disk_record, is_of, left_in_making, new_record, recorded_disk
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.metadata import DiskRecord, start_record, with_fact
+from holdfast.domainxml.seal import name_devices
 
 OURS = DiskRecord("vdb", "ua-one", "volume", image="/base.qcow2", delete="yes")
 OTHERS = DiskRecord("vdb", role="root")
@@ -36,6 +37,13 @@ def test_another_disk_at_the_same_target_is_not_taken_for_the_recorded_one() -> 
     for other in (disk("vdb"), disk("vdb", "ua-two")):
         document = domain(other, records=(OURS,))
         assert recorded_disk(document, OURS) is None
+
+
+def test_sealing_gives_no_disk_an_alias_that_the_record_of_another_names() -> None:
+    document = domain(disk("vdb"), records=(DiskRecord("vdb", "ua-vdb", delete="yes"),))
+    name_devices(document)
+    found = document.find("devices/disk")
+    assert found is not None and disk_record(document, found) is None
 
 
 def test_record_without_an_alias_goes_by_the_target_also_once_the_disk_is_sealed() -> None:

@@ -1,9 +1,9 @@
 """The record of each disk in our metadata: whose it is, and which images are left in making. Documents only.
 
-A record belongs to the disk with its user alias. Our own disks all have one, and it survives a change of the target or
-of the image by anybody. Where the disk had none when it was recorded (a domain that others made), it belongs to the
-disk with its target. A disk that somebody else attaches at the target of a recorded one is thus not taken for it.
-Each document holds the records of its own disks: what is detached from config only keeps its record in live.
+A record belongs to the disk with its user alias. Our own disks all have one; it survives a change of the target or of
+the image by anybody, and a disk that somebody else attaches at the same target is not taken for the recorded one. Where
+the disk had no such alias when it was recorded (in a domain that others made), the record belongs to the disk with its
+target. Each document holds the records of its own disks: what is detached from config only keeps its record in live.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from holdfast.domainxml.cpu_model import seal_cpu
 from holdfast.domainxml.device import USER_ALIAS, alias, user_alias
 from holdfast.domainxml.document import Element, child, devices, element
 from holdfast.domainxml.interface import new_mac
+from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.root_ports import has_root_ports, provide_root_ports
 
 _ALIASED = {
@@ -124,7 +125,8 @@ def _seal_device(device: Element, vsock_cid: int) -> None:
 
 def name_devices(domain: Element) -> None:
     """Give every device that can have one an alias of ours: ua-vda, ua-net0, ua-rng0 …"""
-    taken = {alias(device) for device in devices(domain)}
+    # An alias that a record names comes back with its own disk only, never with another one.
+    taken = {alias(device) for device in devices(domain)} | {record.alias for record in facts(domain, DiskRecord)}
     for device in devices(domain):
         stem = alias_stem(device)
         if stem is None or user_alias(device) is not None:

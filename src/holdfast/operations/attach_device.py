@@ -104,7 +104,7 @@ def attach_element(
         attached = _attach_with_controller(domain, before, controller, request, targets)
     if record is not None and request.tag == "disk" and not dry_run:
         known = disk_record(before.config, request) if waiting is not None and before.config is not None else None
-        new = record(request) if known is None else known.settled
+        new = known or record(request)
         record_attached(domain, new, attached.definitions, said=new != usual_record(request))
     return replace(attached, notes=saved_memory(domain, before))
 

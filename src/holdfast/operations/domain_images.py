@@ -73,9 +73,11 @@ def refuse_used(connection: Connection, domain: Domain, record: DiskRecord) -> N
 def image_exists(connection: Connection, record: DiskRecord) -> bool:
     """True when there is something at the recorded place; also where nobody can look."""
     pool, _, volume = record.where.partition("/")
-    if pool and has_active_pool(connection, pool):
-        return volume_named(connection, pool, volume) is not None
-    return not (record.place.startswith("/") and connection.is_local) or file_exists(record.place)
+    if volume_named(connection, pool, volume) is not None:
+        return True
+    if record.place.startswith("/") and connection.is_local:  # a pool may not have it in its list yet
+        return file_exists(record.place)
+    return not has_active_pool(connection, pool)
 
 
 def remove_image(connection: Connection, image: Image) -> None:
