@@ -76,10 +76,8 @@ def clone_domain(
             notes.append("its TPM begins empty: what the other guest sealed with its own cannot be opened here")
         asked = _asked(new_serials, without)
         refuse_unasked(new_name, compare_documents(before, after), asked, hint="nothing was made; report this")
-        with ExitStack() as undo:
-            _copy_nvram(connection, after, domain.name, new_name, fresh_nvram, dry_run, undo)
-            created = create_planned(connection, after, planned, notes, start=False, dry_run=dry_run)
-            undo.pop_all()
+        last = _copy_nvram(connection, after, domain.name, new_name, fresh_nvram)
+        created = create_planned(connection, after, planned, notes, start=False, dry_run=dry_run, last=last)
         if dry_run:
             return created
         defined = compare_documents(before, parse(created.document))
@@ -162,19 +160,24 @@ def _ending(file: str) -> str:
 
 
 def _copy_nvram(
-    connection: Connection, domain: Element, name: str, new_name: str, fresh: bool, dry_run: bool, undo: ExitStack
-) -> None:
+    connection: Connection, domain: Element, name: str, new_name: str, fresh: bool
+) -> Callable[[ExitStack], None] | None:
+    """Name the NVRAM of the clone, and return what copies it there; None where there is nothing to copy."""
     path, node = nvram_of(domain), domain.find("os/nvram")
     if path is None or node is None:
-        return
+        return None
     if not connection.is_local:
         raise Refused("an NVRAM can be copied only on its own host", "run 'holdfast clone' there, or add --fresh-nvram")
     folder, _, file = path.rpartition("/")
     new = f"{folder}/{file.replace(name, new_name, 1) if name in file else f'{new_name}_VARS.fd'}"
     node.text = new
     new_image.refuse_existing(new)
-    if not fresh and not dry_run and new_image.copy_file(path, new):
-        undo.callback(new_image.remove, new)
+
+    def copy_file(undo: ExitStack) -> None:
+        if new_image.copy_file(path, new):
+            undo.callback(new_image.remove, new)
+
+    return None if fresh else copy_file
 
 
 def _asked(new_serials: bool, without: Collection[str]) -> Callable[[Change], bool]:

@@ -8,6 +8,7 @@ way removes all of it again. After a crash libvirt tells which images lie around
 from __future__ import annotations
 
 import uuid as uuids
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -268,10 +269,12 @@ def create_planned(
     *,
     start: bool,
     dry_run: bool,
+    last: Callable[[ExitStack], None] | None = None,
 ) -> Created:
     """Make the images of ``planned``, define the document, read back what libvirt made of it, and start it.
 
-    ``domain`` is whole and sealed; ``notes`` are what else is worth knowing. Raises as :func:`create_domain` does.
+    ``domain`` is whole and sealed; ``notes`` are what else is worth knowing. ``last`` is called right before the
+    define, for files that no record tells of. Raises as :func:`create_domain` does.
     """
     images = tuple(str(disk.image) for disk in planned if disk.image is not None)
     uuid = domain.findtext("uuid") or ""
@@ -284,6 +287,8 @@ def create_planned(
         with domain_lock(uuid), ExitStack() as undo:
             if images:
                 _make_images(connection, domain, planned, undo)
+            if last is not None:
+                last(undo)
             defined = _define(connection, domain, undo)
     except NoConnection as error:
         raise PartlyDone(
