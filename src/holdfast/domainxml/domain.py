@@ -6,10 +6,18 @@ from collections.abc import Iterator
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.sides import SIZES, Note, Sides, View, value_at
+from holdfast.domainxml.vcpu import first_ones
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """All vCPUs are online, and the balloon is empty, where nothing else is said; live has whole MiB (libvirt 9.0)."""
+    """All vCPUs are online, and the balloon is empty, where nothing else is said; live has whole MiB (libvirt 9.0).
+
+    Once a vCPU was plugged in while it ran, live lists them one by one; config says only how many, the first ones.
+    """
+    if before.find("vcpus") is None or after.find("vcpus") is None:
+        for document, view in ((before, one), (after, other)):
+            if first_ones(document):
+                view.drop("vcpus/")
     for document, view in ((before, one), (after, other)):
         if view.guest.get("vcpu@current") == value_at(document, "vcpu"):
             view.drop("vcpu@current")
@@ -36,7 +44,7 @@ SIDES = Sides(
     "domain",
     guest="""
         @type uuid genid memory memory@unit maxMemory maxMemory@slots,unit
-        vcpu vcpu@current vcpus/vcpu[id]@enabled,hotpluggable,order
+        vcpu vcpu@current vcpus/vcpu[id]@enabled
         pm/suspend-to-mem@enabled pm/suspend-to-disk@enabled bootloader bootloader_args
         launchSecurity@type launchSecurity@kernelHashes=no launchSecurity/policy
         keywrap/cipher[name]@state idmap/uid@start,target,count idmap/gid@start,target,count
@@ -47,7 +55,8 @@ SIDES = Sides(
         lxc:namespace/lxc:shareuts@type,value bhyve:commandline/bhyve:arg@value xen:commandline/xen:arg@value
     """,
     host="""
-        @id vcpu@placement,cpuset memory@dumpCore resource/partition resource/fibrechannel@appid
+        @id vcpu@placement,cpuset vcpus/vcpu[id]@hotpluggable,order
+        memory@dumpCore resource/partition resource/fibrechannel@appid
         iothreads iothreadids/iothread@id,thread_pool_min,thread_pool_max
         defaultiothread@thread_pool_min,thread_pool_max perf/event@name,enabled
         launchSecurity/cbitpos launchSecurity/reducedPhysBits launchSecurity/dhCert launchSecurity/session
@@ -79,4 +88,7 @@ SIDES = Sides(
     device=False,
     reconcile=_reconcile,
 )
-"""``currentMemory`` is the balloon's target, which moves while the guest runs."""
+"""``currentMemory`` is the balloon's target, which moves while the guest runs.
+
+A vCPU is the same whether it can be taken away again (``hotpluggable``) or not, and in whatever order they came.
+"""

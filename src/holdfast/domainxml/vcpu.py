@@ -1,0 +1,118 @@
+"""``<vcpu>`` and what counts with it: which vCPUs there are, which of them are online, and the topology they form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields
+from math import prod
+
+from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.sides import value_at
+
+
+@dataclass(frozen=True)
+class Topology:
+    """How the guest is told its vCPUs are built. ``str()`` gives "sockets=1,dies=1,cores=4,threads=1"."""
+
+    sockets: int = 1
+    dies: int = 1
+    cores: int = 1
+    threads: int = 1
+
+    def __str__(self) -> str:
+        return f"sockets={self.sockets},dies={self.dies},cores={self.cores},threads={self.threads}"
+
+
+def max_vcpus(domain: Element) -> int:
+    """How many vCPUs a domain can have without a new start."""
+    return _number(value_at(domain, "vcpu")) or 1
+
+
+def online_vcpus(domain: Element) -> int:
+    """How many vCPUs are online."""
+    return _number(value_at(domain, "vcpu@current")) or max_vcpus(domain)
+
+
+def first_ones(domain: Element) -> bool:
+    """True when ``<vcpus>``, where there is one, enables the first vCPUs: it says no more than their number then."""
+    enabled = sorted(map(_id, domain.iterfind("vcpus/vcpu[@enabled='yes']")))
+    return enabled == list(range(len(enabled)))
+
+
+def least_online(domain: Element) -> int:
+    """How many vCPUs a running guest keeps until it stops: those it was started with cannot be unplugged."""
+    if domain.find("vcpus") is None:
+        return online_vcpus(domain)
+    return len(domain.findall("vcpus/vcpu[@enabled='yes'][@hotpluggable='no']"))
+
+
+def set_online(domain: Element, count: int) -> None:
+    """Have ``count`` vCPUs online, as libvirt chooses them (9.0): lowest first to come, highest first to go."""
+    more = count - online_vcpus(domain)
+    _set_counts(domain, max_vcpus(domain), count)
+    every = sorted(domain.iterfind("vcpus/vcpu"), key=_id)
+    off = [vcpu for vcpu in every if vcpu.get("enabled") == "no"]
+    on = [vcpu for vcpu in reversed(every) if vcpu.get("enabled") == "yes"]
+    for vcpu in off[: max(0, more)]:
+        vcpu.set("enabled", "yes")
+    for vcpu in on[: max(0, -more)]:
+        vcpu.set("enabled", "no")
+
+
+def set_max_vcpus(domain: Element, count: int) -> None:
+    """Have ``count`` vCPUs at most; those beyond it go, with their pinning."""
+    listed = domain.find("vcpus")
+    if listed is not None:
+        for vcpu in listed.findall("vcpu"):
+            if _id(vcpu) >= count:
+                listed.remove(vcpu)
+        listed.extend(
+            element("vcpu", {"id": str(number), "enabled": "no"}) for number in range(max_vcpus(domain), count)
+        )
+    _set_counts(domain, count, min(online_vcpus(domain), count))
+    for pin in domain.findall("cputune/vcpupin"):
+        if _number(pin.get("vcpu")) >= count:
+            child(domain, "cputune").remove(pin)
+
+
+def pinned_beyond(domain: Element, count: int) -> list[int]:
+    """The vCPUs from ``count`` on that are pinned to processors of the host."""
+    return sorted(number for pin in domain.iterfind("cputune/vcpupin") if (number := _number(pin.get("vcpu"))) >= count)
+
+
+def topology(domain: Element) -> str | None:
+    """``str()`` of the :class:`Topology` that a document gives; None where it gives none."""
+    found = domain.find("cpu/topology")
+    if found is None:
+        return None
+    return str(Topology(*(_number(found.get(each.name, "1")) for each in fields(Topology))))
+
+
+def topology_vcpus(domain: Element) -> int | None:
+    """How many vCPUs the topology makes; None where there is none."""
+    found = domain.find("cpu/topology")
+    return None if found is None else prod(_number(str(value)) for value in found.attrib.values())
+
+
+def set_topology(domain: Element, new: Topology) -> None:
+    """Have this topology; what else ``<topology>`` says (clusters, libvirt ≥ 10.1) stays."""
+    found = child(child(domain, "cpu"), "topology")
+    for key, value in asdict(new).items():
+        found.set(key, str(value))
+
+
+def _set_counts(domain: Element, most: int, count: int) -> None:
+    vcpu = child(domain, "vcpu")
+    vcpu.text = str(most)
+    if count == most:
+        vcpu.attrib.pop("current", None)
+    else:
+        vcpu.set("current", str(count))
+
+
+def _id(vcpu: Element) -> int:
+    return _number(vcpu.get("id"))
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and re.fullmatch("[0-9]{1,9}", text) else 0
