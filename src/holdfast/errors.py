@@ -73,4 +73,4 @@ class LibvirtRefused(Failed):
 
 
 class DetachPending(LibvirtRefused):
-    """The guest was asked to release this device before and has not answered: the request still stands."""
+    """The guest was asked to release this device or vCPU and has not answered: the request still stands."""

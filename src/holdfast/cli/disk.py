@@ -1,6 +1,8 @@
-"""``holdfast disk``: attach, detach and list disks."""
+"""``holdfast disk``: attach, detach, set and list disks."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -14,11 +16,12 @@ from holdfast.cli.device import (
     timeout_option,
 )
 from holdfast.cli.device_options import DISK_HELP, parse_disk
+from holdfast.cli.settings import parse_limit, report_settings
 
 
 @click.group()
 def disk() -> None:
-    """Attach, detach and list disks."""
+    """Attach, detach, set and list disks."""
 
 
 @disk.command(epilog=f"DISK: {DISK_HELP}")
@@ -54,6 +57,35 @@ def detach(
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
     detach_and_report(session, name, target, "disk", config_only, timeout, dry_run, output)
+
+
+@disk.command("set")
+@domain_argument
+@click.argument("target", metavar="TARGET", shell_complete=complete_devices("disk"))
+@click.option("--cache", metavar="MODE", help="none, writeback, writethrough, directsync, unsafe or default.")
+@click.option("--discard", metavar="MODE", help="unmap frees on the host what the guest discards; or ignore.")
+@click.option("--total-bytes-sec", type=parse_limit, metavar="SIZE", help="Most bytes a second, such as 100MiB.")
+@click.option("--read-bytes-sec", type=parse_limit, metavar="SIZE", help="Most bytes read a second.")
+@click.option("--write-bytes-sec", type=parse_limit, metavar="SIZE", help="Most bytes written a second.")
+@click.option("--total-iops-sec", type=int, metavar="N", help="Most operations a second; 0, here and above: no limit.")
+@click.option("--read-iops-sec", type=int, metavar="N", help="Most reads a second.")
+@click.option("--write-iops-sec", type=int, metavar="N", help="Most writes a second.")
+@config_option
+@dry_run_option
+@output_option
+@pass_session
+def set_(
+    session: Session, /, name: str, target: str, config_only: bool, dry_run: bool, output: str, **wishes: Any
+) -> None:
+    """Set cache mode, discard mode and limits of the disk with this target (vdb), alias or PCI address.
+
+    Limits hold at once and after the next start; cache and discard wait for the next start of a running guest.
+    """
+    from holdfast import operations
+
+    settings = operations.DiskSettings(**wishes)
+    change = operations.set_disk(session.connection, name, target, settings, config_only=config_only, dry_run=dry_run)
+    report_settings(change, output, f"{change.name} disk {target}")
 
 
 @disk.command("list")

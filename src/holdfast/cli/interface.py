@@ -1,6 +1,8 @@
-"""``holdfast interface``: attach, detach and list interfaces."""
+"""``holdfast interface``: attach, detach, set and list interfaces."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -14,11 +16,12 @@ from holdfast.cli.device import (
     timeout_option,
 )
 from holdfast.cli.device_options import INTERFACE_HELP, parse_interface
+from holdfast.cli.settings import report_settings
 
 
 @click.group()
 def interface() -> None:
-    """Attach, detach and list interfaces."""
+    """Attach, detach, set and list interfaces."""
 
 
 @interface.command(epilog=f"INTERFACE: {INTERFACE_HELP}")
@@ -54,6 +57,30 @@ def detach(
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
     detach_and_report(session, name, mac, "interface", config_only, timeout, dry_run, output)
+
+
+@interface.command("set")
+@domain_argument
+@click.argument("mac", metavar="MAC", shell_complete=complete_devices("interface"))
+@click.option("--link", type=click.Choice(["up", "down"]), help="down pulls the cable, up puts it in again.")
+@click.option("--network", metavar="NAME", help="Put the cable into this network of libvirt.")
+@click.option("--bridge", metavar="NAME", help="Put the cable into this bridge of the host.")
+@config_option
+@dry_run_option
+@output_option
+@pass_session
+def set_(
+    session: Session, /, name: str, mac: str, config_only: bool, dry_run: bool, output: str, **wishes: Any
+) -> None:
+    """Set link state and network of the interface with this MAC address, alias or PCI address.
+
+    It keeps its MAC address and its place; to the guest another network is another socket for the same cable.
+    """
+    from holdfast import operations
+
+    settings = operations.InterfaceSettings(**wishes)
+    change = operations.set_interface(session.connection, name, mac, settings, config_only=config_only, dry_run=dry_run)
+    report_settings(change, output, f"{change.name} interface {mac}")
 
 
 @interface.command("list")

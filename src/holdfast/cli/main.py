@@ -18,6 +18,7 @@ COMMANDS = {
         "create": "create",
         "list": "list_domains",
         "show": "show",
+        "set": "set_domain",
         "diff": "diff",
         "audit": "audit",
         "watch": "watch",

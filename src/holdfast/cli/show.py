@@ -39,6 +39,8 @@ def _as_json(domain: DomainView) -> dict[str, Any]:
 
 
 def _head(domain: DomainView) -> Iterator[str]:
+    from holdfast.domainxml.sides import size_in_words
+
     identity = domain.identity
     of_max = f" of {identity.max_vcpus}" if identity.max_vcpus != identity.vcpus else ""
     transient = "" if domain.persistent else ", transient: gone once it stops"
@@ -47,21 +49,13 @@ def _head(domain: DomainView) -> Iterator[str]:
     yield f"  uuid      {identity.uuid}"
     yield f"  machine   {identity.machine} ({identity.arch}, {identity.kind})"
     yield f"  cpu       {identity.cpu}, {identity.vcpus}{of_max} vCPU{'s' * (identity.max_vcpus != 1)}"
-    yield f"  memory    {_size(identity.memory)}"
+    yield f"  memory    {size_in_words(identity.memory)}"
     yield f"  firmware  {identity.firmware}"
     yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} slots free{first}"
     for sentence in domain.unfinished:
         yield f"  pending   {sentence}"
     if domain.managed_save:
         yield "  saved     the next start restores saved memory, with the hardware it was saved with"
-
-
-def _size(size: int) -> str:
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size % 1024 or not size:
-            return f"{size} {unit}"
-        size //= 1024
-    return f"{size} TiB"
 
 
 def _tree(parts: list[Part]) -> Iterator[str]:

@@ -18,7 +18,7 @@ _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd
 BUSES = tuple(_PREFIXES)
 """The buses a disk can sit on, as libvirt names them."""
 
-_WORDS = {
+WORDS = {
     "device": ("disk", "cdrom", "lun", "floppy"),
     "cache": ("default", "none", "writethrough", "writeback", "directsync", "unsafe"),
     "discard": ("ignore", "unmap"),
@@ -87,8 +87,7 @@ def new_disk(
     if bus not in _PREFIXES:
         raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
     for key, word in (("device", device), ("cache", cache), ("discard", discard)):
-        if word is not None and word not in _WORDS[key]:
-            raise UsageError(f"a disk's {key} cannot be {word!r}", f"one of {', '.join(_WORDS[key])}")
+        check_word(key, word)
     _check_bus(device, bus, source)
     if target is not None and not _TARGET.match(target):
         raise UsageError(f"{target!r} cannot be the target of a disk", "vda, sdb and the like")
@@ -116,6 +115,30 @@ def new_disk(
     if alias is not None:
         disk.append(element("alias", {"name": alias}))
     return disk
+
+
+def check_word(key: str, word: str | None) -> None:
+    """Raise UsageError when ``word`` is none of libvirt's for a disk's "device", "cache" or "discard"."""
+    if word is not None and word not in WORDS[key]:
+        raise UsageError(f"a disk's {key} cannot be {word!r}", f"one of {', '.join(WORDS[key])}")
+
+
+def driver_word(disk: Element, key: str) -> str:
+    """What the driver says of "cache" or "discard"; the first of WORDS where it says nothing."""
+    driver = disk.find("driver")
+    return (None if driver is None else driver.get(key)) or WORDS[key][0]
+
+
+def set_driver_word(disk: Element, key: str, word: str) -> None:
+    """Let the driver have another "cache" or "discard"; "default" leaves it to QEMU."""
+    driver = disk.find("driver")
+    if driver is None:
+        driver = element("driver", {"name": "qemu"})
+        disk.insert(0, driver)
+    if word == "default":
+        driver.attrib.pop(key, None)
+    else:
+        driver.set(key, word)
 
 
 def default_bus(device: str, machine: str) -> str:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from holdfast.domainxml.document import Element
 from holdfast.domainxml.sides import Sides
+
+WITH_PASSWORD = ("vnc", "spice")
+"""The kinds of graphics that ask for a password."""
+
+
+def set_password(graphics: Element, password: str) -> None:
+    """Ask whoever wants to look for this password; an empty one stands for none."""
+    if password:
+        graphics.set("passwd", password)
+    else:
+        graphics.attrib.pop("passwd", None)
+
 
 SIDES = Sides(
     "graphics",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from holdfast.domainxml import virtio
-from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.document import Element, child, element
 from holdfast.domainxml.sides import Sides
 from holdfast.errors import UsageError
 
@@ -82,6 +82,28 @@ def checked_mac(mac: str) -> str:
             f"{mac} stands for no address at all", "leave out mac= for a new one, or use one of 52:54:00:…"
         )
     return address
+
+
+def link_state(interface: Element) -> str:
+    """ "up" or "down": whether the guest finds a cable in it."""
+    link = interface.find("link")
+    return "up" if link is None else link.get("state", "up")
+
+
+def set_link(interface: Element, state: str) -> None:
+    """Pull the cable ("down"), or put it in again ("up")."""
+    child(interface, "link").set("state", state)
+
+
+def connect(interface: Element, kind: str, source: str) -> None:
+    """Put the cable into another network or bridge of the host; all else stays."""
+    interface.set("type", kind)
+    found = interface.find("source")
+    if found is None:
+        found = element("source")
+        interface.insert(1, found)
+    found.attrib.clear()
+    found.set(kind, source)
 
 
 def connected_to(interface: Element) -> str | None:

@@ -286,9 +286,13 @@ def _scaled(value: str, scale: int) -> str:
     """A size in the largest unit that needs no fraction."""
     if not value.isascii() or not value.isdigit():
         return value
-    amount = int(value[:30]) * scale
+    return size_in_words(int(value[:30]) * scale)
+
+
+def size_in_words(size: int) -> str:
+    """A size of so many bytes in the largest unit that needs no fraction: "2 GiB", "1025 KiB"."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if amount % 1024 or amount < 1024:
-            return f"{amount} {unit}"
-        amount //= 1024
-    return f"{amount} TiB"
+        if size % 1024 or size < 1024:
+            return f"{size} {unit}"
+        size //= 1024
+    return f"{size} TiB"

@@ -129,6 +129,62 @@ class Domain:
         """Update a device in place in one document (virDomainUpdateDeviceFlags)."""
         self._handle.updateDeviceFlags(device, _AFFECT[definition])
 
+    @translated
+    def set_vcpus(self, count: int, definition: Definition) -> None:
+        """Have ``count`` vCPUs online (virDomainSetVcpusFlags).
+
+        In live this waits up to five seconds for the guest to release one; raises DetachPending when it does not.
+        """
+        self._handle.setVcpusFlags(count, _AFFECT[definition])
+
+    @translated
+    def set_max_vcpus(self, count: int) -> None:
+        """Have ``count`` vCPUs at most, in config (virDomainSetVcpusFlags, MAXIMUM)."""
+        self._handle.setVcpusFlags(count, libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_VCPU_MAXIMUM)
+
+    @translated
+    def set_memory(self, kib: int, definition: Definition) -> None:
+        """Set the balloon's target, in KiB; live returns at once, and the guest follows (virDomainSetMemoryFlags)."""
+        self._handle.setMemoryFlags(kib, _AFFECT[definition])
+
+    @translated
+    def set_max_memory(self, kib: int) -> None:
+        """Set the memory in config, in KiB (virDomainSetMemoryFlags, MAXIMUM)."""
+        self._handle.setMemoryFlags(kib, libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_MEM_MAXIMUM)
+
+    @translated
+    def set_title(self, text: str, definition: Definition) -> None:
+        """Set ``<title>``, which an empty text removes (virDomainSetMetadata, TITLE)."""
+        self._handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, text or None, None, None, _AFFECT[definition])
+
+    @translated
+    def set_description(self, text: str, definition: Definition) -> None:
+        """Set ``<description>``, which an empty text removes (virDomainSetMetadata, DESCRIPTION)."""
+        self._handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, text or None, None, None, _AFFECT[definition])
+
+    @translated
+    def autostart(self) -> bool:
+        """True when libvirt starts it with the host (virDomainGetAutostart)."""
+        return bool(self._handle.autostart())
+
+    @translated
+    def set_autostart(self, wanted: bool) -> None:
+        """Have libvirt start it with the host, or not (virDomainSetAutostart)."""
+        self._handle.setAutostart(wanted)
+
+    @translated
+    def set_scheduler(self, parameters: dict[str, int], definition: Definition) -> None:
+        """Set "cpu_shares", "vcpu_period" and the like (virDomainSetSchedulerParametersFlags)."""
+        self._handle.setSchedulerParametersFlags(parameters, _AFFECT[definition])
+
+    @translated
+    def set_io_limits(self, target: str, parameters: dict[str, int], definition: Definition) -> None:
+        """Limit the disk ``target``; of a group of limits that is named in part the rest is dropped, 9.0.
+
+        (virDomainSetBlockIoTune)
+        """
+        self._handle.setBlockIoTune(target, parameters, _AFFECT[definition])
+
     def device_removal(self, alias: str) -> AbstractContextManager[events.Wait]:
         """Listen for the guest's answer to a detach of ``alias``; enter before calling :meth:`detach`."""
         return events.device_removal(self._handle, alias)

@@ -34,7 +34,8 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
         return Failed(f"this connection may not do that: {message}", "connect without --readonly")
     if code == libvirt.VIR_ERR_AUTH_FAILED:
         return NoConnection(message, "may this user manage libvirt? (group libvirt, or sudo)")
-    if "already in the process of unplug" in message:  # QEMU ≥ 6.0; it has no error class of its own
+    # QEMU ≥ 6.0 for a device, libvirt 9.0 for a vCPU; neither has an error class of its own.
+    if "already in the process of unplug" in message or "unplug request timed out" in message:
         return DetachPending(message, code=code)
     return LibvirtRefused(message, code=code)
 

@@ -46,6 +46,13 @@ if TYPE_CHECKING:
     from holdfast.operations.resume_host import observe_host as observe_host
     from holdfast.operations.resume_host import resume_host as resume_host
     from holdfast.operations.seal_domain import seal_domain as seal_domain
+    from holdfast.operations.set_device import set_disk as set_disk
+    from holdfast.operations.set_device import set_interface as set_interface
+    from holdfast.operations.set_domain import set_domain as set_domain
+    from holdfast.operations.settings import DiskSettings as DiskSettings
+    from holdfast.operations.settings import DomainSettings as DomainSettings
+    from holdfast.operations.settings import InterfaceSettings as InterfaceSettings
+    from holdfast.operations.settings import Topology as Topology
     from holdfast.operations.show_domain import show_domain as show_domain
     from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine
     from holdfast.operations.watch import watch as watch
@@ -82,6 +89,13 @@ OPERATIONS = {
     "reset": "power",
     "destroy": "power",
     "suspend": "power",
+    "set_disk": "set_device",
+    "set_domain": "set_domain",
+    "set_interface": "set_device",
+    "DiskSettings": "settings",
+    "DomainSettings": "settings",
+    "InterfaceSettings": "settings",
+    "Topology": "settings",
     "show_domain": "show_domain",
     "resume": "power",
     "rename_domain": "rename_domain",

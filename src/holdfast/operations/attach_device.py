@@ -23,7 +23,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_record import disk_record, record_attached, usual_record
 from holdfast.operations.disk_source import check_source
-from holdfast.operations.documents import Documents, read, saved_memory
+from holdfast.operations.documents import Documents, definitions_for, read, saved_memory
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def attach_element(
     ``record`` makes of a disk what is to be recorded of it; None leaves that to the caller.
     """
     before = read(domain)
-    targets = _definitions(domain, before, config_only)
+    targets = definitions_for(domain, before, config_only)
     waiting = None if config_only else _waiting_for_live(request, before)
     if waiting is not None:
         request, targets = waiting, (Definition.LIVE,)
@@ -107,14 +107,6 @@ def attach_element(
         new = known or record(request)
         record_attached(domain, new, attached.definitions, said=new != usual_record(request))
     return replace(attached, notes=saved_memory(domain, before))
-
-
-def _definitions(domain: Domain, before: Documents, config_only: bool) -> tuple[Definition, ...]:
-    if not config_only:
-        return tuple(before.all())
-    if before.config is None:
-        raise Refused(f"the domain {domain.name!r} is transient: it has no config document", "leave out --config")
-    return (Definition.CONFIG,)
 
 
 def _check_network(connection: Connection, device: Element) -> None:

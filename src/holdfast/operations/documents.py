@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.device import describe, find_device
 from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
+from holdfast.errors import Refused
 from holdfast.libvirtapi.domain import Definition, Domain
 
 
@@ -52,15 +53,24 @@ def _described(found: Iterable[Element]) -> dict[bytes, str]:
     return {canonical(device): describe(device) for device in found}
 
 
-def read(domain: Domain) -> Documents:
-    """Read the documents that ``domain`` has now.
+def read(domain: Domain, secure: bool = False) -> Documents:
+    """Read the documents that ``domain`` has now; ``secure`` includes passwords, which are not for keeping.
 
     Raises NotFound when it vanished in between. (virDomainGetXMLDesc)
     """
-    live = parse(domain.xml(Definition.LIVE))
+    live = parse(domain.xml(Definition.LIVE, secure))
     if live.get("id") is None:  # only a running domain has one, and a shut-off one is always persistent
-        return Documents(None, parse(domain.xml(Definition.CONFIG)))
-    return Documents(live, parse(domain.xml(Definition.CONFIG)) if domain.is_persistent() else None)
+        return Documents(None, parse(domain.xml(Definition.CONFIG, secure)))
+    return Documents(live, parse(domain.xml(Definition.CONFIG, secure)) if domain.is_persistent() else None)
+
+
+def definitions_for(domain: Domain, documents: Documents, config_only: bool) -> tuple[Definition, ...]:
+    """The documents that a change is for: all there are, or config alone. Raises Refused where that does not exist."""
+    if not config_only:
+        return tuple(documents.all())
+    if documents.config is None:
+        raise Refused(f"the domain {domain.name!r} is transient: it has no config document", "leave out --config")
+    return (Definition.CONFIG,)
 
 
 def saved_memory(domain: Domain, documents: Documents) -> tuple[str, ...]:

@@ -100,6 +100,14 @@ class HostOutlook:
         yield from self._firmware(domain, capabilities, known)
         yield from support_outlook(domain, capabilities)
 
+    def newly_blocks(self, before: Element, after: Element) -> list[str]:
+        """Why the document ``after`` would not start here, for reasons that ``before`` did not have; in sentences."""
+        was, becomes = (
+            {str(outlook) for outlook in self.of(document, Known()) if outlook.effect is Effect.BLOCKS}
+            for document in (before, after)
+        )
+        return sorted(becomes - was)
+
     def _cpu(
         self, domain: Element, kind: Kind, capabilities: Capabilities, before: Element | None
     ) -> Iterator[Outlook]:

@@ -18,7 +18,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.edit_document import Edit, apply_edit, plan_edit
-from holdfast.operations.host_outlook import HostOutlook, Kind, Known
+from holdfast.operations.host_outlook import HostOutlook, Kind
 
 _SHOWN = 8
 """So many of the newest versions are named in a hint."""
@@ -81,10 +81,10 @@ def _plan(connection: Connection, domain: Domain, machine: str, lower: bool) -> 
     notes = machine_outlook(chosen, machines, machines)
     if edit.is_empty:
         return edit, notes
-    lacking = _blocking(host, edit.after) - _blocking(host, edit.before)
+    lacking = host.newly_blocks(edit.before, edit.after)
     if lacking:
         raise Refused(
-            f"with {chosen} the domain {domain.name!r} would not start here any more: {'; '.join(sorted(lacking))}",
+            f"with {chosen} the domain {domain.name!r} would not start here any more: {'; '.join(lacking)}",
             "choose another version",
         )
     if domain.has_managed_save():
@@ -114,7 +114,3 @@ def _choose(connection: Connection, host: HostOutlook, kind: Kind, wanted: str, 
 def _newest(machine: str, machines: Iterable[str]) -> str:
     versions = of_family(machine, machines)[:_SHOWN]
     return f"possible: {', '.join(versions)}" if versions else f"there are no other versions of {machine}"
-
-
-def _blocking(host: HostOutlook, document: Element) -> set[str]:
-    return {str(outlook) for outlook in host.of(document, Known()) if outlook.effect is Effect.BLOCKS}

@@ -1,0 +1,64 @@
+"""What the ``set`` commands share: how limits are read, and how a change of settings is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from holdfast.cli.common import print_json
+from holdfast.cli.size import parse_size
+
+if TYPE_CHECKING:
+    from holdfast.operations.change_settings import Setting, SettingsChange, Value
+
+
+def parse_limit(text: str) -> int:
+    """Read a limit in bytes: a size with its unit, or 0 for none. A click option takes it as its ``type``."""
+    return 0 if text == "0" else parse_size(text)
+
+
+def report_settings(change: SettingsChange, output: str, subject: str) -> None:
+    """Print what was set on ``subject``, or would be."""
+    if output == "json":
+        from dataclasses import asdict
+
+        settings = [{**asdict(setting), "changed": list(map(str, setting.changed))} for setting in change.settings]
+        changes = [each.to_json() for each in change.changes]
+        print_json({**asdict(change), "settings": settings, "changes": changes})
+        return
+    for setting in change.settings:
+        for line in _lines(setting, change.dry_run):
+            click.echo(f"{subject}: {line}")
+    for seen in change.changes:
+        click.echo(f"the guest {'would see' if change.dry_run else 'sees'}: {seen}")
+    for note in change.notes:
+        click.echo(f"note: {note}")
+    if change.dry_run:
+        click.echo("nothing was changed")
+
+
+def _lines(setting: Setting, dry_run: bool) -> Iterator[str]:
+    is_ = "would be" if dry_run else "is"
+    value = "" if setting.value is None else f" {in_words(setting.name, setting.value)}"
+    if setting.changed:
+        where = " and ".join(map(str, setting.changed))
+        was = setting.before[str(setting.changed[-1])]
+        before = f", was {in_words(setting.name, was)}" if was not in (None, "") else ""
+        yield f"{setting.name} {is_}{value or ' set'}{before}, in {where}"
+    elif setting.waits is None:
+        yield f"{setting.name} is{value or ' set'} already"
+    if setting.waits is not None:
+        yield f"{setting.name}{value} waits: {setting.waits}"
+
+
+def in_words(name: str, value: Value) -> str:
+    """A value as people read it: sizes with their unit."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int) and (name.endswith("memory") or "bytes" in name):
+        from holdfast.domainxml.sides import size_in_words
+
+        return size_in_words(value) if value else "0"
+    return str(value) or "empty"

@@ -1,0 +1,115 @@
+"""``<memory>``, ``<currentMemory>`` and ``<maxMemory>``: what a guest is built with, what of it the balloon leaves it.
+
+Sizes are in bytes. What all modules and NUMA cells have is part of ``<memory>``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+from holdfast.domainxml.device import find_device
+from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.sides import SIZES
+
+
+def total_memory(domain: Element) -> int:
+    """The memory that the guest is built with, modules included."""
+    return _size(domain.find("memory"))
+
+
+def balloon_memory(domain: Element) -> int:
+    """The memory that the balloon leaves to the guest."""
+    current = domain.find("currentMemory")
+    return total_memory(domain) if current is None else _size(current)
+
+
+def most_memory(domain: Element) -> int:
+    """How far memory can grow by modules; 0 where there are no slots for them."""
+    return _size(domain.find("maxMemory"))
+
+
+def has_balloon(domain: Element) -> bool:
+    """True when there is a balloon by which the host can ask for memory back."""
+    return domain.find("devices/memballoon") is not None and domain.find("devices/memballoon[@model='none']") is None
+
+
+def cells(domain: Element) -> list[str]:
+    """The ids of the NUMA cells among which the memory is divided."""
+    return [cell.get("id", "") for cell in domain.iterfind("cpu/numa/cell")]
+
+
+def set_total_memory(domain: Element, size: int) -> None:
+    """Build the guest with this memory; the balloon leaves it no more than that."""
+    current = min(balloon_memory(domain), size)
+    _set(domain, "memory", size)
+    _set(domain, "currentMemory", current)
+
+
+def set_balloon_memory(domain: Element, size: int) -> None:
+    """Let the balloon leave this much to the guest."""
+    _set(domain, "currentMemory", size)
+
+
+def free_slot(domains: Iterable[Element]) -> int | None:
+    """The lowest slot for a module that is free in all of these documents; None when none is."""
+    documents = list(domains)
+    slots = min(int(document.find("maxMemory").get("slots", "0")) for document in documents)  # type: ignore[union-attr]
+    taken = {
+        address.get("slot") for document in documents for address in document.iterfind("devices/memory/address[@slot]")
+    }
+    return next((slot for slot in range(slots) if str(slot) not in taken), None)
+
+
+def new_module(size: int, node: str, slot: int, alias: str) -> Element:
+    """A ``<memory>`` module for the NUMA cell ``node``, which a running guest can be given."""
+    return element(
+        "memory",
+        {"model": "dimm"},
+        element(
+            "target",
+            None,
+            element("size", {"unit": "KiB"}, text=str(size // 1024)),
+            element("node", text=node),
+        ),
+        element("alias", {"name": alias}),
+        element("address", {"type": "dimm", "slot": str(slot)}),
+    )
+
+
+def lacking_module(domain: Element, documents: Iterable[Element], size: int) -> Element | None:
+    """A module of this size that another of these documents has and ``domain`` has not; None when there is none."""
+    for document in documents:
+        for module in document.iterfind("devices/memory[@model='dimm']"):
+            if _size(module.find("target/size")) == size and find_device(domain, module) is None:
+                found = copy.deepcopy(module)
+                for address in found.iterfind("address[@base]"):  # resolved at each start
+                    del address.attrib["base"]
+                return found
+    return None
+
+
+def last_module(domain: Element) -> Element:
+    """The module that :func:`add_module` put in."""
+    return domain.findall("devices/memory")[-1]
+
+
+def add_module(domain: Element, module: Element) -> None:
+    """Put a module into a document: the guest has that much more."""
+    size = _size(module.find("target/size"))
+    total, current = total_memory(domain) + size, balloon_memory(domain) + size
+    child(domain, "devices").append(module)
+    _set(domain, "memory", total)
+    _set(domain, "currentMemory", current)
+
+
+def _size(found: Element | None) -> int:
+    text = "" if found is None else (found.text or "").strip()
+    unit = "KiB" if found is None else found.get("unit", "KiB")
+    return int(text) * SIZES.get(unit, 1024) if text.isascii() and text.isdigit() else 0
+
+
+def _set(domain: Element, tag: str, size: int) -> None:
+    found = child(domain, tag)
+    found.set("unit", "KiB")
+    found.text = str(size // 1024)
