@@ -19,6 +19,7 @@ COMMANDS = {
         "list": "list_domains",
         "show": "show",
         "set": "set_domain",
+        "edit": "edit",
         "diff": "diff",
         "audit": "audit",
         "watch": "watch",

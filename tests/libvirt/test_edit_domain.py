@@ -1,0 +1,270 @@
+"""``holdfast edit``: the document in an editor, defined as it was edited, or kept for another try."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.document import parse, same
+from holdfast.errors import Failed, InvalidDocument, LibvirtRefused, Refused
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations import edit_domain
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+
+GRAPHICS = "<graphics type='vnc' passwd='s3cret!' listen='127.0.0.1'/>"
+Drafts = Callable[[], list[Path]]
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
+
+
+@pytest.fixture(autouse=True)
+def drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drafts:
+    """The texts that were left behind."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return lambda: list(tmp_path.glob("holdfast-edit-*/*"))
+
+
+@pytest.fixture
+def domain(connection: Connection) -> Domain:
+    """A domain with a password, shut off."""
+    return connection.define(domain_xml(extra=GRAPHICS + RNG))
+
+
+def text_of(domain: Domain) -> str:
+    return domain.xml(CONFIG, secure=True)
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shell script that is the editor: the test writes what it does to the file "$1"."""
+    script = tmp_path / "editor"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", shlex.quote(str(script)))
+    return script
+
+
+def test_edit_is_defined_and_nothing_else_changes(domain: Domain, uri: str, editor: Path, drafts: Drafts) -> None:
+    before = parse(text_of(domain))
+    editor.write_text('#!/bin/sh\nstat -c \'%a %U\' "$1" "${1%/*}" >&2; sed -i s:/dev/urandom:/dev/random: "$1"\n')
+    assert done(uri, "edit", "a") == "the guest sees no difference\na is edited\n"
+    before.find("devices/rng/backend").text = "/dev/random"  # type: ignore[union-attr]
+    assert same(before, parse(text_of(domain)))
+    assert drafts() == []
+
+
+def test_file_is_for_this_user_alone_and_has_the_passwords(
+    domain: Domain, uri: str, editor: Path, tmp_path: Path, drafts: Drafts
+) -> None:
+    editor.write_text(f'#!/bin/sh\n(stat -c %a "$1" "${{1%/*}}"; grep -c s3cret "$1") >{tmp_path}/seen\n')
+    assert done(uri, "edit", "a") == "a: nothing was edited\n"
+    assert (tmp_path / "seen").read_text().split() == ["600", "700", "1"]
+    assert drafts() == []
+
+
+def test_what_the_guest_would_see_is_refused_without_accept(domain: Domain, uri: str, editor: Path) -> None:
+    before = text_of(domain)
+    editor.write_text(
+        "#!/bin/sh\nsed -i \"s:model='virtio'>:model='virtio-transitional'>:; s:>65536<:>131072<:g\" \"$1\"\n"
+    )
+    result = run(uri, "edit", "a")
+    assert (result.exit_code, "memory is 128 MiB, was 64 MiB" in result.stderr) == (3, True), result.output
+    assert "--accept" in result.stderr
+    kept = re.search(r"your text is kept, with any passwords in it: (\S+)", result.stderr)
+    assert kept is not None
+    assert "131072" in Path(kept[1]).read_text()
+    assert text_of(domain) == before
+    would = done(uri, "edit", "a", "--dry-run")
+    assert ("the guest will see: memory is 128 MiB, was 64 MiB" in would, "nothing was changed" in would) == (
+        True,
+        True,
+    )
+    assert text_of(domain) == before
+    found = json.loads(done(uri, "edit", "a", "--accept", "-o", "json"))
+    assert (found["edited"], found["waits"], found["blocks"]) == (True, False, [])
+    assert parse(text_of(domain)).findtext("memory") == "131072"
+
+
+def test_running_guest_keeps_what_it_has(connection: Connection, uri: str, editor: Path) -> None:
+    domain = running(connection)
+    before = domain.xml(LIVE)
+    editor.write_text("#!/bin/sh\nsed -i 's:>65536<:>131072<:g' \"$1\"\n")
+    assert "waits for the next start" in done(uri, "edit", "a", "--accept")
+    assert domain.xml(LIVE) == before
+
+
+@pytest.mark.parametrize(
+    ("deed", "code", "words"),
+    [
+        ("exit 7", 1, "ended with 7"),
+        ('sed -i s:/domain:/domian: "$1"', 2, "not well-formed XML"),
+        ("echo '<network/>' >\"$1\"", 2, "expected <domain>"),
+        ("printf '\\377' >\"$1\"", 2, "not UTF-8"),
+        (': >"$1"', 2, "not well-formed"),
+        ('rm "$1"', 4, "there is no file"),
+        ("sed -i 's:<name>a<:<name>b<:' \"$1\"", 3, "does not change the name of 'a'"),
+        ("sed -i 's:<uuid>.*</uuid>:<uuid>00000000-0000-0000-0000-000000000001</uuid>:' \"$1\"", 3, "the uuid of 'a'"),
+        ("sed -i '/<uuid>/d' \"$1\"", 3, "the uuid of 'a'"),
+        ("sed -i 's:<devices>:<devices><flux/>:' \"$1\"", 1, "failed to validate"),
+        ("sed -i \"s:machine='[^']*':machine='pc-q35-99.0':\" \"$1\"", 3, "would"),
+    ],
+)
+def test_what_cannot_be_defined_changes_nothing_and_is_kept(
+    domain: Domain, uri: str, editor: Path, deed: str, code: int, words: str, drafts: Drafts
+) -> None:
+    before = text_of(domain)
+    editor.write_text(f"#!/bin/sh\n{deed}\n")
+    result = run(uri, "edit", "a", *(["--accept"] if "flux" in deed else []))
+    assert (result.exit_code, words in result.stderr) == (code, True), result.output
+    assert text_of(domain) == before
+    kept = drafts()
+    assert len(kept) == (0 if deed.startswith(("exit", "rm")) else 1)
+    assert all(str(file) in result.stderr for file in kept)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("/no/such/editor", "cannot be started"), ("'", "cannot be started"), ("", "no editor is set")],
+)
+def test_editor_that_is_not_there_is_said(
+    domain: Domain, uri: str, monkeypatch: pytest.MonkeyPatch, command: str, words: str, drafts: Drafts
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", command)
+    result = run(uri, "edit", "a")
+    assert (result.exit_code, words in result.stderr, "set EDITOR" in result.stderr) == (1, True, True), result.output
+    assert drafts() == []
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_overwritten(domain: Domain, connection: Connection) -> None:
+    original = text_of(domain)
+    edited = original.replace("/dev/urandom", "/dev/random")
+    domain.set_title("theirs", CONFIG)
+    with pytest.raises(Refused, match="somebody else changed"):
+        edit_domain(connection, "a", original, edited)
+    assert parse(text_of(domain)).findtext("title") == "theirs"
+    assert "/dev/urandom" in text_of(domain)
+
+
+def test_device_written_into_the_document_gets_its_place(
+    domain: Domain, connection: Connection, tmp_path: Path
+) -> None:
+    original = text_of(domain)
+    disk = disk_xml(tmp_path, "new", "vda")
+    done_ = edit_domain(connection, "a", original, original.replace("</devices>", f"{disk}</devices>"), accept=True)
+    assert [str(change) for change in done_.changes] == ["disk vda is added"]
+    assert parse(text_of(domain)).find("devices/disk/address") is not None
+    original = text_of(domain)
+    interface = "<interface type='user'><model type='virtio'/></interface>"
+    edit_domain(connection, "a", original, original.replace("</devices>", f"{interface}</devices>"), accept=True)
+    assert parse(text_of(domain)).find("devices/interface/mac") is not None
+
+
+def test_what_libvirt_would_add_beside_the_edit_is_not_taken(connection: Connection, tmp_path: Path) -> None:
+    """No port is free, so libvirt would add one."""
+    domain = connection.define(domain_xml(ports=1))
+    original = text_of(domain)
+    edited = original.replace("</devices>", f"{disk_xml(tmp_path, 'new', 'vda')}</devices>")
+    with pytest.raises(Failed, match=r"more than was asked for: .*controller pci 2 is added"):
+        edit_domain(connection, "a", original, edited, accept=True)
+    assert text_of(domain) == original
+
+
+def test_python_call_raises_what_the_command_says(domain: Domain, connection: Connection) -> None:
+    original = text_of(domain)
+    with pytest.raises(InvalidDocument):
+        edit_domain(connection, "a", original, "<domain>")
+    with pytest.raises(LibvirtRefused):
+        edit_domain(connection, "a", original, original.replace("</memory>", "x</memory>"), accept=True)
+    assert not edit_domain(connection, "a", original, original.replace("\n", "\n ")).edited
+    assert text_of(domain) == original
+
+
+def test_transient_domain_and_reader_have_nothing_to_edit(connection: Connection, uri: str, editor: Path) -> None:
+    running(connection).undefine()
+    result = run(uri, "edit", "a")
+    assert (result.exit_code, "transient" in result.stderr) == (1, True)
+    connection.define(domain_xml("b"))
+    result = run(uri, "-r", "edit", "b")
+    assert (result.exit_code, "may not do that" in result.stderr) == (1, True), result.output
+
+
+def test_managed_save_is_told(connection: Connection, uri: str, editor: Path) -> None:
+    running(connection)._handle.managedSave(0)
+    editor.write_text("#!/bin/sh\nsed -i 's:>65536<:>131072<:g' \"$1\"\n")
+    assert "continues from the managed-save image" in done(uri, "edit", "a", "--accept")
+
+
+def converse(command: list[str], environment: dict[str, str], answers: list[tuple[str, str]]) -> tuple[int, str]:
+    """Run a command on a terminal; give each answer once its question has appeared. Its exit code, and all it said."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True)
+    os.close(theirs)
+    said, deadline = "", time.monotonic() + 60
+    answered = 0
+    while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
+        try:
+            data = os.read(ours, 4096)
+        except OSError:  # EIO: the other end was closed
+            break
+        said += data.decode(errors="replace")
+        if answers and answers[0][0] in said[answered:]:
+            answered = len(said)
+            os.write(ours, f"{answers.pop(0)[1]}\n".encode())
+    os.close(ours)
+    return process.wait(timeout=60), said
+
+
+def test_on_a_terminal_it_asks_and_lets_mistakes_be_mended(daemon_uri: str, tmp_path: Path, drafts: Drafts) -> None:
+    script = tmp_path / "editor"
+    script.write_text(
+        f"#!/bin/sh\necho x >>{tmp_path}/rounds\ncase $(wc -l <{tmp_path}/rounds) in\n"
+        "1) sed -i 's:</domain>:</domian>:' \"$1\" ;;\n"
+        "2) sed -i 's:</domian>:</domain>:; s:<devices>:<devices><flux/>:' \"$1\" ;;\n"
+        "3) sed -i 's:<flux/>::; s:>65536<:>131072<:g' \"$1\" ;;\n"
+        "4) sed -i 's:>131072<:>196608<:g' \"$1\" ;;\nesac\n"
+    )
+    script.chmod(0o755)
+    with open_connection(daemon_uri) as connection:
+        domain = connection.define(domain_xml("terminal"))
+        try:
+            command = [str(Path(sys.executable).with_name("holdfast")), "-c", daemon_uri, "edit", "terminal"]
+            environment = {**os.environ, "VISUAL": str(script)}
+            answers = [
+                ("Edit again?", "y"),
+                ("Define it?", "y"),
+                ("Edit again?", ""),
+                ("Define it?", "n"),
+                ("Edit again?", "y"),
+                ("Define it?", "y"),
+            ]
+            code, said = converse(command, environment, answers)
+            assert code == 0, said
+            for words in (
+                "not well-formed",
+                "failed to validate",
+                "memory is 128 MiB, was 64 MiB",
+                "memory is 192 MiB, was 64 MiB",
+            ):
+                assert words in said
+            assert parse(domain.xml(CONFIG)).findtext("memory") == "196608"
+            code, said = converse(command, environment, [("Define it?", "n")])
+            assert "nothing was edited" in said
+        finally:
+            domain.undefine()
+    assert drafts() == []
