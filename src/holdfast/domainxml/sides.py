@@ -28,6 +28,9 @@ SIZES = {"B": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, 
 SIZES |= {"GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "TB": 1000**4, "T": 1024**4, "TiB": 1024**4}
 """Bytes in each unit that libvirt knows (virScaleInteger)."""
 
+_SIZED = ("memory", "size", "value")
+"""The attributes that an element's ``unit`` is about. In an ``<address>`` it is no unit but a number."""
+
 
 class Side(Enum):
     """To whom a part of a document belongs. ``PLACE`` is guest side too, but told as one: where a device sits."""
@@ -194,7 +197,7 @@ def _declare(root: Node, token: str, side: Side) -> None:
     if match is None:
         raise ValueError(f"not a path: {token!r}")
     rule = Rule(side, frozenset((match["same"] or "").split("|")) - {""})
-    node = root
+    node, name = root, ""
     for step in filter(None, match["path"].split("/")):
         if step == "**":
             node.subtree = side
@@ -207,7 +210,7 @@ def _declare(root: Node, token: str, side: Side) -> None:
             raise ValueError(f"declared twice: {token!r}")
         node.text = rule
     for attribute in filter(None, (match["attributes"] or "").split(",")):
-        if attribute == "unit":
+        if attribute == "unit" and name != "address":
             node.is_size, rule = True, Rule(Side.HOST)
         if attribute in node.attributes:
             raise ValueError(f"declared twice: {token!r}")
@@ -223,7 +226,7 @@ def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[s
                 view.guest[f"{path}@{name}"] = value
                 view.unknown.add(f"{path}@{name}")
         elif not rule.is_silent and value not in rule.same:
-            _record(rule, f"{path}@{name}", value, scale, view)
+            _record(rule, f"{path}@{name}", value, scale if name in _SIZED else None, view)
     if node.text is not None and not node.text.is_silent:
         _record(node.text, path, (element.text or "").strip(), scale, view)
     seen: dict[str, int] = {}
