@@ -15,6 +15,7 @@ from lxml import etree
 import holdfast
 import libvirt
 from bench.measure import Case
+from bench.settings import settings_cases
 from bench.storage import storage_cases
 from bench.watch import watch_cases
 from holdfast import operations
@@ -82,6 +83,7 @@ class Bench:
         yield Case("show", self._bare_show, lambda: operations.show_domain(self.ours, "domain-00000"))
         yield from self._config_cases()
         yield from self._live_cases()
+        yield from settings_cases(self.ours, self.bare)
         yield Case("hard reboot", self._bare_reboot, self._reboot, aim=1.05)
         for name in ("domain-00000", "domain-00001"):
             self.bare.lookupByName(name).destroy()

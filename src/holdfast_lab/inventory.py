@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,16 @@ class Disk:
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface with a device behind it. ``index`` is the kernel's number for it."""
+    """A network interface with a device behind it. ``index`` is the kernel's number for it.
+
+    ``carrier``: there is a cable in it. Drivers take a while to find out, so it is not compared.
+    """
 
     name: str
     mac: str
     index: int
     path: str
+    carrier: bool = field(default=False, compare=False)
 
     @property
     def address(self) -> str | None:
@@ -60,6 +64,7 @@ class Inventory:
     cpu_model: str
     cpu_flags: tuple[str, ...]
     cpus: int
+    """Online."""
     memory: int
     """KiB that the kernel counts; varies a little with what the firmware keeps."""
     acpi: dict[str, str]
@@ -102,16 +107,22 @@ def parse_inventory(lines: list[str]) -> Inventory:
         dmi=dmi,
         cpu_model=cpu["model"],
         cpu_flags=tuple(sorted(cpu["flags"].split())),
-        cpus=int(cpu["count"]),
+        cpus=sum(map(_count, cpu["online"].split(","))),
         memory=int(memory["kib"]),
         acpi={table["table"]: table["md5"] for table in things.get("acpi", [])},
         pci=tuple(_pci_device(fields) for fields in things.get("pci", [])),
         disks=tuple(sorted((_disk(fields) for fields in things.get("disk", [])), key=_order)),
         interfaces=tuple(
-            Interface(fields["name"], fields["mac"], int(fields["index"]), fields["path"])
+            Interface(fields["name"], fields["mac"], int(fields["index"]), fields["path"], fields.get("carrier") == "1")
             for fields in things.get("interface", [])
         ),
     )
+
+
+def _count(numbers: str) -> int:
+    """How many numbers the kernel means by "3" or "0-2"."""
+    first, _, last = numbers.partition("-")
+    return int(last or first) - int(first) + 1
 
 
 def _pci_device(fields: dict[str, str]) -> PciDevice:

@@ -112,7 +112,7 @@ def test_running_guest_keeps_what_it_has(connection: Connection, uri: str, edito
     ("deed", "code", "words"),
     [
         ("exit 7", 1, "ended with 7"),
-        ('sed -i s:/domain:/domian: "$1"', 2, "not well-formed XML"),
+        ('sed -i s:/domain:/demesne: "$1"', 2, "not well-formed XML"),
         ("echo '<network/>' >\"$1\"", 2, "expected <domain>"),
         ("printf '\\377' >\"$1\"", 2, "not UTF-8"),
         (': >"$1"', 2, "not well-formed"),
@@ -234,8 +234,8 @@ def test_on_a_terminal_it_asks_and_lets_mistakes_be_mended(daemon_uri: str, tmp_
     script = tmp_path / "editor"
     script.write_text(
         f"#!/bin/sh\necho x >>{tmp_path}/rounds\ncase $(wc -l <{tmp_path}/rounds) in\n"
-        "1) sed -i 's:</domain>:</domian>:' \"$1\" ;;\n"
-        "2) sed -i 's:</domian>:</domain>:; s:<devices>:<devices><flux/>:' \"$1\" ;;\n"
+        "1) sed -i 's:</domain>:</demesne>:' \"$1\" ;;\n"
+        "2) sed -i 's:</demesne>:</domain>:; s:<devices>:<devices><flux/>:' \"$1\" ;;\n"
         "3) sed -i 's:<flux/>::; s:>65536<:>131072<:g' \"$1\" ;;\n"
         "4) sed -i 's:>131072<:>196608<:g' \"$1\" ;;\nesac\n"
     )

@@ -30,6 +30,8 @@ def test_vcpus_and_memory_change_in_both_documents_and_nothing_else_does(connect
     assert places(domain, LIVE) == places(domain, CONFIG) == addresses
     assert not visible(show_domain(connection, "a").waiting)
     assert "vcpus is 3 already" in done(uri, "set", "a", "--vcpus", "3")
+    domain.destroy()
+    assert "memory    128 MiB of 256 MiB" in done(uri, "show", "a")
 
 
 def test_listed_vcpus_are_predicted_as_libvirt_chooses_them(connection: Connection) -> None:

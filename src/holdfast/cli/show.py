@@ -49,7 +49,8 @@ def _head(domain: DomainView) -> Iterator[str]:
     yield f"  uuid      {identity.uuid}"
     yield f"  machine   {identity.machine} ({identity.arch}, {identity.kind})"
     yield f"  cpu       {identity.cpu}, {identity.vcpus}{of_max} vCPU{'s' * (identity.max_vcpus != 1)}"
-    yield f"  memory    {size_in_words(identity.memory)}"
+    built_with = "" if identity.balloon == identity.memory else f" of {size_in_words(identity.memory)}"
+    yield f"  memory    {size_in_words(identity.balloon)}{built_with}"
     yield f"  firmware  {identity.firmware}"
     yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} slots free{first}"
     for sentence in domain.unfinished:

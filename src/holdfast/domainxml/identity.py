@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.memory import balloon_memory, total_memory
 from holdfast.domainxml.os import chooses_firmware
-from holdfast.domainxml.sides import SIZES, value_at
+from holdfast.domainxml.sides import value_at
+from holdfast.domainxml.vcpu import max_vcpus, online_vcpus
 
 
 @dataclass(frozen=True)
 class Identity:
-    """``memory`` is in bytes; ``cpu`` and ``firmware`` are words, also where the document leaves them open."""
+    """``memory`` is in bytes, ``balloon`` what of it the guest has; ``cpu`` and ``firmware`` are words.
+
+    The words tell too where the document leaves open what it will be.
+    """
 
     uuid: str
     machine: str
@@ -21,28 +26,24 @@ class Identity:
     vcpus: int
     max_vcpus: int
     memory: int
+    balloon: int
     firmware: str
 
 
 def identity_of(domain: Element) -> Identity:
     """The identity of a domain document as libvirt prints it."""
-    vcpus = _number(value_at(domain, "vcpu"))
-    unit = SIZES.get(value_at(domain, "memory@unit") or "KiB", 1024)
     return Identity(
         uuid=value_at(domain, "uuid") or "",
         machine=value_at(domain, "os/type@machine") or "",
         arch=value_at(domain, "os/type@arch") or "",
         kind=domain.get("type", ""),
         cpu=_cpu(domain),
-        vcpus=_number(value_at(domain, "vcpu@current")) or vcpus,
-        max_vcpus=vcpus,
-        memory=_number(value_at(domain, "memory")) * unit,
+        vcpus=online_vcpus(domain),
+        max_vcpus=max_vcpus(domain),
+        memory=total_memory(domain),
+        balloon=balloon_memory(domain),
         firmware=_firmware(domain),
     )
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else 0
 
 
 def _cpu(domain: Element) -> str:

@@ -6,6 +6,7 @@ Sizes are in bytes. What all modules and NUMA cells have is part of ``<memory>``
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable
 
 from holdfast.domainxml.device import find_device
@@ -106,7 +107,7 @@ def add_module(domain: Element, module: Element) -> None:
 def _size(found: Element | None) -> int:
     text = "" if found is None else (found.text or "").strip()
     unit = "KiB" if found is None else found.get("unit", "KiB")
-    return int(text) * SIZES.get(unit, 1024) if text.isascii() and text.isdigit() else 0
+    return int(text) * SIZES.get(unit, 1024) if re.fullmatch("[0-9]{1,19}", text) else 0
 
 
 def _set(domain: Element, tag: str, size: int) -> None:
