@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.document import Element, parse, same
-from holdfast.errors import Failed, NotFound, PartlyDone
+from holdfast.errors import Failed, NotFound, PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations import DiskSettings, InterfaceSettings, set_disk, set_interface, show_domain
@@ -76,7 +76,7 @@ def test_cache_and_discard_wait_for_the_next_start(domain: Domain, connection: C
     before, running, addresses = parse(domain.xml(CONFIG)), domain.xml(LIVE), places(domain, CONFIG)
     text = done(uri, "disk", "set", "a", "vdb", "--cache", "writethrough", "--discard", "unmap")
     assert "a disk vdb: cache is writethrough, was default, in config" in text
-    assert "the guest sees: disk vdb: driver discard is set to unmap (was not given)" in text
+    assert "for the guest: disk vdb: driver discard is set to unmap (was not given)" in text
     assert "cache writethrough waits" in text
     assert domain.xml(LIVE) == running
     driver = before.findall("devices/disk/driver")[1]
@@ -175,6 +175,19 @@ def test_device_that_somebody_takes_away_meanwhile_is_told(
     monkeypatch.setattr(Domain, "set_io_limits", meanwhile)
     with pytest.raises(PartlyDone, match="config changed elsewhere too: disk vdb is removed"):
         set_disk(connection, "a", "vdb", DiskSettings(read_iops_sec=5))
+
+
+def test_interface_that_is_no_cable_does_not_become_one(connection: Connection) -> None:
+    """A device of the host that is handed through is other hardware."""
+    hostdev = (
+        f"<interface type='hostdev'><source><address type='pci' bus='9'/></source><mac address='{MAC}'/></interface>"
+    )
+    domain = connection.define(domain_xml(extra=hostdev))
+    before = domain.xml(CONFIG)
+    with pytest.raises(Refused, match=r"type is no longer given \(was hostdev\)") as caught:
+        set_interface(connection, "a", MAC, InterfaceSettings(bridge="br0"))
+    assert "holdfast edit a" in (caught.value.hint or "")
+    assert domain.xml(CONFIG) == before
 
 
 @pytest.fixture

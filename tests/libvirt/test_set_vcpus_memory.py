@@ -83,7 +83,7 @@ def test_what_can_only_be_at_the_next_start_waits_and_is_said(connection: Connec
         "vcpus 6 waits: the running guest can have 4 at most",
         "max-memory is 512 MiB, was 256 MiB, in config",
         "memory 300 MiB waits: the running guest is built with 256 MiB",
-        "the guest sees: memory is 512 MiB, was 256 MiB",
+        "for the guest: memory is 512 MiB, was 256 MiB",
     ):
         assert line in text
     assert domain.xml(LIVE) == running
@@ -118,6 +118,18 @@ def test_pinning_of_vcpus_that_go_goes_with_them(connection: Connection) -> None
     domain = connection.define(document(f"<vcpu>4</vcpu><cputune>{pins}</cputune>"))
     assert set_domain(connection, "a", DomainSettings(max_vcpus=2)).notes == ("the pinning of vCPU 2, 3 goes with it",)
     assert len(config(domain).findall("cputune/vcpupin")) == 2
+
+
+def test_topology_changes_where_vcpus_are_listed_and_scheduled_one_by_one(connection: Connection) -> None:
+    listed = "".join(f"<vcpu id='{number}' enabled='yes' hotpluggable='no'/>" for number in range(4))
+    cpu = "<cpu mode='custom'><model>qemu64</model><topology sockets='4' cores='1' threads='1'/></cpu>"
+    tune = "<cputune><vcpusched vcpus='0-3' scheduler='batch'/></cputune>"
+    domain = connection.define(document(f"<vcpu>4</vcpu><vcpus>{listed}</vcpus>{cpu}{tune}"))
+    set_domain(connection, "a", DomainSettings(max_vcpus=6, cpu_topology=Topology(sockets=6)))
+    assert len(config(domain).findall("vcpus/vcpu")) == 6
+    set_domain(connection, "a", DomainSettings(max_vcpus=2, cpu_topology=Topology(sockets=2)))
+    assert [len(config(domain).findall(path)) for path in ("vcpus/vcpu", "cputune/vcpusched")] == [2, 2]
+    domain.start(paused=True)
 
 
 CELLS = (

@@ -41,7 +41,7 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
                 if isinstance(error, HoldfastError) and _can_be_mended(session, name, original, error):
                     continue
                 if draft.keep():
-                    click.echo(f"your text is kept, with any passwords in it: {draft.path}", err=True)
+                    _tell_where(draft, error)
                 raise
             if edited is not None:
                 _report(edited, output)
@@ -75,6 +75,14 @@ def _can_be_mended(session: Session, name: str, original: str, error: HoldfastEr
         return False
     click.echo(f"error: {error.message}", err=True)
     return click.confirm("Edit again?", err=True, default=True)
+
+
+def _tell_where(draft: Draft, error: BaseException) -> None:
+    sentence = f"your text is kept, with any passwords in it: {draft.path}"
+    if isinstance(error, HoldfastError):
+        error.hint = "; ".join(filter(None, (error.hint, sentence)))
+    else:
+        click.echo(sentence, err=True)
 
 
 def _report(edited: Edited, output: str) -> None:

@@ -32,7 +32,7 @@ def report_settings(change: SettingsChange, output: str, subject: str) -> None:
         for line in _lines(setting, change.dry_run):
             click.echo(f"{subject}: {line}")
     for seen in change.changes:
-        click.echo(f"the guest {'would see' if change.dry_run else 'sees'}: {seen}")
+        click.echo(f"for the guest: {seen}")
     for note in change.notes:
         click.echo(f"note: {note}")
     if change.dry_run:
@@ -54,11 +54,13 @@ def _lines(setting: Setting, dry_run: bool) -> Iterator[str]:
 
 
 def in_words(name: str, value: Value) -> str:
-    """A value as people read it: sizes with their unit."""
+    """A value as people read it: sizes with their unit, texts in one line."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int) and (name.endswith("memory") or "bytes" in name):
         from holdfast.domainxml.sides import size_in_words
 
         return size_in_words(value) if value else "0"
-    return str(value) or "empty"
+    if name in ("title", "description"):
+        return f'"{" ".join(str(value).split())}"' if value else "empty"
+    return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.sides import SIZES, Note, Sides, View, value_at
+from holdfast.domainxml.sides import SIZES, Note, Sides, View
 from holdfast.domainxml.vcpu import first_ones
 
 
@@ -18,9 +18,13 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
         for document, view in ((before, one), (after, other)):
             if first_ones(document):
                 view.drop("vcpus/")
-    for document, view in ((before, one), (after, other)):
-        if view.guest.get("vcpu@current") == value_at(document, "vcpu"):
-            view.drop("vcpu@current")
+    for view in (one, other):
+        if "vcpu" in view.guest:
+            view.guest.setdefault("vcpu@current", view.guest["vcpu"])
+    if all(view.guest.get("vcpu@current") == view.guest.get("vcpu") for view in (one, other)):
+        one.drop("vcpu@current")
+        other.drop("vcpu@current")
+    for view in (one, other):
         if view.management.get("currentMemory") == view.guest.get("memory"):
             view.management.pop("currentMemory", None)
     if _mebibytes(before) == _mebibytes(after) is not None:

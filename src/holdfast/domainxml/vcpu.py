@@ -60,7 +60,7 @@ def set_online(domain: Element, count: int) -> None:
 
 
 def set_max_vcpus(domain: Element, count: int) -> None:
-    """Have ``count`` vCPUs at most; those beyond it go, with their pinning."""
+    """Have ``count`` vCPUs at most; those beyond it go, with their pinning and scheduling."""
     listed = domain.find("vcpus")
     if listed is not None:
         for vcpu in listed.findall("vcpu"):
@@ -70,9 +70,10 @@ def set_max_vcpus(domain: Element, count: int) -> None:
             element("vcpu", {"id": str(number), "enabled": "no"}) for number in range(max_vcpus(domain), count)
         )
     _set_counts(domain, count, min(online_vcpus(domain), count))
-    for pin in domain.findall("cputune/vcpupin"):
-        if _number(pin.get("vcpu")) >= count:
-            child(domain, "cputune").remove(pin)
+    for tag, key in (("vcpupin", "vcpu"), ("vcpusched", "vcpus")):  # libvirt prints one element for each vCPU (9.0)
+        for tuned in domain.findall(f"cputune/{tag}"):
+            if _number(tuned.get(key)) >= count:
+                child(domain, "cputune").remove(tuned)
 
 
 def pinned_beyond(domain: Element, count: int) -> list[int]:

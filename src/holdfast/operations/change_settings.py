@@ -179,7 +179,7 @@ def _guard(domain: Domain, plan: _Plan, steps: Sequence[Step]) -> tuple[Change, 
             domain.name,
             changes,
             lambda change: any(step.asked(change) for step in steps),
-            hint="nothing was changed; report this, with the document ('holdfast xml')",
+            hint=f"nothing was changed; 'holdfast edit {domain.name}' can do it",
         )
         found |= {str(change): change for change in changes}
     return tuple(found.values())
