@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -69,6 +70,17 @@ class Host:
     def images(self) -> Path:
         """A folder for storage pools and images: the same path inside and outside, removed with the host."""
         return self.folder / "images"
+
+    def restart(self, *, guests: bool = True) -> None:
+        """Kill libvirtd and start it anew; without ``guests`` every QEMU is killed with it, as when a host crashes.
+
+        Connections are broken afterwards. Raises RuntimeError when it does not come up again.
+        """
+        assert self.process.stdin is not None
+        self.socket.unlink()
+        self.process.stdin.write(b"daemon\n" if guests else b"all\n")
+        self.process.stdin.flush()
+        _wait_until_up(self)
 
     def log(self) -> str:
         """What libvirtd said so far."""
@@ -129,15 +141,30 @@ def _inside(name: str, folder: Path) -> int:
         subprocess.run(["mount", "--bind", str(folder / place), target], check=True)
     socket.sethostname(name)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    threading.Thread(target=_end_with_owner, args=(folder,), daemon=True).start()
-    libvirtd = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL)
-    return enclosure.reap_until_exit(libvirtd)
+    killed = threading.Event()
+    owner = threading.Thread(target=_obey_owner, args=(folder, killed), daemon=True)
+    owner.start()
+    while True:
+        libvirtd = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL)
+        status = enclosure.reap_until_exit(libvirtd)
+        if not killed.is_set():
+            return status
+        killed.clear()
+        if sys.stdin.buffer.closed:
+            owner.join()
 
 
-def _end_with_owner(folder: Path) -> None:
-    sys.stdin.buffer.read()
+def _obey_owner(folder: Path, killed: threading.Event) -> None:
+    """Kill what the owner names, line by line; with the end of its lines it is gone, and so is everything here."""
+    everything = -1  # to kill(2): all but PID 1, which is this process
+    for line in sys.stdin.buffer:
+        killed.set()
+        os.kill(everything if line == b"all\n" else int(Path("/run/libvirtd.pid").read_text()), signal.SIGKILL)
+    sys.stdin.buffer.close()
+    killed.set()
+    os.kill(everything, signal.SIGKILL)  # nobody may write where we remove
     shutil.rmtree(folder, ignore_errors=True)  # an owner that was killed will not do it
-    os._exit(0)  # PID 1 gone: the kernel ends all others and drops every mount and network
+    os._exit(0)  # PID 1 gone: the kernel drops every mount and network
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 
 import libvirt
 from holdfast_lab.daemon import Host, private_host
+from tests.libvirt.domains import domain_xml
 
 OWNER = """
 import sys, time
@@ -56,6 +57,17 @@ def test_isolated_network_stays_in_the_host(host: Host) -> None:
     assert [network.name() for network in connection.listAllNetworks()] == ["lab"]
     assert not Path("/sys/class/net/hfbr0").exists()
     connection.close()
+
+
+def test_daemon_restarts_with_its_guests_or_without() -> None:
+    with private_host() as host:
+        connection = libvirt.open(host.uri)
+        connection.defineXML(domain_xml()).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        for guests in (True, False):
+            host.restart(guests=guests)
+            connection = libvirt.open(host.uri)
+            assert connection.lookupByName("a").isActive() == guests
+        connection.close()
 
 
 def test_killed_owner_leaves_nothing() -> None:
