@@ -25,9 +25,10 @@ def test_running_leaves_out_what_is_shut_off(connection: Connection, uri: str) -
     assert done(uri, "list", "--running", "--names") == "b\n"
 
 
-def test_json_has_name_uuid_and_state(connection: Connection, uri: str) -> None:
+def test_json_has_name_uuid_state_and_rescue(connection: Connection, uri: str) -> None:
     domain = connection.define(domain_xml("a"))
-    assert json.loads(done(uri, "list", "-o", "json")) == [{"name": "a", "uuid": domain.uuid, "state": "shut off"}]
+    listed = {"name": "a", "uuid": domain.uuid, "state": "shut off", "rescue": False}
+    assert json.loads(done(uri, "list", "-o", "json")) == [listed]
 
 
 def test_without_domains_the_list_is_its_heads(connection: Connection, uri: str) -> None:

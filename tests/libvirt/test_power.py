@@ -246,4 +246,5 @@ def test_json_has_the_states(connection: Connection, uri: str) -> None:
         "restored": False,
         "guest_changes": [],
         "mended": [],
+        "left_rescue": False,
     }

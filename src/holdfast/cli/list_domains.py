@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from holdfast.cli.common import Session, output_option, pass_session, print_json
+
+if TYPE_CHECKING:
+    from holdfast.libvirtapi.connection import DomainState
 
 
 @click.command("list")
@@ -18,10 +23,19 @@ def list_(session: Session, running: bool, names: bool, output: str) -> None:
 
     domains = list_domains(session.connection, running=running)
     if output == "json":
-        print_json([{"name": domain.name, "uuid": domain.uuid, "state": domain.state} for domain in domains])
+        print_json(
+            [
+                {"name": domain.name, "uuid": domain.uuid, "state": domain.state, "rescue": domain.rescue}
+                for domain in domains
+            ]
+        )
     elif names:
         click.echo("".join(f"{domain.name}\n" for domain in domains), nl=False)
     else:
         width = max([4, *(len(domain.name) for domain in domains)])
-        lines = [f"{'NAME':{width}}  STATE", *(f"{domain.name:{width}}  {domain.state}" for domain in domains)]
+        lines = [f"{'NAME':{width}}  STATE", *(_line(domain, width) for domain in domains)]
         click.echo("\n".join(lines))
+
+
+def _line(domain: DomainState, width: int) -> str:
+    return f"{domain.name:{width}}  {domain.state}{', in rescue' * domain.rescue}"

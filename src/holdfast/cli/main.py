@@ -36,6 +36,8 @@ COMMANDS = {
         "destroy": "power",
         "suspend": "power",
         "resume": "power",
+        "rescue": "rescue",
+        "unrescue": "rescue",
         "resume-host": "resume_host",
         "repair": "repair",
         "console": "console",

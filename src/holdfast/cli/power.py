@@ -37,7 +37,7 @@ def start(session: Session, name: str, paused: bool, dry_run: bool, output: str)
     change = power.start(session.connection, name, paused=paused, dry_run=dry_run)
     source = "its managed-save image" if change.restored else "its config document"
     rest = f"from {source}{', paused' if paused else ''}"
-    _report(change, output, would=f"start {rest}", done=f"started {rest}")
+    report_power(change, output, would=f"start {rest}", done=f"started {rest}")
 
 
 @click.command()
@@ -62,7 +62,7 @@ def shutdown(session: Session, name: str, timeout: float, dry_run: bool, output:
 
     change = power.shutdown(session.connection, name, timeout=timeout, dry_run=dry_run)
     would = f"press the power button and wait up to {timeout:g} s"
-    _report(change, output, would=would, done="the guest has stopped")
+    report_power(change, output, would=would, done=f"the guest has stopped{_left_rescue(change)}")
 
 
 @click.command()
@@ -84,9 +84,9 @@ def reboot(session: Session, name: str, hard: bool, accept: bool, dry_run: bool,
     change = power.reboot(session.connection, name, hard=hard, accept=accept, dry_run=dry_run)
     if hard:
         start = "from its config document"
-        _report(change, output, would=f"switch off and start {start}", done=f"switched off and started {start}")
+        report_power(change, output, would=f"switch off and start {start}", done=f"switched off and started {start}")
     else:
-        _report(change, output, would="ask the guest to reboot", done="asked the guest to reboot")
+        report_power(change, output, would="ask the guest to reboot", done="asked the guest to reboot")
 
 
 @click.command()
@@ -99,7 +99,7 @@ def reset(session: Session, name: str, dry_run: bool, output: str) -> None:
     from holdfast.operations import power
 
     change = power.reset(session.connection, name, dry_run=dry_run)
-    _report(change, output, would="press the reset button", done="reset")
+    report_power(change, output, would="press the reset button", done="reset")
 
 
 @click.command()
@@ -112,7 +112,7 @@ def destroy(session: Session, name: str, dry_run: bool, output: str) -> None:
     from holdfast.operations import power
 
     change = power.destroy(session.connection, name, dry_run=dry_run)
-    _report(change, output, would="switch off at once", done="switched off")
+    report_power(change, output, would="switch off at once", done=f"switched off{_left_rescue(change)}")
 
 
 @click.command()
@@ -125,7 +125,7 @@ def suspend(session: Session, name: str, dry_run: bool, output: str) -> None:
     from holdfast.operations import power
 
     change = power.suspend(session.connection, name, dry_run=dry_run)
-    _report(change, output, would="pause its vCPUs", done="paused")
+    report_power(change, output, would="pause its vCPUs", done="paused")
 
 
 @click.command()
@@ -138,10 +138,14 @@ def resume(session: Session, name: str, dry_run: bool, output: str) -> None:
     from holdfast.operations import power
 
     change = power.resume(session.connection, name, dry_run=dry_run)
-    _report(change, output, would="let its vCPUs run", done="running")
+    report_power(change, output, would="let its vCPUs run", done="running")
 
 
-def _report(change: PowerChange, output: str, *, would: str, done: str) -> None:
+def _left_rescue(change: PowerChange) -> str:
+    return "; it was in rescue, its next start is its own" if change.left_rescue else ""
+
+
+def report_power(change: PowerChange, output: str, *, would: str, done: str) -> None:
     """Print what was ``done``, or in a dry run what it ``would`` do."""
     if output == "json":
         from dataclasses import asdict

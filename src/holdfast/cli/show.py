@@ -55,6 +55,8 @@ def _head(domain: DomainView) -> Iterator[str]:
     yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} slots free{first}"
     for sentence in domain.unfinished:
         yield f"  pending   {sentence}"
+    if domain.rescue:
+        yield f"  rescue    since {domain.rescue.since}, from {domain.rescue.devices[0]}; 'holdfast unrescue' leaves it"
     if domain.managed_save:
         yield "  saved     the next start restores saved memory, with the hardware it was saved with"
 

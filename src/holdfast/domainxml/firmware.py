@@ -6,6 +6,8 @@ another firmware, other NVRAM and another Secure Boot.
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, child, element
@@ -82,4 +84,15 @@ def describe_firmware(domain: Element) -> str:
 
 def nvram_of(domain: Element) -> str | None:
     """The path of the domain's NVRAM; None when it has none or libvirt has not chosen it yet."""
-    return domain.findtext("os/nvram") or None
+    source = domain.find("os/nvram/source")
+    return (domain.findtext("os/nvram") or "").strip() or (None if source is None else source.get("file"))
+
+
+def nvram_in_command(command: str) -> str | None:
+    """The path of the NVRAM in QEMU's command line, as libvirt prints it; None when there is none."""
+    for argument in shlex.split(command):
+        if argument.startswith("{"):
+            device = json.loads(argument)
+            if device.get("node-name") == "libvirt-pflash1-storage":
+                return str(device["filename"])
+    return None

@@ -1,10 +1,11 @@
 """Our element in ``<metadata>``: the facts that libvirt has no field for. Text in, text out.
 
-Six facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
+Seven facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
 it in live only, where it looks like one that somebody attached to live only. *started*: CPU and firmware at the last
 start, to be compared with what the next start would give. *adopted*: since when Holdfast keeps facts of this domain,
 and where it came from. *disk*: what a disk is for and where its image came from (:mod:`.disk_record`). *creating*: the
 creation of the domain has begun, and its images are being made. *wanted*: it is to run after the host has booted.
+*rescue*: it runs as a rescue.
 """
 
 from __future__ import annotations
@@ -16,11 +17,8 @@ from typing import TypeVar
 from lxml import etree
 
 from holdfast.domainxml.document import Element, child, element, parse, serialize
-
-# virDomainSetMetadata puts prefix and namespace on every element itself and refuses an element that declares them;
-# virDomainGetMetadata takes them off again, but leaves the declaration on the root (libvirt 9.0).
-URI = "https://holdfast.dev/xmlns/domain/1"
-PREFIX = "holdfast"
+from holdfast.domainxml.namespace import PREFIX as PREFIX
+from holdfast.domainxml.namespace import URI as URI
 
 
 @dataclass(frozen=True)
@@ -121,8 +119,26 @@ class Wanted:
     since: str
 
 
-AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | Wanted
-Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, Wanted)
+@dataclass(frozen=True)
+class Rescue:
+    """In live only: the domain runs as a rescue, since this time (ISO 8601, UTC).
+
+    ``before`` is the state it was in, in virsh's words. ``brought`` are the devices that only the rescue has, as the
+    guest view names them, joined by commas: "disk vdb, controller usb 0"; the rescue medium is the first.
+    """
+
+    since: str
+    before: str
+    brought: str
+
+    @property
+    def devices(self) -> list[str]:
+        """The names of ``brought``, the rescue medium first."""
+        return self.brought.split(", ")
+
+
+AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | Wanted | Rescue
+Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, Wanted, Rescue)
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
@@ -168,9 +184,24 @@ def start_record(domain: Element, *new: AnyFact) -> None:
     metadata = child(domain, "metadata")
     for old in metadata.findall(f"{{{URI}}}domain"):
         metadata.remove(old)
-    root = etree.SubElement(metadata, f"{{{URI}}}domain", nsmap={PREFIX: URI})
+    add_facts(domain, *new)
+
+
+def add_facts(domain: Element, *new: AnyFact) -> None:
+    """Add the facts ``new`` to those of a document that libvirt is yet to be given."""
+    metadata = child(domain, "metadata")
+    root = metadata.find(f"{{{URI}}}domain")
+    if root is None:
+        root = etree.SubElement(metadata, f"{{{URI}}}domain", nsmap={PREFIX: URI})
     for each in new:
         etree.SubElement(root, f"{{{URI}}}{_tag(type(each))}", _attributes(each))
+
+
+def drop_facts(domain: Element, kind: type[AnyFact]) -> None:
+    """Take the facts of one kind out of a document that libvirt is yet to be given."""
+    for root in domain.iterfind(f"metadata/{{{URI}}}domain"):
+        for old in root.findall(f"{{{URI}}}{_tag(kind)}"):
+            root.remove(old)
 
 
 def without_fact(ours: str | None, old: Fact) -> str | None:

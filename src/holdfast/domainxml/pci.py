@@ -35,24 +35,32 @@ def hotplug_places(domain: Element) -> list[PciAddress]:
     return [PciAddress(0, bus, slot, 0) for bus, slot in _slots(domain) if (bus, slot) not in occupied]
 
 
+def cold_places(domain: Element) -> list[PciAddress]:
+    """Where a PCI device can be at a cold start, lowest first: those of :func:`hotplug_places`, and where only a
+    running guest could not be given one.
+    """
+    occupied = {(address.bus, address.slot) for address in taken(domain)}
+    return [PciAddress(0, bus, slot, 0) for bus, slot in _slots(domain, cold=True) if (bus, slot) not in occupied]
+
+
 def slot_count(domain: Element) -> int:
     """How many hot-plug places the document has in all, free or taken."""
     return len(_slots(domain))
 
 
-def _slots(domain: Element) -> list[tuple[int, int]]:
+def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
     slots: list[tuple[int, int]] = []
     has_acpi = domain.find("features/acpi") is not None
     kind = domain.find("os/type")
     is_x86 = kind is not None and kind.get("arch") in ("x86_64", "i686")
     for controller in pci_controllers(domain):
         target = controller.find("target")
-        if target is not None and target.get("hotplug") == "off":
+        if target is not None and target.get("hotplug") == "off" and not cold:
             continue
         bus, model = int(controller.get("index", "0")), controller.get("model")
         if model in _ONE_SLOT:
             slots.append((bus, 0))
-        elif model in _CONVENTIONAL and (has_acpi or not is_x86):
+        elif model in _CONVENTIONAL and (has_acpi or cold or not is_x86):
             slots.extend((bus, slot) for slot in range(_CONVENTIONAL[model], 32))
     return sorted(slots)
 

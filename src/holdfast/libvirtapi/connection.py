@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 
+_BOOTED = (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED)
+
+
 @dataclass(frozen=True)
 class DomainState:
-    """One line of the bulk listing: name, UUID, and state in virsh's words."""
+    """One line of the bulk listing: name, UUID, state in virsh's words, and whether it runs as a rescue."""
 
     name: str
     uuid: str
     state: str
+    rescue: bool = False
 
 
 class Connection:
@@ -60,17 +65,22 @@ class Connection:
         self._handle.close()
 
     @translated
-    def domain_states(self, running: bool = False) -> list[DomainState]:
+    def domain_states(
+        self, running: bool = False, is_rescue: Callable[[Domain], bool] = lambda domain: False
+    ) -> list[DomainState]:
         """All domains with their state, sorted by name, in one call (virConnectGetAllDomainStats, STATE).
 
-        ``running`` leaves out those without a QEMU; a paused domain has one.
+        ``running`` leaves out those without a QEMU; a paused domain has one. ``is_rescue`` is asked about the few that
+        can be a rescue: those that run since they were paused (or saved, migrated …), not since they were started.
         """
         which = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE if running else 0
         stats = self._handle.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, which)
-        found = [
-            DomainState(handle.name(), handle.UUIDString(), STATES.get(values.get("state.state", 0), "unknown"))
-            for handle, values in stats
-        ]
+        found = []
+        for handle, values in stats:
+            state, reason = values.get("state.state", 0), values.get("state.reason", 0)
+            ordinary = state == libvirt.VIR_DOMAIN_SHUTOFF or (state, reason) == _BOOTED
+            rescue = not ordinary and is_rescue(Domain(handle))
+            found.append(DomainState(handle.name(), handle.UUIDString(), STATES.get(state, "unknown"), rescue))
         return sorted(found, key=lambda domain: domain.name)
 
     def find_domain(self, name: str) -> Domain:
@@ -129,6 +139,20 @@ class Connection:
         libvirt accepts changed hardware silently: only create, arrive and edit may come here (DESIGN rule 2).
         """
         return Domain(self._handle.defineXMLFlags(document, libvirt.VIR_DOMAIN_DEFINE_VALIDATE))
+
+    @translated
+    def start_copy(self, document: str) -> Domain:
+        """Start a domain that is shut off from ``document`` instead of its config, paused (virDomainCreateXML).
+
+        Config stays as it is. The file of the NVRAM that ``document`` names is written anew from its template.
+        """
+        flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_RESET_NVRAM
+        return Domain(self._handle.createXML(document, flags))
+
+    @translated
+    def qemu_command(self, document: str) -> str:
+        """The command line with which libvirt would start QEMU for ``document`` now (virConnectDomainXMLToNative)."""
+        return str(self._handle.domainXMLToNative("qemu-argv", document, 0))
 
     @translated
     def check_network(self, name: str) -> None:

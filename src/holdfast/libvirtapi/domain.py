@@ -250,11 +250,14 @@ class Domain:
 
     @translated
     def metadata(self, uri: str, definition: Definition) -> str | None:
-        """The element of namespace ``uri`` in ``<metadata>``, None where there is none (virDomainGetMetadata)."""
+        """The element of namespace ``uri`` in ``<metadata>`` (virDomainGetMetadata).
+
+        None where there is none, and of LIVE while the domain is shut off.
+        """
         try:
             return str(self._handle.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, uri, _AFFECT[definition]))
         except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+            if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_OPERATION_INVALID):
                 return None
             raise
 

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from holdfast.operations.power import suspend as suspend
     from holdfast.operations.rename_domain import rename_domain as rename_domain
     from holdfast.operations.repair_domain import repair_domain as repair_domain
+    from holdfast.operations.rescue import rescue as rescue
+    from holdfast.operations.rescue import unrescue as unrescue
     from holdfast.operations.resume_host import observe_host as observe_host
     from holdfast.operations.resume_host import resume_host as resume_host
     from holdfast.operations.seal_domain import seal_domain as seal_domain
@@ -85,6 +87,8 @@ OPERATIONS = {
     "document": "document",
     "open_console": "console",
     "list_domains": "list_domains",
+    "rescue": "rescue",
+    "unrescue": "rescue",
     "start": "power",
     "shutdown": "power",
     "reboot": "power",

@@ -19,6 +19,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import read
 from holdfast.operations.record import forget_all, record, rewrite
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,12 @@ def now() -> str:
 def release_domain(connection: Connection, name: str, *, dry_run: bool = False) -> None:
     """Remove everything Holdfast recorded of the domain ``name``; nothing else of it changes. (virDomainSetMetadata)
 
-    Raises Failed when nothing is recorded, Refused while that tells of an image which nobody else would know of.
+    Raises Failed when nothing is recorded, Refused in rescue, and while that tells of an image which nobody
+    else would know of.
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)  # the mark of the rescue is ours, too
         documents = read(domain).all()
         if not any(domain.metadata(metadata.URI, definition) for definition in documents):
             raise Failed(f"the domain {domain.name!r} is not adopted: there is nothing to release")

@@ -24,6 +24,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_record import disk_record, record_attached, usual_record
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.documents import Documents, definitions_for, read, saved_memory
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,14 @@ def attach_device(
     Repeating an attach that stopped between config and live finishes it, if the request names its device: by the
     image, the MAC address or the alias. Else the device that waits is shown, and can be attached by its MAC or alias.
 
-    Raises Refused (3) when target, MAC, alias or address is taken or no place is free, NotFound (4) for the domain or
-    an image, Failed (1) when libvirt or QEMU refuse; config is then as it was. (virDomainAttachDeviceFlags)
+    Raises Refused (3) in rescue, when target, MAC, alias or address is taken, or no place is free, NotFound (4) for
+    the domain or an image, Failed (1) when libvirt or QEMU refuse; config is then as it was.
+    (virDomainAttachDeviceFlags)
     """
     domain = connection.find_domain(name)
     request = parse_device(device)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         return attach_element(
             connection, domain, request, config_only=config_only, trust_format=trust_format, dry_run=dry_run
         )

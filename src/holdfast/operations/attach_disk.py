@@ -21,6 +21,7 @@ from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 from holdfast.operations.disk_record import image_in_making, remove_left
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.new_disk import DEFAULT_POOL, existing_source, plan_disk, record_said
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 def attach_disk(
@@ -33,6 +34,7 @@ def attach_disk(
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         before = read(domain)
         machine = value_at(next(iter(before.all().values())), "os/type@machine") or ""
         bus = disk.bus or default_bus(disk.device, machine)

@@ -52,7 +52,7 @@ def _drift(documents: Documents) -> Iterator[Finding]:
     names = {" ".join(dict.fromkeys((entry.device, entry.label))) for entry in releasing}
     for name in sorted(names):
         yield Finding(Kind.RELEASING, f"{name} is detached, and the guest has not released it")
-    for change in visible(compare_documents(live, config)):
+    for change in visible(documents.waiting()):
         if not (change.kind is ChangeKind.REMOVED and change.what in names):
             yield Finding(Kind.DRIFT, f"at the next start {change}")
 

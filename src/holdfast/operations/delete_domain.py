@@ -52,7 +52,7 @@ def delete_domain(
             )
         if connection.readonly and not dry_run:
             raise Failed("a read-only connection cannot delete a domain", "connect without --readonly")
-        documents = list(read(domain).all().values())
+        documents = read(domain).own()
         images = images_to_delete(connection, domain, documents, storage)
         deletion = Deletion(domain.name, domain.uuid, _state(domain, documents), images, dry_run)
         if not dry_run:

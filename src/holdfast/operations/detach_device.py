@@ -20,6 +20,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_record import forget_disk, left_in_making, remove_left
 from holdfast.operations.documents import Documents, read, saved_memory
 from holdfast.operations.record import forget, record
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 RELEASE_TIMEOUT = 20.0
 """Seconds to wait for the guest unless told otherwise; a busy Linux guest answers in well under one."""
@@ -56,12 +57,13 @@ def detach_device(
     takes it away at the next start. ``timeout`` is in seconds. The image of a disk stays; only one that was being made
     for it when the attach broke off goes.
 
-    Raises NotFound (4) when the domain has no such device, PartlyDone (5) when the guest does not release it in time
-    or refuses to: config is without it then, and repeating the detach finishes.
+    Raises Refused (3) in rescue, NotFound (4) when the domain has no such device, PartlyDone (5) when the guest does
+    not release it in time or refuses to: config is without it then, and repeating the detach finishes.
     (virDomainDetachDeviceAlias for live, virDomainDetachDeviceFlags for config)
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         before = read(domain)
         if device.lstrip().startswith("<"):
             device, tag = _name_of(device, before), None

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from holdfast.domainxml.device import describe, find_device
+from holdfast.domainxml.change import Change
+from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
 from holdfast.errors import Refused
+from holdfast.domainxml.guest_view import compare_documents
+from holdfast.domainxml.metadata import Rescue, fact
+from holdfast.domainxml.rescue import without_rescue
 from holdfast.libvirtapi.domain import Definition, Domain
+
+OF_RESCUE = "of the rescue: gone with it"
+"""What waits for a device that only the rescue has."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,29 @@ class Documents:
     def find_config(self, device: Element) -> Element | None:
         """The device that is the same as ``device`` in config; None when config has none."""
         return self.find(Definition.CONFIG, device)
+
+    @property
+    def rescue(self) -> Rescue | None:
+        """The mark of a domain that runs as a rescue; None for any other."""
+        return None if self.live is None else fact(self.live, Rescue)
+
+    def is_of_rescue(self, device: Element) -> bool:
+        """True for a device that only the rescue has."""
+        return self.rescue is not None and f"{device.tag!s} {label(device)}" in self.rescue.devices
+
+    def waiting(self) -> list[Change]:
+        """What the next start changes for a guest that runs; what a rescue brought goes with it, and is left out."""
+        if self.live is None or self.config is None:
+            return []
+        changes = compare_documents(self.live, self.config)
+        return changes if self.rescue is None else without_rescue(changes, self.rescue)
+
+    def own(self) -> list[Element]:
+        """The documents that tell what the domain itself has: those that exist, without live in a rescue."""
+        found = self.all()
+        if self.rescue is not None:
+            del found[Definition.LIVE]
+        return list(found.values())
 
     def changed_since(self, before: Documents, definition: Definition) -> list[str]:
         """The devices of one document that are new, gone or different since ``before``, each in one line."""

@@ -17,6 +17,7 @@ from holdfast.errors import Failed, NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.guard import Asked, nothing, refuse_unasked
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 Touch = Callable[[Element], None]
 """Changes a parsed domain document in place."""
@@ -39,11 +40,12 @@ class Edit:
 def plan_edit(domain: Domain, touch: Touch, asked: Asked = nothing) -> Edit:
     """Work out what ``touch`` makes of the config document of ``domain``; nothing is changed.
 
-    Raises Refused, listing them, when the guest would see changes that were not ``asked`` for, and NotFound for a
-    transient domain. Passwords are in the documents of the result: it is not for keeping.
+    Raises Refused, listing them, when the guest would see changes that were not ``asked`` for, Refused also in rescue,
+    and NotFound for a transient domain. Passwords are in the documents of the result: it is not for keeping.
     """
     if not domain.is_persistent():
         raise NotFound(f"the domain {domain.name!r} is transient: it has no config document")
+    refuse_in_rescue(domain)
     before = parse(domain.xml(Definition.CONFIG, secure=True))
     after = copy.deepcopy(before)
     touch(after)

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable
 from holdfast.domainxml import metadata
 from holdfast.domainxml.change import Change, Kind, visible
 from holdfast.domainxml.document import Element, canonical, parse
-from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
 from holdfast.domainxml.outlook import Effect
 from holdfast.errors import HoldfastError, Refused
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import read
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.plan_reboot import known_of
 from holdfast.operations.record import forget, record
@@ -65,7 +64,7 @@ def look_before_start(
     if documents.config is None:
         return ()
     refuse_unfinished(domain.name, documents.config)
-    pending = _pending(documents)
+    pending = visible(documents.waiting())
     known = known_of(documents.live, documents.config)
     host = list(HostOutlook(connection).of(documents.config, known))
     blocks = [*missing, *(str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS)]
@@ -79,13 +78,6 @@ def look_before_start(
         )
     changes = [str(outlook) for outlook in host if outlook.effect is Effect.CHANGES]
     return (*map(str, pending), *blocks, *changes)
-
-
-def _pending(documents: Documents) -> list[Change]:
-    """What differs for the guest between the document it runs with and the one of the next start."""
-    if documents.live is None or documents.config is None:
-        return []
-    return visible(compare_documents(documents.live, documents.config))
 
 
 def _was_detached_from(config: Element) -> Asked:

@@ -12,7 +12,7 @@ from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.interface import connected_to
 from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import OF_RESCUE, Documents, read
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _waits(documents: Documents, device: Element, planned: Element | None) -> st
     if planned is None:
         if any(entry.alias == alias(device) for entry in facts(documents.config, Releasing)):
             return "detached; the guest has not released it"
-        return "in live only: gone at the next start"
+        return OF_RESCUE if documents.is_of_rescue(device) else "in live only: gone at the next start"
     current = documents.find_live(device)
     if current is None:
         return "in config only: comes with the next start"

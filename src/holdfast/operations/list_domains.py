@@ -1,13 +1,14 @@
-"""All domains of a connection with their state: one bulk call, no document is read."""
+"""All domains of a connection with their state: one bulk call, and one for each that may be a rescue."""
 
 from __future__ import annotations
 
 from holdfast.libvirtapi.connection import Connection, DomainState
+from holdfast.operations.rescue_mark import in_rescue
 
 
 def list_domains(connection: Connection, *, running: bool = False) -> list[DomainState]:
-    """All domains, running or not, sorted by name. (virConnectGetAllDomainStats)
+    """All domains, running or not, sorted by name. (virConnectGetAllDomainStats, virDomainGetMetadata)
 
     ``running`` leaves out those without a QEMU; a paused domain has one.
     """
-    return connection.domain_states(running)
+    return connection.domain_states(running, in_rescue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import Kind, visible
+from holdfast.domainxml.change import Change, Kind, visible
 from holdfast.domainxml.cpu_outlook import model_of
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.guest_view import compare_documents
@@ -62,14 +62,17 @@ def waiting(documents: Documents, saved: Element | None = None) -> list[Outlook]
     elif saved is not None:
         sentence = "the next start continues from the managed-save image; what follows comes with the one after it"
         found.append(Outlook(Effect.NOTE, "managed save", sentence))
-    before = live if live is not None else saved
-    return found if before is None else [*found, *_pending(before, config)]
+    if documents.rescue is not None:
+        found.append(Outlook(Effect.NOTE, "rescue", "it is in rescue, which ends with this start"))
+    if live is None and saved is not None:
+        return [*found, *_pending(compare_documents(saved, config), config)]
+    return [*found, *_pending(documents.waiting(), config)]
 
 
-def _pending(before: Element, config: Element) -> list[Outlook]:
+def _pending(changes: list[Change], config: Element) -> list[Outlook]:
     releasing = {f"{item.device} {item.label}" for item in facts(config, Releasing)}
     found = []
-    for change in visible(compare_documents(before, config)):
+    for change in visible(changes):
         part, sentence = change.where.removeprefix("devices/").partition("/")[0], str(change)
         if change.kind is Kind.REMOVED and change.what in releasing:
             sentence += "; it was detached, and the guest has not released it"

@@ -15,6 +15,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.guard import look_before_start, record_foreign_start, record_start
 from holdfast.operations.host_side import mend_host_side
+from holdfast.operations.rescue_mark import in_rescue, refuse_in_rescue
 from holdfast.operations.wanted import unwant, want
 
 GONE = "gone"
@@ -45,6 +46,8 @@ class PowerChange:
     guest_changes: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
     """What of the host side was mended before a hard reboot, in sentences."""
+    left_rescue: bool = False
+    """True when this ended (in a dry run: would end) a rescue: the next start is the domain's own."""
 
 
 def start(connection: Connection, name: str, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
@@ -62,7 +65,7 @@ def start_locked(connection: Connection, domain: Domain, *, paused: bool = False
     """As :func:`start`, for a caller who holds the domain's lock."""
     before = domain.state()
     if domain.is_active():
-        raise Failed(f"the domain {domain.name!r} is already running", _hint_if_paused(domain, before))
+        raise Failed(f"the domain {domain.name!r} is already running", _hint_if_active(domain, before))
     restored = domain.has_managed_save()
     changes = () if restored else look_before_start(connection, domain, dry_run=dry_run)
     if not dry_run:
@@ -81,14 +84,14 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
     domain = connection.find_domain(name)
     with domain.stopped() as stopped:
         with domain_lock(domain.uuid):
-            before = _state_that_hears(domain)
+            before, rescue = _state_that_hears(domain), in_rescue(domain)
             if dry_run:
-                return _change(domain, before, dry_run)
+                return _change(domain, before, dry_run, left_rescue=rescue)
             record_foreign_start(domain)
             unwant(domain)
             domain.shutdown()
         stopped.wait(timeout)
-    change = _change(domain, before, dry_run)
+    change = _change(domain, before, dry_run, left_rescue=rescue)
     if change.after not in ("shut off", GONE):
         raise PartlyDone(
             f"the power button of {domain.name!r} was pressed; after {timeout:g} s the guest is still {change.after}",
@@ -107,7 +110,7 @@ def reboot(
     generates (virDomainDestroyFlags, virDomainCreateWithFlags). Raises Refused where the guest would find its hardware
     changed and nobody asked for that, or something it needs is missing, unless ``accept`` takes it; for a transient
     domain, of which nothing would be left to start; for one with a managed-save image, which the start would restore
-    over changed disks. Raises PartlyDone when it is off and does not start again.
+    over changed disks; in rescue, which it would end unsaid. Raises PartlyDone when it is off and does not start again.
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
@@ -121,6 +124,7 @@ def reboot(
 
 def _reboot_hard(connection: Connection, domain: Domain, accept: bool, dry_run: bool) -> PowerChange:
     before = _active_state(domain)
+    refuse_in_rescue(domain)
     if not domain.is_persistent():
         raise Refused(
             f"the domain {domain.name!r} is transient: once switched off there is no config document to start it from",
@@ -164,12 +168,12 @@ def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        before = _active_state(domain)
+        before, rescue = _active_state(domain), in_rescue(domain)
         if not dry_run:
             record_foreign_start(domain)
             unwant(domain)
             domain.destroy()
-        return _change(domain, before, dry_run)
+        return _change(domain, before, dry_run, left_rescue=rescue)
 
 
 def suspend(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
@@ -178,7 +182,7 @@ def suspend(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
     with domain_lock(domain.uuid):
         before = _active_state(domain)
         if before == "paused":
-            raise Failed(f"the domain {domain.name!r} is already paused", _hint_if_paused(domain, before))
+            raise Failed(f"the domain {domain.name!r} is already paused", _DEAF["paused"].format(name=domain.name))
         if not dry_run:
             domain.suspend()
         return _change(domain, before, dry_run)
@@ -214,15 +218,25 @@ def _state_that_hears(domain: Domain) -> str:
     return state
 
 
-def _hint_if_paused(domain: Domain, state: str) -> str | None:
+def _hint_if_active(domain: Domain, state: str) -> str | None:
+    if in_rescue(domain):
+        return f"it is in rescue: 'holdfast unrescue {domain.name}' leaves it"
     return _DEAF["paused"].format(name=domain.name) if state == "paused" else None
 
 
 def _change(
-    domain: Domain, before: str, dry_run: bool, *, restored: bool = False, guest_changes: tuple[str, ...] = ()
+    domain: Domain,
+    before: str,
+    dry_run: bool,
+    *,
+    restored: bool = False,
+    guest_changes: tuple[str, ...] = (),
+    left_rescue: bool = False,
 ) -> PowerChange:
     try:
         after = domain.state()
     except NotFound:
         after = GONE
-    return PowerChange(domain.name, domain.uuid, before, after, dry_run, restored, guest_changes)
+    return PowerChange(
+        domain.name, domain.uuid, before, after, dry_run, restored, guest_changes, left_rescue=left_rescue
+    )

@@ -10,6 +10,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host_side import HostSide, mend_host_side
 from holdfast.operations.power import start_locked
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def repair_domain(
     Networks and storage pools are started; an image that has moved is found by the volume recorded of its disk, or
     where ``sources`` says, by target (a path, or POOL/VOLUME); permissions of images are mended, and an emulator that
     is gone is replaced. All of that in config: what runs keeps running. Raises Failed, or where something was mended
-    PartlyDone, naming whatever cannot be mended or why it does not start; NotFound; Refused for a transient domain.
-    (see :func:`.host_side.mend_host_side`)
+    PartlyDone, naming whatever cannot be mended or why it does not start; NotFound; Refused for a transient domain, and
+    in rescue. (see :func:`.host_side.mend_host_side`)
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
@@ -51,6 +52,7 @@ def repair_domain(
             raise Refused(f"the domain {domain.name!r} is transient: there is no config document to repair")
         if connection.readonly and not dry_run:
             raise Failed("a read-only connection cannot repair a domain", "connect without --readonly")
+        refuse_in_rescue(domain)
         side = mend_host_side(connection, domain, sources, dry_run=dry_run)
         if side.remains and not dry_run:
             raise _not_repaired(domain.name, side, "; ".join(side.remains), None)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from holdfast.domainxml.change import Change
 from holdfast.domainxml.disk_record import unfinished
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.hardware_tree import Part, hardware_tree, waiting_devices
 from holdfast.domainxml.identity import Identity, identity_of
-from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.metadata import Releasing, Rescue, facts
 from holdfast.domainxml.pci import hotplug_places, slot_count
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import OF_RESCUE, Documents, read
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,7 @@ class DomainView:
 
     ``state``          in the words of ``virsh list``
     ``persistent``     False for a domain that is gone once it stops
+    ``rescue``         since when it runs as a rescue and what it was before; None for a domain that does not
     ``managed_save``   True when the next start restores saved memory, whatever config says
     ``identity``       what the guest reads about itself: UUID, machine, CPU, firmware, memory, vCPUs
     ``hardware``       of the running guest; of the next start while it is shut off
@@ -34,6 +34,7 @@ class DomainView:
     name: str
     state: str
     persistent: bool
+    rescue: Rescue | None
     managed_save: bool
     identity: Identity
     hardware: list[Part]
@@ -54,12 +55,13 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         name=domain.name,
         state=state,
         persistent=documents.config is not None,
+        rescue=documents.rescue,
         managed_save=documents.config is not None and domain.has_managed_save(),
         identity=identity_of(current),
         hardware=hardware_tree(current, _notes(documents)),
         slots=slot_count(current),
         free_slots=[str(place) for place in hotplug_places(current)],
-        waiting=_waiting(documents),
+        waiting=documents.waiting(),
         unfinished=list(dict.fromkeys(each for document in documents.all().values() for each in unfinished(document))),
     )
 
@@ -68,10 +70,5 @@ def _notes(documents: Documents) -> dict[Element, str]:
     if documents.live is None or documents.config is None:
         return {}
     releasing = {entry.alias for entry in facts(documents.config, Releasing)}
-    return waiting_devices(documents.live, documents.config, releasing)
-
-
-def _waiting(documents: Documents) -> list[Change]:
-    if documents.live is None or documents.config is None:
-        return []
-    return compare_documents(documents.live, documents.config)
+    notes = waiting_devices(documents.live, documents.config, releasing)
+    return {device: OF_RESCUE if documents.is_of_rescue(device) else note for device, note in notes.items()}

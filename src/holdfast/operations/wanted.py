@@ -12,6 +12,7 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Wanted, fact
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.record import forget, record
+from holdfast.operations.rescue_mark import in_rescue
 
 
 def want(domain: Domain) -> None:
@@ -30,8 +31,8 @@ def unwant(domain: Domain) -> None:
 
 
 def observe(domain: Domain) -> None:
-    """Record what can be seen of a domain that others may have started, or switched off."""
-    if not domain.is_persistent():
+    """Record what can be seen of a domain that others may have started, or switched off; of a rescue, nothing."""
+    if not domain.is_persistent() or in_rescue(domain):
         return
     if domain.is_active():
         want(domain)
