@@ -16,6 +16,7 @@ import holdfast
 import libvirt
 from bench.measure import Case
 from bench.settings import settings_cases
+from bench.rescue import rescue_cases
 from bench.storage import storage_cases
 from bench.watch import watch_cases
 from holdfast import operations
@@ -87,6 +88,7 @@ class Bench:
         yield Case("hard reboot", self._bare_reboot, self._reboot, aim=1.05)
         for name in ("domain-00000", "domain-00001"):
             self.bare.lookupByName(name).destroy()
+        yield from rescue_cases(self.ours, self.bare, self.host.images)
 
     def process_cases(self) -> Iterator[Case]:
         """Whole processes, from start to exit."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,10 @@ from holdfast_lab.guest import Guest
 from holdfast_lab.probe_image import ProbeImage, probe_image
 
 Boot = Callable[..., Guest]
-"""``boot(name="guest", machine="q35", firmware="bios")``: create, start, and wait until the guest is up."""
+"""``boot(name="guest", machine="q35", firmware="bios", disks=())``: create, start, and wait until the guest is up.
+
+What else is named is a field of DomainSpec.
+"""
 
 both_machines = pytest.mark.parametrize("machine", ["q35", "pc"])
 
@@ -72,7 +76,13 @@ def boot(connection: Connection, probe: ProbeImage, images: Path) -> Iterator[Bo
     """Make running guests with a root disk "root" and an interface on the user network."""
     guests = []
 
-    def make(name: str = "guest", machine: str = "q35", firmware: str = "bios") -> Guest:
+    def make(
+        name: str = "guest",
+        machine: str = "q35",
+        firmware: str = "bios",
+        disks: tuple[DiskSpec, ...] = (),
+        **more: Any,
+    ) -> Guest:
         root = DiskSpec(
             path=str(images / f"{name}.img"),
             format="raw",
@@ -84,9 +94,10 @@ def boot(connection: Connection, probe: ProbeImage, images: Path) -> Iterator[Bo
             memory=256 << 20,
             machine=machine,
             firmware=firmware,
-            disks=(root,),
+            disks=(root, *disks),
             interfaces=(InterfaceSpec(kind="user"),),
             graphics="none",
+            **more,
         )
         operations.create_domain(connection, name, spec, start=True)
         guest = Guest(connection.find_domain(name))

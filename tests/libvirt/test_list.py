@@ -8,6 +8,7 @@ import sys
 
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import domain_xml
 
@@ -53,3 +54,17 @@ def test_list_imports_neither_lxml_nor_rich_nor_logging() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "test" in result.stdout
+
+
+def test_domains_that_were_started_as_usual_are_not_asked_whether_they_are_in_rescue(connection: Connection) -> None:
+    connection.define(domain_xml("off"))
+    connection.define(domain_xml("booted")).start()
+    connection.define(domain_xml("paused")).start(paused=True)
+    asked = []
+
+    def is_rescue(domain: Domain) -> bool:
+        asked.append(domain.name)
+        return False
+
+    connection.domain_states(is_rescue=is_rescue)
+    assert asked == ["paused"]
