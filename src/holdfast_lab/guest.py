@@ -88,6 +88,24 @@ class Guest:
         """
         self.run(f"echo {'disable' if ignore else 'enable'} >/sys/firmware/acpi/interrupts/gpe01")
 
+    def start_agent(self, *options: str, timeout: float = 30.0) -> None:
+        """Start the QEMU guest agent, with these options of qemu-ga, and wait until libvirt hears it."""
+        self.run(f"sh /bin/agent start {' '.join(options)}", timeout)
+        self.wait_for_agent(timeout=timeout)
+
+    def stop_agent(self, timeout: float = 30.0) -> None:
+        """Stop the agent, and wait until libvirt knows: QEMU tells it of each change a second late (7.2)."""
+        self.run("sh /bin/agent stop")
+        self.wait_for_agent("disconnected", timeout)
+
+    def wait_for_agent(self, state: str = "connected", timeout: float = 30.0) -> None:
+        """Wait until libvirt sees the agent's channel in this state. Raises GuestError."""
+        deadline = time.monotonic() + timeout
+        while not parse(self.domain.xml(Definition.LIVE)).xpath(f"devices/channel/target[@state='{state}']"):
+            if time.monotonic() > deadline:
+                raise GuestError(f"the agent of guest {self.domain.name} is not {state}")
+            time.sleep(0.1)
+
     def _line(self, deadline: float, wanted: str) -> str:
         while time.monotonic() < deadline:
             line = self._open(deadline).line(deadline)

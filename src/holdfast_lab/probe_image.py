@@ -20,6 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from holdfast.errors import Failed
+from holdfast_lab import probe_agent
 from holdfast_lab.packages import PROBE_GUEST, SYSTEM_PATH, missing
 
 KERNELS = ("linux-image-amd64", "linux-image-generic")
@@ -41,12 +42,18 @@ COMMAND_LINE = "console=ttyS0 quiet rdinit=/init tsc=reliable no_timer_check"
 """The last two keep emulated guests from distrusting and recalibrating their clock."""
 
 SYSLINUX = f"DEFAULT probe\nPROMPT 0\nNOESCAPE 1\nLABEL probe\nKERNEL vmlinuz\nAPPEND initrd=initrd.gz {COMMAND_LINE}\n"
+FILE_SYSTEM = 48 << 20
+"""Bytes of the file system at the beginning of the disk; behind it lies the guest agent."""
+
+SIZE = 64 << 20
+"""Bytes of the whole disk."""
+
 STUB = Path("/usr/lib/systemd/boot/efi/linuxx64.efi.stub")
 
 
 @dataclass(frozen=True)
 class ProbeImage:
-    """A built probe guest: ``disk`` (raw, 48 MiB, boots by itself); ``kernel`` and ``initrd`` for a direct boot."""
+    """A built probe guest: ``disk`` (raw, boots by itself); ``kernel`` and ``initrd`` for a direct boot."""
 
     folder: Path
 
@@ -90,7 +97,7 @@ def probe_image() -> ProbeImage:
 
 
 def _sources_hash() -> str:
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(probe_agent.__file__).read_bytes())
     for file in sorted(files("holdfast_lab").joinpath("probe_guest").iterdir(), key=lambda file: file.name):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
@@ -171,7 +178,8 @@ def _root(system: Path, root: Path) -> Path:
     (root / "etc" / "modules").write_text(" ".join(loaded) + "\n")
     shutil.copy(shutil.which("busybox", path=SYSTEM_PATH) or "", root / "bin" / "busybox")
     scripts = files("holdfast_lab").joinpath("probe_guest")
-    (root / "bin" / "inventory").write_bytes(scripts.joinpath("inventory").read_bytes())
+    for script in ("inventory", "agent"):
+        (root / "bin" / script).write_bytes(scripts.joinpath(script).read_bytes())
     (root / "init").write_bytes(scripts.joinpath("init").read_bytes())
     (root / "init").chmod(0o755)
     return root
@@ -209,13 +217,21 @@ def _archive(root: Path) -> bytes:
 
 
 def _disk(result: Path, work: Path) -> None:
-    """Write ``disk.img``: a FAT file system without partitions, bootable by syslinux and as a unified kernel image."""
+    """Write ``disk.img``: a FAT file system without partitions, bootable by syslinux and as a unified kernel image.
+
+    Behind it the guest agent, packed.
+    """
     disk = str(result / "disk.img")
+    agent = probe_agent.agent_archive(_run, work)
+    if len(agent) > SIZE - FILE_SYSTEM:
+        raise Failed(f"the probe guest's agent is too large for its place on the disk: {len(agent)} bytes")
     with (result / "disk.img").open("wb") as file:
-        file.truncate(48 * 1024 * 1024)
+        file.seek(FILE_SYSTEM)
+        file.write(agent)
+        file.truncate(SIZE)
     (work / "syslinux.cfg").write_text(SYSLINUX)
     _unified_kernel(result, work)
-    _run("mkfs.fat", "-F", "16", "-n", "PROBE", disk)
+    _run("mkfs.fat", "-F", "16", "-n", "PROBE", disk, str(FILE_SYSTEM // 1024))
     _run("mmd", "-i", disk, "::EFI", "::EFI/BOOT")
     _run("mcopy", "-i", disk, str(work / "BOOTX64.EFI"), "::EFI/BOOT/BOOTX64.EFI")
     _run(

@@ -24,7 +24,7 @@ def test_guest_sees_what_its_document_says(boot: Boot, machine: str, firmware: s
     assert inventory.cpus == 1
     assert {"APIC", "DSDT", "FACP"} <= set(inventory.acpi)
     (disk,) = inventory.disks
-    assert (disk.name, disk.serial, disk.size) == ("vda", "root", 48 << 20)
+    assert (disk.name, disk.serial, disk.size) == ("vda", "root", 64 << 20)
     assert disk.address == _place(document, "disk")
     (interface,) = inventory.interfaces
     assert interface.mac == _mac(document)
