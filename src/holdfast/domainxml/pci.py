@@ -51,8 +51,7 @@ def slot_count(domain: Element) -> int:
 def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
     slots: list[tuple[int, int]] = []
     has_acpi = domain.find("features/acpi") is not None
-    kind = domain.find("os/type")
-    is_x86 = kind is not None and kind.get("arch") in ("x86_64", "i686")
+    is_x86 = _is_x86(domain)
     for controller in pci_controllers(domain):
         target = controller.find("target")
         if target is not None and target.get("hotplug") == "off" and not cold:
@@ -63,6 +62,41 @@ def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
         elif model in _CONVENTIONAL and (has_acpi or cold or not is_x86):
             slots.extend((bus, slot) for slot in range(_CONVENTIONAL[model], 32))
     return sorted(slots)
+
+
+def _is_x86(domain: Element) -> bool:
+    kind = domain.find("os/type")
+    return kind is not None and kind.get("arch") in ("x86_64", "i686")
+
+
+def guest_buses(domain: Element) -> dict[int, int]:
+    """libvirt's number of each PCI bus → the number that the guest gives it; those that nobody can tell are left out.
+
+    libvirt's is the index of a controller. Firmware counts depth first, bridge after bridge in the order of their
+    addresses, and below an expander from its own number on (SeaBIOS and OVMF of QEMU 7.2; x86 only).
+    """
+    bridges: dict[int, list[tuple[PciAddress, Element]]] = {}
+    for controller in pci_controllers(domain):
+        if (address := pci_address(controller)) is not None:
+            bridges.setdefault(address.bus, []).append((address, controller))
+    numbers = {0: 0} if _is_x86(domain) else {}
+
+    def count(bus: int, last: int) -> int:
+        for _, controller in sorted(bridges.get(bus, ()), key=lambda bridge: bridge[0]):
+            index, target = int(controller.get("index", "0")), controller.find("target")
+            if index in numbers or controller.get("model") == "pci-expander-bus":
+                continue
+            if controller.get("model") == "pcie-expander-bus" and target is not None:
+                numbers[index] = int(target.get("busNr", "0"))
+                count(index, numbers[index])
+            else:
+                numbers[index] = last + 1
+                last = count(index, last + 1)
+        return last
+
+    if numbers:
+        count(0, 0)
+    return numbers
 
 
 def bus_exists(domain: Element, bus: int) -> bool:
