@@ -18,6 +18,7 @@ from bench.measure import Case
 from bench.settings import settings_cases
 from bench.rescue import rescue_cases
 from bench.storage import storage_cases
+from bench.verify import verify_cases
 from bench.watch import watch_cases
 from holdfast import operations
 from holdfast.domainxml.guest_view import compare
@@ -85,6 +86,7 @@ class Bench:
         yield from self._config_cases()
         yield from self._live_cases()
         yield from settings_cases(self.ours, self.bare)
+        yield from verify_cases(self.host, self.ours)
         yield Case("hard reboot", self._bare_reboot, self._reboot, aim=1.05)
         for name in ("domain-00000", "domain-00001"):
             self.bare.lookupByName(name).destroy()

@@ -72,5 +72,9 @@ class LibvirtRefused(Failed):
         self.code = code
 
 
+class NoAnswer(LibvirtRefused):
+    """The guest's agent is not there, or did not answer in time."""
+
+
 class DetachPending(LibvirtRefused):
     """The guest was asked to release this device or vCPU and has not answered: the request still stands."""

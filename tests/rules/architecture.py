@@ -24,7 +24,7 @@ _BELOW = {
 }
 """Layer of ``holdfast`` → the other layers it may import."""
 
-_ONLY_IN = {"libvirt": "libvirtapi", "lxml": "domainxml", "rich": "cli", "click": "cli"}
+_ONLY_IN = {"libvirt": "libvirtapi", "libvirt_qemu": "libvirtapi", "lxml": "domainxml", "rich": "cli", "click": "cli"}
 """Library → the one layer that may import it."""
 
 _FILE_MODULES = {"subprocess", "shutil", "tempfile", "fcntl", "glob", "socket", "multiprocessing", "mmap"}

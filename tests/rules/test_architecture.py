@@ -21,6 +21,7 @@ BREAKS = [
     (architecture.imports_point_down, "holdfast.operations.power", "from holdfast.cli.main import holdfast"),
     (architecture.imports_point_down, "holdfast.operations.power", "from . import connect"),
     (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "import libvirt"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "import libvirt_qemu"),
     (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "from lxml import etree"),
     (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "def f():\n    import rich.tree"),
     (architecture.libraries_stay_in_their_layer, "holdfast.domainxml.disk", "from xml.etree import ElementTree"),

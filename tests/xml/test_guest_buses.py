@@ -52,4 +52,5 @@ def test_what_was_not_measured_is_left_out() -> None:
 
 
 def test_bridges_that_sit_on_each_other_are_counted_once() -> None:
-    assert buses((1, "pci-bridge", 1, 1, 0), (2, "pci-bridge", 3, 1, 0), (3, "pci-bridge", 2, 1, 0)) == {0: 0}
+    bridge = "pci-bridge"
+    assert buses((1, bridge, 0, 1, 0), (2, bridge, 1, 1, 0), (1, bridge, 2, 1, 0)) == {0: 0, 1: 1, 2: 2}

@@ -21,6 +21,7 @@ COMMANDS = {
         "set": "set_domain",
         "edit": "edit",
         "diff": "diff",
+        "verify": "verify",
         "audit": "audit",
         "watch": "watch",
         "xml": "document",

@@ -5,7 +5,11 @@ A character device has two ends: the one in the guest has a ``<target>``, the on
 
 from __future__ import annotations
 
+from holdfast.domainxml.document import Element
 from holdfast.domainxml.sides import Sides
+
+GUEST_AGENT = "org.qemu.guest_agent.0"
+"""The name of the channel that the QEMU guest agent opens."""
 
 BACKEND = "@type source/** protocol@type log@file,append"
 """The host's end: a pty, a socket, a file. libvirt names the pty it got in live only, in @tty and <source>."""
@@ -56,3 +60,14 @@ REDIRFILTER = Sides(
     host="usbdev@class,vendor,product,version,allow",
     unseen="*",
 )
+
+
+def agent_channel(domain: Element) -> Element | None:
+    """The ``<channel>`` for the guest agent; None where the document has none."""
+    return next(iter(domain.xpath("devices/channel[target/@name=$name]", name=GUEST_AGENT)), None)
+
+
+def is_open(channel: Element) -> bool:
+    """True when the guest has opened this channel, which only live tells."""
+    target = channel.find("target")
+    return target is not None and target.get("state") == "connected"

@@ -37,16 +37,16 @@ def _seat(device: Element) -> tuple[str, str] | None:
     return bus or "scsi", address.get("controller", "0")
 
 
+def controller_of(domain: Element, device: Element) -> Element | None:
+    """The SCSI, SATA, IDE, floppy or virtio-serial controller that the address of ``device`` names; None without."""
+    seat = _seat(device)
+    controllers = domain.iterfind("devices/controller")
+    return next((each for each in controllers if (each.get("type"), each.get("index")) == seat), None)
+
+
 def has_controller(domain: Element, device: Element) -> bool:
     """True unless the address of ``device`` names a SCSI, SATA, IDE or virtio-serial controller ``domain`` lacks."""
-    seat = _seat(device)
-    if seat is None:
-        return True
-    kind, index = seat
-    return any(
-        controller.get("type") == kind and controller.get("index") == index
-        for controller in domain.iterfind("devices/controller")
-    )
+    return _seat(device) is None or controller_of(domain, device) is not None
 
 
 def missing_controller(device: Element, documents: Iterable[Element]) -> Element | None:

@@ -216,6 +216,22 @@ def is_shared(disk: Element) -> bool:
     return disk.get("device") == "cdrom" or disk.find("readonly") is not None or disk.find("shareable") is not None
 
 
+def is_serial(disk: Element, said: str) -> bool | None:
+    """Whether ``said`` is how the guest tells the serial of ``disk``; None where the document gives it none.
+
+    The guest sees no more than its bus takes. udev writes "_" for spaces, and but for virtio puts vendor and model
+    before it ("0QEMU_QEMU_HARDDISK_root"); where a SCSI disk has a WWN, it tells "3" and that instead (systemd 252).
+    """
+    serial, wwn, target = disk.findtext("serial"), disk.findtext("wwn"), disk.find("target")
+    if not serial:
+        return None
+    bus = "" if target is None else target.get("bus", "")
+    seen, told = (re.sub(r"\s+", "_", text.strip()) for text in (serial[: _SERIAL_LENGTH.get(bus)], said))
+    if told == seen or (wwn and told == f"3{wwn.lower()}"):
+        return True
+    return bus != "virtio" and re.search(rf"_{re.escape(seen)}(-\d+:\d+)?$", told) is not None
+
+
 SIDES = Sides(
     "disk",
     guest=f"""

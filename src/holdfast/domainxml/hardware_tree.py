@@ -44,7 +44,7 @@ class Part:
 
 def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -> list[Part]:
     """The roots of the tree: PCI first, then what has a bus of its own or none. ``waits`` has notes on devices."""
-    seen = [device for device in devices(domain) if _is_seen(device)]
+    seen = [device for device in devices(domain) if is_seen(device)]
     provided: dict[Bus, Element] = {}
     for device in seen:
         if device.tag == "controller" and device.find("master") is None:
@@ -91,7 +91,8 @@ def bus_of(device: Element) -> Bus | None:
     return ("usb", address.get("bus", "0")) if kind == "usb" else None
 
 
-def _is_seen(device: Element) -> bool:
+def is_seen(device: Element) -> bool:
+    """True for a device that the guest meets: not what only the host has, and not what says that there is none."""
     sides = DEVICES.get(str(device.tag))
     # model='none' is no hardware: it only keeps libvirt from adding some.
     is_none = "none" in (device.get("model"), value_at(device, "model@type"))

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Sequence
 
 from holdfast.domainxml.capabilities import Capabilities
+from holdfast.domainxml.character import GUEST_AGENT
 from holdfast.domainxml.document import Element, child, element
 from holdfast.errors import Failed, UsageError
 
@@ -168,7 +169,7 @@ def _characters(graphics: str) -> list[Element]:
         element(
             "channel",
             {"type": "unix"},
-            element("target", {"type": "virtio", "name": "org.qemu.guest_agent.0"}),
+            element("target", {"type": "virtio", "name": GUEST_AGENT}),
         ),
     ]
     if graphics == "spice":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import libvirt
-from holdfast.errors import DetachPending, Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound
+from holdfast.errors import DetachPending, Failed, HoldfastError, LibvirtRefused, NoAnswer, NoConnection, NotFound
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,6 +19,9 @@ _NOT_FOUND = {
     libvirt.VIR_ERR_NO_STORAGE_POOL,
     libvirt.VIR_ERR_NO_STORAGE_VOL,
 }
+_AGENT_COMMAND_TIMEOUT = getattr(libvirt, "VIR_ERR_AGENT_COMMAND_TIMEOUT", libvirt.VIR_ERR_AGENT_UNRESPONSIVE)
+"""libvirt 9.0 has no error of its own for it."""
+_NO_ANSWER = {libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED, _AGENT_COMMAND_TIMEOUT}
 _GONE = {libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN}
 
 
@@ -34,6 +37,8 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
         return Failed(f"this connection may not do that: {message}", "connect without --readonly")
     if code == libvirt.VIR_ERR_AUTH_FAILED:
         return NoConnection(message, "may this user manage libvirt? (group libvirt, or sudo)")
+    if code in _NO_ANSWER:
+        return NoAnswer(message, code=code)
     # QEMU ≥ 6.0 for a device, libvirt 9.0 for a vCPU; neither has an error class of its own.
     if "already in the process of unplug" in message or "unplug request timed out" in message:
         return DetachPending(message, code=code)

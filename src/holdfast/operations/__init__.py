@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from holdfast.operations.settings import Topology as Topology
     from holdfast.operations.show_domain import show_domain as show_domain
     from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine
+    from holdfast.operations.verify_domain import verify_domain as verify_domain
     from holdfast.operations.watch import watch as watch
 
 OPERATIONS = {
@@ -105,6 +106,7 @@ OPERATIONS = {
     "show_domain": "show_domain",
     "resume": "power",
     "rename_domain": "rename_domain",
+    "verify_domain": "verify_domain",
     "resume_host": "resume_host",
     "observe_host": "resume_host",
     "watch": "watch",

@@ -84,7 +84,7 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
     domain = connection.find_domain(name)
     with domain.stopped() as stopped:
         with domain_lock(domain.uuid):
-            before, rescue = _state_that_hears(domain), in_rescue(domain)
+            before, rescue = state_that_hears(domain), in_rescue(domain)
             if dry_run:
                 return _change(domain, before, dry_run, left_rescue=rescue)
             record_foreign_start(domain)
@@ -116,7 +116,7 @@ def reboot(
     with domain_lock(domain.uuid):
         if hard:
             return _reboot_hard(connection, domain, accept, dry_run)
-        before = _state_that_hears(domain)
+        before = state_that_hears(domain)
         if not dry_run:
             domain.reboot()
         return _change(domain, before, dry_run)
@@ -201,14 +201,7 @@ def resume(connection: Connection, name: str, *, dry_run: bool = False) -> Power
         return _change(domain, before, dry_run)
 
 
-def _active_state(domain: Domain) -> str:
-    """The state of a domain that must have a QEMU; Failed when it has none."""
-    if not domain.is_active():
-        raise Failed(f"the domain {domain.name!r} is not running", f"'holdfast start {domain.name}' starts it")
-    return domain.state()
-
-
-def _state_that_hears(domain: Domain) -> str:
+def state_that_hears(domain: Domain) -> str:
     """The state of a domain whose guest can answer a button; Failed when it cannot."""
     state = _active_state(domain)
     if state in _DEAF:
@@ -216,6 +209,13 @@ def _state_that_hears(domain: Domain) -> str:
             f"the domain {domain.name!r} is {state}: its guest cannot answer", _DEAF[state].format(name=domain.name)
         )
     return state
+
+
+def _active_state(domain: Domain) -> str:
+    """The state of a domain that must have a QEMU; Failed when it has none."""
+    if not domain.is_active():
+        raise Failed(f"the domain {domain.name!r} is not running", f"'holdfast start {domain.name}' starts it")
+    return domain.state()
 
 
 def _hint_if_active(domain: Domain, state: str) -> str | None:

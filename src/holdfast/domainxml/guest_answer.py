@@ -1,0 +1,142 @@
+"""What the QEMU guest agent says, as values. A guest can say anything: nothing here is believed to make sense.
+
+What is not told is None. Texts are cut and made fit for a terminal; an answer that makes no sense is no answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from holdfast.domainxml.address import PciAddress
+from holdfast.errors import Failed
+
+T = TypeVar("T")
+
+MOST = 2048
+"""The longest list that is believed."""
+
+_LONGEST = 128
+"""Characters of a text that are kept."""
+
+
+@dataclass(frozen=True)
+class GuestDisk:
+    """A whole disk that sits on hardware: no partition, no logical volume, no loop device.
+
+    ``pci`` is the function that it hangs on, in the guest's numbers, and ``unit`` which disk of several on it.
+    """
+
+    name: str
+    pci: PciAddress | None
+    unit: str | None
+    serial: str | None
+
+
+@dataclass(frozen=True)
+class GuestInterface:
+    """A network interface of whatever kind; ``mac`` in libvirt's notation."""
+
+    name: str
+    mac: str | None
+
+
+@dataclass(frozen=True)
+class GuestSystem:
+    """The operating system: "Debian GNU/Linux 12 (bookworm)", "debian", "12", its kernel's release, "x86_64"."""
+
+    name: str | None
+    id: str | None
+    version: str | None
+    kernel: str | None
+    machine: str | None
+
+
+def parse_disks(answer: str) -> tuple[GuestDisk, ...]:
+    """The answer to guest-get-disks. Raises Failed when it makes no sense."""
+    return _parsed(answer, lambda said: tuple(_disk(each) for each in _list(said) if _is_disk(each)))
+
+
+def parse_interfaces(answer: str) -> tuple[GuestInterface, ...]:
+    """The answer to guest-network-get-interfaces. Raises Failed when it makes no sense."""
+    return _parsed(answer, lambda said: tuple(_interface(each) for each in _list(said)))
+
+
+def parse_system(answer: str) -> GuestSystem:
+    """The answer to guest-get-osinfo. Raises Failed when it makes no sense."""
+    return _parsed(answer, _system)
+
+
+def printable(text: str) -> str:
+    """What a guest said, cut, and without what would move a terminal's cursor or turn its letters round."""
+    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
+
+
+def unit_of(bus: str | None, numbers: tuple[int, int, int]) -> str | None:
+    """Which disk of several on one controller, by bus, target and unit of its address; None where nobody can tell.
+
+    The agent says target 0 for whatever is on virtio-scsi (QEMU 7.2).
+    """
+    channel, target, unit = numbers
+    if bus == "ide":
+        return f"{channel}:{unit}"
+    return str(unit) if bus in ("scsi", "sata") and target == 0 else None
+
+
+def _parsed(answer: str, read: Callable[[Any], T]) -> T:
+    try:
+        return read(json.loads(answer)["return"])
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise Failed("the answer makes no sense") from error
+
+
+def _list(said: Any) -> list[dict[str, Any]]:
+    if not isinstance(said, list) or len(said) > MOST:
+        raise ValueError
+    return said
+
+
+def _text(said: dict[str, Any], key: str) -> str | None:
+    value = said.get(key)
+    if value is not None and not isinstance(value, str):
+        raise TypeError
+    return printable(value) if value else None
+
+
+def _name(said: dict[str, Any]) -> str:
+    name = _text(said, "name")
+    if name is None:
+        raise ValueError
+    return name
+
+
+def _is_disk(said: dict[str, Any]) -> bool:
+    return not said["partition"] and "address" in said
+
+
+def _disk(said: dict[str, Any]) -> GuestDisk:
+    name, address = _name(said), said["address"]
+    place = tuple(int(address["pci-controller"][key]) for key in ("domain", "bus", "slot", "function"))
+    is_place = all(0 <= number <= most for number, most in zip(place, (0xFFFFFFFF, 255, 31, 7), strict=True))
+    seat = (int(address["bus"]), int(address["target"]), int(address["unit"]))
+    # Windows counts what hangs on a SATA controller in other ways.
+    unit = unit_of(_text(address, "bus-type"), seat) if name.startswith("/") else None
+    return GuestDisk(name, PciAddress(*place) if is_place else None, unit, _text(address, "serial"))
+
+
+def _interface(said: dict[str, Any]) -> GuestInterface:
+    mac = _text(said, "hardware-address")
+    return GuestInterface(_name(said), None if mac is None else mac.lower())
+
+
+def _system(said: dict[str, Any]) -> GuestSystem:
+    return GuestSystem(
+        name=_text(said, "pretty-name") or _text(said, "name"),
+        id=_text(said, "id"),
+        version=_text(said, "version-id"),
+        kernel=_text(said, "kernel-release"),
+        machine=_text(said, "machine"),
+    )
