@@ -59,7 +59,7 @@ SAFE = [
 ]
 """What is safe on anybody's machine."""
 
-ALL = [*SAFE, Tier("hosts"), Tier("nova")]
+ALL = [*SAFE, Tier("hosts", processes=2), Tier("nova")]
 
 
 def parse_arguments() -> tuple[list[Tier], list[str]]:

@@ -5,11 +5,15 @@ socket. Its /etc/libvirt, /var/lib/libvirt, /run, cache and log are folders of o
 its mount namespace only, so nothing of a system libvirtd is seen or touched; all other paths (images under /tmp) are
 the same inside and outside. It lives until its owner closes a pipe: also when the owner is killed, the kernel then
 ends every process inside. Needs root.
+
+Its libvirt and QEMU are the machine's, or those of another system in a folder (:mod:`holdfast_lab.debian13`): from the
+start, or from an upgrade on while guests run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -40,9 +44,22 @@ _PLACES = {
     "lib": "/var/lib/libvirt",
     "run": "/run",
     "cache": "/var/cache/libvirt",
-    "log": "/var/log/libvirt",
+    "log": "/var/log",  # libvirt's, and swtpm's
 }
 """Folder of the host → what it is bound over inside."""
+
+_NETWORK = """\
+link set lo up
+link add eth0 type veth peer name cable
+address add 198.51.100.1/24 dev eth0
+link set cable up
+link set eth0 up
+route add 224.0.0.0/4 dev eth0
+"""
+"""A cable to nowhere: SPICE asks for an address besides the loopback's, a multicast interface for a route.
+
+Where the kernel has no veth there is only the loopback, and the log says so.
+"""
 
 _START_TIMEOUT = 30.0
 
@@ -86,11 +103,20 @@ class Host:
         """What libvirtd said so far."""
         return (self.folder / "log" / "libvirtd.out").read_text(errors="replace")
 
+    def upgrade(self, system: Path) -> None:
+        """Let the libvirtd of ``system`` take over from the one that runs; guests run on, connections are lost."""
+        assert self.process.stdin is not None
+        self.socket.unlink()
+        self.process.stdin.write(f"{system}\n".encode())
+        self.process.stdin.flush()
+        _wait_until_up(self)
+
 
 @contextlib.contextmanager
-def private_host(name: str = "holdfast-host") -> Iterator[Host]:
+def private_host(name: str = "holdfast-host", system: Path = Path("/")) -> Iterator[Host]:
     """A running host with the hostname ``name``, gone at the end with its guests, networks and files.
 
+    libvirtd, QEMU and all they need are those of ``system``, the root folder of an unpacked distribution.
     Raises RuntimeError, with libvirtd's own words, when it does not come up.
     """
     folder = Path(tempfile.mkdtemp(prefix="hf-", dir=enclosure.lab_folder()))
@@ -100,7 +126,7 @@ def private_host(name: str = "holdfast-host") -> Iterator[Host]:
         (folder / "etc" / "qemu.conf").write_text(QEMU_CONF)
         identity = str(uuid.uuid4())
         (folder / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity))
-        host = Host(name, identity, folder, _launch(name, folder))
+        host = Host(name, identity, folder, _launch(name, folder, system))
         try:
             _wait_until_up(host)
             yield host
@@ -112,9 +138,9 @@ def private_host(name: str = "holdfast-host") -> Iterator[Host]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _launch(name: str, folder: Path) -> subprocess.Popen[bytes]:
+def _launch(name: str, folder: Path, system: Path) -> subprocess.Popen[bytes]:
     unshare = ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
-    inside = [sys.executable, "-m", "holdfast_lab.daemon", name, str(folder)]
+    inside = [sys.executable, "-m", "holdfast_lab.daemon", name, str(folder), str(system)]
     environment = {**os.environ, enclosure.MARK: enclosure.acceleration()}
     environment.pop("LIBVIRT_LOG_OUTPUTS", None)  # the enclosure silences the embedded driver; this one has a log
     with (folder / "log" / "libvirtd.out").open("wb") as log:
@@ -126,46 +152,85 @@ def _launch(name: str, folder: Path) -> subprocess.Popen[bytes]:
 
 def _wait_until_up(host: Host) -> None:
     deadline = time.monotonic() + _START_TIMEOUT
-    while not host.socket.exists():
+    while not _listens(host.socket):
         if host.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the private libvirtd did not come up:\n{host.log()}")
         time.sleep(0.02)
 
 
-def _inside(name: str, folder: Path) -> int:
+def _listens(path: Path) -> bool:
+    """True when somebody answers there; the file alone comes a moment before."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+def _inside(name: str, folder: Path, system: Path) -> int:
     """Be PID 1 of the host: make its world, start libvirtd, reap whatever QEMU leaves, until the owner is gone."""
     enclosure.private_dev()
     enclosure.private_accounts()
-    for place, target in _PLACES.items():
-        Path(target).mkdir(parents=True, exist_ok=True)
-        subprocess.run(["mount", "--bind", str(folder / place), target], check=True)
     socket.sethostname(name)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    killed = threading.Event()
-    owner = threading.Thread(target=_obey_owner, args=(folder, killed), daemon=True)
+    subprocess.run(["ip", "-batch", "-"], input=_NETWORK, text=True)
+    _mount(system, folder)
+    libvirtd = _libvirtd(system)
+    ended_by_us = threading.Event()
+
+    def obey_owner() -> None:
+        """End what the owner names, line by line; with the end of its lines it is gone, and so is everything here."""
+        nonlocal system
+        everything = -1  # to kill(2): all but PID 1, which is this process
+        for line in sys.stdin:
+            ended_by_us.set()
+            word = line.rstrip()
+            if word == "all":
+                os.kill(everything, signal.SIGKILL)
+            elif word == "daemon":
+                os.kill(libvirtd.pid, signal.SIGKILL)
+            else:
+                system = Path(word)
+                _mount(system, folder)
+                os.kill(libvirtd.pid, signal.SIGTERM)
+        sys.stdin.close()
+        ended_by_us.set()
+        os.kill(everything, signal.SIGKILL)  # nobody may write where we remove
+        shutil.rmtree(folder, ignore_errors=True)  # an owner that was killed will not do it
+        os._exit(0)  # PID 1 gone: the kernel drops every mount and network
+
+    owner = threading.Thread(target=obey_owner, daemon=True)
     owner.start()
     while True:
-        libvirtd = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL)
         status = enclosure.reap_until_exit(libvirtd)
-        if not killed.is_set():
+        if not ended_by_us.is_set():
             return status
-        killed.clear()
-        if sys.stdin.buffer.closed:
+        ended_by_us.clear()
+        if sys.stdin.closed:
             owner.join()
+        libvirtd = _libvirtd(system)
 
 
-def _obey_owner(folder: Path, killed: threading.Event) -> None:
-    """Kill what the owner names, line by line; with the end of its lines it is gone, and so is everything here."""
-    everything = -1  # to kill(2): all but PID 1, which is this process
-    for line in sys.stdin.buffer:
-        killed.set()
-        os.kill(everything if line == b"all\n" else int(Path("/run/libvirtd.pid").read_text()), signal.SIGKILL)
-    sys.stdin.buffer.close()
-    killed.set()
-    os.kill(everything, signal.SIGKILL)  # nobody may write where we remove
-    shutil.rmtree(folder, ignore_errors=True)  # an owner that was killed will not do it
-    os._exit(0)  # PID 1 gone: the kernel drops every mount and network
+def _mount(system: Path, folder: Path) -> None:
+    """Put the places of the host, in ``folder``, where the libvirtd of ``system`` looks for them.
+
+    Of another system than the machine's own nothing is ever written.
+    """
+    mount = functools.partial(subprocess.run, check=True)
+    if system != Path("/"):
+        mount(["mount", "--bind", system, system])
+        for shared in ("dev", "proc", "sys", "tmp"):
+            mount(["mount", "--rbind", f"/{shared}", system / shared])
+        authority = system / "var/lib/swtpm-localca"
+        authority.mkdir(exist_ok=True)
+        mount(["mount", "-t", "tmpfs", "-o", "mode=700,size=1m", "tpm", authority])
+    for place, target in _PLACES.items():
+        inside = system / target.lstrip("/")
+        inside.mkdir(parents=True, exist_ok=True)
+        mount(["mount", "--bind", folder / place, inside])
+    if system != Path("/"):
+        mount(["mount", "-o", "remount,bind,ro", system])
+
+
+def _libvirtd(system: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["chroot", system, "libvirtd"], stdin=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
-    sys.exit(_inside(sys.argv[1], Path(sys.argv[2])))
+    sys.exit(_inside(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))

@@ -1,0 +1,74 @@
+"""Fixtures of the tier for several hosts: this machine's libvirt, and Debian 13's beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import Failed
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast_lab.daemon import private_host
+from holdfast_lab.debian13 import debian13, why_not
+from holdfast_lab.enclosure import enclosed
+from tests.corpus.builder import make_images
+
+
+@pytest.fixture(scope="session")
+def system() -> Path:
+    """Debian 13's libvirt and QEMU in a folder; a skip where there can be none, or none was to be had outside CI."""
+    if not enclosed():
+        pytest.exit("these tests start libvirts of their own: run 'scripts/test hosts'", returncode=2)
+    if reason := why_not():
+        pytest.skip(reason)
+    try:
+        return debian13()
+    except Failed as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"{error.message} ({error.hint})")
+
+
+@pytest.fixture(scope="session")
+def older_uri(system: Path) -> Iterator[str]:
+    """The URI of a private host with this machine's own libvirt."""
+    with private_host("older") as host:
+        yield host.uri
+
+
+@pytest.fixture(scope="session")
+def newer_uri(system: Path) -> Iterator[str]:
+    """The URI of a private host with Debian 13's."""
+    with private_host("newer", system) as host:
+        yield host.uri
+
+
+@pytest.fixture
+def older(older_uri: str) -> Iterator[Connection]:
+    """The older host without domains; what the test leaves behind is destroyed and undefined."""
+    yield from _without_domains(older_uri)
+
+
+@pytest.fixture
+def newer(newer_uri: str) -> Iterator[Connection]:
+    """The newer host likewise."""
+    yield from _without_domains(newer_uri)
+
+
+def _without_domains(uri: str) -> Iterator[Connection]:
+    with open_connection(uri) as connection:
+        yield connection
+        for domain in connection.domains():
+            if domain.is_active():
+                domain.destroy()
+            domain.undefine()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every image that the domains of the corpus name, at the same path on both hosts."""
+    folder = tmp_path_factory.mktemp("images")
+    make_images(folder)
+    return folder

@@ -1,0 +1,59 @@
+"""The lab's newer host: it runs another release's libvirt and QEMU, and is gone when its owner is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from holdfast.domainxml.document import parse
+from holdfast.libvirtapi.connection import Connection
+from holdfast_lab.debian13 import is_whole
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from holdfast_lab.daemon import private_host
+with private_host(system=Path(sys.argv[1])) as host:
+    print(host.process.pid, host.folder, flush=True)
+    time.sleep(600)
+"""
+
+
+def newest_machine(connection: Connection) -> str:
+    """What q35 stands for there."""
+    capabilities = parse(connection.domain_capabilities(arch="x86_64", machine="q35", virttype="qemu"))
+    return capabilities.findtext("machine") or ""
+
+
+def test_each_host_has_a_qemu_of_its_own(older: Connection, newer: Connection) -> None:
+    assert newest_machine(newer) == "pc-q35-10.0"
+    assert newest_machine(older) != newest_machine(newer)
+
+
+def test_killed_owner_leaves_nothing(system: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, system], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    pid, folder = owner.stdout.readline().split()
+    os.kill(owner.pid, signal.SIGKILL)
+    owner.wait()
+    deadline = time.monotonic() + 10
+    while Path("/proc", pid).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path("/proc", pid).exists()
+    assert not Path(folder).exists()
+    assert not list((system / "run").iterdir()) and not list((system / "tmp").iterdir())
+    assert is_whole(system)
+
+
+def test_a_folder_that_lost_something_is_not_used(tmp_path: Path) -> None:
+    assert not is_whole(tmp_path)
+    (tmp_path / "unpacked-files").write_text("3 a file\n")
+    assert not is_whole(tmp_path)
+    (tmp_path / "a file").write_text("abc")
+    assert is_whole(tmp_path)
+    (tmp_path / "a file").write_text("ab")
+    assert not is_whole(tmp_path)
