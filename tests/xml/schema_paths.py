@@ -14,6 +14,7 @@ _RNG = "{http://relaxng.org/ns/structure/1.0}"
 class SchemaPaths:
     """Walks domain.rng and what it includes. ``paths`` are relative to <domain>: "devices/disk/target@bus", "memory".
 
+    What <metadata> holds is the business of whoever wrote it, and left out.
     A path without "@" is there only when the element has text or can be empty: what merely holds others says nothing.
     A backing store may hold another one without end: a path goes round such a circle once.
     """
@@ -26,6 +27,7 @@ class SchemaPaths:
         self._roots = [self._load("domain.rng")]
         for define in self._defines["domain"]:
             self._contents(define, "")
+        self.paths = {path for path in self.paths if not path.startswith("metadata/")}
 
     def _load(self, file: str) -> etree._Element:
         root = etree.parse(self._folder / file).getroot()

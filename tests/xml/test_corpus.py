@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
-from tests.corpus import CORPUS
+from tests.corpus import CORPUS, newer
 from tests.corpus.builder import Sample
 from tests.xml.schema_paths import SCHEMAS
 
@@ -20,11 +20,13 @@ from holdfast.domainxml.guest_view import compare
 from holdfast.domainxml.sides import Node
 from holdfast.domainxml.unknown_parts import unknown_parts
 
-every_domain = pytest.mark.parametrize("sample", CORPUS.values(), ids=list(CORPUS))
+EVERY = CORPUS | newer.SAMPLES
+
+every_domain = pytest.mark.parametrize("sample", EVERY.values(), ids=list(EVERY))
 
 
 def test_the_corpus_has_all_kinds_of_devices_many_machines_and_architectures() -> None:
-    roots = [parse(sample.text, "domain") for sample in CORPUS.values()]
+    roots = [parse(sample.text, "domain") for sample in EVERY.values()]
     machines = {(node.get("arch"), node.get("machine")) for root in roots for node in root.iterfind("os/type")}
     kinds = {str(node.tag) for root in roots for node in root.iterfind("devices/*")}
     assert len(CORPUS) >= 150
@@ -111,9 +113,9 @@ def test_verdicts_are_the_same_in_both_directions_and_at_each_time(sample: Sampl
 
 
 def _neighbours(sample: Sample) -> list[str]:
-    names = list(CORPUS)
+    names = list(EVERY)
     place = names.index(sample.name)
-    return [CORPUS[names[(place + step) % len(names)]].text for step in (1, 7)]
+    return [EVERY[names[(place + step) % len(names)]].text for step in (1, 7)]
 
 
 UPGRADES = sorted((Path(__file__).parent / "data" / "upgrades").glob("*.xml"))
@@ -143,16 +145,16 @@ def test_what_a_newer_libvirt_brings_counts_as_seen_and_is_listed(sample: Sample
         path = _plain_path(node)
         if _is_whole_subtree(path):
             continue
-        for newer in ("attribute", "element"):
+        for kind in ("attribute", "element"):
             changed = parse(sample.text)
             target = list(changed.iter(etree.Element))[number]
-            if newer == "attribute":
+            if kind == "attribute":
                 target.set("newer", "1")
             else:
                 etree.SubElement(target, "newer").text = "1"
             found = visible(compare(sample.text, serialize(changed)))
-            assert found and all(change.unknown for change in found), (path, newer, found)
-            assert any("newer" in each for each in unknown_parts(changed)), (path, newer)
+            assert found and all(change.unknown for change in found), (path, kind, found)
+            assert any("newer" in each for each in unknown_parts(changed)), (path, kind)
 
 
 def _plain_path(node: etree._Element) -> str:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
+from tests.xml.schema_checks import one_path, wrong_verdicts
 from tests.xml.schema_paths import SCHEMAS, SchemaPaths
 
 from holdfast.domainxml.change import Change, Kind, changes_to_json, visible
-from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.elements import DEVICES
 from holdfast.domainxml.guest_view import compare
-from holdfast.domainxml.sides import Side, Sides
 from holdfast.errors import InvalidDocument
 
 DATA = Path(__file__).parent / "data"
@@ -54,57 +53,10 @@ def test_a_document_does_not_differ_from_itself(file: Path) -> None:
     assert compare(text, text.replace("<devices>", "<!-- the same --><devices>\n")) == []
 
 
-def _one_path(path: str, value: str) -> str:
-    """A document that gives ``value`` at one path of the schema; a device has a place too, to be found again by."""
-    where, _, attribute = path.partition("@")
-    root = etree.Element("domain")
-    node = root
-    if path.startswith("devices/") and not _is_half_an_address(path):
-        device = etree.SubElement(etree.SubElement(root, "devices"), re.split("[/@]", path)[1])
-        etree.SubElement(device, "address", {"type": "pci", "bus": "0x05", "slot": "0x00"})
-    for step in filter(None, where.split("/")):
-        prefix, _, name = step.rpartition(":")
-        space = f"{{http://libvirt.org/schemas/domain/{prefix}/1.0}}" if prefix else ""
-        found = node.find(f"{space}{name}")
-        node = etree.SubElement(node, f"{space}{name}") if found is None else found
-    if attribute:
-        node.set(attribute, value)
-    else:
-        node.text = value
-    return etree.tostring(root, encoding="unicode")
-
-
-def _declared(path: str) -> tuple[Sides, str]:
-    tag = path.removeprefix("devices/").replace("@", "/").partition("/")[0]
-    if path.startswith("devices/"):
-        return DEVICES[tag], path.removeprefix(f"devices/{tag}").lstrip("/")
-    return (SECTIONS[tag], path.removeprefix(tag).lstrip("/")) if tag in SECTIONS else (DOMAIN, path)
-
-
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason="libvirt's schemas are not installed (Debian: libvirt0)")
 def test_every_path_of_the_schema_flips_the_verdict_as_its_side_says() -> None:
     """One value at each of libvirt's paths becomes another: the guest sees it, or not, as declared."""
-    wrong = []
-    for path in sorted(SchemaPaths().paths):
-        if path.startswith("metadata/") or path == "devices/emulator":
-            continue
-        sides, rest = _declared(path)
-        side = sides.side_of(rest) if rest else Side.GUEST
-        # libvirt's generated aliases, live only, are no names; memory is told in MiB.
-        values = {"alias@name": ("ua-1", "ua-2"), "memory": ("1024", "2048")}.get(rest, ("1", "2"))
-        changes = compare(*(_one_path(path, value) for value in values))
-        kinds = {change.is_visible for change in changes}
-        expected = {Side.GUEST: {True}, Side.PLACE: {True}, Side.HOST: set(), Side.MANAGEMENT: {False}}
-        if sides.unseen == "*" or not rest or _is_half_an_address(path):
-            continue
-        if side is None or kinds != expected[side]:
-            wrong.append((path, side, [str(change) for change in changes]))
-    assert wrong == []
-
-
-def _is_half_an_address(path: str) -> bool:
-    """An address without a type says nothing; places have examples of their own."""
-    return "/address@" in path and path.count("/") == 2
+    assert wrong_verdicts(SchemaPaths().paths) == []
 
 
 def test_json_has_a_format_and_a_version() -> None:
@@ -187,4 +139,4 @@ _HOST_SIDE = [
 @given(path=st.sampled_from(_HOST_SIDE), value=st.text("abc/.:1", min_size=1, max_size=8))
 def test_what_is_declared_host_side_can_say_anything(path: str, value: str) -> None:
     path = path.replace("/@", "@")
-    assert compare(_one_path(path, value), _one_path(path, "another")) == []
+    assert compare(one_path(path, value), one_path(path, "another")) == []

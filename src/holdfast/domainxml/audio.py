@@ -6,6 +6,8 @@ from holdfast.domainxml.sides import Sides
 
 SIDES = Sides(
     "audio",
-    host="@id @type @driver @dspPolicy @exclusive @path @serverName @timerPeriod @tryMMap input/** output/**",
+    host="""
+        @id @type @driver @dspPolicy @exclusive @path @runtimeDir @serverName @timerPeriod @tryMMap input/** output/**
+    """,
     unseen="*",
 )

@@ -17,11 +17,11 @@ SIDES = Sides(
     "controller",
     guest=f"""
         @type @index @model=auto model@name @ports @vectors master@startport
-        @maxGrantFrames @maxEventChannels
-        target@chassisNr,chassis,port,busNr,index target@hotplug=on target/node pcihole64 pcihole64@unit
+        @maxGrantFrames @maxEventChannels pcihole64 pcihole64@unit
+        target@chassisNr,chassis,port,busNr,index,memReserve target@hotplug=on target/node
         driver@queues,cmd_per_lun,max_sectors {virtio.OPTIONS}
     """,
-    host="driver@iothread,ioeventfd",
+    host="driver@iothread,ioeventfd driver/iothreads/**",
     identity="@type+@index+@model alias @type+@index",
 )
 

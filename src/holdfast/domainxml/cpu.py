@@ -36,9 +36,9 @@ _OPEN = ("host-model", "maximum", "minimum")
 SIDES = Sides(
     "cpu",
     guest="""
-        @mode=custom @match=exact|strict @migratable=on model model@vendor_id vendor
+        @mode=custom @match=exact|strict @migratable=on @deprecated_features model model@vendor_id vendor
         topology@sockets,cores,threads topology@dies=1 topology@clusters=1
-        feature[name]@policy cache@level,mode maxphysaddr@mode,bits
+        feature[name]@policy cache@level,mode maxphysaddr@mode,bits,limit
         numa/cell[id]@cpus,memory,unit numa/cell/distances/sibling[id]@value
         numa/cell/cache[level]@associativity,policy
         numa/cell/cache/size@value,unit numa/cell/cache/line@value,unit

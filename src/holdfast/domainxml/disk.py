@@ -238,15 +238,15 @@ SIDES = Sides(
         @device=disk @type=file|block|dir|network|volume|nvme @model @sgio=filtered
         target@bus target@removable=off target@rotation_rate
         serial wwn vendor product readonly boot@order,loadparm
-        blockio@logical_block_size,physical_block_size geometry@cyls,heads,secs,trans
+        blockio@logical_block_size,physical_block_size,discard_granularity geometry@cyls,heads,secs,trans
         driver@cache=default|none|writeback|unsafe driver@discard=ignore driver@queues,queue_size
         driver@event_idx=on {virtio.OPTIONS}
     """,
     host="""
         @rawio @snapshot source/** backingStore/** mirror/** privateData auth/** encryption/** iotune/**
-        backenddomain@name shareable transient transient@shareBacking
+        throttlefilters/** backenddomain@name shareable transient transient@shareBacking
         driver@name,type,io,error_policy,rerror_policy,copy_on_read,detect_zeroes,iothread,ioeventfd
-        driver/metadata_cache/**
+        driver@discard_no_unref driver/metadata_cache/** driver/iothreads/**
     """,
     management="target@tray=closed",
     place="target@dev",

@@ -44,13 +44,20 @@ def _mebibytes(document: Element) -> int | None:
     return -(-int(amount) * unit // 1024**2)
 
 
+_THROTTLED = [f"{which}_{what}_sec" for which in ("total", "read", "write") for what in ("bytes", "iops")]
+_THROTTLES = " ".join(
+    f"throttlegroups/throttlegroup/{name}{more}" for name in _THROTTLED for more in ("", "_max", "_max_length")
+)
+
 SIDES = Sides(
     "domain",
     guest="""
         @type uuid genid memory memory@unit maxMemory maxMemory@slots,unit
         vcpu vcpu@current vcpus/vcpu[id]@enabled
         pm/suspend-to-mem@enabled pm/suspend-to-disk@enabled bootloader bootloader_args
-        launchSecurity@type launchSecurity@kernelHashes=no launchSecurity/policy
+        launchSecurity@type launchSecurity@kernelHashes=no launchSecurity@authorKey=no launchSecurity@vcek=yes
+        launchSecurity/policy launchSecurity/guestVisibleWorkarounds launchSecurity/hostData
+        launchSecurity/idAuth launchSecurity/idBlock
         keywrap/cipher[name]@state idmap/uid@start,target,count idmap/gid@start,target,count
         qemu:commandline/qemu:arg@value qemu:commandline/qemu:env@name,value
         qemu:capabilities/qemu:add@capability qemu:capabilities/qemu:del@capability
@@ -58,10 +65,10 @@ SIDES = Sides(
         lxc:namespace/lxc:sharenet@type,value lxc:namespace/lxc:shareipc@type,value
         lxc:namespace/lxc:shareuts@type,value bhyve:commandline/bhyve:arg@value xen:commandline/xen:arg@value
     """,
-    host="""
+    host=f"""
         @id vcpu@placement,cpuset vcpus/vcpu[id]@hotpluggable,order
         memory@dumpCore resource/partition resource/fibrechannel@appid
-        iothreads iothreadids/iothread@id,thread_pool_min,thread_pool_max
+        iothreads iothreadids/iothread@id,thread_pool_min,thread_pool_max iothreadids/iothread/poll@grow,max,shrink
         defaultiothread@thread_pool_min,thread_pool_max perf/event@name,enabled
         launchSecurity/cbitpos launchSecurity/reducedPhysBits launchSecurity/dhCert launchSecurity/session
         launchSecurity/handle
@@ -74,6 +81,7 @@ SIDES = Sides(
         blkiotune/weight blkiotune/device/path blkiotune/device/weight
         blkiotune/device/read_bytes_sec blkiotune/device/write_bytes_sec
         blkiotune/device/read_iops_sec blkiotune/device/write_iops_sec
+        throttlegroups/throttlegroup/group_name throttlegroups/throttlegroup/size_iops_sec {_THROTTLES}
         cputune/shares cputune/period cputune/quota cputune/global_period cputune/global_quota
         cputune/emulator_period cputune/emulator_quota cputune/iothread_period cputune/iothread_quota
         cputune/vcpupin@vcpu,cpuset cputune/emulatorpin@cpuset cputune/iothreadpin@iothread,cpuset

@@ -8,6 +8,7 @@ from holdfast.domainxml import (
     clock,
     controller,
     cpu,
+    crypto,
     disk,
     domain,
     emulator,
@@ -25,6 +26,7 @@ from holdfast.domainxml import (
     nvram_device,
     os,
     panic,
+    pstore,
     rng,
     shmem,
     sound,
@@ -51,7 +53,7 @@ DEVICES: dict[str, Sides] = {
         *(character.SERIAL, character.PARALLEL, character.CONSOLE, character.CHANNEL, character.SMARTCARD),
         *(character.REDIRDEV, character.REDIRFILTER, input.SIDES, hub.SIDES, tpm.SIDES, graphics.SIDES, video.SIDES),
         *(sound.SIDES, audio.SIDES, watchdog.SIDES, memballoon.SIDES, rng.SIDES, panic.SIDES, shmem.SIDES),
-        *(iommu.SIDES, vsock.SIDES, nvram_device.SIDES, lease.SIDES, emulator.SIDES),
+        *(iommu.SIDES, vsock.SIDES, crypto.SIDES, pstore.SIDES, nvram_device.SIDES, lease.SIDES, emulator.SIDES),
     )
 }
 """Children of <devices>."""

@@ -25,10 +25,13 @@ SIDES = Sides(
         acpi apic apic@eoi pae viridian privnet hap@state pmu@state vmport@state smm@state smm/tseg smm/tseg@unit
         pvspinlock@state vmcoreinfo@state ioapic@driver gic@version htm@state nested-hv@state ccf-assist@state
         hpt@resizing hpt/maxpagesize hpt/maxpagesize@unit cfpc@value sbbc@value ibs@value msrs@unknown
+        aia@value ps2@state ras@state
         hyperv@mode=custom hyperv/relaxed@state hyperv/vapic@state hyperv/spinlocks@state,retries
         hyperv/vpindex@state hyperv/runtime@state hyperv/synic@state hyperv/stimer@state
         hyperv/stimer/direct@state hyperv/reset@state hyperv/vendor_id@state,value hyperv/frequencies@state
-        hyperv/reenlightenment@state hyperv/tlbflush@state hyperv/ipi@state hyperv/evmcs@state hyperv/avic@state
+        hyperv/reenlightenment@state hyperv/tlbflush@state hyperv/tlbflush/direct@state
+        hyperv/tlbflush/extended@state hyperv/emsr_bitmap@state hyperv/xmm_input@state
+        hyperv/ipi@state hyperv/evmcs@state hyperv/avic@state
         kvm/hidden@state kvm/hint-dedicated@state kvm/poll-control@state kvm/pv-ipi@state
         xen/e820_host@state xen/passthrough@state,mode
         capabilities@policy
@@ -46,7 +49,7 @@ SIDES = Sides(
         capabilities/sys_time@state capabilities/sys_tty_config@state capabilities/syslog@state
         capabilities/wake_alarm@state
     """,
-    host="tcg/tb-cache tcg/tb-cache@unit kvm/dirty-ring@state,size",
+    host="tcg/tb-cache tcg/tb-cache@unit kvm/dirty-ring@state,size async-teardown@enabled",
     device=False,
     reconcile=_reconcile,
 )

@@ -10,7 +10,7 @@ SIDES = Sides(
     guest=f"""
         @model @accessmode=passthrough @multidevs=default @fmode @dmode target@dir readonly boot@order,loadparm
         driver@type,queue space_hard_limit space_hard_limit@unit space_soft_limit space_soft_limit@unit
-        {virtio.OPTIONS}
+        idmap/uid@start,target,count idmap/gid@start,target,count {virtio.OPTIONS}
     """,
     host="@type source/** driver@format,wrpolicy binary/**",
     identity="alias target@dir",

@@ -27,7 +27,7 @@ SIDES = Sides(
         ip@address,family,prefix,peer route@family,address,netmask,prefix,gateway,metric
     """,
     host="""
-        @managed @rawio shareable driver@name
+        @managed @rawio shareable driver@name,model
         source@startupPolicy,writeFiltering source/address@multifunction
         source/adapter@managed,parent,parent_wwnn,parent_wwpn,parent_fabric_wwn source/adapter/parentaddr/**
         source/host@name,port source/auth/** source/initiator/**

@@ -129,8 +129,8 @@ SIDES = Sides(
         {virtio.OPTIONS}
     """,
     host="""
-        @managed @trustGuestRxFilters source/** target@dev,managed mac@type,check guest@actual
-        script@path downscript@path backenddomain@name backend@type,tap,vhost,logFile driver@name,txmode,ioeventfd
+        @managed @trustGuestRxFilters source/** target@dev,managed mac@type,check,currentAddress guest@actual
+        script@path downscript@path backenddomain@name backend@type,tap,vhost,logFile driver@name,model,txmode,ioeventfd
         tune/sndbuf virtualport/** vlan/** filterref/** bandwidth/** coalesce/** port@isolated portForward/**
     """,
     identity="alias mac@address address",

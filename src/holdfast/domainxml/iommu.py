@@ -6,5 +6,8 @@ from holdfast.domainxml.sides import Sides
 
 SIDES = Sides(
     "iommu",
-    guest="@model driver@intremap=off driver@caching_mode=off driver@iotlb=off driver@eim=off driver@aw_bits",
+    guest="""
+        @model driver@intremap=off driver@caching_mode=off driver@iotlb=off driver@eim=off
+        driver@aw_bits driver@dma_translation=on
+    """,
 )

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.sides import Sides
+from collections.abc import Iterator
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.sides import Note, Sides, View
+
+_BASE = "target/address@base"
+
+
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """Where virtio memory lies is chosen at each start, and named in live only (libvirt 11.3; before, nowhere)."""
+    if (_BASE in one.guest) != (_BASE in other.guest):
+        one.drop(_BASE)
+        other.drop(_BASE)
+    yield from ()
+
 
 SIDES = Sides(
     "memory",
     guest="""
         @model uuid
         target/size target/size@unit target/requested target/requested@unit target/block target/block@unit
-        target/node target/label/size target/label/size@unit target/readonly
+        target/node target/label/size target/label/size@unit target/readonly target/address@base
     """,
-    host="@access @discard source/** target/current target/current@unit",
+    host="@access @discard source/** target/current target/current@unit target@dynamicMemslots",
     identity="alias uuid address@type+address@bus+address@slot",
+    reconcile=_reconcile,
 )
 """A dimm is known by its slot: the base address is resolved at each start and named in live only."""

@@ -26,12 +26,33 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
 
 
 def chooses_firmware(document: Element) -> bool:
-    """True when a document leaves it to libvirt to choose a firmware at the next start."""
-    return document.find("os[@firmware]") is not None and document.find("os/loader") is None
+    """True when a document leaves it to libvirt to choose a firmware at the next start.
+
+    libvirt 11.3 chooses when the domain is defined, and names what it chose beside the wish.
+    """
+    return document.find("os[@firmware]") is not None and not value_at(document, "os/loader")
 
 
 def _loader(document: Element) -> str | None:
     return "any that fits" if chooses_firmware(document) else value_at(document, "os/loader")
+
+
+_IMAGE = """
+    @type,file,dev,dir,name,namespace,path,pool,volume,mode,managed,index,protocol,query
+    @tls,tlsHostname,fdgroup,startupPolicy address@domain,bus,slot,function,multifunction
+    auth@username auth/secret@type,uuid,usage config@file snapshot@name cookies/cookie@name cookies/cookie
+    encryption@format,engine encryption/cipher@name,size,mode,hash encryption/ivgen@name,hash
+    encryption/secret@type,uuid,usage host@name,port,transport,socket
+    identity@user,group,username,keyfile,agentsock initiator/iqn@name knownHosts@path privateData readahead@size
+    reconnect@enabled,timeout,delay timeout@seconds
+    reservations@managed reservations/source@type,path,mode reservations/source/reconnect@enabled,timeout,delay
+    seclabel@model,relabel,labelskip seclabel/label slices/slice@type,offset,size ssl@verify
+"""
+
+
+def _image(path: str) -> str:
+    """All that libvirt says of where an image is, below ``path``."""
+    return " ".join(f"{path}{'' if token.startswith('@') else '/'}{token}" for token in _IMAGE.split())
 
 
 SIDES = Sides(
@@ -40,25 +61,14 @@ SIDES = Sides(
         type type@arch,machine @firmware firmware/feature[name]@enabled
         loader loader@type loader@secure=no loader@stateless=no boot@dev bootmenu@timeout bootmenu@enable=no
         smbios@mode=emulate bios@useserial=no bios@rebootTimeout acpi/table acpi/table@type
-        kernel initrd cmdline dtb root
+        kernel initrd cmdline dtb shim root
         init initarg initdir initenv[name] inituser initgroup
     """,
-    host="""
+    host=f"""
         loader@readonly,format nvram nvram@template,type,format,templateFormat
-        nvram/source@type,file,dev,dir,name,namespace,path,pool,volume,mode,managed,index,protocol,query
-        nvram/source@tls,tlsHostname,fdgroup,startupPolicy
-        nvram/source/address@domain,bus,slot,function,multifunction
-        nvram/source/auth@username nvram/source/auth/secret@type,uuid,usage
-        nvram/source/config@file nvram/source/snapshot@name nvram/source/cookies/cookie@name
-        nvram/source/cookies/cookie nvram/source/encryption@format,engine
-        nvram/source/encryption/cipher@name,size,mode,hash nvram/source/encryption/ivgen@name,hash
-        nvram/source/encryption/secret@type,uuid,usage nvram/source/host@name,port,transport,socket
-        nvram/source/identity@user,group nvram/source/initiator/iqn@name nvram/source/privateData
-        nvram/source/readahead@size nvram/source/reconnect@enabled,timeout nvram/source/timeout@seconds
-        nvram/source/reservations@managed nvram/source/reservations/source@type,path,mode
-        nvram/source/reservations/source/reconnect@enabled,timeout
-        nvram/source/seclabel@model,relabel,labelskip nvram/source/seclabel/label
-        nvram/source/slices/slice@type,offset,size nvram/source/ssl@verify
+        {_image("nvram/source")} {_image("nvram/source/dataStore/source")}
+        nvram/source/dataStore@type nvram/source/dataStore/format@type
+        nvram/source/dataStore/format/metadata_cache/max_size nvram/source/dataStore/format/metadata_cache/max_size@unit
     """,
     device=False,
     reconcile=_reconcile,

@@ -119,4 +119,4 @@ def is_endpoint(device: Element) -> bool:
         return device.get("type") in (("scsi", "virtio-serial", "usb") if tag == "controller" else ("pci", "mdev"))
     if tag in ("watchdog", "rng", "vsock", "memory"):
         return device.get("model") in ("i6300esb", "virtio", "virtio-mem", "virtio-pmem", *_VIRTIO_VARIANTS)
-    return tag in ("interface", "sound", "video", "memballoon", "filesystem", "shmem", "crypto")
+    return tag in ("interface", "sound", "video", "memballoon", "filesystem", "shmem", "crypto", "pstore")

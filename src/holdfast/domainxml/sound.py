@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from holdfast.domainxml import virtio
 from holdfast.domainxml.sides import Sides
 
 SIDES = Sides(
     "sound",
-    guest="@model codec@type",
+    guest=f"@model @multichannel=no @streams codec@type {virtio.OPTIONS}",
     host="audio@id",
     identity="alias address content @model",
 )

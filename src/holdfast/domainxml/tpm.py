@@ -9,7 +9,8 @@ SIDES = Sides(
     guest="""
         @model backend@type,version backend/active_pcr_banks/sha1 backend/active_pcr_banks/sha256
         backend/active_pcr_banks/sha384 backend/active_pcr_banks/sha512
+        backend/profile@name,source,removeDisabled
     """,
-    host="backend@persistent_state backend/encryption@secret backend/device@path backend/source@type,mode,path",
+    host="backend@persistent_state,debug backend/encryption@secret backend/device@path backend/source@type,mode,path",
     identity="alias only",
 )

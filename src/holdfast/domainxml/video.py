@@ -8,7 +8,7 @@ from holdfast.domainxml.sides import Sides
 SIDES = Sides(
     "video",
     guest=f"""
-        model@type,ram,vram,vram64,vgamem model@heads=1 model@primary=no
+        model@type,ram,vram,vram64,vgamem model@heads=1 model@primary=no model@blob=off
         model/acceleration@accel2d=no model/acceleration@accel3d=no model/resolution@x,y driver@vgaconf
         {virtio.OPTIONS}
     """,

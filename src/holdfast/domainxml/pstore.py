@@ -1,0 +1,12 @@
+"""``<pstore>``: memory in which a kernel keeps its last words over a crash (libvirt 10.8)."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.sides import Sides
+
+SIDES = Sides(
+    "pstore",
+    guest="@backend size size@unit",
+    host="path",
+    identity="alias only",
+)
