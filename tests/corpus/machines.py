@@ -157,6 +157,14 @@ def _starting() -> Iterator[Sample]:
         needs=_OVMF,
     )
     yield sample(
+        "firmware-automatic-with-secure-loader",
+        disk(),
+        os_attributes=" firmware='efi'",
+        os="<loader secure='yes'/>",
+        features="<acpi/><smm state='on'/>",
+        needs=_SECURE,
+    )
+    yield sample(
         "firmware-bios-chosen", disk(), os_attributes=" firmware='bios'", needs="a descriptor of a BIOS firmware"
     )
     yield sample(

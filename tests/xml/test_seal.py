@@ -11,6 +11,7 @@ from holdfast.domainxml.cpu_model import describe_cpu, new_cpu
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse
 from holdfast.domainxml.firmware import describe_firmware, firmware_wish, set_firmware, wish_for
+from holdfast.domainxml.open_parts import open_parts
 from holdfast.domainxml.seal import seal
 from holdfast.errors import Failed, UsageError
 
@@ -208,6 +209,16 @@ def test_firmware_wish_becomes_files(firmware: str, secure: bool, keys: bool) ->
     assert (document.find("features/smm") is not None) is secure
     assert describe_firmware(document) == f"uefi{' secure' if secure else ''} /code.fd"
     assert firmware_wish(document) is None
+
+
+def test_what_a_newer_libvirt_names_by_itself_is_not_open() -> None:
+    """libvirt 11.3: the firmware it chose stands beside the wish, and every q35 has its watchdog named."""
+    document = parse(
+        "<domain type='qemu'><os firmware='efi'><type machine='pc-q35-10.0'>hvm</type><loader>/chosen.fd</loader></os>"
+        "<devices><watchdog model='itco' action='reset'/></devices></domain>"
+    )
+    assert firmware_wish(document) is None
+    assert {part.kind for part in open_parts(document)} == {"ports"}
 
 
 def test_path_of_nvram_that_the_document_names_is_kept() -> None:

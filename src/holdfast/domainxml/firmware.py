@@ -11,6 +11,7 @@ import shlex
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.os import chooses_firmware
 
 FIRMWARES = ("bios", "uefi", "uefi-secure")
 
@@ -27,7 +28,7 @@ class Wish:
 def firmware_wish(domain: Element) -> Wish | None:
     """What the document asks for with ``firmware='efi'``; None when it names its firmware, or has BIOS."""
     os = domain.find("os")
-    if os is None or os.get("firmware") != "efi":
+    if os is None or os.get("firmware") != "efi" or not chooses_firmware(domain):
         return None
     features = {feature.get("name", ""): feature.get("enabled") == "yes" for feature in os.iterfind("firmware/feature")}
     smm = domain.find("features/smm")

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import describe, user_alias
 from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.firmware import firmware_wish
 from holdfast.domainxml.pci import hotplug_places
 from holdfast.domainxml.root_ports import has_root_ports
 from holdfast.domainxml.seal import alias_stem
@@ -63,8 +64,7 @@ def _machine(config: Element) -> Iterator[OpenPart]:
 
 
 def _firmware(config: Element) -> Iterator[OpenPart]:
-    os = config.find("os")
-    if os is not None and os.get("firmware") == "efi" and not os.findtext("loader"):
+    if firmware_wish(config) is not None:
         yield OpenPart("firmware", "the firmware files are chosen anew at each start (firmware='efi')", Remedy.SEAL)
 
 

@@ -15,6 +15,7 @@ from holdfast.domainxml.capabilities import Capabilities
 from holdfast.domainxml.cpu_model import seal_cpu
 from holdfast.domainxml.device import USER_ALIAS, alias, user_alias
 from holdfast.domainxml.document import Element, child, devices, element
+from holdfast.domainxml.elements import DEVICES
 from holdfast.domainxml.interface import new_mac
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.root_ports import has_root_ports, provide_root_ports
@@ -28,9 +29,10 @@ _ALIASED = {
     "video",
     "hostdev",
     "redirdev",
-    "smartcard",
     "hub",
     "watchdog",
+    "crypto",
+    "pstore",
     "memballoon",
     "rng",
     "tpm",
@@ -42,7 +44,7 @@ _ALIASED = {
     "channel",
     "panic",
 }
-"""Elements that can bear an alias of ours; graphics, audio and iommu cannot (libvirt 9.0)."""
+"""Elements that can bear an alias of ours; graphics, audio, iommu and smartcards cannot (libvirt 9.0, 11.3)."""
 
 _ALIASED_CONTROLLERS = {"virtio-serial": "", "scsi": "", "usb": "xhci", "ccid": ""}
 """Controllers likewise, and what their model must hold: the names of built-in ones, and of the companions of a
@@ -146,7 +148,12 @@ def alias_stem(device: Element) -> str | None:
     if tag == "controller":
         kind, model = device.get("type", ""), device.get("model") or ""
         return kind if kind in _ALIASED_CONTROLLERS and _ALIASED_CONTROLLERS[kind] in model else None
-    if tag not in _ALIASED or (tag == "input" and device.get("bus") in ("ps2", "xen")) or _is_none(device):
+    if (
+        tag not in _ALIASED
+        or not DEVICES[tag].is_seen(device)
+        or (tag == "input" and device.get("bus") in ("ps2", "xen"))
+        or _is_none(device)
+    ):
         return None
     if tag == "disk":
         target = device.find("target")

@@ -185,7 +185,7 @@ class HostOutlook:
 
     def _firmware(self, domain: Element, capabilities: Capabilities, known: Known) -> Iterator[Outlook]:
         loader = (domain.findtext("os/loader") or "").strip()
-        if not loader and firmware_wish(domain) is not None:
+        if firmware_wish(domain) is not None:
             if not self._connection.is_local:
                 sentence = "libvirt chooses the UEFI files at each start (firmware='efi'): not readable from here"
                 yield _firmware(Effect.UNKNOWN, sentence)

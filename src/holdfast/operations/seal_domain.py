@@ -11,6 +11,7 @@ from holdfast.domainxml.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.change import Change, Kind, visible
 from holdfast.domainxml.cpu_model import seal_cpu
 from holdfast.domainxml.document import Element, child
+from holdfast.domainxml.firmware import firmware_wish
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.open_parts import OpenPart, needs_serial, open_parts
 from holdfast.domainxml.root_ports import MOST, has_root_ports, provide_root_ports
@@ -107,7 +108,7 @@ def _take_over(document: Element, live: Element) -> None:
         concrete.tail = cpu.tail
         document.replace(cpu, concrete)
     os, running_os = document.find("os"), live.find("os")
-    if os is not None and running_os is not None and os.get("firmware") == "efi":
+    if os is not None and running_os is not None and firmware_wish(document) is not None:
         _take_firmware(document, os, running_os, live)
     for vsock in document.iterfind("devices/vsock/cid[@auto='yes']"):
         cid = live.find("devices/vsock/cid")
