@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast_lab import relay
 from holdfast_lab.daemon import private_host
 from holdfast_lab.embedded import embedded_root, embedded_uri
 from holdfast_lab.enclosure import enclosed
-
-RELAY = """#!{python}
-import os, socket, threading
-with socket.socket(socket.AF_UNIX) as libvirt:
-    libvirt.connect({socket!r})
-    def send():
-        while data := os.read(0, 65536):
-            libvirt.sendall(data)
-        libvirt.shutdown(socket.SHUT_WR)
-    threading.Thread(target=send, daemon=True).start()
-    while data := libvirt.recv(65536):
-        os.write(1, data)
-"""
-"""What ssh and its helper do for a remote URI: carry bytes between libvirt's socket and its client."""
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +65,4 @@ def daemon_uri() -> Iterator[str]:
 @pytest.fixture
 def remote_uri(daemon_uri: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A URI with a hostname, as of another machine: libvirt speaks to it through a program, as it does through ssh."""
-    relay: Path = tmp_path_factory.mktemp("relay") / "relay"
-    relay.write_text(RELAY.format(python=sys.executable, socket=daemon_uri.partition("socket=")[2]))
-    relay.chmod(0o755)
-    return f"qemu+ext://elsewhere/system?command={relay}"
+    return relay.remote_uri(daemon_uri, tmp_path_factory.mktemp("relay"))
