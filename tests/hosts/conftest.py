@@ -13,6 +13,7 @@ from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast_lab.daemon import private_host
 from holdfast_lab.debian13 import debian13, why_not
 from holdfast_lab.enclosure import enclosed
+from holdfast_lab.relay import remote_uri
 from tests.corpus.builder import make_images
 
 
@@ -55,6 +56,13 @@ def older(older_uri: str) -> Iterator[Connection]:
 def newer(newer_uri: str) -> Iterator[Connection]:
     """The newer host likewise."""
     yield from _without_domains(newer_uri)
+
+
+@pytest.fixture
+def elsewhere(newer_uri: str, tmp_path: Path) -> Iterator[Connection]:
+    """The newer host as a remote one, whose files are not to be read here."""
+    with open_connection(remote_uri(newer_uri, tmp_path)) as connection:
+        yield connection
 
 
 def _without_domains(uri: str) -> Iterator[Connection]:

@@ -264,3 +264,23 @@ def test_firmware_of_another_machine_is_not_guessed(connection: Connection, remo
         ],
         "chosen": ["libvirt chooses the UEFI files at each start (firmware='efi'): not readable from here"],
     }
+
+
+@pytest.mark.parametrize(
+    "cpu",
+    [
+        "<cpu match='exact' check='{}'><model>Nehalem</model><feature policy='forbid' name='svm'/></cpu>",
+        "<cpu match='strict' check='{}'><model>Nehalem</model></cpu>",
+    ],
+    ids=["forbid", "strict"],
+)
+def test_a_host_that_has_more_than_the_domain_allows(connection: Connection, cpu: str) -> None:
+    domain = connection.define(with_cpu(cpu.format("partial")))
+    (sentence,) = foretold(connection)["blocks"]
+    assert sentence.startswith("the host has CPU features that the domain forbids: ")
+    with pytest.raises(LibvirtRefused, match="the CPU is incompatible with host CPU"):
+        domain.start(paused=True)
+    domain.undefine()
+    domain = connection.define(with_cpu(cpu.format("none")))
+    assert "blocks" not in foretold(connection)
+    domain.start(paused=True)

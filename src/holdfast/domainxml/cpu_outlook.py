@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from holdfast.domainxml.capabilities import Capabilities
 from holdfast.domainxml.cpu_model import seal_cpu
@@ -55,8 +55,13 @@ def cpu_difference(before: Element, after: Element, canonical: Mapping[str, str]
     # What only one of them names is as the model has it in the other: on where this one turns it off.
     gained = [name for name in names if _is_on(old, new, name) is False and _is_on(new, old, name) is True]
     lost = [name for name in names if _is_on(old, new, name) is True and _is_on(new, old, name) is False]
+    return gains_and_losses(gained, lost) or None
+
+
+def gains_and_losses(gained: Sequence[str], lost: Sequence[str]) -> str:
+    """Features that come and go, in words; empty when there are none."""
     words = [f"gains {', '.join(gained)}"] * bool(gained) + [f"loses {', '.join(lost)}"] * bool(lost)
-    return " and ".join(words) or None
+    return " and ".join(words)
 
 
 def _features(cpu: Element) -> dict[str, bool]:

@@ -50,6 +50,7 @@ _RULES = (
     _Rule("devices/crypto", "backend@model", "devices/crypto", "backendModel", "crypto backend"),
     _Rule("devices/panic", "@model", "devices/panic", "model", "panic device"),
     _Rule("devices/interface", "backend@type", "devices/interface", "backendType", "interface backend"),
+    _Rule("os", "@firmware", "os", "firmware", "firmware to choose of type"),
     _Rule("os", "loader@type", "os/loader", "type", "loader of type"),
     _Rule("os", "loader@secure", "os/loader", "secure", "loader with secure="),
     _Rule("launchSecurity", "@type", "features/launchSecurity", "sectype", "launch security"),
@@ -60,6 +61,8 @@ _NEEDS = (
     ("iothreads", "iothreads", "I/O threads"),
     ("genid", "features/genid", "generation ID"),
     ("features/vmcoreinfo[@state='on']", "features/vmcoreinfo", "vmcoreinfo"),
+    ("features/async-teardown[@enabled='yes']", "features/async-teardown", "asynchronous teardown"),
+    ("devices/input[@bus='ps2']", "features/ps2", "PS/2 controller"),
     ("launchSecurity[@type='sev']", "features/sev", "memory encryption (SEV)"),
     ("devices/memory[@model='sgx-epc']", "features/sgx", "SGX memory"),
     *(

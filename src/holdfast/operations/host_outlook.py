@@ -12,8 +12,15 @@ from dataclasses import dataclass
 from functools import cache
 
 from holdfast.domainxml.capabilities import Capabilities, read_capabilities
-from holdfast.domainxml.cpu_outlook import cpu_difference, cpu_mode, expanded, model_of, same_model
-from holdfast.domainxml.document import Element, parse, serialize
+from holdfast.domainxml.cpu_outlook import (
+    cpu_difference,
+    cpu_mode,
+    expanded,
+    gains_and_losses,
+    model_of,
+    same_model,
+)
+from holdfast.domainxml.document import Element, element, parse, serialize
 from holdfast.domainxml.firmware import firmware_wish
 from holdfast.domainxml.machine_type import MachineType, machine_outlook, read_machine_types
 from holdfast.domainxml.outlook import Effect, Outlook
@@ -96,7 +103,7 @@ class HostOutlook:
         if isinstance(capabilities, str):
             yield Outlook(Effect.BLOCKS, "host", capabilities)
             return
-        yield from self._cpu(domain, kind, capabilities, known.cpu)
+        yield from self._cpu(domain, kind, capabilities, known.cpu, origin)
         yield from self._firmware(domain, capabilities, known)
         yield from support_outlook(domain, capabilities)
 
@@ -109,7 +116,12 @@ class HostOutlook:
         return sorted(becomes - was)
 
     def _cpu(
-        self, domain: Element, kind: Kind, capabilities: Capabilities, before: Element | None
+        self,
+        domain: Element,
+        kind: Kind,
+        capabilities: Capabilities,
+        before: Element | None,
+        origin: HostOutlook | None,
     ) -> Iterator[Outlook]:
         mode = cpu_mode(domain)
         if mode in ("host-model", "host-passthrough", "maximum") and mode not in capabilities.cpu_modes:
@@ -134,10 +146,15 @@ class HostOutlook:
             yield _cpu(Effect.UNKNOWN, "the CPU has match='minimum': it follows what the host has beyond its model")
             yield from self._lost(before, kind)
         else:
-            yield from self._custom_cpu(domain, kind, capabilities, before)
+            yield from self._custom_cpu(domain, kind, capabilities, before, origin)
 
     def _custom_cpu(
-        self, domain: Element, kind: Kind, capabilities: Capabilities, before: Element | None
+        self,
+        domain: Element,
+        kind: Kind,
+        capabilities: Capabilities,
+        before: Element | None,
+        origin: HostOutlook | None,
     ) -> Iterator[Outlook]:
         cpu = domain.find("cpu")
         if cpu is None or not model_of(cpu):
@@ -147,31 +164,68 @@ class HostOutlook:
         optional = [node.get("name", "") for node in cpu.iterfind("feature[@policy='optional']")]
         if optional:
             yield _cpu(Effect.NOTE, f"these CPU features depend on the host (optional): {', '.join(optional)}")
-        if cpu.get("check") == "none" and before is not None and same_model(before, cpu):
-            yield from self._lost(before, kind)  # what it was started with, which may be less than its model
-            return
         try:
-            missing = self._shortfalls(serialize(cpu).strip(), kind)
+            if cpu.get("check") == "none":
+                yield from self._unchecked_cpu(cpu, kind, before, origin)
+            elif missing := self._missing(cpu, kind):
+                yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {', '.join(missing)}")
+            elif unwanted := self._shortfalls(serialize(cpu).strip(), kind):
+                yield _cpu(Effect.BLOCKS, f"the host has CPU features that the domain forbids: {unwanted}")
         except LibvirtRefused as error:
             yield self._not_comparable(error, cpu, capabilities)
+
+    def _unchecked_cpu(
+        self, cpu: Element, kind: Kind, before: Element | None, origin: HostOutlook | None
+    ) -> Iterator[Outlook]:
+        """A CPU that is started with less than its model has, where the host lacks something of it."""
+        missing = self._missing(cpu, kind)
+        lacked = [] if origin is None else origin._missing(cpu, kind)
+        if before is not None and same_model(before, cpu):
+            lost = self._missing(before, kind)
+        elif origin is not None:
+            lost = origin._given([name for name in missing if name not in lacked], cpu, kind)
+        else:
+            if missing:
+                words = f"the host lacks {', '.join(missing)} of {model_of(cpu)}"
+                yield _cpu(Effect.UNKNOWN, f"{words}; nothing tells whether the guest had them before")
             return
-        if missing and cpu.get("check") == "none":
-            sentence = f"the host lacks {missing} of {model_of(cpu)}; nothing tells whether the guest had them before"
-            yield _cpu(Effect.UNKNOWN, sentence)
-        elif missing:
-            yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {missing}")
+        gained = self._given([name for name in lacked if name not in missing], cpu, kind)
+        if words := gains_and_losses(gained, lost):
+            yield _cpu(Effect.CHANGES, f"the CPU {words}")
+
+    def _missing(self, cpu: Element, kind: Kind) -> list[str]:
+        """The features of a concrete CPU that are not to be had here. Raises LibvirtRefused."""
+        wanted = copy.deepcopy(cpu)
+        wanted.set("match", "exact")  # what a host has besides, and should not, is another question
+        for feature in wanted.iterfind("feature[@policy='forbid']"):
+            feature.set("policy", "disable")
+        shortfall = self._shortfalls(serialize(wanted).strip(), kind)
+        return shortfall.split(", ") if shortfall else []
+
+    def _given(self, features: list[str], cpu: Element, kind: Kind) -> list[str]:
+        """Those features that are to be had here: a model has more of them in one libvirt than in another."""
+        if not features:
+            return []
+        named = {node.get("name") for node in cpu.iterfind("feature")}
+        asked = copy.deepcopy(cpu)
+        asked.extend(element("feature", {"policy": "require", "name": name}) for name in features if name not in named)
+        try:
+            missing = self._missing(asked, kind)
+        except LibvirtRefused:  # libvirt here does not know one of them by name
+            return []
+        return [name for name in features if name not in missing]
 
     def _lost(self, before: Element | None, kind: Kind) -> Iterator[Outlook]:
         """What of a concrete CPU is not to be had here."""
         if before is None:
             return
         try:
-            missing = self._shortfalls(serialize(before).strip(), kind)
+            missing = self._missing(before, kind)
         except LibvirtRefused as error:
             yield _cpu(Effect.UNKNOWN, f"libvirt cannot compare the CPU: {error.message}")
             return
         if missing:
-            yield _cpu(Effect.CHANGES, f"the CPU loses {missing}")
+            yield _cpu(Effect.CHANGES, f"the CPU {gains_and_losses([], missing)}")
 
     @staticmethod
     def _not_comparable(error: LibvirtRefused, cpu: Element, capabilities: Capabilities) -> Outlook:
