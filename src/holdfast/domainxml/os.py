@@ -14,8 +14,12 @@ _DESCRIBES_LOADER = ("@firmware", "firmware/feature")
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
     """With firmware='efi' libvirt 9.0 chooses the loader at each start and names it in live only.
 
-    libvirt 11.3 adds to a loader that is named what its descriptor says of it; the path stays what decides.
+    libvirt 11.3 adds to a loader that is named what its descriptor says of it; the path stays what decides. An empty
+    ``<loader>``, which it writes where it finds no firmware, names none.
     """
+    for view in (one, other):
+        if view.guest.get("loader") == "":
+            del view.guest["loader"]
     if chooses_firmware(before) != chooses_firmware(after):
         one.drop(*_CHOSEN_AT_START)
         other.drop(*_CHOSEN_AT_START)

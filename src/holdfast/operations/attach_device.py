@@ -250,7 +250,7 @@ def _undo_config(domain: Domain, before: Documents, request: Element) -> None:
     if changed:
         raise PartlyDone(
             f"the attach of {describe(request)} was taken back, but config is not as before: {', '.join(changed)}",
-            "somebody else may have changed it meanwhile: see 'holdfast show'",
+            "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
         )
 
 
@@ -273,7 +273,7 @@ def _confirm(domain: Domain, before: Documents, request: Element) -> Attached:
         if others:
             raise PartlyDone(
                 f"{describe(request)} is attached, but {definition} changed elsewhere too: {', '.join(others)}",
-                "somebody else may have changed it meanwhile: see 'holdfast show'",
+                "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
             )
     device = found.get(Definition.CONFIG, found.get(Definition.LIVE, request))
     return _result(device, tuple(found), tuple(describe(controller) for controller in reversed(brought)))

@@ -1,0 +1,152 @@
+"""A host is upgraded while its guests run: the newer libvirt takes over what the older one left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml.change import visible
+from holdfast.domainxml.guest_view import compare
+from holdfast.errors import PartlyDone
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.domain_spec import DomainSpec
+from holdfast_lab.daemon import Host, private_host
+from holdfast_lab.guest import Guest
+from holdfast_lab.inventory import Inventory, PciDevice
+from holdfast_lab.probe_image import probe_image
+from tests.corpus.builder import make_images
+from tests.hosts.test_false_alarms import DEFINED
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, image, place
+
+INTERFACE = "<interface type='ethernet'><mac address='52:54:00:aa:00:01'/><model type='virtio'/></interface>"
+
+RUNNING = (
+    "q35-many-devices",
+    "i440fx-many-devices",
+    "uefi-automatic",
+    "uefi-named",
+    "tpm-emulated",
+    "numa-and-memory-devices",
+    "cpu-topology",
+    "cpu-host-model",
+    "machine-pc-i440fx-2.0",
+    "machine-microvm",
+    "interface-virtio",
+)
+"""Domains of the corpus that run meanwhile; of two of them the newer QEMU has no machine."""
+
+
+@pytest.fixture
+def host(system: Path) -> Iterator[Host]:
+    """A host with this machine's libvirt; ``system`` is there to upgrade it to."""
+    with private_host("upgraded") as host:
+        yield host
+
+
+def test_every_document_says_the_same_to_the_guest(host: Host, system: Path, tmp_path: Path) -> None:
+    before = {}
+    with open_connection(host.uri) as connection:
+        for sample in DEFINED:
+            folder = tmp_path / sample.name
+            domain = connection.define(sample.document(folder))
+            if sample.name in RUNNING:
+                folder.mkdir()
+                make_images(folder)
+                domain.start(paused=True)
+            before[domain.name] = {
+                each: domain.xml(each) for each in Definition if each is CONFIG or domain.is_active()
+            }
+    host.upgrade(system)
+    with open_connection(host.uri) as connection:
+        after = {
+            domain.name: {each: domain.xml(each) for each in Definition if each is CONFIG or domain.is_active()}
+            for domain in connection.domains()
+        }
+    assert {name: set(documents) for name, documents in after.items()} == {
+        name: set(documents) for name, documents in before.items()
+    }
+    for name, documents in before.items():
+        for each, document in documents.items():
+            assert [str(change) for change in visible(compare(document, after[name][each]))] == [], (name, each)
+    for name in RUNNING:
+        live, config = after[name][LIVE], after[name][CONFIG]
+        assert [str(change) for change in visible(compare(live, config))] == [], name
+    with open_connection(host.uri) as connection:
+        disk = disk_xml(tmp_path, "new")
+        assert operations.attach_device(connection, "cpu-topology", disk).label == "vda"
+        # libvirt 11.3 knows of a QEMU that 9.0 started not that it has a user network of its own.
+        with pytest.raises(PartlyDone, match="config changed elsewhere too: interface 52:54:00:00:01:01"):
+            operations.attach_device(connection, "interface-virtio", disk_xml(tmp_path, "other"))
+        assert "<backend type='passt'/>" in connection.find_domain("interface-virtio").xml(CONFIG)
+
+
+def test_a_running_guest_is_attached_to_detached_from_and_started_anew(host: Host, system: Path) -> None:
+    """The guest itself sees nothing of the upgrade, and the same hardware after a cold start in the newer QEMU."""
+    with open_connection(host.uri) as connection:
+        guest = _booted(connection, host.images)
+        _attach(connection, guest, host.images, "one")
+        before = guest.inventory()
+    host.upgrade(system)
+    with open_connection(host.uri) as connection:
+        guest.domain = connection.find_domain("guest")
+        assert guest.inventory() == before
+        _attach(connection, guest, host.images, "two")
+        operations.detach_device(connection, "guest", "vdb")
+        hardware = guest.wait_until(lambda inventory: not inventory.disk("one"))
+        assert _others(hardware, "two") == _others(before, "one")
+        assert operations.show_domain(connection, "guest").waiting == []
+        assert not operations.plan_reboot(connection, "guest").differs
+        operations.reboot(connection, "guest", hard=True)
+        guest.wait_for_boot()
+        assert _hardware(guest.inventory()) == _hardware(hardware)
+        guest.close()
+
+
+def _booted(connection: Connection, images: Path) -> Guest:
+    """The probe guest, emulated with a CPU that both QEMUs have."""
+    root = DiskSpec(
+        path=str(images / "root.img"),
+        format="raw",
+        copy_from=str(probe_image().disk),
+        source_format="raw",
+        serial="root",
+    )
+    spec = DomainSpec(memory=256 << 20, cpu="Nehalem", disks=(root,), graphics="none", virt_type="qemu")
+    operations.create_domain(connection, "guest", spec)
+    operations.attach_device(connection, "guest", INTERFACE)
+    operations.start(connection, "guest")
+    guest = Guest(connection.find_domain("guest"))
+    guest.wait_for_boot()
+    return guest
+
+
+def _hardware(inventory: Inventory) -> tuple[object, ...]:
+    """All but the BIOS with the tables it writes, and the names of disks, which follow the order they are met in."""
+    dmi = {name: value for name, value in inventory.dmi.items() if name != "bios_version"}
+    disks = {(disk.serial, disk.size, disk.address) for disk in inventory.disks}
+    cpu = (inventory.cpus, inventory.cpu_model, inventory.cpu_flags)
+    return inventory.pci, inventory.interfaces, disks, cpu, inventory.firmware, dmi, set(inventory.acpi)
+
+
+def _others(inventory: Inventory, serial: str) -> list[PciDevice]:
+    """The guest's PCI devices without the disk ``serial``."""
+    return [device for device in inventory.pci if device.address != _address(inventory, serial)]
+
+
+def _attach(connection: Connection, guest: Guest, images: Path, serial: str) -> None:
+    """Attach a disk; the guest finds it where both documents say."""
+    disk = DiskSpec(path=str(image(images, serial)), format="raw", serial=serial)
+    target = operations.attach_disk(connection, "guest", disk).label
+    inventory = guest.wait_until(lambda inventory: inventory.disk(serial))
+    assert _address(inventory, serial) == str(place(guest.domain, target))
+
+
+def _address(inventory: Inventory, serial: str) -> str | None:
+    disk = inventory.disk(serial)
+    assert disk is not None
+    return disk.address
