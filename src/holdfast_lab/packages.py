@@ -58,6 +58,8 @@ _TESTS = {
     "swtpm_setup": "swtpm-tools",
     "virsh": "libvirt-clients",
     "virt-install": "virtinst",
+    "tgtd": "tgt",
+    "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so": "qemu-block-extra",
 }
 
 DEMO = {**LIBVIRT, **PROBE_GUEST, **PYTHON}

@@ -15,9 +15,10 @@ from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 
 DISK_HELP = (
     "KEY=VALUE,… (a comma in a value is written twice). An existing image: path=/x.qcow2,format=qcow2 or "
-    "volume=POOL/NAME,format=…; a new one: size=20GiB, copy-from=/x,source-format=…, or overlay-of=/x,source-format=…, "
-    "with path=… or volume=POOL/NAME or pool=… for its place (default: the pool 'default'). Paths are absolute. Also "
-    "bus=, serial=, target=, cache=, discard=, device=, readonly, shareable, trust-format. For the record: role=, id=, "
+    "volume=POOL/NAME,format=… or source=nbd://HOST:PORT/EXPORT (nbd+unix:, iscsi: and rbd: too); a new one: "
+    "size=20GiB, copy-from=/x,source-format=…, or overlay-of=/x,source-format=…, with path=… or volume=POOL/NAME or "
+    "pool=… for its place (default: the pool 'default'). Paths are absolute. Also bus=, serial=, target=, cache=, "
+    "discard=, device=, readonly, shareable, trust-format. For the record: role=, id=, "
     "delete-with-domain (or delete-with-domain=no: not even with --storage)."
 )
 INTERFACE_HELP = "network=NAME, bridge=NAME or user; also model= (default virtio) and mac=."
@@ -26,6 +27,7 @@ _DISK_WORDS = (
     "path",
     "pool",
     "volume",
+    "source",
     "format",
     "copy-from",
     "overlay-of",

@@ -10,6 +10,7 @@ from itertools import count
 
 from holdfast.domainxml import virtio
 from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.network_source import url_of
 from holdfast.domainxml.root_ports import has_root_ports
 from holdfast.domainxml.sides import Sides
 from holdfast.errors import UsageError
@@ -186,7 +187,7 @@ def _letters(number: int) -> str:
 
 
 def source_of(disk: Element) -> str | None:
-    """Where the image of a disk is, in one word: a path, ``POOL/VOLUME`` or ``rbd:NAME``; None for an empty drive."""
+    """Where the image of a disk is, in one word: a path, ``POOL/VOLUME`` or a URL; None for an empty drive."""
     source = disk.find("source")
     if source is None:
         return None
@@ -195,9 +196,7 @@ def source_of(disk: Element) -> str | None:
         return path
     if source.get("pool") is not None:
         return f"{source.get('pool')}/{source.get('volume')}"
-    if source.get("protocol") is not None:
-        return f"{source.get('protocol')}:{source.get('name', '')}"
-    return None
+    return None if source.get("protocol") is None else url_of(source)
 
 
 def host_path(disk: Element) -> str | None:

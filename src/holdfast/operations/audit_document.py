@@ -169,7 +169,7 @@ def _images(document: Element) -> Iterator[ImageUse]:
         if source is not None:
             host = value_at(disk, "source/host@name")
             name = value_at(disk, "target@dev") or "disk"
-            where = f"{source} at {host}" if host else source
+            where = f"{source} at {host}" if host and "://" not in source else source
             yield ImageUse(name, where, host_path(disk), stated_format(disk), not is_shared(disk))
         for base in disk.iterfind(".//backingStore/source"):
             path = base.get("file") or base.get("dev")

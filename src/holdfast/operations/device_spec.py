@@ -15,6 +15,9 @@ from holdfast.errors import UsageError
 class DiskSpec:
     """One disk. The image is an existing one (``path``, or ``pool`` and ``volume``) or a new one at that place.
 
+    ``source`` is an existing image on the network, as a URL: see :mod:`holdfast.domainxml.network_source`. What is
+    reached so is raw unless a ``format`` is stated.
+
     New is an image with a ``size`` (bytes), one that is copied from the file ``copy_from``, or a qcow2 overlay over
     ``overlay_of``; the latter two state the ``source_format`` of what they start from. ``format`` is that of the disk
     itself: it must be stated for an existing image, and is qcow2 for a new one. ``trust_format`` takes what is stated
@@ -28,6 +31,7 @@ class DiskSpec:
     path: str | None = None
     pool: str | None = None
     volume: str | None = None
+    source: str | None = None
     format: str | None = None
     size: int | None = None
     copy_from: str | None = None
@@ -63,7 +67,12 @@ class DiskSpec:
     def _problems(self) -> list[tuple[str, str | None]]:
         start = self.made_from
         wrong: list[tuple[bool, str, str | None]] = [
-            (bool(self.path and (self.pool or self.volume)), "a disk is at a path or in a pool, not both", None),
+            (
+                sum(map(bool, (self.path, self.pool or self.volume, self.source))) > 1,
+                "a disk is at a path, in a pool or at a source=, not in two places",
+                None,
+            ),
+            (bool(self.source and self.is_new), "an image on the network must exist already", "leave out size="),
             (bool(self.volume and not self.pool), "a volume needs its pool", "volume=POOL/VOLUME"),
             (
                 bool(self.pool and not self.volume and not self.is_new),
@@ -71,7 +80,7 @@ class DiskSpec:
                 "volume=POOL/VOLUME",
             ),
             (
-                not (self.is_new or self.path or self.volume or self.device in ("cdrom", "floppy")),
+                not (self.is_new or self.path or self.volume or self.source or self.device in ("cdrom", "floppy")),
                 "a disk needs an image",
                 "path=/x.qcow2,format=qcow2 or pool=NAME,volume=NAME,format=… or size=20GiB",
             ),

@@ -16,6 +16,7 @@ from holdfast.domainxml.disk import (
     block_source,
     file_source,
     is_shared,
+    network_source,
     new_disk,
     set_source,
     source_of,
@@ -24,6 +25,7 @@ from holdfast.domainxml.disk import (
 from holdfast.domainxml.disk_record import new_record
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.network_source import parse_url
 from holdfast.domainxml.volume import new_volume, pool_folder, pool_of_files, volume_format
 from holdfast.errors import NotFound, Refused, UsageError
 from holdfast.hostfiles import new_image
@@ -173,6 +175,8 @@ def existing_source(connection: Connection, spec: DiskSpec) -> Source:
     if spec.path is not None:
         is_block = connection.is_local and is_block_device(spec.path)
         return block_source(spec.path) if is_block else file_source(spec.path)
+    if spec.source is not None:
+        return network_source(parse_url(spec.source))
     if spec.volume is None or spec.pool is None:
         return EMPTY
     find_pool(connection, spec.pool)

@@ -1,0 +1,72 @@
+"""A disk's ``<source protocol='…'>`` and the one word for it: the URL that QEMU itself and qemu-img take.
+
+``nbd://HOST[:PORT]/EXPORT``, ``nbd+unix:///EXPORT?socket=PATH``, ``iscsi://HOST[:PORT]/IQN/LUN``, ``rbd:POOL/IMAGE``.
+Passwords, TLS and monitors of Ceph are said in XML only.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from holdfast.domainxml.document import Element, element
+from holdfast.errors import UsageError
+
+_PORTS = {"nbd": 10809, "iscsi": 3260}
+"""IANA's, which QEMU and libvirt (9.0) take too; written down, or live would have it and config not."""
+
+_PLAIN = "/:@.,+=~"
+"""What stands for itself in the path of a URL, besides letters and digits."""
+
+_FORMS = "nbd://HOST:PORT/EXPORT, nbd+unix:///EXPORT?socket=/PATH, iscsi://HOST/IQN/LUN or rbd:POOL/IMAGE"
+
+
+def parse_url(text: str) -> Element:
+    """The ``<source>`` element for an image on the network. Raises UsageError for what is none of the forms above."""
+    url = _split(text)
+    if url.scheme == "rbd" and not url.netloc and 0 < url.path.find("/") < len(url.path) - 1:
+        return element("source", {"protocol": "rbd", "name": unquote(url.path)})
+    name = unquote(url.path.removeprefix("/"))
+    if url.scheme == "nbd+unix" and not url.netloc:
+        key, _, socket = url.query.partition("=")
+        if key == "socket" and socket.startswith("/"):
+            return _source("nbd", name, {"transport": "unix", "socket": unquote(socket)})
+    if url.scheme in _PORTS and url.hostname and not (url.query or url.username):
+        target, _, lun = name.rpartition("/")
+        if url.scheme == "nbd" or (target and lun.isdigit()):
+            return _source(url.scheme, name, {"name": url.hostname, "port": str(url.port or _PORTS[url.scheme])})
+    raise _no_url(text)
+
+
+def url_of(source: Element) -> str:
+    """The word for a ``<source>`` with a protocol; "PROTOCOL:NAME" where there is no such URL."""
+    protocol, name = source.get("protocol", ""), source.get("name", "")
+    hosts = source.findall("host")
+    if protocol not in _PORTS or len(hosts) != 1:
+        return f"{protocol}:{name}"
+    host, path = hosts[0], quote(name, safe=_PLAIN)
+    if host.get("transport") == "unix":
+        return f"{protocol}+unix:///{path}?socket={quote(host.get('socket', ''), safe=_PLAIN)}"
+    where = host.get("name", "")
+    where = f"[{where}]" if ":" in where else where
+    return f"{protocol}://{where}:{host.get('port', _PORTS[protocol])}/{path}"
+
+
+def _source(protocol: str, name: str, host: dict[str, str]) -> Element:
+    given = {"protocol": protocol, "name": name} if name else {"protocol": protocol}
+    return element("source", given, element("host", host))
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        _ = url.port  # raises, too
+    except ValueError as error:
+        raise _no_url(text) from error
+    return url
+
+
+def _no_url(text: str) -> UsageError:
+    return UsageError(
+        f"{text!r} is no image on the network that has a short form",
+        f"{_FORMS}; all else as XML: holdfast device attach",
+    )
