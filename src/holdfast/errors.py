@@ -78,3 +78,7 @@ class NoAnswer(LibvirtRefused):
 
 class DetachPending(LibvirtRefused):
     """The guest was asked to release this device or vCPU and has not answered: the request still stands."""
+
+
+class TrayLocked(LibvirtRefused):
+    """The guest keeps the tray of this drive shut; it was asked to open it."""

@@ -1,4 +1,4 @@
-"""``holdfast disk``: attach, detach, set and list disks."""
+"""``holdfast disk``: attach, detach, set and list disks; what is done with their images is in :mod:`.disk_image`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ from holdfast.cli.device import (
 )
 from holdfast.cli.device_options import DISK_HELP, parse_disk
 from holdfast.cli.settings import parse_limit, report_settings
+from holdfast.cli.disk_image import IMAGE_COMMANDS
 
 
 @click.group()
 def disk() -> None:
-    """Attach, detach, set and list disks."""
+    """Attach, detach, set and list disks; extend them, move them, change their images."""
+
+
+for command in IMAGE_COMMANDS:
+    disk.add_command(command)
 
 
 @disk.command(epilog=f"DISK: {DISK_HELP}")

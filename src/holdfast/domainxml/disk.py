@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from holdfast.domainxml import virtio
-from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.document import Element, child, element
 from holdfast.domainxml.network_source import url_of
 from holdfast.domainxml.root_ports import has_root_ports
 from holdfast.domainxml.sides import Sides
@@ -166,6 +166,31 @@ def set_source(disk: Element, source: Source) -> None:
     driver = disk.find("driver")
     if source.element is not None:
         disk.insert(0 if driver is None else disk.index(driver) + 1, copy.deepcopy(source.element))
+
+
+def with_image(disk: Element, source: Source, format: str | None = None) -> Element:
+    """A copy of ``disk`` with its image at ``source``, of ``format`` where it is given; all else is the same."""
+    changed = without_image(disk)
+    old = disk.find("source")
+    set_source(changed, source)
+    new = changed.find("source")
+    if new is not None and old is not None and (policy := old.get("startupPolicy")):
+        new.set("startupPolicy", policy)
+    child(changed, "driver").set("type", format or stated_format(disk))
+    return changed
+
+
+def without_image(disk: Element) -> Element:
+    """A copy of ``disk`` without what says where its image is: what must stay the same when it has another."""
+    rest = copy.deepcopy(disk)
+    rest.attrib.pop("type", None)
+    for tag in ("source", "backingStore", "mirror"):
+        for part in rest.findall(tag):
+            rest.remove(part)
+    for tag, attribute in (("driver", "type"), ("target", "tray")):
+        for part in rest.findall(tag):
+            part.attrib.pop(attribute, None)
+    return rest
 
 
 def next_target(bus: str, documents: Iterable[Element]) -> str:

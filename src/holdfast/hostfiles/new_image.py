@@ -104,9 +104,14 @@ def create_overlay(base: str, base_format: str, path: str) -> None:
     _qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", base_format, path)
 
 
+def virtual_size(place: str, format: str) -> int:
+    """The bytes that a guest has of the image at ``place``, a path or a URL of QEMU's. Raises Failed."""
+    return int(json.loads(_qemu_img("info", "--output=json", "-f", format, place))["virtual-size"])
+
+
 def grow_image(path: str, format: str, size: int) -> None:
-    """Make the image ``path`` ``size`` bytes large; it cannot become smaller. Raises Failed and Refused."""
-    now = int(json.loads(_qemu_img("info", "--output=json", "-f", format, path))["virtual-size"])
+    """Make the image ``path`` (or URL) ``size`` bytes large; it cannot become smaller. Raises Failed and Refused."""
+    now = virtual_size(path, format)
     if size < now:
         raise Refused(f"an image of {now} bytes cannot be made smaller ({size} bytes)", "leave out size=")
     if size > now:

@@ -125,9 +125,13 @@ class Domain:
         self._handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     @translated
-    def update(self, device: str, definition: Definition) -> None:
-        """Update a device in place in one document (virDomainUpdateDeviceFlags)."""
-        self._handle.updateDeviceFlags(device, _AFFECT[definition])
+    def update(self, device: str, definition: Definition, force: bool = False) -> None:
+        """Update a device in place in one document (virDomainUpdateDeviceFlags).
+
+        ``force`` changes a medium also while the guest has locked the tray.
+        """
+        flags = libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE if force else 0
+        self._handle.updateDeviceFlags(device, _AFFECT[definition] | flags)
 
     @translated
     def set_vcpus(self, count: int, definition: Definition) -> None:

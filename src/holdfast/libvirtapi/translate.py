@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import libvirt
-from holdfast.errors import DetachPending, Failed, HoldfastError, LibvirtRefused, NoAnswer, NoConnection, NotFound
+from holdfast.errors import DetachPending, Failed, HoldfastError, LibvirtRefused, NoAnswer, NoConnection, NotFound, TrayLocked
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +42,8 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
     # QEMU ≥ 6.0 for a device, libvirt 9.0 for a vCPU; neither has an error class of its own.
     if "already in the process of unplug" in message or "unplug request timed out" in message:
         return DetachPending(message, code=code)
+    if "to open tray of" in message:  # libvirt 9.0 waits five seconds for the guest
+        return TrayLocked(message, code=code)
     return LibvirtRefused(message, code=code)
 
 

@@ -40,6 +40,16 @@ class Volume:
         return str(self._handle.XMLDesc(0))
 
     @translated
+    def capacity(self) -> int:
+        """Its size in bytes, as a guest has it (virStorageVolGetInfo)."""
+        return int(self._handle.info()[1])
+
+    @translated
+    def resize(self, size: int) -> None:
+        """Make it ``size`` bytes large; libvirt refuses to make it smaller (virStorageVolResize)."""
+        self._handle.resize(size, 0)
+
+    @translated
     def delete(self) -> None:
         """Remove the volume from its pool, with its data (virStorageVolDelete)."""
         self._handle.delete(0)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from holdfast.operations.document import document as document
     from holdfast.operations.domain_spec import DomainSpec as DomainSpec
     from holdfast.operations.edit_domain import edit_domain as edit_domain
+    from holdfast.operations.extend_disk import extend_disk as extend_disk
     from holdfast.operations.list_devices import list_devices as list_devices
     from holdfast.operations.list_domains import list_domains as list_domains
     from holdfast.operations.plan_host import plan_host as plan_host
@@ -82,6 +83,7 @@ OPERATIONS = {
     "create_domain_from_document": "create_domain",
     "detach_device": "detach_device",
     "edit_domain": "edit_domain",
+    "extend_disk": "extend_disk",
     "list_devices": "list_devices",
     "delete_domain": "delete_domain",
     "diff": "diff",

@@ -1,0 +1,71 @@
+"""What is behind one disk of a domain: how large it is, and the job that copies it while the guest runs.
+
+``target`` is the disk's target in the document ("vda"). No decisions here.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import libvirt
+from holdfast.libvirtapi import events
+from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.translate import translated
+
+
+@translated
+def capacity(domain: Domain, target: str) -> int:
+    """The size of the disk in bytes, as the guest has or would have it (virDomainGetBlockInfo).
+
+    Raises LibvirtRefused for an empty drive, and for an image on the network while the domain is shut off.
+    """
+    return int(domain._handle.blockInfo(target)[0])
+
+
+@translated
+def resize(domain: Domain, target: str, size: int) -> None:
+    """Make the image of a running domain's disk ``size`` bytes large, and tell the guest (virDomainBlockResize).
+
+    libvirt 9.0 makes it smaller as readily as larger.
+    """
+    domain._handle.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+
+@translated
+def start_copy(domain: Domain, target: str, destination: str) -> None:
+    """Start to copy the disk onto the existing image of the ``<disk>`` element ``destination`` (virDomainBlockCopy).
+
+    The guest's own writes go to both (libvirt ≥ 8.0), so that the copy always catches up. The job ends with QEMU.
+    """
+    domain._handle.blockCopy(
+        target,
+        destination,
+        None,
+        libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB
+        | libvirt.VIR_DOMAIN_BLOCK_COPY_REUSE_EXT
+        | libvirt.VIR_DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES,
+    )
+
+
+@translated
+def copied(domain: Domain, target: str) -> tuple[int, int] | None:
+    """How much of how much is copied, in bytes; None when no job is at work on the disk (virDomainGetBlockJobInfo)."""
+    info = domain._handle.blockJobInfo(target, 0)
+    return (int(info["cur"]), int(info["end"])) if info else None
+
+
+@translated
+def pivot(domain: Domain, target: str) -> None:
+    """Let the disk go on with its copy, in live and config; returns when it does (virDomainBlockJobAbort, PIVOT)."""
+    domain._handle.blockJobAbort(target, libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
+
+
+@translated
+def cancel(domain: Domain, target: str) -> None:
+    """Let the disk stay where it is; the copy is left as it is (virDomainBlockJobAbort)."""
+    domain._handle.blockJobAbort(target, 0)
+
+
+def job_news(domain: Domain, target: str) -> AbstractContextManager[events.Wait]:
+    """Listen to the job on a disk: "ready", "completed", "failed", "canceled"; enter before :func:`start_copy`."""
+    return events.block_job(domain._handle, target)
