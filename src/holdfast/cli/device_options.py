@@ -23,12 +23,14 @@ DISK_HELP = (
 )
 INTERFACE_HELP = "network=NAME, bridge=NAME or user; also model= (default virtio) and mac=."
 
+MEDIUM_HELP = (
+    "path=/x.iso, volume=POOL/NAME or source=nbd://HOST:PORT/EXPORT; also format= (default raw), trust-format."
+)
+
+_PLACE_WORDS = ("path", "pool", "volume", "format")
 _DISK_WORDS = (
-    "path",
-    "pool",
-    "volume",
+    *_PLACE_WORDS,
     "source",
-    "format",
     "copy-from",
     "overlay-of",
     "source-format",
@@ -60,26 +62,38 @@ def parse_disk(text: str) -> DiskSpec:
 
     A value that begins with a slash is a path.
     """
+    return DiskSpec(**_disk_fields("a disk", text, (*_DISK_WORDS, "size"), _DISK_FLAGS))
+
+
+def parse_medium(text: str) -> DiskSpec:
+    """Read what goes into a drive; a slash begins a path. Raises click.BadParameter and UsageError."""
+    return DiskSpec(device="cdrom", **_disk_fields("a medium", text, (*_PLACE_WORDS, "source"), ("trust-format",)))
+
+
+def parse_place(text: str) -> dict[str, str]:
+    """Read where a new image is to be: path, pool, volume, format. Raises click.BadParameter; a slash begins a path."""
+    return _disk_fields("the place of an image", text, _PLACE_WORDS, ())
+
+
+def _disk_fields(what: str, text: str, words: tuple[str, ...], flags: tuple[str, ...]) -> dict[str, Any]:
     pairs = split(text)
     if pairs[0][0].startswith("/") and pairs[0][1] is None:
         pairs[0] = ("path", pairs[0][0])
     fields: dict[str, Any] = {}
     for key, value in pairs:
-        if key in _DISK_FLAGS and value is None:
+        if key in flags and value is None:
             fields[key.replace("-", "_")] = True
-        elif key == "delete-with-domain" and value is not None:
+        elif key == "delete-with-domain" and key in flags and value is not None:
             if value not in ("yes", "no"):
                 raise click.BadParameter(f"delete-with-domain is yes or no, not {value!r}")
             fields["delete_with_domain"] = value == "yes"
-        elif key == "size" and value:
-            fields["size"] = parse_size(value)
-        elif key in _DISK_WORDS and value:
-            fields[key.replace("-", "_")] = value
+        elif key in words and value:
+            fields[key.replace("-", "_")] = parse_size(value) if key == "size" else value
         else:
-            raise _unknown("a disk", key, value, (*_DISK_WORDS, "size"), _DISK_FLAGS)
+            raise _unknown(what, key, value, words, flags)
     if "/" in fields.get("volume", "") and "pool" not in fields:
         fields["pool"], _, fields["volume"] = fields["volume"].partition("/")
-    return DiskSpec(**fields)
+    return fields
 
 
 def parse_interface(text: str) -> InterfaceSpec:

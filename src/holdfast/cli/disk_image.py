@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
 from holdfast.cli.completion import complete_devices
+from holdfast.cli.device_options import MEDIUM_HELP, parse_medium
 from holdfast.cli.size import format_size, parse_size
+
+if TYPE_CHECKING:
+    from holdfast.operations.change_media import MediumChange
+    from holdfast.operations.device_spec import DiskSpec
 
 target_argument = click.argument("target", metavar="TARGET", shell_complete=complete_devices("disk"))
 
@@ -34,5 +40,61 @@ def extend(session: Session, name: str, target: str, size: int, dry_run: bool, o
         click.echo(f"would extend {what}; nothing was changed" if dry_run else f"extended {what}")
 
 
-IMAGE_COMMANDS: tuple[click.Command, ...] = (extend,)
+@click.group()
+def media() -> None:
+    """Insert a medium into a CD or floppy drive, or eject it."""
+
+
+force_option = click.option("--force", is_flag=True, help="Open the tray though the guest has locked it.")
+
+
+@media.command(epilog=f"IMAGE: {MEDIUM_HELP}")
+@domain_argument
+@target_argument
+@click.argument("image", metavar="IMAGE", type=parse_medium)
+@force_option
+@dry_run_option
+@output_option
+@pass_session
+def insert(session: Session, name: str, target: str, image: DiskSpec, force: bool, dry_run: bool, output: str) -> None:
+    """Put an image into the drive TARGET, now and for the next start; what was in it goes out.
+
+    Exit code 5 when the guest has locked the tray: it was asked to open it, and nothing else has changed.
+    """
+    from holdfast import operations
+
+    done = operations.insert_medium(session.connection, name, target, image, force=force, dry_run=dry_run)
+    _report_medium(done, output)
+
+
+@media.command()
+@domain_argument
+@target_argument
+@force_option
+@dry_run_option
+@output_option
+@pass_session
+def eject(session: Session, name: str, target: str, force: bool, dry_run: bool, output: str) -> None:
+    """Take out what is in the drive TARGET, now and for the next start.
+
+    Exit code 5 when the guest has locked the tray: it was asked to open it, and nothing else has changed.
+    """
+    from holdfast import operations
+
+    _report_medium(operations.eject_medium(session.connection, name, target, force=force, dry_run=dry_run), output)
+
+
+def _report_medium(done: MediumChange, output: str) -> None:
+    if output == "json":
+        print_json(dataclasses.asdict(done) | {"definitions": list(map(str, done.definitions))})
+        return
+    would = ("would have", "; nothing was changed") if done.dry_run else ("has", "")
+    before = f" (it had {done.before or 'nothing'})" if done.before != done.after else ""
+    where = " and ".join(map(str, done.definitions))
+    click.echo(f"{done.target} {would[0]} {done.after or 'nothing'} in it{before}, in {where}{would[1]}")
+    for note in done.notes:
+        click.echo(f"note: {note}")
+
+
+IMAGE_COMMANDS: tuple[click.Command, ...] = (extend, media)
 """The commands that the group ``disk`` has from here."""

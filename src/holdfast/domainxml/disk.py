@@ -174,7 +174,8 @@ def with_image(disk: Element, source: Source, format: str | None = None) -> Elem
     old = disk.find("source")
     set_source(changed, source)
     new = changed.find("source")
-    if new is not None and old is not None and (policy := old.get("startupPolicy")):
+    policy = None if old is None else old.get("startupPolicy")
+    if new is not None and policy is not None and source.type != "network":  # libvirt 9.0 refuses it there
         new.set("startupPolicy", policy)
     child(changed, "driver").set("type", format or stated_format(disk))
     return changed

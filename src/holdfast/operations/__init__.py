@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from holdfast.operations.attach_disk import attach_interface as attach_interface
     from holdfast.operations.audit import audit as audit
     from holdfast.operations.audit import audit_hosts as audit_hosts
+    from holdfast.operations.change_media import eject_medium as eject_medium
+    from holdfast.operations.change_media import insert_medium as insert_medium
     from holdfast.operations.clone_domain import clone_domain as clone_domain
     from holdfast.operations.console import open_console as open_console
     from holdfast.operations.create_domain import create_domain as create_domain
@@ -84,6 +86,8 @@ OPERATIONS = {
     "detach_device": "detach_device",
     "edit_domain": "edit_domain",
     "extend_disk": "extend_disk",
+    "insert_medium": "change_media",
+    "eject_medium": "change_media",
     "list_devices": "list_devices",
     "delete_domain": "delete_domain",
     "diff": "diff",
