@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from holdfast.cli.size import parse_size
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+from holdfast.operations.device_spec import DiskSpec, InterfaceSpec, Place
 
 DISK_HELP = (
     "KEY=VALUE,… (a comma in a value is written twice). An existing image: path=/x.qcow2,format=qcow2 or "
@@ -23,6 +23,9 @@ DISK_HELP = (
 )
 INTERFACE_HELP = "network=NAME, bridge=NAME or user; also model= (default virtio) and mac=."
 
+PLACE_HELP = (
+    "path=/x.qcow2, pool=NAME or volume=POOL/NAME, where there is nothing yet; also format= (default: as it is)."
+)
 MEDIUM_HELP = (
     "path=/x.iso, volume=POOL/NAME or source=nbd://HOST:PORT/EXPORT; also format= (default raw), trust-format."
 )
@@ -70,9 +73,9 @@ def parse_medium(text: str) -> DiskSpec:
     return DiskSpec(device="cdrom", **_disk_fields("a medium", text, (*_PLACE_WORDS, "source"), ("trust-format",)))
 
 
-def parse_place(text: str) -> dict[str, str]:
-    """Read where a new image is to be: path, pool, volume, format. Raises click.BadParameter; a slash begins a path."""
-    return _disk_fields("the place of an image", text, _PLACE_WORDS, ())
+def parse_place(text: str) -> Place:
+    """Read where a disk is to go; a slash begins a path. Raises click.BadParameter and UsageError."""
+    return Place(**_disk_fields("the place of an image", text, _PLACE_WORDS, ()))
 
 
 def _disk_fields(what: str, text: str, words: tuple[str, ...], flags: tuple[str, ...]) -> dict[str, Any]:

@@ -9,12 +9,14 @@ import click
 
 from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
 from holdfast.cli.completion import complete_devices
-from holdfast.cli.device_options import MEDIUM_HELP, parse_medium
+from holdfast.cli.copy_progress import progress_bar
+from holdfast.cli.device_options import MEDIUM_HELP, PLACE_HELP, parse_medium, parse_place
 from holdfast.cli.size import format_size, parse_size
 
 if TYPE_CHECKING:
     from holdfast.operations.change_media import MediumChange
-    from holdfast.operations.device_spec import DiskSpec
+    from holdfast.operations.device_spec import DiskSpec, Place
+    from holdfast.operations.move_disk import MoveAborted, Moved
 
 target_argument = click.argument("target", metavar="TARGET", shell_complete=complete_devices("disk"))
 
@@ -96,5 +98,66 @@ def _report_medium(done: MediumChange, output: str) -> None:
         click.echo(f"note: {note}")
 
 
-IMAGE_COMMANDS: tuple[click.Command, ...] = (extend, media)
+@click.command(epilog=f"PLACE: {PLACE_HELP}")
+@domain_argument
+@target_argument
+@click.argument("place", metavar="[PLACE]", type=parse_place, required=False)
+@click.option("--delete-source", is_flag=True, help="Remove the old image in the end, unless another domain uses it.")
+@click.option("--abort", is_flag=True, help="End a move that is under way or broke off; the disk stays where it is.")
+@dry_run_option
+@output_option
+@pass_session
+def move(
+    session: Session,
+    name: str,
+    target: str,
+    place: Place | None,
+    delete_source: bool,
+    abort: bool,
+    dry_run: bool,
+    output: str,
+) -> None:
+    """Move a disk to another path, pool or format, while the guest uses it or not. The guest notices nothing.
+
+    The image is copied, then the disk goes on with the copy, in live and config. When that fails or is interrupted,
+    the disk is where it was, and the copy gone. After a crash, 'show' says so; without PLACE the move is finished.
+    """
+    from holdfast import operations
+
+    if abort:
+        if place is not None or delete_source:
+            raise click.UsageError("--abort goes with NAME and TARGET only")
+        _report_aborted(operations.abort_move(session.connection, name, target, dry_run=dry_run), output)
+        return
+    with progress_bar(f"copying {target}") as progress:
+        done = operations.move_disk(
+            session.connection, name, target, place, delete_source=delete_source, progress=progress, dry_run=dry_run
+        )
+    _report_moved(done, output)
+
+
+def _report_moved(done: Moved, output: str) -> None:
+    if output == "json":
+        print_json(dataclasses.asdict(done))
+        return
+    if done.dry_run:
+        click.echo(f"would move {done.target} from {done.before} to {done.after} ({done.format}); nothing was changed")
+        return
+    click.echo(f"moved {done.target} from {done.before} to {done.after} ({done.format}), still at {done.address}")
+    if done.removed:
+        click.echo(f"{done.before} was removed")
+    elif done.kept:
+        click.echo(f"note: {done.before} stays: {done.kept}")
+
+
+def _report_aborted(done: MoveAborted, output: str) -> None:
+    if output == "json":
+        print_json(dataclasses.asdict(done))
+        return
+    copy = f"; the copy {done.removed} {'would go' if done.dry_run else 'is gone'}" if done.removed else ""
+    ended = "would end the move of" if done.dry_run else "ended the move of"
+    click.echo(f"{ended} {done.target}: it stays at {done.image}{copy}")
+
+
+IMAGE_COMMANDS: tuple[click.Command, ...] = (extend, media, move)
 """The commands that the group ``disk`` has from here."""

@@ -185,7 +185,7 @@ def without_image(disk: Element) -> Element:
     """A copy of ``disk`` without what says where its image is: what must stay the same when it has another."""
     rest = copy.deepcopy(disk)
     rest.attrib.pop("type", None)
-    for tag in ("source", "backingStore", "mirror"):
+    for tag in ("source", "auth", "encryption", "backingStore", "mirror"):
         for part in rest.findall(tag):
             rest.remove(part)
     for tag, attribute in (("driver", "type"), ("target", "tray")):

@@ -69,7 +69,13 @@ def unfinished(domain: Element) -> Iterator[str]:
     if creating is not None:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
     for record in left_in_making(domain):
-        yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
+        if recorded_disk(domain, record) is None:
+            yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
+        else:
+            yield f"the disk {record.target} is being moved to {record.where}, or was when something broke"
+    for record in facts(domain, DiskRecord):
+        if record.in_making and record.old and has_image(domain, record):
+            yield f"the disk {record.target} was moved to {record.where}, and {record.old} was to be removed"
 
 
 def disagreements(domain: Element) -> Iterator[str]:

@@ -80,6 +80,7 @@ class DiskRecord:
     ``place``              with a ``format``: where an image for it is being made, a path or POOL/VOLUME; without: a
                            file made for this domain alone though its disk does not tell, cloud-init's seed CD
     ``format``, ``size``   of the image that is being made, size in bytes; otherwise libvirt's to know, and empty
+    ``old``                the image that is to be removed once the disk has the one that is being made: it is moved
     """
 
     target: str
@@ -92,6 +93,12 @@ class DiskRecord:
     place: str = ""
     format: str = ""
     size: str = ""
+    old: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """True when it says nothing but which disk it is of."""
+        return self == DiskRecord(self.target, self.alias)
 
     @property
     def in_making(self) -> bool:
@@ -106,7 +113,7 @@ class DiskRecord:
     @property
     def settled(self) -> DiskRecord:
         """The same, once the disk has its image."""
-        return replace(self, place="", format="", size="") if self.in_making else self
+        return replace(self, place="", format="", size="", old="") if self.in_making else self
 
 
 @dataclass(frozen=True)

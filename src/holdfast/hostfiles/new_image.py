@@ -99,6 +99,14 @@ def copy_file(source: str, path: str) -> bool:
     return True
 
 
+def copy_onto(source: str, source_format: str, place: str, format: str) -> None:
+    """Write all that the image ``source`` holds onto the existing image at ``place``; both are paths or URLs of QEMU's.
+
+    Raises Failed, also where a running QEMU has one of them open for writing.
+    """
+    _qemu_img("convert", "-n", "-f", source_format, "-O", format, source, place)
+
+
 def create_overlay(base: str, base_format: str, path: str) -> None:
     """Make the reserved file ``path`` a qcow2 overlay over ``base``, whose format is written into it. Raises Failed."""
     _qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", base_format, path)

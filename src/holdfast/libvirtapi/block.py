@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-
 import libvirt
-from holdfast.libvirtapi import events
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.translate import translated
 
@@ -64,8 +61,3 @@ def pivot(domain: Domain, target: str) -> None:
 def cancel(domain: Domain, target: str) -> None:
     """Let the disk stay where it is; the copy is left as it is (virDomainBlockJobAbort)."""
     domain._handle.blockJobAbort(target, 0)
-
-
-def job_news(domain: Domain, target: str) -> AbstractContextManager[events.Wait]:
-    """Listen to the job on a disk: "ready", "completed", "failed", "canceled"; enter before :func:`start_copy`."""
-    return events.block_job(domain._handle, target)

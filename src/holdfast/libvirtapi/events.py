@@ -86,29 +86,8 @@ def stopped(domain: Any) -> Iterator[Wait]:
         yield wait
 
 
-_JOB = {
-    libvirt.VIR_DOMAIN_BLOCK_JOB_COMPLETED: "completed",
-    libvirt.VIR_DOMAIN_BLOCK_JOB_FAILED: "failed",
-    libvirt.VIR_DOMAIN_BLOCK_JOB_CANCELED: "canceled",
-    libvirt.VIR_DOMAIN_BLOCK_JOB_READY: "ready",
-}
-
-
 @contextlib.contextmanager
-def block_job(domain: Any, target: str) -> Iterator[Wait]:
-    """Listen to the block job on the disk ``target`` (VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2)."""
-    wait = Wait()
-
-    def heard(_conn: Any, _dom: Any, disk: str, _kind: int, status: int, _opaque: Any) -> None:
-        if disk == target:
-            wait.settle(_JOB.get(status, "unknown"))
-
-    with _registered(domain.connect(), domain, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, heard, None):
-        yield wait
-
-
-@contextlib.contextmanager
-def _registered(conn: Any, domain: Any, event_id: int, callback: Any, opaque: str | None) -> Iterator[None]:
+def _registered(conn: Any, domain: Any, event_id: int, callback: Any, opaque: str) -> Iterator[None]:
     register = translated(conn.domainEventRegisterAny)
     handle = register(domain, event_id, callback, opaque)
     try:

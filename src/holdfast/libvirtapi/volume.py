@@ -24,6 +24,11 @@ class Volume:
         self.path: str = handle.path()
 
     @translated
+    def in_pool(self) -> str:
+        """POOL/VOLUME (virStoragePoolLookupByVolume)."""
+        return f"{self._handle.storagePoolLookupByVolume().name()}/{self._handle.name()}"
+
+    @translated
     def kind(self) -> str:
         """What a disk of it is: "file", "block", or "volume" where only libvirt can reach it (virStorageVolGetInfo)."""
         kinds = {libvirt.VIR_STORAGE_VOL_FILE: "file", libvirt.VIR_STORAGE_VOL_BLOCK: "block"}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from holdfast.operations.detach_device import detach_device as detach_device
     from holdfast.operations.device_spec import DiskSpec as DiskSpec
     from holdfast.operations.device_spec import InterfaceSpec as InterfaceSpec
+    from holdfast.operations.device_spec import Place as Place
     from holdfast.operations.diff import diff as diff
     from holdfast.operations.document import document as document
     from holdfast.operations.domain_spec import DomainSpec as DomainSpec
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from holdfast.operations.extend_disk import extend_disk as extend_disk
     from holdfast.operations.list_devices import list_devices as list_devices
     from holdfast.operations.list_domains import list_domains as list_domains
+    from holdfast.operations.move_disk import abort_move as abort_move
+    from holdfast.operations.move_disk import move_disk as move_disk
     from holdfast.operations.plan_host import plan_host as plan_host
     from holdfast.operations.plan_reboot import plan_reboot as plan_reboot
     from holdfast.operations.power import destroy as destroy
@@ -86,6 +89,9 @@ OPERATIONS = {
     "detach_device": "detach_device",
     "edit_domain": "edit_domain",
     "extend_disk": "extend_disk",
+    "Place": "device_spec",
+    "abort_move": "move_disk",
+    "move_disk": "move_disk",
     "insert_medium": "change_media",
     "eject_medium": "change_media",
     "list_devices": "list_devices",

@@ -17,6 +17,7 @@ from holdfast.domainxml.origin import complete_records, origin, owner
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.disk_record import refuse_while_moved
 from holdfast.operations.documents import read
 from holdfast.operations.record import forget_all, record, rewrite
 from holdfast.operations.rescue_mark import refuse_in_rescue
@@ -93,10 +94,13 @@ def release_domain(connection: Connection, name: str, *, dry_run: bool = False) 
         documents = read(domain).all()
         if not any(domain.metadata(metadata.URI, definition) for definition in documents):
             raise Failed(f"the domain {domain.name!r} is not adopted: there is nothing to release")
-        for left in (record for document in documents.values() for record in left_in_making(document)):
-            raise Refused(
-                f"an image was being made for {left.target} of {domain.name!r} when something broke: {left.place}",
-                f"'holdfast disk detach {domain.name} {left.target}' removes it",
-            )
+        for document in documents.values():
+            for disk in document.iterfind("devices/disk"):
+                refuse_while_moved(domain, disk, documents.values())
+            for left in left_in_making(document):
+                raise Refused(
+                    f"an image was being made for {left.target} of {domain.name!r} when something broke: {left.place}",
+                    f"'holdfast disk detach {domain.name} {left.target}' removes it",
+                )
         if not dry_run:
             forget_all(domain)

@@ -17,7 +17,7 @@ from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused, NotFou
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.disk_record import forget_disk, left_in_making, remove_left
+from holdfast.operations.disk_record import forget_disk, left_in_making, refuse_while_moved, remove_left
 from holdfast.operations.documents import Documents, read, saved_memory
 from holdfast.operations.record import forget, record
 from holdfast.operations.rescue_mark import refuse_in_rescue
@@ -82,6 +82,8 @@ def detach_device(
             return Detached("", left.target, (), removed=left.place)
         if not found and released is None:
             raise _not_found(domain, before, device, tag, config_only)
+        for match in found.values():
+            refuse_while_moved(domain, match, before.all().values())
         if not dry_run and released is not None:
             forget(domain, released)
             forget_disk(domain, released.as_device(), [Definition.LIVE])

@@ -130,6 +130,30 @@ class DiskSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a disk is to go: a ``path``, or a ``pool`` with or without the name of the new ``volume``.
+
+    ``format`` None keeps that of the disk, where the place can have it.
+    """
+
+    path: str | None = None
+    pool: str | None = None
+    volume: str | None = None
+    format: str | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.pool) or (self.volume and not self.pool):
+            raise UsageError("a disk goes to a path or into a pool", "path=/x.qcow2 or pool=NAME or volume=POOL/NAME")
+        if self.path is not None and not self.path.startswith("/"):
+            raise UsageError(f"path must be absolute, not {self.path!r}", None)
+
+    def is_at(self, where: str) -> bool:
+        """True when this may be ``where``, a path or POOL/VOLUME."""
+        pool, _, volume = where.partition("/")
+        return where == self.path if not pool else self.pool == pool and self.volume in (None, volume)
+
+
+@dataclass(frozen=True, kw_only=True)
 class InterfaceSpec:
     """One interface: ``kind`` network, bridge or user, the ``source`` it is on (None for user), model and MAC.
 

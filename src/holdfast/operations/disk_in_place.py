@@ -72,7 +72,7 @@ def find_disk(domain: Domain, name: str) -> DiskInPlace:
 def refuse_without_image(disk: DiskInPlace, verb: str) -> None:
     """Raise UsageError for what has no image of its own to be extended, moved or swapped: a CD, a floppy, a lun.
 
-    Raises Refused for one that several domains may have, or that is being copied.
+    Raises Refused for one that several domains may have.
     """
     device = disk.current.get("device", "disk")
     if device != "disk":
@@ -80,11 +80,36 @@ def refuse_without_image(disk: DiskInPlace, verb: str) -> None:
         raise UsageError(f"{disk.target} is a {device}: only an image that the guest writes can be {verb}", hint)
     if is_shared(disk.current):
         raise Refused(f"the disk {disk.target} is read-only or shareable: its image is not this domain's alone", None)
+    if disk.image is None:
+        raise UsageError(f"the disk {disk.target} has no image")
+
+
+def refuse_while_copied(disk: DiskInPlace) -> None:
+    """Raise Refused for a disk that is being copied elsewhere."""
     if (place := copy_of(disk.current)) is not None:
         raise Refused(
             f"the disk {disk.target} is being copied to {place}",
-            f"'holdfast disk move {disk.domain.name} {disk.target}' finishes a move, with --abort it ends",
+            f"'holdfast disk move {disk.domain.name} {disk.target}' finishes that, with --abort it ends",
         )
+
+
+def refuse_another_image(disk: DiskInPlace) -> None:
+    """Raise Refused where the disk cannot have another image without losing something: see the sentences."""
+    refuse_managed_save(disk)
+    refuse_while_copied(disk)
+    images = {source_of(each) for each in disk.all().values()}
+    if len(images) > 1:
+        raise Refused(
+            f"the disk {disk.target} has {source_of(disk.current)} in live and another image in config",
+            "'holdfast reboot --hard' takes that of config; then repeat this",
+        )
+    if disk.domain.snapshot_count():
+        raise Refused(
+            f"the domain {disk.domain.name!r} has snapshots: they are of the image that {disk.target} has now",
+            "delete them first: virsh snapshot-list, virsh snapshot-delete",
+        )
+    if disk.current.find(".//encryption") is not None:
+        raise Refused(f"the disk {disk.target} is encrypted: Holdfast cannot say how its next image is", None)
 
 
 def refuse_managed_save(disk: DiskInPlace) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.disk_record import disk_record as disk_record
@@ -29,7 +29,7 @@ from holdfast.domainxml.disk_record import new_record as new_record
 from holdfast.domainxml.disk_record import usual_record as usual_record
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.metadata import DiskRecord
-from holdfast.errors import NoConnection
+from holdfast.errors import NoConnection, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import read
@@ -58,6 +58,57 @@ def forget_disk(domain: Domain, disk: Element, definitions: Iterable[Definition]
         rewrite(domain, lambda ours: metadata.without_facts(ours, DiskRecord, lambda old: is_of(old, disk)), definition)
 
 
+@dataclass(frozen=True)
+class Making:
+    """An image that is being made for a disk: what is recorded meanwhile, in the end, and what was before."""
+
+    connection: Connection
+    domain: Domain
+    record: DiskRecord
+    settled: DiskRecord
+    before: tuple[DiskRecord, ...]
+
+    def conclude(self, finished: bool) -> None:
+        """Look how things stand and record that, under the domain's lock (virDomainSetMetadata).
+
+        ``finished``: nothing is left to do. Else, where every document has the disk with the image, that is settled; an
+        image that is gone again leaves what was recorded before; and one that lies around stays recorded as being made.
+        """
+        documents = read(self.domain).all()
+        has = [definition for definition, document in documents.items() if has_image(document, self.record)]
+        settles = finished or len(has) == len(documents)
+        if has and settles:
+            self._record([self.settled], has)
+        elsewhere = has and settles and _where(self.domain) not in has
+        if elsewhere or (not has and not image_exists(self.connection, self.record)):
+            self.forget()
+
+    def forget(self) -> None:
+        """Record what was recorded before: nothing was made. (virDomainSetMetadata)"""
+        where = _where(self.domain)
+        forget(self.domain, self.record, where)
+        self._record(self.before, [where])
+
+    def _record(self, records: Iterable[DiskRecord], definitions: list[Definition]) -> None:
+        for each in records:
+            record_disk(self.domain, each, definitions)
+            if each.is_empty:
+                for definition in definitions:
+                    forget(self.domain, each, definition)
+
+
+def begin_making(connection: Connection, domain: Domain, making: DiskRecord, settled: DiskRecord) -> Making:
+    """Record ``making`` of an image from before it exists, under the domain's lock; ``settled`` comes in the end.
+
+    (virDomainSetMetadata)
+    """
+    where = _where(domain)
+    document = parse(domain.xml(where))
+    before = tuple(each for each in metadata.facts(document, DiskRecord) if metadata.same_subject(each, settled))
+    record_disk(domain, making, [where])
+    return Making(connection, domain, making, settled, before)
+
+
 @contextlib.contextmanager
 def image_in_making(
     connection: Connection, domain: Domain, settled: DiskRecord, *, place: str, format: str, size: int | None = None
@@ -65,33 +116,34 @@ def image_in_making(
     """Record that an image is being made at ``place`` for a disk, while it is; in the end record ``settled`` of it.
 
     ``place`` is a path or POOL/VOLUME, ``format`` the image's, ``size`` in bytes where it is known. When something
-    raises, it is looked how things stand: where every document has the disk with the image, that is settled; an image
-    that is gone again leaves what was recorded before; else it stays recorded as being made. (virDomainSetMetadata)
+    raises, it is concluded as :meth:`Making.conclude` says. (virDomainSetMetadata)
     """
-    where = Definition.CONFIG if domain.is_persistent() else Definition.LIVE
-    document = parse(domain.xml(where))
-    before = [old for old in metadata.facts(document, DiskRecord) if metadata.same_subject(old, settled)]
-    making = replace(settled, place=place, format=format, size=str(size or ""))
-    record_disk(domain, making, [where])
-
-    def conclude(finished: bool) -> None:
-        documents = read(domain).all()
-        has = [definition for definition, document in documents.items() if has_image(document, making)]
-        settles = finished or len(has) == len(documents)
-        if has and settles:
-            record_disk(domain, settled, has)
-        if (has and settles and where not in has) or (not has and not image_exists(connection, making)):
-            forget(domain, making, where)
-            for old in before:
-                record_disk(domain, old, [where])
-
+    record = replace(settled, place=place, format=format, size=str(size or ""))
+    making = begin_making(connection, domain, record, settled)
     try:
         yield
     except BaseException:
         with contextlib.suppress(NoConnection):  # the mark stays, as after a crash
-            conclude(finished=False)
+            making.conclude(finished=False)
         raise
-    conclude(finished=True)
+    making.conclude(finished=True)
+
+
+def _where(domain: Domain) -> Definition:
+    return Definition.CONFIG if domain.is_persistent() else Definition.LIVE
+
+
+def refuse_while_moved(domain: Domain, disk: Element, documents: Iterable[Element]) -> None:
+    """Raise Refused for a disk whose move is under way or broke off: its record tells of a copy nobody else knows."""
+    left = [
+        each for document in documents for each in left_in_making(document) if disk.tag == "disk" and is_of(each, disk)
+    ]
+    if left:
+        target = left[0].target
+        raise Refused(
+            f"the disk {target} of {domain.name!r} is being moved to {left[0].place}, or was when something broke",
+            f"'holdfast disk move {domain.name} {target}' finishes that, with --abort it ends",
+        )
 
 
 def remove_left(connection: Connection, domain: Domain, left: DiskRecord) -> None:

@@ -12,6 +12,7 @@ from holdfast.errors import Refused
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Rescue, fact
 from holdfast.domainxml.rescue import without_rescue
+from holdfast.domainxml.mirror import without_copy
 from holdfast.libvirtapi.domain import Definition, Domain
 
 OF_RESCUE = "of the rescue: gone with it"
@@ -62,7 +63,10 @@ class Documents:
         return list(found.values())
 
     def changed_since(self, before: Documents, definition: Definition) -> list[str]:
-        """The devices of one document that are new, gone or different since ``before``, each in one line."""
+        """The devices of one document that are new, gone or different since ``before``, each in one line.
+
+        How far a disk has been copied elsewhere is no difference.
+        """
         then, now = _texts(before.all().get(definition)), _texts(self.all().get(definition))
         old = _described(then[text] for text in then.keys() - now.keys())
         new = _described(now[text] for text in now.keys() - then.keys())
@@ -80,7 +84,7 @@ def _texts(document: Element | None) -> dict[str, Element]:
 
 
 def _described(found: Iterable[Element]) -> dict[bytes, str]:
-    return {canonical(device): describe(device) for device in found}
+    return {canonical(without_copy(device)): describe(device) for device in found}
 
 
 def read(domain: Domain, secure: bool = False) -> Documents:

@@ -70,6 +70,11 @@ def refuse_used(connection: Connection, domain: Domain, record: DiskRecord) -> N
         raise Refused(f"the image {record.place} that was being made for {domain.name!r} is {kept}")
 
 
+def why_kept(connection: Connection, path: str) -> str | None:
+    """Why the image that a disk had must stay: no file of this host, or some domain has it; None when it can go."""
+    return _why(path if path.startswith("/") else None, _users(connection))
+
+
 def image_exists(connection: Connection, record: DiskRecord) -> bool:
     """True when there is something at the recorded place; also where nobody can look."""
     pool, _, volume = record.where.partition("/")
@@ -130,8 +135,8 @@ def _used(path: str, others: dict[str, str]) -> str | None:
     return None if user is None else f"used by the domain {user!r}"
 
 
-def _users(connection: Connection, domain: Domain) -> dict[str, str]:
-    """Real path → name of another domain that has it in one of its documents, or as a backing file."""
+def _users(connection: Connection, domain: Domain | None = None) -> dict[str, str]:
+    """Real path → name of a domain, another than ``domain``, that has it in a document or as a backing file."""
     if not connection.is_local:
         raise Refused(
             "which images other domains use can be seen only on their own host",
@@ -139,7 +144,7 @@ def _users(connection: Connection, domain: Domain) -> dict[str, str]:
         )
     users: dict[str, str] = {}
     for other in connection.domains():
-        if other.uuid == domain.uuid:
+        if domain is not None and other.uuid == domain.uuid:
             continue
         try:
             documents = [parse(other.xml(definition)) for definition in (Definition.LIVE, Definition.CONFIG)]

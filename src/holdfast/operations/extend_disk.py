@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.disk import source_of, stated_format
 from holdfast.domainxml.volume import volume_format
-from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused, UsageError
+from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block
@@ -16,6 +16,7 @@ from holdfast.operations.disk_in_place import (
     find_disk,
     prove,
     refuse_managed_save,
+    refuse_while_copied,
     refuse_without_image,
 )
 from holdfast.operations.image_size import disk_size, volume_of
@@ -52,7 +53,10 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
     size = -(-size // _SECTOR) * _SECTOR
     with domain_lock(domain.uuid):
         disk = find_disk(domain, target)
-        image = _image_to_extend(disk)
+        refuse_without_image(disk, "extended")
+        refuse_while_copied(disk)
+        refuse_managed_save(disk)
+        image = disk.image or ""
         before = disk_size(connection, disk)
         if before is None:
             raise Failed(
@@ -67,14 +71,6 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
         if size > before and not dry_run:
             _extend(connection, disk, size)
         return Extended(domain.name, disk.target, image, before, size, dry_run)
-
-
-def _image_to_extend(disk: DiskInPlace) -> str:
-    refuse_without_image(disk, "extended")
-    refuse_managed_save(disk)
-    if disk.image is None:
-        raise UsageError(f"the disk {disk.target} has no image")
-    return disk.image
 
 
 def _extend(connection: Connection, disk: DiskInPlace, size: int) -> None:

@@ -1,0 +1,197 @@
+"""Copying a disk onto another image and letting it go on there: what moving and swapping have in common.
+
+While the domain runs QEMU copies (libvirt's block job). The lock is held at the start and at the end, not in the hours
+between, so each step looks afresh at how things stand. Shut off, qemu-img copies, and the lock is held throughout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from holdfast.domainxml.disk import Source, source_of, stated_format, with_image
+from holdfast.domainxml.document import Element, element, same, serialize
+from holdfast.domainxml.mirror import copy_is_ready, copy_of
+from holdfast.errors import Failed, LibvirtRefused, NoConnection, NotFound, PartlyDone, Refused
+from holdfast.hostfiles import new_image
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi import block
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.disk_in_place import DiskInPlace, find_disk, prove
+from holdfast.operations.image_size import image_size
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes of how many are copied, up to twice a second and once more at the end."""
+
+_FIRST_LOOK, _LONGEST_WAIT = 0.02, 0.5
+"""Seconds between two looks at the job."""
+
+
+def nothing_to_do() -> None:
+    """For a destination that exists: nothing is made before, and nothing goes after."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a disk is copied to. ``disk`` is a ``<disk>`` element with the image, ``size`` that of the disk in bytes.
+
+    ``make`` makes the image, ``take_back`` removes it again when the disk does not have it in the end, ``settle`` does
+    what follows when it has. All are called under the domain's lock.
+    """
+
+    connection: Connection
+    domain: Domain
+    target: str
+    disk: Element
+    size: int
+    make: Callable[[], None] = field(default=nothing_to_do)
+    take_back: Callable[[], None] = field(default=nothing_to_do)
+    settle: Callable[[], None] = field(default=nothing_to_do)
+
+    @property
+    def place(self) -> str:
+        """The image in one word."""
+        return source_of(self.disk) or ""
+
+    def given_to(self, disk: Element) -> Element:
+        """``disk`` with this image, and else as it is."""
+        return with_image(
+            disk, Source(self.disk.get("type", "file"), self.disk.find("source")), stated_format(self.disk)
+        )
+
+    def prepare(self) -> None:
+        """Make the image, which must be exactly as large as the disk: QEMU 7.2 copies to no other, nor should it."""
+        self.make()
+        size = image_size(self.connection, self.disk)
+        if size is not None and size != self.size:
+            raise Refused(
+                f"{self.place} has {size} bytes and the disk {self.target} {self.size}: the guest would see it change",
+                "it must be as large; 'holdfast disk extend' can make the disk larger first",
+            )
+
+    def give_up(self) -> None:
+        """End the copying, and take back what was made unless the disk has it by now. The caller holds the lock.
+
+        Where nobody can look any more all stays as it is, as after a crash.
+        """
+        with contextlib.suppress(NoConnection):
+            with contextlib.suppress(NotFound):  # a transient domain that has stopped
+                disk = find_disk(self.domain, self.target)
+                if self.place in map(source_of, disk.all().values()):
+                    return
+                if disk.live is not None and copy_of(disk.live) == self.place:
+                    block.cancel(self.domain, self.target)
+            with contextlib.suppress(NotFound):
+                self.take_back()
+
+
+def copy_shut_off(disk: DiskInPlace, to: Destination) -> DiskInPlace:
+    """Copy the image of a domain that is shut off, and let config name the copy. The caller holds the lock.
+
+    Returns the disk as it is then. Nobody can start the domain while qemu-img copies: QEMU's lock on the image is
+    taken. Between the copy and the update of config there are a few milliseconds in which nobody can be seen.
+    (qemu-img convert, virDomainUpdateDeviceFlags)
+    """
+    try:
+        to.prepare()
+        new_image.copy_onto(disk.image or "", stated_format(disk.current), to.place, stated_format(to.disk))
+        return give_image(disk, to)
+    except BaseException:
+        to.give_up()
+        raise
+
+
+def give_image(disk: DiskInPlace, to: Destination) -> DiskInPlace:
+    """Let config name another image; nothing is copied. The caller holds the lock. (virDomainUpdateDeviceFlags)"""
+    now = disk.again()
+    if now.runs or now.config is None or not same(now.current, disk.current):
+        raise Refused(
+            f"the domain {to.domain.name!r} was started, or its disk {to.target} changed, by somebody else meanwhile",
+            "look at it with 'holdfast show', then repeat the command",
+        )
+    to.domain.update(serialize(to.given_to(now.config)), Definition.CONFIG)
+    after = prove(now, to.place, [Definition.CONFIG])
+    to.settle()
+    return after
+
+
+def start_copy(disk: DiskInPlace, to: Destination) -> None:
+    """Let QEMU begin to copy the disk of a running domain. The caller holds the lock. (virDomainBlockCopy)"""
+    try:
+        to.prepare()
+        driver = element("driver", {"name": "qemu", "type": stated_format(to.disk)})
+        wanted = element("disk", {"type": to.disk.get("type", "file")}, driver)
+        wanted.extend(to.given_to(disk.current).findall("source"))
+        block.start_copy(to.domain, to.target, serialize(wanted))
+    except BaseException:
+        to.give_up()
+        raise
+
+
+def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlace:
+    """Wait until the copy is whole, and let the disk go on with it, in live and config. The caller holds no lock.
+
+    Returns the disk as it is then. When it cannot end so, or is interrupted, the disk stays where it is and the copy
+    goes. Raises Failed then, and PartlyDone when the connection breaks: QEMU goes on copying.
+    (virDomainGetBlockJobInfo, virDomainBlockJobAbort)
+    """
+    name = to.domain.name
+    try:
+        try:
+            _wait(to, progress)
+            with domain_lock(to.domain.uuid):
+                return _take(to)
+        except NoConnection:
+            raise
+        except BaseException:
+            with domain_lock(to.domain.uuid):
+                to.give_up()
+            raise
+    except NoConnection as error:
+        raise PartlyDone(
+            f"libvirt is gone while the disk {to.target} of {name!r} is copied to {to.place}: {error.message}",
+            f"QEMU goes on; 'holdfast disk move {name} {to.target}' finishes it, with --abort it ends",
+        ) from error
+
+
+def _wait(to: Destination, progress: Progress | None) -> None:
+    """Until the copy is ready, or there is none any more."""
+    pause = _FIRST_LOOK
+    while (copied := _copied(to)) is not None:
+        if progress is not None:
+            progress(*copied)
+        if (
+            copied[0] >= copied[1]
+            and (live := find_disk(to.domain, to.target).live) is not None
+            and copy_is_ready(live)
+        ):
+            return
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_WAIT)
+
+
+def _copied(to: Destination) -> tuple[int, int] | None:
+    try:
+        return block.copied(to.domain, to.target)
+    except (LibvirtRefused, NotFound):
+        return None  # the domain was switched off, or the disk is gone: _take() looks
+
+
+def _take(to: Destination) -> DiskInPlace:
+    disk = find_disk(to.domain, to.target)
+    if disk.live is not None and copy_of(disk.live) == to.place:
+        block.pivot(to.domain, to.target)
+    elif disk.image != to.place:
+        why = "the copying ended" if disk.runs else "the domain was switched off"
+        raise Failed(
+            f"{why} before all of the disk {to.target} was copied: it stays at {disk.image}, and the copy is gone",
+            f"is there room for it at {to.place}? libvirt's log of the domain says what QEMU said"
+            if disk.runs
+            else None,
+        )
+    after = prove(disk, to.place, disk.all())
+    to.settle()
+    return after
