@@ -18,6 +18,7 @@ from typing import Any
 
 from holdfast.cli.main import holdfast
 from holdfast.hostfiles import cloud_init, image_chain, new_image
+from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.storage import Pool
@@ -29,6 +30,7 @@ CHANGES = (
     (Domain, "set_metadata"),
     (Domain, "attach"),
     (Domain, "detach"),
+    (Domain, "update"),
     (Domain, "undefine"),
     (Pool, "create"),
     (Pool, "copy"),
@@ -37,6 +39,9 @@ CHANGES = (
     (new_image, "remove"),
     (image_chain, "remove_image"),
     (cloud_init, "write_seed"),
+    (block, "start_copy"),
+    (block, "pivot"),
+    (block, "cancel"),
 )
 
 

@@ -96,9 +96,9 @@ class DiskRecord:
     old: str = ""
 
     @property
-    def is_empty(self) -> bool:
-        """True when it says nothing but which disk it is of."""
-        return self == DiskRecord(self.target, self.alias)
+    def is_worth_it(self) -> bool:
+        """True when it says more than which disk it is of and where its image is, which the document says, too."""
+        return any((self.role, self.image, self.id, self.delete))
 
     @property
     def in_making(self) -> bool:

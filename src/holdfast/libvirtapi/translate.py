@@ -22,6 +22,7 @@ _NOT_FOUND = {
 _AGENT_COMMAND_TIMEOUT = getattr(libvirt, "VIR_ERR_AGENT_COMMAND_TIMEOUT", libvirt.VIR_ERR_AGENT_UNRESPONSIVE)
 """libvirt 9.0 has no error of its own for it."""
 _NO_ANSWER = {libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED, _AGENT_COMMAND_TIMEOUT}
+_BROKEN = {libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR}
 _GONE = {libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN}
 
 
@@ -31,7 +32,8 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
     message = sentence(error)
     if code in _NOT_FOUND:
         return NotFound(message)
-    if code in _GONE or (code == libvirt.VIR_ERR_SYSTEM_ERROR and error.get_error_domain() == libvirt.VIR_FROM_RPC):
+    # "client socket is closed" is an internal error of the RPC layer (9.0).
+    if code in _GONE or (code in _BROKEN and error.get_error_domain() == libvirt.VIR_FROM_RPC):
         return NoConnection(message, "is libvirt running there, and is the URI right? (-c URI)")
     if code == libvirt.VIR_ERR_OPERATION_DENIED:
         return Failed(f"this connection may not do that: {message}", "connect without --readonly")

@@ -63,8 +63,12 @@ class Destination:
         )
 
     def prepare(self) -> None:
-        """Make the image, which must be exactly as large as the disk: QEMU 7.2 copies to no other, nor should it."""
+        """Make the image, and check its size."""
         self.make()
+        self.check_size()
+
+    def check_size(self) -> None:
+        """Raise Refused for an image that is not exactly as large as the disk. QEMU 7.2 copies to no other, either."""
         size = image_size(self.connection, self.disk)
         if size is not None and size != self.size:
             raise Refused(

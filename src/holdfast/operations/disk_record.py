@@ -92,7 +92,7 @@ class Making:
     def _record(self, records: Iterable[DiskRecord], definitions: list[Definition]) -> None:
         for each in records:
             record_disk(self.domain, each, definitions)
-            if each.is_empty:
+            if not each.is_worth_it:
                 for definition in definitions:
                     forget(self.domain, each, definition)
 

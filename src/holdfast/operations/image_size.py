@@ -1,4 +1,4 @@
-"""How large a disk is for its guest: asked of QEMU, of the image, or of the pool, whoever can tell."""
+"""How large a disk is for its guest, and which volume of a pool it has: asked of whoever can tell."""
 
 from __future__ import annotations
 
@@ -45,3 +45,9 @@ def volume_of(connection: Connection, disk: Element) -> Volume | None:
         return volume_named(connection, pool, volume)
     path = host_path(disk)
     return None if path is None else volume_at(connection, path)
+
+
+def in_pool(connection: Connection, disk: Element) -> str:
+    """POOL/VOLUME of the image whose path a disk has; empty where no active pool has it, or the disk says so itself."""
+    volume = None if disk.get("type") == "volume" else volume_of(connection, disk)
+    return "" if volume is None else volume.in_pool()

@@ -199,6 +199,7 @@ def _planned(
     if left is not None and not dry_run:
         MoveRecord.resumed(connection, disk, left, False).clear()
     record = MoveRecord(connection, disk)
+    delete_source = delete_source or (left is not None and bool(left.old))
     return record, Destination(
         connection,
         disk.domain,

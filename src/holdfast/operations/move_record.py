@@ -16,7 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disk_in_place import DiskInPlace
 from holdfast.operations.disk_record import Making, begin_making, disk_record, remove_left
 from holdfast.operations.domain_images import Image, remove_image, why_kept
-from holdfast.operations.image_size import volume_of
+from holdfast.operations.image_size import in_pool
 from holdfast.operations.new_disk import PlannedDisk
 
 
@@ -44,16 +44,12 @@ class MoveRecord:
     @classmethod
     def resumed(cls, connection: Connection, disk: DiskInPlace, left: DiskRecord, delete_source: bool) -> MoveRecord:
         """The record ``left`` of a move that broke off, to be taken up again."""
-        settled = left.settled
-        volume = volume_of(connection, disk.current)
-        in_pool = "" if volume is None else volume.in_pool()
-        before = replace(settled, volume="" if in_pool == disk.image else in_pool)
+        before = replace(left.settled, volume=in_pool(connection, disk.current))
         if delete_source and disk.image != left.place:
             left = replace(left, old=disk.image or "")
-            begin_making(connection, disk.domain, left, settled)
-        return cls(
-            connection, disk, Making(connection, disk.domain, left, _settled(settled), (_if_it_says_more(before),))
-        )
+            begin_making(connection, disk.domain, left, _settled(left))
+        making = Making(connection, disk.domain, left, _settled(left), (before,))
+        return cls(connection, disk, making, made=True)
 
     def make(self, planned: PlannedDisk, size: int, delete_source: bool) -> None:
         """Record the new image, and make it."""
@@ -70,7 +66,7 @@ class MoveRecord:
             size=str(size),
             old=self.disk.image or "" if delete_source else "",
         )
-        self.making = begin_making(self.connection, self.disk.domain, making, _settled(making.settled))
+        self.making = begin_making(self.connection, self.disk.domain, making, _settled(making))
         try:
             with ExitStack() as undo:
                 planned.make(self.connection, undo)
@@ -116,13 +112,4 @@ class MoveRecord:
 
 def _settled(record: DiskRecord) -> DiskRecord:
     """What is recorded in the end: a disk that was moved is no longer the volume that somebody knows by its id."""
-    return _if_it_says_more(replace(record, id=""))
-
-
-def _if_it_says_more(record: DiskRecord) -> DiskRecord:
-    """Nothing for a disk of which nothing was recorded but where its image is."""
-    return (
-        record
-        if any((record.role, record.image, record.id, record.delete))
-        else DiskRecord(record.target, record.alias)
-    )
+    return replace(record.settled, id="")
