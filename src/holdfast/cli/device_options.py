@@ -26,10 +26,15 @@ INTERFACE_HELP = "network=NAME, bridge=NAME or user; also model= (default virtio
 PLACE_HELP = (
     "path=/x.qcow2, pool=NAME or volume=POOL/NAME, where there is nothing yet; also format= (default: as it is)."
 )
+IMAGE_HELP = (
+    "path=/x.qcow2,format=qcow2, volume=POOL/NAME,format=… or source=nbd://HOST:PORT/EXPORT; also trust-format. "
+    "For the record: role=, id=, delete-with-domain."
+)
 MEDIUM_HELP = (
     "path=/x.iso, volume=POOL/NAME or source=nbd://HOST:PORT/EXPORT; also format= (default raw), trust-format."
 )
 
+_IMAGE_FLAGS = ("trust-format", "delete-with-domain")
 _PLACE_WORDS = ("path", "pool", "volume", "format")
 _DISK_WORDS = (
     *_PLACE_WORDS,
@@ -71,6 +76,11 @@ def parse_disk(text: str) -> DiskSpec:
 def parse_medium(text: str) -> DiskSpec:
     """Read what goes into a drive; a slash begins a path. Raises click.BadParameter and UsageError."""
     return DiskSpec(device="cdrom", **_disk_fields("a medium", text, (*_PLACE_WORDS, "source"), ("trust-format",)))
+
+
+def parse_image(text: str) -> DiskSpec:
+    """Read which image a disk is to have; a slash begins a path. Raises click.BadParameter and UsageError."""
+    return DiskSpec(**_disk_fields("an image", text, (*_PLACE_WORDS, "source", "role", "id"), _IMAGE_FLAGS))
 
 
 def parse_place(text: str) -> Place:

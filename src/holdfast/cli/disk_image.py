@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.common import (
+    Session,
+    accept_option,
+    domain_argument,
+    dry_run_option,
+    output_option,
+    pass_session,
+    print_json,
+)
 from holdfast.cli.completion import complete_devices
 from holdfast.cli.copy_progress import progress_bar
-from holdfast.cli.device_options import MEDIUM_HELP, PLACE_HELP, parse_medium, parse_place
+from holdfast.cli.device_options import IMAGE_HELP, MEDIUM_HELP, PLACE_HELP, parse_image, parse_medium, parse_place
 from holdfast.cli.size import format_size, parse_size
 
 if TYPE_CHECKING:
@@ -159,5 +167,54 @@ def _report_aborted(done: MoveAborted, output: str) -> None:
     click.echo(f"{ended} {done.target}: it stays at {done.image}{copy}")
 
 
-IMAGE_COMMANDS: tuple[click.Command, ...] = (extend, media, move)
+@click.command(epilog=f"IMAGE: {IMAGE_HELP}")
+@domain_argument
+@target_argument
+@click.argument("image", metavar="IMAGE", type=parse_image)
+@click.option("--copy-content", is_flag=True, help="First copy what the disk holds onto IMAGE, over all that is there.")
+@accept_option
+@dry_run_option
+@output_option
+@pass_session
+def swap(
+    session: Session,
+    name: str,
+    target: str,
+    image: DiskSpec,
+    copy_content: bool,
+    accept: bool,
+    dry_run: bool,
+    output: str,
+) -> None:
+    """Let a disk have another image that exists, in place of its own, which stays.
+
+    The domain must be shut off: its guest finds what IMAGE holds, at the same address and under the same serial. With
+    --copy-content it finds what it had: that is copied onto IMAGE first, while the guest runs or not.
+    """
+    from holdfast import operations
+
+    with progress_bar(f"copying {target}") as progress:
+        done = operations.swap_disk(
+            session.connection,
+            name,
+            target,
+            image,
+            copy_content=copy_content,
+            accept=accept,
+            progress=progress,
+            dry_run=dry_run,
+        )
+    if output == "json":
+        print_json(dataclasses.asdict(done))
+        return
+    copied = ", copied onto it" if done.copied else ""
+    if done.dry_run:
+        click.echo(f"{done.target} would have {done.after} in place of {done.before}{copied}; nothing was changed")
+    else:
+        click.echo(f"{done.target} has {done.after} in place of {done.before}{copied}, still at {done.address}")
+    for sentence in done.guest_changes:
+        click.echo(f"the guest will find changed: {sentence}")
+
+
+IMAGE_COMMANDS: tuple[click.Command, ...] = (extend, media, move, swap)
 """The commands that the group ``disk`` has from here."""

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from holdfast.operations.settings import InterfaceSettings as InterfaceSettings
     from holdfast.operations.settings import Topology as Topology
     from holdfast.operations.show_domain import show_domain as show_domain
+    from holdfast.operations.swap_disk import swap_disk as swap_disk
     from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine
     from holdfast.operations.verify_domain import verify_domain as verify_domain
     from holdfast.operations.watch import watch as watch
@@ -90,6 +91,7 @@ OPERATIONS = {
     "edit_domain": "edit_domain",
     "extend_disk": "extend_disk",
     "Place": "device_spec",
+    "swap_disk": "swap_disk",
     "abort_move": "move_disk",
     "move_disk": "move_disk",
     "insert_medium": "change_media",

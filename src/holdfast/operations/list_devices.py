@@ -11,6 +11,7 @@ from holdfast.domainxml.disk_record import disk_record
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.interface import connected_to
 from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
+from holdfast.domainxml.mirror import copy_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import OF_RESCUE, Documents, read
 
@@ -98,4 +99,6 @@ def _waits(documents: Documents, device: Element, planned: Element | None) -> st
     place, next_place = address_of(current), address_of(planned)
     if place is not None and next_place is not None and not agree(place, next_place):
         return f"moves to {describe_address(planned)} at the next start"
-    return None
+    if device.tag == "disk" and source_of(current) != source_of(planned):
+        return f"has {source_of(planned) or 'nothing'} at the next start"
+    return None if (copy := copy_of(current)) is None else f"is being copied to {copy}"

@@ -1,0 +1,130 @@
+"""Another existing image for a disk that stays where it is: its content instead, or the disk's own copied onto it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.disk import new_disk, source_of
+from holdfast.domainxml.disk_record import disk_record
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.mirror import copy_of
+from holdfast.errors import Failed, Refused, UsageError
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.copy_disk import Destination, Progress, copy_shut_off, finish_copy, give_image, start_copy
+from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disk_in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
+from holdfast.operations.disk_record import record_disk
+from holdfast.operations.disk_source import check_source
+from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.image_size import disk_size, image_size
+from holdfast.operations.new_disk import existing_source, record_said
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """What a swap did: the disk's image before and after, its address, which is as before, and whether it was copied.
+
+    ``guest_changes`` are sentences on what the guest finds changed besides the content. ``dry_run``: nothing was done.
+    """
+
+    name: str
+    target: str
+    before: str
+    after: str
+    address: str | None
+    copied: bool
+    guest_changes: tuple[str, ...]
+    dry_run: bool
+
+
+def swap_disk(
+    connection: Connection,
+    name: str,
+    target: str,
+    image: DiskSpec,
+    *,
+    copy_content: bool = False,
+    accept: bool = False,
+    progress: Progress | None = None,
+    dry_run: bool = False,
+) -> Swapped:
+    """Let the disk ``target`` of the domain ``name`` have the existing ``image`` in place of its own, which stays.
+
+    The domain must be shut off: its guest finds another content at the next start, at the same address and under the
+    same serial. With ``copy_content`` the content stays: it is first copied onto ``image``, over all that is there,
+    also while the guest runs. ``image`` says where (path, volume, source), in which format, and what is to be recorded.
+
+    Raises Refused (3) for a running domain without ``copy_content``, an image of another size (``accept`` takes it
+    where nothing is copied) or in use, and where :func:`move_disk` does; UsageError (2), NotFound (4), Failed (1).
+    (virDomainUpdateDeviceFlags; virDomainBlockCopy, or qemu-img convert)
+    """
+    domain = connection.find_domain(name)
+    if image.is_new or not (image.path or image.volume or image.source):
+        raise UsageError("a swap takes an image that exists", "'holdfast disk move' makes a new one")
+    with domain_lock(domain.uuid):
+        disk = find_disk(domain, target)
+        refuse_without_image(disk, "swapped")
+        wanted = new_disk(existing_source(connection, image), format=image.format or "raw")
+        to = Destination(
+            connection, domain, disk.target, wanted, 0, settle=lambda: _record(disk, image, wanted, copy_content)
+        )
+        changes: tuple[str, ...] = ()
+        is_there = all(source_of(each) == to.place for each in disk.all().values())
+        if is_there and not dry_run:
+            to.settle()
+        elif not is_there and not (copy_content and copy_of(disk.current) == to.place):
+            to, changes = _checked(connection, disk, to, image, copy_content, accept or dry_run)
+            if not dry_run:
+                (give_image if not copy_content else start_copy if disk.runs else copy_shut_off)(disk, to)
+    if disk.runs and not (is_there or dry_run):
+        finish_copy(to, progress)
+    address = describe_address(disk.current)
+    return Swapped(domain.name, disk.target, disk.image or "", to.place, address, copy_content, changes, dry_run)
+
+
+def _checked(
+    connection: Connection, disk: DiskInPlace, to: Destination, image: DiskSpec, copy_content: bool, accept: bool
+) -> tuple[Destination, tuple[str, ...]]:
+    """The destination with the size of the disk, and what the guest would find changed. Raises what is against it."""
+    refuse_another_image(disk)
+    check_source(connection, None, to.disk, trust_format=image.trust_format)
+    name = disk.domain.name
+    if disk.runs and not copy_content:
+        raise Refused(
+            f"the guest of {name!r} runs: {disk.target} would have another content under its hands",
+            "shut it down first; or add --copy-content, and what the disk holds is copied onto the other image",
+        )
+    if copy_content and not (disk.runs or connection.is_local):
+        raise Refused(
+            f"while a domain is shut off its image is copied on its own host, and {connection.uri} is elsewhere",
+            f"run holdfast there, or let QEMU do it: 'holdfast start --paused {name}' first",
+        )
+    size = disk_size(connection, disk)
+    if copy_content:
+        if size is None:
+            raise Failed(f"how large {disk.image} is cannot be seen while {name!r} is shut off", "start it first")
+        return replace(to, size=size), ()
+    other = image_size(connection, to.disk)
+    if size == other is not None:
+        return to, ()
+    words = [None if bytes is None else f"{bytes} bytes" for bytes in (size, other)]
+    change = Change(
+        Kind.CHANGED, f"disk {disk.target}", "devices/disk/size", words[0] or "unknown", words[1] or "unknown"
+    )
+    if not accept:
+        refuse_unasked(name, [change], hint="take it with --accept, or take an image of the same size")
+    return to, (str(change),)
+
+
+def _record(disk: DiskInPlace, image: DiskSpec, wanted: Element, copied: bool) -> None:
+    """Keep what is recorded of the disk true: its role stays, the rest is what was said of the new image."""
+    after = disk.again()
+    for definition, now in after.all().items():
+        old = disk_record(after.documents.all()[definition], now)
+        said = record_said(image, now, "" if old is None else old.role)
+        new = replace(said, image=old.image) if copied and old is not None else said
+        if new != old and (old is not None or new.is_worth_it):
+            record_disk(disk.domain, new, [definition])
