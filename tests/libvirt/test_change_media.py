@@ -12,9 +12,10 @@ import libvirt
 from holdfast.domainxml.disk import EMPTY, network_source, source_of, with_image, without_image
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.domainxml.network_source import parse_url
-from holdfast.errors import HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused, UsageError
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.attach_disk import attach_disk
 from holdfast.operations.change_media import eject_medium, insert_medium
 from holdfast.operations.device_spec import DiskSpec
 from tests.libvirt.commands import done, run
@@ -175,6 +176,18 @@ def test_stock_update_leaves_the_drive_open_and_empty_and_names_the_old_medium(d
         domain.update(serialize(with_image(without_policy, source)), LIVE)
     assert tray_and_medium(domain) == (True, False)
     assert media(domain) == {str(tmp_path / "old.img")}
+
+
+def test_drive_that_libvirt_never_opens_says_so(connection: Connection, domain: Domain, tmp_path: Path) -> None:
+    image(tmp_path, "later")
+    attach_disk(connection, "a", DiskSpec(path=str(tmp_path / "later.img"), device="cdrom", bus="scsi"))
+    with pytest.raises(Failed, match="the drive was attached while the guest of 'a' ran"):
+        insert_medium(connection, "a", "sdb", medium(tmp_path))
+    assert media(domain, "sdb") == {str(tmp_path / "later.img")}
+    domain.destroy()
+    domain.start(paused=True)
+    insert_medium(connection, "a", "sdb", medium(tmp_path))
+    assert media(domain, "sdb") == {str(tmp_path / "new.img")}
 
 
 def test_medium_may_be_on_the_network(connection: Connection, domain: Domain, tmp_path: Path) -> None:

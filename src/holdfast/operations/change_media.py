@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.disk import EMPTY, source_of, with_image
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.sides import value_at
-from holdfast.errors import HoldfastError, PartlyDone, TrayLocked, UsageError
+from holdfast.errors import Failed, HoldfastError, PartlyDone, TrayLocked, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -16,6 +16,9 @@ from holdfast.operations.disk_in_place import DiskInPlace, find_disk, prove
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.documents import saved_memory
 from holdfast.operations.new_disk import existing_source
+
+_NEVER_OPENED = "blockdev-remove-medium"
+"""What QEMU refuses where libvirt (9.0) did not ask for the tray to be opened: it learns of one at a start."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,11 @@ def _update(drive: DiskInPlace, changed: Element, definition: Definition, force:
     except HoldfastError as error:
         if definition is Definition.LIVE:
             _put_back(drive, error)
+        if _NEVER_OPENED in error.message:
+            raise Failed(
+                f"the medium of {target} cannot be changed: the drive was attached while the guest of {name!r} ran",
+                "libvirt (9.0) does not open its tray before the next start of the domain or of libvirtd itself",
+            ) from error
         if definition is Definition.LIVE or not drive.runs:
             raise
         raise PartlyDone(
