@@ -175,7 +175,7 @@ def test_hard_reboot_says_what_the_guest_will_find_changed(connection: Connectio
     domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
     for option in (["--dry-run"], ["--accept"]):
         out = done(uri, "reboot", "--hard", "a", *option)
-        assert "finds changed:" in out
+        assert "finds changed at the start:" in out
         assert "vda" in out
     assert "vda" in domain.xml(LIVE)
 
@@ -247,4 +247,5 @@ def test_json_has_the_states(connection: Connection, uri: str) -> None:
         "guest_changes": [],
         "mended": [],
         "left_rescue": False,
+        "waits": [],
     }

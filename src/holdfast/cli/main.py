@@ -48,6 +48,11 @@ COMMANDS = {
         "interface": "interface",
         "device": "device",
     },
+    "State": {
+        "save": "save",
+        "restore": "save",
+        "discard-save": "save",
+    },
     "Foresight": {
         "plan": "plan",
         "upgrade": "upgrade",

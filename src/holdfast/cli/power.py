@@ -160,6 +160,12 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
     for sentence in change.mended:
         click.echo(f"{change.name}: {'would be mended' if change.dry_run else 'mended'}: {sentence}")
     if change.guest_changes:
-        click.echo("at this start the guest finds changed:")
+        click.echo("the guest finds changed at the start:")
         for sentence in change.guest_changes:
+            click.echo(f"  {sentence}")
+    if change.waits:
+        click.echo(
+            "it continues with the hardware that it was saved with; what config says comes with the start after:"
+        )
+        for sentence in change.waits:
             click.echo(f"  {sentence}")

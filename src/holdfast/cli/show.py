@@ -106,5 +106,6 @@ def _waiting(domain: DomainView) -> Iterator[str]:
     changes = visible(domain.waiting)
     if changes:
         yield ""
-        yield "At the next start:"
+        saved = domain.managed_save and domain.state == "shut off"
+        yield "At the start after the restore:" if saved else "At the next start:"
         yield from (f"  {change}" for change in changes)

@@ -89,6 +89,16 @@ class Domain:
         return str(self._handle.managedSaveGetXMLDesc(0))
 
     @translated
+    def managed_save(self) -> None:
+        """Write memory and live document to a file of libvirt's own, and stop (virDomainManagedSave); blocks."""
+        self._handle.managedSave(0)
+
+    @translated
+    def discard_managed_save(self) -> None:
+        """Remove the managed-save image (virDomainManagedSaveRemove)."""
+        self._handle.managedSaveRemove(0)
+
+    @translated
     def snapshot_count(self) -> int:
         """How many snapshots libvirt knows of it (virDomainSnapshotNum)."""
         return int(self._handle.snapshotNum(0))

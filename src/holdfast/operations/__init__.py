@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from holdfast.operations.rescue import unrescue as unrescue
     from holdfast.operations.resume_host import observe_host as observe_host
     from holdfast.operations.resume_host import resume_host as resume_host
+    from holdfast.operations.save_domain import discard_save as discard_save
+    from holdfast.operations.save_domain import restore_domain as restore_domain
+    from holdfast.operations.save_domain import save_domain as save_domain
     from holdfast.operations.seal_domain import seal_domain as seal_domain
     from holdfast.operations.set_device import set_disk as set_disk
     from holdfast.operations.set_device import set_interface as set_interface
@@ -117,6 +120,9 @@ OPERATIONS = {
     "DomainSettings": "settings",
     "InterfaceSettings": "settings",
     "Topology": "settings",
+    "save_domain": "save_domain",
+    "restore_domain": "save_domain",
+    "discard_save": "save_domain",
     "show_domain": "show_domain",
     "resume": "power",
     "rename_domain": "rename_domain",

@@ -13,6 +13,7 @@ from holdfast.domainxml.outlook import Effect, Outlook, differs
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_outlook import HostOutlook, Known
+from holdfast.operations.managed_save import saved_document
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,7 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
     """
     domain = connection.find_domain(name)
     documents = read(domain)
-    saved = None
-    if documents.config is not None and domain.has_managed_save():
-        saved = parse(domain.managed_save_xml())
+    saved = None if documents.config is None else saved_document(domain)
     outlooks = [*waiting(documents, saved)]
     if documents.config is not None:
         known = known_of(documents.live if documents.live is not None else saved, documents.config)

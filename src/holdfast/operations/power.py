@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.guard import look_before_start, record_foreign_start, record_start
 from holdfast.operations.host_side import mend_host_side
 from holdfast.operations.rescue_mark import in_rescue, refuse_in_rescue
+from holdfast.operations.managed_save import look_before_restore, refuse_with_managed_save
 from holdfast.operations.wanted import unwant, want
 
 GONE = "gone"
@@ -48,6 +49,8 @@ class PowerChange:
     """What of the host side was mended before a hard reboot, in sentences."""
     left_rescue: bool = False
     """True when this ended (in a dry run: would end) a rescue: the next start is the domain's own."""
+    waits: tuple[str, ...] = ()
+    """What a restored guest will find changed only at its next cold start, because config was changed meanwhile."""
 
 
 def start(connection: Connection, name: str, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
@@ -66,14 +69,29 @@ def start_locked(connection: Connection, domain: Domain, *, paused: bool = False
     before = domain.state()
     if domain.is_active():
         raise Failed(f"the domain {domain.name!r} is already running", _hint_if_active(domain, before))
-    restored = domain.has_managed_save()
-    changes = () if restored else look_before_start(connection, domain, dry_run=dry_run)
+    if domain.has_managed_save():
+        return _restore(connection, domain, before, paused, dry_run)
+    changes = look_before_start(connection, domain, dry_run=dry_run)
     if not dry_run:
         domain.start(paused)
         want(domain)
-        if not restored:  # what is restored runs on the CPU and firmware that it was saved with
-            record_start(connection, domain)
-    return _change(domain, before, dry_run, restored=restored, guest_changes=changes)
+        record_start(connection, domain)
+    return change_of(domain, before, dry_run, guest_changes=changes)
+
+
+def _restore(connection: Connection, domain: Domain, before: str, paused: bool, dry_run: bool) -> PowerChange:
+    """Continue from the managed-save image; the record of CPU and firmware is still that of the start before."""
+    waits = look_before_restore(connection, domain)
+    if not dry_run:
+        try:
+            domain.start(paused)
+        except LibvirtRefused as error:
+            raise Failed(
+                f"the saved memory of {domain.name!r} cannot be restored: {error.message}",
+                f"remove the cause, or drop it with 'holdfast discard-save {domain.name}'",
+            ) from error
+        want(domain)
+    return replace(change_of(domain, before, dry_run), restored=True, waits=waits)
 
 
 def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run: bool = False) -> PowerChange:
@@ -86,12 +104,12 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
         with domain_lock(domain.uuid):
             before, rescue = state_that_hears(domain), in_rescue(domain)
             if dry_run:
-                return _change(domain, before, dry_run, left_rescue=rescue)
+                return change_of(domain, before, dry_run, left_rescue=rescue)
             record_foreign_start(domain)
             unwant(domain)
             domain.shutdown()
         stopped.wait(timeout)
-    change = _change(domain, before, dry_run, left_rescue=rescue)
+    change = change_of(domain, before, dry_run, left_rescue=rescue)
     if change.after not in ("shut off", GONE):
         raise PartlyDone(
             f"the power button of {domain.name!r} was pressed; after {timeout:g} s the guest is still {change.after}",
@@ -119,22 +137,18 @@ def reboot(
         before = state_that_hears(domain)
         if not dry_run:
             domain.reboot()
-        return _change(domain, before, dry_run)
+        return change_of(domain, before, dry_run)
 
 
 def _reboot_hard(connection: Connection, domain: Domain, accept: bool, dry_run: bool) -> PowerChange:
-    before = _active_state(domain)
+    before = active_state(domain)
     refuse_in_rescue(domain)
     if not domain.is_persistent():
         raise Refused(
             f"the domain {domain.name!r} is transient: once switched off there is no config document to start it from",
             f"'virsh dumpxml --security-info {domain.name}' shows the only document it has",
         )
-    if domain.has_managed_save():
-        raise Refused(
-            f"the domain {domain.name!r} has a managed-save image: starting would restore that old memory",
-            f"'virsh managedsave-remove {domain.name}' drops it",
-        )
+    refuse_with_managed_save(domain, "starting would restore that old memory")
     side = mend_host_side(connection, domain, dry_run=dry_run)
     changes = look_before_start(connection, domain, accept=accept, dry_run=dry_run, missing=side.remains)
     if not dry_run:
@@ -148,17 +162,17 @@ def _reboot_hard(connection: Connection, domain: Domain, accept: bool, dry_run: 
                 f"its config document is unchanged; remove the cause, then 'holdfast start {domain.name}'",
             ) from error
         record_start(connection, domain)
-    return replace(_change(domain, before, dry_run, guest_changes=changes), mended=side.mended)
+    return replace(change_of(domain, before, dry_run, guest_changes=changes), mended=side.mended)
 
 
 def reset(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
     """Press the reset button: the same QEMU with the same hardware boots anew (virDomainReset)."""
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        before = _active_state(domain)
+        before = active_state(domain)
         if not dry_run:
             domain.reset()
-        return _change(domain, before, dry_run)
+        return change_of(domain, before, dry_run)
 
 
 def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
@@ -168,42 +182,49 @@ def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        before, rescue = _active_state(domain), in_rescue(domain)
+        before, rescue = active_state(domain), in_rescue(domain)
         if not dry_run:
             record_foreign_start(domain)
             unwant(domain)
             domain.destroy()
-        return _change(domain, before, dry_run, left_rescue=rescue)
+        return change_of(domain, before, dry_run, left_rescue=rescue)
 
 
 def suspend(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
     """Pause the vCPUs; the guest notices only the time that passes (virDomainSuspend)."""
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        before = _active_state(domain)
+        before = active_state(domain)
         if before == "paused":
             raise Failed(f"the domain {domain.name!r} is already paused", _DEAF["paused"].format(name=domain.name))
         if not dry_run:
             domain.suspend()
-        return _change(domain, before, dry_run)
+        return change_of(domain, before, dry_run)
 
 
 def resume(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
     """Let a paused domain run again (virDomainResume)."""
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        before = _active_state(domain)
+        before = active_state(domain)
         if before != "paused":
             hint = _DEAF["pmsuspended"].format(name=domain.name) if before == "pmsuspended" else None
             raise Failed(f"the domain {domain.name!r} is not paused, it is {before}", hint)
         if not dry_run:
             domain.resume()
-        return _change(domain, before, dry_run)
+        return change_of(domain, before, dry_run)
+
+
+def active_state(domain: Domain) -> str:
+    """The state of a domain that must have a QEMU; Failed when it has none."""
+    if not domain.is_active():
+        raise Failed(f"the domain {domain.name!r} is not running", f"'holdfast start {domain.name}' starts it")
+    return domain.state()
 
 
 def state_that_hears(domain: Domain) -> str:
     """The state of a domain whose guest can answer a button; Failed when it cannot."""
-    state = _active_state(domain)
+    state = active_state(domain)
     if state in _DEAF:
         raise Failed(
             f"the domain {domain.name!r} is {state}: its guest cannot answer", _DEAF[state].format(name=domain.name)
@@ -211,7 +232,7 @@ def state_that_hears(domain: Domain) -> str:
     return state
 
 
-def _active_state(domain: Domain) -> str:
+def active_state(domain: Domain) -> str:
     """The state of a domain that must have a QEMU; Failed when it has none."""
     if not domain.is_active():
         raise Failed(f"the domain {domain.name!r} is not running", f"'holdfast start {domain.name}' starts it")
@@ -224,19 +245,19 @@ def _hint_if_active(domain: Domain, state: str) -> str | None:
     return _DEAF["paused"].format(name=domain.name) if state == "paused" else None
 
 
-def _change(
+def change_of(
     domain: Domain,
     before: str,
     dry_run: bool,
     *,
-    restored: bool = False,
     guest_changes: tuple[str, ...] = (),
     left_rescue: bool = False,
 ) -> PowerChange:
+    """What was done to ``domain``, whose state was ``before``; the state after it is read now."""
     try:
         after = domain.state()
     except NotFound:
         after = GONE
     return PowerChange(
-        domain.name, domain.uuid, before, after, dry_run, restored, guest_changes, left_rescue=left_rescue
+        domain.name, domain.uuid, before, after, dry_run, guest_changes=guest_changes, left_rescue=left_rescue
     )

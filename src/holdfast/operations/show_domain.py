@@ -11,8 +11,11 @@ from holdfast.domainxml.hardware_tree import Part, hardware_tree, waiting_device
 from holdfast.domainxml.identity import Identity, identity_of
 from holdfast.domainxml.metadata import Releasing, Rescue, facts
 from holdfast.domainxml.pci import hotplug_places, slot_count
+from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import OF_RESCUE, Documents, read
+from holdfast.operations.documents import Documents, OF_RESCUE, read
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.managed_save import saved_document
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,11 @@ class DomainView:
     ``rescue``         since when it runs as a rescue and what it was before; None for a domain that does not
     ``managed_save``   True when the next start restores saved memory, whatever config says
     ``identity``       what the guest reads about itself: UUID, machine, CPU, firmware, memory, vCPUs
-    ``hardware``       of the running guest; of the next start while it is shut off
+    ``hardware``       of the running guest; of the next start while it is shut off, saved memory respected
     ``slots``          how many hot-plug places there are, taken or not
     ``free_slots``     the PCI addresses of those that a device can still be attached to, lowest first
-    ``waiting``        the changes that the next start brings; empty while the domain is shut off
+    ``waiting``        the changes that the next start brings, or with saved memory the one after that; else empty
+                       while the domain is shut off
     ``unfinished``     in sentences: what was begun and is not finished, or broke off; images that are being made
     """
 
@@ -48,7 +52,8 @@ def show_domain(connection: Connection, name: str) -> DomainView:
     """Read the domain ``name``, by name or UUID. Raises NotFound. (virDomainGetState, virDomainGetXMLDesc)"""
     domain = connection.find_domain(name)
     state = domain.state()
-    documents = read(domain)
+    now = read(domain)
+    documents = _with_saved(domain, now)
     current = documents.live if documents.live is not None else documents.config
     assert current is not None  # read() raises NotFound when there is neither
     return DomainView(
@@ -62,8 +67,18 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         slots=slot_count(current),
         free_slots=[str(place) for place in hotplug_places(current)],
         waiting=documents.waiting(),
-        unfinished=list(dict.fromkeys(each for document in documents.all().values() for each in unfinished(document))),
+        unfinished=list(dict.fromkeys(each for document in now.all().values() for each in unfinished(document))),
     )
+
+
+def _with_saved(domain: Domain, documents: Documents) -> Documents:
+    """The documents with that of a managed-save image as the live one: the guest of the next start runs with it."""
+    if documents.live is not None:
+        return documents
+    try:
+        return Documents(saved_document(domain), documents.config)
+    except Failed:  # damaged: the start will say so
+        return documents
 
 
 def _notes(documents: Documents) -> dict[Element, str]:
