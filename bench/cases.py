@@ -17,6 +17,7 @@ import libvirt
 from bench.measure import Case
 from bench.settings import settings_cases
 from bench.rescue import rescue_cases
+from bench.snapshots import snapshot_cases
 from bench.storage import storage_cases
 from bench.verify import verify_cases
 from bench.watch import watch_cases
@@ -87,6 +88,7 @@ class Bench:
         yield from self._live_cases()
         yield from settings_cases(self.ours, self.bare)
         yield from verify_cases(self.host, self.ours)
+        yield from snapshot_cases(self.bare, self.ours, self.host.images)
         yield Case("hard reboot", self._bare_reboot, self._reboot, aim=1.05)
         for name in ("domain-00000", "domain-00001"):
             self.bare.lookupByName(name).destroy()

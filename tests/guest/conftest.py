@@ -22,7 +22,7 @@ from holdfast_lab.guest import Guest
 from holdfast_lab.probe_image import ProbeImage, probe_image
 
 Boot = Callable[..., Guest]
-"""``boot(name="guest", machine="q35", firmware="bios", disks=())``: create, start, and wait until the guest is up.
+"""``boot(name="guest", machine="q35", firmware="bios", format="raw", disks=())``: create, start, and wait until the guest is up.
 
 What else is named is a field of DomainSpec.
 """
@@ -80,12 +80,13 @@ def boot(connection: Connection, probe: ProbeImage, images: Path) -> Iterator[Bo
         name: str = "guest",
         machine: str = "q35",
         firmware: str = "bios",
+        format: str = "raw",
         disks: tuple[DiskSpec, ...] = (),
         **more: Any,
     ) -> Guest:
         root = DiskSpec(
             path=str(images / f"{name}.img"),
-            format="raw",
+            format=format,
             copy_from=str(probe.disk),
             source_format="raw",
             serial="root",

@@ -1,6 +1,7 @@
-"""What the shell offers after TAB: names of domains and devices. Never prints, never fails, never makes anyone wait.
+"""What the shell offers after TAB: names of domains, devices and snapshots.
 
-Without a connection, or after two seconds, there is simply nothing to offer.
+It never prints, never fails, and never makes anyone wait: without a connection, or after two seconds, there is simply
+nothing to offer.
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ def complete_devices(*tags: str) -> Callable[[click.Context, click.Parameter, st
         return _offer(ctx, incomplete, lambda connection: device_names(connection, name, *tags))
 
     return complete
+
+
+def complete_snapshots(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the snapshots of the domain in argument ``name``."""
+    from holdfast.libvirtapi.snapshot import snapshots
+
+    name = ctx.params.get("name")
+    if not name:
+        return []
+    return _offer(ctx, incomplete, lambda connection: [each.name for each in snapshots(connection.find_domain(name))])
 
 
 def _offer(ctx: click.Context, incomplete: str, names: Callable[[Connection], list[str]]) -> list[str]:

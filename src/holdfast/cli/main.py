@@ -52,6 +52,7 @@ COMMANDS = {
         "save": "save",
         "restore": "save",
         "discard-save": "save",
+        "snapshot": "snapshot",
     },
     "Foresight": {
         "plan": "plan",

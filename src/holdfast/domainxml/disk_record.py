@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import PREFIX, URI, Adopted, Creating, DiskRecord, fact, facts
+from holdfast.domainxml.metadata import PREFIX, URI, Adopted, Creating, DiskRecord, Snapshotting, fact, facts
 
 ROLES = ("root", "ephemeral", "swap", "config", "volume", "cdrom")
 """What a disk can be for."""
@@ -68,6 +68,8 @@ def unfinished(domain: Element) -> Iterator[str]:
     creating = fact(domain, Creating)
     if creating is not None:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
+    for snapshot in dict.fromkeys(entry.snapshot for entry in facts(domain, Snapshotting)):
+        yield f"the snapshot {snapshot!r} is being made, or was when something broke"
     for record in left_in_making(domain):
         if recorded_disk(domain, record) is None:
             yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
@@ -110,6 +112,7 @@ def agree(document: str) -> bool:
     return (
         len(records) == document.count("<disk ") == document.count(f"<{PREFIX}:disk ")
         and f"<{PREFIX}:creating" not in document
+        and f"<{PREFIX}:snapshotting" not in document
         and all(
             (f"<alias name='{alias}'/>" if alias else f"<target dev='{target}'") in document
             for target, alias, _ in records

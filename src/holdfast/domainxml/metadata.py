@@ -5,7 +5,7 @@ it in live only, where it looks like one that somebody attached to live only. *s
 start, to be compared with what the next start would give. *adopted*: since when Holdfast keeps facts of this domain,
 and where it came from. *disk*: what a disk is for and where its image came from (:mod:`.disk_record`). *creating*: the
 creation of the domain has begun, and its images are being made. *wanted*: it is to run after the host has booted.
-*rescue*: it runs as a rescue.
+*rescue*: it runs as a rescue. *snapshotting*: a snapshot is being made.
 """
 
 from __future__ import annotations
@@ -65,6 +65,14 @@ class Creating:
     """The domain is being created, ``since`` (ISO 8601, UTC); in a domain that nobody creates, it was interrupted."""
 
     since: str
+
+
+@dataclass(frozen=True)
+class Snapshotting:
+    """A snapshot that is being made: its name, and a file made for it; "" for what goes into the images themselves."""
+
+    snapshot: str
+    file: str
 
 
 @dataclass(frozen=True)
@@ -144,13 +152,19 @@ class Rescue:
         return self.brought.split(", ")
 
 
-AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | Wanted | Rescue
-Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, Wanted, Rescue)
+AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | Wanted | Rescue | Snapshotting
+Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, Wanted, Rescue, Snapshotting)
+
+
+
+def tag_of(kind: type[AnyFact]) -> str:
+    """The tag of such a fact in a domain document, with its namespace."""
+    return f"{{{URI}}}{_tag(kind)}"
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
     """All facts of one kind that a domain document records."""
-    items = domain.iterfind(f"metadata/{{{URI}}}domain/{{{URI}}}{_tag(kind)}")
+    items = domain.iterfind(f"metadata/{{{URI}}}domain/{tag_of(kind)}")
     return [_read(kind, item) for item in items]
 
 
@@ -231,7 +245,7 @@ def same_subject(one: AnyFact, other: AnyFact) -> bool:
     """True when both are of the same thing: of one device, or of the domain as a whole."""
     if isinstance(one, DiskRecord) and isinstance(other, DiskRecord):
         return one.alias == other.alias if one.alias and other.alias else one.target == other.target
-    return one == other if isinstance(one, Releasing) else True
+    return one == other if isinstance(one, Releasing | Snapshotting) else True
 
 
 def _text(root: Element) -> str:

@@ -73,12 +73,12 @@ def remove(path: str) -> None:
 
 def create_image(path: str, format: str, size: int) -> None:
     """Write a new image of ``size`` bytes into the reserved file ``path``. Raises Failed."""
-    _qemu_img("create", "-q", "-f", format, path, str(size))
+    qemu_img("create", "-q", "-f", format, path, str(size))
 
 
 def copy_image(source: str, source_format: str, path: str, format: str) -> None:
     """Copy the image ``source`` into the reserved file ``path``, whole, without a backing file. Raises Failed."""
-    _qemu_img("convert", "-f", source_format, "-O", format, source, path)
+    qemu_img("convert", "-f", source_format, "-O", format, source, path)
 
 
 def copy_file(source: str, path: str) -> bool:
@@ -104,17 +104,17 @@ def copy_onto(source: str, source_format: str, place: str, format: str) -> None:
 
     Raises Failed, also where a running QEMU has one of them open for writing.
     """
-    _qemu_img("convert", "-n", "-f", source_format, "-O", format, source, place)
+    qemu_img("convert", "-n", "-f", source_format, "-O", format, source, place)
 
 
 def create_overlay(base: str, base_format: str, path: str) -> None:
     """Make the reserved file ``path`` a qcow2 overlay over ``base``, whose format is written into it. Raises Failed."""
-    _qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", base_format, path)
+    qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", base_format, path)
 
 
 def virtual_size(place: str, format: str) -> int:
     """The bytes that a guest has of the image at ``place``, a path or a URL of QEMU's. Raises Failed."""
-    return int(json.loads(_qemu_img("info", "--output=json", "-f", format, place))["virtual-size"])
+    return int(json.loads(qemu_img("info", "--output=json", "-f", format, place))["virtual-size"])
 
 
 def grow_image(path: str, format: str, size: int) -> None:
@@ -123,10 +123,11 @@ def grow_image(path: str, format: str, size: int) -> None:
     if size < now:
         raise Refused(f"an image of {now} bytes cannot be made smaller ({size} bytes)", "leave out size=")
     if size > now:
-        _qemu_img("resize", "-q", "-f", format, path, str(size))
+        qemu_img("resize", "-q", "-f", format, path, str(size))
 
 
-def _qemu_img(*arguments: str) -> str:
+def qemu_img(*arguments: str) -> str:
+    """Run qemu-img and return what it prints. Raises Failed with its last line."""
     try:
         done = subprocess.run(
             ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"

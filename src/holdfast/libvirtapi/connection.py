@@ -133,6 +133,20 @@ class Connection:
         ]
 
     @translated
+    def images(self) -> list[tuple[Domain, list[str]]]:
+        """Every domain with the paths of its disks' images, by the bulk call of :meth:`image_users`."""
+        stats = self._handle.getAllDomainStats(
+            libvirt.VIR_DOMAIN_STATS_BLOCK, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        )
+        return [
+            (
+                Domain(handle),
+                [path for n in range(values.get("block.count", 0)) if (path := values.get(f"block.{n}.path"))],
+            )
+            for handle, values in stats
+        ]
+
+    @translated
     def define(self, document: str) -> Domain:
         """Define a whole document, validated against libvirt's schema (virDomainDefineXMLFlags).
 
@@ -168,6 +182,12 @@ class Connection:
             if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
                 raise NotFound(f"there is no network {name!r} at {self.uri}", "virsh net-list --all") from error
             raise
+
+    @translated
+    def libvirt_version(self) -> tuple[int, int, int]:
+        """The version of the libvirt that answers: (9, 0, 0) (virConnectGetLibVersion)."""
+        number = int(self._handle.getLibVersion())
+        return number // 1_000_000, number // 1000 % 1000, number % 1000
 
     @translated
     def capabilities(self) -> str:

@@ -1,8 +1,7 @@
-"""Every domain of a host with what libvirt can say of all of them at once, and the snapshots of one."""
+"""Every domain of a host with what libvirt can say of all of them at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import libvirt
@@ -43,9 +42,3 @@ def autostarted(connection: Connection) -> set[str]:
     """The UUIDs of all domains that libvirt starts with the host (virConnectListAllDomains, AUTOSTART)."""
     handles = connection._handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
     return {handle.UUIDString() for handle in handles}
-
-
-@translated
-def snapshots(domain: Domain) -> Iterator[tuple[str, str]]:
-    """Name and document of every snapshot that libvirt knows of (virDomainListAllSnapshots, …GetXMLDesc)."""
-    return iter([(snapshot.getName(), snapshot.getXMLDesc(0)) for snapshot in domain._handle.listAllSnapshots(0)])

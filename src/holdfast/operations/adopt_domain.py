@@ -12,7 +12,7 @@ from functools import partial
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.disk_record import left_in_making
-from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts, with_all
+from holdfast.domainxml.metadata import Adopted, DiskRecord, Snapshotting, fact, facts, with_all
 from holdfast.domainxml.origin import complete_records, origin, owner
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.lock import domain_lock
@@ -101,6 +101,11 @@ def release_domain(connection: Connection, name: str, *, dry_run: bool = False) 
                 raise Refused(
                     f"an image was being made for {left.target} of {domain.name!r} when something broke: {left.place}",
                     f"'holdfast disk detach {domain.name} {left.target}' removes it",
+                )
+            for entry in facts(document, Snapshotting):
+                raise Refused(
+                    f"the making of the snapshot {entry.snapshot!r} of {domain.name!r} was interrupted",
+                    f"'holdfast snapshot delete {domain.name} {entry.snapshot}' removes what is left of it",
                 )
         if not dry_run:
             forget_all(domain)

@@ -11,11 +11,14 @@ from holdfast.domainxml.disk_record import agree, disagreements, unfinished
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.snapshot import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.libvirtapi.inventory import Listed, snapshots
+from holdfast.libvirtapi.inventory import Listed
+from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.audit_document import Judge, Verdict
 from holdfast.operations.audit_report import Finding, Kind
 from holdfast.operations.documents import Documents, read
+from holdfast.operations.snapshot_outlook import changes_of_revert
 
 _CHANGES = 2
 """So many of the changes that a revert would bring are told."""
@@ -36,7 +39,7 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> tuple[Verdict,
     config = documents.config if documents.config is not None else documents.live
     assert config is not None  # read() raises NotFound when there is neither
     verdict = judge.judge(config, documents.live)
-    findings = [*_drift(documents), *_records(config), *_snapshots(listed, config)]
+    findings = [*_drift(documents), *_records(config), *_snapshots(listed, documents)]
     if documents.config is None:
         findings.append(Finding(Kind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
     current = config if documents.live is None else documents.live
@@ -62,17 +65,13 @@ def _records(config: Element) -> Iterator[Finding]:
     yield from (Finding(Kind.RECORD, sentence) for sentence in disagreements(config))
 
 
-def _snapshots(listed: Listed, config: Element) -> Iterator[Finding]:
-    for name, text in snapshots(listed.domain) if listed.snapshots else ():
-        snapshot = parse(text)
-        stored = snapshot.find("inactiveDomain")
-        if stored is None:
-            stored = snapshot.find("domain")
-        if stored is None:
-            continue
-        changes = visible(compare_documents(config, stored))
+def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:
+    for snapshot in snapshots(listed.domain) if listed.snapshots else ():
+        changes = changes_of_revert(documents, read_snapshot(snapshot.xml()))
         if changes:
-            yield Finding(Kind.SNAPSHOT, f"reverting to the snapshot {name} would change the hardware: {_few(changes)}")
+            yield Finding(
+                Kind.SNAPSHOT, f"reverting to the snapshot {snapshot.name} would change the hardware: {_few(changes)}"
+            )
 
 
 def _few(changes: list[Change]) -> str:

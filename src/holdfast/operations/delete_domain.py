@@ -36,11 +36,12 @@ def delete_domain(
     """Undefine a domain, with its NVRAM, TPM state, managed-save image and the metadata of its snapshots.
 
     ``storage`` also removes its images: files behind writable disks that no other domain uses, directly or as a backing
-    file. CD images, backing files, block devices and network disks stay, and images that are recorded to stay. Those
-    recorded to go with the domain (``delete_with_domain``) are removed without ``storage`` too. ``force`` switches a
-    running domain off first, which is Refused otherwise; so is leaving behind an image that was being made when
-    something broke. Raises NotFound, Failed and Refused with nothing changed, PartlyDone when it stopped in the middle:
-    repeating the call goes on. (virDomainUndefineFlags, virStorageVolDelete, unlink)
+    file, and what its external snapshots left below them. CD images, other backing files, block devices and network
+    disks stay, and images that are recorded to stay. Those recorded to go with the domain (``delete_with_domain``) are
+    removed without ``storage`` too. ``force`` switches a running domain off first, which is Refused otherwise; so is
+    leaving behind an image that was being made when something broke. Raises NotFound, Failed and Refused with nothing
+    changed, PartlyDone when it stopped in the middle: repeating the call goes on. (virDomainUndefineFlags,
+    virStorageVolDelete, unlink)
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):

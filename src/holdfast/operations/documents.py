@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import Change
+from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
 from holdfast.errors import Refused
@@ -71,6 +71,12 @@ class Documents:
         old = _described(then[text] for text in then.keys() - now.keys())
         new = _described(now[text] for text in now.keys() - then.keys())
         return sorted({(old | new)[form] for form in old.keys() ^ new.keys()})
+
+    def guest_changes_since(self, before: Documents) -> list[str]:
+        """What a guest sees differ since ``before``, in either document that there was and is, in sentences."""
+        then = before.all()
+        pairs = [(then[definition], now) for definition, now in self.all().items() if definition in then]
+        return [str(change) for old, new in pairs for change in visible(compare_documents(old, new))]
 
     def all(self) -> dict[Definition, Element]:
         """The documents that exist, live first."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from holdfast.domainxml.disk_record import left_in_making
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.image_files import DiskImage, disk_images, named_paths
-from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.metadata import DiskRecord, Snapshotting, facts
+from holdfast.domainxml.snapshot import read_snapshot
 from holdfast.errors import NotFound, Refused
 from holdfast.hostfiles import image_chain
 from holdfast.hostfiles.image import is_block_device, real_path
@@ -16,6 +17,7 @@ from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import volume_at, volume_named
 
@@ -41,8 +43,13 @@ def images_to_delete(
     that was being made and that nobody else knows of.
     """
     disks = [disk for document in documents for disk in disk_images(document) if storage or disk.delete == "yes"]
-    left = {record.place: record for document in documents for record in left_in_making(document)}
-    left = {place: record for place, record in left.items() if image_exists(connection, record)}
+    left = {
+        record.place: record.target
+        for document in documents
+        for record in left_in_making(document)
+        if image_exists(connection, record)
+    }
+    left.update(_left_of_snapshots(connection, domain, documents))
     if left and not storage:
         raise Refused(
             f"an image was being made for {domain.name!r} when something broke, and is left: {', '.join(left)}",
@@ -57,8 +64,10 @@ def images_to_delete(
         source, kept = path or disk.source, disk.kept or _why(path, others)
         if source not in found or kept:
             found[source] = Image(disk.target, source, kept)
-    for place, record in left.items():
-        found[place] = Image(record.target, place, _used(place, others))
+    for target, path in _below_snapshots(domain, [image.source for image in found.values() if image.kept is None]):
+        found.setdefault(path, Image(target, path, _why(path, others)))
+    for place, target in left.items():
+        found[place] = Image(target, place, _used(place, others))
     found.update({image.source: image for image in _below(found)})
     return tuple(found.values())
 
@@ -104,6 +113,32 @@ def remove_image(connection: Connection, image: Image) -> None:
             image_chain.remove_image(path)
     except NotFound:
         return
+
+
+def _below_snapshots(domain: Domain, images: list[str]) -> Iterator[tuple[str, str]]:
+    """Target and path of what external snapshots left below ``images``, and of their memory: told by their documents.
+
+    Not by the images themselves, of which the upper ones may be gone already.
+    """
+    stored = [read_snapshot(snapshot.xml()) for snapshot in snapshots(domain)]
+    chain = list(images)
+    for path in chain:  # grows
+        for snapshot in stored:
+            for target in (target for target, overlay in snapshot.overlays.items() if overlay == path):
+                if snapshot.memory_file is not None:
+                    yield "memory", snapshot.memory_file
+                below = snapshot.images().get(target, path)
+                if below not in chain:
+                    chain.append(below)
+                    yield target, below
+
+
+def _left_of_snapshots(connection: Connection, domain: Domain, documents: list[Element]) -> Iterator[tuple[str, str]]:
+    """Path and what it is, of every file that an interrupted snapshot has left."""
+    known = {snapshot.name for snapshot in snapshots(domain)}
+    for entry in (entry for document in documents for entry in facts(document, Snapshotting)):
+        if entry.file and entry.snapshot not in known and connection.is_local and file_exists(entry.file):
+            yield entry.file, f"snapshot {entry.snapshot}"
 
 
 def _below(found: dict[str, Image]) -> Iterator[Image]:

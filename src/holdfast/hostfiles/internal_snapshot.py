@@ -1,0 +1,86 @@
+"""The internal snapshots of a qcow2 image: read from its own table, brought back and removed with qemu-img."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+
+from holdfast.errors import Failed
+from holdfast.hostfiles.image import detect_format, read_header
+from holdfast.hostfiles.new_image import qemu_img
+
+_ENTRY = struct.Struct(">QIHHIIQII")
+"""QEMU's docs/interop/qcow2.txt: L1 table, length of ID and name, times, size of the memory and of the extra data."""
+
+_MOST = 1 << 26
+"""Bytes that a snapshot table can have (QEMU: QCOW_MAX_SNAPSHOTS_SIZE, 64 MiB)."""
+
+
+def internal_snapshots(path: str) -> dict[str, str]:
+    """ID → name of the snapshots inside the image ``path``, oldest first; none where it is no qcow2 image.
+
+    Raises NotFound when there is no such image, Failed when it cannot be read or its table is broken.
+    """
+    header = read_header(path)
+    if detect_format(header) != "qcow2":
+        return {}
+    try:
+        count, offset = struct.unpack_from(">IQ", header, 60)
+        if not count:
+            return {}
+        table = _read(path, offset, min(_MOST, count * 4096))
+        found, place = {}, 0
+        for _ in range(count):
+            _, _, id_size, name_size, _, _, _, _, extra = _ENTRY.unpack_from(table, place)
+            place += _ENTRY.size + extra
+            id, name = table[place : place + id_size], table[place + id_size : place + id_size + name_size]
+            found[id.decode(errors="replace")] = name.decode(errors="replace")
+            place = (place + id_size + name_size + 7) // 8 * 8
+    except struct.error as error:
+        raise Failed(f"the snapshot table of {path} is damaged") from error
+    return found
+
+
+def _read(path: str, offset: int, size: int) -> bytes:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(file, size, offset)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise Failed(f"cannot read the image {path}: {error.strerror}") from error
+
+
+def bring_back(path: str, id: str) -> None:
+    """Give the image the content of its internal snapshot ``id``; what it has now is lost (qemu-img snapshot -a).
+
+    By ID, for QEMU takes a name that is a number for the ID of another one (7.2). Raises Failed, also while a QEMU has
+    the image open.
+    """
+    qemu_img("snapshot", "-a", id, path)
+
+
+def remove_internal(path: str, name: str) -> None:
+    """Remove the internal snapshot ``name``; what the image has now stays (qemu-img snapshot -d). Raises Failed."""
+    qemu_img("snapshot", "-d", name, path)
+
+
+def is_open(path: str) -> bool:
+    """True while another program holds a lock on any part of the file ``path``, as QEMU does on its images.
+
+    False where there is no such file. Raises Failed when it cannot be read. (fcntl(2), F_OFD_GETLK)
+    """
+    whole_file = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Failed(f"cannot read {path}: {error.strerror}") from error
+    try:
+        found = fcntl.fcntl(file, fcntl.F_OFD_GETLK, whole_file)
+    finally:
+        os.close(file)
+    return bool(struct.unpack("hhqqi4x", found)[0] != fcntl.F_UNLCK)

@@ -1,0 +1,90 @@
+"""The snapshots of a domain as libvirt keeps them. Strings in, strings out, no decisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+from holdfast.errors import NotFound
+from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.translate import translated
+
+
+class Snapshot:
+    """A snapshot that libvirt knows of."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.name: str = handle.getName()
+
+    @translated
+    def xml(self, secure: bool = False) -> str:
+        """Its document, with the domain's documents of that time inside (virDomainSnapshotGetXMLDesc).
+
+        ``secure`` includes passwords: for a document that is redefined, never for one that is kept.
+        """
+        return str(self._handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE if secure else 0))
+
+    @translated
+    def is_current(self) -> bool:
+        """True for the one that libvirt gives to the next snapshot as its parent (virDomainSnapshotIsCurrent)."""
+        return bool(self._handle.isCurrent())
+
+    @translated
+    def revert(self, force: bool = False) -> None:
+        """Bring back its disks, memory and documents, live and config (virDomainRevertToSnapshot); blocks.
+
+        ``force`` also where libvirt sees the hardware change.
+        """
+        domain = self._handle.getDomain()
+        domain.revertToSnapshot(self._handle, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE if force else 0)
+
+    @translated
+    def delete(self) -> None:
+        """Delete it; what an external one has in overlays is merged into their images (virDomainSnapshotDelete)."""
+        self._handle.delete(0)
+
+
+@translated
+def snapshots(domain: Domain) -> list[Snapshot]:
+    """Every snapshot that libvirt knows of, sorted by name (virDomainListAllSnapshots)."""
+    found = [Snapshot(handle) for handle in domain._handle.listAllSnapshots(0)]
+    return sorted(found, key=lambda snapshot: snapshot.name)
+
+
+def find_snapshot(domain: Domain, name: str) -> Snapshot:
+    """The snapshot of this name (virDomainSnapshotLookupByName). Raises NotFound."""
+    found = _lookup(domain, name)
+    if found is None:
+        raise NotFound(
+            f"the domain {domain.name!r} has no snapshot {name!r}", f"'holdfast snapshot list {domain.name}' lists them"
+        )
+    return found
+
+
+@translated
+def _lookup(domain: Domain, name: str) -> Snapshot | None:
+    try:
+        return Snapshot(domain._handle.snapshotLookupByName(name))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
+            return None
+        raise
+
+
+@translated
+def create_snapshot(domain: Domain, document: str, *, disk_only: bool = False, quiesce: bool = False) -> None:
+    """Make a snapshot from its document; ``quiesce`` lets the guest agent freeze the file systems meanwhile.
+
+    (virDomainSnapshotCreateXML.) All disks or none are in it at the end, unless libvirt or the host dies.
+    """
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY if disk_only else 0
+    if quiesce:
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE
+    domain._handle.snapshotCreateXML(document, flags)
+
+
+@translated
+def redefine_snapshot(domain: Domain, document: str) -> None:
+    """Change what libvirt keeps of a snapshot; disks and memory stay (virDomainSnapshotCreateXML, REDEFINE)."""
+    domain._handle.snapshotCreateXML(document, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)

@@ -1,0 +1,33 @@
+"""Which other domain an image is in use by, directly or below its own: before the image is rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from holdfast.errors import Failed
+from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.image_chain import files_below
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+
+
+def users_of(connection: Connection, domain: Domain, images: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Image and name of another domain, for each of ``images`` that it has, or that its images rest on.
+
+    The headers of all images on this host are read, after one bulk call for their names.
+    """
+    wanted = {real_path(image): image for image in images}
+    for other, paths in connection.images():
+        if other.uuid == domain.uuid:
+            continue
+        for path in paths:
+            for each in (path, *_below(path)):
+                if (image := wanted.get(real_path(each))) is not None:
+                    yield image, other.name
+
+
+def _below(path: str) -> list[str]:
+    try:
+        return files_below(path)
+    except Failed:
+        return []  # a folder, or unreadable for this user: what is below it is unknown
