@@ -15,8 +15,8 @@ from lxml import etree
 import holdfast
 import libvirt
 from bench.measure import Case
-from bench.settings import settings_cases
 from bench.rescue import rescue_cases
+from bench.settings import settings_cases
 from bench.snapshots import snapshot_cases
 from bench.storage import storage_cases
 from bench.verify import verify_cases

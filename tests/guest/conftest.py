@@ -22,7 +22,7 @@ from holdfast_lab.guest import Guest
 from holdfast_lab.probe_image import ProbeImage, probe_image
 
 Boot = Callable[..., Guest]
-"""``boot(name="guest", machine="q35", firmware="bios", format="raw", disks=())``: create, start, and wait until the guest is up.
+"""``boot(name="guest", machine="q35", firmware="bios", format="raw", disks=())``: create, start, wait until it is up.
 
 What else is named is a field of DomainSpec.
 """

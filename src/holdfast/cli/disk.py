@@ -16,8 +16,8 @@ from holdfast.cli.device import (
     timeout_option,
 )
 from holdfast.cli.device_options import DISK_HELP, parse_disk
-from holdfast.cli.settings import parse_limit, report_settings
 from holdfast.cli.disk_image import IMAGE_COMMANDS
+from holdfast.cli.settings import parse_limit, report_settings
 
 
 @click.group()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
-from holdfast.cli.size import format_size
 
 if TYPE_CHECKING:
     from holdfast.domainxml.hardware_tree import Part

@@ -156,7 +156,6 @@ AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | Wanted | Rescu
 Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, Wanted, Rescue, Snapshotting)
 
 
-
 def tag_of(kind: type[AnyFact]) -> str:
     """The tag of such a fact in a domain document, with its namespace."""
     return f"{{{URI}}}{_tag(kind)}"

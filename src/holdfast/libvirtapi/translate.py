@@ -8,7 +8,16 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import libvirt
-from holdfast.errors import DetachPending, Failed, HoldfastError, LibvirtRefused, NoAnswer, NoConnection, NotFound, TrayLocked
+from holdfast.errors import (
+    DetachPending,
+    Failed,
+    HoldfastError,
+    LibvirtRefused,
+    NoAnswer,
+    NoConnection,
+    NotFound,
+    TrayLocked,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")

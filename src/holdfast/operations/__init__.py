@@ -66,11 +66,11 @@ if TYPE_CHECKING:
     from holdfast.operations.settings import InterfaceSettings as InterfaceSettings
     from holdfast.operations.settings import Topology as Topology
     from holdfast.operations.show_domain import show_domain as show_domain
-    from holdfast.operations.swap_disk import swap_disk as swap_disk
     from holdfast.operations.snapshot_create import create_snapshot as create_snapshot
     from holdfast.operations.snapshot_delete import delete_snapshot as delete_snapshot
     from holdfast.operations.snapshot_list import list_snapshots as list_snapshots
     from holdfast.operations.snapshot_revert import revert_to_snapshot as revert_to_snapshot
+    from holdfast.operations.swap_disk import swap_disk as swap_disk
     from holdfast.operations.upgrade_machine import upgrade_machine as upgrade_machine
     from holdfast.operations.verify_domain import verify_domain as verify_domain
     from holdfast.operations.watch import watch as watch

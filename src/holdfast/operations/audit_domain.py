@@ -9,7 +9,6 @@ from holdfast.domainxml.change import Kind as ChangeKind
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.disk_record import agree, disagreements, unfinished
 from holdfast.domainxml.document import Element, devices, parse
-from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.domainxml.snapshot import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain

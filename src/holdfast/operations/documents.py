@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
-from holdfast.errors import Refused
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Rescue, fact
-from holdfast.domainxml.rescue import without_rescue
 from holdfast.domainxml.mirror import without_copy
+from holdfast.domainxml.rescue import without_rescue
+from holdfast.errors import Refused
 from holdfast.libvirtapi.domain import Definition, Domain
 
 OF_RESCUE = "of the rescue: gone with it"

@@ -15,8 +15,8 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.guard import look_before_start, record_foreign_start, record_start
 from holdfast.operations.host_side import mend_host_side
-from holdfast.operations.rescue_mark import in_rescue, refuse_in_rescue
 from holdfast.operations.managed_save import look_before_restore, refuse_with_managed_save
+from holdfast.operations.rescue_mark import in_rescue, refuse_in_rescue
 from holdfast.operations.wanted import unwant, want
 
 GONE = "gone"
@@ -230,13 +230,6 @@ def state_that_hears(domain: Domain) -> str:
             f"the domain {domain.name!r} is {state}: its guest cannot answer", _DEAF[state].format(name=domain.name)
         )
     return state
-
-
-def active_state(domain: Domain) -> str:
-    """The state of a domain that must have a QEMU; Failed when it has none."""
-    if not domain.is_active():
-        raise Failed(f"the domain {domain.name!r} is not running", f"'holdfast start {domain.name}' starts it")
-    return domain.state()
 
 
 def _hint_if_active(domain: Domain, state: str) -> str | None:

@@ -13,8 +13,8 @@ from holdfast.domainxml.metadata import Releasing, Rescue, facts
 from holdfast.domainxml.pci import hotplug_places, slot_count
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import Documents, OF_RESCUE, read
 from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.documents import OF_RESCUE, Documents, read
 from holdfast.operations.managed_save import saved_document
 
 
