@@ -60,3 +60,10 @@ def test_side_of_follows_the_declaration() -> None:
     assert sides.side_of("target@dev") is Side.PLACE
     assert sides.side_of("source/host@name") is Side.HOST
     assert sides.side_of("alias@name") is Side.MANAGEMENT
+
+
+def test_a_unit_is_a_scale_of_sizes_and_a_number_in_addresses() -> None:
+    assert DOMAIN.side_of("memory@unit") is Side.HOST
+    assert DEVICES["disk"].side_of("address@unit") is Side.PLACE
+    assert DEVICES["hostdev"].side_of("source/address@unit") is Side.GUEST
+    assert DEVICES["hostdev"].side_of("source/address@uuid") is Side.GUEST

@@ -8,6 +8,7 @@ tools read. A declaration is a list of paths below its element, as libvirt's sch
     @device=disk              an attribute of the element itself; not given means the same as "disk"
     driver@cache=none|unsafe  not given, "none" and "unsafe" all look the same from where this side stands
     feature[name]@policy      <feature> is repeated, and told apart by its attribute "name"
+    size@unit                 the scale of what the element says in numbers (in an <address> it is a number itself)
     source/**                 <source> and all below it
 
 What is not declared is unknown, and unknown counts as guest. No other module may decide what a guest sees.
@@ -210,11 +211,11 @@ def _declare(root: Node, token: str, side: Side) -> None:
             raise ValueError(f"declared twice: {token!r}")
         node.text = rule
     for attribute in filter(None, (match["attributes"] or "").split(",")):
-        if attribute == "unit" and name != "address":
-            node.is_size, rule = True, Rule(Side.HOST)
         if attribute in node.attributes:
             raise ValueError(f"declared twice: {token!r}")
-        node.attributes[attribute] = rule
+        is_scale = attribute == "unit" and name != "address"
+        node.attributes[attribute] = Rule(Side.HOST) if is_scale else rule
+        node.is_size = node.is_size or is_scale
 
 
 def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[str] = frozenset()) -> None:
