@@ -157,6 +157,18 @@ def test_what_a_newer_libvirt_brings_counts_as_seen_and_is_listed(sample: Sample
             assert any("newer" in each for each in unknown_parts(changed)), (path, kind)
 
 
+def test_text_where_none_belongs_is_listed() -> None:
+    text = "<domain>one<devices><rng model='virtio'>two<driver iommu='on'>three</driver></rng></devices></domain>"
+    assert unknown_parts(parse(text)) == ["devices/rng", "devices/rng/driver", "domain"]
+
+
+def test_what_no_guest_sees_is_never_unknown() -> None:
+    devices = "<emulator>/usr/bin/qemu-system-x86_64</emulator><graphics newer='1'/>"
+    text = f"<domain><metadata newer='1'/><devices>{devices}</devices></domain>"
+    assert unknown_parts(parse(text)) == []
+    assert compare("<domain/>", text) == []
+
+
 def _plain_path(node: etree._Element) -> str:
     return "/".join([str(each.tag) for each in (node, *node.iterancestors())][-2::-1])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lxml import etree
 
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
@@ -10,8 +12,8 @@ from holdfast.domainxml.document import Element, devices
 USER_ALIAS = "ua-"
 """libvirt keeps aliases that begin so in config; all others exist in live only (libvirt ≥ 3.9)."""
 
-_ALIAS = b'<alias name="'
-
+_GENERATED = re.compile(rf'<alias name="(?!{USER_ALIAS})[^"]*"/>((?:\s*<address [^<>]*/>)?)(\s*</[^<>]*>)')
+"""The end of a device's text from the generated alias on. With no more than an address after it, it is no child's."""
 
 _NAMED = ("disk", "interface", "controller")
 """What libvirt itself tells apart by target, MAC or index."""
@@ -97,13 +99,16 @@ def lookup(domain: Element, name: str, tag: str | None = None) -> Element | None
     return None
 
 
-def as_written(device: Element) -> bytes:
+def as_written(device: Element) -> str:
     """The text of a device but for the alias that libvirt generates: what nobody touched is found fast by it."""
-    text = etree.tostring(device, with_tail=False)
-    start = text.find(_ALIAS)
-    if start < 0 or text.startswith(USER_ALIAS.encode(), start + len(_ALIAS)):
+    text = etree.tostring(device, encoding="unicode", with_tail=False)
+    start = text.find("<alias ")
+    generated = _GENERATED.fullmatch(text, start) if start > 0 else None
+    if generated is None:
         return text
-    return text[:start].rstrip() + text[text.index(b">", start) + 1 :]
+    rest, (address, end) = text[:start].rstrip(), generated.groups()
+    is_empty = not address and rest.index(">") == len(rest) - 1
+    return f"{rest[:-1]}/>" if is_empty else rest + address + end
 
 
 def matching(domain: Element, wanted: Element) -> list[Element]:

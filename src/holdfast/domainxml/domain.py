@@ -27,7 +27,7 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
     for view in (one, other):
         if view.management.get("currentMemory") == view.guest.get("memory"):
             view.management.pop("currentMemory", None)
-    if _mebibytes(before) == _mebibytes(after) is not None:
+    if one.guest.get("memory") != other.guest.get("memory") and _mebibytes(before) == _mebibytes(after) is not None:
         for view in (one, other):
             view.guest.pop("memory", None)
     yield from ()

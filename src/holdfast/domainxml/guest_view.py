@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.change import Change, Kind
-from holdfast.domainxml.device import USER_ALIAS, as_written, describe, label, user_alias
+from holdfast.domainxml.device import as_written, describe, label, user_alias
 from holdfast.domainxml.document import Element, element, parse
 from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.match import Pair, pairs
@@ -33,39 +33,34 @@ def compare(before: str, after: str) -> list[Change]:
 
 def compare_documents(before: Element, after: Element) -> list[Change]:
     """As :func:`compare`, for documents that are parsed already; neither is changed."""
-    return [*_domain(before, after), *_sections(before, after), *compare_devices(before, after)]
-
-
-def compare_devices(before: Element, after: Element) -> Iterator[Change]:
-    """The devices' part of :func:`compare`."""
-    old, new = (list(document.iterfind("devices/*")) for document in (before, after))
-    for pair, sides in _pairs(*_rewritten(old, new)):
-        yield from _device(pair, sides)
+    return [*_domain(before, after), *_sections(before, after), *_devices(before, after)]
 
 
 def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]]:
     """Every device that a guest can see, matched by identity, with the declaration of its kind."""
-    return _pairs(before.iterfind("devices/*"), after.iterfind("devices/*"))
+    return _pairs(DEVICES, before.iterfind("devices/*"), after.iterfind("devices/*"))
 
 
 def _rewritten(*documents: list[Element]) -> list[list[Element]]:
     """The elements of each document without those that both have word for word, in whatever order."""
     texts = [[as_written(each) for each in elements] for elements in documents]
-    counts = [Counter(each) for each in texts]
-    same = {text for text, count in counts[0].items() if counts[1][text] == count}
+    one, other = map(Counter, texts)
+    same = {text for text, _ in one.items() & other.items()}
     return [
         [each for each, text in zip(elements, written, strict=True) if text not in same]
         for elements, written in zip(documents, texts, strict=True)
     ]
 
 
-def _pairs(before: Iterable[Element], after: Iterable[Element]) -> Iterator[tuple[Pair, Sides]]:
+def _pairs(
+    declared: dict[str, Sides], before: Iterable[Element], after: Iterable[Element]
+) -> Iterator[tuple[Pair, Sides]]:
     old, new = _by_tag(before), _by_tag(after)
     for tag in dict.fromkeys((*old, *new)):
-        sides = DEVICES.get(tag) or Sides(tag)
+        sides = declared.get(tag) or Sides(tag)
         if sides.unseen == "*":
             continue
-        seen = [[device for device in group.get(tag, ()) if sides.is_seen(device)] for group in (old, new)]
+        seen = [[element for element in group.get(tag, ()) if sides.is_seen(element)] for group in (old, new)]
         for pair in pairs(sides, *seen):
             yield pair, sides
 
@@ -102,10 +97,16 @@ def _domain(before: Element, after: Element) -> Iterator[Change]:
 
 
 def _sections(before: Element, after: Element) -> Iterator[Change]:
-    for tag, sides in SECTIONS.items():
-        for pair in pairs(sides, *_rewritten(before.findall(tag), after.findall(tag))):
-            old, new = (_NOTHING if each is None else each for each in (pair.before, pair.after))
-            yield from _differences(sides, before, after, sides.view(old), sides.view(new), tag, tag)
+    found = ([child for child in document if child.tag in SECTIONS] for document in (before, after))
+    for pair, sides in _pairs(SECTIONS, *_rewritten(*found)):
+        old, new = (_NOTHING if each is None else each for each in (pair.before, pair.after))
+        yield from _differences(sides, before, after, sides.view(old), sides.view(new), sides.tag, sides.tag)
+
+
+def _devices(before: Element, after: Element) -> Iterator[Change]:
+    found = (list(document.iterfind("devices/*")) for document in (before, after))
+    for pair, sides in _pairs(DEVICES, *_rewritten(*found)):
+        yield from _device(pair, sides)
 
 
 def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
@@ -121,9 +122,9 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
         old, new = (_named_by(device, pair.other_name) for device in (before, after))
         yield Change(Kind.REPLACED, _short_name(before), where, old, new)
     else:
-        if not _same_place(before, after, sides):
-            yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
         one, other = sides.view(before), sides.view(after)
+        if one.place != other.place and not _same_place(before, after, sides):
+            yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
         if one != other or sides.reconcile is not None:
             yield from _differences(sides, before, after, one, other, device_name(before), where)
 
@@ -151,14 +152,12 @@ def _same_place(before: Element, after: Element, sides: Sides) -> bool:
     if any(value_at(before, path) != value_at(after, path) for path in sides.place.split()):
         return False
     old, new = before.find("address"), after.find("address")
-    if old is not None and new is not None and old.items() == new.items():
-        return True
     if describe_address(before) == describe_address(after):
         return True
     if old is None or new is None or not old.get("type") == new.get("type") == "dimm":
         return False
     # A dimm's base is resolved at start: only what both documents name can differ.
-    return all(_same_value(old.attrib[key], new.attrib[key]) for key in set(old.attrib) & set(new.attrib))
+    return all(_same_value(f"@{key}", old.attrib[key], new.attrib[key]) for key in set(old.attrib) & set(new.attrib))
 
 
 def _differences(
@@ -171,35 +170,31 @@ def _differences(
     unknown = one.unknown | other.unknown
     for kind, was, becomes in (
         (Kind.CHANGED, one.guest, other.guest),
-        (Kind.COSMETIC, _lasting(one.management), _lasting(other.management)),
+        (Kind.COSMETIC, one.management, other.management),
     ):
         if was == becomes:
             continue
         for path in dict.fromkeys((*was, *becomes)):
             old, new = was.get(path), becomes.get(path)
-            if not _same_value(old, new):
+            if not _same_value(path, old, new):
                 name = what or path.partition("/")[0].partition("@")[0] or "domain"
                 yield Change(kind, name, _join(where, path), old, new, kind is Kind.CHANGED and path in unknown)
 
 
-def _lasting(management: dict[str, str]) -> dict[str, str]:
-    """Without the alias that libvirt generates, in live only."""
-    if management.get("alias@name", USER_ALIAS).startswith(USER_ALIAS):
-        return management
-    return {path: value for path, value in management.items() if path != "alias@name"}
-
-
 def _join(where: str, path: str) -> str:
-    return f"{where}{'' if path.startswith('@') or not where else '/'}{path}"
+    return f"{where}/{path}" if where and path and path[0] != "@" else f"{where}{path}"
 
 
 _NOTATIONS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2})+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|[0-9]+")
 """MAC addresses and WWNs, UUIDs, numbers: what can be written in more than one way."""
 
+_IS_READ = re.compile(r"@|(uuid|genid)\]?$")
+"""Where libvirt reads a notation: in attributes and UUIDs. Any other text is the guest's to read, letter by letter."""
 
-def _same_value(one: str | None, other: str | None) -> bool:
-    """True when two values mean the same, in whatever notation."""
-    if one == other or one is None or other is None:
+
+def _same_value(path: str, one: str | None, other: str | None) -> bool:
+    """True when two values at ``path`` mean the same, in whatever notation."""
+    if one == other or one is None or other is None or not _IS_READ.search(path):
         return one == other
     one, other = one.lower(), other.lower()
     if not (_NOTATIONS.fullmatch(one) and _NOTATIONS.fullmatch(other)):

@@ -34,36 +34,33 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
     """
     all_old, all_new = list(before), list(after)
     found: dict[Element, Pair] = {}
-    matched: set[Element] = set()
+
+    def left(devices: list[Element]) -> list[Element]:
+        return [device for device in devices if device not in found]
 
     def match(old: Element, new: Element, other_name: str | None = None) -> None:
-        found[old] = Pair(old, new, other_name)
-        matched.add(new)
+        found[old] = found[new] = Pair(old, new, other_name)
 
     for number, entry in enumerate(sides.identities):
-        if len(found) in (len(all_old), len(all_new)):
+        before, after = left(all_old), left(all_new)
+        if not before or not after:
             break
-        known = _by_key(sides, (device for device in all_old if device not in found), entry)
-        wanted = _by_key(sides, (device for device in all_new if device not in matched), entry)
+        known, wanted = _by_key(sides, before, entry), _by_key(sides, after, entry)
         for key in known.keys() & wanted.keys():
             old, new = known[key], wanted[key]
             if old is not None and new is not None:
                 match(old, new, _other_name(sides, number, old, new))
     alike: dict[tuple[str | None, ...], deque[Element]] = {}
-    for new in (device for device in all_new if device not in matched):
+    for new in left(all_new):
         alike.setdefault(_names(sides, new), deque()).append(new)
-    for old in (device for device in all_old if device not in found):
+    for old in left(all_old):
         if same := alike.get(_names(sides, old)):
             match(old, same.popleft())
-    rest = [
-        [device for device in all_old if device not in found],
-        [device for device in all_new if device not in matched],
-    ]
-    for old, new in zip(*rest, strict=False):
+    for old, new in zip(left(all_old), left(all_new), strict=False):
         if _is_anonymous(sides, old) or _is_anonymous(sides, new):
             match(old, new)
     kept = [found.get(device) or Pair(device, None) for device in all_old]
-    return kept + [Pair(None, device) for device in all_new if device not in matched]
+    return kept + [Pair(None, device) for device in left(all_new)]
 
 
 def _is_anonymous(sides: Sides, device: Element) -> bool:

@@ -19,9 +19,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
 
+from holdfast.domainxml.device import USER_ALIAS
 from holdfast.domainxml.document import Element
 
 _TOKEN = re.compile(r"^(?P<path>[^@=]*)(?:@(?P<attributes>[^=]+))?(?:=(?P<same>.+))?$")
@@ -33,7 +34,7 @@ _SIZED = ("memory", "size", "value")
 """The attributes that an element's ``unit`` is about. In an ``<address>`` it is no unit but a number."""
 
 
-class Side(Enum):
+class Side(StrEnum):
     """To whom a part of a document belongs. ``PLACE`` is guest side too, but told as one: where a device sits."""
 
     GUEST = "guest"
@@ -48,11 +49,6 @@ class Rule:
 
     side: Side
     same: frozenset[str] = frozenset()
-
-    @cached_property
-    def is_silent(self) -> bool:
-        """True when no view has it."""
-        return self.side in (Side.HOST, Side.PLACE)
 
 
 @dataclass
@@ -69,11 +65,32 @@ class Node:
 
 @dataclass
 class View:
-    """What one element says, path by path: for the guest, and for management. The host's part is left out."""
+    """What one element says, path by path, to each side. The host's part is left out, and aliases that libvirt made."""
 
-    guest: dict[str, str] = field(default_factory=dict)
-    management: dict[str, str] = field(default_factory=dict)
+    said: dict[Side, dict[str, str]] = field(
+        default_factory=lambda: {Side.GUEST: {}, Side.PLACE: {}, Side.MANAGEMENT: {}}
+    )
     unknown: set[str] = field(default_factory=set)
+
+    @property
+    def guest(self) -> dict[str, str]:
+        """What the guest sees, but for the place."""
+        return self.said[Side.GUEST]
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Where a device sits."""
+        return self.said[Side.PLACE]
+
+    @property
+    def management(self) -> dict[str, str]:
+        """What people and tools read."""
+        return self.said[Side.MANAGEMENT]
+
+    def add_unknown(self, values: dict[str, str]) -> None:
+        """Take up what nobody declared: it counts as seen."""
+        self.guest.update(values)
+        self.unknown.update(values)
 
     def drop(self, *prefixes: str) -> None:
         """Take out of the guest's part all known paths that begin so: the other document leaves them open."""
@@ -172,16 +189,20 @@ class Sides:
         """What this element says to the guest and to management; children named in ``skip`` are left out."""
         view = View()
         _walk(element, self.tree, "", view, skip)
+        if not view.management.get("alias@name", USER_ALIAS).startswith(USER_ALIAS):
+            del view.management["alias@name"]  # libvirt's own, in live only
         return view
 
 
 def value_at(element: Element, path: str) -> str | None:
     """The value at a path of one element ("serial", "target@bus", "@type"); None where it is not given."""
     where, _, attribute = path.partition("@")
-    found = element.find(where) if where else element
-    if found is None:
-        return None
-    return found.get(attribute) if attribute else (found.text or "").strip()
+    for step in where.split("/") if where else ():
+        below = next(element.iterchildren(step), None)  # half the time of find()
+        if below is None:
+            return None
+        element = below
+    return element.get(attribute) if attribute else _text(element)
 
 
 def local_name(tag: str) -> str:
@@ -219,17 +240,26 @@ def _declare(root: Node, token: str, side: Side) -> None:
 
 
 def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[str] = frozenset()) -> None:
+    """Record what ``element`` says, and all below it, as ``node`` declares; ``path`` is where that is."""
+    said = view.said
     scale = SIZES.get(element.get("unit", "KiB")) if node.is_size else None
     for name, value in element.items():
         rule = node.attributes.get(name)
         if rule is None:
             if name != node.key:
-                view.guest[f"{path}@{name}"] = value
-                view.unknown.add(f"{path}@{name}")
-        elif not rule.is_silent and value not in rule.same:
-            _record(rule, f"{path}@{name}", value, scale if name in _SIZED else None, view)
-    if node.text is not None and not node.text.is_silent:
-        _record(node.text, path, (element.text or "").strip(), scale, view)
+                view.add_unknown({f"{path}@{name}": value})
+        elif (values := said.get(rule.side)) is not None and value not in rule.same:
+            values[f"{path}@{name}"] = value if scale is None or name not in _SIZED else _scaled(value, scale)
+    if node.text is None:
+        if (text := element.text) and not text.isspace():
+            view.add_unknown({path: text.strip()})
+    elif (values := said.get(node.text.side)) is not None and (value := _text(element)) not in node.text.same:
+        values[path] = value if scale is None else _scaled(value, scale)
+    if len(element):
+        _walk_children(element, node, path, view, skip)
+
+
+def _walk_children(element: Element, node: Node, path: str, view: View, skip: frozenset[str]) -> None:
     seen: dict[str, int] = {}
     for child in element:
         tag = child.tag
@@ -238,52 +268,41 @@ def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[s
         name = local_name(tag)
         below = node.children.get(name)
         where = f"{path}/{name}" if path else name
-        if below is None:
-            _unknown(child, _numbered(where, seen), view)
-        elif below.subtree is Side.HOST:
-            continue
-        elif below.subtree is not None:
-            values = view.guest if below.subtree is Side.GUEST else view.management
-            _everything(child, _numbered(where, seen), values)
-        elif below.key is not None:
+        if below is not None and below.key is not None:
             size, where = len(view.guest), f"{where}[{child.get(below.key)}]"
             _walk(child, below, where, view)
             if len(view.guest) == size:
                 view.guest[where] = ""
-        else:
-            _walk(child, below, _numbered(where, seen), view)
+            continue
+        seen[name] = number = seen.get(name, 0) + 1
+        if number > 1:
+            where = f"{where}#{number}"
+        if below is None:
+            view.add_unknown(_everything(child, where))
+        elif below.subtree is None:
+            _walk(child, below, where, view)
+        elif below.subtree in view.said:
+            view.said[below.subtree].update(_everything(child, where))
 
 
-def _record(rule: Rule, path: str, value: str, scale: int | None, view: View) -> None:
-    if scale is not None:
-        value = _scaled(value, scale)
-    if value not in rule.same:
-        (view.guest if rule.side is Side.GUEST else view.management)[path] = value
-
-
-def _unknown(element: Element, path: str, view: View) -> None:
-    values: dict[str, str] = {}
-    _everything(element, path, values)
-    view.guest.update(values)
-    view.unknown.update(values)
-
-
-def _everything(element: Element, path: str, values: dict[str, str]) -> None:
-    """Record all that an element says, without knowing what it means."""
-    for name, value in element.attrib.items():
-        values[f"{path}@{name}"] = str(value)
-    children = [child for child in element if isinstance(child.tag, str)]
-    text = (element.text or "").strip()
-    if text or not (children or element.attrib):
+def _everything(element: Element, path: str) -> dict[str, str]:
+    """All that an element says, without knowing what it means."""
+    values = {f"{path}@{name}": value for name, value in element.items()}
+    children, text = [child for child in element if isinstance(child.tag, str)], _text(element)
+    if text or not (values or children):
         values[path] = text
     seen: dict[str, int] = {}
     for child in children:
-        _everything(child, _numbered(f"{path}/{local_name(str(child.tag))}", seen), values)
+        name = local_name(str(child.tag))
+        seen[name] = number = seen.get(name, 0) + 1
+        values |= _everything(child, f"{path}/{name}" if number == 1 else f"{path}/{name}#{number}")
+    return values
 
 
-def _numbered(where: str, seen: dict[str, int]) -> str:
-    seen[where] = seen.get(where, 0) + 1
-    return where if seen[where] == 1 else f"{where}#{seen[where]}"
+def _text(element: Element) -> str:
+    """The text of an element, with what follows a comment in it."""
+    text = element.text or ""
+    return text.strip() if not len(element) else "".join((text, *(child.tail or "" for child in element))).strip()
 
 
 def _scaled(value: str, scale: int) -> str:
