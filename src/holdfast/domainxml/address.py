@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.domainxml.document import Element, element
 
 _PCI = re.compile(r"^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?$", re.IGNORECASE)
 
 
-@dataclass(frozen=True, order=True)
-class PciAddress:
+class PciAddress(NamedTuple):
     """A PCI address: ``str()`` gives 0000:05:00.0, as lspci and the guest's kernel print it."""
 
     domain: int
@@ -46,22 +45,27 @@ class PciAddress:
 def pci_address(device: Element) -> PciAddress | None:
     """The PCI address in the guest of a device element; None when it has none (yet) or sits on another bus."""
     address = device.find("address")
-    if address is None or address.get("type") != "pci" or address.get("bus") is None:
+    return None if address is None else read_pci(address)
+
+
+def read_pci(address: Element) -> PciAddress | None:
+    """What an ``<address>`` element says; None when that is no place on a PCI bus."""
+    if address.get("type") != "pci" or address.get("bus") is None:
         return None
     try:
-        return PciAddress(*(int(address.get(part) or "0", 0) for part in ("domain", "bus", "slot", "function")))
+        return PciAddress(*[int(address.get(part) or "0", 0) for part in ("domain", "bus", "slot", "function")])
     except ValueError:  # a file may say anything; libvirt does not
         return None
 
 
 def describe_address(device: Element) -> str | None:
     """Where a device sits, in one word or two: "pci 0000:05:00.0", "drive 0:0:1", "usb 1.2"; None without address."""
-    pci = pci_address(device)
-    if pci is not None:
-        return f"pci {pci}"
     address = device.find("address")
     if address is None or address.get("type") is None:
         return None
+    pci = read_pci(address)
+    if pci is not None:
+        return f"pci {pci}"
     kind = address.get("type", "")
     if kind == "drive":
         return "drive " + ":".join(address.get(part, "0") for part in ("controller", "bus", "target", "unit"))

@@ -6,8 +6,9 @@ port) of a PCI Express machine, or a free slot of a conventional bus. Rests on l
 
 from __future__ import annotations
 
-from holdfast.domainxml.address import PciAddress, pci_address
-from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.address import PciAddress, read_pci
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.sides import value_at
 
 _ONE_SLOT = {"pcie-root-port", "pcie-switch-downstream-port"}
 _CONVENTIONAL = {"pci-root": 2, "pci-bridge": 1}
@@ -22,7 +23,7 @@ def pci_controllers(domain: Element) -> list[Element]:
 
 def taken(domain: Element) -> set[PciAddress]:
     """Every PCI address that a device of the document has."""
-    return {address for device in devices(domain) if (address := pci_address(device)) is not None}
+    return {place for node in domain.iterfind("devices/*/address") if (place := read_pci(node)) is not None}
 
 
 def hotplug_places(domain: Element) -> list[PciAddress]:
@@ -53,8 +54,7 @@ def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
     has_acpi = domain.find("features/acpi") is not None
     is_x86 = _is_x86(domain)
     for controller in pci_controllers(domain):
-        target = controller.find("target")
-        if target is not None and target.get("hotplug") == "off" and not cold:
+        if not cold and value_at(controller, "target@hotplug") == "off":
             continue
         bus, model = int(controller.get("index", "0")), controller.get("model")
         if model in _ONE_SLOT:

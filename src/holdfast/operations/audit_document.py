@@ -149,8 +149,7 @@ def _unknown(config: Element) -> list[Finding]:
 
 
 def _no_slot(current: Element) -> list[Finding]:
-    slots = slot_count(current)
-    if not slots or hotplug_places(current):
+    if hotplug_places(current) or not (slots := slot_count(current)):
         return []
     return [Finding(Kind.NO_SLOT, f"all {slots} hot-plug slots are taken: nothing can be attached while it runs")]
 
