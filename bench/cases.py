@@ -20,6 +20,7 @@ from bench.settings import settings_cases
 from bench.snapshots import snapshot_cases
 from bench.storage import storage_cases
 from bench.verify import verify_cases
+from bench.unlike_fleet import unlike_fleet
 from bench.watch import watch_cases
 from holdfast import operations
 from holdfast.domainxml.guest_view import compare
@@ -83,6 +84,7 @@ class Bench:
         yield Case("audit", self._bare_audit, lambda: operations.audit(self.ours), audit_aim)
         yield from watch_cases(self.host.uri)
         yield from storage_cases(self.host.uri, self.host.images)
+        yield from unlike_fleet(self.defined)
         yield Case("show", self._bare_show, lambda: operations.show_domain(self.ours, "domain-00000"))
         yield from self._config_cases()
         yield from self._live_cases()
