@@ -33,17 +33,16 @@ def user_alias(device: Element) -> str | None:
 
 def label(device: Element) -> str:
     """The name a person would use: the target of a disk, the MAC of an interface, else the alias, else the tag."""
-    target = device.find("target")
-    if device.tag in ("disk", "filesystem") and target is not None:
-        name = target.get("dev") or target.get("dir")
-        if name:
-            return name
-    mac = device.find("mac")
-    if device.tag == "interface" and mac is not None and mac.get("address"):
-        return str(mac.get("address")).lower()
-    if device.tag == "controller":
-        return f"{device.get('type', '?')} {device.get('index', '?')}"
-    return user_alias(device) or str(device.tag)
+    tag, name = str(device.tag), None
+    if tag in ("disk", "filesystem"):
+        target = device.find("target")
+        name = None if target is None else target.get("dev") or target.get("dir")
+    elif tag == "interface":
+        mac = device.find("mac")
+        name = None if mac is None else mac.get("address", "").lower()
+    elif tag == "controller":
+        name = f"{device.get('type', '?')} {device.get('index', '?')}"
+    return name or user_alias(device) or tag
 
 
 def describe(device: Element) -> str:
