@@ -19,8 +19,8 @@ from bench.rescue import rescue_cases
 from bench.settings import settings_cases
 from bench.snapshots import snapshot_cases
 from bench.storage import storage_cases
-from bench.verify import verify_cases
 from bench.unlike_fleet import unlike_fleet
+from bench.verify import verify_cases
 from bench.watch import watch_cases
 from holdfast import operations
 from holdfast.domainxml.guest_view import compare

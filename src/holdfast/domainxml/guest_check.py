@@ -6,7 +6,7 @@ What the agent does not tell, or what nobody can compare, is unknown and never a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from holdfast.domainxml.address import PciAddress, pci_address
@@ -79,7 +79,7 @@ def pci_in_guest(device: Element, buses: Mapping[int, int]) -> PciAddress | None
     place = pci_address(device)
     if place is None or place.domain or place.bus not in buses:
         return None
-    return replace(place, bus=buses[place.bus])
+    return place._replace(bus=buses[place.bus])
 
 
 def place_of(pci: PciAddress | None, unit: str | None = None) -> str | None:

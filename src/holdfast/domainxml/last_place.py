@@ -7,7 +7,6 @@ has to come with it: the port behind all other bridges, for a guest numbers its 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple
 from itertools import product
 
 from holdfast.domainxml.address import PciAddress, pci_address
@@ -122,7 +121,7 @@ def _place_on_pci(domain: Element, device: Element) -> list[Element]:
     free = cold_places(domain)
     if free:
         ports = [place for place in free if place.slot == 0] or free
-        place = PciAddress(*_behind([astuple(port) for port in ports], {astuple(used) for used in taken(domain)}))
+        place = PciAddress(*_behind(list(ports), set(taken(domain))))
         device.append(place.to_element())
         return []
     port = _new_root_port(domain)

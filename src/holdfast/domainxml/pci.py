@@ -6,7 +6,7 @@ port) of a PCI Express machine, or a free slot of a conventional bus. Rests on l
 
 from __future__ import annotations
 
-from holdfast.domainxml.address import PciAddress, read_pci
+from holdfast.domainxml.address import PciAddress, pci_address, read_pci
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.sides import value_at
 
@@ -65,8 +65,7 @@ def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
 
 
 def _is_x86(domain: Element) -> bool:
-    kind = domain.find("os/type")
-    return kind is not None and kind.get("arch") in ("x86_64", "i686")
+    return value_at(domain, "os/type@arch") in ("x86_64", "i686")
 
 
 def guest_buses(domain: Element) -> dict[int, int]:
