@@ -173,15 +173,17 @@ def _inside(name: str, folder: Path, system: Path) -> int:
     _mount(system, folder)
     libvirtd = _libvirtd(system)
     ended_by_us = threading.Event()
+    crashed = False
 
     def obey_owner() -> None:
         """End what the owner names, line by line; with the end of its lines it is gone, and so is everything here."""
-        nonlocal system
+        nonlocal system, crashed
         everything = -1  # to kill(2): all but PID 1, which is this process
         for line in sys.stdin:
             ended_by_us.set()
             word = line.rstrip()
             if word == "all":
+                crashed = True
                 os.kill(everything, signal.SIGKILL)
             elif word == "daemon":
                 os.kill(libvirtd.pid, signal.SIGKILL)
@@ -204,6 +206,10 @@ def _inside(name: str, folder: Path, system: Path) -> int:
         ended_by_us.clear()
         if sys.stdin.closed:
             owner.join()
+        if crashed:  # a host that boots has an empty /run: no domain is taken for running
+            for state in Path("/run/libvirt/qemu").glob("*.xml"):
+                state.unlink()
+            crashed = False
         libvirtd = _libvirtd(system)
 
 
