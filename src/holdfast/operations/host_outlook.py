@@ -103,7 +103,8 @@ class HostOutlook:
         if isinstance(capabilities, str):
             yield Outlook(Effect.BLOCKS, "host", capabilities)
             return
-        yield from self._cpu(domain, kind, capabilities, known.cpu, origin)
+        # Of this host as it was before an upgrade nothing can be asked any more.
+        yield from self._cpu(domain, kind, capabilities, known.cpu, None if origin is self else origin)
         yield from self._firmware(domain, capabilities, known)
         yield from support_outlook(domain, capabilities)
 
@@ -179,7 +180,12 @@ class HostOutlook:
     ) -> Iterator[Outlook]:
         """A CPU that is started with less than its model has, where the host lacks something of it."""
         missing = self._missing(cpu, kind)
-        lacked = [] if origin is None else origin._missing(cpu, kind)
+        lacked: list[str] = []
+        if origin is not None:
+            try:
+                lacked = origin._missing(cpu, kind)
+            except LibvirtRefused:  # it does not know what the guest is said to have
+                origin = None
         if before is not None and same_model(before, cpu):
             lost = self._missing(before, kind)
         elif origin is not None:
