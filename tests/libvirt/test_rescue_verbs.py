@@ -33,13 +33,27 @@ def test_running_domain_is_refused_without_force_and_comes_back_after_it(
 
 
 def test_unrescue_leaves_off_what_was_off_unless_told_otherwise(connection: Connection, tmp_path: Path) -> None:
-    defined(connection, tmp_path)
+    domain = defined(connection, tmp_path)
+    operations.adopt_domain(connection, "a")
     for start, after in ((None, "shut off"), (True, "running")):
         operations.rescue(connection, "a", medium(tmp_path))
         change = operations.unrescue(connection, "a", start=start)
         assert (change.before, change.after, change.left_rescue) == ("running", after, True)
+    assert "holdfast:wanted" in domain.xml(CONFIG)
     operations.rescue(connection, "a", medium(tmp_path), force=True)
     assert operations.unrescue(connection, "a", start=False).after == "shut off"
+    assert "holdfast:wanted" not in domain.xml(CONFIG)
+
+
+def test_host_that_goes_down_in_a_rescue_does_not_want_the_domain_to_run(
+    connection: Connection, tmp_path: Path
+) -> None:
+    domain = defined(connection, tmp_path)
+    operations.adopt_domain(connection, "a")
+    before = domain.xml(CONFIG)
+    operations.rescue(connection, "a", medium(tmp_path))
+    operations.observe_host(connection)
+    assert domain.xml(CONFIG) == before
 
 
 def test_unrescue_of_what_is_not_in_rescue_is_an_error(connection: Connection, uri: str, tmp_path: Path) -> None:
@@ -146,6 +160,7 @@ def test_hardware_is_not_changed_in_rescue(connection: Connection, uri: str, tmp
         ["seal", "a"],
         ["upgrade", "machine", "a", "pc-q35-7.1", "--lower"],
         ["release", "a"],
+        ["repair", "a"],
         ["reboot", "a", "--hard"],
         ["rescue", "a", *options, "--force"],
     ):
