@@ -74,8 +74,9 @@ def test_uefi_guest_with_a_tpm_keeps_its_variables(
 ) -> None:
     """It has no free port either, so that the rescue brings one."""
     guest = boot(firmware="uefi", tpm=True, root_ports=0)
-    before, document = hardware(guest), guest.domain.xml(CONFIG, secure=True)
+    before = hardware(guest)
     operations.destroy(connection, "guest")
+    document = guest.domain.xml(CONFIG, secure=True)
     nvram = host.folder / "lib" / Path(parse(document).findtext("os/nvram") or "").relative_to("/var/lib/libvirt")
     variables = hashlib.sha256(nvram.read_bytes()).digest()
 
@@ -91,9 +92,9 @@ def test_uefi_guest_with_a_tpm_keeps_its_variables(
     change = operations.shutdown(connection, "guest", timeout=120)
     assert (change.after, change.left_rescue) == ("shut off", True)
     assert hashlib.sha256(nvram.read_bytes()).digest() == variables
+    assert guest.domain.xml(CONFIG, secure=True) == document
 
     operations.start(connection, "guest")
     guest.wait_for_boot()
     assert hardware(guest) == before
     assert GUEST in guest.run("cat /proc/cmdline")
-    assert guest.domain.xml(CONFIG, secure=True) == document

@@ -160,8 +160,8 @@ class Connection:
 
         Config stays as it is. The file of the NVRAM that ``document`` names is written anew from its template.
         """
-        flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_RESET_NVRAM
-        return Domain(self._handle.createXML(document, flags))
+        reset = getattr(libvirt, "VIR_DOMAIN_START_RESET_NVRAM", 0)  # libvirt ≥ 8.1
+        return Domain(self._handle.createXML(document, libvirt.VIR_DOMAIN_START_PAUSED | reset))
 
     @translated
     def qemu_command(self, document: str) -> str:
