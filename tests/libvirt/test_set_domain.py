@@ -19,7 +19,7 @@ from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml
 from tests.libvirt.settings import MAC, MIB, config, document, live, only, started
 
-GRAPHICS = "<graphics type='vnc' passwd='{}' listen='127.0.0.1'/>"
+GRAPHICS = "<graphics type='vnc' autoport='yes' passwd='{}' listen='127.0.0.1'/>"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,11 @@ def test_boot_order_names_devices_and_replaces_what_was_there(connection: Connec
     assert domain.xml(LIVE) == running
 
 
-def test_password_of_the_graphics_is_set_and_never_shown(connection: Connection, uri: str, tmp_path: Path) -> None:
-    domain = started(connection, extra=GRAPHICS.format("old"))
+@pytest.mark.parametrize("kind", ["vnc", "spice"])
+def test_password_of_the_graphics_is_set_and_never_shown(
+    connection: Connection, uri: str, tmp_path: Path, kind: str
+) -> None:
+    domain = started(connection, extra=GRAPHICS.format("old").replace("vnc", kind))
     before, was_live = config(domain), live(domain)
     file = tmp_path / "password"
     file.write_text("s3cret!\n")

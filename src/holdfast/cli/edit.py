@@ -71,7 +71,10 @@ def _can_be_mended(session: Session, name: str, original: str, error: HoldfastEr
     """True when somebody is there who wants to edit the text again, and the document is still what it was."""
     from holdfast.operations.document import document
 
-    if not sys.stdin.isatty() or document(session.connection, name, secure=True) != original:
+    try:
+        if not sys.stdin.isatty() or document(session.connection, name, secure=True) != original:
+            return False
+    except HoldfastError:  # the domain or libvirt has gone: what came first is what is told
         return False
     click.echo(f"error: {error.message}", err=True)
     return click.confirm("Edit again?", err=True, default=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from holdfast.domainxml.disk import check_word
+from holdfast.domainxml.document import element
 from holdfast.domainxml.iotune import LIMITS
 from holdfast.domainxml.sides import size_in_words
 from holdfast.domainxml.vcpu import Topology as Topology
@@ -61,9 +62,10 @@ class DomainSettings:
             raise UsageError(f"{self.cpu_topology} is no topology", "each of its numbers is at least 1")
         if "\n" in (self.title or ""):
             raise UsageError("a title is one line", "--description takes more")
-        for text in (self.title, self.description, self.graphics_password):
-            if not all(letter.isprintable() or letter in "\n\t" for letter in text or ""):
-                raise UsageError("there are characters in it that no document can hold")
+        for text in (self.title, self.description):
+            element("text", text=text)
+        if not (self.graphics_password or "x").isprintable():
+            raise UsageError("a password is one line of letters, digits and signs")
         if self.boot is not None and (not self.boot or len(set(self.boot)) < len(self.boot) or "" in self.boot):
             raise UsageError("the boot order names each device once, and at least one", "--boot vda,sda")
 
