@@ -116,6 +116,14 @@ def test_nonsense_in_an_address_is_compared_as_text(value: str) -> None:
     assert visible(compare(document(value), document("0x05"))) != []
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, "0x" + "f" * 5000, "0x", "٣"])
+def test_nonsense_for_a_number_is_compared_as_text(value: str) -> None:
+    def document(ports: str) -> str:
+        return f"<domain><devices><controller type='usb' index='0' ports='{ports}'/></devices></domain>"
+
+    assert visible(compare(document(value), document("16"))) != []
+
+
 @pytest.mark.parametrize(("kind", "number"), [("disk", 100_000), ("rng", 20_000), ("wonder", 20_000)])
 def test_very_many_devices_are_compared_in_bounded_time(kind: str, number: int) -> None:
     def document(first: int) -> str:

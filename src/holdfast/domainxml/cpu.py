@@ -39,11 +39,11 @@ SIDES = Sides(
         @mode=custom @match=exact|strict @migratable=on @deprecated_features model model@vendor_id vendor
         topology@sockets,cores,threads topology@dies=1 topology@clusters=1
         feature[name]@policy cache@level,mode maxphysaddr@mode,bits,limit
-        numa/cell[id]@cpus,memory,unit numa/cell/distances/sibling[id]@value
+        numa/cell[id]@cpus numa/cell[id]@memory,unit numa/cell/distances/sibling[id]@value
         numa/cell/cache[level]@associativity,policy
         numa/cell/cache/size@value,unit numa/cell/cache/line@value,unit
         numa/interconnects/latency@initiator,target,cache,type,value
-        numa/interconnects/bandwidth@initiator,target,cache,type,value,unit
+        numa/interconnects/bandwidth@initiator,target,cache,type numa/interconnects/bandwidth@value,unit
     """,
     host="@check model@fallback numa/cell@memAccess,discard",
     device=False,

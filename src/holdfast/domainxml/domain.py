@@ -52,7 +52,7 @@ _THROTTLES = " ".join(
 SIDES = Sides(
     "domain",
     guest="""
-        @type uuid genid memory memory@unit maxMemory maxMemory@slots,unit
+        @type uuid genid memory memory@unit maxMemory maxMemory@unit maxMemory@slots
         vcpu vcpu@current vcpus/vcpu[id]@enabled
         pm/suspend-to-mem@enabled pm/suspend-to-disk@enabled bootloader bootloader_args
         launchSecurity@type launchSecurity@kernelHashes=no launchSecurity@authorKey=no launchSecurity@vcek=yes

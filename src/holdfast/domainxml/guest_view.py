@@ -58,8 +58,6 @@ def _pairs(
     old, new = _by_tag(before), _by_tag(after)
     for tag in dict.fromkeys((*old, *new)):
         sides = declared.get(tag) or Sides(tag)
-        if sides.unseen == "*":
-            continue
         seen = [[element for element in group.get(tag, ()) if sides.is_seen(element)] for group in (old, new)]
         for pair in pairs(sides, *seen):
             yield pair, sides
@@ -125,7 +123,7 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
         one, other = sides.view(before), sides.view(after)
         if one.place != other.place and not _same_place(before, after, sides):
             yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
-        if one != other or sides.reconcile is not None:
+        if one != other:
             yield from _differences(sides, before, after, one, other, device_name(before), where)
 
 

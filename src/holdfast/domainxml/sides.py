@@ -8,7 +8,7 @@ tools read. A declaration is a list of paths below its element, as libvirt's sch
     @device=disk              an attribute of the element itself; not given means the same as "disk"
     driver@cache=none|unsafe  not given, "none" and "unsafe" all look the same from where this side stands
     feature[name]@policy      <feature> is repeated, and told apart by its attribute "name"
-    size@unit                 the scale of what the element says in numbers (in an <address> it is a number itself)
+    cell@memory,unit          sizes in a unit: those listed beside it, and the text (but in an <address> it is a number)
     source/**                 <source> and all below it
 
 What is not declared is unknown, and unknown counts as guest. No other module may decide what a guest sees.
@@ -30,9 +30,6 @@ SIZES = {"B": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, 
 SIZES |= {"GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "TB": 1000**4, "T": 1024**4, "TiB": 1024**4}
 """Bytes in each unit that libvirt knows (virScaleInteger)."""
 
-_SIZED = ("memory", "size", "value")
-"""The attributes that an element's ``unit`` is about. In an ``<address>`` it is no unit but a number."""
-
 
 class Side(StrEnum):
     """To whom a part of a document belongs. ``PLACE`` is guest side too, but told as one: where a device sits."""
@@ -45,10 +42,11 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """The side of one attribute or text, and the values that mean the same as not giving it."""
+    """The side of one attribute or text, the values that mean the same as not giving it, and whether it has a unit."""
 
     side: Side
     same: frozenset[str] = frozenset()
+    is_size: bool = False
 
 
 @dataclass
@@ -60,7 +58,7 @@ class Node:
     children: dict[str, Node] = field(default_factory=dict)
     subtree: Side | None = None
     key: str | None = None
-    is_size: bool = False
+    has_unit: bool = False
 
 
 @dataclass
@@ -218,7 +216,6 @@ def _declare(root: Node, token: str, side: Side) -> None:
     match = _TOKEN.match(token)
     if match is None:
         raise ValueError(f"not a path: {token!r}")
-    rule = Rule(side, frozenset((match["same"] or "").split("|")) - {""})
     node, name = root, ""
     for step in filter(None, match["path"].split("/")):
         if step == "**":
@@ -227,34 +224,36 @@ def _declare(root: Node, token: str, side: Side) -> None:
         name, _, key = step.partition("[")
         node = node.children.setdefault(name, Node())
         node.key = key.rstrip("]") or node.key
+    attributes = (match["attributes"] or "").split(",")
+    has_unit = "unit" in attributes and name != "address"
+    node.has_unit = node.has_unit or has_unit
+    rule = Rule(side, frozenset((match["same"] or "").split("|")) - {""}, has_unit)
     if match["attributes"] is None:
         if node.text is not None:
             raise ValueError(f"declared twice: {token!r}")
         node.text = rule
-    for attribute in filter(None, (match["attributes"] or "").split(",")):
+    for attribute in filter(None, attributes):
         if attribute in node.attributes:
             raise ValueError(f"declared twice: {token!r}")
-        is_scale = attribute == "unit" and name != "address"
-        node.attributes[attribute] = Rule(Side.HOST) if is_scale else rule
-        node.is_size = node.is_size or is_scale
+        node.attributes[attribute] = Rule(Side.HOST) if has_unit and attribute == "unit" else rule
 
 
 def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[str] = frozenset()) -> None:
     """Record what ``element`` says, and all below it, as ``node`` declares; ``path`` is where that is."""
     said = view.said
-    scale = SIZES.get(element.get("unit", "KiB")) if node.is_size else None
+    scale = SIZES.get(element.get("unit", "KiB")) if node.has_unit else None
     for name, value in element.items():
         rule = node.attributes.get(name)
         if rule is None:
             if name != node.key:
                 view.add_unknown({f"{path}@{name}": value})
         elif (values := said.get(rule.side)) is not None and value not in rule.same:
-            values[f"{path}@{name}"] = value if scale is None or name not in _SIZED else _scaled(value, scale)
+            values[f"{path}@{name}"] = _scaled(value, scale) if scale and rule.is_size else value
     if node.text is None:
         if (text := element.text) and not text.isspace():
             view.add_unknown({path: text.strip()})
     elif (values := said.get(node.text.side)) is not None and (value := _text(element)) not in node.text.same:
-        values[path] = value if scale is None else _scaled(value, scale)
+        values[path] = _scaled(value, scale) if scale else value
     if len(element):
         _walk_children(element, node, path, view, skip)
 
