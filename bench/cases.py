@@ -14,6 +14,7 @@ from lxml import etree
 
 import holdfast
 import libvirt
+from bench.disk_images import disk_image_cases
 from bench.measure import Case
 from bench.rescue import rescue_cases
 from bench.settings import settings_cases
@@ -85,6 +86,7 @@ class Bench:
         yield from watch_cases(self.host.uri)
         yield from storage_cases(self.host.uri, self.host.images)
         yield from unlike_fleet(self.defined)
+        yield from disk_image_cases(self.host.uri, self.host.images)
         yield Case("show", self._bare_show, lambda: operations.show_domain(self.ours, "domain-00000"))
         yield from self._config_cases()
         yield from self._live_cases()

@@ -13,6 +13,7 @@ from holdfast.domainxml.document import parse
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, Refused, UsageError
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.new_image import virtual_size
+from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.adopt_domain import adopt_domain
@@ -22,6 +23,7 @@ from holdfast.operations.move_disk import move_disk
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, place, places
 from tests.libvirt.moves import (
+    SIZE,
     content,
     definitions,
     disk,
@@ -71,6 +73,19 @@ def test_disk_goes_on_elsewhere_and_nothing_else_changes(
 
 def test_format_stays_as_it_is_where_none_is_said(connection: Connection, domain: Domain, tmp_path: Path) -> None:
     assert move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new"))).format == "raw"
+
+
+def test_image_of_an_odd_size_keeps_the_size_that_the_guest_sees(
+    connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
+    if not domain.is_active():
+        with (tmp_path / "one.img").open("r+b") as file:
+            file.truncate(SIZE + 100)
+        domain.start(paused=True)
+        size = block.capacity(domain, "vda")
+        domain.destroy()
+        move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+        assert block.capacity(domain, "vda") == size == SIZE + 512
 
 
 def test_old_image_goes_where_that_is_asked(uri: str, domain: Domain, tmp_path: Path) -> None:

@@ -162,8 +162,8 @@ def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlac
 
 
 def _wait(to: Destination, progress: Progress | None) -> None:
-    """Until the copy is ready, or there is none any more."""
-    pause = _FIRST_LOOK
+    """Until the copy is ready, or there is none any more. The longer it takes, the less often it is looked at."""
+    begun = time.monotonic()
     while (copied := _copied(to)) is not None:
         if progress is not None:
             progress(*copied)
@@ -173,8 +173,7 @@ def _wait(to: Destination, progress: Progress | None) -> None:
             and copy_is_ready(live)
         ):
             return
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_WAIT)
+        time.sleep(min(max(_FIRST_LOOK, (time.monotonic() - begun) / 20), _LONGEST_WAIT))
 
 
 def _copied(to: Destination) -> tuple[int, int] | None:

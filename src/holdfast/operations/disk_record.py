@@ -58,6 +58,14 @@ def forget_disk(domain: Domain, disk: Element, definitions: Iterable[Definition]
         rewrite(domain, lambda ours: metadata.without_facts(ours, DiskRecord, lambda old: is_of(old, disk)), definition)
 
 
+def _forget_record(domain: Domain, old: DiskRecord, definitions: Iterable[Definition]) -> None:
+    def without(ours: str | None) -> str | None:
+        return metadata.without_facts(ours, DiskRecord, lambda each: metadata.same_subject(each, old))
+
+    for definition in definitions:
+        rewrite(domain, without, definition)
+
+
 @dataclass(frozen=True)
 class Making:
     """An image that is being made for a disk: what is recorded meanwhile, in the end, and what was before."""
@@ -91,10 +99,10 @@ class Making:
 
     def _record(self, records: Iterable[DiskRecord], definitions: list[Definition]) -> None:
         for each in records:
-            record_disk(self.domain, each, definitions)
-            if not each.is_worth_it:
-                for definition in definitions:
-                    forget(self.domain, each, definition)
+            if each.is_worth_it:
+                record_disk(self.domain, each, definitions)
+            else:
+                _forget_record(self.domain, each, definitions)
 
 
 def begin_making(connection: Connection, domain: Domain, making: DiskRecord, settled: DiskRecord) -> Making:

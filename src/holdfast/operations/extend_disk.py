@@ -19,9 +19,7 @@ from holdfast.operations.disk_in_place import (
     refuse_while_copied,
     refuse_without_image,
 )
-from holdfast.operations.image_size import disk_size, volume_of
-
-_SECTOR = 512
+from holdfast.operations.image_size import disk_size, volume_of, whole_sectors
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
     exports are made larger where they are, and then extended to the size they have.
     """
     domain = connection.find_domain(name)
-    size = -(-size // _SECTOR) * _SECTOR
+    size = whole_sectors(size)
     with domain_lock(domain.uuid):
         disk = find_disk(domain, target)
         refuse_without_image(disk, "extended")

@@ -10,6 +10,8 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
 from holdfast.operations.disk_in_place import DiskInPlace
 
+_SECTOR = 512
+
 
 def disk_size(connection: Connection, disk: DiskInPlace) -> int | None:
     """The size of a disk in bytes; None where nobody can tell while the domain is shut off.
@@ -17,8 +19,13 @@ def disk_size(connection: Connection, disk: DiskInPlace) -> int | None:
     (virDomainGetBlockInfo, virStorageVolGetInfo, qemu-img info)
     """
     if disk.runs or host_path(disk.current) is not None:
-        return block.capacity(disk.domain, disk.target)
+        return whole_sectors(block.capacity(disk.domain, disk.target))
     return image_size(connection, disk.current)
+
+
+def whole_sectors(size: int) -> int:
+    """``size`` bytes rounded up as QEMU does it for its guests."""
+    return -(-size // _SECTOR) * _SECTOR
 
 
 def image_size(connection: Connection, disk: Element) -> int | None:
@@ -30,9 +37,9 @@ def image_size(connection: Connection, disk: Element) -> int | None:
     if image is None:
         return None
     if connection.is_local and disk.get("type") != "volume":
-        return virtual_size(image, stated_format(disk))
+        return whole_sectors(virtual_size(image, stated_format(disk)))
     volume = volume_of(connection, disk)
-    return None if volume is None else volume.capacity()
+    return None if volume is None else whole_sectors(volume.capacity())
 
 
 def volume_of(connection: Connection, disk: Element) -> Volume | None:
