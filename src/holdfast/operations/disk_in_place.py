@@ -12,6 +12,7 @@ from holdfast.domainxml.mirror import copy_of
 from holdfast.errors import NotFound, PartlyDone, Refused, UsageError
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents, read
+from holdfast.operations.managed_save import refuse_with_managed_save
 
 
 @dataclass(frozen=True)
@@ -106,20 +107,16 @@ def refuse_another_image(disk: DiskInPlace) -> None:
     if disk.domain.snapshot_count():
         raise Refused(
             f"the domain {disk.domain.name!r} has snapshots: they are of the image that {disk.target} has now",
-            "delete them first: virsh snapshot-list, virsh snapshot-delete",
+            f"delete them first: 'holdfast snapshot list {disk.domain.name}' names them",
         )
     if disk.current.find(".//encryption") is not None:
         raise Refused(f"the disk {disk.target} is encrypted: Holdfast cannot say how its next image is", None)
 
 
 def refuse_managed_save(disk: DiskInPlace) -> None:
-    """Raise Refused for a domain that is shut off with a managed-save image: its memory goes with the disks it had."""
-    if not disk.runs and disk.domain.has_managed_save():
-        name = disk.domain.name
-        raise Refused(
-            f"the domain {name!r} has a managed-save image: its saved memory goes with the disks as they are",
-            f"'holdfast start {name}' continues it; 'virsh managedsave-remove {name}' drops it",
-        )
+    """Raise Refused for a domain that is shut off with a managed-save image."""
+    if not disk.runs:
+        refuse_with_managed_save(disk.domain, "its saved memory goes with the disks as they are")
 
 
 def prove(before: DiskInPlace, image: str | None, where: Iterable[Definition]) -> DiskInPlace:

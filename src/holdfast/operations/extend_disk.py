@@ -20,6 +20,7 @@ from holdfast.operations.disk_in_place import (
     refuse_without_image,
 )
 from holdfast.operations.image_size import disk_size, volume_of, whole_sectors
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
     domain = connection.find_domain(name)
     size = whole_sectors(size)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         disk = find_disk(domain, target)
         refuse_without_image(disk, "extended")
         refuse_while_copied(disk)

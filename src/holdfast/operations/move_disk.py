@@ -28,6 +28,7 @@ from holdfast.operations.disk_in_place import DiskInPlace, find_disk, refuse_ano
 from holdfast.operations.image_size import disk_size
 from holdfast.operations.move_record import MoveRecord, recorded_move
 from holdfast.operations.new_disk import PlannedDisk, plan_disk
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def move_disk(
     if delete_source and not connection.is_local:
         raise Refused("which images other domains use can be seen only on their own host", "leave out --delete-source")
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         disk = find_disk(domain, target)
         refuse_without_image(disk, "moved")
         left, copying = recorded_move(disk), copy_of(disk.current)
@@ -110,6 +112,7 @@ def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool 
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         disk = find_disk(domain, target)
         left, copying = recorded_move(disk), copy_of(disk.current)
         if left is not None and _has(disk, left):

@@ -21,6 +21,7 @@ from holdfast.operations.disk_source import check_source
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.image_size import disk_size, image_size
 from holdfast.operations.new_disk import existing_source, record_said
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def swap_disk(
     if image.is_new or not (image.path or image.volume or image.source):
         raise UsageError("a swap takes an image that exists", "'holdfast disk move' makes a new one")
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         disk = find_disk(domain, target)
         refuse_without_image(disk, "swapped")
         wanted = new_disk(existing_source(connection, image), format=image.format or "raw")
