@@ -171,6 +171,7 @@ def _inside(name: str, folder: Path, system: Path) -> int:
     socket.sethostname(name)
     subprocess.run(["ip", "-batch", "-"], input=_NETWORK, text=True)
     _mount(system, folder)
+    mounted = system
     libvirtd = _libvirtd(system)
     ended_by_us = threading.Event()
     crashed = False
@@ -189,7 +190,6 @@ def _inside(name: str, folder: Path, system: Path) -> int:
                 os.kill(libvirtd.pid, signal.SIGKILL)
             else:
                 system = Path(word)
-                _mount(system, folder)
                 os.kill(libvirtd.pid, signal.SIGTERM)
         sys.stdin.close()
         ended_by_us.set()
@@ -210,6 +210,9 @@ def _inside(name: str, folder: Path, system: Path) -> int:
             for state in Path("/run/libvirt/qemu").glob("*.xml"):
                 state.unlink()
             crashed = False
+        if system != mounted:
+            _mount(system, folder)
+            mounted = system
         libvirtd = _libvirtd(system)
 
 
