@@ -85,8 +85,8 @@ def test_managed_save_image_is_in_the_way(connection: Connection, tmp_path: Path
     domain._handle.managedSave(0)
     with pytest.raises(Refused, match="managed-save") as refused:
         operations.rescue(connection, "a", medium(tmp_path))
-    assert "'holdfast start a'" in (refused.value.hint or "")
-    assert "managedsave-remove a" in (refused.value.hint or "")
+    assert "'holdfast restore a'" in (refused.value.hint or "")
+    assert "'holdfast discard-save a'" in (refused.value.hint or "")
     assert domain.state() == "shut off"
 
 
@@ -166,6 +166,16 @@ def test_hardware_is_not_changed_in_rescue(connection: Connection, uri: str, tmp
         ["upgrade", "machine", "a", "pc-q35-7.1", "--lower"],
         ["release", "a"],
         ["repair", "a"],
+        ["set", "a", "--title", "t"],
+        ["disk", "set", "a", "vda", "--cache", "none"],
+        ["disk", "extend", "a", "vda", "2MiB"],
+        ["disk", "media", "eject", "a", "vda"],
+        ["disk", "move", "a", "vda", f"path={tmp_path}/moved.qcow2"],
+        ["disk", "swap", "a", "vda", f"{image(tmp_path, 'other')},format=raw"],
+        ["snapshot", "create", "a", "s"],
+        ["snapshot", "revert", "a", "s"],
+        ["snapshot", "delete", "a", "s"],
+        ["save", "a"],
         ["reboot", "a", "--hard"],
         ["rescue", "a", *options, "--force"],
     ):
@@ -174,6 +184,8 @@ def test_hardware_is_not_changed_in_rescue(connection: Connection, uri: str, tmp
             3,
             "error: the domain 'a' is in rescue\nhint: 'holdfast unrescue a' leaves it; then repeat this\n",
         ), command
+    with pytest.raises(Refused, match="is in rescue"):
+        operations.edit_domain(connection, "a", before, before.replace("</vcpu>", "</vcpu><title>t</title>"))
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == (before, live)
     assert not (tmp_path / "new.qcow2").exists()
     assert "'holdfast unrescue a' leaves it" in run(uri, "start", "a").stderr

@@ -24,7 +24,6 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_record import disk_record, record_attached, usual_record
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.documents import Documents, definitions_for, read, saved_memory
-from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,6 @@ def attach_device(
     domain = connection.find_domain(name)
     request = parse_device(device)
     with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
         return attach_element(
             connection, domain, request, config_only=config_only, trust_format=trust_format, dry_run=dry_run
         )

@@ -13,6 +13,7 @@ from holdfast.errors import NotFound, PartlyDone, Refused, UsageError
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,11 @@ class DiskInPlace:
 
 
 def find_disk(domain: Domain, name: str) -> DiskInPlace:
-    """The disk ``name`` (target, alias or PCI address) of ``domain``. Raises NotFound. (virDomainGetXMLDesc)"""
+    """The disk ``name`` (target, alias or PCI address) of ``domain``, which is to be changed in place.
+
+    Raises NotFound, and Refused in rescue. (virDomainGetXMLDesc)
+    """
+    refuse_in_rescue(domain)
     documents = read(domain)
     live, config = (
         None if document is None else lookup(document, name, "disk") for document in (documents.live, documents.config)

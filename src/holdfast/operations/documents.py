@@ -14,6 +14,7 @@ from holdfast.domainxml.mirror import without_copy
 from holdfast.domainxml.rescue import without_rescue
 from holdfast.errors import Refused
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 OF_RESCUE = "of the rescue: gone with it"
 """What waits for a device that only the rescue has."""
@@ -105,7 +106,11 @@ def read(domain: Domain, secure: bool = False) -> Documents:
 
 
 def definitions_for(domain: Domain, documents: Documents, config_only: bool) -> tuple[Definition, ...]:
-    """The documents that a change is for: all there are, or config alone. Raises Refused where that does not exist."""
+    """The documents that a change is for: all there are, or config alone.
+
+    Raises Refused where that does not exist, and in rescue.
+    """
+    refuse_in_rescue(domain)
     if not config_only:
         return tuple(documents.all())
     if documents.config is None:

@@ -15,6 +15,7 @@ from holdfast.operations.documents import read, saved_memory
 from holdfast.operations.edit_document import Edit, apply_edit
 from holdfast.operations.guard import nothing, refuse_unasked
 from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def edit_domain(
     before, after = parse(original, "domain"), parse(edited, "domain")
     _refuse_another(domain, before, after)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         documents = read(domain)
         changes = tuple(compare_documents(before, after))
         is_new = not same(before, after)

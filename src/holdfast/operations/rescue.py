@@ -29,6 +29,7 @@ from holdfast.operations.disk_source import check_source
 from holdfast.operations.documents import read
 from holdfast.operations.guard import look_before_start, record_foreign_start, refuse_unasked
 from holdfast.operations.host_outlook import Kind
+from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.new_disk import existing_source
 from holdfast.operations.power import PowerChange, start_locked
 from holdfast.operations.rescue_mark import in_rescue, refuse_in_rescue
@@ -37,6 +38,8 @@ from holdfast.operations.wanted import unwant
 
 NAME = "rescue"
 """The serial of a rescue medium where none is given: what the rescue system finds itself by."""
+
+_OLD_MEMORY = "the next start would restore old memory over changed disks"
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,8 @@ def unrescue(connection: Connection, name: str, *, start: bool | None = None, dr
                 f"'holdfast destroy {domain.name}' ends the rescue, and with it the domain",
             )
         starts = mark.before != "shut off" if start is None else start
-        if starts and domain.has_managed_save():
-            raise _managed_save(domain)
+        if starts:
+            refuse_with_managed_save(domain, _OLD_MEMORY)
         changes: tuple[str, ...] = ()
         if not dry_run:
             if not starts:
@@ -167,15 +170,7 @@ def _check(domain: Domain, force: bool) -> None:
             f"the domain {domain.name!r} is running",
             f"'holdfast shutdown {domain.name}' first, or --force to switch it off as pulling the plug does",
         )
-    if domain.has_managed_save():
-        raise _managed_save(domain)
-
-
-def _managed_save(domain: Domain) -> Refused:
-    return Refused(
-        f"the domain {domain.name!r} has a managed-save image: its next start restores old memory over changed disks",
-        f"'holdfast start {domain.name}' goes on from it; 'virsh managedsave-remove {domain.name}' discards it",
-    )
+    refuse_with_managed_save(domain, _OLD_MEMORY)
 
 
 def _medium(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from holdfast.domainxml.namespace import URI
-from holdfast.errors import LibvirtRefused, NotFound, Refused
+from holdfast.errors import NotFound, Refused
 from holdfast.libvirtapi.domain import Definition, Domain
 
 
 def in_rescue(domain: Domain) -> bool:
     """True while ``domain`` runs as a rescue; False also when it is shut off or gone. (virDomainGetMetadata)"""
     try:
-        ours = domain.metadata(URI, Definition.LIVE)
-    except (LibvirtRefused, NotFound):  # not running; vanished
+        ours = domain.metadata(URI, Definition.LIVE) if domain.is_active() else None
+    except NotFound:
         return False
     return ours is not None and "<rescue " in ours
 

@@ -11,6 +11,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import record_foreign_start
 from holdfast.operations.managed_save import lost_by_discarding, refuse_with_managed_save
 from holdfast.operations.power import PowerChange, active_state, change_of, start_locked
+from holdfast.operations.rescue_mark import refuse_in_rescue
 from holdfast.operations.wanted import unwant
 
 
@@ -21,6 +22,7 @@ def save_domain(connection: Connection, name: str, *, dry_run: bool = False) -> 
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         before = active_state(domain)
         if not domain.is_persistent():
             raise Refused(f"the domain {domain.name!r} is transient: there would be nothing to restore it as")

@@ -20,6 +20,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.record import record
+from holdfast.operations.rescue_mark import refuse_in_rescue
 from holdfast.operations.snapshot_leftovers import being_made, holds, remove_leftovers, settle
 from holdfast.operations.snapshot_plan import LeftOut, SnapshotDisk, SnapshotPlan, check_snapshot_name, plan_snapshot
 from holdfast.operations.snapshot_volumes import follow_images
@@ -72,6 +73,7 @@ def create_snapshot(
     check_snapshot_name(snapshot)
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         documents = read(domain)
         if documents.config is None:
             raise Refused(f"the domain {domain.name!r} is transient: its snapshots would be forgotten once it stops")

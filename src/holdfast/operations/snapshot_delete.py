@@ -20,6 +20,7 @@ from holdfast.libvirtapi.snapshot import find_snapshot, snapshots
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.image_users import users_of
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.rescue_mark import refuse_in_rescue
 from holdfast.operations.snapshot_leftovers import being_made, remove_leftovers, settle
 from holdfast.operations.snapshot_volumes import follow_images
 
@@ -50,6 +51,7 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         documents = read(domain)
         stored = {each.name: read_snapshot(each.xml()) for each in snapshots(domain)}
         if snapshot not in stored:

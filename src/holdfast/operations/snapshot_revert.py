@@ -21,6 +21,7 @@ from holdfast.libvirtapi.snapshot import Snapshot, find_snapshot, redefine_snaps
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.rescue_mark import refuse_in_rescue
 from holdfast.operations.snapshot_images import check_images
 from holdfast.operations.snapshot_outlook import changes_of_revert
 from holdfast.operations.snapshot_plan import LeftOut, SnapshotDisk, why_no_external_revert
@@ -71,6 +72,7 @@ def revert_to_snapshot(
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
         documents, before = read(domain), domain.state()
         found = find_snapshot(domain, snapshot)
         stored = read_snapshot(found.xml())
