@@ -132,7 +132,7 @@ def test_disk_that_waits_in_config_is_no_part_and_goes_on_waiting(connection: Co
     domain = in_state(connection, "running", qcow2_disk(qcow2(tmp_path, "root")))
     later = qcow2(tmp_path, "later")
     domain.attach(qcow2_disk(later, "vdb"), CONFIG)
-    for name, external in (("inside", False), ("beside", True)):
+    for name, external in (("beside", True), ("inside", False)):
         created = operations.create_snapshot(connection, "a", name, external=external)
         assert [disk.target for disk in created.disks] == ["vda"]
     assert tags(later) == []
@@ -378,3 +378,15 @@ def test_all_goes_over_a_remote_connection_but_looking_at_files(
             assert sorted(each.name for each in tmp_path.iterdir()) == ["far-memory.beside.save", "root.qcow2"]
         finally:
             operations.delete_domain(local, "far", force=True)
+
+
+def test_external_snapshot_after_an_internal_one_would_be_there_to_stay(
+    connection: Connection, uri: str, tmp_path: Path
+) -> None:
+    domain = in_state(connection, "shut off", qcow2_disk(qcow2(tmp_path, "root")))
+    operations.create_snapshot(connection, "a", "inside")
+    for option in ([], ["--dry-run"]):
+        result = run(uri, "snapshot", "create", "a", "beside", "--external", *option)
+        assert result.exit_code == 3
+        assert "could not be deleted again" in result.stderr and "snapshot delete a inside" in result.stderr
+    assert names(domain) == ["inside"]

@@ -13,6 +13,7 @@ from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import Failed, Refused
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.domain_spec import DomainSpec
 from tests.libvirt.commands import done, run
@@ -112,13 +113,20 @@ def test_what_libvirt_cannot_delete_comes_with_the_way_to_do_it(
 ) -> None:
     domain = in_state(connection, "running", qcow2_disk(qcow2(tmp_path, "root")))
     operations.create_snapshot(connection, "a", "inner")
-    operations.create_snapshot(connection, "a", "outer", external=True)
+    external(domain, tmp_path / "a-vda.outer.qcow2")
     assert "delete its parent 'inner' first" in run(uri, "snapshot", "delete", "a", "outer").stderr
     assert "'holdfast shutdown a' first" in run(uri, "snapshot", "delete", "a", "inner").stderr
     domain.destroy()
     for name in ("inner", "outer"):
         done(uri, "snapshot", "delete", "a", name)
     assert [each.name for each in tmp_path.iterdir()] == ["root.qcow2"]
+
+
+def external(domain: Domain, overlay: Path) -> None:
+    """The external snapshot "outer" of the disk vda, as others make it."""
+    disks = f"<disks><disk name='vda'><source file='{overlay}'/></disk></disks>"
+    document = f"<domainsnapshot><name>outer</name>{disks}</domainsnapshot>"
+    libvirt_snapshot.create_snapshot(domain, document, disk_only=True)
 
 
 def overlay_of(connection: Connection, folder: Path, base: Path, format: str = "qcow2") -> None:

@@ -19,7 +19,7 @@ from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk, tags, write
 from tests.libvirt.test_snapshot_create import in_state, texts
-from tests.libvirt.test_snapshot_delete import overlay_of
+from tests.libvirt.test_snapshot_delete import external, overlay_of
 
 NOVA = "http://openstack.org/xmlns/libvirt/nova/1.1"
 
@@ -217,7 +217,7 @@ def test_image_below_an_external_snapshot_is_not_rewritten(connection: Connectio
     domain = in_state(connection, "shut off", qcow2_disk(path))
     operations.create_snapshot(connection, "a", "inner")
     write(path, 2)
-    operations.create_snapshot(connection, "a", "outer", external=True)
+    external(domain, tmp_path / "a-vda.outer.qcow2")
     for options in (["--accept"], ["--disks-only"]):
         result = run(uri, "snapshot", "revert", "a", "inner", *options)
         assert result.exit_code in (1, 3)

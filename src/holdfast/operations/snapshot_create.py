@@ -10,13 +10,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from holdfast.domainxml.metadata import Snapshotting
-from holdfast.domainxml.snapshot import new_snapshot, with_metadata_of
+from holdfast.domainxml.snapshot import new_snapshot, read_snapshot, with_metadata_of
 from holdfast.errors import LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import refuse_existing
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.snapshot import Snapshot
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.record import record
@@ -90,12 +91,15 @@ def create_snapshot(
             folder=folder,
             quiesce=quiesce,
         )
-        known = [each.name for each in libvirt_snapshot.snapshots(domain)]
+        stored = libvirt_snapshot.snapshots(domain)
+        known = [each.name for each in stored]
         if snapshot in known:
             raise Refused(
                 f"the domain {domain.name!r} has a snapshot {snapshot!r} already",
                 f"choose another name, or 'holdfast snapshot delete {domain.name} {snapshot}' first",
             )
+        if external:
+            _refuse_after_internal(domain, stored)
         if connection.is_local:
             _refuse_taken(plan, snapshot, [each.file for each in being_made(documents) if each.snapshot == snapshot])
         if not dry_run:
@@ -115,6 +119,21 @@ def create_snapshot(
         plan.notes,
         dry_run,
     )
+
+
+def _refuse_after_internal(domain: Domain, stored: list[Snapshot]) -> None:
+    """Raise Refused where an external snapshot would come after an internal one: then neither could be got rid of.
+
+    libvirt (9.0) deletes no external one whose parent is internal; and to revert to that parent would rewrite what the
+    external one rests on.
+    """
+    for each in stored:
+        if each.is_current() and not read_snapshot(each.xml()).is_external:
+            raise Refused(
+                f"after the internal snapshot {each.name!r} an external one could not be deleted again, "
+                f"and while it is there {each.name!r} could not be reverted to",
+                f"'holdfast snapshot delete {domain.name} {each.name}' first, or make an internal one",
+            )
 
 
 def _refuse_taken(plan: SnapshotPlan, snapshot: str, ours: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from holdfast.domainxml.snapshot import StoredSnapshot, read_snapshot, written_i
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.image_chain import remove_image
 from holdfast.hostfiles.lock import domain_lock
+from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import find_snapshot, snapshots
@@ -82,9 +83,10 @@ def _delete_unfinished(
     files = [entry.file for entry in being_made(documents) if entry.snapshot == snapshot]
     if not files:
         find_snapshot(domain, snapshot)  # raises NotFound
+    there = tuple(file for file in files if file and connection.is_local and file_exists(file))
     if not dry_run:
         remove_leftovers(connection, domain, documents, snapshot)
-    return SnapshotDeleted(domain.name, domain.uuid, snapshot, any(files), tuple(filter(None, files)), dry_run)
+    return SnapshotDeleted(domain.name, domain.uuid, snapshot, any(files), there, dry_run)
 
 
 def _refuse_below_internal(found: StoredSnapshot, stored: Collection[StoredSnapshot]) -> None:
