@@ -118,11 +118,11 @@ def test_another_size_is_what_the_guest_would_see(
     command = ["disk", "swap", "a", "vda", f"{image.path},format=raw"]
     result = run(uri, *command)
     assert result.exit_code == 3
-    assert f"disk vda: size is {size} bytes, was {SIZE} bytes" in result.stderr
-    assert f"size is {size} bytes" in done(uri, *command, "--dry-run")
+    assert f"disk vda: size is {size >> 20} MiB, was 4 MiB" in result.stderr
+    assert f"size is {size >> 20} MiB" in done(uri, *command, "--dry-run")
     assert run(uri, *command, "--copy-content", "--accept").exit_code == 3, "all of the content, and no more"
     assert images(shut_off) == {(f"{tmp_path}/one.img", "raw")}
-    assert f"size is {size} bytes" in done(uri, *command, "--accept")
+    assert f"size is {size >> 20} MiB" in done(uri, *command, "--accept")
     assert images(shut_off) == {(image.path, "raw")}
 
 
@@ -206,3 +206,11 @@ def test_image_in_use_or_of_another_format_is_refused(connection: Connection, sh
     with pytest.raises(Refused, match="begins like a qcow2 image"):
         swap_disk(connection, "a", "vda", DiskSpec(path=str(tmp_path / "q"), format="raw"))
     assert images(shut_off) == {(f"{tmp_path}/one.img", "raw")}
+
+
+def test_read_only_connection_copies_nothing(uri: str, domain: Domain, tmp_path: Path) -> None:
+    image = other(tmp_path)
+    result = run(uri, "-r", "disk", "swap", "a", "vda", f"{image.path},format=raw", "--copy-content")
+    assert (result.exit_code, "read-only" in result.stderr) == (1, True)
+    assert (tmp_path / "other.img").read_bytes() == b"\xaa" * SIZE
+    assert images(domain) == {(f"{tmp_path}/one.img", "raw")}

@@ -19,7 +19,7 @@ from holdfast.cli.common import (
 from holdfast.cli.completion import complete_devices
 from holdfast.cli.copy_progress import progress_bar
 from holdfast.cli.device_options import IMAGE_HELP, MEDIUM_HELP, PLACE_HELP, parse_image, parse_medium, parse_place
-from holdfast.cli.size import format_size, parse_size
+from holdfast.cli.size import parse_size
 
 if TYPE_CHECKING:
     from holdfast.operations.change_media import MediumChange
@@ -39,14 +39,15 @@ target_argument = click.argument("target", metavar="TARGET", shell_complete=comp
 def extend(session: Session, name: str, target: str, size: int, dry_run: bool, output: str) -> None:
     """Make a disk SIZE large (20GiB); a running guest is told. A disk never becomes smaller."""
     from holdfast import operations
+    from holdfast.domainxml.sides import size_in_words
 
     done = operations.extend_disk(session.connection, name, target, size, dry_run=dry_run)
     if output == "json":
         print_json(dataclasses.asdict(done))
     elif done.before == done.after:
-        click.echo(f"{done.target} has {format_size(done.after)} already")
+        click.echo(f"{done.target} has {size_in_words(done.after)} already")
     else:
-        what = f"{done.target} from {format_size(done.before)} to {format_size(done.after)}"
+        what = f"{done.target} from {size_in_words(done.before)} to {size_in_words(done.after)}"
         click.echo(f"would extend {what}; nothing was changed" if dry_run else f"extended {what}")
 
 

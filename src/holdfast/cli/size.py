@@ -1,4 +1,4 @@
-"""Sizes with units on the command line: ``2GiB`` becomes bytes, and bytes become "2 GiB"."""
+"""Sizes with units on the command line: ``2GiB`` becomes bytes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,3 @@ def parse_size(text: str) -> int:
     if not 0 < size <= MAX_BYTES:
         raise click.BadParameter(f"{text!r} is not a possible size")
     return size
-
-
-def format_size(size: int) -> str:
-    """A number of bytes in the largest unit in which it is whole: "2 GiB"."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size % 1024 or not size:
-            return f"{size} {unit}"
-        size //= 1024
-    return f"{size} TiB"

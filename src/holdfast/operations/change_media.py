@@ -12,11 +12,10 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.disk_in_place import DiskInPlace, find_disk, prove
+from holdfast.operations.disk_in_place import DiskInPlace, disk_to_change, prove
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.documents import saved_memory
 from holdfast.operations.new_disk import existing_source
-from holdfast.operations.rescue_mark import refuse_in_rescue
 
 _NEVER_OPENED = "blockdev-remove-medium"
 """What QEMU refuses where libvirt (9.0) did not ask for the tray to be opened: it learns of one at a start."""
@@ -64,8 +63,7 @@ def _change(
 ) -> MediumChange:
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        drive = find_disk(domain, target)
+        drive = disk_to_change(connection, domain, target, dry_run)
         if (device := drive.current.get("device", "disk")) not in ("cdrom", "floppy"):
             raise UsageError(
                 f"{drive.target} is a {device}, whose image is not taken out",

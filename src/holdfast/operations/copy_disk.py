@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.disk import Source, source_of, stated_format, with_image
 from holdfast.domainxml.document import Element, element, same, serialize
 from holdfast.domainxml.mirror import copy_is_ready, copy_of
+from holdfast.domainxml.sides import size_in_words
 from holdfast.errors import Failed, LibvirtRefused, NoConnection, NotFound, PartlyDone, Refused
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.lock import domain_lock
@@ -21,7 +22,7 @@ from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_in_place import DiskInPlace, find_disk, prove
-from holdfast.operations.image_size import image_size
+from holdfast.operations.image_size import disk_size, image_size
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many are copied, up to twice a second and once more at the end."""
@@ -72,7 +73,8 @@ class Destination:
         size = image_size(self.connection, self.disk)
         if size is not None and size != self.size:
             raise Refused(
-                f"{self.place} has {size} bytes and the disk {self.target} {self.size}: the guest would see it change",
+                f"{self.place} has {size_in_words(size)}, and the disk {self.target} {size_in_words(self.size)}: "
+                "the guest would see it change",
                 "it must be as large; 'holdfast disk extend' can make the disk larger first",
             )
 
@@ -90,6 +92,20 @@ class Destination:
                     block.cancel(self.domain, self.target)
             with contextlib.suppress(NotFound):
                 self.take_back()
+
+
+def size_to_copy(connection: Connection, disk: DiskInPlace) -> int:
+    """The size of a disk that is to be copied, in bytes; raises Refused and Failed where only QEMU could do that."""
+    let_qemu = f"let QEMU do it: 'holdfast start --paused {disk.domain.name}' first"
+    if not (disk.runs or connection.is_local):
+        raise Refused(
+            f"while a domain is shut off its image is copied on its own host, and {connection.uri} is elsewhere",
+            f"run holdfast there, or {let_qemu}",
+        )
+    size = disk_size(connection, disk)
+    if size is None:
+        raise Failed(f"how large {disk.image} is cannot be seen while {disk.domain.name!r} is shut off", let_qemu)
+    return size
 
 
 def copy_shut_off(disk: DiskInPlace, to: Destination) -> DiskInPlace:

@@ -9,7 +9,8 @@ from holdfast.domainxml.device import describe, label, lookup
 from holdfast.domainxml.disk import is_shared, source_of, without_image
 from holdfast.domainxml.document import Element, same
 from holdfast.domainxml.mirror import copy_of
-from holdfast.errors import NotFound, PartlyDone, Refused, UsageError
+from holdfast.errors import Failed, NotFound, PartlyDone, Refused, UsageError
+from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.managed_save import refuse_with_managed_save
@@ -73,6 +74,17 @@ def find_disk(domain: Domain, name: str) -> DiskInPlace:
         )
         raise NotFound(f"the domain {domain.name!r} has no disk {name!r}", f"it has {', '.join(known) or 'none'}")
     return DiskInPlace(domain, documents, live, config)
+
+
+def disk_to_change(connection: Connection, domain: Domain, name: str, dry_run: bool) -> DiskInPlace:
+    """The disk ``name`` of a domain where its image may be touched at all: not in rescue, not read-only.
+
+    Raises NotFound, Refused and Failed. Asked before anything is copied: libvirt itself sees only the end of it.
+    """
+    refuse_in_rescue(domain)
+    if connection.readonly and not dry_run:
+        raise Failed("a read-only connection changes no disk", "connect without --readonly")
+    return find_disk(domain, name)
 
 
 def refuse_without_image(disk: DiskInPlace, verb: str) -> None:

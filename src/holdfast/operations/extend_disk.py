@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.disk import source_of, stated_format
+from holdfast.domainxml.sides import size_in_words
 from holdfast.domainxml.volume import volume_format
 from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles import new_image
@@ -13,14 +14,13 @@ from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disk_in_place import (
     DiskInPlace,
-    find_disk,
+    disk_to_change,
     prove,
     refuse_managed_save,
     refuse_while_copied,
     refuse_without_image,
 )
 from holdfast.operations.image_size import disk_size, volume_of, whole_sectors
-from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
     domain = connection.find_domain(name)
     size = whole_sectors(size)
     with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        disk = find_disk(domain, target)
+        disk = disk_to_change(connection, domain, target, dry_run)
         refuse_without_image(disk, "extended")
         refuse_while_copied(disk)
         refuse_managed_save(disk)
@@ -65,7 +64,7 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
             )
         if size < before:
             raise Refused(
-                f"the disk {disk.target} has {before} bytes: with {size} it would be smaller, and lose data",
+                f"the disk {disk.target} has {size_in_words(before)}: with {size_in_words(size)} it would lose data",
                 "a disk can only become larger",
             )
         if size > before and not dry_run:

@@ -22,13 +22,11 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool
-from holdfast.operations.copy_disk import Destination, Progress, copy_shut_off, finish_copy, start_copy
+from holdfast.operations.copy_disk import Destination, Progress, copy_shut_off, finish_copy, size_to_copy, start_copy
 from holdfast.operations.device_spec import DiskSpec, Place
-from holdfast.operations.disk_in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
-from holdfast.operations.image_size import disk_size
+from holdfast.operations.disk_in_place import DiskInPlace, disk_to_change, refuse_another_image, refuse_without_image
 from holdfast.operations.move_record import MoveRecord, recorded_move
 from holdfast.operations.new_disk import PlannedDisk, plan_disk
-from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,7 @@ def move_disk(
     if delete_source and not connection.is_local:
         raise Refused("which images other domains use can be seen only on their own host", "leave out --delete-source")
     with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        disk = find_disk(domain, target)
+        disk = disk_to_change(connection, domain, target, dry_run)
         refuse_without_image(disk, "moved")
         left, copying = recorded_move(disk), copy_of(disk.current)
         if copying is not None:
@@ -112,8 +109,7 @@ def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool 
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        disk = find_disk(domain, target)
+        disk = disk_to_change(connection, domain, target, dry_run)
         left, copying = recorded_move(disk), copy_of(disk.current)
         if left is not None and _has(disk, left):
             raise Failed(
@@ -188,16 +184,7 @@ def _planned(
         place = (
             Place(pool=pool, volume=volume, format=left.format) if pool else Place(path=left.where, format=left.format)
         )
-    if not (disk.runs or connection.is_local):
-        raise Refused(
-            f"while a domain is shut off its image is copied on its own host, and {connection.uri} is elsewhere",
-            f"run holdfast there, or let QEMU do it: 'holdfast start --paused {disk.domain.name}' first",
-        )
-    size = disk_size(connection, disk)
-    if size is None:
-        raise Failed(
-            f"how large {disk.image} is cannot be seen while {disk.domain.name!r} is shut off", "start it first"
-        )
+    size = size_to_copy(connection, disk)
     planned = _plan(connection, disk, place, size, left)
     if left is not None and not dry_run:
         MoveRecord.resumed(connection, disk, left, False).clear()

@@ -8,20 +8,27 @@ from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.change import Change, Kind
 from holdfast.domainxml.disk import new_disk, source_of
 from holdfast.domainxml.disk_record import disk_record
-from holdfast.domainxml.document import Element
 from holdfast.domainxml.mirror import copy_of
-from holdfast.errors import Failed, Refused, UsageError
+from holdfast.domainxml.sides import size_in_words
+from holdfast.errors import Refused, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.copy_disk import Destination, Progress, copy_shut_off, finish_copy, give_image, start_copy
+from holdfast.operations.copy_disk import (
+    Destination,
+    Progress,
+    copy_shut_off,
+    finish_copy,
+    give_image,
+    size_to_copy,
+    start_copy,
+)
 from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.disk_in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
+from holdfast.operations.disk_in_place import DiskInPlace, disk_to_change, refuse_another_image, refuse_without_image
 from holdfast.operations.disk_record import record_disk
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.image_size import disk_size, image_size
 from holdfast.operations.new_disk import existing_source, record_said
-from holdfast.operations.rescue_mark import refuse_in_rescue
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,10 @@ def swap_disk(
     if image.is_new or not (image.path or image.volume or image.source):
         raise UsageError("a swap takes an image that exists", "'holdfast disk move' makes a new one")
     with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        disk = find_disk(domain, target)
+        disk = disk_to_change(connection, domain, target, dry_run)
         refuse_without_image(disk, "swapped")
         wanted = new_disk(existing_source(connection, image), format=image.format or "raw")
-        to = Destination(
-            connection, domain, disk.target, wanted, 0, settle=lambda: _record(disk, image, wanted, copy_content)
-        )
+        to = Destination(connection, domain, disk.target, wanted, 0, settle=lambda: _record(disk, image, copy_content))
         changes: tuple[str, ...] = ()
         is_there = all(source_of(each) == to.place for each in disk.all().values())
         if is_there and not dry_run:
@@ -99,29 +103,21 @@ def _checked(
             f"the guest of {name!r} runs: {disk.target} would have another content under its hands",
             "shut it down first; or add --copy-content, and what the disk holds is copied onto the other image",
         )
-    if copy_content and not (disk.runs or connection.is_local):
-        raise Refused(
-            f"while a domain is shut off its image is copied on its own host, and {connection.uri} is elsewhere",
-            f"run holdfast there, or let QEMU do it: 'holdfast start --paused {name}' first",
-        )
-    size = disk_size(connection, disk)
     if copy_content:
-        if size is None:
-            raise Failed(f"how large {disk.image} is cannot be seen while {name!r} is shut off", "start it first")
-        return replace(to, size=size), ()
-    other = image_size(connection, to.disk)
+        to = replace(to, size=size_to_copy(connection, disk))
+        to.check_size()
+        return to, ()
+    size, other = disk_size(connection, disk), image_size(connection, to.disk)
     if size == other is not None:
         return to, ()
-    words = [None if bytes is None else f"{bytes} bytes" for bytes in (size, other)]
-    change = Change(
-        Kind.CHANGED, f"disk {disk.target}", "devices/disk/size", words[0] or "unknown", words[1] or "unknown"
-    )
+    before, after = ("unknown" if each is None else size_in_words(each) for each in (size, other))
+    change = Change(Kind.CHANGED, f"disk {disk.target}", "devices/disk/size", before, after)
     if not accept:
         refuse_unasked(name, [change], hint="take it with --accept, or take an image of the same size")
     return to, (str(change),)
 
 
-def _record(disk: DiskInPlace, image: DiskSpec, wanted: Element, copied: bool) -> None:
+def _record(disk: DiskInPlace, image: DiskSpec, copied: bool) -> None:
     """Keep what is recorded of the disk true: its role stays, the rest is what was said of the new image."""
     after = disk.again()
     for definition, now in after.all().items():
