@@ -167,6 +167,7 @@ def test_hardware_is_not_changed_in_rescue(connection: Connection, uri: str, tmp
         ["release", "a"],
         ["repair", "a"],
         ["set", "a", "--title", "t"],
+        ["edit", "a"],
         ["disk", "set", "a", "vda", "--cache", "none"],
         ["disk", "extend", "a", "vda", "2MiB"],
         ["disk", "media", "eject", "a", "vda"],

@@ -31,8 +31,10 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     """
     from holdfast.hostfiles.editor import Draft
     from holdfast.operations.document import document
+    from holdfast.operations.edit_domain import edit_domain
 
     original = document(session.connection, name, secure=True)
+    edit_domain(session.connection, name, original, original)  # what is refused anyhow is refused before the work
     with Draft(name, original) as draft:
         while True:
             try:
