@@ -18,12 +18,13 @@ from holdfast.operations.wanted import unwant
 def save_domain(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
     """Write the memory of a running domain to disk and stop it; returns when it is written (virDomainManagedSave).
 
-    Raises Failed when it does not run, Refused for a transient domain and for one with an older managed-save image.
+    Raises Failed when it does not run, Refused for a transient domain, in rescue, and over an older managed-save image.
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
         refuse_in_rescue(domain)
         before = active_state(domain)
+        refuse_in_rescue(domain)
         if not domain.is_persistent():
             raise Refused(f"the domain {domain.name!r} is transient: there would be nothing to restore it as")
         refuse_with_managed_save(domain, "saving again would write over it")

@@ -68,8 +68,8 @@ def create_snapshot(
     ``folder`` (else beside the images); it can leave out the disks ``without`` (targets). ``quiesce`` lets the guest
     agent freeze the file systems meanwhile. A running guest stands still while its memory is written.
 
-    Raises UsageError, NotFound and Failed where it cannot be made, Refused (3) for a transient domain, a name or a
-    file that is taken, and while a managed-save image waits. (virDomainSnapshotCreateXML)
+    Raises UsageError, NotFound and Failed where it cannot be made, Refused (3) for a transient domain, in rescue, for
+    a name or a file that is taken, and while a managed-save image waits. (virDomainSnapshotCreateXML)
     """
     check_snapshot_name(snapshot)
     domain = connection.find_domain(name)
