@@ -192,7 +192,8 @@ def _notes(connection: Connection, document: Element, external: bool, without_me
     """What a snapshot does not have in it, and what cannot be done with it."""
     notes = []
     nvram = nvram_path(document)
-    if nvram or document.find("os").get("firmware") == "efi":  # type: ignore[union-attr]
+    inside = not external and document.find("os/nvram[@format='qcow2']") is not None
+    if (nvram or document.find("os[@firmware='efi']") is not None) and not inside:
         notes.append(f"the UEFI variables{f' ({nvram})' if nvram else ''} are not part of it")
     if has_tpm_state(document):
         notes.append("the TPM's state is not part of it")

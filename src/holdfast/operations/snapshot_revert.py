@@ -123,9 +123,14 @@ def _changes(domain: Domain, documents: Documents, stored: StoredSnapshot, accep
 
 
 def _detached(documents: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, ...]:
+    """The disks of today that then were not there; the overlay of one that was, libvirt removes (9.9 and later)."""
     then = {image for document in (stored.live, stored.config) if document is not None for image in _images(document)}
     today = dict.fromkeys(image for document in documents.all().values() for image in _images(document))
-    return tuple(SnapshotDisk(target, image, None) for target, image in today if (target, image) not in then)
+    return tuple(
+        SnapshotDisk(target, image, None)
+        for target, image in today
+        if (target, image) not in then and target not in stored.overlays
+    )
 
 
 def _images(document: Element) -> list[tuple[str, str]]:
