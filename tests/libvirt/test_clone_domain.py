@@ -24,6 +24,7 @@ from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain_spec import DomainSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, places, running
+from tests.libvirt.images import mark_of, qcow2
 
 MIB = 1024 * 1024
 
@@ -135,6 +136,28 @@ def test_image_of_a_pool_is_copied_in_its_pool(host: Connection, tmp_path: Path)
         assert sorted(volume.name() for volume in pool.listAllVolumes()) == ["shop-vda.qcow2", "web-vda.qcow2"]
     finally:
         pool.destroy()
+
+
+def test_image_that_rests_on_another_is_copied_whole(connection: Connection, tmp_path: Path) -> None:
+    gold = qcow2(tmp_path, "gold", 7)
+    overlay = DiskSpec(path=str(tmp_path / "web.qcow2"), overlay_of=str(gold), source_format="qcow2")
+    spec = DomainSpec(memory=64 * MIB, disks=(overlay,), graphics="none")
+    operations.create_domain(connection, "web", spec)
+    operations.clone_domain(connection, "web", "shop")
+    operations.create_snapshot(connection, "web", "one", external=True)
+    operations.clone_domain(connection, "web", "stall")
+    for name in ("shop", "stall"):
+        copied = sources(connection.find_domain(name))[0] or ""
+        assert "backing" not in subprocess.run(["qemu-img", "info", copied], capture_output=True, text=True).stdout
+        assert mark_of(Path(copied)) == 7
+
+
+def test_raw_image_that_begins_like_another_is_not_copied(connection: Connection, tmp_path: Path) -> None:
+    running(connection, extra=disk_xml(tmp_path, "one", "vda")).destroy()
+    (tmp_path / "one.img").write_bytes(qcow2(tmp_path, "evil").read_bytes())
+    with pytest.raises(Refused, match="begins like a qcow2 image"):
+        operations.clone_domain(connection, "a", "b")
+    assert not list(tmp_path.glob("b-*"))
 
 
 def test_clone_that_cannot_be_whole_is_refused_and_leaves_nothing(

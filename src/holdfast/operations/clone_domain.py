@@ -137,6 +137,8 @@ def _plan_copy(connection: Connection, before: Element, disk: Element, name: str
         format=format,
         copy_from=path or (found.path if found is not None else ""),
         source_format=format,
+        # What it rests on is the domain's own. Raw: the guest writes the first bytes, and a pool believes them.
+        trust_format=format != "raw",
         role=(record.role if record is not None else "") or None,
         delete_with_domain={"yes": True, "no": False}.get(record.delete) if record is not None else None,
     )
