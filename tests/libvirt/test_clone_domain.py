@@ -82,6 +82,7 @@ def test_clone_has_the_same_hardware_and_another_identity(connection: Connection
     assert not (tmp_path / "shop.qcow2").exists()
     said = done(uri, "clone", "web", "shop", "--start")
     assert "shop: is cloned from web" in said and "TPM begins empty" in said and "shop: started" in said
+    assert "exists already" not in said
     clone = connection.find_domain("shop")
     assert domain.xml(CONFIG) == document
     assert kinds(document, clone.xml(CONFIG)) == {"uuid", "devices/interface"}

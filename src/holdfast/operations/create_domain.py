@@ -274,7 +274,7 @@ def create_planned(
     """Make the images of ``planned``, define the document, read back what libvirt made of it, and start it.
 
     ``domain`` is whole and sealed; ``notes`` are what else is worth knowing. ``last`` is called right before the
-    define, for files that no record tells of. Raises as :func:`create_domain` does.
+    define, for files that no record tells of: a new NVRAM. Raises as :func:`create_domain` does.
     """
     images = tuple(str(disk.image) for disk in planned if disk.image is not None)
     uuid = domain.findtext("uuid") or ""
@@ -298,7 +298,7 @@ def create_planned(
     document = defined.xml(Definition.CONFIG)
     config = parse(document, "domain")
     nvram = nvram_of(config)
-    if nvram is not None and connection.is_local and file_exists(nvram):
+    if last is None and nvram is not None and connection.is_local and file_exists(nvram):
         notes.append(f"the NVRAM {nvram} exists already, from an earlier domain of this name, and will be used")
     if start:
         _start(connection, defined)
