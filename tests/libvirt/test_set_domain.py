@@ -103,6 +103,7 @@ def test_password_of_the_graphics_is_set_and_never_shown(
     assert "s3cret" not in repr(DomainSettings(graphics_password="s3cret!"))
     assert "graphics-password is set already" in done(uri, "set", "a", "--graphics-password", str(file))
     text = done(uri, "set", "a", "--no-graphics-password")
+    assert "graphics-password is removed, in config" in text
     assert "graphics-password waits: the running guest's graphics ask for the old one" in text
     assert config(domain).find("devices/graphics[@passwd]") is None
     assert live(domain).find("devices/graphics").get("passwd") == "s3cret!"  # type: ignore[union-attr]

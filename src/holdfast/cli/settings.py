@@ -41,14 +41,16 @@ def report_settings(change: SettingsChange, output: str, subject: str) -> None:
 
 def _lines(setting: Setting, dry_run: bool) -> Iterator[str]:
     is_ = "would be" if dry_run else "is"
-    value = "" if setting.value is None else f" {in_words(setting.name, setting.value)}"
+    words = None if setting.value is None else in_words(setting.name, setting.value)
+    value = f" {words}" if words else ""
+    done = value or (" removed" if words == "" else " set")
     if setting.changed:
         where = " and ".join(map(str, setting.changed))
         was = setting.before[str(setting.changed[-1])]
         before = f", was {in_words(setting.name, was)}" if was not in (None, "") else ""
-        yield f"{setting.name} {is_}{value or ' set'}{before}, in {where}"
+        yield f"{setting.name} {is_}{done}{before}, in {where}"
     elif setting.waits is None:
-        yield f"{setting.name} is{value or ' set'} already"
+        yield f"{setting.name} is{done} already"
     if setting.waits is not None:
         yield f"{setting.name}{value} waits: {setting.waits}"
 

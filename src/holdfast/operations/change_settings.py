@@ -165,7 +165,8 @@ def _plan(domain: Domain, before: Documents, steps: Sequence[Step], definitions:
         if waits is not None:
             changed.remove(Definition.LIVE)
         shown = {str(each): None if step.secret else value for each, value in said.items()}
-        plan.settings.append(Setting(step.name, None if step.secret else step.value, shown, tuple(changed), waits))
+        value = None if step.secret and step.value else step.value
+        plan.settings.append(Setting(step.name, value, shown, tuple(changed), waits))
         if todo:
             plan.todo.append((step, todo))
     return plan
