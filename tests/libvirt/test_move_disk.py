@@ -170,8 +170,9 @@ def test_disk_with_snapshots_is_not_moved_away_from_them(
         libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY,
     )
     try:
-        with pytest.raises(Refused, match="has snapshots"):
+        with pytest.raises(Refused, match="has snapshots") as refused:
             move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+        assert "'holdfast snapshot list a'" in (refused.value.hint or "")
     finally:
         domain._handle.snapshotLookupByName("s").delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
 
