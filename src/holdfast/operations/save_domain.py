@@ -22,7 +22,6 @@ def save_domain(connection: Connection, name: str, *, dry_run: bool = False) -> 
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
         before = active_state(domain)
         refuse_in_rescue(domain)
         if not domain.is_persistent():
