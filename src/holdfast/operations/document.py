@@ -17,5 +17,8 @@ def document(connection: Connection, name: str, *, live: bool = False, secure: b
     if live and not domain.is_active():
         raise Failed(f"the domain {domain.name!r} is not running, so it has no live document", "leave out --live")
     if not live and not domain.is_persistent():
-        raise Failed(f"the domain {domain.name!r} is transient, so it has no config document", f"'holdfast xml --live {domain.name}' shows the other")
+        raise Failed(
+            f"the domain {domain.name!r} is transient, so it has no config document",
+            f"'holdfast xml --live {domain.name}' shows the other",
+        )
     return domain.xml(Definition.LIVE if live else Definition.CONFIG, secure)
