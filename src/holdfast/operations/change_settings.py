@@ -78,7 +78,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. ``value`` is the wish, ``before`` what each document said; passwords are in neither ("": taken away).
+    """One setting. ``value`` is the wish, ``before`` what each document said; passwords are in neither ("": taken off).
 
     ``changed`` are the documents that have it since, empty where all had it already. ``waits`` is why the running
     guest has it only later.
