@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -12,7 +12,7 @@ from holdfast.domainxml import virtio
 from holdfast.domainxml.document import Element, child, element
 from holdfast.domainxml.network_source import url_of
 from holdfast.domainxml.root_ports import has_root_ports
-from holdfast.domainxml.sides import Sides
+from holdfast.domainxml.sides import Note, Sides, View
 from holdfast.errors import UsageError
 
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd"}
@@ -257,6 +257,15 @@ def is_serial(disk: Element, said: str) -> bool | None:
     return bus != "virtio" and re.search(rf"_{re.escape(seen)}(-\d+:\d+)?$", told) is not None
 
 
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """Another image has whatever format it has; the same one, read as another format, is another disk."""
+    for disk, view in ((before, one), (after, other)):
+        view.drop("driver@type")
+        if source_of(before) == source_of(after):
+            view.guest["driver@type"] = stated_format(disk)
+    yield from ()
+
+
 SIDES = Sides(
     "disk",
     guest=f"""
@@ -265,12 +274,12 @@ SIDES = Sides(
         serial wwn vendor product readonly boot@order,loadparm
         blockio@logical_block_size,physical_block_size,discard_granularity geometry@cyls,heads,secs,trans
         driver@cache=default|none|writeback|unsafe driver@discard=ignore driver@queues,queue_size
-        driver@event_idx=on {virtio.OPTIONS}
+        driver@event_idx=on driver@type {virtio.OPTIONS}
     """,
     host="""
         @rawio @snapshot source/** backingStore/** mirror/** privateData auth/** encryption/** iotune/**
         throttlefilters/** backenddomain@name shareable transient transient@shareBacking
-        driver@name,type,io,error_policy,rerror_policy,copy_on_read,detect_zeroes,iothread,ioeventfd
+        driver@name,io,error_policy,rerror_policy,copy_on_read,detect_zeroes,iothread,ioeventfd
         driver@discard_no_unref driver/metadata_cache/** driver/iothreads/**
     """,
     management="target@tray=closed",
@@ -279,6 +288,7 @@ SIDES = Sides(
         source@file source@dev source@pool+source@volume source@protocol+source@name
         alias serial wwn target@dev address
     """,
+    reconcile=_reconcile,
 )
 """The image is the disk's first identity: one that was at vdb and is at vdc has moved, whatever it is called now.
 
