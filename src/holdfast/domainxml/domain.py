@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.sides import SIZES, Note, Sides, View
+from holdfast.domainxml.sides import Note, Sides, View, unit_size, value_at
 from holdfast.domainxml.vcpu import first_ones
 
 
@@ -38,7 +38,7 @@ def _mebibytes(document: Element) -> int | None:
     memory = document.find("memory")
     if memory is None:
         return None
-    amount, unit = (memory.text or "").strip(), SIZES.get(memory.get("unit", "KiB"))
+    amount, unit = value_at(document, "memory") or "", unit_size(memory.get("unit"))
     if unit is None or not (amount.isascii() and amount.isdigit() and len(amount) < 20):
         return None
     return -(-int(amount) * unit // 1024**2)

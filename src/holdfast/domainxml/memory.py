@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from holdfast.domainxml.device import find_device
 from holdfast.domainxml.document import Element, child, element
-from holdfast.domainxml.sides import SIZES
+from holdfast.domainxml.sides import unit_size
 
 
 def total_memory(domain: Element) -> int:
@@ -106,8 +106,8 @@ def add_module(domain: Element, module: Element) -> None:
 
 def _size(found: Element | None) -> int:
     text = "" if found is None else (found.text or "").strip()
-    unit = "KiB" if found is None else found.get("unit", "KiB")
-    return int(text) * SIZES.get(unit, 1024) if re.fullmatch("[0-9]{1,19}", text) else 0
+    unit = None if found is None else unit_size(found.get("unit"))
+    return int(text) * (unit or 1024) if re.fullmatch("[0-9]{1,19}", text) else 0
 
 
 def _set(domain: Element, tag: str, size: int) -> None:

@@ -26,9 +26,19 @@ from holdfast.domainxml.device import USER_ALIAS
 from holdfast.domainxml.document import Element
 
 _TOKEN = re.compile(r"^(?P<path>[^@=]*)(?:@(?P<attributes>[^=]+))?(?:=(?P<same>.+))?$")
-SIZES = {"B": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2}
-SIZES |= {"GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "TB": 1000**4, "T": 1024**4, "TiB": 1024**4}
-"""Bytes in each unit that libvirt knows (virScaleInteger)."""
+
+
+def unit_size(unit: str | None) -> int | None:
+    """The bytes in one of libvirt's units, in whatever case (virScaleInteger); None for none that it knows.
+
+    Where no unit is given, a document's sizes are in KiB.
+    """
+    unit = (unit or "k").lower()
+    if unit in ("b", "byte", "bytes"):
+        return 1
+    power = "kmgtpe".find(unit[:1]) + 1
+    base = {"": 1024, "ib": 1024, "b": 1000}.get(unit[1:])
+    return base**power if power and base else None
 
 
 class Side(StrEnum):
@@ -241,7 +251,7 @@ def _declare(root: Node, token: str, side: Side) -> None:
 def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[str] = frozenset()) -> None:
     """Record what ``element`` says, and all below it, as ``node`` declares; ``path`` is where that is."""
     said = view.said
-    scale = SIZES.get(element.get("unit", "KiB")) if node.has_unit else None
+    scale = unit_size(element.get("unit")) if node.has_unit else None
     for name, value in element.items():
         rule = node.attributes.get(name)
         if rule is None:
