@@ -309,9 +309,15 @@ def _everything(element: Element, path: str) -> dict[str, str]:
 
 
 def _text(element: Element) -> str:
-    """The text of an element, with what follows a comment in it."""
+    """The text of an element, with what follows a comment in it; spaces at its ends count, as they do for libvirt.
+
+    They do not around a number, nor where the text has lines of its own, as in a document that was laid out by hand.
+    """
     text = element.text or ""
-    return text.strip() if not len(element) else "".join((text, *(child.tail or "" for child in element))).strip()
+    if len(element):
+        text = "".join((text, *(child.tail or "" for child in element)))
+    stripped = text.strip()
+    return stripped if not stripped or stripped.isdigit() or "\n" in text else text
 
 
 def _scaled(value: str, scale: int) -> str:
