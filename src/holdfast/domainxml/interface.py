@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from holdfast.domainxml import virtio
+from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, child, element
-from holdfast.domainxml.sides import Sides
+from holdfast.domainxml.sides import Note, Sides, View
 from holdfast.errors import UsageError
 
 KINDS = ("network", "bridge", "user")
@@ -115,6 +117,21 @@ def connected_to(interface: Element) -> str | None:
     return f"{kind} {name}" if name else kind
 
 
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """Live has the type that the network gave: from a network of hostdevs, one of those (libvirt ≥ 0.10)."""
+    for asked, got in ((before, after), (after, before)):
+        if asked.get("type") == "network" and got.get("type") == "hostdev" and _is_live(got):
+            for view in (one, other):
+                view.drop("@type")
+            words = "network, whatever that gives", "hostdev"
+            yield ("@type", *(words if asked is before else words[::-1]))
+
+
+def _is_live(interface: Element) -> bool:
+    """True when libvirt gave it an alias of its own, which it does at a start."""
+    return interface.find("alias") is not None and user_alias(interface) is None
+
+
 SIDES = Sides(
     "interface",
     guest=f"""
@@ -134,5 +151,6 @@ SIDES = Sides(
         tune/sndbuf virtualport/** vlan/** filterref/** bandwidth/** coalesce/** port@isolated portForward/**
     """,
     identity="alias mac@address address",
+    reconcile=_reconcile,
 )
 """To the guest all kinds of ``@type`` are a cable; "hostdev", "vdpa" and "vhostuser" are other hardware or features."""
