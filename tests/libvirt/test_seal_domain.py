@@ -36,6 +36,7 @@ def test_running_domain_is_sealed_with_the_cpu_it_has(connection: Connection) ->
     live = domain.xml(LIVE)
     sealed = seal_domain(connection, "a")
     assert {part.kind for part in sealed.closed} == {"cpu", "alias"}
+    assert sealed.changes == ()
     assert sealed.waits
     assert domain.xml(LIVE) == live
     assert parse(domain.xml(CONFIG)).find("cpu").get("mode") == "custom"  # type: ignore[union-attr]
@@ -83,7 +84,7 @@ def test_uefi_files_are_taken_from_live(connection: Connection) -> None:
     domain = connection.define(text)
     domain.start(paused=True)
     live = parse(domain.xml(LIVE))
-    seal_domain(connection, "a")
+    assert seal_domain(connection, "a").changes == ()
     config = parse(domain.xml(CONFIG))
     assert config.find("os").get("firmware") is None  # type: ignore[union-attr]
     assert config.findtext("os/loader") == live.findtext("os/loader")

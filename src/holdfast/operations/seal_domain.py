@@ -86,9 +86,9 @@ def seal_domain(
         if not dry_run and not edit.is_empty:
             apply_edit(connection, domain, edit)
     closed = tuple(part for part in open_before if part not in left)
-    return Sealed(
-        domain.name, closed, tuple(left), tuple(visible(edit.changes)), live is not None and bool(closed), dry_run
-    )
+    # What was taken from live the guest has already, whatever config said of it before.
+    seen = tuple(change for change in visible(edit.changes) if live is None or not _makes_concrete(change))
+    return Sealed(domain.name, closed, tuple(left), seen, live is not None and bool(closed), dry_run)
 
 
 def _capabilities(connection: Connection, config: Element) -> Capabilities:
@@ -141,12 +141,15 @@ def _asked(runs: bool, add_serials: bool, add_ports: int) -> Callable[[Change], 
     """What of the edit the guest's view may show: the wish made concrete, and what the options ask for."""
 
     def asked(change: Change) -> bool:
-        made_concrete = change.where.startswith(("cpu", "os", "features/smm", "devices/vsock/cid"))
         serial = add_serials and change.where == "devices/disk/serial"
         port = bool(add_ports) and change.where == "devices/controller" and change.kind is Kind.ADDED
-        return made_concrete or serial or port
+        return _makes_concrete(change) or serial or port
 
     return asked
+
+
+def _makes_concrete(change: Change) -> bool:
+    return change.where.startswith(("cpu", "os", "features/smm", "devices/vsock/cid"))
 
 
 def _prove_as_running(live: Element, after: Element) -> None:
