@@ -114,8 +114,8 @@ def _hosts(hosts: Sequence[HostReport]) -> Markup | str:
                 "tr",
                 tag("th", tag("code", host.uri), scope="row"),
                 tag("td", "reached" if reached else "✕ not reached", class_=None if reached else "alarm"),
-                tag("td", f"{host.domains:,}", class_="number"),
-                tag("td", f"{len(host.needing_attention):,}", class_="number"),
+                tag("td", f"{host.domains:,}", class_="number", data_head="Domains"),
+                tag("td", f"{len(host.needing_attention):,}", class_="number", data_head="Need attention"),
                 tag("td", *said),
             )
         )
