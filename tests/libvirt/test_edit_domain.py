@@ -114,7 +114,7 @@ def test_running_guest_keeps_what_it_has(connection: Connection, uri: str, edito
         ("exit 7", 1, "ended with 7"),
         ('sed -i s:/domain:/demesne: "$1"', 2, "not well-formed XML"),
         ("echo '<network/>' >\"$1\"", 2, "expected <domain>"),
-        ("printf '\\377' >\"$1\"", 2, "not UTF-8"),
+        ("printf '\\377' >\"$1\"", 2, "line 1 is not UTF-8"),
         (': >"$1"', 2, "not well-formed"),
         ('rm "$1"', 4, "there is no file"),
         ("sed -i 's:<name>a<:<name>b<:' \"$1\"", 3, "does not change the name of 'a'"),

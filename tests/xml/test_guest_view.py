@@ -88,7 +88,7 @@ GOOD = "<domain type='qemu'><name>a</name></domain>"
         ("", "line 1"),
         ("\x00\x01\x7fELF", "line 1"),
         ("<network/>", "expected <domain>, found <network>"),
-        ("<!DOCTYPE domain><domain/>", "DOCTYPE"),
+        ("<!-- -->\n<!DOCTYPE domain><domain/>", "line 2: .* DOCTYPE"),
         ("<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain><name>&x;</name></domain>", "DOCTYPE"),
         (
             "<!DOCTYPE domain [<!ENTITY a 'aaaaaaaaaa'>"

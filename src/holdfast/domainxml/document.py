@@ -42,7 +42,8 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     except ValueError as error:
         raise InvalidDocument(f"this is not XML: {error}") from error
     if element.getroottree().docinfo.doctype:
-        raise InvalidDocument("the document has a DOCTYPE, which libvirt documents never have", line=1)
+        line = data.count(b"\n", 0, max(0, data.find(b"<!DOCTYPE"))) + 1
+        raise InvalidDocument(f"line {line}: the document has a DOCTYPE, which libvirt documents never have", line=line)
     if root is not None and element.tag != root:
         line = element.sourceline
         raise InvalidDocument(f"line {line}: expected <{root}>, found <{element.tag!s}>", line=line)

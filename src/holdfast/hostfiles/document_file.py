@@ -42,7 +42,8 @@ def _read(path: str, what: str, most: int) -> str:
     except OSError as error:
         raise Failed(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidDocument(f"{path} is not {what}: it is not UTF-8 text") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InvalidDocument(f"{path} is not {what}: line {line} is not UTF-8 text", line=line) from error
     if len(data) > most:
         raise InvalidDocument(f"{path} is larger than {most // 1024} KiB")
     return text

@@ -34,8 +34,9 @@ def diff(connection: Connection | None, before: str, after: str) -> list[Change]
 
 def _read(connection: Connection | None, name: str) -> Element:
     if is_file(name):
+        text = read_document(name)
         try:
-            return parse(read_document(name), "domain")
+            return parse(text, "domain")
         except InvalidDocument as error:
             raise InvalidDocument(f"{name}: {error.message}", error.hint, error.line) from error
     if connection is None:
