@@ -170,7 +170,7 @@ GIGANTIC = {
     "aliases": "many('<sound><alias name=\"ua-%d\"/></sound>')",
     "kinds": "many('<kind%d/>')",
     "parts-of-one-device": "'<domain><devices><disk>' + many('<new/>', '', '') + '</disk></devices></domain>'",
-    "attributes": "'<domain ' + ' '.join(f'a{n}=\"1\"' for n in range(20000)) + '/>'",
+    "attributes": "'<domain' + many(' a%d=\"1\"', '', '') + '></domain>'",
     "features": "'<domain><cpu>' + many('<feature name=\"f%d\"/>', '', '') + '</cpu></domain>'",
     "a-long-text": "'<domain><title>' + 'x' * 9000000 + '</title></domain>'",
     "a-long-number": "'<domain><memory>' + '9' * 9000000 + '</memory></domain>'",

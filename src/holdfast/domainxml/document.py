@@ -17,6 +17,12 @@ Element = etree._Element
 MAX_BYTES = 16 * 1024 * 1024
 """libvirt itself refuses larger documents over RPC (VIR_NET_MESSAGE_STRING_MAX, 16 MiB in libvirt 9.0)."""
 
+MOST_ATTRIBUTES = 256
+"""No element of libvirt's has a tenth of them, and lxml's time for reading them grows with their number squared."""
+
+_FEW_BYTES = 65536
+"""What a document of this size can have of anything is read in no time."""
+
 
 def parse(text: str | bytes, root: str | None = None) -> Element:
     """Parse ``text`` into its root element; comments, namespaces and order are kept.
@@ -44,10 +50,19 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     if element.getroottree().docinfo.doctype:
         line = data.count(b"\n", 0, max(0, data.find(b"<!DOCTYPE"))) + 1
         raise InvalidDocument(f"line {line}: the document has a DOCTYPE, which libvirt documents never have", line=line)
+    if len(data) > _FEW_BYTES:
+        _refuse_many_attributes(element)
     if root is not None and element.tag != root:
         line = element.sourceline
         raise InvalidDocument(f"line {line}: expected <{root}>, found <{element.tag!s}>", line=line)
     return element
+
+
+def _refuse_many_attributes(root: Element) -> None:
+    for node in root.iter(etree.Element):
+        if len(node.attrib) > MOST_ATTRIBUTES:
+            line = node.sourceline
+            raise InvalidDocument(f"line {line}: <{node.tag!s}> has more than {MOST_ATTRIBUTES} attributes", line=line)
 
 
 def serialize(element: Element) -> str:
