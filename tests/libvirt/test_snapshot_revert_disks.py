@@ -30,6 +30,24 @@ def test_disks_only_keeps_the_hardware_of_today(connection: Connection, uri: str
     assert (texts(domain), names(domain)) == (before, ["one"])
 
 
+@pytest.mark.parametrize("option", [["--disks-only"], []])
+def test_disk_that_was_extended_is_not_made_smaller_unsaid(
+    connection: Connection, uri: str, tmp_path: Path, option: list[str]
+) -> None:
+    with_snapshot(connection, tmp_path)
+    operations.extend_disk(connection, "a", "vda", 2 * 1024 * 1024)
+    write(tmp_path / "root.qcow2", 2)
+    command = ["snapshot", "revert", "a", "one", *option]
+    sentence = "disk vda: size is 1048576 bytes, was 2097152 bytes"
+    refused = run(uri, *command)
+    assert (refused.exit_code, sentence in refused.stderr) == (3, True)
+    assert sentence in done(uri, *command, "--dry-run")
+    assert mark_of(tmp_path / "root.qcow2") == 2
+    assert sentence in done(uri, *command, "--accept")
+    assert mark_of(tmp_path / "root.qcow2") == 1
+    assert "finds changed" not in done(uri, *command)
+
+
 def test_disks_only_tells_what_of_then_it_cannot_bring_back(connection: Connection, uri: str, tmp_path: Path) -> None:
     extra = qcow2_disk(qcow2(tmp_path, "root", 1)) + qcow2_disk(qcow2(tmp_path, "gone"), "vdb")
     domain = in_state(connection, "paused", extra)

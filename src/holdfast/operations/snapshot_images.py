@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from holdfast.domainxml.change import Change, Kind
 from holdfast.domainxml.snapshot import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.image_chain import files_below
-from holdfast.hostfiles.internal_snapshot import internal_snapshots
+from holdfast.hostfiles.internal_snapshot import internal_snapshots, sizes_of_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import snapshots
@@ -28,6 +29,21 @@ def id_in(image: str, snapshot: str) -> str | None:
             f"'qemu-img snapshot -l {image}' lists them",
         )
     return ids[0] if ids else None
+
+
+def size_changes(connection: Connection, snapshot: str, images: Mapping[str, str]) -> list[Change]:
+    """Which of ``images`` (by target) get another size for their guest by a revert: an internal snapshot has its own.
+
+    Nothing is known of images on another host. Raises NotFound, Failed and Refused as :func:`id_in` does.
+    """
+    found = []
+    for target, image in images.items() if connection.is_local else ():
+        id = id_in(image, snapshot)
+        sizes = None if id is None else sizes_of_snapshot(image, id)
+        if sizes is not None and sizes[0] != sizes[1]:
+            now, then = (f"{size} bytes" for size in sizes)
+            found.append(Change(Kind.CHANGED, f"disk {target}", "devices/disk/size", now, then))
+    return found
 
 
 def check_images(connection: Connection, domain: Domain, documents: Documents, stored: StoredSnapshot) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.snapshot import StoredSnapshot, read_snapshot, with_metadata_of, written_images
@@ -22,7 +22,7 @@ from holdfast.operations.documents import Documents, read
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.rescue_mark import refuse_in_rescue
-from holdfast.operations.snapshot_images import check_images
+from holdfast.operations.snapshot_images import check_images, size_changes
 from holdfast.operations.snapshot_outlook import changes_of_revert
 from holdfast.operations.snapshot_plan import LeftOut, SnapshotDisk, why_no_external_revert
 from holdfast.operations.snapshot_revert_disks import plan_disks, revert_disks
@@ -35,7 +35,7 @@ class SnapshotReverted:
 
     ``before``, ``after``  the states of the domain, in virsh's words; equal in a dry run
     ``disks``     whose content is that of then; ``left_out``: those of today whose content stays, and why
-    ``changes``   sentences: what the guest finds changed of its hardware; never any with ``disks_only``
+    ``changes``   sentences: what the guest finds changed of its hardware; with ``disks_only`` at most sizes of disks
     ``detached``  disks of today that the domain does not have any more; their images are kept
     ``notes``     sentences on what else is worth knowing
     """
@@ -67,7 +67,8 @@ def revert_to_snapshot(
 
     Raises Refused (3), listing it, where the guest would find its hardware changed or would be switched off, unless
     ``accept`` takes it. ``disks_only`` brings back the content of the disks alone, into the hardware of today: for a
-    domain that is shut off, and an internal snapshot. Raises NotFound and Failed where it cannot be done, PartlyDone
+    domain that is shut off, and an internal snapshot. Either way a disk that was extended since is as large as then.
+    Raises NotFound and Failed where it cannot be done, PartlyDone
     when it stopped in the middle. (virDomainRevertToSnapshot; qemu-img snapshot -a)
     """
     domain = connection.find_domain(name)
@@ -80,13 +81,18 @@ def revert_to_snapshot(
         what = domain.name, domain.uuid, snapshot, before
         if disks_only:
             disks, left_out, notes = plan_disks(connection, domain, documents, stored)
+            sizes = size_changes(connection, snapshot, {disk.target: disk.image for disk in disks})
+            if not (accept or dry_run):
+                refuse_unasked(domain.name, sizes, hint="take it with --accept; then 'holdfast disk extend' once more")
             if not dry_run:
                 revert_disks(snapshot, disks)
-            return SnapshotReverted(*what, before, True, dry_run, disks, left_out=left_out, notes=notes)
+            changes = tuple(map(str, sizes))
+            return SnapshotReverted(*what, before, True, dry_run, disks, left_out, changes, notes=notes)
         _refuse_impossible(connection, domain, stored)
         if not stored.is_external:
             check_images(connection, domain, documents, stored)
-        changes = _changes(domain, documents, stored, accept or dry_run)
+        sizes = size_changes(connection, snapshot, stored.images_inside())
+        changes = _changes(domain, documents, stored, sizes, accept or dry_run)
         if not dry_run:
             _revert(domain, documents, found, stored, force=bool(changes))
         return SnapshotReverted(
@@ -112,9 +118,11 @@ def _refuse_impossible(connection: Connection, domain: Domain, stored: StoredSna
         )
 
 
-def _changes(domain: Domain, documents: Documents, stored: StoredSnapshot, accept: bool) -> tuple[str, ...]:
+def _changes(
+    domain: Domain, documents: Documents, stored: StoredSnapshot, sizes: list[Change], accept: bool
+) -> tuple[str, ...]:
     """What the guest would find changed, in sentences. Raises Refused unless that is taken with ``accept``."""
-    changes = changes_of_revert(documents, stored)
+    changes = [*changes_of_revert(documents, stored), *sizes]
     off = ["the running guest is switched off"] if documents.live is not None and stored.live is None else []
     if not accept:
         hint = "take it with --accept; --disks-only keeps today's hardware, while the domain is shut off"
