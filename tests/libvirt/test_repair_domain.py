@@ -131,6 +131,10 @@ def test_image_is_at_a_place_that_is_said_whatever_its_kind(host: Connection, tm
     assert domain.xml(CONFIG) == before.replace(f"{tmp_path}/one.img", f"{elsewhere}/one.img")
     pool(host, "store", elsewhere).create()
     operations.repair_domain(host, "a", sources={"vda": "store/one.img"})
+    other = image(tmp_path, "other")
+    with pytest.raises(Refused, match="is where it was"):
+        operations.repair_domain(host, "a", sources={"vda": str(other)})
+    (elsewhere / "one.img").unlink()
     with pytest.raises(NotFound, match="no disk 'vdx'"):
         operations.repair_domain(host, "a", sources={"vdx": "/x"})
     with pytest.raises(Failed, match="there is no image /nowhere"):

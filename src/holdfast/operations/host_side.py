@@ -17,7 +17,8 @@ from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.secrets_named import named_secrets
 from holdfast.domainxml.sides import value_at
 from holdfast.domainxml.volume import pool_folder
-from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, Refused
+from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.hostfiles.permission import lacks_permission, permit
 from holdfast.libvirtapi.connection import Connection
@@ -63,8 +64,8 @@ def mend_host_side(
     """Mend what can be mended of the host side of ``domain``; the caller holds its lock.
 
     ``sources`` says where the images of disks are now, by target: a path, or POOL/VOLUME; each keeps its format.
-    Nothing of what a guest sees is changed. Raises NotFound for a target that no disk has. (virNetworkCreate,
-    virStoragePoolCreate, virStoragePoolRefresh, virDomainUpdateDeviceFlags, virDomainDefineXMLFlags)
+    Nothing of what a guest sees is changed. Raises NotFound for a target that no disk has, Refused for a
+    disk whose image is where it was. (virNetworkCreate, virStoragePoolCreate, virStoragePoolRefresh, virDomainUpdateDeviceFlags, virDomainDefineXMLFlags)
     """
     mended, remains = [], []
     config = parse(domain.xml(Definition.CONFIG))
@@ -93,6 +94,7 @@ def _steps(connection: Connection, domain: Domain, config: Element, sources: Map
     for disk in config.iterfind("devices/disk"):
         target = label(disk)
         if target in sources:
+            _refuse_another(disk, sources[target])
             yield _rebind(connection, domain, disk, _source(connection, sources[target], stated_format(disk)))
         elif disk.get("type") == "volume":
             yield from _volume(connection, disk)
@@ -101,6 +103,16 @@ def _steps(connection: Connection, domain: Domain, config: Element, sources: Map
     for secret in named_secrets(config):
         if has_secret(connection, secret.uuid, secret.kind, secret.usage) is False:
             yield Step(f"{secret} is not there: 'virsh secret-define' and 'virsh secret-set-value' make it anew")
+
+
+def _refuse_another(disk: Element, place: str) -> None:
+    """A repair finds the image that a disk had; giving it another one is somebody's wish, and another command."""
+    path = host_path(disk)
+    if path is not None and place.startswith("/") and file_exists(path) and real_path(path) != real_path(place):
+        raise Refused(
+            f"the image of {describe(disk)} is where it was: {path}",
+            "'holdfast disk swap' gives a disk another image",
+        )
 
 
 def _source(connection: Connection, place: str, format: str) -> Source:

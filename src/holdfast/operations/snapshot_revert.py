@@ -68,8 +68,8 @@ def revert_to_snapshot(
     Raises Refused (3), listing it, where the guest would find its hardware changed or would be switched off, unless
     ``accept`` takes it. ``disks_only`` brings back the content of the disks alone, into the hardware of today: for a
     domain that is shut off, and an internal snapshot. Either way a disk that was extended since is as large as then.
-    Raises NotFound and Failed where it cannot be done, PartlyDone
-    when it stopped in the middle. (virDomainRevertToSnapshot; qemu-img snapshot -a)
+    Raises NotFound and Failed where it cannot be done, PartlyDone when it stopped in the middle.
+    (virDomainRevertToSnapshot; qemu-img snapshot -a)
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
