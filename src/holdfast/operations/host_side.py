@@ -64,8 +64,9 @@ def mend_host_side(
     """Mend what can be mended of the host side of ``domain``; the caller holds its lock.
 
     ``sources`` says where the images of disks are now, by target: a path, or POOL/VOLUME; each keeps its format.
-    Nothing of what a guest sees is changed. Raises NotFound for a target that no disk has, Refused for a
-    disk whose image is where it was. (virNetworkCreate, virStoragePoolCreate, virStoragePoolRefresh, virDomainUpdateDeviceFlags, virDomainDefineXMLFlags)
+    Nothing of what a guest sees is changed. Raises NotFound for a target that no disk has, Refused for a disk whose
+    image is where it was. (virNetworkCreate, virStoragePoolCreate, virStoragePoolRefresh, virDomainUpdateDeviceFlags,
+    virDomainDefineXMLFlags)
     """
     mended, remains = [], []
     config = parse(domain.xml(Definition.CONFIG))
