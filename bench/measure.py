@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-MOST = 25
+ENOUGH = 25
 FEWEST = 5
-SECONDS = 12.0
-"""A case is repeated MOST times, or until SECONDS are over, but never less than FEWEST times."""
+SHORTEST, LONGEST = 1.0, 12.0
+"""Repetitions and seconds: ENOUGH and at least SHORTEST, or until LONGEST are over, but never less than FEWEST."""
 
 
 def _nothing() -> None:
@@ -58,7 +59,7 @@ def measure(case: Case, domains: int) -> Figure:
     """Repeat the case, ours first and bare first in turn; the first round is not counted."""
     times: dict[str, list[float]] = {"bare": [], "ours": []}
     started = time.monotonic()
-    for repetition in range(MOST + 1):
+    for repetition in itertools.count():
         case.before()
         for side in ("bare", "ours") if repetition % 2 else ("ours", "bare"):
             act: Callable[[], object] = getattr(case, side)
@@ -67,7 +68,8 @@ def measure(case: Case, domains: int) -> Figure:
             if repetition:
                 times[side].append((time.perf_counter() - begun) * 1000)
         case.after()
-        if repetition >= FEWEST and time.monotonic() - started > SECONDS:
+        passed = time.monotonic() - started
+        if (repetition >= ENOUGH and passed > SHORTEST) or (repetition >= FEWEST and passed > LONGEST):
             break
     bare, ours = (statistics.median(times[side]) for side in ("bare", "ours"))
     return Figure(case.name, domains, len(times["ours"]), bare, ours, case.aim)
