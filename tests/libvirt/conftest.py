@@ -63,6 +63,25 @@ def daemon_uri() -> Iterator[str]:
 
 
 @pytest.fixture
+def daemon(daemon_uri: str) -> Iterator[Connection]:
+    """The private libvirtd without domains, networks and pools; what the test leaves behind goes."""
+    with open_connection(daemon_uri) as connection:
+        yield connection
+        for domain in connection.domains():
+            persistent = domain.is_persistent()
+            if domain.is_active():
+                domain.destroy()
+            if persistent:
+                domain.undefine()
+        for each in (*connection._handle.listAllNetworks(), *connection._handle.listAllStoragePools()):
+            persistent = each.isPersistent()
+            if each.isActive():
+                each.destroy()
+            if persistent:
+                each.undefine()
+
+
+@pytest.fixture
 def remote_uri(daemon_uri: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A URI with a hostname, as of another machine: libvirt speaks to it through a program, as it does through ssh."""
     return relay.remote_uri(daemon_uri, tmp_path_factory.mktemp("relay"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from holdfast.domainxml.guest_view import compare
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, facts
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, NotFound, Refused, UsageError
-from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain_spec import DomainSpec
@@ -27,17 +26,6 @@ from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, places, r
 from tests.libvirt.images import mark_of, qcow2
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def host(daemon_uri: str) -> Iterator[Connection]:
-    """The private libvirtd without domains."""
-    with open_connection(daemon_uri) as connection:
-        yield connection
-        for domain in connection.domains():
-            if domain.is_active():
-                domain.destroy()
-            domain.undefine()
 
 
 def web(connection: Connection, folder: Path, **options: object) -> Domain:
@@ -125,15 +113,15 @@ def test_what_is_renewed_or_left_by_option(connection: Connection, uri: str, tmp
         operations.clone_domain(connection, "web", "other", without=["vdz"])
 
 
-def test_image_of_a_pool_is_copied_in_its_pool(host: Connection, tmp_path: Path) -> None:
+def test_image_of_a_pool_is_copied_in_its_pool(daemon: Connection, tmp_path: Path) -> None:
     document = f"<pool type='dir'><name>store</name><target><path>{tmp_path}</path></target></pool>"
-    pool = host._handle.storagePoolCreateXML(document)
+    pool = daemon._handle.storagePoolCreateXML(document)
     try:
         spec = DomainSpec(memory=64 * MIB, disks=(DiskSpec(pool="store", size=MIB),), graphics="none")
-        operations.create_domain(host, "web", spec)
-        created = operations.clone_domain(host, "web", "shop")
+        operations.create_domain(daemon, "web", spec)
+        created = operations.clone_domain(daemon, "web", "shop")
         assert created.images == ("store/shop-vda.qcow2",)
-        assert sources(host.find_domain("shop")) == [f"{tmp_path}/shop-vda.qcow2"]
+        assert sources(daemon.find_domain("shop")) == [f"{tmp_path}/shop-vda.qcow2"]
         assert sorted(volume.name() for volume in pool.listAllVolumes()) == ["shop-vda.qcow2", "web-vda.qcow2"]
     finally:
         pool.destroy()

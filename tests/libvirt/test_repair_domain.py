@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from holdfast.domainxml.document import canonical, devices, parse
 from holdfast.domainxml.guest_view import compare
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
-from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.record import record
 from tests.libvirt.commands import done, run
@@ -36,25 +35,10 @@ RBD = (
 )
 
 
-@pytest.fixture
-def host(daemon_uri: str) -> Iterator[Connection]:
-    """The private libvirtd without domains, networks and pools."""
-    with open_connection(daemon_uri) as connection:
-        yield connection
-        for domain in connection.domains():
-            if domain.is_active():
-                domain.destroy()
-            domain.undefine()
-        for each in (*connection._handle.listAllNetworks(), *connection._handle.listAllStoragePools()):
-            if each.isActive():
-                each.destroy()
-            each.undefine()
-
-
-def pool(host: Connection, name: str, folder: Path) -> Any:
+def pool(daemon: Connection, name: str, folder: Path) -> Any:
     folder.mkdir(exist_ok=True)
     document = f"<pool type='dir'><name>{name}</name><target><path>{folder}</path></target></pool>"
-    return host._handle.storagePoolDefineXML(document)
+    return daemon._handle.storagePoolDefineXML(document)
 
 
 def moved(folder: Path, place: Path) -> None:
@@ -70,41 +54,41 @@ def others(domain: Domain, target: str) -> list[bytes]:
     return [canonical(each) for each in devices(config) if f'dev="{target}"' not in canonical(each).decode()]
 
 
-def test_networks_and_pools_are_started_and_then_the_domain(host: Connection, tmp_path: Path) -> None:
-    host._handle.networkDefineXML(NETWORK)
-    pool(host, "store", tmp_path / "store")
+def test_networks_and_pools_are_started_and_then_the_domain(daemon: Connection, tmp_path: Path) -> None:
+    daemon._handle.networkDefineXML(NETWORK)
+    pool(daemon, "store", tmp_path / "store")
     image(tmp_path / "store", "vol")
     volume = "<disk type='volume'><source pool='store' volume='vol.img'/><target dev='vda' bus='virtio'/></disk>"
-    domain = host.define(domain_xml(extra=NIC + volume))
+    domain = daemon.define(domain_xml(extra=NIC + volume))
     with pytest.raises(LibvirtRefused):
-        operations.start(host, "a")
+        operations.start(daemon, "a")
     document = domain.xml(CONFIG)
-    planned = operations.repair_domain(host, "a", dry_run=True)
+    planned = operations.repair_domain(daemon, "a", dry_run=True)
     assert planned.mended == ("start the network 'quiet'", "start the storage pool 'store'")
-    assert not host._handle.networkLookupByName("quiet").isActive()
-    assert done(host.uri, "repair", "a").splitlines() == [
+    assert not daemon._handle.networkLookupByName("quiet").isActive()
+    assert done(daemon.uri, "repair", "a").splitlines() == [
         "a: mended: start the network 'quiet'",
         "a: mended: start the storage pool 'store'",
         "a: started",
     ]
     assert domain.is_active()
     assert domain.xml(CONFIG) == document
-    assert done(host.uri, "repair", "a") == "a: nothing was found to mend\n"
+    assert done(daemon.uri, "repair", "a") == "a: nothing was found to mend\n"
 
 
-def test_moved_image_is_found_by_the_volume_that_is_recorded(host: Connection, tmp_path: Path) -> None:
+def test_moved_image_is_found_by_the_volume_that_is_recorded(daemon: Connection, tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
-    domain = host.define(domain_xml(extra=disk_xml(old, "one", "vda") + disk_xml(old, "two", "vdb")))
-    operations.adopt_domain(host, "a")
+    domain = daemon.define(domain_xml(extra=disk_xml(old, "one", "vda") + disk_xml(old, "two", "vdb")))
+    operations.adopt_domain(daemon, "a")
     (kept,) = [each for each in facts(parse(domain.xml(CONFIG)), DiskRecord) if each.target == "vdb"]
     record(domain, replace(kept, volume="store/two.img"))
     (old / "two.img").rename(tmp_path / "two.img")
     new.mkdir()
     (tmp_path / "two.img").rename(new / "two.img")
-    pool(host, "store", new)
+    pool(daemon, "store", new)
     before, rest = domain.xml(CONFIG), others(domain, "vdb")
-    repaired = operations.repair_domain(host, "a")
+    repaired = operations.repair_domain(daemon, "a")
     assert repaired.mended[0] == "start the storage pool 'store'"
     assert repaired.mended[1].endswith(f"its image is at {new}/two.img")
     assert repaired.started
@@ -115,107 +99,109 @@ def test_moved_image_is_found_by_the_volume_that_is_recorded(host: Connection, t
     assert visible(compare(domain.xml(LIVE), after)) == []
 
 
-def test_image_is_at_a_place_that_is_said_whatever_its_kind(host: Connection, tmp_path: Path) -> None:
-    domain = host.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda", "<serial>S1</serial>")))
+def test_image_is_at_a_place_that_is_said_whatever_its_kind(daemon: Connection, tmp_path: Path) -> None:
+    domain = daemon.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda", "<serial>S1</serial>")))
     elsewhere = tmp_path / "elsewhere"
     moved(tmp_path, elsewhere)
     before = domain.xml(CONFIG)
     with pytest.raises(Failed, match=r"there is no image .*one\.img"):
-        operations.repair_domain(host, "a")
+        operations.repair_domain(daemon, "a")
     assert domain.xml(CONFIG) == before
     source = f"vda={elsewhere}/one.img"
-    assert "its image is at" in done(host.uri, "repair", "a", "--source", source, "--dry-run")
+    assert "its image is at" in done(daemon.uri, "repair", "a", "--source", source, "--dry-run")
     assert domain.xml(CONFIG) == before
-    done(host.uri, "repair", "a", "--source", source, "--no-start")
+    done(daemon.uri, "repair", "a", "--source", source, "--no-start")
     assert not domain.is_active()
     assert domain.xml(CONFIG) == before.replace(f"{tmp_path}/one.img", f"{elsewhere}/one.img")
-    pool(host, "store", elsewhere).create()
-    operations.repair_domain(host, "a", sources={"vda": "store/one.img"})
+    pool(daemon, "store", elsewhere).create()
+    operations.repair_domain(daemon, "a", sources={"vda": "store/one.img"})
     other = image(tmp_path, "other")
     with pytest.raises(Refused, match="is where it was"):
-        operations.repair_domain(host, "a", sources={"vda": str(other)})
+        operations.repair_domain(daemon, "a", sources={"vda": str(other)})
     (elsewhere / "one.img").unlink()
     with pytest.raises(NotFound, match="no disk 'vdx'"):
-        operations.repair_domain(host, "a", sources={"vdx": "/x"})
+        operations.repair_domain(daemon, "a", sources={"vdx": "/x"})
     with pytest.raises(Failed, match="there is no image /nowhere"):
-        operations.repair_domain(host, "a", sources={"vda": "/nowhere"})
+        operations.repair_domain(daemon, "a", sources={"vda": "/nowhere"})
 
 
-def test_image_of_another_format_is_not_taken(host: Connection, tmp_path: Path) -> None:
-    domain = host.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+def test_image_of_another_format_is_not_taken(daemon: Connection, tmp_path: Path) -> None:
+    domain = daemon.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
     (tmp_path / "one.img").unlink()
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(tmp_path / "new"), "1M"], check=True)
     before = domain.xml(CONFIG)
     with pytest.raises(Failed, match="qcow2"):
-        operations.repair_domain(host, "a", sources={"vda": str(tmp_path / "new")})
+        operations.repair_domain(daemon, "a", sources={"vda": str(tmp_path / "new")})
     assert domain.xml(CONFIG) == before
 
 
-def test_permissions_of_an_image_are_mended(host: Connection, tmp_path: Path) -> None:
+def test_permissions_of_an_image_are_mended(daemon: Connection, tmp_path: Path) -> None:
     cd = "<disk type='file' device='cdrom'><source file='{}'/><target dev='sda' bus='sata'/><readonly/></disk>"
     medium = image(tmp_path, "cd")
-    host.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda") + cd.format(medium)))
+    daemon.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda") + cd.format(medium)))
     disk = tmp_path / "one.img"
     disk.chmod(0o444)
     medium.chmod(0o000)
-    repaired = operations.repair_domain(host, "a")
+    repaired = operations.repair_domain(daemon, "a")
     assert [sentence.split()[-1] for sentence in repaired.mended] == ["it", "it"]
     assert repaired.started
     assert (disk.stat().st_mode & 0o777, medium.stat().st_mode & 0o777) == (0o644, 0o400)
 
 
-def test_missing_emulator_is_replaced_by_the_proved_edit(host: Connection, tmp_path: Path) -> None:
+def test_missing_emulator_is_replaced_by_the_proved_edit(daemon: Connection, tmp_path: Path) -> None:
     qemu, other = Path("/usr/bin/qemu-system-x86_64"), tmp_path / "qemu-kvm"
     other.symlink_to(qemu)
-    domain = host.define(domain_xml(extra=f"<emulator>{other}</emulator>"))
+    domain = daemon.define(domain_xml(extra=f"<emulator>{other}</emulator>"))
     before = domain.xml(CONFIG)
     other.unlink()
-    repaired = operations.repair_domain(host, "a")
+    repaired = operations.repair_domain(daemon, "a")
     assert repaired.mended == (f"take the emulator {qemu} for {other}",)
     assert domain.xml(CONFIG) == before.replace(str(other), str(qemu))
 
 
-def test_what_nobody_can_mend_is_named_and_the_domain_is_left_as_it_is(host: Connection, tmp_path: Path) -> None:
-    host._handle.networkDefineXML(NETWORK)
+def test_what_nobody_can_mend_is_named_and_the_domain_is_left_as_it_is(daemon: Connection, tmp_path: Path) -> None:
+    daemon._handle.networkDefineXML(NETWORK)
     gone = NIC.replace("quiet", "gone").replace("00:09", "00:0a")
-    domain = host.define(domain_xml(extra=NIC + gone + disk_xml(tmp_path, "one", "vda") + RBD))
+    domain = daemon.define(domain_xml(extra=NIC + gone + disk_xml(tmp_path, "one", "vda") + RBD))
     (tmp_path / "one.img").unlink()
     before = domain.xml(CONFIG)
-    result = run(host.uri, "repair", "a", "--dry-run", "-o", "json")
+    result = run(daemon.uri, "repair", "a", "--dry-run", "-o", "json")
     remains = " ".join(json.loads(result.stdout)["remains"])
     for words in ("no network 'gone'", "there is no image", f"the secret {SECRET} of disk vdr"):
         assert words in remains
     with pytest.raises(PartlyDone, match=r"\(start the network 'quiet'\).*no network 'gone'"):
-        operations.repair_domain(host, "a")
-    assert run(host.uri, "repair", "a").exit_code == 1, "the second time nothing is left to mend"
+        operations.repair_domain(daemon, "a")
+    assert run(daemon.uri, "repair", "a").exit_code == 1, "the second time nothing is left to mend"
     assert domain.xml(CONFIG) == before
     assert not domain.is_active()
 
 
-def test_hard_reboot_mends_first_and_does_not_switch_off_what_would_not_start(host: Connection, tmp_path: Path) -> None:
-    network = host._handle.networkDefineXML(NETWORK)
+def test_hard_reboot_mends_first_and_does_not_switch_off_what_would_not_start(
+    daemon: Connection, tmp_path: Path
+) -> None:
+    network = daemon._handle.networkDefineXML(NETWORK)
     network.create()
-    domain = host.define(domain_xml(extra=NIC + disk_xml(tmp_path, "one", "vda")))
+    domain = daemon.define(domain_xml(extra=NIC + disk_xml(tmp_path, "one", "vda")))
     domain.start(paused=True)
     first, document = domain.xml(LIVE), domain.xml(CONFIG)
     network.destroy()
     (tmp_path / "one.img").rename(tmp_path / "two.img")
     with pytest.raises(Refused, match="there is no image"):
-        operations.reboot(host, "a", hard=True)
+        operations.reboot(daemon, "a", hard=True)
     assert domain.is_active()
     assert parse(domain.xml(LIVE)).get("id") == parse(first).get("id")
     (tmp_path / "two.img").rename(tmp_path / "one.img")
     network.destroy()
-    assert "mended: start the network 'quiet'" in done(host.uri, "reboot", "a", "--hard")
+    assert "mended: start the network 'quiet'" in done(daemon.uri, "reboot", "a", "--hard")
     assert visible(compare(first, domain.xml(LIVE))) == []
     assert domain.xml(CONFIG) == document
 
 
-def test_repair_of_what_cannot_be_repaired_is_refused(host: Connection) -> None:
-    host._handle.createXML(domain_xml("transient"), 0)
-    assert run(host.uri, "repair", "transient").exit_code == 3
-    host._handle.lookupByName("transient").destroy()
-    host.define(domain_xml())
-    assert run(host.uri, "-r", "repair", "a").exit_code == 1
-    assert run(host.uri, "repair", "nobody").exit_code == 4
-    assert run(host.uri, "repair", "a", "--source", "vda").exit_code == 2
+def test_repair_of_what_cannot_be_repaired_is_refused(daemon: Connection) -> None:
+    daemon._handle.createXML(domain_xml("transient"), 0)
+    assert run(daemon.uri, "repair", "transient").exit_code == 3
+    daemon._handle.lookupByName("transient").destroy()
+    daemon.define(domain_xml())
+    assert run(daemon.uri, "-r", "repair", "a").exit_code == 1
+    assert run(daemon.uri, "repair", "nobody").exit_code == 4
+    assert run(daemon.uri, "repair", "a", "--source", "vda").exit_code == 2

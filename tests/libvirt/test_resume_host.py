@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,12 @@ from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Releasing, Wanted, fact, facts
 from holdfast.errors import PartlyDone
-from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.record import record
 from holdfast.operations.resume_host import Outcome, Resumed
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places
-
-
-@pytest.fixture
-def daemon(daemon_uri: str) -> Iterator[Connection]:
-    """The private daemon without domains."""
-    with open_connection(daemon_uri) as connection:
-        yield connection
-        for domain in connection.domains():
-            if domain.is_active():
-                domain.destroy()
-            domain.undefine()
 
 
 def adopted(connection: Connection, name: str, **options: str) -> Domain:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 
@@ -18,7 +17,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.errors import NoConnection
-from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.notice import About, Notice
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 
@@ -47,19 +46,6 @@ class Watched:
         while not (found and words in found[-1].sentence):
             found.append(self.notices.get(timeout=PATIENCE))
         return found
-
-
-@pytest.fixture
-def daemon(daemon_uri: str) -> Iterator[Connection]:
-    """The private daemon without domains."""
-    with open_connection(daemon_uri) as connection:
-        yield connection
-        for domain in connection.domains():
-            persistent = domain.is_persistent()
-            if domain.is_active():
-                domain.destroy()
-            if persistent:
-                domain.undefine()
 
 
 def test_state_and_live_hardware_are_told_by_event(daemon: Connection, tmp_path: Path) -> None:
