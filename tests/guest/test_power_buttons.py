@@ -11,7 +11,7 @@ from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.commands import done
-from tests.libvirt.domains import CONFIG
+from tests.libvirt.domains import without_wish
 
 
 def hardware(guest: Guest) -> Inventory:
@@ -24,13 +24,13 @@ def test_shutdown_waits_for_the_guest_and_start_finds_the_same_hardware(
     boot: Boot, connection: Connection, uri: str, machine: str
 ) -> None:
     guest = boot(machine=machine)
-    before, document = hardware(guest), guest.domain.xml(CONFIG)
+    before, document = hardware(guest), without_wish(guest.domain)
     assert done(uri, "shutdown", "guest", "--timeout", "120") == "guest: the guest has stopped\n"
     assert guest.domain.state() == "shut off"
     operations.start(connection, "guest")
     guest.wait_for_boot()
     assert hardware(guest) == before
-    assert guest.domain.xml(CONFIG) == document
+    assert without_wish(guest.domain) == document
 
 
 def test_soft_reboot_is_the_guests_own_and_reset_boots_anew(boot: Boot, connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from holdfast.domainxml.address import PciAddress, pci_address
@@ -67,3 +68,8 @@ def place(domain: Domain, name: str) -> PciAddress:
 def recorded(domain: Domain, definition: Definition) -> set[str]:
     """The targets of the disks that one document records."""
     return {record.target for record in facts(parse(domain.xml(definition)), DiskRecord)}
+
+
+def without_wish(domain: Domain) -> str:
+    """Config without the record since when the domain is wanted running, which a start after a shutdown makes anew."""
+    return re.sub(r" *<holdfast:wanted .*/>\n", "", domain.xml(CONFIG))
