@@ -35,6 +35,7 @@ def test_guest_finds_what_it_had_after_snapshots_and_saves(connection: Connectio
     operations.restore_domain(connection, name)
     guest.close()  # its console is another QEMU's now
     assert (guest.inventory(), marks(guest)) == (hardware, ("overlay", "overlay"))
+    document = guest.domain.xml(CONFIG)  # since when it is wanted running has changed
 
     mark(guest, "then")
     operations.create_snapshot(connection, name, "then")
