@@ -34,7 +34,7 @@ MODULES = (
 
 MORE_MODULES = (
     *("ata_piix", "nvme", "e1000e", "xhci_pci", "ehci_pci", "uhci_hcd", "usb_storage", "usbhid"),
-    *("virtio_input", "virtio_mem"),
+    *("virtio_input", "virtio_mem", "efivarfs"),
 )
 """Taken where the kernel package has them; Ubuntu keeps some in another package."""
 
