@@ -28,7 +28,7 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
     """Give the domain ``name`` the name ``new_name``; it must be shut off, and have no snapshot (virDomainRename).
 
     Images, NVRAM and TPM state keep their names and places. Raises UsageError for a name that cannot be one, Refused
-    when it is taken or the domain runs, has snapshots or saved memory (libvirt 9.0 renames none of these), and
+    when it is taken or the domain runs, has snapshots (libvirt 9.0 leaves the old name in them) or saved memory, and
     NotFound; then nothing was changed.
     """
     check_name(new_name)
@@ -49,7 +49,7 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
                 f"'holdfast start {old_name}' and shut it down, or drop the saved memory",
             )
         if domain.snapshot_count():
-            raise Refused(f"the domain {old_name!r} has snapshots: libvirt does not rename it", "delete them first")
+            raise Refused(f"the domain {old_name!r} has snapshots, whose documents keep its name", "delete them first")
         before = parse(domain.xml(Definition.CONFIG))
         if not dry_run:
             domain.rename(new_name)
