@@ -71,6 +71,13 @@ def test_disk_goes_on_elsewhere_and_nothing_else_changes(
     assert images(domain) == {(str(new), format)}
 
 
+def test_progress_is_told(connection: Connection, domain: Domain, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    place = Place(path=str(tmp_path / "new"))
+    move_disk(connection, "a", "vda", place, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (SIZE, SIZE)
+
+
 def test_format_stays_as_it_is_where_none_is_said(connection: Connection, domain: Domain, tmp_path: Path) -> None:
     assert move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new"))).format == "raw"
 

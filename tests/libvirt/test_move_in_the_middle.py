@@ -24,6 +24,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.adopt_domain import adopt_domain
 from holdfast.operations.device_spec import Place
+from holdfast.operations.documents import read
 from holdfast.operations.move_disk import abort_move, move_disk
 from holdfast.operations.show_domain import show_domain
 from tests.libvirt.commands import done, run
@@ -172,8 +173,8 @@ def test_disk_that_somebody_changes_while_it_is_copied_is_left_alone(
 ) -> None:
     real = new_image.copy_onto
 
-    def copy_and_change(*arguments: str) -> None:
-        real(*arguments)
+    def copy_and_change(*arguments: object) -> None:
+        real(*arguments)  # type: ignore[arg-type]
         changed = domain.xml(CONFIG).partition("<disk ")[2].partition("</disk>")[0].replace("one.img", "two.img")
         domain.update(f"<disk {changed}</disk>", CONFIG)
 
@@ -193,8 +194,8 @@ def test_domain_that_is_started_while_it_was_copied_is_left_alone(
 ) -> None:
     real = new_image.copy_onto
 
-    def copy_and_start(*arguments: str) -> None:
-        real(*arguments)
+    def copy_and_start(*arguments: object) -> None:
+        real(*arguments)  # type: ignore[arg-type]
         domain.start(paused=True)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Refused, match="was started"):
@@ -256,6 +257,13 @@ def test_move_that_broke_off_is_ended_by_abort(
     assert records(domain) == set()
     with pytest.raises(Failed, match="is not being moved"):
         abort_move(connection, "a", "vda")
+
+
+@running
+def test_copy_that_is_under_way_is_no_change_of_the_hardware(domain: Domain, tmp_path: Path) -> None:
+    before = read(domain)
+    begin(domain, tmp_path / "new")
+    assert read(domain).changed_since(before, LIVE) == []
 
 
 @running

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from holdfast.errors import Failed, NotFound, Refused, UsageError
+
+_PERCENT = re.compile(r"\(([0-9.]+)/100%\)")
 
 LARGEST = {"qcow2": 1 << 51, "qed": 1 << 46, "vdi": 0x1FFFFF8000000, "vhdx": 1 << 46, "vpc": 2040 << 30}
 """Bytes that the largest image of a format can have, with the cluster sizes that qemu-img chooses (7.2)."""
@@ -99,12 +103,16 @@ def copy_file(source: str, path: str) -> bool:
     return True
 
 
-def copy_onto(source: str, source_format: str, place: str, format: str) -> None:
+def copy_onto(
+    source: str, source_format: str, place: str, format: str, told: Callable[[float], object] | None = None
+) -> None:
     """Write all that the image ``source`` holds onto the existing image at ``place``; both are paths or URLs of QEMU's.
 
-    Raises Failed, also where a running QEMU has one of them open for writing.
+    It is on the disk, not only in memory, when this returns. ``told`` hears how much is copied, in percent. Raises
+    Failed, also where a running QEMU has one of them open for writing.
     """
-    qemu_img("convert", "-n", "-f", source_format, "-O", format, source, place)
+    formats = ("-f", source_format, "-O", format)
+    qemu_img("convert", "-n", "-t", "writeback", *formats, source, place, told=told)
 
 
 def create_overlay(base: str, base_format: str, path: str) -> None:
@@ -114,7 +122,11 @@ def create_overlay(base: str, base_format: str, path: str) -> None:
 
 def virtual_size(place: str, format: str) -> int:
     """The bytes that a guest has of the image at ``place``, a path or a URL of QEMU's. Raises Failed."""
-    return int(json.loads(qemu_img("info", "--output=json", "-f", format, place))["virtual-size"])
+    try:
+        said = qemu_img("info", "--output=json", "-f", format, place)
+    except Failed as error:
+        raise Failed(f"cannot read the image {place}: {error.message.partition(': ')[2] or error.message}") from error
+    return int(json.loads(said)["virtual-size"])
 
 
 def grow_image(path: str, format: str, size: int) -> None:
@@ -126,12 +138,10 @@ def grow_image(path: str, format: str, size: int) -> None:
         qemu_img("resize", "-q", "-f", format, path, str(size))
 
 
-def qemu_img(*arguments: str) -> str:
-    """Run qemu-img and return what it prints. Raises Failed with its last line."""
+def qemu_img(*arguments: str, told: Callable[[float], object] | None = None) -> str:
+    """Run qemu-img and return what it prints; ``told`` hears its progress in percent. Raises Failed, its last line."""
     try:
-        done = subprocess.run(
-            ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
-        )
+        done = _run("qemu-img", *arguments) if told is None else _run_telling(told, "qemu-img", *arguments, "-p")
     except FileNotFoundError as error:
         raise Failed(
             "there is no qemu-img here", "install it (Debian, Ubuntu: qemu-utils; Fedora: qemu-img)"
@@ -140,3 +150,24 @@ def qemu_img(*arguments: str) -> str:
         lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
         raise Failed(f"qemu-img could not {arguments[0]} the image: {lines[-1].removeprefix('qemu-img: ')}")
     return done.stdout
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+
+
+def _run_telling(told: Callable[[float], object], *command: str) -> subprocess.CompletedProcess[str]:
+    """Run it, and hear each "(12.34/100%)" that it prints over the one before."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            for line in process.stdout:  # a carriage return ends a line, too
+                if found := _PERCENT.search(line):
+                    told(float(found[1]))
+            return subprocess.CompletedProcess(command, process.wait(), "", process.stderr.read())
+        except BaseException:
+            process.kill()
+            raise

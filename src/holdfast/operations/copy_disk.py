@@ -108,16 +108,18 @@ def size_to_copy(connection: Connection, disk: DiskInPlace) -> int:
     return size
 
 
-def copy_shut_off(disk: DiskInPlace, to: Destination) -> DiskInPlace:
+def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None = None) -> DiskInPlace:
     """Copy the image of a domain that is shut off, and let config name the copy. The caller holds the lock.
 
-    Returns the disk as it is then. Nobody can start the domain while qemu-img copies: QEMU's lock on the image is
-    taken. Between the copy and the update of config there are a few milliseconds in which nobody can be seen.
+    Returns the disk as it is then. Nobody can start the domain while qemu-img copies a file: QEMU's lock on it is
+    taken. A domain that was started with an image on the network is seen if it still runs in the end. Between the copy
+    and the update of config there are a few milliseconds in which nobody can be seen.
     (qemu-img convert, virDomainUpdateDeviceFlags)
     """
     try:
         to.prepare()
-        new_image.copy_onto(disk.image or "", stated_format(disk.current), to.place, stated_format(to.disk))
+        told = None if progress is None else lambda percent: progress(int(to.size * percent / 100), to.size)
+        new_image.copy_onto(disk.image or "", stated_format(disk.current), to.place, stated_format(to.disk), told)
         return give_image(disk, to)
     except BaseException:
         to.give_up()
@@ -160,17 +162,14 @@ def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlac
     """
     name = to.domain.name
     try:
-        try:
-            _wait(to, progress)
-            with domain_lock(to.domain.uuid):
-                return _take(to)
-        except NoConnection:
+        _wait(to, progress)
+        with domain_lock(to.domain.uuid):
+            return _take(to)
+    except BaseException as error:
+        with domain_lock(to.domain.uuid):
+            to.give_up()
+        if not isinstance(error, NoConnection):
             raise
-        except BaseException:
-            with domain_lock(to.domain.uuid):
-                to.give_up()
-            raise
-    except NoConnection as error:
         raise PartlyDone(
             f"libvirt is gone while the disk {to.target} of {name!r} is copied to {to.place}: {error.message}",
             f"QEMU goes on; 'holdfast disk move {name} {to.target}' finishes it, with --abort it ends",

@@ -59,11 +59,7 @@ class DiskInPlace:
 
 
 def find_disk(domain: Domain, name: str) -> DiskInPlace:
-    """The disk ``name`` (target, alias or PCI address) of ``domain``, which is to be changed in place.
-
-    Raises NotFound, and Refused in rescue. (virDomainGetXMLDesc)
-    """
-    refuse_in_rescue(domain)
+    """The disk ``name`` (target, alias or PCI address) of ``domain``. Raises NotFound. (virDomainGetXMLDesc)"""
     documents = read(domain)
     live, config = (
         None if document is None else lookup(document, name, "disk") for document in (documents.live, documents.config)

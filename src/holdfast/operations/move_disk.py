@@ -94,8 +94,10 @@ def move_disk(
         else:
             refuse_another_image(disk)
             record, to = _planned(connection, disk, place, left, delete_source, dry_run)
-            if not dry_run:
-                (start_copy if disk.runs else copy_shut_off)(disk, to)
+            if not dry_run and disk.runs:
+                start_copy(disk, to)
+            elif not dry_run:
+                copy_shut_off(disk, to, progress)
         if dry_run or not disk.runs:
             return _result(disk, to, record, dry_run)
     finish_copy(to, progress)

@@ -84,11 +84,20 @@ def swap_disk(
         elif not is_there and not (copy_content and copy_of(disk.current) == to.place):
             to, changes = _checked(connection, disk, to, image, copy_content, accept or dry_run)
             if not dry_run:
-                (give_image if not copy_content else start_copy if disk.runs else copy_shut_off)(disk, to)
+                _act(disk, to, copy_content, progress)
     if disk.runs and not (is_there or dry_run):
         finish_copy(to, progress)
     address = describe_address(disk.current)
     return Swapped(domain.name, disk.target, disk.image or "", to.place, address, copy_content, changes, dry_run)
+
+
+def _act(disk: DiskInPlace, to: Destination, copy_content: bool, progress: Progress | None) -> None:
+    if not copy_content:
+        give_image(disk, to)
+    elif disk.runs:
+        start_copy(disk, to)
+    else:
+        copy_shut_off(disk, to, progress)
 
 
 def _checked(
