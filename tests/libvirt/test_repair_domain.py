@@ -205,3 +205,28 @@ def test_repair_of_what_cannot_be_repaired_is_refused(daemon: Connection) -> Non
     assert run(daemon.uri, "-r", "repair", "a").exit_code == 1
     assert run(daemon.uri, "repair", "nobody").exit_code == 4
     assert run(daemon.uri, "repair", "a", "--source", "vda").exit_code == 2
+
+
+def test_network_disk_is_found_at_the_new_address_of_its_server(daemon: Connection, tmp_path: Path) -> None:
+    image(tmp_path, "one")
+    socket = tmp_path / "new.sock"
+    stale = (
+        "<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none'/>"
+        f"<source protocol='nbd' name='x'><host transport='unix' socket='{tmp_path}/old.sock'/></source>"
+        "<target dev='vda' bus='virtio'/><serial>S1</serial></disk>"
+    )
+    domain = daemon.define(domain_xml(extra=stale))
+    before = domain.xml(CONFIG)
+    with pytest.raises(LibvirtRefused, match=r"old\.sock"):
+        operations.start(daemon, "a")
+    server = ["qemu-nbd", "-t", "-f", "raw", "-x", "x", "-k", str(socket), str(tmp_path / "one.img")]
+    with subprocess.Popen(server) as process:
+        try:
+            while not socket.exists():
+                assert process.poll() is None
+            url = f"vda=nbd+unix:///x?socket={socket}"
+            assert "a: started" in done(daemon.uri, "repair", "a", "--source", url)
+            assert domain.xml(CONFIG) == before.replace("old.sock", "new.sock")
+            domain.destroy()
+        finally:
+            process.terminate()

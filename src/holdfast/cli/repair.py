@@ -10,7 +10,7 @@ from holdfast.cli.common import Session, domain_argument, dry_run_option, output
 
 
 def parse_source(text: str) -> tuple[str, str]:
-    """Read "vda=/images/a.qcow2" or "vda=POOL/NAME". Raises click.BadParameter."""
+    """Read "vda=/images/a.qcow2", "vda=POOL/NAME" or "vda=nbd://host/export". Raises click.BadParameter."""
     target, _, place = text.partition("=")
     if not target or "/" not in place:
         raise click.BadParameter(f"{text!r} does not say which disk is where: vda=/images/a.qcow2, vda=POOL/NAME")
@@ -25,7 +25,7 @@ def parse_source(text: str) -> tuple[str, str]:
     type=parse_source,
     multiple=True,
     metavar="TARGET=PLACE",
-    help="Where the image of this disk is now: a path or POOL/VOLUME (repeatable).",
+    help="Where the image of this disk is now: a path, POOL/VOLUME or URL (repeatable).",
 )
 @click.option("--no-start", is_flag=True, help="Only mend; do not start the domain.")
 @dry_run_option

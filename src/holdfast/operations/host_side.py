@@ -63,7 +63,7 @@ def mend_host_side(
 ) -> HostSide:
     """Mend what can be mended of the host side of ``domain``; the caller holds its lock.
 
-    ``sources`` says where the images of disks are now, by target: a path, or POOL/VOLUME; each keeps its format.
+    ``sources`` says where the images of disks are now, by target: a path, POOL/VOLUME or URL; each keeps its format.
     Nothing of what a guest sees is changed. Raises NotFound for a target that no disk has, Refused for a disk whose
     image is where it was. (virNetworkCreate, virStoragePoolCreate, virStoragePoolRefresh, virDomainUpdateDeviceFlags,
     virDomainDefineXMLFlags)
@@ -119,6 +119,8 @@ def _refuse_another(disk: Element, place: str) -> None:
 def _source(connection: Connection, place: str, format: str) -> Source:
     if place.startswith("/"):
         return existing_source(connection, DiskSpec(path=place, format=format))
+    if place.startswith("rbd:") or "://" in place:
+        return existing_source(connection, DiskSpec(source=place, format=format))
     pool, _, volume = place.partition("/")
     return existing_source(connection, DiskSpec(pool=pool, volume=volume, format=format))
 

@@ -41,10 +41,10 @@ def repair_domain(
     """Mend what the host provides to the domain ``name``, and ``start`` it where it is shut off.
 
     Networks and storage pools are started; an image that has moved is found by the volume recorded of its disk, or
-    where ``sources`` says, by target (a path, or POOL/VOLUME); permissions of images are mended, and an emulator that
-    is gone is replaced. All of that in config: what runs keeps running. Raises Failed, or where something was mended
-    PartlyDone, naming whatever cannot be mended or why it does not start; NotFound; Refused for a transient domain, and
-    in rescue. (see :func:`.host_side.mend_host_side`)
+    where ``sources`` says, by target (a path, POOL/VOLUME or URL); permissions of images are mended, and an emulator
+    that is gone is replaced. All of that in config: what runs keeps running. Raises Failed, or where something was
+    mended PartlyDone, naming whatever cannot be mended or why it does not start; NotFound; Refused for a transient
+    domain, and in rescue. (see :func:`.host_side.mend_host_side`)
     """
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
