@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_record import (
+    begin_making,
     disk_record,
     forget_disk,
     image_in_making,
@@ -89,3 +91,13 @@ def test_failure_after_the_attach_settles_the_record_where_nothing_is_left_to_do
     document = parse(domain.xml(CONFIG))
     disk = document.find("devices/disk")
     assert disk is not None and disk_record(document, disk) == settled, "who reads it sees it settled in any case"
+
+
+def test_who_gives_up_late_leaves_alone_what_somebody_else_has_begun(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    settled = DiskRecord("vdb", "ua-one", "volume")
+    first = begin_making(connection, domain, replace(settled, place="/one", format="raw"), settled)
+    second = replace(settled, place="/two", format="raw")
+    begin_making(connection, domain, second, settled)
+    first.forget()
+    assert records(domain) == [second]

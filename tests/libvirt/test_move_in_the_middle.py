@@ -24,6 +24,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.adopt_domain import adopt_domain
 from holdfast.operations.device_spec import Place
+from holdfast.operations.disk_record import record_disk
 from holdfast.operations.documents import read
 from holdfast.operations.move_disk import abort_move, move_disk
 from holdfast.operations.show_domain import show_domain
@@ -295,6 +296,23 @@ def test_copy_that_somebody_else_began_is_finished_or_ended_too(
     block.start_copy(domain, "vda", xml)
     assert move_disk(connection, "a", "vda").after == f"{tmp_path}/new"
     assert images(domain) == {(f"{tmp_path}/new", "qcow2")}
+
+
+def test_another_move_after_one_that_was_not_settled_is_done_too(
+    connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
+    """The first was killed when the disk had its new image: that is to be copied from, and not to be removed."""
+    begin(domain, tmp_path / "new")
+    record = records(domain)
+    move_disk(connection, "a", "vda")
+    for each in record:
+        record_disk(domain, each, [CONFIG])
+    place = Place(path=str(tmp_path / "newer"))
+    assert move_disk(connection, "a", "vda", place, dry_run=True).before == str(tmp_path / "new")
+    assert move_disk(connection, "a", "vda", place).after == str(tmp_path / "newer")
+    assert images(domain) == {(f"{tmp_path}/newer", "raw")}
+    assert (tmp_path / "new").read_bytes() == (tmp_path / "newer").read_bytes() == content()
+    assert records(domain) == set()
 
 
 def test_old_image_that_cannot_go_is_told_and_repeating_finishes(

@@ -25,7 +25,7 @@ from holdfast.operations.disk_in_place import DiskInPlace, find_disk, prove
 from holdfast.operations.image_size import disk_size, image_size
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes of how many are copied, up to twice a second and once more at the end."""
+"""Told how many bytes of how many are copied, often at first and then twice a second."""
 
 _FIRST_LOOK, _LONGEST_WAIT = 0.02, 0.5
 """Seconds between two looks at the job."""
@@ -162,9 +162,11 @@ def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlac
     """
     name = to.domain.name
     try:
-        _wait(to, progress)
-        with domain_lock(to.domain.uuid):
-            return _take(to)
+        while True:
+            _wait(to, progress)
+            with domain_lock(to.domain.uuid):
+                if (taken := _take(to)) is not None:
+                    return taken
     except BaseException as error:
         with domain_lock(to.domain.uuid):
             to.give_up()
@@ -177,16 +179,13 @@ def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlac
 
 
 def _wait(to: Destination, progress: Progress | None) -> None:
-    """Until the copy is ready, or there is none any more. The longer it takes, the less often it is looked at."""
+    """Until the copy is ready, or nobody can tell. The longer it takes, the less often it is looked at."""
     begun = time.monotonic()
     while (copied := _copied(to)) is not None:
         if progress is not None:
             progress(*copied)
-        if (
-            copied[0] >= copied[1]
-            and (live := find_disk(to.domain, to.target).live) is not None
-            and copy_is_ready(live)
-        ):
+        live = find_disk(to.domain, to.target).live
+        if live is not None and copy_is_ready(live):
             return
         time.sleep(min(max(_FIRST_LOOK, (time.monotonic() - begun) / 20), _LONGEST_WAIT))
 
@@ -195,20 +194,22 @@ def _copied(to: Destination) -> tuple[int, int] | None:
     try:
         return block.copied(to.domain, to.target)
     except (LibvirtRefused, NotFound):
-        return None  # the domain was switched off, or the disk is gone: _take() looks
+        return None  # the domain was switched off, the disk is gone, or QEMU is too busy to say: _take() looks
 
 
-def _take(to: Destination) -> DiskInPlace:
+def _take(to: Destination) -> DiskInPlace | None:
+    """Let the disk go on with its copy; None while that is not ready."""
     disk = find_disk(to.domain, to.target)
     if disk.live is not None and copy_of(disk.live) == to.place:
+        if not copy_is_ready(disk.live):
+            return None
         block.pivot(to.domain, to.target)
     elif disk.image != to.place:
         why = "the copying ended" if disk.runs else "the domain was switched off"
+        log = f"is there room for it at {to.place}? libvirt's log of the domain says what QEMU said"
         raise Failed(
             f"{why} before all of the disk {to.target} was copied: it stays at {disk.image}, and the copy is gone",
-            f"is there room for it at {to.place}? libvirt's log of the domain says what QEMU said"
-            if disk.runs
-            else None,
+            log if disk.runs else None,
         )
     after = prove(disk, to.place, disk.all())
     to.settle()

@@ -85,24 +85,28 @@ class Making:
         documents = read(self.domain).all()
         has = [definition for definition, document in documents.items() if has_image(document, self.record)]
         settles = finished or len(has) == len(documents)
-        if has and settles:
-            self._record([self.settled], has)
+        if has and settles and self.settled.is_worth_it:
+            record_disk(self.domain, self.settled, has)
+        elif has and settles:
+            _forget_record(self.domain, self.settled, has)
         elsewhere = has and settles and _where(self.domain) not in has
         if elsewhere or (not has and not image_exists(self.connection, self.record)):
             self.forget()
 
     def forget(self) -> None:
-        """Record what was recorded before: nothing was made. (virDomainSetMetadata)"""
-        where = _where(self.domain)
-        forget(self.domain, self.record, where)
-        self._record(self.before, [where])
+        """Record what was recorded before: nothing was made, or it is gone again. (virDomainSetMetadata)
 
-    def _record(self, records: Iterable[DiskRecord], definitions: list[Definition]) -> None:
-        for each in records:
-            if each.is_worth_it:
-                record_disk(self.domain, each, definitions)
-            else:
-                _forget_record(self.domain, each, definitions)
+        Nothing is written where the record is not there any more: somebody else has concluded, or begun anew.
+        """
+
+        def back(ours: str | None) -> str | None:
+            rest = metadata.without_fact(ours, self.record)
+            if rest != ours:
+                for each in (each for each in self.before if each.is_worth_it):
+                    rest = metadata.with_fact(rest, each)
+            return rest
+
+        rewrite(self.domain, back, _where(self.domain))
 
 
 def begin_making(connection: Connection, domain: Domain, making: DiskRecord, settled: DiskRecord) -> Making:

@@ -87,10 +87,13 @@ def move_disk(
         disk = disk_to_change(connection, domain, target, dry_run)
         refuse_without_image(disk, "moved")
         left, copying = recorded_move(disk), copy_of(disk.current)
+        if left is not None and _has(disk, left):
+            settled = _settle(connection, disk, left, dry_run)
+            if place is None or place.is_at(left.where):
+                return settled
+            left = None
         if copying is not None:
             record, to = _under_way(connection, disk, copying, left, place, delete_source)
-        elif left is not None and _has(disk, left):
-            return _settle(connection, disk, left, dry_run)
         else:
             refuse_another_image(disk)
             record, to = _planned(connection, disk, place, left, delete_source, dry_run)
@@ -139,8 +142,7 @@ def _settle(connection: Connection, disk: DiskInPlace, left: DiskRecord, dry_run
     if not dry_run:
         record.settle()
     address = describe_address(disk.current)
-    before = left.old or left.place
-    name, format = disk.domain.name, stated_format(disk.current)
+    name, before, format = disk.domain.name, left.old or left.place, stated_format(disk.current)
     return Moved(name, disk.target, before, left.place, format, address, record.removed, record.kept, dry_run)
 
 

@@ -14,8 +14,8 @@ from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import HoldfastError, PartlyDone
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disk_in_place import DiskInPlace
-from holdfast.operations.disk_record import Making, begin_making, disk_record, remove_left
-from holdfast.operations.domain_images import Image, remove_image, why_kept
+from holdfast.operations.disk_record import Making, begin_making, disk_record
+from holdfast.operations.domain_images import Image, image_exists, refuse_used, remove_image, why_kept
 from holdfast.operations.image_size import in_pool
 from holdfast.operations.new_disk import PlannedDisk
 
@@ -84,9 +84,9 @@ class MoveRecord:
 
     def clear(self) -> None:
         """As :meth:`take_back`, for the copy of a move that broke off: by now another domain may have it (Refused)."""
-        if self.making is not None:
-            remove_left(self.connection, self.disk.domain, self.making.record)
-            self.making.conclude(finished=False)
+        if self.making is not None and image_exists(self.connection, self.making.record):
+            refuse_used(self.connection, self.disk.domain, self.making.record)
+        self.take_back()
 
     def settle(self) -> None:
         """Remove the old image, where that was asked and nobody has it, and record that the disk has the new one."""
