@@ -65,8 +65,8 @@ class Inventory:
     cpu_flags: tuple[str, ...]
     cpus: int
     """Online."""
-    memory: int
-    """KiB that the kernel counts; varies a little with what the firmware keeps."""
+    memory: int = field(compare=False)
+    """KiB that the kernel counts: a page or two more or less at each boot, so it is not compared."""
     acpi: dict[str, str]
     """ACPI table → MD5 of its content."""
     pci: tuple[PciDevice, ...]
