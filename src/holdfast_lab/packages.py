@@ -58,6 +58,7 @@ _TESTS = {
     "swtpm_setup": "swtpm-tools",
     "virsh": "libvirt-clients",
     "virt-install": "virtinst",
+    "pgrep": "procps",
     "tgtd": "tgt",
     "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so": "qemu-block-extra",
 }
