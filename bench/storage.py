@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from holdfast.operations.domain_spec import DomainSpec
 
 def storage_cases(uri: str, folder: Path) -> Iterator[Case]:
     """A domain with a new image, and a new image for a domain that is shut off."""
+    folder = Path(tempfile.mkdtemp(dir=folder))  # each number of domains begins anew
     ours, bare, numbers = holdfast.connect(uri), libvirt.open(uri), itertools.count()
     document = operations.create_domain(ours, "new", DomainSpec(memory=64 << 20), dry_run=True).document
 
