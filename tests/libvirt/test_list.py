@@ -10,7 +10,7 @@ from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import domain_xml
+from tests.libvirt.domains import domain_xml, running
 
 
 def test_all_domains_are_listed_by_name_with_their_state(connection: Connection, uri: str) -> None:
@@ -26,9 +26,9 @@ def test_running_leaves_out_what_is_shut_off(connection: Connection, uri: str) -
     assert done(uri, "list", "--running", "--names") == "b\n"
 
 
-def test_json_has_name_uuid_state_and_rescue(connection: Connection, uri: str) -> None:
+def test_json_has_name_uuid_state_rescue_and_saved(connection: Connection, uri: str) -> None:
     domain = connection.define(domain_xml("a"))
-    listed = {"name": "a", "uuid": domain.uuid, "state": "shut off", "rescue": False}
+    listed = {"name": "a", "uuid": domain.uuid, "state": "shut off", "rescue": False, "saved": False}
     assert json.loads(done(uri, "list", "-o", "json")) == [listed]
 
 
@@ -68,3 +68,15 @@ def test_domains_that_were_started_as_usual_are_not_asked_whether_they_are_in_re
 
     connection.domain_states(is_rescue=is_rescue)
     assert asked == ["paused"]
+
+
+def test_saved_memory_is_told_and_a_name_cannot_move_the_cursor(uri: str, connection: Connection) -> None:
+    running(connection, "web")._handle.managedSave(0)
+    connection.define(domain_xml("a\u009b31m"))
+    listed = done(uri, "list")
+    assert "web       shut off, saved\n" in listed
+    assert "a\\x9b31m" in listed and "\u009b" not in listed
+    assert {each["name"]: each["saved"] for each in json.loads(done(uri, "list", "-o", "json"))} == {
+        "web": True,
+        "a\u009b31m": False,
+    }

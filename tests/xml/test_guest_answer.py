@@ -63,9 +63,9 @@ def test_a_place_that_no_bus_has_is_no_place(number: int) -> None:
 def test_what_a_guest_says_cannot_move_the_cursor_or_fill_the_screen() -> None:
     (found,) = parse_disks(disk(serial="\x1b[2J\n\x9b\u202e\ud800" + "a" * 10_000))
     assert found.serial is not None
-    assert found.serial.isprintable() or set(found.serial) == {*"[2Ja…", "\N{REPLACEMENT CHARACTER}"}
+    assert found.serial.isprintable()
     assert len(found.serial) == 128
-    assert parse_system('{"return": {"pretty-name": "a\\u001b]0;b\\u0007"}}').name == "a\ufffd]0;b\ufffd"
+    assert parse_system('{"return": {"pretty-name": "a\\u001b]0;b\\u0007"}}').name == "a\\x1b]0;b\\x07"
 
 
 anything = st.recursive(

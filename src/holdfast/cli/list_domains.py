@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import Session, output_option, pass_session, print_json
+from holdfast.domainxml.printable import printable
 
 if TYPE_CHECKING:
     from holdfast.libvirtapi.connection import DomainState
@@ -23,19 +24,16 @@ def list_(session: Session, running: bool, names: bool, output: str) -> None:
 
     domains = list_domains(session.connection, running=running)
     if output == "json":
-        print_json(
-            [
-                {"name": domain.name, "uuid": domain.uuid, "state": domain.state, "rescue": domain.rescue}
-                for domain in domains
-            ]
-        )
+        from dataclasses import asdict
+
+        print_json([asdict(domain) for domain in domains])
     elif names:
         click.echo("".join(f"{domain.name}\n" for domain in domains), nl=False)
     else:
-        width = max([4, *(len(domain.name) for domain in domains)])
-        lines = [f"{'NAME':{width}}  STATE", *(_line(domain, width) for domain in domains)]
-        click.echo("\n".join(lines))
+        shown = [(printable(domain.name), _state(domain)) for domain in domains]
+        width = max([4, *(len(name) for name, _ in shown)])
+        click.echo("\n".join(f"{name:{width}}  {state}" for name, state in [("NAME", "STATE"), *shown]))
 
 
-def _line(domain: DomainState, width: int) -> str:
-    return f"{domain.name:{width}}  {domain.state}{', in rescue' * domain.rescue}"
+def _state(domain: DomainState) -> str:
+    return f"{domain.state}{', in rescue' * domain.rescue}{', saved' * domain.saved}"

@@ -129,14 +129,8 @@ def _row(each: SnapshotInfo) -> list[str | None]:
     revert = f"changes the hardware ({count})" if count else "keeps the hardware"
     if each.impossible:
         revert = "impossible"
-    name = f"{_printable(each.name)} *" if each.current else _printable(each.name)
-    memory, parent = "yes" if each.memory else None, each.parent and _printable(each.parent)
-    return [name, each.created[:19], each.kind, each.state, memory, parent, revert, _printable(each.description)]
-
-
-def _printable(text: str) -> str:
-    """In one line, and without what a terminal would obey: others may give a snapshot any name."""
-    return text if text.isprintable() else repr(text)
+    name, memory = f"{each.name} *" if each.current else each.name, "yes" if each.memory else None
+    return [name, each.created[:19], each.kind, each.state, memory, each.parent, revert, each.description]
 
 
 @snapshot.command()

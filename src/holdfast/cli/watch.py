@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import Session, output_option, pass_session
+from holdfast.domainxml.printable import printable
 
 if TYPE_CHECKING:
     from holdfast.operations.notice import Notice
@@ -48,6 +49,6 @@ def watch(session: Session, ctx: click.Context, uris: tuple[str, ...], interval:
 def _line(notice: Notice, several: bool) -> str:
     when = datetime.fromisoformat(notice.time).astimezone().strftime("%H:%M:%S")
     where = [notice.host] if several or not notice.domain else []
-    whom = [*where, notice.domain] if notice.domain else where
+    whom = [*where, printable(notice.domain)] if notice.domain else where
     which = f"{' and '.join(notice.definitions)}: " if notice.definitions else ""
     return f"{when}  {'  '.join(whom)}  {which}{notice.sentence}"

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from holdfast.domainxml.printable import printable
+
 FORMAT = "holdfast.changes"
 VERSION = 1
 """Raised when a field of the JSON form goes or changes its meaning; new fields and new kinds do not raise it."""
@@ -42,7 +44,7 @@ class Change:
     unknown: bool = False
 
     def __str__(self) -> str:
-        sentence = _fit_for_a_line(_SENTENCES[self.kind](self))
+        sentence = printable(_SENTENCES[self.kind](self))
         return f"{sentence} (unknown to Holdfast: counts as seen by the guest)" if self.unknown else sentence
 
     @property
@@ -63,13 +65,6 @@ def visible(changes: Iterable[Change]) -> list[Change]:
 def changes_to_json(changes: Iterable[Change]) -> dict[str, Any]:
     """The whole list as a JSON object; its format is documented in docs/guest-view.md."""
     return {"format": FORMAT, "version": VERSION, "changes": [change.to_json() for change in changes]}
-
-
-def _fit_for_a_line(text: str) -> str:
-    """The text without what a terminal would obey: line ends, control characters, marks that turn the direction."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _item(change: Change) -> str:

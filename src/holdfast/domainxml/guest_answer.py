@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from holdfast.domainxml.address import PciAddress
+from holdfast.domainxml.printable import printable
 from holdfast.errors import Failed
 
 T = TypeVar("T")
@@ -69,10 +70,10 @@ def parse_system(answer: str) -> GuestSystem:
     return _parsed(answer, _system)
 
 
-def printable(text: str) -> str:
-    """What a guest said, cut, and without what would move a terminal's cursor or turn its letters round."""
-    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
+def fit(text: str) -> str:
+    """What a guest said, cut, and fit for a terminal."""
+    shown = printable(text[: _LONGEST + 1])
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
 def unit_of(bus: str | None, numbers: tuple[int, int, int]) -> str | None:
@@ -103,7 +104,7 @@ def _text(said: dict[str, Any], key: str) -> str | None:
     value = said.get(key)
     if value is not None and not isinstance(value, str):
         raise TypeError
-    return printable(value) if value else None
+    return fit(value) if value else None
 
 
 def _name(said: dict[str, Any]) -> str:

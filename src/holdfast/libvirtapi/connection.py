@@ -22,12 +22,16 @@ _BOOTED = (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED)
 
 @dataclass(frozen=True)
 class DomainState:
-    """One line of the bulk listing: name, UUID, state in virsh's words, and whether it runs as a rescue."""
+    """One line of the bulk listing: name, UUID, state in virsh's words.
+
+    ``rescue``: it runs as a rescue. ``saved``: its next start restores saved memory.
+    """
 
     name: str
     uuid: str
     state: str
     rescue: bool = False
+    saved: bool = False
 
 
 class Connection:
@@ -68,19 +72,23 @@ class Connection:
     def domain_states(
         self, running: bool = False, is_rescue: Callable[[Domain], bool] = lambda domain: False
     ) -> list[DomainState]:
-        """All domains with their state, sorted by name, in one call (virConnectGetAllDomainStats, STATE).
+        """All domains with their state, sorted by name, in two calls whatever their number.
 
+        (virConnectGetAllDomainStats, STATE; virConnectListAllDomains, MANAGEDSAVE.)
         ``running`` leaves out those without a QEMU; a paused domain has one. ``is_rescue`` is asked about the few that
         can be a rescue: those that run since they were paused (or saved, migrated …), not since they were started.
         """
         which = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE if running else 0
         stats = self._handle.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, which)
+        with_memory = self._handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+        saved = {handle.UUIDString() for handle in with_memory}
         found = []
         for handle, values in stats:
+            uuid = handle.UUIDString()
             state, reason = values.get("state.state", 0), values.get("state.reason", 0)
             ordinary = state == libvirt.VIR_DOMAIN_SHUTOFF or (state, reason) == _BOOTED
             rescue = not ordinary and is_rescue(Domain(handle))
-            found.append(DomainState(handle.name(), handle.UUIDString(), STATES.get(state, "unknown"), rescue))
+            found.append(DomainState(handle.name(), uuid, STATES.get(state, "unknown"), rescue, uuid in saved))
         return sorted(found, key=lambda domain: domain.name)
 
     def find_domain(self, name: str) -> Domain:
@@ -117,24 +125,16 @@ class Connection:
         """All domains, sorted by name (virConnectListAllDomains)."""
         return sorted((Domain(h) for h in self._handle.listAllDomains(0)), key=lambda domain: domain.name)
 
-    @translated
     def image_users(self, paths: set[str]) -> list[Domain]:
-        """The domains that have one of ``paths`` as the image of a disk, in live while they run, else in config.
-
-        One bulk call for all domains, which waits for none that is busy (virConnectGetAllDomainStats, BLOCK, NOWAIT).
-        """
-        stats = self._handle.getAllDomainStats(
-            libvirt.VIR_DOMAIN_STATS_BLOCK, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-        )
-        return [
-            Domain(handle)
-            for handle, values in stats
-            if any(values.get(f"block.{index}.path") in paths for index in range(values.get("block.count", 0)))
-        ]
+        """The domains that have one of ``paths`` as the image of a disk, in live while they run, else in config."""
+        return [domain for domain, images in self.images() if not paths.isdisjoint(images)]
 
     @translated
     def images(self) -> list[tuple[Domain, list[str]]]:
-        """Every domain with the paths of its disks' images, by the bulk call of :meth:`image_users`."""
+        """Every domain with the paths of its disks' images, in live while it runs, else in config.
+
+        One bulk call for all domains, which waits for none that is busy (virConnectGetAllDomainStats, BLOCK, NOWAIT).
+        """
         stats = self._handle.getAllDomainStats(
             libvirt.VIR_DOMAIN_STATS_BLOCK, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         )

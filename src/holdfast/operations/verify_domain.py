@@ -13,7 +13,7 @@ from holdfast.domainxml.character import GUEST_AGENT, agent_channel, is_open
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.disk_check import check_disks, unanswered_disks
 from holdfast.domainxml.document import Element, devices, parse
-from holdfast.domainxml.guest_answer import GuestSystem, printable
+from holdfast.domainxml.guest_answer import GuestSystem, fit
 from holdfast.domainxml.guest_check import Checked, Said, name_of
 from holdfast.domainxml.hardware_tree import is_seen
 from holdfast.domainxml.interface_check import check_interfaces, unanswered_interfaces
@@ -132,7 +132,7 @@ def _answer(domain: Domain, command: str, parse: Callable[[str], T]) -> T | Fail
     try:
         return parse(ask(domain, command))
     except NoAnswer as error:
-        reason = printable(error.message.rpartition(": ")[2])
+        reason = fit(error.message.rpartition(": ")[2])
         raise NoAnswer(
             f"the guest agent of {domain.name!r} does not answer: {reason}",
             "is the guest very busy, or its agent stuck? restart qemu-guest-agent there",
@@ -140,4 +140,4 @@ def _answer(domain: Domain, command: str, parse: Callable[[str], T]) -> T | Fail
         ) from error
     except Failed as error:
         _, _, reason = error.message.rpartition(f"QEMU agent command '{command}': ")
-        return Failed(f"{command} was not answered: {printable(reason)}", error.hint)
+        return Failed(f"{command} was not answered: {fit(reason)}", error.hint)
