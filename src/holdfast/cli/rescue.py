@@ -24,7 +24,7 @@ from holdfast.operations.device_spec import DiskSpec
 
 @click.command()
 @domain_argument
-@click.option("--image", required=True, metavar="FILE|POOL/VOLUME", help="What to boot from; it exists already.")
+@click.option("--image", required=True, metavar="FILE|POOL/VOLUME|URL", help="What to boot from; it exists already.")
 @click.option("--format", "image_format", metavar="FORMAT", help="Its format: raw, qcow2 … A CD is raw unless said.")
 @click.option("--device", type=click.Choice(["disk", "cdrom"]), default="disk", show_default=True, help="As what.")
 @click.option("--bus", type=click.Choice(BUSES), help="Where [default: virtio; a CD: sata, on pc ide].")
@@ -84,9 +84,7 @@ def _medium(image: str, image_format: str | None, device: str, bus: str | None) 
             f"the format of {image} must be stated",
             "add --format qcow2 or --format raw; Holdfast never guesses it from the image",
         )
-    pool, _, volume = ("", "", "") if image.startswith("/") else image.partition("/")
-    place = {"pool": pool or None, "volume": volume or None} if volume else {"path": image}
-    return DiskSpec(**place, format=image_format, device=device, bus=bus)
+    return DiskSpec.at(image, format=image_format, device=device, bus=bus)
 
 
 @click.command()

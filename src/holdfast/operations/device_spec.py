@@ -50,6 +50,16 @@ class DiskSpec:
     id: str | None = None
     delete_with_domain: bool | None = None
 
+    @classmethod
+    def at(cls, place: str, *, format: str | None, device: str = "disk", bus: str | None = None) -> DiskSpec:
+        """The existing image at ``place``: a path, POOL/VOLUME or a URL (:mod:`holdfast.domainxml.network_source`)."""
+        if place.startswith("rbd:") or "://" in place:
+            return cls(source=place, format=format, device=device, bus=bus)
+        pool, slash, volume = place.partition("/")
+        if pool and slash:
+            return cls(pool=pool, volume=volume, format=format, device=device, bus=bus)
+        return cls(path=place, format=format, device=device, bus=bus)
+
     @property
     def is_new(self) -> bool:
         """True when the image is to be made."""

@@ -96,7 +96,12 @@ def _steps(connection: Connection, domain: Domain, config: Element, sources: Map
         target = label(disk)
         if target in sources:
             _refuse_another(disk, sources[target])
-            yield _rebind(connection, domain, disk, _source(connection, sources[target], stated_format(disk)))
+            yield _rebind(
+                connection,
+                domain,
+                disk,
+                existing_source(connection, DiskSpec.at(sources[target], format=stated_format(disk))),
+            )
         elif disk.get("type") == "volume":
             yield from _volume(connection, disk)
         elif (path := host_path(disk)) is not None and connection.is_local:
@@ -114,15 +119,6 @@ def _refuse_another(disk: Element, place: str) -> None:
             f"the image of {describe(disk)} is where it was: {path}",
             "'holdfast disk swap' gives a disk another image",
         )
-
-
-def _source(connection: Connection, place: str, format: str) -> Source:
-    if place.startswith("/"):
-        return existing_source(connection, DiskSpec(path=place, format=format))
-    if place.startswith("rbd:") or "://" in place:
-        return existing_source(connection, DiskSpec(source=place, format=format))
-    pool, _, volume = place.partition("/")
-    return existing_source(connection, DiskSpec(pool=pool, volume=volume, format=format))
 
 
 def _networks(connection: Connection, config: Element) -> Iterator[Step]:
