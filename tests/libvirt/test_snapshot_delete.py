@@ -59,6 +59,23 @@ def test_external_snapshot_is_merged_and_its_files_are_gone(
     assert mark_of(path) == (2 if state == "shut off" else 1)
 
 
+def test_overlay_of_a_disk_that_was_detached_is_brought_back_as_the_hint_says(
+    connection: Connection, uri: str, tmp_path: Path
+) -> None:
+    data = qcow2_disk(qcow2(tmp_path, "data"), "vdb")
+    domain = in_state(connection, "shut off", qcow2_disk(qcow2(tmp_path, "root")) + data)
+    operations.create_snapshot(connection, "a", "one", external=True)
+    operations.detach_device(connection, "a", "vdb")
+    result = run(uri, "snapshot", "delete", "a", "one")
+    assert result.exit_code == 1
+    hint = result.stderr.partition("'holdfast ")[2].partition("'")[0]
+    assert hint.startswith("disk attach a path=")
+    done(uri, *hint.split())
+    done(uri, "snapshot", "delete", "a", "one")
+    assert names(domain) == []
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["data.qcow2", "root.qcow2"]
+
+
 def test_libvirt_itself_leaves_the_file_with_the_memory(connection: Connection, tmp_path: Path) -> None:
     domain = in_state(connection, "running", qcow2_disk(qcow2(tmp_path, "root")))
     operations.create_snapshot(connection, "a", "one", external=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_disk_that_was_extended_is_not_made_smaller_unsaid(
     operations.extend_disk(connection, "a", "vda", 2 * 1024 * 1024)
     write(tmp_path / "root.qcow2", 2)
     command = ["snapshot", "revert", "a", "one", *option]
-    sentence = "disk vda: size is 1048576 bytes, was 2097152 bytes"
+    sentence = "disk vda: size is 1 MiB, was 2 MiB"
     refused = run(uri, *command)
     assert (refused.exit_code, sentence in refused.stderr) == (3, True)
     assert sentence in done(uri, *command, "--dry-run")
@@ -81,11 +82,13 @@ def test_disks_only_that_stops_after_the_first_disk_is_finished_by_repeating(
     for path in (root, other):
         write(path, 2)
     with subprocess.Popen(["qemu-nbd", "-f", "qcow2", "-k", str(tmp_path / "nbd"), str(other)]) as holder:
-        while not (tmp_path / "nbd").exists():
-            pass
-        with pytest.raises(PartlyDone, match="only vda of the disks is reverted"):
-            operations.revert_to_snapshot(connection, "a", "one", disks_only=True)
-        holder.terminate()
+        try:
+            while subprocess.run(["qemu-img", "info", str(other)], capture_output=True).returncode == 0:
+                time.sleep(0.05)
+            with pytest.raises(PartlyDone, match="only vda of the disks is reverted"):
+                operations.revert_to_snapshot(connection, "a", "one", disks_only=True)
+        finally:
+            holder.terminate()
     assert (mark_of(root), mark_of(other)) == (1, 2)
     operations.revert_to_snapshot(connection, "a", "one", disks_only=True)
     assert (mark_of(root), mark_of(other)) == (1, 1)

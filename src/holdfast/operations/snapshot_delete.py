@@ -143,6 +143,10 @@ def _images(documents: Documents) -> list[dict[str, str]]:
 
 def _way(domain: Domain, documents: Documents, found: StoredSnapshot, stored: dict[str, StoredSnapshot]) -> str | None:
     """What to do about it, for the cases that are known of libvirt 9.0."""
+    gone = [target for target in found.overlays if not any(target in images for images in _images(documents))]
+    if gone:
+        again = f"path={found.overlays[gone[0]]},format=qcow2,target={gone[0]},trust-format"
+        return f"{gone[0]} was detached since; 'holdfast disk attach {domain.name} {again}' brings it back"
     parent = stored.get(found.parent or "")
     if found.is_external and parent is not None and not parent.is_external:
         return f"delete its parent {parent.name!r} first, which is an internal one"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.sides import size_in_words
 from holdfast.domainxml.snapshot import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.image import real_path
@@ -41,7 +42,7 @@ def size_changes(connection: Connection, snapshot: str, images: Mapping[str, str
         id = id_in(image, snapshot)
         sizes = None if id is None else sizes_of_snapshot(image, id)
         if sizes is not None and sizes[0] != sizes[1]:
-            now, then = (f"{size} bytes" for size in sizes)
+            now, then = (size_in_words(size) for size in sizes)
             found.append(Change(Kind.CHANGED, f"disk {target}", "devices/disk/size", now, then))
     return found
 

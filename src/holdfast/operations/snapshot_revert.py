@@ -122,12 +122,12 @@ def _changes(
     domain: Domain, documents: Documents, stored: StoredSnapshot, sizes: list[Change], accept: bool
 ) -> tuple[str, ...]:
     """What the guest would find changed, in sentences. Raises Refused unless that is taken with ``accept``."""
-    changes = [*changes_of_revert(documents, stored), *sizes]
+    hardware = changes_of_revert(documents, stored)
     off = ["the running guest is switched off"] if documents.live is not None and stored.live is None else []
     if not accept:
-        hint = "take it with --accept; --disks-only keeps today's hardware, while the domain is shut off"
-        refuse_unasked(domain.name, changes, also=off, hint=hint)
-    return (*map(str, changes), *off)
+        keep = "; --disks-only keeps today's hardware, while the domain is shut off" if hardware else ""
+        refuse_unasked(domain.name, [*hardware, *sizes], also=off, hint=f"take it with --accept{keep}")
+    return (*map(str, hardware), *map(str, sizes), *off)
 
 
 def _detached(documents: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, ...]:
