@@ -57,7 +57,7 @@ def resume_host(session: Session, observe: bool, print_unit: bool, dry_run: bool
     if output == "json":
         print_json([dataclasses.asdict(each) for each in resumed])
     for each in [] if output == "json" else resumed:
-        would = dry_run and not each.error and each.outcome != "already running"
+        would = dry_run and each.outcome in ("started", "restored")
         click.echo(f"{each.name}: {'would be ' if would else ''}{each.outcome}{each.error and f': {each.error}'}")
         for sentence in each.notes:
             click.echo(f"  {sentence}")
