@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ["src/holdfast", "src/holdfast_lab", "bench", "scripts", "tests"]
+SOURCES = ["src/holdfast", "src/holdfast_lab", "nova/src/holdfast_nova", "bench", "scripts", "tests"]
 
 _BELOW = {
     "errors": set[str](),
@@ -78,7 +78,8 @@ def modules() -> Iterator[Module]:
     """Every module of the project."""
     for folder in SOURCES:
         for path in sorted(ROOT.joinpath(folder).rglob("*.py")):
-            parts = list(path.relative_to(ROOT / "src" if folder.startswith("src") else ROOT).with_suffix("").parts)
+            base = next((ROOT / each for each in ("src", "nova/src") if folder.startswith(each)), ROOT)
+            parts = list(path.relative_to(base).with_suffix("").parts)
             yield Module.of(".".join(parts[:-1] if parts[-1] == "__init__" else parts), path.read_text())
 
 

@@ -78,7 +78,7 @@ class Domain:
     @translated
     def has_managed_save(self) -> bool:
         """True when the next start would restore saved memory (virDomainHasManagedSaveImage)."""
-        return bool(self._handle.hasManagedSaveImage())
+        return bool(self._handle.hasManagedSaveImage(0))
 
     @translated
     def managed_save_xml(self) -> str:

@@ -27,6 +27,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.device_spec import DiskSpec
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.documents import read
+from holdfast.operations.edit_document import Touch
 from holdfast.operations.guard import look_before_start, record_foreign_start, refuse_unasked
 from holdfast.operations.host_outlook import Kind
 from holdfast.operations.managed_save import refuse_with_managed_save
@@ -72,6 +73,7 @@ def rescue(
     trust_format: bool = False,
     force: bool = False,
     accept: bool = False,
+    adapt: Touch | None = None,
     dry_run: bool = False,
 ) -> Rescued:
     """Boot the domain ``name`` from ``medium``, with all its own hardware at its places.
@@ -79,7 +81,7 @@ def rescue(
     ``medium`` is an existing image or a ``<disk>`` element; its bus is virtio, usb, sata, scsi or ide. It is the last
     of the devices and the first that is booted. ``force`` switches a running domain off first, which is Refused
     otherwise; ``accept`` then takes changes of its hardware that wait in config. A UEFI guest's NVRAM is copied for
-    the rescue; a TPM's state is the guest's own.
+    the rescue; a TPM's state is the guest's own. ``adapt`` may change the document that is started for the rescue.
 
     Raises Refused (3) for a running or transient domain, one in rescue, one with a managed-save image, and where no
     place is free; NotFound (4), UsageError (2) and Failed (1) as an attach does, and where the domain does not start.
@@ -93,6 +95,8 @@ def rescue(
         disk = _medium(connection, domain, config, medium, trust_format)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         copy = rescue_document(config, disk, since=now, before=before if domain.is_active() else "shut off")
+        if adapt is not None:
+            adapt(copy)
         changes = tuple(map(str, visible(compare_documents(config, copy))))
         nvram = NvramCopy(connection, config, copy)
         guest_changes = look_before_start(connection, domain, accept=accept, dry_run=dry_run)

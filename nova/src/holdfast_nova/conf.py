@@ -1,0 +1,42 @@
+"""The options of the driver: ``[holdfast]`` in nova.conf."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("holdfast", title="Holdfast", help="How the Holdfast driver keeps the hardware of instances.")
+
+OPTIONS = [
+    cfg.IntOpt(
+        "spare_root_ports",
+        default=8,
+        min=0,
+        max=200,
+        help="""
+How many PCI Express root ports of a new q35 instance stay free. Each volume or port that is attached while it runs
+takes one, and a running guest cannot get new ones. The document of an instance is never generated again, so that this
+is decided once; ``[libvirt]num_pcie_ports``, where it asks for more, is respected. Instances that exist stay as they
+are.
+""",
+    ),
+    cfg.BoolOpt(
+        "seal_adopted",
+        default=True,
+        help="""
+Whether instances that were created by the stock driver get their CPU model and firmware files written down when the
+driver meets them, exactly as the running guest has them; of those that are shut off, as this host would choose them
+now. No guest is restarted. Without it a ``host-model`` CPU is chosen anew at each start, as libvirt does.
+""",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register the options with ``conf``; repeating it does nothing."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTIONS, group=GROUP)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """All options, for ``oslo-config-generator --namespace holdfast``."""
+    return [(GROUP, OPTIONS)]

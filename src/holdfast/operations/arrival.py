@@ -1,0 +1,28 @@
+"""A recorded document takes its place again: what a domain was once defined as, and never a document made anew."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.document import parse, same, serialize
+from holdfast.errors import Refused
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.rescue_mark import refuse_in_rescue
+
+
+def restore_document(connection: Connection, document: str) -> bool:
+    """Define ``document`` again, which was recorded of the domain whose UUID it has; False if nothing differs.
+
+    ``document`` comes with its passwords (virDomainGetXMLDesc, SECURE). Raises InvalidDocument, NotFound where there is
+    no such domain, and Refused while it runs. (virDomainDefineXMLFlags)
+    """
+    recorded = parse(document, "domain")
+    domain = connection.find_domain((recorded.findtext("uuid") or "").strip())
+    with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
+        if domain.is_active():
+            raise Refused(f"the domain {domain.name!r} is running", "a recorded document is restored while it is off")
+        if same(parse(domain.xml(Definition.CONFIG, secure=True)), recorded):
+            return False
+        connection.define(serialize(recorded))
+    return True

@@ -1,0 +1,36 @@
+"""What a domain tells of the OpenStack instance that it is."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.nova_instance import nova_instance
+from holdfast.domainxml.sides import value_at
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+
+_VOLUME_SERIAL = 36
+"""Nova gives the disk of a volume the volume's id as its serial: a UUID."""
+
+
+def recorded_image_properties(connection: Connection, name: str) -> dict[str, str] | None:
+    """The image properties that Nova recorded in the config document of ``name``; None where it recorded none.
+
+    Raises NotFound. (virDomainGetXMLDesc)
+    """
+    instance = nova_instance(parse(connection.find_domain(name).xml(Definition.CONFIG)))
+    return None if instance is None else instance.image_properties
+
+
+def is_of_instance(device: Element, uuid: str) -> bool:
+    """True for a device that Nova itself attached to the instance ``uuid``, false for one that an operator did.
+
+    Nova names its tap devices after the port, its local disks lie in a folder or have a name with the instance's id,
+    and the disk of a volume has the volume's id as its serial. Devices of the host it passes through by itself.
+    """
+    if device.tag == "interface":
+        return (value_at(device, "target@dev") or "tap").startswith("tap") or device.get("type") == "hostdev"
+    if device.tag == "disk":
+        place = value_at(device, "source@file") or value_at(device, "source@dev") or value_at(device, "source@name")
+        serial = value_at(device, "serial") or ""
+        return uuid in (place or "") or (len(serial) == _VOLUME_SERIAL and serial.count("-") == 4)
+    return True
