@@ -69,7 +69,7 @@ def device_name(device: Element) -> str:
     return describe(device) if name == device.tag else f"{device.tag!s} {name}"
 
 
-def _short_name(device: Element) -> str:
+def short_name(device: Element) -> str:
     """As :func:`device_name`, but without the place, which the change tells anyway."""
     return " ".join(dict.fromkeys((str(device.tag), label(device))))
 
@@ -77,7 +77,7 @@ def _short_name(device: Element) -> str:
 def _named_by(device: Element, entry: str) -> str:
     """A device with what tells it from another in the same place: "disk vdb, serial ONE"."""
     value = user_alias(device) if entry == "alias" else value_at(device, entry)
-    name = _short_name(device)
+    name = short_name(device)
     return name if value is None or value.lower() in name else f"{name}, {entry.replace('@', ' ')} {value}"
 
 
@@ -112,17 +112,17 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
     where = f"devices/{sides.tag}"
     if before is None:
         if after is not None:
-            yield Change(Kind.ADDED, _short_name(after), where, None, place(after, sides), sides.tag not in DEVICES)
+            yield Change(Kind.ADDED, short_name(after), where, None, place(after, sides), sides.tag not in DEVICES)
         return
     if after is None:
-        yield Change(Kind.REMOVED, _short_name(before), where, place(before, sides), None, sides.tag not in DEVICES)
+        yield Change(Kind.REMOVED, short_name(before), where, place(before, sides), None, sides.tag not in DEVICES)
     elif pair.other_name is not None:
         old, new = (_named_by(device, pair.other_name) for device in (before, after))
-        yield Change(Kind.REPLACED, _short_name(before), where, old, new)
+        yield Change(Kind.REPLACED, short_name(before), where, old, new)
     else:
         one, other = sides.view(before), sides.view(after)
         if one.place != other.place and not _same_place(before, after, sides):
-            yield Change(Kind.MOVED, _short_name(before), f"{where}/address", *_places(before, after, sides))
+            yield Change(Kind.MOVED, short_name(before), f"{where}/address", *_places(before, after, sides))
         if one != other:
             yield from _differences(sides, before, after, one, other, device_name(before), where)
 

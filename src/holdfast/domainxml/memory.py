@@ -104,6 +104,15 @@ def add_module(domain: Element, module: Element) -> None:
     _set(domain, "currentMemory", current)
 
 
+def remove_module(domain: Element, module: Element) -> None:
+    """Take a module out of a document: the guest has that much less."""
+    size = _size(module.find("target/size"))
+    total, current = total_memory(domain) - size, balloon_memory(domain) - size
+    child(domain, "devices").remove(module)
+    _set(domain, "memory", total)
+    _set(domain, "currentMemory", current)
+
+
 def _size(found: Element | None) -> int:
     text = "" if found is None else (found.text or "").strip()
     unit = None if found is None else unit_size(found.get("unit"))

@@ -130,16 +130,21 @@ def name_devices(domain: Element) -> None:
     # An alias that a record names comes back with its own disk only, never with another one.
     taken = {alias(device) for device in devices(domain)} | {record.alias for record in facts(domain, DiskRecord)}
     for device in devices(domain):
-        stem = alias_stem(device)
-        if stem is None or user_alias(device) is not None:
-            continue
-        for generated in device.findall("alias"):
-            device.remove(generated)
-        plain = [stem] if device.tag == "disk" else []
-        names = (USER_ALIAS + name for name in chain(plain, (f"{stem}{number}" for number in count())))
-        name = next(name for name in names if name not in taken)
-        taken.add(name)
-        device.append(element("alias", {"name": name}))
+        name_device(device, taken)
+
+
+def name_device(device: Element, taken: set[str | None]) -> None:
+    """Give a device that can have one an alias of ours that is not in ``taken``, and add it there."""
+    stem = alias_stem(device)
+    if stem is None or user_alias(device) is not None:
+        return
+    for generated in device.findall("alias"):
+        device.remove(generated)
+    plain = [stem] if device.tag == "disk" else []
+    names = (USER_ALIAS + name for name in chain(plain, (f"{stem}{number}" for number in count())))
+    name = next(name for name in names if name not in taken)
+    taken.add(name)
+    device.append(element("alias", {"name": name}))
 
 
 def alias_stem(device: Element) -> str | None:

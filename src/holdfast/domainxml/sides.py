@@ -287,14 +287,14 @@ def _walk_children(element: Element, node: Node, path: str, view: View, skip: fr
         if number > 1:
             where = f"{where}#{number}"
         if below is None:
-            view.add_unknown(_everything(child, where))
+            view.add_unknown(everything(child, where))
         elif below.subtree is None:
             _walk(child, below, where, view)
         elif below.subtree in view.said:
-            view.said[below.subtree].update(_everything(child, where))
+            view.said[below.subtree].update(everything(child, where))
 
 
-def _everything(element: Element, path: str) -> dict[str, str]:
+def everything(element: Element, path: str) -> dict[str, str]:
     """All that an element says, without knowing what it means."""
     values = {f"{path}@{name}": value for name, value in element.items()}
     children, text = [child for child in element if isinstance(child.tag, str)], _text(element)
@@ -304,7 +304,7 @@ def _everything(element: Element, path: str) -> dict[str, str]:
     for child in children:
         name = local_name(str(child.tag))
         seen[name] = number = seen.get(name, 0) + 1
-        values |= _everything(child, f"{path}/{name}" if number == 1 else f"{path}/{name}#{number}")
+        values |= everything(child, f"{path}/{name}" if number == 1 else f"{path}/{name}#{number}")
     return values
 
 

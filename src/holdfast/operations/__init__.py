@@ -1,4 +1,5 @@
-"""All decisions: one verb, one file. Each public function is one command of the CLI and one call of the Python API.
+"""All decisions: one verb, one file. Each public function is one call of the Python API, and but for
+:func:`follow_document`, which is for managers, one command of the CLI.
 
 ``from holdfast import operations; operations.start(connection, "a")``: a function is imported when it is first used,
 so that a program that only lists domains does not pay for reading documents. :data:`OPERATIONS` is the whole list.
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from holdfast.operations.domain_spec import DomainSpec as DomainSpec
     from holdfast.operations.edit_domain import edit_domain as edit_domain
     from holdfast.operations.extend_disk import extend_disk as extend_disk
+    from holdfast.operations.follow_document import follow_document as follow_document
     from holdfast.operations.list_devices import list_devices as list_devices
     from holdfast.operations.list_domains import list_domains as list_domains
     from holdfast.operations.move_disk import abort_move as abort_move
@@ -97,6 +99,7 @@ OPERATIONS = {
     "detach_device": "detach_device",
     "edit_domain": "edit_domain",
     "extend_disk": "extend_disk",
+    "follow_document": "follow_document",
     "Place": "device_spec",
     "swap_disk": "swap_disk",
     "abort_move": "move_disk",

@@ -75,5 +75,7 @@ def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
 
 
 def _completes(change: Change, edit: Edit) -> bool:
-    """True when libvirt filled in place and defaults of a device that the edit added."""
-    return change.what in {each.what for each in edit.changes if each.kind is Kind.ADDED}
+    """True when libvirt filled in place and defaults of a device that the edit added, or the bus that it sits on."""
+    added = {each.what for each in edit.changes if each.kind is Kind.ADDED}
+    is_bus = change.kind is Kind.ADDED and change.where == "devices/controller"
+    return change.what in added or (is_bus and bool(added))

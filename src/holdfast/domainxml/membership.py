@@ -1,0 +1,147 @@
+"""Which devices a domain has, as its manager says: those that come and go with the manager's own records.
+
+All others are hardware that the domain was built with, and stay whatever the manager would build a new domain with.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.controller import missing_controller, next_index
+from holdfast.domainxml.counterpart import counterparts
+from holdfast.domainxml.device import alias
+from holdfast.domainxml.disk import next_target, source_of, stated_format
+from holdfast.domainxml.document import Element, child, devices
+from holdfast.domainxml.guest_view import short_name
+from holdfast.domainxml.host_side import is_same_kind
+from holdfast.domainxml.memory import add_module, remove_module
+from holdfast.domainxml.seal import name_device
+from holdfast.domainxml.sides import value_at
+
+_KINDS = ("disk", "interface", "hostdev", "filesystem")
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The devices, as changes name them, that were ``attached`` or ``detached``, and the ``others`` that came along.
+
+    ``replaced`` are those that stayed in their place, and are of another kind, format or MTU.
+    """
+
+    attached: tuple[str, ...] = ()
+    detached: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+
+    def explains(self, change: Change) -> bool:
+        """True for a change that a guest sees of this."""
+        if change.where == "memory":
+            return any(name.split()[0] == "memory" for name in (*self.attached, *self.detached))
+        named = {Kind.ADDED: (*self.attached, *self.others), Kind.REMOVED: self.detached, Kind.CHANGED: self.replaced}
+        return change.what in named.get(change.kind, ())
+
+
+def follow_membership(domain: Element, template: Element, is_own: Callable[[Element], bool]) -> Membership:
+    """Let ``domain`` have the disks, interfaces, hostdevs, filesystems and NVDIMMs that ``template`` has, in place.
+
+    New ones have no address yet, and no target that another has or had. Of those that ``template`` does not have only
+    the manager's own go.
+    """
+    found = [pair for pair in counterparts(domain, template) if _comes_and_goes(pair.before, pair.after)]
+    gone = [pair.before for pair in found if pair.before is not None and pair.after is None and is_own(pair.before)]
+    replaced = [
+        short_name(pair.before)
+        for pair in found
+        if pair.before is not None and pair.after is not None and _replace(domain, pair.before, pair.after)
+    ]
+    others, added = [], []
+    for pair in found:
+        if pair.before is None and pair.after is not None:
+            controller = _controller_for(domain, template, pair.after)
+            if controller is not None:
+                others.append(short_name(controller))
+            added.append(add_device(domain, pair.after, gone))
+    for device in gone:
+        remove_device(domain, device)
+    return Membership(tuple(map(short_name, added)), tuple(map(short_name, gone)), tuple(others), tuple(replaced))
+
+
+def _comes_and_goes(*pair: Element | None) -> bool:
+    device = next(each for each in pair if each is not None)
+    return device.tag in _KINDS or (device.tag == "memory" and device.get("model") == "nvdimm")
+
+
+def add_device(domain: Element, device: Element, gone: list[Element]) -> Element:
+    """Add a copy of ``device`` without an address, with an alias, and with a name and boot order that are free.
+
+    ``gone`` are devices that will not be there any more: their names are not given again, their boot order may be.
+    """
+    new = copy.deepcopy(device)
+    new.tail = None
+    for address in new.findall("address"):
+        new.remove(address)
+    target = new.find("target")
+    if new.tag == "disk" and target is not None:
+        taken = {each.get("dev") for each in domain.iterfind("devices/disk/target")}
+        if target.get("dev") is None or target.get("dev") in taken:
+            target.set("dev", next_target(target.get("bus", "virtio"), [domain]))
+    orders = {each.get("order") for device in devices(domain) if device not in gone for each in device.iterfind("boot")}
+    for boot in new.findall("boot"):
+        if domain.find("os/boot") is not None or boot.get("order") in orders:
+            new.remove(boot)
+    aliases = {alias(each) for each in devices(domain)}
+    for name in new.findall("alias"):
+        if name.get("name") in aliases:
+            new.remove(name)
+    name_device(new, aliases)
+    if new.tag == "memory":
+        add_module(domain, new)
+    else:
+        child(domain, "devices").append(new)
+    return new
+
+
+def remove_device(domain: Element, device: Element) -> None:
+    """Take ``device`` out of ``domain``."""
+    if device.tag == "memory":
+        remove_module(domain, device)
+    else:
+        child(domain, "devices").remove(device)
+
+
+def _controller_for(domain: Element, template: Element, device: Element) -> Element | None:
+    """The controller that has to come with ``device``, added to ``domain``; None where it needs none."""
+    lacking = missing_controller(device, [domain])
+    if lacking is None:
+        return None
+    new = copy.deepcopy(next(template.iterfind("devices/controller[@type='scsi']"), lacking))
+    for address in new.findall("address"):
+        new.remove(address)
+    new.set("index", next_index("scsi", [domain]))
+    child(domain, "devices").append(new)
+    return new
+
+
+def _replace(domain: Element, device: Element, wanted: Element) -> bool:
+    """Let ``device`` be what the manager knows to be behind it; True where the guest sees that.
+
+    That is another kind of interface in the same place, the MTU of its network, and the format of an image, which the
+    manager may have made anew under the same name.
+    """
+    if not is_same_kind(device, wanted):
+        new = copy.deepcopy(wanted)
+        new.extend([copy.deepcopy(each) for each in device if each.tag in ("address", "alias")])
+        child(domain, "devices").replace(device, new)
+        return True
+    mtu = value_at(wanted, "mtu@size")
+    if device.tag == "interface" and mtu not in (None, value_at(device, "mtu@size")):
+        child(device, "mtu").set("size", mtu)
+        return True
+    is_image = device.tag == "disk" and source_of(device) == source_of(wanted) is not None
+    if not is_image or stated_format(device) == stated_format(wanted):
+        return False
+    child(device, "driver").set("type", stated_format(wanted))
+    return True

@@ -1,0 +1,98 @@
+"""Following a manager: the config document of a domain does what the document says that the manager generated.
+
+The manager's whole document is never defined. The host side is taken from it; devices that the manager has added are
+added, those that it has taken away are removed; and where it says under which document the domain was built until now,
+exactly the difference of the two is applied. Nothing else that the guest sees changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.host_side import host_changes, take_host_side
+from holdfast.domainxml.membership import Membership, follow_membership
+from holdfast.errors import Refused
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.edit_document import Edit, apply_edit, plan_edit
+
+IsOwn = Callable[[Element], bool]
+"""True for a device of the domain that is the manager's to take away."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What following changed, or with ``dry_run`` would change, in the config document.
+
+    ``changes`` is what the guest sees of it at its next start, all of it asked for; ``host`` are sentences on the host
+    side, without secrets; ``attached`` and ``detached`` are devices ("disk vdb") that the manager has added or taken
+    away.
+    """
+
+    name: str
+    uuid: str
+    changes: tuple[Change, ...]
+    host: tuple[str, ...]
+    attached: tuple[str, ...]
+    detached: tuple[str, ...]
+    dry_run: bool
+
+
+def follow_document(
+    connection: Connection, name: str, wanted: str, *, is_own: IsOwn, old: str | None = None, dry_run: bool = False
+) -> Followed:
+    """Let the config document of the domain ``name`` follow ``wanted``, a whole document that its manager generated.
+
+    ``is_own`` tells which of the domain's devices the manager may take away: all others stay. A running guest has it
+    after its next start.
+
+    Raises NotFound (4) for a domain that is not there or has no config document; Refused (3) in rescue, for a document
+    of another domain, and where the guest would see more than that; Failed (1) and LibvirtRefused (1) where libvirt
+    does not take it. Nothing was changed then. (virDomainDefineXMLFlags by the proved edit)
+    """
+    domain = connection.find_domain(name)
+    template = parse(wanted, "domain")
+    _refuse_another(domain, template)
+    with domain_lock(domain.uuid):
+        following = _Following(template, is_own)
+        edit = plan_edit(domain, following.apply, following.asked)
+        if not dry_run and not edit.is_empty:
+            apply_edit(connection, domain, edit)
+    return following.result(domain, edit, dry_run)
+
+
+def _refuse_another(domain: Domain, template: Element) -> None:
+    uuid = (template.findtext("uuid") or "").strip().lower()
+    if uuid != domain.uuid:
+        raise Refused(f"the document is of another domain than {domain.name!r}: its UUID is {uuid or 'not given'}")
+
+
+class _Following:
+    """One edit: what is made of a document, and which changes of it were asked for."""
+
+    def __init__(self, template: Element, is_own: IsOwn) -> None:
+        self._template = template
+        self._is_own = is_own
+        self._members = Membership()
+
+    def apply(self, domain: Element) -> None:
+        self._members = follow_membership(domain, self._template, self._is_own)
+        take_host_side(domain, self._template)
+
+    def asked(self, change: Change) -> bool:
+        return self._members.explains(change)
+
+    def result(self, domain: Domain, edit: Edit, dry_run: bool) -> Followed:
+        return Followed(
+            domain.name,
+            domain.uuid,
+            tuple(visible(edit.changes)),
+            tuple(host_changes(edit.before, edit.after)),
+            self._members.attached,
+            self._members.detached,
+            dry_run,
+        )
