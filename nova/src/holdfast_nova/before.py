@@ -13,19 +13,22 @@ from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
 LOG = logging.getLogger(__name__)
+_MACHINE = "hw_machine_type"
 
 
 @dataclass(frozen=True)
 class Before:
     """An instance with what belongs to it as Nova had asked for it; all are copies.
 
-    ``mdevs`` are the mediated devices that its domain has, None for those that the new side is given.
+    ``mdevs`` are the mediated devices that its domain has, None for those that the new side is given. ``machine`` is
+    the machine type where that was another one of the same family, which Nova might refuse to generate by now.
     """
 
     instance: Any
     image_meta: Any
     block_device_info: Any
     mdevs: list[str] | None = None
+    machine: str | None = None
 
 
 def before_resize(instance: Any, image_meta: Any, block_device_info: Any, mdevs: list[str]) -> Before:
@@ -52,10 +55,15 @@ def before_properties(
     changed = {name for name in now.keys() | recorded.keys() if now.get(name) != recorded.get(name)} - filled_in
     if not changed:
         return None
+    machine = recorded.get(_MACHINE)
+    if _MACHINE in changed and machine is not None and ("q35" in machine) == ("q35" in now.get(_MACHINE, "")):
+        changed.remove(_MACHINE)
+    else:
+        machine = None
     old = copy.deepcopy(image_meta)
     for name in sorted(changed):
         _set(old.properties, name, recorded.get(name), instance)
-    return Before(copy.deepcopy(instance), old, copy.deepcopy(block_device_info))
+    return Before(copy.deepcopy(instance), old, copy.deepcopy(block_device_info), machine=machine)
 
 
 def _set(properties: Any, name: str, text: str | None, instance: Any) -> None:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import nova.conf
-from holdfast.operations.follow_document import follow_document
 from nova import exception
 from nova.compute import power_state, task_states, vm_states
 from nova.virt import hardware
@@ -31,7 +30,8 @@ from oslo_log import log as logging
 from holdfast.errors import HoldfastError
 from holdfast.operations.adopt_domain import adopt_domain
 from holdfast.operations.arrival import restore_document
-from holdfast.operations.nova_instance import is_of_instance, recorded_image_properties
+from holdfast.operations.follow_document import follow_document
+from holdfast.operations.nova_instance import is_of_instance, recorded_image_properties, with_machine_type
 from holdfast.operations.rescue_from_template import is_rescue_by_define, rescue_from_template
 from holdfast.operations.seal_document import seal_document
 from holdfast.operations.seal_domain import seal_domain
@@ -141,6 +141,8 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
                 share_info=share_info,
                 old_guest=old_guest,
             )
+            if before.machine is not None:
+                kept.old = with_machine_type(kept.old, before.machine)
         document: str = super()._get_guest_xml(
             context,
             instance,
@@ -263,7 +265,10 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         guest = self._host.get_guest(instance)
         meta = self._get_guest_config_meta(self.get_instance_driver_metadata(instance, instance.get_network_info()))
         running = guest.get_power_state(self._host) in (power_state.RUNNING, power_state.PAUSED)
-        guest.set_metadata(meta, persistent=True, live=running)
+        try:
+            guest.set_metadata(meta, persistent=True, live=running)
+        except libvirt_driver.libvirt.libvirtError as error:
+            LOG.warning("The image properties are not recorded in the domain: %s", error, instance=instance)
 
     def rebuild(self, context: Any, instance: Any, *args: Any, evacuate: bool = False, **kwargs: Any) -> None:
         """Let the manager rebuild as it does for every driver, and know that this host's domain comes back."""

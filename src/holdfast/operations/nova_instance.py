@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element, child, parse, serialize
 from holdfast.domainxml.nova_instance import nova_instance
 from holdfast.domainxml.sides import value_at
 from holdfast.libvirtapi.connection import Connection
@@ -19,6 +19,13 @@ def recorded_image_properties(connection: Connection, name: str) -> dict[str, st
     """
     instance = nova_instance(parse(connection.find_domain(name).xml(Definition.CONFIG)))
     return None if instance is None else instance.image_properties
+
+
+def with_machine_type(document: str, machine: str) -> str:
+    """``document`` with another machine type, and nothing else of it changed."""
+    domain = parse(document, "domain")
+    child(child(domain, "os"), "type").set("machine", machine)
+    return serialize(domain)
 
 
 def is_of_instance(device: Element, uuid: str) -> bool:
