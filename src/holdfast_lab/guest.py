@@ -53,6 +53,12 @@ class Guest:
                 self.boot_id = line.split()[1]
                 return self.boot_id
 
+    def wait_until_ready(self, timeout: float = BOOT_TIMEOUT) -> str:
+        """Wait until the boot that runs now is ready, new or not; return its boot id. Raises GuestError."""
+        self.close()  # of an earlier boot's terminal there may be lines left to read
+        self.boot_id = None
+        return self.wait_for_boot(timeout)
+
     def run(self, command: str, timeout: float = 30.0) -> str:
         """Run a line of shell in the guest and return what it printed. Raises GuestError when it fails."""
         token = next(self._tokens)

@@ -1,6 +1,6 @@
 """The distribution's packages that the lab needs: the one list that scripts, the demo and the guest's build read.
 
-``python3 packages.py demo|test`` (this file alone, with any Python) prints the names that are missing, one a line.
+``python3 packages.py demo|test|nova`` (this file alone, with any Python) prints the names that are missing, one a line.
 Keys are commands, or paths that may hold ``*``. A name as ``new|old`` is a package that was split off: the first of
 them that the distribution has.
 """
@@ -69,6 +69,24 @@ DEMO = {**LIBVIRT, **PROBE_GUEST, **PYTHON}
 TEST = {**DEMO, **_DAEMON, **_TESTS}
 """All that the whole suite and the benchmarks need."""
 
+NOVA = {
+    **TEST,
+    "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
+    "mariadbd": "mariadb-server-core",
+    "my_print_defaults": "mariadb-client-core",
+    "ceph": "ceph-common",
+    "ceph-mon": "ceph-mon",
+    "ceph-osd": "ceph-osd",
+    "ceph-mgr": "ceph-mgr",
+    "/usr/lib/python3/dist-packages/rados*.so": "python3-rados",
+    "/usr/lib/python3/dist-packages/rbd*.so": "python3-rbd",
+    "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so": "qemu-block-extra",
+    "genisoimage": "genisoimage",
+}
+"""All that the OpenStack of ``scripts/nova-lab`` needs."""
+
+PURPOSES = {"demo": DEMO, "test": TEST, "nova": NOVA}
+
 
 def missing(needed: dict[str, str] = DEMO) -> list[str]:
     """The packages of ``needed`` whose command or file is not here, sorted."""
@@ -82,4 +100,4 @@ def _present(thing: str) -> bool:
 
 
 if __name__ == "__main__":
-    print("".join(f"{package}\n" for package in missing(TEST if "test" in sys.argv else DEMO)), end="")
+    print("".join(f"{package}\n" for package in missing(PURPOSES[sys.argv[1]])), end="")

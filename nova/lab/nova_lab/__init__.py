@@ -1,0 +1,1 @@
+"""A real OpenStack on one machine, for the tests and the benchmarks of the compute driver."""

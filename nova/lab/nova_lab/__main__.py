@@ -1,0 +1,82 @@
+"""``scripts/nova-lab``: up, down, status, driver."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from nova_lab import config
+from nova_lab.lab import Lab
+from nova_lab.world import LabError
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/nova-lab", description="A real OpenStack on this machine.")
+    parser.add_argument("--dir", type=Path, help="folder of the lab's state (default: below ~/.cache/holdfast)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="bring up what does not run; from nothing in one to five minutes")
+    up.add_argument("--driver", choices=config.CANDIDATES, default="stock", help="compute driver of a new node")
+    commands.add_parser("down", help="end and remove everything but the installed environments")
+    commands.add_parser("status", help="say what runs")
+    driver = commands.add_parser("driver", help="install this checkout's wheels and restart nova-compute with a driver")
+    driver.add_argument("name", choices=config.CANDIDATES)
+    run = commands.add_parser("run", help="run a command with OS_* and LIBVIRT_DEFAULT_URI set")
+    run.add_argument("argument", nargs=argparse.REMAINDER)
+    return parser.parse_args()
+
+
+def _environment(lab: Lab) -> dict[str, str]:
+    return {
+        "OS_AUTH_URL": f"{config.url('keystone')}/v3",
+        "OS_USERNAME": "admin",
+        "OS_PASSWORD": config.PASSWORD,
+        "OS_PROJECT_NAME": "admin",
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+        "OS_REGION_NAME": config.REGION,
+        "LIBVIRT_DEFAULT_URI": lab.libvirt_uri,
+    }
+
+
+def _status(lab: Lab) -> int:
+    running = lab.status()
+    for world, processes in running.items():
+        print(f"{world}: {'up' if processes else 'down'}")
+        for name in ("mariadb", "rabbitmq", *config.PORTS, "nova-api", "nova-conductor", "nova-scheduler"):
+            if name in processes and not processes[name]:
+                print(f"  {name} has ended")
+    if not running[lab.node.name]:
+        return 1
+    print(f"driver: {lab.driver}\nlogs: {lab.cloud.folder}/log {lab.node.folder}/log\n")
+    print("".join(f"export {key}={shlex.quote(value)}\n" for key, value in _environment(lab).items()), end="")
+    return 0
+
+
+def main() -> int:
+    """Carry out one command; the exit status."""
+    arguments = _arguments()
+    lab = Lab(arguments.dir)
+    started = time.monotonic()
+    try:
+        if arguments.command == "up":
+            lab.up(arguments.driver)
+        elif arguments.command == "down":
+            lab.down()
+        elif arguments.command == "driver":
+            lab.use_driver(arguments.name)
+        elif arguments.command == "run":
+            os.execvpe(arguments.argument[0], arguments.argument, {**os.environ, **_environment(lab)})
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    status = _status(lab) if arguments.command != "down" else 0
+    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""From nothing to a cloud with compute nodes: the worlds, the cable between them, and the services in their order."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from holdfast_lab.daemon import LIBVIRTD_CONF
+from holdfast_lab.embedded import QEMU_CONF
+from holdfast_lab.probe_image import probe_image
+from nova_lab import ceph, cloud, config, databases
+from nova_lab.config import CONTROLLER, MACHINE, PREFIX, Node
+from nova_lab.install import CHECKOUT, Venvs
+from nova_lab.world import LabError, World, wait_for
+
+CABLE = "holdfast-nova"
+"""The machine's interface on the lab's network: one end of a pair whose other end goes with the cloud's world."""
+
+_APPLICATIONS = {
+    "keystone": "keystone.wsgi.api",
+    "placement": "placement.wsgi.api",
+    "glance": "glance.wsgi.api",
+    "neutron": "neutron.wsgi.api",
+}
+"""Service of the controllers' environment → its WSGI module."""
+
+_HERE = CHECKOUT / "nova" / "lab" / "nova_lab"
+
+
+def create_cloud(world: World, venvs: Venvs) -> None:
+    """The controllers, as far as the first user's images."""
+    if subprocess.run(["ip", "link", "show", CABLE], capture_output=True).returncode == 0:
+        raise LabError(f"another lab runs on this machine: there is an interface {CABLE}")
+    world.create()
+    _connect_cloud(world)
+    _configure(world, venvs)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        steps = [
+            pool.submit(ceph.start, world),
+            pool.submit(databases.start_rabbitmq, world),
+            pool.submit(databases.start, world, venvs),
+        ]
+        probe = pool.submit(probe_image)
+        for step in steps:
+            step.result()
+        start_controllers(world, venvs)
+        _wait_for_apis(world, ["keystone"])
+        cloud.register(cloud.connect())
+        _wait_for_apis(world, config.PORTS)
+        cloud.furnish(cloud.connect(), probe.result().disk)  # a connection keeps the catalog that it began with
+
+
+def start_controllers(world: World, venvs: Venvs) -> None:
+    """Start every service of the controllers that does not run."""
+    etc = str(world.folder / "etc")
+    python = {"nova": venvs.compute / "bin/python", "others": venvs.controllers / "bin/python"}
+    environment = {f"OS_{name.upper()}_CONFIG_DIR": etc for name in (*_APPLICATIONS, "nova")}
+    environment |= {"OS_NEUTRON_CONFIG_FILES": "neutron.conf", "PYTHONWARNINGS": "ignore"}
+    for name, module in _APPLICATIONS.items():
+        serve = (_HERE / "serve.py", module, CONTROLLER, str(config.PORTS[name]))
+        world.start(name, python["others"], *serve, **environment)
+    for name in ("nova-conductor", "nova-scheduler"):
+        world.start(name, venvs.compute / "bin" / name, "--config-file", f"{etc}/nova.conf", **environment)
+    serve = (_HERE / "serve.py", "nova.wsgi.osapi_compute", CONTROLLER, str(config.PORTS["nova"]))
+    world.start("nova-api", python["nova"], *serve, **environment)
+    world.start("cinder", python["others"], _HERE / "block_storage.py", f"{etc}/cinder.conf", **environment)
+
+
+def create_node(node: Node, world: World, cloud_world: World, venvs: Venvs, driver: str) -> None:
+    """One compute node: its world, its cable to the cloud's bridge, its libvirt with Ceph's secret, nova-compute."""
+    shutil.copytree(cloud_world.folder / "ceph", world.folder / "ceph")
+    (world.folder / "libvirt").mkdir()
+    (world.folder / "libvirt" / "qemu.conf").write_text(QEMU_CONF)
+    identity = uuid.uuid5(uuid.NAMESPACE_DNS, node.name)
+    (world.folder / "libvirt" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity))
+    world.create()
+    ip = ("ip", "link", "add", "eth0", "netns", str(world.pid), "type", "veth", "peer", "name", node.name)
+    _run(*ip, "netns", str(cloud_world.pid))
+    cloud_world.run("network", "ip", "link", "set", node.name, "master", "lan", "up")
+    world.run("network", "ip", "address", "add", f"{node.address}/{PREFIX}", "dev", "eth0")
+    world.run("network", "ip", "link", "set", "eth0", "up")
+    start_libvirt(world)
+    secret = world.folder / "secret.xml"
+    secret.write_text(
+        f"<secret><uuid>{config.CEPH_SECRET}</uuid><usage type='ceph'><name>{config.CEPH_USER}</name></usage></secret>"
+    )
+    world.run("secret", "virsh", "secret-define", secret)
+    world.run("secret", "virsh", "secret-set-value", config.CEPH_SECRET, ceph.user_key(cloud_world))
+    configure_compute(node, world, venvs, driver)
+    start_compute(world, venvs)
+
+
+def configure_compute(node: Node, world: World, venvs: Venvs, driver: str) -> None:
+    """Write the node's nova.conf for this driver."""
+    state = world.folder / "nova"
+    (state / "instances").mkdir(parents=True, exist_ok=True)
+    config.write(state / "nova.conf", config.compute(node, state, venvs.compute, driver))
+    (world.folder / "driver").write_text(f"{driver}\n")
+
+
+def start_compute(world: World, venvs: Venvs) -> None:
+    """Start nova-compute, which finds its privsep-helper on PATH."""
+    path = f"{venvs.compute}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    command = (venvs.compute / "bin/nova-compute", "--config-file", world.folder / "nova/nova.conf")
+    world.start("nova-compute", *command, PATH=path, PYTHONWARNINGS="ignore")
+
+
+def start_libvirt(world: World) -> None:
+    """Start the node's libvirtd and wait until it answers."""
+    world.start("libvirtd", "libvirtd")
+    wait_for(lambda: _libvirt_answers(world), f"libvirtd did not start: see {world.log('libvirtd')}")
+
+
+def _libvirt_answers(world: World) -> bool:
+    with contextlib.suppress(LabError):
+        world.run("virsh", "virsh", "-c", "qemu:///system", "uri")
+        return True
+    return False
+
+
+def _connect_cloud(world: World) -> None:
+    """The bridge that the compute nodes' cables end on, and the machine's own cable to it."""
+    _run("ip", "link", "add", CABLE, "type", "veth", "peer", "name", "machine", "netns", str(world.pid))
+    _run("ip", "address", "add", f"{MACHINE}/{PREFIX}", "dev", CABLE)
+    _run("ip", "link", "set", CABLE, "up")
+    for step in (
+        "link add lan type bridge",
+        "link set machine master lan up",
+        f"address add {CONTROLLER}/{PREFIX} dev lan",
+        "link set lan up",
+    ):
+        world.run("network", "ip", *step.split())
+
+
+def _configure(world: World, venvs: Venvs) -> None:
+    etc = world.folder / "etc"
+    controllers = venvs.controllers
+
+    def state(name: str) -> Any:
+        folder = world.folder / name
+        (folder / "lock").mkdir(parents=True, exist_ok=True)
+        return folder
+
+    config.write(etc / "keystone.conf", config.keystone(world.folder / "keystone"))
+    config.write(etc / "placement.conf", config.placement(state("placement")))
+    config.write(etc / "glance-api.conf", config.glance(state("glance"), controllers))
+    config.write(etc / "neutron.conf", config.neutron(state("neutron"), controllers))
+    config.write(etc / "cinder.conf", config.cinder(state("cinder"), controllers))
+    config.write(etc / "nova.conf", config.nova(state("nova"), venvs.compute))
+    shutil.copy(venvs.compute / "etc/nova/api-paste.ini", etc)  # nova-api looks beside its configuration
+
+
+def _wait_for_apis(world: World, services: Iterable[str]) -> None:
+    for name in services:
+        process = {"nova": "nova-api"}.get(name, name)
+        wait_for(
+            lambda name=name: _serves(config.url(name)), f"{name} did not start: see {world.log(process)}", timeout=120
+        )
+
+
+def _serves(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise LabError(f"{' '.join(command)}: {done.stderr.strip()}")

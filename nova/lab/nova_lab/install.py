@@ -1,0 +1,127 @@
+"""The virtual environments of the lab: OpenStack from PyPI at pinned versions, and the wheels of this checkout.
+
+They are kept under ``~/.cache/holdfast/nova-lab`` and made anew when a pin changes.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from nova_lab.world import LabError
+
+CHECKOUT = Path(__file__).parents[3]
+"""The repository that this file is in."""
+
+PYTHON = "/usr/bin/python3"
+"""The distribution's: its bindings of libvirt, rados and rbd fit its libraries."""
+
+_BINDINGS = {"controllers": ("rados*", "rbd*"), "compute": ("libvirt*",)}
+"""Name of an environment → what of the distribution's Python packages is linked into it."""
+
+_MECHANISM = {
+    "METADATA": "Metadata-Version: 2.1\nName: nova-lab\nVersion: 0\n",
+    "entry_points.txt": "[neutron.ml2.mechanism_drivers]\nnova_lab = nova_lab_mechanism:TapMechanismDriver\n",
+    "RECORD": "",
+}
+
+
+@dataclass(frozen=True)
+class Venvs:
+    """The two environments: ``compute`` is Nova's (all of its services run in it), ``controllers`` the others'."""
+
+    controllers: Path
+    compute: Path
+
+
+def cache() -> Path:
+    """The folder of what is kept from one lab to the next."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast" / "nova-lab"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def fingerprint(*parts: bytes) -> str:
+    """A short name for these contents."""
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+
+
+def requirements(name: str) -> bytes:
+    """The pinned packages of this environment."""
+    return files("nova_lab").joinpath(f"{name}.txt").read_bytes()
+
+
+def install() -> Venvs:
+    """Both environments, made when there are none that fit, with this checkout's wheels in Nova's. Takes a minute."""
+    with (cache() / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            controllers, compute = pool.map(_environment, ("controllers", "compute"))
+        venvs = Venvs(controllers, compute)
+        install_checkout(venvs)
+    return venvs
+
+
+def install_checkout(venvs: Venvs) -> bool:
+    """Install this checkout's ``holdfast`` and, where it is there, ``holdfast-nova`` for Nova; False when they are."""
+    stamp = venvs.compute / "checkout"
+    sources = list(_sources())
+    now = fingerprint(*(str(path).encode() + path.read_bytes() for path in sources))
+    if stamp.exists() and stamp.read_text() == now:
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        for source in sources:  # setuptools would leave its scratch in the checkout, and ship what an older one left
+            copy = Path(scratch, source.relative_to(CHECKOUT))
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+        projects = [str(path.parent) for path in sorted(Path(scratch).glob("**/pyproject.toml"))]
+        _pip(venvs.compute, "--no-deps", "--no-build-isolation", "--force-reinstall", *projects)
+    stamp.write_text(now)
+    return True
+
+
+def _sources() -> Iterator[Path]:
+    """The files of which the checkout's wheels are made."""
+    for project in (CHECKOUT, CHECKOUT / "nova"):
+        if (project / "pyproject.toml").exists():
+            found = [*project.iterdir(), *project.joinpath("src").rglob("*")]
+            yield from sorted(path for path in found if path.is_file() and path.suffix != ".pyc")
+
+
+def _environment(name: str) -> Path:
+    """One environment, by the fingerprint of its pins; those of other pins stay, for other checkouts."""
+    ours = b"".join(files("nova_lab").joinpath(file).read_bytes() for file in ("install.py", "mechanism.py"))
+    folder = cache() / f"{name}-{fingerprint(requirements(name), ours)}"
+    if (folder / "complete").exists():
+        return folder
+    subprocess.run([PYTHON, "-m", "venv", "--clear", folder], check=True)
+    _pip(folder, "--no-deps", "--requirement", str(files("nova_lab").joinpath(f"{name}.txt")))
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    for pattern in _BINDINGS[name]:
+        for path in Path("/usr/lib/python3/dist-packages").glob(pattern):
+            (packages / path.name).symlink_to(path)
+    if name == "controllers":
+        shutil.copyfile(Path(__file__).with_name("mechanism.py"), packages / "nova_lab_mechanism.py")
+        described = packages / "nova_lab-0.dist-info"
+        described.mkdir()
+        for file, text in _MECHANISM.items():
+            (described / file).write_text(text)
+    (folder / "complete").touch()
+    return folder
+
+
+def _pip(venv: Path, *arguments: str) -> None:
+    """Run pip install. Nothing is compiled: a service compiles what it imports, a third of what pip would."""
+    command = [venv / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--no-compile", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise LabError(f"pip failed: {(done.stderr or done.stdout).strip()[-2000:]}")

@@ -1,0 +1,13 @@
+"""Runs in a virtual environment of OpenStack: ``serve.py MODULE ADDRESS PORT`` serves its WSGI application."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+if __name__ == "__main__":
+    module, address, port = sys.argv[1:]
+    sys.argv[1:] = []  # services read their own options from there
+    sys.path.pop(0)  # this file's folder, where modules have names of their own
+    application = importlib.import_module(module).application
+    importlib.import_module("waitress").serve(application, host=address, port=int(port), threads=8)
