@@ -241,7 +241,7 @@ def test_hosts_side_by_side_and_one_not_reached(two_hosts: Callable[..., Result]
         {"arch": "x86_64", "name": "pc-q35-7.2", "status": "offered", "released": "2022-12", "domains": 1}
     ]
     (domain,) = second["domains"]
-    assert set(domain) == {"name", "uuid", "running", "machine", "findings"}
+    assert set(domain) == {"name", "uuid", "running", "instance", "machine", "findings"}
     assert domain["findings"][0]["kind"] == "no-slot"
     assert third["error"].startswith("cannot connect")
 

@@ -181,6 +181,8 @@ def _row(host: HostReport, report: DomainReport, several: bool, topology: int | 
         tag(
             "th",
             report.name,
+            tag("small", str(report.instance)) if report.instance else None,
+            tag("small", tag("code", report.uuid)) if report.instance else None,
             tag("small", "running" if report.running else "shut off"),
             tag("small", tag("code", host.uri)) if several else None,
             scope="row",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from shutil import get_terminal_size
 
+from holdfast.domainxml.nova_instance import heading
 from holdfast.operations.audit_report import DomainReport, HostReport, count_kinds
 
 _WIDTH = 100
@@ -44,7 +45,8 @@ def _host(host: HostReport, width: int) -> Iterator[str]:
 
 
 def _domain(report: DomainReport, width: int) -> Iterator[str]:
-    yield f"  {report.name}  {'running' if report.running else 'shut off'}  {report.machine.name}"
+    head = heading(report.name, report.uuid, report.instance)
+    yield f"  {head}  {'running' if report.running else 'shut off'}  {report.machine.name}"
     for kind, group in groupby(report.findings, key=lambda finding: finding.kind):
         sentences = "; ".join(finding.sentence for finding in group)
         head = f"    {kind:{_KIND}}"

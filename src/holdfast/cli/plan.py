@@ -121,10 +121,16 @@ def print_upgrade(found: MachineUpgrade, output: str) -> None:
 
 def _whole(found: Plan) -> Iterator[str]:
     if found.differs:
-        yield f"{found.name} ({found.state}): at the next cold start"
+        yield f"{_head(found)}: at the next cold start"
     else:
-        yield f"{found.name} ({found.state}): nothing is known that the next cold start would change for the guest"
+        yield f"{_head(found)}: nothing is known that the next cold start would change for the guest"
     yield from _lines(found.outlooks)
+
+
+def _head(found: Plan) -> str:
+    from holdfast.domainxml.nova_instance import heading
+
+    return f"{heading(found.name, found.uuid, found.instance)} ({found.state})"
 
 
 def _lines(outlooks: Iterable[Outlook]) -> Iterator[str]:
@@ -150,7 +156,7 @@ def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
         rest.update(f"{_word(each)}: {each}" for each in found.outlooks if not differs([each]))
         if found.differs:
             changed += 1
-            click.echo(f"{found.name} ({found.state})")
+            click.echo(_head(found))
             click.echo("\n".join(_lines(each for each in found.outlooks if differs([each]))))
     click.echo(f"{changed} of {total} domains would not start, or find something changed, at {uri}")
     for sentence, count in rest.most_common():
@@ -173,10 +179,13 @@ def _print_json_array(uri: str, plans: Iterable[Plan]) -> bool:
 
 
 def _as_json(found: Plan) -> dict[str, Any]:
+    from dataclasses import asdict
+
     return {
         "name": found.name,
         "uuid": found.uuid,
         "state": found.state,
+        "instance": None if found.instance is None else asdict(found.instance),
         "differs": found.differs,
         "outlooks": [outlook.to_json() for outlook in found.outlooks],
     }

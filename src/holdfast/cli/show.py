@@ -47,6 +47,8 @@ def _head(domain: DomainView) -> Iterator[str]:
     first = f", the first at {domain.free_slots[0]}" if domain.free_slots else ""
     yield f"{domain.name}  {domain.state}{transient}"
     yield f"  uuid      {identity.uuid}"
+    if domain.instance:
+        yield f"  instance  {domain.instance}"
     yield f"  machine   {identity.machine} ({identity.arch}, {identity.kind})"
     yield f"  cpu       {identity.cpu}, {identity.vcpus}{of_max} vCPU{'s' * (identity.max_vcpus != 1)}"
     built_with = "" if identity.balloon == identity.memory else f" of {size_in_words(identity.memory)}"

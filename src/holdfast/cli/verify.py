@@ -56,7 +56,10 @@ def _as_json(found: Verification) -> dict[str, Any]:
 
 def _lines(found: Verification) -> Iterator[str]:
     from holdfast.cli.table import columns
+    from holdfast.domainxml.nova_instance import heading
 
+    if found.instance is not None:
+        yield heading(found.name, found.uuid, found.instance)
     if (system := found.system) is not None:
         words = (system.name or system.id, system.kernel and f"kernel {system.kernel}", system.machine)
         yield f"{found.name}: {', '.join(word for word in words if word) or 'the guest does not tell its system'}"

@@ -2,39 +2,77 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.printable import printable
+from holdfast.errors import InvalidDocument
 
 URI = "http://openstack.org/xmlns/libvirt/nova/1.1"
 _NAMES = {"nova": URI}
+_LONGEST = 64
+"""Characters of a name that are shown: Nova takes 255."""
 
 
 @dataclass(frozen=True)
 class NovaInstance:
-    """One instance as its domain tells of it.
+    """One instance as its domain tells of it: ``name`` is what its user calls it. Its id is the UUID of the domain.
 
-    ``name`` is what the user calls it; its id is the UUID of the domain. ``image_properties`` are those with which the
-    document was made, as text; None where Nova did not record them (before 32).
+    The texts are as tenants chose them; as a string it is fit for a terminal.
     """
 
     name: str
     flavor: str | None = None
     project: str | None = None
-    image_properties: dict[str, str] | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        more = ", ".join(
+            f"{word} {_shown(text)}" for word, text in (("flavor", self.flavor), ("project", self.project)) if text
+        )
+        return f"{_shown(self.name)} ({more})" if more else _shown(self.name)
 
 
 def nova_instance(domain: Element) -> NovaInstance | None:
     """The instance that ``domain`` is; None for a domain that Nova did not make."""
-    instance = domain.find("metadata/nova:instance", _NAMES)
-    if instance is None:
+    return _instance(domain.find("metadata/nova:instance", _NAMES))
+
+
+def nova_instance_in(document: str) -> NovaInstance | None:
+    """As :func:`nova_instance`, of a document as libvirt writes it: no more of it is parsed than is needed."""
+    if URI not in document:
         return None
-    flavor, properties = instance.find("nova:flavor", _NAMES), instance.find("nova:image/nova:properties", _NAMES)
+    begin, end = document.find("<metadata>"), document.find("</metadata>")
+    try:
+        metadata = parse(document[begin : end + len("</metadata>")], "metadata")
+    except InvalidDocument:  # what looked like its end was not
+        return nova_instance(parse(document))
+    return _instance(metadata.find("nova:instance", _NAMES))
+
+
+def recorded_properties(domain: Element) -> dict[str, str] | None:
+    """The image properties with which Nova made ``domain``, as text; None where it did not record them (before 32)."""
+    properties = domain.find("metadata/nova:instance/nova:image/nova:properties", _NAMES)
+    if properties is None:
+        return None
+    return {each.get("name", ""): each.text or "" for each in properties.iterfind("nova:property", _NAMES)}
+
+
+def heading(name: str, uuid: str, instance: NovaInstance | None) -> str:
+    """The domain ``name`` for a line of a terminal; with the instance's name and id where it is one."""
+    return printable(name) if instance is None else f"{printable(name)} [{_shown(instance.name)}, {uuid}]"
+
+
+def _instance(node: Element | None) -> NovaInstance | None:
+    if node is None:
+        return None
+    flavor = node.find("nova:flavor", _NAMES)
     return NovaInstance(
-        (instance.findtext("nova:name", "", _NAMES)).strip(),
+        node.findtext("nova:name", "", _NAMES).strip(),
         None if flavor is None else flavor.get("name"),
-        (instance.findtext("nova:owner/nova:project", "", _NAMES)).strip() or None,
-        None
-        if properties is None
-        else {each.get("name", ""): each.text or "" for each in properties.iterfind("nova:property", _NAMES)},
+        node.findtext("nova:owner/nova:project", "", _NAMES).strip() or None,
     )
+
+
+def _shown(text: str) -> str:
+    shown = printable(text[: _LONGEST + 1])
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"

@@ -149,7 +149,7 @@ class _Audit:
 
     def _one(self, listed: Listed, domain: Domain) -> None:
         try:
-            verdict, findings, document = judge_domain(self._judge, listed, domain)
+            verdict, findings, instance, document = judge_domain(self._judge, listed, domain)
             disguised = list(self._images.disguised(verdict.images))
             if self._hardware is not None:
                 self._hardware(self._report.uri, domain.uuid, hardware_tree(document()))
@@ -166,7 +166,9 @@ class _Audit:
             self._report.domains += 1
             self._report.machines[verdict.machine] += 1
             self._images.add(domain.name, verdict.images)
-            self._found[domain.name] = DomainReport(domain.name, domain.uuid, listed.active, verdict.machine, found)
+            self._found[domain.name] = DomainReport(
+                domain.name, domain.uuid, listed.active, verdict.machine, found, instance
+            )
 
 
 _ORDER = {kind: number for number, kind in enumerate(Kind)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.change import Kind as ChangeKind
@@ -10,6 +11,7 @@ from holdfast.domainxml.device import alias
 from holdfast.domainxml.disk_record import agree, disagreements, unfinished
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.nova_instance import NovaInstance, nova_instance, nova_instance_in
 from holdfast.domainxml.snapshot import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.inventory import Listed
@@ -23,17 +25,27 @@ _CHANGES = 2
 """So many of the changes that a revert would bring are told."""
 
 
-def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> tuple[Verdict, list[Finding], Callable[[], Element]]:
-    """The verdict on its document, the findings about the domain itself, and the document the guest has or will have.
+class Judged(NamedTuple):
+    """The verdict on a domain's document, the findings about the domain itself, and the instance of Nova that it is.
 
-    ``domain`` may be of another connection than ``listed.domain``. The document comes as a function, for most domains
-    are judged without parsing theirs. Raises NotFound when the domain has vanished, InvalidDocument.
-    (virDomainGetXMLDesc)
+    ``document`` gives what the guest has or will have: most domains are judged without parsing theirs.
+    """
+
+    verdict: Verdict
+    findings: list[Finding]
+    instance: NovaInstance | None
+    document: Callable[[], Element]
+
+
+def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
+    """What is found about one domain, which may be of another connection than ``listed.domain``.
+
+    Raises NotFound when the domain has vanished, InvalidDocument. (virDomainGetXMLDesc)
     """
     if not listed.active and not listed.snapshots:
         text = domain.xml(Definition.CONFIG)
         findings = [] if agree(text) else list(_records(parse(text)))
-        return judge.judge_text(text), findings, lambda: parse(text)
+        return Judged(judge.judge_text(text), findings, nova_instance_in(text), lambda: parse(text))
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
     assert config is not None  # read() raises NotFound when there is neither
@@ -42,7 +54,7 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> tuple[Verdict,
     if documents.config is None:
         findings.append(Finding(Kind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
     current = config if documents.live is None else documents.live
-    return verdict, findings, lambda: current
+    return Judged(verdict, findings, nova_instance(config), lambda: current)
 
 
 def _drift(documents: Documents) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from holdfast.domainxml.nova_instance import NovaInstance
+
 FORMAT = "holdfast.audit"
 VERSION = 1
 """Raised when a field of the JSON form goes or changes its meaning; new fields and new kinds do not raise it."""
@@ -77,13 +79,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class DomainReport:
-    """What was found about one domain."""
+    """What was found about one domain; ``instance`` is that of OpenStack Nova."""
 
     name: str
     uuid: str
     running: bool
     machine: Machine
     findings: tuple[Finding, ...] = ()
+    instance: NovaInstance | None = None
 
 
 @dataclass
@@ -154,6 +157,7 @@ def _host(host: HostReport) -> dict[str, Any]:
                 "name": report.name,
                 "uuid": report.uuid,
                 "running": report.running,
+                "instance": None if report.instance is None else asdict(report.instance),
                 "machine": _machine(report.machine),
                 "findings": [{**asdict(finding), "kind": str(finding.kind)} for finding in report.findings],
             }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import Element, child, parse, serialize
-from holdfast.domainxml.nova_instance import nova_instance
+from holdfast.domainxml.nova_instance import recorded_properties
 from holdfast.domainxml.sides import value_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -17,8 +17,7 @@ def recorded_image_properties(connection: Connection, name: str) -> dict[str, st
 
     Raises NotFound. (virDomainGetXMLDesc)
     """
-    instance = nova_instance(parse(connection.find_domain(name).xml(Definition.CONFIG)))
-    return None if instance is None else instance.image_properties
+    return recorded_properties(parse(connection.find_domain(name).xml(Definition.CONFIG)))
 
 
 def with_machine_type(document: str, machine: str) -> str:

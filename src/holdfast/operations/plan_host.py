@@ -10,7 +10,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.documents import read
 from holdfast.operations.host_outlook import HostOutlook, Known
-from holdfast.operations.plan_reboot import Plan, known_of
+from holdfast.operations.plan_reboot import Plan, instance_of, known_of
 
 
 def plan_host(connection: Connection, target: Connection | None = None, names: Sequence[str] = ()) -> Iterator[Plan]:
@@ -39,11 +39,11 @@ def _plans(domains: Sequence[Domain], here: HostOutlook, there: HostOutlook) -> 
 def _plan(domain: Domain, here: HostOutlook, there: HostOutlook) -> Plan:
     documents = read(domain)
     state = domain.state()
-    config = documents.config
+    config, instance = documents.config, instance_of(documents)
     if config is None:
         sentence = "it is transient: there is no document to start it from, here or elsewhere"
-        return Plan(domain.name, domain.uuid, state, (Outlook(Effect.NOTE, "domain", sentence),))
+        return Plan(domain.name, domain.uuid, state, instance, (Outlook(Effect.NOTE, "domain", sentence),))
     known = known_of(documents.live, config)
     if known.cpu is None and there is not here:
         known = Known(here.expanded_cpu(config), known.firmware, known.loader)
-    return Plan(domain.name, domain.uuid, state, tuple(there.of(config, known, here)))
+    return Plan(domain.name, domain.uuid, state, instance, tuple(there.of(config, known, here)))

@@ -9,6 +9,7 @@ from holdfast.domainxml.cpu_outlook import model_of
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
+from holdfast.domainxml.nova_instance import NovaInstance, nova_instance
 from holdfast.domainxml.outlook import Effect, Outlook, differs
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, read
@@ -18,11 +19,12 @@ from holdfast.operations.managed_save import saved_document
 
 @dataclass(frozen=True)
 class Plan:
-    """What a cold start would do to one domain. ``state`` is in virsh's words."""
+    """What a cold start would do to one domain. ``state`` is in virsh's words, ``instance`` OpenStack Nova's."""
 
     name: str
     uuid: str
     state: str
+    instance: NovaInstance | None
     outlooks: tuple[Outlook, ...]
 
     @property
@@ -46,7 +48,13 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
     if documents.config is not None:
         known = known_of(documents.live if documents.live is not None else saved, documents.config)
         outlooks += HostOutlook(connection).of(documents.config, known)
-    return Plan(domain.name, domain.uuid, domain.state(), tuple(outlooks))
+    return Plan(domain.name, domain.uuid, domain.state(), instance_of(documents), tuple(outlooks))
+
+
+def instance_of(documents: Documents) -> NovaInstance | None:
+    """The instance of OpenStack Nova that a domain is."""
+    document = documents.config if documents.config is not None else documents.live
+    return None if document is None else nova_instance(document)
 
 
 def waiting(documents: Documents, saved: Element | None = None) -> list[Outlook]:

@@ -10,6 +10,7 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.hardware_tree import Part, hardware_tree, waiting_devices
 from holdfast.domainxml.identity import Identity, identity_of
 from holdfast.domainxml.metadata import Releasing, Rescue, facts
+from holdfast.domainxml.nova_instance import NovaInstance, nova_instance
 from holdfast.domainxml.pci import hotplug_places, slot_count
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection
@@ -24,6 +25,7 @@ class DomainView:
 
     ``state``          in the words of ``virsh list``
     ``persistent``     False for a domain that is gone once it stops
+    ``instance``       the instance of OpenStack Nova that it is; None for other domains
     ``rescue``         since when it runs as a rescue and what it was before; None for a domain that does not
     ``managed_save``   True when the next start restores saved memory, whatever config says
     ``identity``       what the guest reads about itself: UUID, machine, CPU, firmware, memory, vCPUs
@@ -38,6 +40,7 @@ class DomainView:
     name: str
     state: str
     persistent: bool
+    instance: NovaInstance | None
     rescue: Rescue | None
     managed_save: bool
     identity: Identity
@@ -60,6 +63,7 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         name=domain.name,
         state=state,
         persistent=documents.config is not None,
+        instance=nova_instance(current),
         rescue=documents.rescue,
         managed_save=documents.config is not None and domain.has_managed_save(),
         identity=identity_of(current),

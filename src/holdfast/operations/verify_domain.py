@@ -18,6 +18,7 @@ from holdfast.domainxml.guest_check import Checked, Said, name_of
 from holdfast.domainxml.hardware_tree import is_seen
 from holdfast.domainxml.interface_check import check_interfaces, unanswered_interfaces
 from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.nova_instance import NovaInstance, nova_instance
 from holdfast.errors import Failed, NoAnswer
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -38,6 +39,7 @@ _ASKED = ("disk", "interface")
 class Verification:
     """What the guest agent says of the domain ``name``.
 
+    ``instance``    the instance of OpenStack Nova that it is; None for other domains
     ``system``      the guest's operating system; None where the agent does not tell
     ``devices``     every disk and interface of live, with what both sides say of it and what comes of that
     ``also``        disks on hardware that the guest has and live has not: of a hostdev, or on a SAN
@@ -47,6 +49,7 @@ class Verification:
 
     name: str
     uuid: str
+    instance: NovaInstance | None
     system: GuestSystem | None
     devices: tuple[Checked, ...]
     also: tuple[Said, ...]
@@ -105,6 +108,7 @@ def _verify(domain: Domain) -> Verification:
     return Verification(
         name=domain.name,
         uuid=domain.uuid,
+        instance=nova_instance(live),
         system=None if isinstance(system, Failed) else system,
         devices=tuple(replace(each, releasing=each.device in leaving) for each in checked),
         also=tuple(also),

@@ -1,0 +1,65 @@
+"""On a host of Nova's, the domains that are its instances are told with their names and ids."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import domain_xml
+
+WRITTEN = (Path(__file__).parent.parent / "data" / "nova-instance.xml").read_text()
+INSTANCE = {"name": "web-1", "flavor": "m1.small", "project": "demo"}
+
+
+def instance(connection: Connection, name: str = "instance-00000001", called: str = "web-1") -> Domain:
+    metadata = f"<metadata>{WRITTEN.replace('web-1', called)}</metadata>"
+    return connection.define(domain_xml(name).replace("<memory", f"{metadata}<memory"))
+
+
+def test_show_tells_the_instance(connection: Connection, uri: str) -> None:
+    domain = instance(connection)
+    connection.define(domain_xml("other"))
+    assert "  instance  web-1 (flavor m1.small, project demo)\n" in done(uri, "show", "instance-00000001")
+    assert json.loads(done(uri, "show", domain.uuid, "-o", "json"))["instance"] == INSTANCE
+    assert "  instance  " not in done(uri, "show", "other")
+    assert json.loads(done(uri, "show", "other", "-o", "json"))["instance"] is None
+
+
+def test_audit_tells_the_instance_running_or_not(connection: Connection, uri: str, tmp_path: Path) -> None:
+    off, on = instance(connection), instance(connection, "instance-00000002", "web-2")
+    connection.define(domain_xml("other"))
+    on.start(paused=True)
+    shown = run(uri, "audit", "--html", str(tmp_path / "page.html")).stdout
+    assert f"  instance-00000001 [web-1, {off.uuid}]  shut off  " in shown
+    assert f"  instance-00000002 [web-2, {on.uuid}]  running  " in shown
+    assert "  other  shut off  " in shown
+    page = (tmp_path / "page.html").read_text()
+    assert f"<small>web-2 (flavor m1.small, project demo)</small><small><code>{on.uuid}</code></small>" in page
+    (host,) = json.loads(run(uri, "audit", "-o", "json").stdout)["hosts"]
+    names = {domain["name"]: domain["instance"] for domain in host["domains"]}
+    assert names == {"instance-00000001": INSTANCE, "instance-00000002": {**INSTANCE, "name": "web-2"}, "other": None}
+
+
+def test_plans_tell_the_instance(connection: Connection, uri: str) -> None:
+    domain = instance(connection)
+    head = f"instance-00000001 [web-1, {domain.uuid}] (shut off)"
+    assert run(uri, "plan", "reboot", "instance-00000001").stdout.startswith(f"{head}: nothing is known")
+    assert json.loads(run(uri, "plan", "reboot", domain.uuid, "-o", "json").stdout)["instance"] == INSTANCE
+    document = domain_xml("instance-00000001").replace("<features>", "<cpu><model>no-such-cpu</model></cpu><features>")
+    metadata = f"<uuid>{domain.uuid}</uuid><metadata>{WRITTEN}</metadata>"
+    connection.define(document.replace("<memory", f"{metadata}<memory"))
+    assert run(uri, "plan", "host").stdout.startswith(f"{head}\n  does not start: ")
+    (found,) = json.loads(run(uri, "plan", "host", "-o", "json").stdout)["domains"]
+    assert found["instance"] == INSTANCE
+
+
+def test_the_name_a_tenant_chose_is_told_harmless(connection: Connection, uri: str, tmp_path: Path) -> None:
+    instance(connection, called="a&#x9b;2J&lt;b&gt;&#x202e;")
+    page = tmp_path / "page.html"
+    for command in (("show", "instance-00000001"), ("audit", "--html", str(page)), ("plan", "host")):
+        shown = run(uri, *command).stdout
+        assert not {"\x9b", "\u202e"} & set(shown), command
+    assert "a\\x9b2J&lt;b&gt;\\u202e" in page.read_text()
