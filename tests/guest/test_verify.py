@@ -10,6 +10,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.guest_check import Verdict
+from holdfast.domainxml.nova_instance import URI as NOVA
 from holdfast.errors import Failed, NoAnswer, PartlyDone
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
@@ -20,6 +21,8 @@ from tests.libvirt.domains import CONFIG, LIVE, image, place, places
 
 MAC = "52:54:00:aa:00:01"
 AGREES, DIFFERS, NOT_SEEN, UNKNOWN = Verdict.AGREES, Verdict.DIFFERS, Verdict.NOT_SEEN, Verdict.UNKNOWN
+
+INSTANCE = (Path(__file__).parents[1] / "data" / "nova-instance.xml").read_text()
 
 LIAR = r"""
 exec 3<>"$(sh /bin/agent port)"
@@ -69,12 +72,14 @@ def test_the_guest_confirms_what_is_attached_and_tells_of_what_it_changed_itself
     assert verdicts(connection) == {"disk vda": AGREES, "disk vdb": AGREES, f"interface {card.mac}": AGREES}
     attach(connection, images, "two", "scsi")
     operations.attach_interface(connection, "guest", InterfaceSpec(kind="user", mac=MAC))
+    guest.domain.set_metadata(INSTANCE, "nova", NOVA, LIVE)
     documents = guest.domain.xml(LIVE), guest.domain.xml(CONFIG)
     assert len(verdicts(connection)) == 5
     guest.run("udevadm settle")
     told = json.loads(done(uri, "verify", "guest", "-o", "json"))
     assert (told["format"], told["version"], told["differs"]) == ("holdfast.verify", 1, False)
     assert (told["system"]["id"], told["unreported"]["rng"], told["also"], told["notes"]) == ("probe", 1, [], [])
+    assert told["instance"] == {"name": "web-1", "flavor": "m1.small", "project": "demo"}
     devices = {each["device"]: each for each in told["devices"]}
     assert {each["verdict"] for each in devices.values()} == {"agrees"}
     where = f"pci {place(guest.domain, 'vdb')}"
@@ -86,6 +91,7 @@ def test_the_guest_confirms_what_is_attached_and_tells_of_what_it_changed_itself
     changed = run(uri, "verify", "guest", "--timeout", "0")
     assert changed.exit_code == 3
     assert f"of none of live's is {card.name} 52:54:00:99:99:99" in changed.stdout
+    assert changed.stdout.startswith(f"guest [web-1, {guest.domain.uuid}]\nguest: Probe")
     assert changed.stdout.endswith("guest: 4 agree, 1 not seen\n")
     guest.run(f"ip link set {card.name} address {card.mac}")
     guest.run(f"echo 1 >/sys/bus/pci/devices/{place(guest.domain, 'vdb')}/remove")

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from holdfast import operations
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.document_pattern import abstract
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.audit_document import Judge
+from holdfast.operations.audit_report import Kind
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import domain_xml
+from tests.libvirt.domains import CONFIG, domain_xml
 
 WRITTEN = (Path(__file__).parent.parent / "data" / "nova-instance.xml").read_text()
 INSTANCE = {"name": "web-1", "flavor": "m1.small", "project": "demo"}
@@ -63,3 +68,30 @@ def test_the_name_a_tenant_chose_is_told_harmless(connection: Connection, uri: s
         shown = run(uri, *command).stdout
         assert not {"\x9b", "\u202e"} & set(shown), command
     assert "a\\x9b2J&lt;b&gt;\\u202e" in page.read_text()
+
+
+def document(number: int, root: int) -> str:
+    """An instance as Nova makes them: its id in SMBIOS and in a log's path, a disk on RBD, a named tap device."""
+    uuid, volume = (f"00000000-0000-0000-0000-{each:012}" for each in (number, root))
+    own = f"""<uuid>{uuid}</uuid><metadata>{WRITTEN}</metadata><sysinfo type='smbios'><system>
+<entry name='product'>OpenStack Nova</entry><entry name='serial'>{uuid}</entry><entry name='uuid'>{uuid}</entry>
+</system></sysinfo>"""
+    devices = f"""<disk type='network'><driver type='raw'/><source protocol='rbd' name='vms/{volume}'>
+<host name='10.0.0.1'/></source><target dev='vda' bus='virtio'/></disk>
+<interface type='ethernet'><target dev='tap{number:011}'/><model type='virtio'/></interface>
+<serial type='pty'><log file='/instances/{uuid}/console.log'/></serial>"""
+    made = domain_xml(f"instance-{number}", extra=devices).replace("<memory", f"{own}<memory")
+    return made.replace("<os>", "<os><smbios mode='sysinfo'/>")
+
+
+def test_instances_that_are_alike_are_judged_once_and_each_by_its_own_values(connection: Connection) -> None:
+    texts = [connection.define(document(number, root)).xml(CONFIG) for number, root in ((1, 1), (2, 2), (3, 1))]
+    assert len({abstract(text)[0] for text in texts}) == 1
+    judge = Judge(connection)
+    for text in texts:
+        assert judge.judge_text(text) == judge.judge(parse(text))
+    found = {each.name: each.findings for each in operations.audit(connection).reports}
+    shared = {name: {each.sentence for each in all_ if each.kind is Kind.SHARED_IMAGE} for name, all_ in found.items()}
+    assert shared["instance-2"] == set()
+    (sentence,) = shared["instance-1"]
+    assert "rbd:vms/00000000-0000-0000-0000-000000000001 at 10.0.0.1" in sentence
