@@ -72,7 +72,7 @@ def test_the_guest_confirms_what_is_attached_and_tells_of_what_it_changed_itself
     assert verdicts(connection) == {"disk vda": AGREES, "disk vdb": AGREES, f"interface {card.mac}": AGREES}
     attach(connection, images, "two", "scsi")
     operations.attach_interface(connection, "guest", InterfaceSpec(kind="user", mac=MAC))
-    guest.domain.set_metadata(INSTANCE, "nova", NOVA, LIVE)
+    guest.domain.set_metadata(INSTANCE, "instance", NOVA, LIVE)
     documents = guest.domain.xml(LIVE), guest.domain.xml(CONFIG)
     assert len(verdicts(connection)) == 5
     guest.run("udevadm settle")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,14 @@ _BELOW = {
 
 _ONLY_IN = {"libvirt": "libvirtapi", "libvirt_qemu": "libvirtapi", "lxml": "domainxml", "rich": "cli", "click": "cli"}
 """Library → the one layer that may import it."""
+
+_NOVA_USES = (
+    "holdfast.operations.",
+    "holdfast.errors.",
+    "holdfast.libvirtapi.connection.",
+    "holdfast.libvirtapi.domain.",
+)
+"""What the Nova driver imports of ``holdfast``."""
 
 _FILE_MODULES = {"subprocess", "shutil", "tempfile", "fcntl", "glob", "socket", "multiprocessing", "mmap"}
 _FILE_METHODS = {
@@ -124,6 +133,24 @@ def lab_is_only_for_demo_and_tests(module: Module) -> Iterator[str]:
         )
 
 
+def nova_is_only_for_its_driver(module: Module) -> Iterator[str]:
+    """nova and oslo belong to holdfast_nova, which only its own tests import; it decides nothing that libvirt is told.
+
+    What every Python of a compute node imports at its start is a page of the standard library.
+    """
+    top = module.name.split(".")[0]
+    for name in imported(module):
+        library = name.split(".")[0]
+        theirs = library in ("nova", "holdfast_nova") or library.startswith("oslo")
+        if top != "holdfast_nova":
+            if theirs and not module.name.startswith("tests.nova."):
+                yield f"{name} belongs to the Nova driver"
+        elif library in _ONLY_IN or (library == "holdfast" and not f"{name}.".startswith(_NOVA_USES)):
+            yield f"the Nova driver must not import {name}"
+        elif module.last == "importable" and library not in sys.stdlib_module_names | {"__future__"}:
+            yield f"every Python would import {name}"
+
+
 def host_files_only_in_hostfiles(module: Module) -> Iterator[str]:
     """Files of a host are opened, and processes started, in hostfiles alone."""
     if module.layer in (None, "hostfiles"):
@@ -218,6 +245,7 @@ RULES: list[Callable[[Module], Iterator[str]]] = [
     imports_point_down,
     libraries_stay_in_their_layer,
     lab_is_only_for_demo_and_tests,
+    nova_is_only_for_its_driver,
     host_files_only_in_hostfiles,
     documents_are_defined_in_three_places,
     undefine_belongs_to_delete,

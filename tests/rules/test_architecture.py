@@ -26,6 +26,13 @@ BREAKS = [
     (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "def f():\n    import rich.tree"),
     (architecture.libraries_stay_in_their_layer, "holdfast.domainxml.disk", "from xml.etree import ElementTree"),
     (architecture.lab_is_only_for_demo_and_tests, "holdfast.cli.create", "from holdfast_lab import embedded"),
+    (architecture.nova_is_only_for_its_driver, "holdfast.operations.power", "import nova.conf"),
+    (architecture.nova_is_only_for_its_driver, "holdfast.cli.main", "from oslo_log import log"),
+    (architecture.nova_is_only_for_its_driver, "holdfast.operations.power", "import holdfast_nova.driver"),
+    (architecture.nova_is_only_for_its_driver, "holdfast_nova.driver", "from holdfast.domainxml.document import parse"),
+    (architecture.nova_is_only_for_its_driver, "holdfast_nova.driver", "from holdfast.libvirtapi import snapshot"),
+    (architecture.nova_is_only_for_its_driver, "holdfast_nova.driver", "import libvirt"),
+    (architecture.nova_is_only_for_its_driver, "holdfast_nova.importable", "from oslo_log import log"),
     (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "open('/etc/passwd')"),
     (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "import subprocess"),
     (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "from os import path"),
@@ -55,6 +62,8 @@ KEEPS = [
     ("holdfast.operations.create_domain", "'''<domain type='kvm'/> made.'''\nconnection.define(document)"),
     ("holdfast.operations.delete_domain", "'''Delete.'''\ndomain.undefine()"),
     ("holdfast.operations.attach_device", "'''Attach.'''\nmessage = f'expected <disk>, found <{tag}>'"),
+    ("holdfast_nova.driver", "'''It.'''\nimport nova.conf\nfrom holdfast.libvirtapi.domain import Domain"),
+    ("tests.nova.test_surface", "from nova.virt.libvirt import driver"),
     ("holdfast_lab.regenerate", "'''The control.'''\nimport libvirt, subprocess\nconnection.define(document)"),
 ]
 
@@ -82,7 +91,13 @@ def test_rule_leaves_good_source_alone(rule: Rule, name: str, source: str) -> No
 
 def test_all_sources_are_judged() -> None:
     names = {module.name for module in modules()}
-    assert {"holdfast", "holdfast.errors", "holdfast_lab.enclosure", "tests.rules.architecture"} <= names
+    assert {
+        "holdfast",
+        "holdfast.errors",
+        "holdfast_nova.driver",
+        "holdfast_lab.enclosure",
+        "tests.rules.architecture",
+    } <= names
 
 
 LOADED = """
