@@ -108,7 +108,7 @@ def test_it_is_the_pth_file_that_makes_it_found(python: Python, wheel: Path, nov
 
 def test_importing_it_gives_the_driver(python: Python, ours: Path) -> None:
     """Needs all that Nova needs: its virtual environment is one site directory, our wheel another."""
-    whole = os.environ.get("NOVA_VENV") or next((str(path.parents[5]) for path in sorted(LAB.glob(_PACKAGE))), None)
+    whole = os.environ.get("NOVA_VENV") or next((str(path.parents[4]) for path in sorted(LAB.glob(_PACKAGE))), None)
     if whole is None:
         pytest.skip("no virtual environment with Nova at hand; NOVA_VENV names one")
     (packages,) = Path(whole).glob("lib/python*/site-packages")
@@ -116,7 +116,7 @@ def test_importing_it_gives_the_driver(python: Python, ours: Path) -> None:
         "import importlib, nova.virt; driver = importlib.import_module('nova.virt.holdfast').HoldfastLibvirtDriver; "
         "print(driver.__module__, driver.__mro__[1].__module__, nova.virt.__file__)"
     )
-    run = python(code, ours, packages, ROOT / "src", base=Path(whole) / "bin/python")
+    run = python(code, ours, ROOT / "src", packages, base=Path(whole) / "bin/python")
     expected = f"holdfast_nova.driver nova.virt.libvirt.driver {packages}/nova/virt/__init__.py\n"
     assert run.stdout == expected, run.stderr
 
