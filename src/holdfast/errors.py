@@ -46,6 +46,10 @@ class NoFreePlace(Refused):
     """No hot-plug place is free in both documents for a device that is to be attached while the guest runs."""
 
 
+class OtherMachine(Refused):
+    """Another kind of machine than the domain is: no address of its devices means anything there."""
+
+
 class NotFound(HoldfastError):
     """The domain, device, volume or file that was named does not exist (exit 4)."""
 

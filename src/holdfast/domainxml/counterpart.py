@@ -22,6 +22,9 @@ _IDENTITY = {
 }
 """By the serial of a disk a manager knows its volume; by the path that is behind it, a module of persistent memory."""
 
+_KIND = {"input": ("type", "bus"), "controller": ("type",)}
+"""Where a generated document gives a device no name at all, what it is tells that it is another one."""
+
 _SIDES = {tag: replace(sides, identity=_IDENTITY.get(tag, sides.identity)) for tag, sides in DEVICES.items()}
 
 
@@ -35,7 +38,14 @@ def counterparts(domain: Element, generated: Element) -> Iterator[Pair]:
         sides = _SIDES.get(tag) or Sides(tag)
         seen = [[device for device in group.get(tag, ()) if sides.is_seen(device)] for group in (mine, theirs)]
         for pair in pairs(sides, *seen):
-            yield from (pair,) if pair.other_name is None else (Pair(pair.before, None), Pair(None, pair.after))
+            yield from (Pair(pair.before, None), Pair(None, pair.after)) if _are_two(pair) else (pair,)
+
+
+def _are_two(pair: Pair) -> bool:
+    if pair.before is None or pair.after is None:
+        return False
+    kind = _KIND.get(str(pair.before.tag), ())
+    return pair.other_name is not None or any(pair.before.get(name) != pair.after.get(name) for name in kind)
 
 
 def _by_tag(devices: Iterable[Element]) -> dict[str, list[Element]]:

@@ -6,8 +6,8 @@ All others are hardware that the domain was built with, and stay whatever the ma
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
 
 from holdfast.domainxml.change import Change, Kind
 from holdfast.domainxml.controller import missing_controller, next_index
@@ -15,7 +15,7 @@ from holdfast.domainxml.counterpart import counterparts
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.disk import next_target, source_of, stated_format
 from holdfast.domainxml.document import Element, child, devices
-from holdfast.domainxml.guest_view import short_name
+from holdfast.domainxml.guest_view import device_name, short_name
 from holdfast.domainxml.host_side import is_same_kind
 from holdfast.domainxml.memory import add_module, remove_module
 from holdfast.domainxml.seal import name_device
@@ -24,49 +24,56 @@ from holdfast.domainxml.sides import value_at
 _KINDS = ("disk", "interface", "hostdev", "filesystem")
 
 
-@dataclass(frozen=True)
-class Membership:
-    """The devices, as changes name them, that were ``attached`` or ``detached``, and the ``others`` that came along.
+@dataclass
+class DeviceChanges:
+    """What became of a domain's devices, by the names that changes have for them.
 
-    ``replaced`` are those that stayed in their place, and are of another kind, format or MTU.
+    ``others`` are controllers that came along. ``rebuilt`` are devices that stayed and are of another kind now: what
+    they are called before it, and ``left_open`` what they are called after it; the rest of them follows from their kind.
     """
 
-    attached: tuple[str, ...] = ()
-    detached: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
+    attached: list[str] = field(default_factory=list)
+    detached: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    rebuilt: list[str] = field(default_factory=list)
+    left_open: list[str] = field(default_factory=list)
 
     def explains(self, change: Change) -> bool:
         """True for a change that a guest sees of this."""
         if change.where == "memory":
             return any(name.split()[0] == "memory" for name in (*self.attached, *self.detached))
-        named = {Kind.ADDED: (*self.attached, *self.others), Kind.REMOVED: self.detached, Kind.CHANGED: self.replaced}
-        return change.what in named.get(change.kind, ())
+        named = {Kind.ADDED: [*self.attached, *self.others], Kind.REMOVED: self.detached}
+        return change.what in named.get(change.kind, self.rebuilt)
+
+    def rebuild(self, before: Element, after: Element) -> None:
+        """Note that a device became another one in the same place, or in another that libvirt is yet to choose."""
+        self.rebuilt += [short_name(before), device_name(before)]
+        self.left_open += [short_name(after), device_name(after)]
 
 
-def follow_membership(domain: Element, template: Element, is_own: Callable[[Element], bool]) -> Membership:
+def follow_membership(domain: Element, template: Element, is_own: Callable[[Element], bool]) -> DeviceChanges:
     """Let ``domain`` have the disks, interfaces, hostdevs, filesystems and NVDIMMs that ``template`` has, in place.
 
     New ones have no address yet, and no target that another has or had. Of those that ``template`` does not have only
     the manager's own go.
     """
+    changes = DeviceChanges()
     found = [pair for pair in counterparts(domain, template) if _comes_and_goes(pair.before, pair.after)]
     gone = [pair.before for pair in found if pair.before is not None and pair.after is None and is_own(pair.before)]
-    replaced = [
-        short_name(pair.before)
-        for pair in found
-        if pair.before is not None and pair.after is not None and _replace(domain, pair.before, pair.after)
-    ]
-    others, added = [], []
     for pair in found:
         if pair.before is None and pair.after is not None:
             controller = _controller_for(domain, template, pair.after)
-            if controller is not None:
-                others.append(short_name(controller))
-            added.append(add_device(domain, pair.after, gone))
+            changes.others += [] if controller is None else [short_name(controller)]
+            changes.attached.append(short_name(add_device(domain, pair.after, gone)))
+        elif pair.before is not None and pair.after is not None:
+            before = copy.deepcopy(pair.before)
+            after = _replace(domain, pair.before, pair.after)
+            if after is not None:
+                changes.rebuild(before, after)
     for device in gone:
+        changes.detached.append(short_name(device))
         remove_device(domain, device)
-    return Membership(tuple(map(short_name, added)), tuple(map(short_name, gone)), tuple(others), tuple(replaced))
+    return changes
 
 
 def _comes_and_goes(*pair: Element | None) -> bool:
@@ -74,7 +81,7 @@ def _comes_and_goes(*pair: Element | None) -> bool:
     return device.tag in _KINDS or (device.tag == "memory" and device.get("model") == "nvdimm")
 
 
-def add_device(domain: Element, device: Element, gone: list[Element]) -> Element:
+def add_device(domain: Element, device: Element, gone: Container[Element] = ()) -> Element:
     """Add a copy of ``device`` without an address, with an alias, and with a name and boot order that are free.
 
     ``gone`` are devices that will not be there any more: their names are not given again, their boot order may be.
@@ -97,6 +104,8 @@ def add_device(domain: Element, device: Element, gone: list[Element]) -> Element
         if name.get("name") in aliases:
             new.remove(name)
     name_device(new, aliases)
+    if new.tag == "controller":
+        new.set("index", next_index(new.get("type", ""), [domain]))
     if new.tag == "memory":
         add_module(domain, new)
     else:
@@ -117,16 +126,11 @@ def _controller_for(domain: Element, template: Element, device: Element) -> Elem
     lacking = missing_controller(device, [domain])
     if lacking is None:
         return None
-    new = copy.deepcopy(next(template.iterfind("devices/controller[@type='scsi']"), lacking))
-    for address in new.findall("address"):
-        new.remove(address)
-    new.set("index", next_index("scsi", [domain]))
-    child(domain, "devices").append(new)
-    return new
+    return add_device(domain, next(template.iterfind("devices/controller[@type='scsi']"), lacking))
 
 
-def _replace(domain: Element, device: Element, wanted: Element) -> bool:
-    """Let ``device`` be what the manager knows to be behind it; True where the guest sees that.
+def _replace(domain: Element, device: Element, wanted: Element) -> Element | None:
+    """Let ``device`` be what the manager knows to be behind it; returns what the guest sees of that, None if nothing.
 
     That is another kind of interface in the same place, the MTU of its network, and the format of an image, which the
     manager may have made anew under the same name.
@@ -135,13 +139,13 @@ def _replace(domain: Element, device: Element, wanted: Element) -> bool:
         new = copy.deepcopy(wanted)
         new.extend([copy.deepcopy(each) for each in device if each.tag in ("address", "alias")])
         child(domain, "devices").replace(device, new)
-        return True
+        return new
     mtu = value_at(wanted, "mtu@size")
-    if device.tag == "interface" and mtu not in (None, value_at(device, "mtu@size")):
+    if device.tag == "interface" and mtu is not None and mtu != value_at(device, "mtu@size"):
         child(device, "mtu").set("size", mtu)
-        return True
+        return device
     is_image = device.tag == "disk" and source_of(device) == source_of(wanted) is not None
     if not is_image or stated_format(device) == stated_format(wanted):
-        return False
+        return None
     child(device, "driver").set("type", stated_format(wanted))
-    return True
+    return device

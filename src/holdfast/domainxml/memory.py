@@ -47,6 +47,13 @@ def set_total_memory(domain: Element, size: int) -> None:
     _set(domain, "currentMemory", current)
 
 
+def set_memory_beside_modules(domain: Element, size: int) -> None:
+    """Build the guest with this memory besides its modules, and let the balloon leave it all of that."""
+    total = size + sum(_size(module.find("target/size")) for module in domain.iterfind("devices/memory"))
+    _set(domain, "memory", total)
+    _set(domain, "currentMemory", total)
+
+
 def set_balloon_memory(domain: Element, size: int) -> None:
     """Let the balloon leave this much to the guest."""
     _set(domain, "currentMemory", size)

@@ -20,6 +20,8 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
     for view in (one, other):
         if view.guest.get("loader") == "":
             del view.guest["loader"]
+    if _is_bios(before) or _is_bios(after):
+        return
     if chooses_firmware(before) != chooses_firmware(after):
         one.drop(*_CHOSEN_AT_START)
         other.drop(*_CHOSEN_AT_START)
@@ -35,6 +37,11 @@ def chooses_firmware(document: Element) -> bool:
     libvirt 11.3 chooses when the domain is defined, and names what it chose beside the wish.
     """
     return document.find("os[@firmware]") is not None and not value_at(document, "os/loader")
+
+
+def _is_bios(document: Element) -> bool:
+    """True when a document says nothing of a firmware, and never will: QEMU's own BIOS it is."""
+    return document.find("os[@firmware]") is None and not value_at(document, "os/loader")
 
 
 def _loader(document: Element) -> str | None:

@@ -25,11 +25,15 @@ Touch = Callable[[Element], None]
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit of one config document, worked out and not yet done: what it makes of it, and what the guest sees."""
+    """An edit of one config document, worked out and not yet done: what it makes of it, and what the guest sees.
+
+    ``left_open`` are devices, as changes name them, whose place and defaults libvirt is to choose anew.
+    """
 
     before: Element
     after: Element
     changes: tuple[Change, ...]
+    left_open: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
@@ -75,7 +79,12 @@ def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
 
 
 def _completes(change: Change, edit: Edit) -> bool:
-    """True when libvirt filled in place and defaults of a device that the edit added, or the bus that it sits on."""
-    added = {each.what for each in edit.changes if each.kind is Kind.ADDED}
-    is_bus = change.kind is Kind.ADDED and change.where == "devices/controller"
-    return change.what in added or (is_bus and bool(added))
+    """True when libvirt filled in what the edit leaves to it: of devices that it added or changed, and new buses.
+
+    The first of the root ports in one slot tells that there are more.
+    """
+    open_ones = {each.what for each in edit.changes if each.kind is Kind.ADDED} | edit.left_open
+    is_bus = (change.kind is Kind.ADDED and change.where == "devices/controller") or (
+        change.where == "devices/controller/address@multifunction"
+    )
+    return change.what in open_ones or (is_bus and bool(open_ones))

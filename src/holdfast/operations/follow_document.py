@@ -8,12 +8,13 @@ exactly the difference of the two is applied. Nothing else that the guest sees c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.difference import Difference, apply_difference
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host_side import host_changes, take_host_side
-from holdfast.domainxml.membership import Membership, follow_membership
+from holdfast.domainxml.membership import DeviceChanges, follow_membership
 from holdfast.errors import Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
@@ -47,26 +48,30 @@ def follow_document(
 ) -> Followed:
     """Let the config document of the domain ``name`` follow ``wanted``, a whole document that its manager generated.
 
-    ``is_own`` tells which of the domain's devices the manager may take away: all others stay. A running guest has it
-    after its next start.
+    ``is_own`` tells which of the domain's devices the manager may take away: all others stay. ``old`` is what the same
+    code generates for what the domain was until now, another flavor or other properties of its image: the difference
+    is what was asked for. A running guest has it after its next start.
 
     Raises NotFound (4) for a domain that is not there or has no config document; Refused (3) in rescue, for a document
-    of another domain, and where the guest would see more than that; Failed (1) and LibvirtRefused (1) where libvirt
-    does not take it. Nothing was changed then. (virDomainDefineXMLFlags by the proved edit)
+    of another domain, and where the guest would see more than that; OtherMachine (3) where the difference is another
+    kind of machine; Failed (1) and LibvirtRefused (1) where libvirt does not take it. Nothing was changed then.
+    (virDomainDefineXMLFlags by the proved edit)
     """
     domain = connection.find_domain(name)
     template = parse(wanted, "domain")
-    _refuse_another(domain, template)
+    before = None if old is None else parse(old, "domain")
+    for document in (template, before):
+        _refuse_another(domain, document)
     with domain_lock(domain.uuid):
-        following = _Following(template, is_own)
-        edit = plan_edit(domain, following.apply, following.asked)
+        following = _Following(template, before, is_own)
+        edit = following.left_open(plan_edit(domain, following.apply, following.asked))
         if not dry_run and not edit.is_empty:
             apply_edit(connection, domain, edit)
     return following.result(domain, edit, dry_run)
 
 
-def _refuse_another(domain: Domain, template: Element) -> None:
-    uuid = (template.findtext("uuid") or "").strip().lower()
+def _refuse_another(domain: Domain, document: Element | None) -> None:
+    uuid = domain.uuid if document is None else (document.findtext("uuid") or "").strip().lower()
     if uuid != domain.uuid:
         raise Refused(f"the document is of another domain than {domain.name!r}: its UUID is {uuid or 'not given'}")
 
@@ -74,17 +79,28 @@ def _refuse_another(domain: Domain, template: Element) -> None:
 class _Following:
     """One edit: what is made of a document, and which changes of it were asked for."""
 
-    def __init__(self, template: Element, is_own: IsOwn) -> None:
+    def __init__(self, template: Element, old: Element | None, is_own: IsOwn) -> None:
         self._template = template
+        self._old = old
         self._is_own = is_own
-        self._members = Membership()
+        self._difference: Difference | None = None
+        self._members = DeviceChanges()
 
     def apply(self, domain: Element) -> None:
+        if self._old is not None:
+            self._difference = apply_difference(domain, self._old, self._template)
         self._members = follow_membership(domain, self._template, self._is_own)
         take_host_side(domain, self._template)
 
+    def _changes(self) -> list[DeviceChanges]:
+        return [self._members, *([] if self._difference is None else [self._difference.devices])]
+
     def asked(self, change: Change) -> bool:
-        return self._members.explains(change)
+        by_difference = self._difference is not None and self._difference.explains(change)
+        return by_difference or self._members.explains(change)
+
+    def left_open(self, edit: Edit) -> Edit:
+        return replace(edit, left_open=frozenset(name for each in self._changes() for name in each.left_open))
 
     def result(self, domain: Domain, edit: Edit, dry_run: bool) -> Followed:
         return Followed(
@@ -92,7 +108,7 @@ class _Following:
             domain.uuid,
             tuple(visible(edit.changes)),
             tuple(host_changes(edit.before, edit.after)),
-            self._members.attached,
-            self._members.detached,
+            tuple(name for each in self._changes() for name in each.attached),
+            tuple(name for each in self._changes() for name in each.detached),
             dry_run,
         )
