@@ -9,41 +9,16 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.change import visible
 from holdfast.domainxml.disk import source_of
-from holdfast.domainxml.document import Element, parse, serialize
+from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.guest_view import compare
 from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts
 from holdfast.domainxml.sides import value_at
-from holdfast.errors import NotFound, OtherMachine, Refused
+from holdfast.errors import NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.follow_document import Followed
-from tests.generated import INSTANCE, MAC, NAME, VOLUME, Edit, add, drop, generated, interface, put, volume
+from tests.generated import DATA, INSTANCE, MAC, NAME, VOLUME, add, drop, generated, interface, put, volume
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places, running
-
-ROOT = "/var/lib/nova/instances/7f2c6f9a/disk"
-
-
-def is_volume(device: Element) -> bool:
-    """Nova knows its volumes by the serial, its interfaces by their MAC."""
-    mac = device.find("mac")
-    return device.find("serial") is not None or (mac is not None and mac.get("address", "").startswith("fa:16:3e"))
-
-
-def follow(connection: Connection, wanted: str, old: str | None = None, dry_run: bool = False) -> Followed:
-    return operations.follow_document(connection, NAME, wanted, is_own=is_volume, old=old, dry_run=dry_run)
-
-
-def defined(connection: Connection, document: str = INSTANCE) -> Domain:
-    return connection.define(document)
-
-
-def config(domain: Domain) -> Element:
-    return parse(domain.xml(CONFIG))
-
-
-def lines(domain: Domain) -> list[str]:
-    return sorted(domain.xml(CONFIG).splitlines())
+from tests.libvirt.following import config, defined, follow, is_volume, lines
 
 
 def test_a_domain_that_was_defined_from_the_same_document_is_left_alone(
@@ -197,6 +172,52 @@ def test_a_volume_that_took_the_name_of_another_is_another_disk(connection: Conn
     assert VOLUME not in domain.xml(CONFIG)
 
 
+def test_a_disk_of_an_operator_is_not_taken_for_one_of_the_same_name(connection: Connection) -> None:
+    domain = defined(connection)
+    domain.attach("<disk type='file'><source file='/srv/own.img'/><target dev='vdc' bus='virtio'/></disk>", CONFIG)
+    path = "/var/lib/nova/instances/7f2c6f9a/disk.eph0"
+    disk = f"<disk type='file'><source file='{path}'/><target dev='vdc' bus='virtio'/></disk>"
+    assert follow(connection, generated(add(disk))).attached == ("disk vdd",)
+    disks = {value_at(each, "target@dev"): source_of(each) for each in config(domain).iterfind("devices/disk")}
+    assert disks["vdc"] == "/srv/own.img"
+    assert disks["vdd"] == path
+
+
+def test_a_domain_with_all_that_a_manager_knows_is_left_as_it_is(connection: Connection) -> None:
+    """Not even what libvirt writes otherwise than the manager does is seen as something else."""
+    domain = connection.define((DATA / "realtime-normalised.xml").read_text())
+    before = lines(domain)
+    wanted = (DATA / "realtime.xml").read_text()
+    result = operations.follow_document(connection, domain.name, wanted, is_own=is_volume, old=wanted)
+    assert (result.changes, result.attached, result.detached) == ((), (), ())
+    assert lines(domain) == before
+
+
+def test_limits_are_taken_in_the_order_that_libvirt_takes(connection: Connection) -> None:
+    domain = defined(connection)
+    names = ["read_bytes_sec", "read_iops_sec", "write_bytes_sec", "write_iops_sec"]
+    tune = "".join(f"<{name}>5000</{name}>" for name in names)
+    follow(connection, generated(add(f"<iotune>{tune}</iotune>", "devices/disk[2]")))
+    assert [value_at(config(domain), f"devices/disk/iotune/{name}") for name in names] == [None] * 4
+    assert [each.text for each in config(domain).iterfind("devices/disk/iotune/*")] == ["5000"] * 4
+
+
+def test_on_an_i440fx_new_devices_find_places_behind_a_new_bridge(connection: Connection) -> None:
+    machine = [
+        put("os/type@machine", "pc-i440fx-7.2"),
+        put("devices/disk[3]/target@dev", "hda"),
+        put("devices/disk[3]/target@bus", "ide"),
+        *[drop("devices/controller[@type='pci']")] * 3,
+    ]
+    domain = defined(connection, generated(*machine))
+    before = places(domain, CONFIG)
+    wanted = generated(*machine, *(add(volume(number, "vdc")) for number in range(1, 25)))
+    assert len(follow(connection, wanted).attached) == 24
+    after = places(domain, CONFIG)
+    assert {name: after[name] for name in before} == before
+    assert "pci-bridge" in domain.xml(CONFIG)
+
+
 def test_a_scsi_volume_brings_the_controller_that_the_manager_gives_it(connection: Connection) -> None:
     domain = defined(connection)
     before = places(domain, CONFIG)
@@ -283,181 +304,6 @@ def test_a_rescue_is_left_before_anything_is_followed(connection: Connection, tm
     with pytest.raises(Refused, match="in rescue"):
         operations.follow_document(connection, "a", config, is_own=is_volume)
     assert domain.xml(CONFIG) == config
-
-
-RESIZED = [
-    put("memory", "4194304"),
-    put("vcpu", "4"),
-    put("cpu/topology@sockets", "4"),
-    put("cputune/shares", "4096"),
-]
-
-
-def grown(connection: Connection) -> Domain:
-    """The instance with hardware that came later: generated anew, all of it would be elsewhere."""
-    domain = defined(connection)
-    domain.attach(interface(2), CONFIG)
-    domain.attach(volume(1, "vdc"), CONFIG)
-    return domain
-
-
-LATER = [add(interface(2), first=True), add(volume(1, "vda"), first=True)]
-
-
-def test_a_resize_is_memory_and_vcpus_and_every_address_stays(connection: Connection) -> None:
-    domain = grown(connection)
-    before = places(domain, CONFIG)
-    result = follow(connection, generated(*LATER, *RESIZED), old=generated(*LATER))
-    assert {str(change) for change in result.changes} == {
-        "memory is 4 GiB, was 2 GiB",
-        "vcpu is 4, was 2",
-        "cpu: topology sockets is 4, was 2",
-    }
-    assert places(domain, CONFIG) == before
-    now = config(domain)
-    assert [value_at(now, path) for path in ("memory", "currentMemory", "vcpu")] == ["4194304", "4194304", "4"]
-    assert value_at(now, "cputune/shares") == "4096"
-
-
-def test_a_resize_back_gives_what_was(connection: Connection) -> None:
-    domain = grown(connection)
-    before = lines(domain)
-    large, small = generated(*LATER, *RESIZED), generated(*LATER)
-    follow(connection, large, old=small)
-    follow(connection, small, old=large)
-    assert lines(domain) == before
-
-
-def test_a_resize_to_numa_pins_and_huge_pages_is_a_whole(connection: Connection) -> None:
-    domain = grown(connection)
-    before = places(domain, CONFIG)
-    cells = "<cell id='0' cpus='0-1' memory='2097152'/><cell id='1' cpus='2-3' memory='2097152'/>"
-    wanted = generated(
-        *LATER,
-        *RESIZED,
-        add(f"<numa>{cells}</numa>", "cpu"),
-        add("<memoryBacking><hugepages><page size='2048' unit='KiB' nodeset='0'/></hugepages></memoryBacking>", ""),
-        add("<numatune><memory mode='strict' nodeset='0'/></numatune>", ""),
-        *(add(f"<vcpupin vcpu='{number}' cpuset='{number}'/>", "cputune") for number in range(4)),
-    )
-    follow(connection, wanted, old=generated(*LATER))
-    assert places(domain, CONFIG) == before
-    assert value_at(config(domain), "memory") == "4194304"
-    assert len(config(domain).findall("cputune/vcpupin")) == 4
-    follow(connection, generated(*LATER), old=wanted)
-    assert config(domain).find("cputune/vcpupin") is None
-    assert config(domain).find("memoryBacking") is None
-
-
-def test_what_the_manager_would_build_otherwise_today_is_no_part_of_a_resize(connection: Connection) -> None:
-    domain = grown(connection)
-    today = [put("devices/video/model@type", "vga"), drop("devices/rng"), put("devices/memballoon@model", "none")]
-    result = follow(connection, generated(*LATER, *today, *RESIZED), old=generated(*LATER, *today))
-    assert len(result.changes) == 3
-    assert config(domain).find("devices/rng") is not None
-
-
-def test_persistent_memory_comes_with_its_flavor_and_goes_with_it(connection: Connection) -> None:
-    domain = grown(connection)
-    before = lines(domain)
-    module = (
-        "<memory model='nvdimm' access='shared'><source><path>/dev/dax0.0</path><alignsize>2048</alignsize><pmem/>"
-        "</source><target><size>1048576</size><node>0</node><label><size>2048</size></label></target></memory>"
-    )
-    cell = "<numa><cell id='0' cpus='0-1' memory='2097152'/></numa>"
-    old = generated(*LATER)
-    wanted = generated(
-        *LATER,
-        add("<maxMemory slots='1'>3145728</maxMemory>", ""),
-        add(cell, "cpu"),
-        add(module),
-        add("<nothing/>", "os"),
-    ).replace("<nothing/>", "")
-    result = follow(connection, wanted, old=old)
-    assert result.attached == ("memory ua-memory0",)
-    assert value_at(config(domain), "memory") == "3145728"
-    assert follow(connection, wanted).changes == ()
-    assert follow(connection, old, old=wanted).detached == ("memory ua-memory0",)
-    assert lines(domain) == before
-
-
-def test_a_disk_on_another_bus_takes_a_place_there_and_all_others_stay(connection: Connection) -> None:
-    domain = grown(connection)
-    before = places(domain, CONFIG)
-    bus = [put("devices/disk[2]/target@bus", "sata"), put("devices/disk[2]/target@dev", "sdb")]
-    follow(connection, generated(*LATER, *bus), old=generated(*LATER))
-    after = places(domain, CONFIG)
-    disk = next(disk for disk in config(domain).iterfind("devices/disk") if source_of(disk) == ROOT)
-    assert (value_at(disk, "target@dev"), value_at(disk, "target@bus")) == ("sdb", "sata")
-    assert value_at(disk, "address@type") == "drive"
-    assert before.keys() - after.keys() == {"vda"}
-    assert {name: after[name] for name in before if name in after} == {n: p for n, p in before.items() if n != "vda"}
-
-
-def test_all_disks_on_another_bus_bring_its_controller(connection: Connection) -> None:
-    domain = grown(connection)
-    before = places(domain, CONFIG)
-    bus = [edit for number in (1, 2, 3) for edit in (put(f"devices/disk[{number}]/target@bus", "scsi"),)]
-    names = [put(f"devices/disk[{number}]/target@dev", f"sd{'bcd'[number - 1]}") for number in (1, 2, 3)]
-    controller = add("<controller type='scsi' index='0' model='virtio-scsi'/>")
-    follow(connection, generated(*LATER, *bus, *names, controller), old=generated(*LATER))
-    after = places(domain, CONFIG)
-    assert "scsi" in domain.xml(CONFIG)
-    stay = [name for name in before if not name.startswith("vd")]
-    assert {name: after[name] for name in stay} == {name: before[name] for name in stay}
-    assert not [name for name in after if name.startswith("vd")]
-
-
-@pytest.mark.parametrize(
-    "edits",
-    [
-        [put("devices/video/model@type", "qxl")],
-        [put("devices/interface[2]/model@type", "e1000")],
-        [put("devices/controller[@type='usb']@model", "none")],
-        [put("devices/memballoon@model", "none"), drop("devices/memballoon/stats")],
-        [put("os/type@machine", "pc-q35-6.2")],
-        [put("devices/rng@model", "virtio-non-transitional")],
-        [add("<watchdog model='i6300esb' action='reset'/>")],
-        [add("<input type='tablet' bus='usb'/>")],
-        [add("<sound model='ich9'/>")],
-        [
-            put("devices/graphics@type", "spice"),
-            add("<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>"),
-            add("<redirdev bus='usb' type='spicevmc'/>"),
-        ],
-        [drop("devices/channel")],
-        [drop("devices/rng")],
-        [add("<kvm><hidden state='on'/></kvm>", "features")],
-        [put("clock@offset", "localtime")],
-        [put("cpu/model", "Westmere")],
-        [put("cpu@mode", "host-model"), drop("cpu/model")],
-        [put("os/boot@dev", "network"), add("<bootmenu enable='yes'/>", "os")],
-        [add("<driver name='vhost' queues='2'/>", "devices/interface[2]")],
-        [drop("cpu/topology")],
-    ],
-)
-def test_libvirt_takes_what_a_flavor_or_an_image_asks_for(connection: Connection, edits: list[Edit]) -> None:
-    """What is asked for is there afterwards, and no other device is anywhere else."""
-    domain = grown(connection)
-    before = places(domain, CONFIG)
-    old, wanted = generated(*LATER), generated(*LATER, *edits)
-    result = follow(connection, wanted, old=old)
-    assert {change.where for change in result.changes} >= {
-        change.where for change in visible(compare(old, wanted)) if change.where not in ("devices/input",)
-    }
-    after = places(domain, CONFIG)
-    gone = {name for name in before if after.get(name) != before[name]}
-    assert gone <= {"rng", "memballoon", "controller usb 0", "usb 0"}
-    again = follow(connection, wanted)
-    assert (again.changes, again.attached, again.detached) == ((), (), ())
-
-
-def test_a_machine_of_another_kind_is_told_and_nothing_is_changed(connection: Connection) -> None:
-    domain = grown(connection)
-    before = domain.xml(CONFIG)
-    with pytest.raises(OtherMachine):
-        follow(connection, generated(*LATER, put("os/type@machine", "pc")), old=generated(*LATER))
-    assert domain.xml(CONFIG) == before
 
 
 def test_metadata_of_the_manager_follows_and_ours_stays(connection: Connection) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements import DEVICES
 from holdfast.domainxml.match import Pair, pairs
-from holdfast.domainxml.sides import Sides
+from holdfast.domainxml.sides import Sides, value_at
 
 _IDENTITY = {
     "disk": f"serial {DEVICES['disk'].identity.replace('serial ', '')}",
@@ -23,16 +24,13 @@ _IDENTITY = {
 """By the serial of a disk a manager knows its volume; by the path that is behind it, a module of persistent memory."""
 
 _KIND = {"input": ("type", "bus"), "controller": ("type",)}
-"""Where a generated document gives a device no name at all, what it is tells that it is another one."""
+"""What tells two apart that have no name at all in a generated document."""
 
 _SIDES = {tag: replace(sides, identity=_IDENTITY.get(tag, sides.identity)) for tag, sides in DEVICES.items()}
 
 
 def counterparts(domain: Element, generated: Element) -> Iterator[Pair]:
-    """Every device that a guest can see of both documents, ``before`` in ``domain`` and ``after`` in ``generated``.
-
-    Two of which one is in the place or has the name of the other, but not its serial, are two devices.
-    """
+    """Every device that a guest can see of both documents, ``before`` in ``domain`` and ``after`` in ``generated``."""
     mine, theirs = (_by_tag(document.iterfind("devices/*")) for document in (domain, generated))
     for tag in dict.fromkeys((*mine, *theirs)):
         sides = _SIDES.get(tag) or Sides(tag)
@@ -42,10 +40,23 @@ def counterparts(domain: Element, generated: Element) -> Iterator[Pair]:
 
 
 def _are_two(pair: Pair) -> bool:
-    if pair.before is None or pair.after is None:
+    """True for what merely is in the same place, or has the same name now, in one document and the other."""
+    one, other = pair.before, pair.after
+    if one is None or other is None:
         return False
-    kind = _KIND.get(str(pair.before.tag), ())
-    return pair.other_name is not None or any(pair.before.get(name) != pair.after.get(name) for name in kind)
+    if one.tag == "disk" and not _is_known(one, other):
+        return pair.other_name is not None or not _may_be_one_image(one, other)
+    return pair.other_name is not None or any(one.get(key) != other.get(key) for key in _KIND.get(str(one.tag), ()))
+
+
+def _is_known(disk: Element, other: Element) -> bool:
+    return any((name := value_at(disk, path)) and name == value_at(other, path) for path in ("serial", "alias@name"))
+
+
+def _may_be_one_image(disk: Element, other: Element) -> bool:
+    """True when one drive is empty, or the images have one name, in whatever folder or pool."""
+    names = [source.rpartition("/")[2] for source in map(source_of, (disk, other)) if source is not None]
+    return len(names) < 2 or names[0] == names[1]
 
 
 def _by_tag(devices: Iterable[Element]) -> dict[str, list[Element]]:

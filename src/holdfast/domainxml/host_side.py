@@ -22,15 +22,15 @@ _STAYS = frozenset(
     {
         *("os", "launchSecurity", "vcpus"),  # files and keys that are the domain's own; what libvirt lists by itself
         *("name", "title", "description", "currentMemory", "alias"),
-        *("@id", "@check", "model@fallback", "@adjustment", "target@tray"),
+        *("@id", "@match", "@check", "model@fallback", "@adjustment", "target@tray"),
     }
 )
-"""What is taken from nowhere. The CPU's ``check`` and ``fallback`` belong to the model that the domain was given."""
+"""What is taken from nowhere. How a CPU is matched belongs to the model that the domain was given."""
 
 _FILLED_IN = frozenset(
     {
-        *("vcpu@placement", "driver@name", "driver@model", "mac@type", "@managed", "@port", "@autoport"),
-        *("resource", "seclabel", "listen", "audio", "binary", "@tty", "encryption@engine", "source/encryption@engine"),
+        *("vcpu@placement", "driver@name", "driver@model", "mac@type", "@managed", "@tty", "target@port"),
+        *("resource", "seclabel", "audio", "binary", "encryption@engine", "source/encryption@engine"),
     }
 )
 """What libvirt adds by itself (9.0, 11.3): it stays where the other document says nothing of it."""
@@ -120,10 +120,10 @@ def _keyed(elements: Iterable[Element], node: Node) -> Iterator[tuple[str, Eleme
 
 
 def _is_hidden(rule: Rule, old: str | None, new: str) -> bool:
-    """True when the guest cannot tell one value from the other."""
+    """True when the guest cannot tell one value from the other, and the host can."""
     if rule.side in (Side.HOST, Side.MANAGEMENT):
         return True
-    return new in rule.same and (old is None or old in rule.same)
+    return len(rule.same) > 1 and new in rule.same and (old is None or old in rule.same)
 
 
 def _is_host(node: Node) -> bool:
@@ -144,9 +144,13 @@ def _say_the_same(mine: Iterable[Element], theirs: Iterable[Element], path: str)
     """True when both say the same in whatever order, but for what libvirt filled in."""
     one, other = ([everything(each, path) for each in elements] for elements in (mine, theirs))
     return len(one) == len(other) and all(
-        {key: value for key, value in old.items() if key in new or key not in _FILLED_IN} == new
+        {key: value for key, value in old.items() if key in new or not _is_filled_in(key, value)} == new
         for old, new in zip(one, other, strict=True)
     )
+
+
+def _is_filled_in(path: str, value: str) -> bool:
+    return path in _FILLED_IN or (path.endswith("@unit") and value == "KiB")
 
 
 def _replace(parent: Element, old: list[Element], new: list[Element]) -> None:
@@ -182,10 +186,10 @@ def _take_graphics(domain: Element, template: Element) -> None:
 def _plain(graphics: Element) -> Element:
     """Without what says the address a second time, and what libvirt fills in for a port that it chooses."""
     plain = copy.deepcopy(graphics)
-    address = plain.find("listen[@type='address']")
-    if address is not None and plain.get("listen", address.get("address")) == address.get("address"):
-        plain.attrib.update({"listen": address.get("address", "")} if address.get("address") else {})
-        plain.remove(address)
+    listen = plain.find("listen[@type='address']")
+    if listen is not None and plain.get("listen") in (None, listen.get("address")):
+        plain.attrib.update({"listen": address} if (address := listen.get("address")) else {})
+        plain.remove(listen)
     for audio in plain.findall("audio"):
         plain.remove(audio)
     if plain.get("port") == "-1":

@@ -31,3 +31,14 @@ def set_io_limit(disk: Element, name: str, value: int) -> None:
 def io_parameters(disk: Element) -> dict[str, int]:
     """All limits as libvirt's call takes them: what is left out of a group it would take for 0 (9.0)."""
     return {name: io_limit(disk, name) for name in _ALL}
+
+
+def order_limits(domain: Element) -> None:
+    """Put all limits in the order in which libvirt prints them: its schema does not take every one (9.0)."""
+    for tune in domain.iterfind("devices/disk/iotune"):
+        tune[:] = sorted(tune, key=_printed)
+
+
+def _printed(limit: Element) -> tuple[str, int]:
+    name = str(limit.tag)
+    return name.rpartition("_sec")[2], _ALL.index(name) if name in _ALL else len(_ALL)

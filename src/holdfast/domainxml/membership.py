@@ -28,8 +28,8 @@ _KINDS = ("disk", "interface", "hostdev", "filesystem")
 class DeviceChanges:
     """What became of a domain's devices, by the names that changes have for them.
 
-    ``others`` are controllers that came along. ``rebuilt`` are devices that stayed and are of another kind now: what
-    they are called before it, and ``left_open`` what they are called after it; the rest of them follows from their kind.
+    ``others`` are controllers that came along. ``rebuilt`` are devices that stayed and are of another kind now, as they
+    were called before; ``left_open`` are their names since: the rest of them follows from their kind.
     """
 
     attached: list[str] = field(default_factory=list)

@@ -14,6 +14,7 @@ from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.difference import Difference, apply_difference
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host_side import host_changes, take_host_side
+from holdfast.domainxml.iotune import order_limits
 from holdfast.domainxml.membership import DeviceChanges, follow_membership
 from holdfast.errors import Refused
 from holdfast.hostfiles.lock import domain_lock
@@ -58,8 +59,8 @@ def follow_document(
     (virDomainDefineXMLFlags by the proved edit)
     """
     domain = connection.find_domain(name)
-    template = parse(wanted, "domain")
-    before = None if old is None else parse(old, "domain")
+    template = _parsed(wanted)
+    before = None if old is None else _parsed(old)
     for document in (template, before):
         _refuse_another(domain, document)
     with domain_lock(domain.uuid):
@@ -68,6 +69,12 @@ def follow_document(
         if not dry_run and not edit.is_empty:
             apply_edit(connection, domain, edit)
     return following.result(domain, edit, dry_run)
+
+
+def _parsed(text: str) -> Element:
+    document = parse(text, "domain")
+    order_limits(document)
+    return document
 
 
 def _refuse_another(domain: Domain, document: Element | None) -> None:
