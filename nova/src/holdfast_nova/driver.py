@@ -2,7 +2,7 @@
 
 Stock Nova makes a domain's document anew from its database at every hard reboot, power on, host boot, rescue, resize
 and rebuild, and undefines the domain on the way. Here the domain's config document in libvirt is kept: while one of
-these runs (:meth:`_keep`), ``_undefine_domain`` leaves the domain alone, and ``_create_guest`` lets the kept document
+these runs (:mod:`.keeper`), ``_undefine_domain`` leaves the domain alone, and ``_create_guest`` lets the kept document
 follow what Nova generated instead of defining that: its host side, the disks and interfaces that Nova has attached or
 taken away, and the difference that somebody asked for. All of that is decided in ``holdfast.operations``.
 
@@ -13,98 +13,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import nova.conf
-from nova import exception
 from nova.compute import power_state, task_states, vm_states
 from nova.virt import hardware
 from nova.virt.libvirt import blockinfo
 from nova.virt.libvirt import driver as libvirt_driver
-from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
-from holdfast.errors import HoldfastError
 from holdfast.operations.adopt_domain import adopt_domain
-from holdfast.operations.arrival import restore_document
-from holdfast.operations.follow_document import follow_document
-from holdfast.operations.nova_instance import is_of_instance, recorded_image_properties, with_machine_type
-from holdfast.operations.rescue_from_template import is_rescue_by_define, rescue_from_template
-from holdfast.operations.seal_document import seal_document
+from holdfast.operations.nova_instance import recorded_image_properties, with_machine_type
 from holdfast.operations.seal_domain import seal_domain
 from holdfast_nova import conf
 from holdfast_nova.before import Before, before_properties, before_resize
-from holdfast_nova.connection import NovaConnection, in_nova_terms
+from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume
+from holdfast_nova.keeper import Keeper, Purpose, waits_for_revert
+from nova import exception
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 conf.register(CONF)
-
-_BEFORE_RESIZE = "holdfast-before-resize.xml"
-"""Beside the disks that Nova keeps for a revert: the document as it was. It goes when the resize is confirmed."""
-
-
-class Purpose(Enum):
-    """Why Nova would define a domain that exists."""
-
-    AS_IT_IS = "it is started as it is"
-    FOLLOW = "its document follows what Nova asks for"
-    RESIZE = "as FOLLOW, and the document from before is kept for a revert"
-    REVERT = "the document from before the resize takes its place again"
-    RESCUE = "a rescue is started over it"
-    UNRESCUE = "it is started as it is, unless the stock driver had defined a rescue over it"
-
-
-@dataclass
-class Kept:
-    """A domain that is being kept. ``old`` is the document that Nova would have generated before, once it is made."""
-
-    purpose: Purpose
-    before: Before | None = None
-    old: str | None = None
 
 
 class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     """``compute_driver = holdfast.HoldfastLibvirtDriver``: see the module."""
 
     def __init__(self, virtapi: Any, read_only: bool = False) -> None:
-        self._kept: dict[str, Kept] = {}
-        self._rebuilding: set[str] = set()
         super().__init__(virtapi, read_only)
-
-    def _has_domain(self, instance: Any) -> bool:
-        """True when libvirt has the domain. Raises InternalError where it cannot say: that is not "gone"."""
-        try:
-            self._host.get_guest(instance)
-        except exception.InstanceNotFound:
-            return False
-        return True
-
-    @contextmanager
-    def _keep(self, instance: Any, purpose: Purpose, before: Before | None = None) -> Iterator[None]:
-        """Keep the domain of ``instance`` for one operation, which Nova's lock on the instance makes the only one.
-
-        A domain that is truly gone cannot be kept: it is generated anew, as the stock driver does.
-        """
-        if instance.uuid in self._kept:
-            yield
-            return
-        if not self._has_domain(instance):
-            LOG.warning("The instance has no domain on this host: it is generated anew.", instance=instance)
-            yield
-            return
-        self._kept[instance.uuid] = Kept(purpose, before)
-        try:
-            yield
-        finally:
-            del self._kept[instance.uuid]
+        self._keeper = Keeper(self._host)
+        self._rebuilding: set[str] = set()
 
     def _undefine_domain(self, instance: Any, keep_vtpm: bool = False, keep_nvram: bool = False) -> None:
-        if instance.uuid in self._kept:
+        if self._keeper.of(instance) is not None:
             LOG.debug("The domain is kept.", instance=instance)
             return
         super()._undefine_domain(instance, keep_vtpm=keep_vtpm, keep_nvram=keep_nvram)
@@ -124,7 +66,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         old_guest: Any = None,
     ) -> str:
         """As stock; where a difference was asked for, the document from before is generated too, with the same code."""
-        kept = self._kept.get(instance.uuid)
+        kept = self._keeper.of(instance)
         if kept is not None and kept.before is not None:
             before = kept.before
             kept.old = super()._get_guest_xml(
@@ -168,68 +110,22 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         post_xml_callback: Callable[[], None] | None = None,
     ) -> Any:
         """Start the domain that is kept, or define a new one, sealed."""
-        kept = self._kept.get(instance.uuid)
+        kept = self._keeper.of(instance)
         if kept is None:
-            sealed = self._sealed(instance, xml)
+            sealed = self._keeper.sealed(instance, xml)
             return super()._create_guest(context, sealed, instance, power_on, pause, post_xml_callback)
         with self._vtpm_secret(context, instance):
-            with in_nova_terms():
-                self._prepare(instance, xml, kept)
+            self._keeper.prepare(instance, xml, kept)
             if post_xml_callback is not None:
                 post_xml_callback()
             guest = self._host.get_guest(instance)
             if power_on or pause:
                 self.cpu_api.power_up_for_instance(instance)
                 if kept.purpose is Purpose.RESCUE:
-                    with in_nova_terms():
-                        rescue_from_template(self._connection(), instance.uuid, xml)
+                    self._keeper.rescue(instance, xml)
                 else:
                     guest.launch(pause=pause)
             return guest
-
-    def _prepare(self, instance: Any, xml: str, kept: Kept) -> None:
-        """Make of the kept document what ``kept.purpose`` says; ``xml`` is what Nova would define."""
-        connection, purpose = self._connection(), kept.purpose
-        if purpose is Purpose.UNRESCUE and is_rescue_by_define(connection, instance.uuid):
-            restore_document(connection, xml)
-        if purpose in (Purpose.AS_IT_IS, Purpose.RESCUE, Purpose.UNRESCUE):
-            return
-        domain = connection.find_domain(instance.uuid)
-        if domain.has_managed_save():
-            domain.discard_managed_save()  # as stock, which undefines the domain together with it
-        recorded = self._document_before_resize(instance)
-        if purpose is Purpose.RESIZE and not recorded.exists():
-            guest = self._host.get_guest(instance)
-            _write(recorded, guest.get_xml_desc(dump_inactive=True, dump_sensitive=True))
-        if purpose is Purpose.REVERT and recorded.exists():
-            restore_document(connection, recorded.read_text())
-        followed = follow_document(
-            connection, instance.uuid, xml, old=kept.old, is_own=lambda device: is_of_instance(device, instance.uuid)
-        )
-        if purpose is Purpose.REVERT:
-            recorded.unlink(missing_ok=True)
-        for sentence in (*map(str, followed.changes), *followed.host):
-            LOG.info("The domain follows: %s", sentence, instance=instance)
-
-    def _document_before_resize(self, instance: Any) -> Path:
-        """Where the document from before a resize is kept: with the disks from before, which a revert renames back."""
-        folder = Path(libvirt_utils.get_instance_path(instance))
-        resized = folder.with_name(f"{folder.name}_resize")
-        return (resized if resized.exists() else folder) / _BEFORE_RESIZE
-
-    def _connection(self) -> NovaConnection:
-        return NovaConnection(self._host)
-
-    def _sealed(self, instance: Any, xml: str) -> str:
-        """``xml`` with nothing left to a later start; as it is where this host cannot say what it would choose."""
-        try:
-            sealed = seal_document(self._connection(), xml, root_ports=CONF.holdfast.spare_root_ports)
-        except HoldfastError as error:
-            LOG.warning("The domain is defined without being sealed: %s", error.message, instance=instance)
-            return xml
-        for note in sealed.notes:
-            LOG.info("Not sealed: %s", note, instance=instance)
-        return sealed.document
 
     @contextmanager
     def _vtpm_secret(self, context: Any, instance: Any) -> Iterator[None]:
@@ -247,9 +143,9 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         """As stock, but a domain that is there already (a rebuild) is kept."""
         image_meta = args[0] if args else kwargs["image_meta"]
         with ExitStack() as stack:
-            if self._has_domain(instance):
+            if self._keeper.has_domain(instance):
                 before = self._asked_before(instance, image_meta, kwargs.get("block_device_info"))
-                stack.enter_context(self._keep(instance, Purpose.FOLLOW, before))
+                stack.enter_context(self._keeper.keep(instance, Purpose.FOLLOW, before))
             super().spawn(context, instance, *args, **kwargs)
         self._rebuilding.discard(instance.uuid)
         self._record_properties(context, instance)
@@ -257,7 +153,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     def _asked_before(self, instance: Any, image_meta: Any, block_device_info: Any) -> Before | None:
         """What the domain was made for, if its image properties were others; they are recorded in its own metadata."""
         with in_nova_terms():
-            recorded = recorded_image_properties(self._connection(), instance.uuid)
+            recorded = recorded_image_properties(self._keeper.connection(), instance.uuid)
         return None if recorded is None else before_properties(instance, image_meta, block_device_info, recorded)
 
     def _record_properties(self, context: Any, instance: Any) -> None:
@@ -279,7 +175,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     def _comes_back(self, instance: Any) -> bool:
         """True when Nova destroys the domain only to make it anew here: in a rebuild, and to revert a resize."""
         if instance.task_state == task_states.RESIZE_REVERTING:
-            return self._document_before_resize(instance).exists()
+            return waits_for_revert(instance)
         rebuilds = (task_states.REBUILDING, task_states.REBUILD_BLOCK_DEVICE_MAPPING, task_states.REBUILD_SPAWNING)
         return instance.uuid in self._rebuilding and instance.task_state in rebuilds
 
@@ -287,14 +183,14 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         """As stock; a domain that comes back is kept."""
         with ExitStack() as stack:
             if self._comes_back(instance):
-                stack.enter_context(self._keep(instance, Purpose.AS_IT_IS))
+                stack.enter_context(self._keeper.keep(instance, Purpose.AS_IT_IS))
             super().destroy(context, instance, *args, **kwargs)
 
     def detach_volume(
         self, context: Any, connection_info: Any, instance: Any, mountpoint: str, encryption: Any = None
     ) -> None:
         """As stock; for a rebuild, which attaches it again, only the host lets go of the volume."""
-        if self._comes_back(instance) and self._has_domain(instance):
+        if self._comes_back(instance) and self._keeper.has_domain(instance):
             self._disconnect_volume(context, connection_info, instance, encryption=encryption)
             return
         super().detach_volume(context, connection_info, instance, mountpoint, encryption=encryption)
@@ -310,14 +206,14 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     ) -> None:
         """As stock, which also powers on and starts instances after a host boot by it; the domain is kept."""
         before = None
-        if self._has_domain(instance):
+        if self._keeper.has_domain(instance):
             before = self._asked_before(instance, instance.image_meta, block_device_info)
-        with self._keep(instance, Purpose.FOLLOW, before):
+        with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)
 
     def resume(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
         """As stock; the domain continues as it was saved."""
-        with self._keep(instance, Purpose.AS_IT_IS):
+        with self._keeper.keep(instance, Purpose.AS_IT_IS):
             super().resume(context, instance, *args, **kwargs)
 
     def _get_existing_domain_xml(
@@ -332,12 +228,12 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def rescue(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
         """As stock, which leaves ``unrescue.xml``; the rescue is started over the domain, which stays defined."""
-        with self._keep(instance, Purpose.RESCUE):
+        with self._keeper.keep(instance, Purpose.RESCUE):
             super().rescue(context, instance, *args, **kwargs)
 
     def unrescue(self, context: Any, instance: Any) -> None:
         """As stock; also out of a rescue that the stock driver began."""
-        with self._keep(instance, Purpose.UNRESCUE):
+        with self._keeper.keep(instance, Purpose.UNRESCUE):
             super().unrescue(context, instance)
 
     def finish_migration(
@@ -356,10 +252,10 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     ) -> None:
         """As stock on another host; a resize on this one applies what the flavors differ in."""
         with ExitStack() as stack:
-            if self._has_domain(instance):
+            if self._keeper.has_domain(instance):
                 mdevs = list(self._get_all_assigned_mediated_devices(instance))
                 before = before_resize(instance, image_meta, block_device_info, mdevs)
-                stack.enter_context(self._keep(instance, Purpose.RESIZE, before))
+                stack.enter_context(self._keeper.keep(instance, Purpose.RESIZE, before, migration.uuid))
             super().finish_migration(
                 context,
                 migration,
@@ -374,10 +270,12 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
                 share_info=share_info,
             )
 
-    def finish_revert_migration(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
+    def finish_revert_migration(
+        self, context: Any, instance: Any, network_info: Any, migration: Any, *args: Any, **kwargs: Any
+    ) -> None:
         """As stock; the document from before the resize comes back, or the one that the source of a move still has."""
-        with self._keep(instance, Purpose.REVERT):
-            super().finish_revert_migration(context, instance, *args, **kwargs)
+        with self._keeper.keep(instance, Purpose.REVERT, migration=migration.uuid):
+            super().finish_revert_migration(context, instance, network_info, migration, *args, **kwargs)
 
     def process_instances_at_startup(self, context: Any, instances: Any) -> Any:
         """As stock; then the domains that the stock driver made are adopted, as they stand."""
@@ -395,7 +293,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     def _adopt(self, context: Any, instance: Any) -> None:
         if instance.vm_state == vm_states.RESCUED:
             return  # under the stock driver it has the document of the rescue now
-        connection = self._connection()
+        connection = self._keeper.connection()
         if recorded_image_properties(connection, instance.uuid) is None:
             self._record_properties(context, instance)
         if adopt_domain(connection, instance.uuid).already:
@@ -440,8 +338,3 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     def _swap_volume(self, guest: Any, disk_dev: str, conf: Any, resize_to: int) -> None:
         """A disk goes on on another volume, in both documents; stock Nova undefines the domain for that time, too."""
         move_to_volume(guest, disk_dev, conf, resize_to)
-
-
-def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)

@@ -8,10 +8,12 @@ imports this module whenever Python starts, and the finder answers for that one 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_file_location
-from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 NAME = "nova.virt.holdfast"
 
@@ -24,6 +26,8 @@ class Finder:
         """The module that re-exports the driver, for NAME; None for every other name (importlib.abc.MetaPathFinder)."""
         if name != NAME:
             return None
+        from importlib.util import spec_from_file_location  # every Python that starts would pay for it
+
         return spec_from_file_location(NAME, __file__.replace("importable.py", "nova_virt_holdfast.py"))
 
 

@@ -1,0 +1,165 @@
+"""Keeping the domains of instances, while Nova thinks that it undefines them and defines them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import nova.conf
+from nova.virt.libvirt import utils as libvirt_utils
+from oslo_log import log as logging
+
+from holdfast.errors import HoldfastError, OtherMachine
+from holdfast.operations.arrival import restore_document
+from holdfast.operations.follow_document import follow_document
+from holdfast.operations.nova_instance import is_of_instance
+from holdfast.operations.rescue_from_template import is_rescue_by_define, rescue_from_template
+from holdfast.operations.seal_document import seal_document
+from holdfast_nova.before import Before
+from holdfast_nova.connection import NovaConnection, in_nova_terms
+from nova import exception
+
+LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
+
+_BEFORE = "holdfast-before-"
+"""The document as it was, named after the migration: beside the disks that Nova keeps for a revert, with which it goes."""
+
+
+class Purpose(Enum):
+    """Why Nova would define a domain that exists."""
+
+    AS_IT_IS = "it is started as it is"
+    FOLLOW = "its document follows what Nova asks for"
+    RESIZE = "as FOLLOW, and the document from before is kept for a revert"
+    REVERT = "the document from before the resize takes its place again"
+    RESCUE = "a rescue is started over it"
+    UNRESCUE = "it is started as it is, unless the stock driver had defined a rescue over it"
+
+
+@dataclass
+class Kept:
+    """A domain that is being kept. ``old`` is the document that Nova would have generated before, once it is made."""
+
+    purpose: Purpose
+    before: Before | None = None
+    migration: str | None = None
+    old: str | None = None
+
+
+class Keeper:
+    """Which domains are kept just now, and what becomes of their documents. ``host`` is Nova's libvirt host."""
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+        self._kept: dict[str, Kept] = {}
+
+    def connection(self) -> NovaConnection:
+        """Nova's own connection, for Holdfast's operations."""
+        return NovaConnection(self._host)
+
+    def has_domain(self, instance: Any) -> bool:
+        """True when libvirt has the domain. Raises InternalError where it cannot say: that is not "gone"."""
+        try:
+            self._host.get_guest(instance)
+        except exception.InstanceNotFound:
+            return False
+        return True
+
+    def of(self, instance: Any) -> Kept | None:
+        """How the domain of ``instance`` is kept just now; None when it is not."""
+        return self._kept.get(instance.uuid)
+
+    @contextmanager
+    def keep(
+        self, instance: Any, purpose: Purpose, before: Before | None = None, migration: str | None = None
+    ) -> Iterator[None]:
+        """Keep the domain of ``instance`` for one operation, which Nova's lock on the instance makes the only one.
+
+        A domain that is truly gone cannot be kept: it is generated anew, as the stock driver does.
+        """
+        if instance.uuid in self._kept:
+            yield
+            return
+        if not self.has_domain(instance):
+            LOG.warning("The instance has no domain on this host: it is generated anew.", instance=instance)
+            yield
+            return
+        self._kept[instance.uuid] = Kept(purpose, before, migration)
+        try:
+            yield
+        finally:
+            del self._kept[instance.uuid]
+
+    def prepare(self, instance: Any, xml: str, kept: Kept) -> None:
+        """Make of the kept document what ``kept.purpose`` says; ``xml`` is what Nova would define.
+
+        Raises HardwareNotKept with nothing changed.
+        """
+        with in_nova_terms():
+            self._prepare(instance, xml, kept)
+
+    def _prepare(self, instance: Any, xml: str, kept: Kept) -> None:
+        connection, purpose = self.connection(), kept.purpose
+        if purpose is Purpose.UNRESCUE and is_rescue_by_define(connection, instance.uuid):
+            restore_document(connection, xml)
+        if purpose in (Purpose.AS_IT_IS, Purpose.RESCUE, Purpose.UNRESCUE):
+            return
+        domain = connection.find_domain(instance.uuid)
+        if domain.has_managed_save():
+            domain.discard_managed_save()  # as stock, which undefines the domain together with it
+        recorded = _folder(instance) / f"{_BEFORE}{kept.migration}.xml"
+        if purpose is Purpose.RESIZE and not recorded.exists():
+            guest = self._host.get_guest(instance)
+            _write(recorded, guest.get_xml_desc(dump_inactive=True, dump_sensitive=True))
+        if purpose is Purpose.REVERT and recorded.exists():
+            restore_document(connection, recorded.read_text())
+        try:
+            followed = follow_document(
+                connection, instance.uuid, xml, old=kept.old, is_own=lambda each: is_of_instance(each, instance.uuid)
+            )
+        except OtherMachine as error:
+            LOG.warning("The domain is made anew, as was asked for: %s", error.message, instance=instance)
+            restore_document(connection, self.sealed(instance, xml))
+            return
+        if purpose is Purpose.REVERT:
+            recorded.unlink(missing_ok=True)
+        for sentence in (*map(str, followed.changes), *followed.host):
+            LOG.info("The domain follows: %s", sentence, instance=instance)
+
+    def rescue(self, instance: Any, xml: str) -> None:
+        """Start the rescue that ``xml`` describes over the domain. Raises HardwareNotKept."""
+        with in_nova_terms():
+            rescue_from_template(self.connection(), instance.uuid, xml)
+
+    def sealed(self, instance: Any, xml: str) -> str:
+        """``xml`` with nothing left to a later start; as it is where this host cannot say what it would choose."""
+        try:
+            sealed = seal_document(self.connection(), xml, root_ports=CONF.holdfast.spare_root_ports)
+        except HoldfastError as error:
+            LOG.warning("The domain is defined without being sealed: %s", error.message, instance=instance)
+            return xml
+        for note in sealed.notes:
+            LOG.info("Not sealed: %s", note, instance=instance)
+        return sealed.document
+
+
+def waits_for_revert(instance: Any) -> bool:
+    """True when the document from before a resize is kept here, so that a revert takes it back."""
+    return any(_folder(instance).glob(f"{_BEFORE}*.xml"))
+
+
+def _folder(instance: Any) -> Path:
+    """Where the disks from before a resize are, which a revert renames back; else where the instance's disks are."""
+    folder = Path(libvirt_utils.get_instance_path(instance))
+    resized = folder.with_name(f"{folder.name}_resize")
+    return resized if resized.exists() else folder
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
