@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
 _BEFORE = "holdfast-before-"
-"""The document as it was, named after the migration: beside the disks that Nova keeps for a revert, with which it goes."""
+"""The document as it was, named after the migration; it lies, and goes, with the disks that Nova keeps for a revert."""
 
 
 class Purpose(Enum):
