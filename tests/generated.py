@@ -63,13 +63,14 @@ def add(text: str, path: str = "devices", first: bool = False) -> Edit:
     return edit
 
 
-def volume(number: int, target: str, bus: str = "virtio", more: str = "") -> str:
-    """A volume of Ceph's, as the manager attaches it: its id is the disk's serial."""
+def volume(number: int, target: str, bus: str = "virtio", more: str = "", path: str = "") -> str:
+    """A volume as the manager attaches it, Ceph's or at ``path``: its id is the disk's serial."""
     uuid = f"00000000-0000-4000-8000-{number:012d}"
+    ceph = f"<source protocol='rbd' name='volumes/volume-{uuid}'><host name='10.0.0.11' port='6789'/></source>"
+    kind, source = ("block", f"<source dev='{path}'/>") if path else ("network", ceph)
     return (
-        f"<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none'/><alias name='ua-{uuid}'/>"
-        f"<source protocol='rbd' name='volumes/volume-{uuid}'><host name='10.0.0.11' port='6789'/></source>"
-        f"<target dev='{target}' bus='{bus}'/><serial>{uuid}</serial>{more}</disk>"
+        f"<disk type='{kind}' device='disk'><driver name='qemu' type='raw' cache='none'/><alias name='ua-{uuid}'/>"
+        f"{source}<target dev='{target}' bus='{bus}'/><serial>{uuid}</serial>{more}</disk>"
     )
 
 

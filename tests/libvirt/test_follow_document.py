@@ -218,6 +218,28 @@ def test_on_an_i440fx_new_devices_find_places_behind_a_new_bridge(connection: Co
     assert "pci-bridge" in domain.xml(CONFIG)
 
 
+def test_block_devices_that_changed_their_names_are_the_same_disks(connection: Connection) -> None:
+    """After a host boots, what was /dev/sdb may be /dev/sdc: the volume's id tells which disk has which now."""
+    with_paths = [
+        generated(add(volume(1, "vdc", path=one)), add(volume(2, "vdd", path=other)))
+        for one, other in (("/dev/sdc", "/dev/sdd"), ("/dev/sdd", "/dev/sdc"))
+    ]
+    domain = defined(connection, with_paths[0])
+    before = places(domain, CONFIG)
+    result = follow(connection, with_paths[1])
+    assert (result.changes, result.attached, result.detached) == ((), (), ())
+    assert places(domain, CONFIG) == before
+    found = {value_at(disk, "serial"): source_of(disk) for disk in config(domain).iterfind("devices/disk")}
+    assert found["00000000-0000-4000-8000-000000000001"] == "/dev/sdd"
+
+
+def test_the_record_of_a_disk_goes_with_it(connection: Connection) -> None:
+    domain = defined(connection)
+    operations.adopt_domain(connection, NAME)
+    follow(connection, generated(drop("devices/disk[2]")))
+    assert [record.target for record in facts(config(domain), DiskRecord)] == ["vda", "sda"]
+
+
 def test_a_scsi_volume_brings_the_controller_that_the_manager_gives_it(connection: Connection) -> None:
     domain = defined(connection)
     before = places(domain, CONFIG)

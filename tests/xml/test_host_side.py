@@ -12,7 +12,8 @@ from tests.libvirt.mutations import mutations, values_of
 from holdfast.domainxml.change import visible
 from holdfast.domainxml.document import Element, parse, same
 from holdfast.domainxml.guest_view import compare_documents
-from holdfast.domainxml.host_side import host_changes, take_host_side
+from holdfast.domainxml.host_changes import host_changes
+from holdfast.domainxml.host_side import take_host_side
 from holdfast.domainxml.sides import value_at
 
 TEXTS = {path.stem: path.read_text() for path in DATA.glob("*.xml")}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 
 from holdfast.domainxml.disk import source_of
-from holdfast.domainxml.disk_record import recorded_disk
+from holdfast.domainxml.disk_record import record_elements, recorded_disk
 from holdfast.domainxml.document import Element, child
-from holdfast.domainxml.metadata import URI, DiskRecord, Releasing, Snapshotting, Started, facts, tag_of
+from holdfast.domainxml.metadata import URI, DiskRecord, Releasing, Snapshotting, Started, tag_of
 
 _OURS = f"{{{URI}}}domain"
 
@@ -30,7 +30,7 @@ def carry(today: Element, then: Element) -> None:
 
 def _merged(today: Element, then: Element) -> Element | None:
     now, old = today.find(f"metadata/{_OURS}"), then.find(f"metadata/{_OURS}")
-    records = {each: record for domain in (today, then) for each, record in _disk_records(domain)}
+    records = {each: record for domain in (today, then) for each, record in record_elements(domain)}
 
     def of_then(fact: Element) -> bool:
         """True for a fact that the older document tells, not today's; a domain that was released has few of them."""
@@ -51,11 +51,6 @@ def _merged(today: Element, then: Element) -> Element | None:
         return None
     ours[:] = wanted
     return ours
-
-
-def _disk_records(domain: Element) -> list[tuple[Element, DiskRecord]]:
-    elements = domain.iterfind(f"metadata/{_OURS}/{tag_of(DiskRecord)}")
-    return list(zip(elements, facts(domain, DiskRecord), strict=True))
 
 
 def _is_same_disk(today: Element, then: Element, record: DiskRecord) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from holdfast.domainxml.change import Change
 from holdfast.domainxml.counterpart import counterparts
 from holdfast.domainxml.disk import next_target
+from holdfast.domainxml.disk_record import rename_record
 from holdfast.domainxml.document import Element, child, devices, same
 from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.guest_view import compare_documents, device_name, short_name
@@ -87,26 +88,17 @@ def apply_difference(domain: Element, old: Element, new: Element) -> Difference:
 
 def _machine(domain: Element, old: Element, new: Element) -> None:
     """``<os>``: the machine type, the firmware as one, and the rest word by word."""
-    is_other = [value_at(each, "os/type@machine") for each in (old, new)]
-    mine = value_at(domain, "os/type@machine") or ""
-    if is_other[0] != is_other[1] and is_other[1] is not None:
-        if _family(is_other[1]) != _family(mine):
-            raise OtherMachine(
-                f"{is_other[1]} is another kind of machine than {mine}: its guest finds other hardware altogether"
-            )
-        if family(is_other[1]) != is_other[1]:  # a name without a version says no more than the domain's own
-            child(child(domain, "os"), "type").set("machine", is_other[1])
-    one, other = (copy.deepcopy(each.find("os")) for each in (old, new))
-    mine_os = child(domain, "os")
-    if one is None or other is None:
-        return
-    for each in (one, other):
-        for kind in each.iterfind("type"):
-            kind.attrib.pop("machine", None)
+    mine, one, other = child(domain, "os"), *(copy.deepcopy(child(each, "os")) for each in (old, new))
+    machine, was, becomes = (child(each, "type").attrib.pop("machine", "") for each in (mine, one, other))
+    if was != becomes and _family(becomes) != _family(machine):
+        sentence = f"{becomes} is another kind of machine than {machine}: its guest finds other hardware altogether"
+        raise OtherMachine(sentence)
+    is_version = becomes != family(becomes)  # a name without one says no more than the domain's own
+    child(mine, "type").set("machine", becomes if was != becomes and is_version else machine)
     if _firmware(one) != _firmware(other):
-        for each in (one, mine_os):
+        for each in (mine, one):
             _drop_firmware(each)
-    _merge(mine_os, one, other, SECTIONS["os"].tree)
+    _merge(mine, one, other, SECTIONS["os"].tree)
 
 
 def _family(machine: str) -> str:
@@ -230,6 +222,7 @@ def _change(domain: Element, device: Element, old: Element, new: Element, change
         if device.tag == "disk" and target is not None:
             target.attrib.pop("dev", None)
             target.set("dev", next_target(target.get("bus", ""), [domain]))
+            rename_record(domain, before, target.get("dev"))
     if _seat(old) != _seat(new) or _kind(old) != _kind(new):
         changes.rebuild(before, device)
 

@@ -285,12 +285,13 @@ SIDES = Sides(
     management="target@tray=closed",
     place="target@dev",
     identity="""
-        source@file source@dev source@pool+source@volume source@protocol+source@name
-        alias serial wwn target@dev address
+        source@file source@pool+source@volume source@protocol+source@name
+        alias serial source@dev wwn target@dev address
     """,
     reconcile=_reconcile,
 )
 """The image is the disk's first identity: one that was at vdb and is at vdc has moved, whatever it is called now.
+Names of block devices are given anew when a host boots: they come behind those that the disk was given itself.
 
 ``driver@cache``: only "writethrough" and "directsync" hide the write cache from the guest. ``target@tray`` follows the
 guest, which opens and closes it itself.

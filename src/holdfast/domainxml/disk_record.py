@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import PREFIX, URI, Adopted, Creating, DiskRecord, Snapshotting, fact, facts
+from holdfast.domainxml.metadata import PREFIX, URI, Adopted, Creating, DiskRecord, Snapshotting, fact, facts, tag_of
 
 ROLES = ("root", "ephemeral", "swap", "config", "volume", "cdrom")
 """What a disk can be for."""
@@ -53,6 +53,24 @@ def recorded_disk(domain: Element, record: DiskRecord) -> Element | None:
 def is_of(record: DiskRecord, disk: Element) -> bool:
     """True when ``record`` is of ``disk``."""
     return record.alias == user_alias(disk) if record.alias else record.target == target_of(disk)
+
+
+def record_elements(domain: Element) -> list[tuple[Element, DiskRecord]]:
+    """Every record of a disk with its element in the document ``domain``."""
+    elements = domain.iterfind(f"metadata/{{{URI}}}domain/{tag_of(DiskRecord)}")
+    return list(zip(elements, facts(domain, DiskRecord), strict=True))
+
+
+def rename_record(domain: Element, disk: Element, target: str | None) -> None:
+    """Let the record of ``disk`` have another target; with None it is taken out of the document."""
+    for element, record in record_elements(domain):
+        parent = element.getparent()
+        if not is_of(record, disk) or parent is None:
+            continue
+        if target is None:
+            parent.remove(element)
+        else:
+            element.set("target", target)
 
 
 def left_in_making(domain: Element) -> list[DiskRecord]:

@@ -7,16 +7,14 @@ says: the kind of image behind a disk, the kind of cable behind an interface.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.counterpart import counterparts
 from holdfast.domainxml.disk import source_of, stated_format
-from holdfast.domainxml.document import Element, canonical, child, element, same
+from holdfast.domainxml.document import Element, child, element, same
 from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
-from holdfast.domainxml.guest_view import short_name
-from holdfast.domainxml.interface import connected_to
-from holdfast.domainxml.sides import Node, Rule, Side, Sides, everything, local_name
+from holdfast.domainxml.namespace import URI
+from holdfast.domainxml.sides import Node, Rule, Side, everything, local_name
 
 _STAYS = frozenset(
     {
@@ -42,7 +40,7 @@ _NOTHING = element("nothing")
 
 
 def take_host_side(domain: Element, template: Element) -> None:
-    """Let ``domain`` say what ``template`` says of the host side, in place, and of each foreign namespace in metadata.
+    """Let ``domain`` say what ``template`` says of the host side, in place, and in metadata of all but our own.
 
     The guest sees no difference. Devices that only one of them has stay as they are; graphics are no devices of the
     guest, and come and go.
@@ -92,7 +90,7 @@ def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:
         if where in _STAYS:
             continue
         one, other = _children(mine, tag), _children(theirs, tag)
-        if _is_host(below):
+        if below.is_host:
             if (other or where not in kept) and not _say_the_same(one, other, where):
                 _replace(mine, one, other)
         elif below.subtree is None:
@@ -124,14 +122,6 @@ def _is_hidden(rule: Rule, old: str | None, new: str) -> bool:
     if rule.side in (Side.HOST, Side.MANAGEMENT):
         return True
     return len(rule.same) > 1 and new in rule.same and (old is None or old in rule.same)
-
-
-def _is_host(node: Node) -> bool:
-    """True when an element is the host's as a whole."""
-    if node.subtree is not None:
-        return node.subtree is Side.HOST
-    rules = [*node.attributes.values(), *([] if node.text is None else [node.text])]
-    return all(rule.side is Side.HOST for rule in rules) and all(map(_is_host, node.children.values()))
 
 
 def _moved(mine: Element, theirs: Element) -> bool:
@@ -201,6 +191,8 @@ def _take_metadata(domain: Element, template: Element) -> None:
     for wanted in template.iterfind("metadata/*"):
         parent = child(domain, "metadata")
         namespace = _namespace(wanted)
+        if namespace == f"{{{URI}":
+            continue
         old = [each for each in parent if isinstance(each.tag, str) and _namespace(each) == namespace]
         if len(old) != 1 or not same(old[0], wanted):
             _replace(parent, old, [wanted])
@@ -208,50 +200,3 @@ def _take_metadata(domain: Element, template: Element) -> None:
 
 def _namespace(each: Element) -> str:
     return str(each.tag).partition("}")[0]
-
-
-def host_changes(before: Element, after: Element) -> Iterator[str]:
-    """What of the host side differs between two documents of one domain, in sentences without secrets."""
-    yield from _differing(DOMAIN, before, after)
-    for tag, sides in SECTIONS.items():
-        old, new = ((_NOTHING if (found := document.find(tag)) is None else found) for document in (before, after))
-        yield from (f"{tag}: {part}" for part in _differing(sides, old, new))
-    for pair in counterparts(before, after):
-        if pair.before is not None and pair.after is not None and pair.before.tag in DEVICES:
-            parts = ", ".join(_differing(DEVICES[str(pair.before.tag)], pair.before, pair.after))
-            if parts:
-                yield f"{short_name(pair.after)}: {parts}{_becomes(pair.before, pair.after)}"
-    for tag in ("graphics", "metadata"):
-        old_text, new_text = ([canonical(each) for each in _found(document, tag)] for document in (before, after))
-        yield from () if old_text == new_text else (tag,)
-
-
-def _found(document: Element, tag: str) -> list[Element]:
-    return document.findall(tag if tag == "metadata" else f"devices/{tag}")
-
-
-def _differing(sides: Sides, before: Element, after: Element) -> list[str]:
-    """The host's parts of an element that differ, each in a word or two: "source", "driver io"."""
-    old, new = ({path: value for path, value in _said(each) if _is_of_host(sides, path)} for each in (before, after))
-    paths = [path for path in (old | new) if old.get(path) != new.get(path)]
-    return list(dict.fromkeys(_part(sides.tree, re.split(r"[/#]", path)[0]) for path in paths))
-
-
-def _part(node: Node, path: str) -> str:
-    """One step of a path in words; without the attribute where all of it is the host's."""
-    tag, _, attribute = path.partition("@")
-    below = node.children.get(tag)
-    return tag if below is not None and _is_host(below) else f"{tag} {attribute}".strip()
-
-
-def _said(each: Element) -> Iterator[tuple[str, str]]:
-    return ((path.lstrip("/"), value) for path, value in everything(each, "").items())
-
-
-def _is_of_host(sides: Sides, path: str) -> bool:
-    return sides.side_of(re.sub(r"#\d+", "", path)) is Side.HOST
-
-
-def _becomes(before: Element, after: Element) -> str:
-    old, new = ((connected_to if each.tag == "interface" else source_of)(each) for each in (before, after))
-    return "" if old == new else f" ({new}, was {old})"

@@ -14,6 +14,7 @@ from holdfast.domainxml.controller import missing_controller, next_index
 from holdfast.domainxml.counterpart import counterparts
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.disk import next_target, source_of, stated_format
+from holdfast.domainxml.disk_record import rename_record
 from holdfast.domainxml.document import Element, child, devices
 from holdfast.domainxml.guest_view import device_name, short_name
 from holdfast.domainxml.host_side import is_same_kind
@@ -114,7 +115,9 @@ def add_device(domain: Element, device: Element, gone: Container[Element] = ()) 
 
 
 def remove_device(domain: Element, device: Element) -> None:
-    """Take ``device`` out of ``domain``."""
+    """Take ``device`` out of ``domain``, with what is recorded of it."""
+    if device.tag == "disk":
+        rename_record(domain, device, None)
     if device.tag == "memory":
         remove_module(domain, device)
     else:

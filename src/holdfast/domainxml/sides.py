@@ -70,6 +70,14 @@ class Node:
     key: str | None = None
     has_unit: bool = False
 
+    @property
+    def is_host(self) -> bool:
+        """True when the element is the host's as a whole."""
+        if self.subtree is not None:
+            return self.subtree is Side.HOST
+        rules = [*self.attributes.values(), *([] if self.text is None else [self.text])]
+        return all(rule.side is Side.HOST for rule in rules) and all(each.is_host for each in self.children.values())
+
 
 @dataclass
 class View:

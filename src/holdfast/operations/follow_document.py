@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.difference import Difference, apply_difference
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.host_side import host_changes, take_host_side
+from holdfast.domainxml.host_changes import host_changes
+from holdfast.domainxml.host_side import take_host_side
 from holdfast.domainxml.iotune import order_limits
 from holdfast.domainxml.membership import DeviceChanges, follow_membership
 from holdfast.errors import Refused
