@@ -1,0 +1,97 @@
+"""``scripts/nova-lab compare``: the scenario under the stock driver and under ours, measured and written as a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from nova_lab.lab import Lab
+from nova_lab.scenario import STEPS, Result, run
+from nova_lab.server import Server
+from nova_lab.world import LabError
+
+DRIVERS = {"stock": "Nova's own driver", "holdfast": "Holdfast"}
+"""The driver as the lab knows it → the head of its column."""
+
+BEGIN, END = "<!-- begin: scripts/nova-lab compare -->", "<!-- end -->"
+TELLING = "hard reboot"
+"""The step whose losses are told one by one below the table."""
+
+
+def measure(lab: Lab, driver: str) -> list[Result]:
+    """The scenario under one driver, each step told as it ends; the server is gone then."""
+    lab.use_driver(driver)
+    server = Server(lab, f"scenario-{driver}")
+    results = []
+    try:
+        for result in run(server):
+            results.append(result)
+            print(f"{driver:<9} {result.seconds:6.1f} s  {result.step}: {cell(result)}", file=sys.stderr, flush=True)
+            for line in (*result.guest, *result.documents, *result.disagreement):
+                print(f"{'':<20}{line}", file=sys.stderr, flush=True)
+    finally:
+        server.remove()
+    return results
+
+
+def table(measured: dict[str, list[Result]]) -> str:
+    """What was measured, driver → results, in Markdown."""
+    lines = [f"| Step | {' | '.join(DRIVERS[driver] for driver in measured)} |", "|---" * (len(measured) + 1) + "|"]
+    by_step = [{result.step: result for result in results} for results in measured.values()]
+    for step in STEPS:
+        cells = [cell(results[step.name]) if step.name in results else "not taken" for results in by_step]
+        lines.append(f"| {step.name} | {' | '.join(cells)} |")
+    for driver, results in measured.items():
+        for result in results:
+            if result.step == TELLING and result.guest:
+                lines += ["", f"What the guest reports after the {TELLING} under {DRIVERS[driver]}:", ""]
+                lines += [f"* {change}" for change in result.guest]
+    return "\n".join(lines) + "\n"
+
+
+def cell(result: Result) -> str:
+    """One result in a few words."""
+    if result.error is not None:
+        return f"**failed**: {result.error.splitlines()[0]}"
+    told = []
+    if result.guest:
+        told.append(f"the guest reports {_counted(result.guest)}")
+    if result.documents:
+        told.append(f"the document has {_counted(result.documents)}")
+    if result.disagreement:
+        told.append(f"live and config differ in {len(result.disagreement)}")
+    if result.missing:
+        told.append(f"did not happen: {', '.join(result.missing)}")
+    if result.undefined:
+        told.append("the domain was undefined meanwhile")
+    return "; ".join(told) or "kept"
+
+
+def write(path: Path, text: str) -> None:
+    """Put ``text`` between the marks of the Markdown file. Raises LabError when they are not there."""
+    old = path.read_text()
+    before, begin, rest = old.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise LabError(f"{path} has no place for the table: {BEGIN} … {END}")
+    path.write_text(f"{before}{begin}\n{text}{end}{after}")
+
+
+def compare(lab: Lab, drivers: Iterable[str], into: Path | None) -> int:
+    """Measure, print the table, and write it ``into`` a page; 1 where Holdfast lost something."""
+    measured = {driver: measure(lab, driver) for driver in drivers}
+    record = Path("build/nova-compare.json")
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps({driver: [asdict(one) for one in results] for driver, results in measured.items()}))
+    text = table(measured)
+    print(text, end="")
+    if into is not None:
+        write(into, text)
+    return int(not all(result.kept for result in measured.get("holdfast", [])))
+
+
+def _counted(changes: tuple[str, ...]) -> str:
+    return f"{len(changes)} change{'s' * (len(changes) != 1)}"

@@ -1,0 +1,147 @@
+"""What goes wrong on a compute node, and what people do to it by hand: the server's hardware is there afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from holdfast.libvirtapi.domain import Definition
+from nova_lab.lab import Lab
+from nova_lab.scenario import look, losses
+from nova_lab.server import Server
+from nova_lab.world import LabError, wait_for
+
+WATCHDOG = "<watchdog model='i6300esb' action='none'/>"
+
+
+@pytest.fixture(scope="module")
+def kept_server() -> Iterator[list[Server]]:
+    """The server that the tests share, in a list that is empty before the first."""
+    servers: list[Server] = []
+    yield servers
+    for server in servers:
+        server.remove()
+
+
+@pytest.fixture
+def server(lab: Lab, kept_server: list[Server]) -> Server:
+    """A running server under our driver, whose hardware a fresh document would move: a new one after a failure."""
+    if lab.driver != "holdfast":
+        lab.use_driver("holdfast")
+    if kept_server and lab.openstack.compute.get_server(kept_server[0].id).status != "ACTIVE":
+        kept_server.pop().remove()
+    if not kept_server:
+        server = Server(lab, "bad-cases")
+        kept_server.append(server)
+        server.create(networks=("neta",), volumes=("volume 1",))
+        server.booted()
+        server.attach_volume("volume 2")
+        server.attach_interface("interface 2", "netb")
+        server.detach_volume("volume 1")
+        server.soft_reboot()
+    return kept_server[0]
+
+
+@contextlib.contextmanager
+def nothing_is_lost(server: Server) -> Iterator[None]:
+    """What happens inside ends with a running guest that has the same hardware, and two documents that agree."""
+    before = look(server)
+    yield
+    server.wait("ACTIVE")
+    assert losses(server, before, look(server)) == []
+
+
+def killed_while_off(server: Server, begin: Callable[[], object]) -> None:
+    """Begin something that switches the guest off on its way; kill nova-compute there, and start it again."""
+    begin()
+    domain = server.lab.domain(server.id)
+    wait_for(lambda: not domain.is_active(), "the guest is not switched off", timeout=120)
+    server.lab.kill_compute()
+    server.lab.restart_compute()
+
+
+def test_hard_reboot_after_libvirt_was_restarted_under_nova_compute(lab: Lab, server: Server) -> None:
+    with nothing_is_lost(server):
+        lab.restart_libvirt()
+        server.hard_reboot()
+
+
+def test_hard_reboot_in_which_nova_compute_is_killed_is_done_when_it_is_back(server: Server) -> None:
+    with nothing_is_lost(server):
+        killed_while_off(server, lambda: server.cloud.compute.reboot_server(server.id, "HARD"))
+        server.booted()
+
+
+def test_rescue_in_which_nova_compute_is_killed_leaves_a_server_to_reboot(server: Server) -> None:
+    with nothing_is_lost(server):
+        killed_while_off(server, lambda: server.cloud.compute.rescue_server(server.id))
+        server.cloud.compute.reset_server_state(server.id, "active")
+        server.hard_reboot()
+
+
+def test_resize_in_which_nova_compute_is_killed_is_undone_when_it_is_back(server: Server) -> None:
+    with nothing_is_lost(server):
+        killed_while_off(server, lambda: server.cloud.compute.resize_server(server.id, server.flavor("large")))
+        server.wait("ACTIVE")
+        server.booted()
+
+
+def test_start_without_its_volume_fails_and_the_next_one_with_it_has_all(lab: Lab, server: Server) -> None:
+    image = f"volume-{server.volumes['volume 2']}"
+    with nothing_is_lost(server):
+        server.stop()
+        document = lab.domain(server.id).xml(Definition.CONFIG)
+        lab.cloud.run("rbd", "rbd", "-p", "volumes", "mv", image, f"{image}-away")
+        server.cloud.compute.start_server(server.id)
+        server.wait("SHUTOFF")
+        assert lab.domain(server.id).xml(Definition.CONFIG) == document
+        lab.cloud.run("rbd", "rbd", "-p", "volumes", "mv", f"{image}-away", image)
+        server.start()
+
+
+def test_start_without_a_tap_fails_and_the_next_one_with_it_has_all(lab: Lab, server: Server) -> None:
+    with nothing_is_lost(server):
+        server.stop()
+        lab.node.run("tun", "mv", "/dev/net/tun", "/dev/net/tun-away")
+        for label in server.ports:
+            lab.node.run("links", "ip", "link", "delete", server.tap(label))
+        server.cloud.compute.start_server(server.id)
+        server.wait("SHUTOFF")
+        assert lab.domain(server.id).is_persistent()
+        lab.node.run("tun", "mv", "/dev/net/tun-away", "/dev/net/tun")
+        server.start()
+
+
+def test_domain_that_was_undefined_by_hand_is_generated_again_and_the_log_says_so(lab: Lab, server: Server) -> None:
+    server.stop()
+    lab.domain(server.id).undefine()
+    said = lab.compute_log.stat().st_size
+    server.start()
+    with lab.compute_log.open() as log:
+        log.seek(said)
+        assert "The instance has no domain on this host: it is generated anew." in log.read()
+    assert server.guest.inventory().disk(server.volumes["volume 2"])
+
+
+def test_what_was_edited_by_hand_is_kept_over_hard_reboot(lab: Lab, server: Server) -> None:
+    domain = lab.domain(server.id)
+    domain.attach(WATCHDOG, Definition.CONFIG)
+    edited = domain.xml(Definition.CONFIG, secure=True).replace("</disk>", "<serial>BYHAND</serial></disk>", 1)
+    document = lab.node.folder / "edited.xml"
+    document.write_text(edited)
+    lab.node.run("virsh", "virsh", "define", document)
+    server.hard_reboot()
+    seen = server.inventory()
+    assert seen.disk("BYHAND")
+    assert any(device.vendor == "8086" and device.device == "25ab" for device in seen.pci)
+    with nothing_is_lost(server):
+        server.hard_reboot()
+
+
+def test_failed_attach_is_an_error_and_changes_nothing(lab: Lab, server: Server) -> None:
+    with nothing_is_lost(server), pytest.raises(LabError):
+        server.new_volume("volume 9")
+        lab.cloud.run("rbd", "rbd", "-p", "volumes", "rm", f"volume-{server.volumes['volume 9']}")
+        server.attach_volume("volume 9")
