@@ -23,11 +23,12 @@ NO_TESTS = 5
 
 @dataclass(frozen=True)
 class Tier:
-    """One folder of tests: whether it needs an enclosure, and in how many processes it runs."""
+    """One folder of tests: whether it needs an enclosure or Nova's lab, and in how many processes it runs."""
 
     name: str
     enclosed: bool = True
     processes: int = 1
+    in_lab: bool = False
 
     @property
     def folder(self) -> Path:
@@ -36,6 +37,9 @@ class Tier:
 
     def command(self, options: list[str]) -> list[str]:
         """The command line that runs it."""
+        if self.in_lab:
+            as_root = [] if os.geteuid() == 0 else ["sudo", "env", f"HOME={Path.home()}"]
+            return [*as_root, "scripts/nova-lab", "test", str(self.folder), *options]
         pytest = [sys.executable, "-m", "pytest", "-q", str(self.folder)]
         if self.processes > 1:
             pytest += ["-n", str(self.processes)]
@@ -59,7 +63,7 @@ SAFE = [
 ]
 """What is safe on anybody's machine."""
 
-ALL = [*SAFE, Tier("hosts", processes=2), Tier("nova")]
+ALL = [*SAFE, Tier("hosts", processes=2), Tier("nova", in_lab=True)]
 
 
 def parse_arguments() -> tuple[list[Tier], list[str]]:

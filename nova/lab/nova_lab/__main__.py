@@ -1,4 +1,4 @@
-"""``scripts/nova-lab``: up, down, status, driver."""
+"""``scripts/nova-lab``: up, down, status, driver, run, compare, bench, test."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("status", help="say what runs")
     driver = commands.add_parser("driver", help="install this checkout's wheels and restart nova-compute with a driver")
     driver.add_argument("name", choices=config.CANDIDATES)
+    compare = commands.add_parser(
+        "compare", help="the scenario under both drivers, as a table; 1 if ours lost something"
+    )
+    compare.add_argument("--driver", choices=config.CANDIDATES, action="append", help="only under this one")
+    compare.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page, between its marks")
+    bench = commands.add_parser("bench", help="what a step takes under both drivers")
+    bench.add_argument("--servers", type=int, default=20, help="how many there are at last (%(default)s)")
+    bench.add_argument("--repetitions", type=int, default=5, help="in each of two rounds a driver (%(default)s)")
+    test = commands.add_parser("test", help="run pytest where the lab's tests run")
+    test.add_argument("argument", nargs=argparse.REMAINDER)
     run = commands.add_parser("run", help="run a command with OS_* and LIBVIRT_DEFAULT_URI set")
     run.add_argument("argument", nargs=argparse.REMAINDER)
     return parser.parse_args()
@@ -68,6 +78,20 @@ def main() -> int:
             lab.down()
         elif arguments.command == "driver":
             lab.use_driver(arguments.name)
+        elif arguments.command == "compare":
+            from nova_lab.compare import compare
+
+            lab.up()
+            return compare(lab, arguments.driver or config.CANDIDATES, arguments.write)
+        elif arguments.command == "bench":
+            from nova_lab.bench import bench
+
+            lab.up()
+            bench(lab, arguments.servers, arguments.repetitions)
+            return 0
+        elif arguments.command == "test":
+            environment = {**os.environ, "HOLDFAST_NOVA_LAB": str(lab.folder)}
+            os.execve(sys.executable, [sys.executable, "-m", "pytest", "-q", *arguments.argument], environment)
         elif arguments.command == "run":
             os.execvpe(arguments.argument[0], arguments.argument, {**os.environ, **_environment(lab)})
     except LabError as error:

@@ -1,4 +1,4 @@
-"""Runs in the controllers' virtual environment: Cinder's scheduler, volume service and API in one process.
+"""Runs in the controllers' virtual environment: Cinder's scheduler, volume services and API in one process.
 
 ``block_storage.py CONFIGURATION``. Three processes would take three times the memory for a lab's few volumes.
 """
@@ -31,10 +31,11 @@ if __name__ == "__main__":
     rpc.init(conf)
     services = launcher.ServiceLauncher(conf)
     services.launch_service(service.Service.create(binary=constants.SCHEDULER_BINARY))
-    services.launch_service(
-        service.Service.create(
-            binary=constants.VOLUME_BINARY, host=f"{conf.host}@ceph", service_name="ceph", coordination=True
+    for backend in conf.enabled_backends:
+        services.launch_service(
+            service.Service.create(
+                binary=constants.VOLUME_BINARY, host=f"{conf.host}@{backend}", service_name=backend, coordination=True
+            )
         )
-    )
     services.launch_service(service.WSGIService("osapi_volume"))
     services.wait()

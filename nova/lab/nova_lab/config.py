@@ -21,6 +21,9 @@ MESSAGES = f"rabbit://guest:guest@{CONTROLLER}:5672/"
 NETWORKS = ("neta", "netb")
 
 CEPH_POOL = "volumes"
+BACKENDS = ("ceph", "ceph2")
+"""Cinder's backends, between which volumes can be moved. Both keep them in the one pool."""
+
 CEPH_USER = "cinder"
 CEPH_SECRET = "11111111-2222-4333-8444-555555555555"
 """The UUID of the libvirt secret that holds the Ceph key of the user cinder."""
@@ -155,7 +158,7 @@ def cinder(state: Path, venv: Path) -> Sections:
             "rootwrap_config": venv / "etc/cinder/rootwrap.conf",
             "state_path": state,
             "image_conversion_dir": state / "conversion",
-            "enabled_backends": "ceph",
+            "enabled_backends": ",".join(BACKENDS),
             "osapi_volume_listen": CONTROLLER,
             "osapi_volume_listen_port": PORTS["cinder"],
             "osapi_volume_workers": 1,
@@ -164,13 +167,16 @@ def cinder(state: Path, venv: Path) -> Sections:
         "database": database("cinder"),
         "coordination": {"backend_url": f"file://{state}/coordination"},
         "nova": _credentials("nova"),
-        "ceph": {
-            "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
-            "volume_backend_name": "ceph",
-            "rbd_pool": CEPH_POOL,
-            "rbd_user": CEPH_USER,
-            "rbd_ceph_conf": "/etc/ceph/ceph.conf",
-            "rbd_secret_uuid": CEPH_SECRET,
+        **{
+            name: {
+                "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
+                "volume_backend_name": name,
+                "rbd_pool": CEPH_POOL,
+                "rbd_user": CEPH_USER,
+                "rbd_ceph_conf": "/etc/ceph/ceph.conf",
+                "rbd_secret_uuid": CEPH_SECRET,
+            }
+            for name in BACKENDS
         },
     }
 

@@ -97,7 +97,7 @@ STEPS = (
     Step("unrescue", Server.unrescue, since="resume"),
     Step("live snapshot", Server.snapshot),
     Step("extend a volume", lambda server: server.extend_volume("volume 1"), ("disk volume 1",)),
-    Step("move a volume to another backend", lambda server: server.move_volume("volume 3", "cloud@ceph2#ceph2")),
+    Step("move a volume to another backend", lambda server: server.move_volume("volume 3")),
     Step("resize on the same host", lambda server: server.resize("large"), _RESIZED),
     Step("confirm the resize", Server.confirm_resize),
     Step("resize back", lambda server: server.resize("small"), _RESIZED),

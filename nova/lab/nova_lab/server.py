@@ -11,6 +11,7 @@ from typing import Any
 from holdfast.errors import NotFound
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
+from nova_lab import config
 from nova_lab.install import install
 from nova_lab.lab import Lab
 from nova_lab.world import LabError
@@ -48,7 +49,11 @@ class Server:
         return disks | {port.mac_address: label for label, port in self.ports.items()}
 
     def create(
-        self, image: str = "probe-q35", networks: tuple[str, ...] = ("neta", "netb"), volumes: tuple[str, ...] = ()
+        self,
+        image: str = "probe-q35",
+        networks: tuple[str, ...] = ("neta", "netb"),
+        volumes: tuple[str, ...] = (),
+        poll: float = 0.3,
     ) -> None:
         """Boot from ``image`` with a config drive, a port on each network and new volumes of these labels."""
         image_id = self.cloud.image.find_image(image, ignore_missing=False).id
@@ -65,12 +70,12 @@ class Server:
             name=self.name,
             image_id=image_id,
             flavor_id=self.flavor("small"),
-            networks=[{"port": port.id} for port in ports],
+            networks=[{"port": port.id} for port in ports] or "none",
             block_device_mapping=disks,
             config_drive=True,
         )
         self.id = server.id
-        self.wait("ACTIVE")
+        self.wait("ACTIVE", poll=poll)
 
     def new_volume(self, label: str, size: int = 1) -> str:
         """A new volume of ``size`` GiB; its id."""
@@ -85,8 +90,11 @@ class Server:
         self.ports[label] = self.cloud.network.create_port(network_id=network_id, name=label)
         return self.ports[label]
 
-    def wait(self, status: str, timeout: float = TIMEOUT) -> None:
-        """Wait until nothing is in progress and the server has this status. Raises LabError where it has another."""
+    def wait(self, status: str, timeout: float = TIMEOUT, poll: float = 0.3) -> None:
+        """Wait until nothing is in progress and the server has this status. Raises LabError where it has another.
+
+        It asks every ``poll`` seconds.
+        """
         deadline = time.monotonic() + timeout
         while True:
             server = self.cloud.compute.get_server(self.id)
@@ -94,7 +102,7 @@ class Server:
                 break
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name} is {server.status} ({server.task_state}), not {status}")
-            time.sleep(0.3)
+            time.sleep(poll)
         if server.status != status:
             fault = (server.fault or {}).get("message", "no fault is told")
             raise LabError(f"{self.name} is {server.status}: {fault}; see {self.lab.compute_log}")
@@ -192,8 +200,10 @@ class Server:
         wanted = size << 30
         self.guest.wait_until(lambda seen: (disk := seen.disk(self.volumes[label])) and disk.size == wanted, timeout=60)
 
-    def move_volume(self, label: str, host: str) -> None:
-        """Let Cinder move an attached volume to another backend, for which Nova swaps it under the guest."""
+    def move_volume(self, label: str) -> None:
+        """Let Cinder move an attached volume to its other backend, for which Nova swaps it under the guest."""
+        before = self.cloud.block_storage.get_volume(self.volumes[label]).host
+        (host,) = {f"cloud@{backend}#{backend}" for backend in config.BACKENDS} - {before}
         self.cloud.block_storage.migrate_volume(self.volumes[label], host=host, force_host_copy=True)
 
         def moved() -> bool:
