@@ -8,6 +8,7 @@ import functools
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,18 @@ class Lab:
         self.close()
         self.node.stop("libvirtd")
         build.start_libvirt(self.node)
+
+    def wait(self, server_id: str, status: str = "ACTIVE", timeout: float = 180.0) -> Any:
+        """Wait until the server has this status and nothing is under way; returns the server. Raises LabError."""
+        deadline = time.monotonic() + timeout
+        while True:
+            server = self.openstack.compute.get_server(server_id)
+            if server.status == status and server.task_state is None:
+                return server
+            if server.status == "ERROR" or time.monotonic() > deadline:
+                fault = (server.fault or {}).get("message", "")
+                raise LabError(f"server {server.name} is {server.status}, {server.task_state}, not {status}. {fault}")
+            time.sleep(0.2)
 
     def domain(self, server_id: str) -> Domain:
         """The server's libvirt domain. Raises NotFound."""

@@ -214,6 +214,7 @@ def _inside(name: str, folder: Path) -> None:
     enclosure.private_dev()
     enclosure.private_accounts()
     socket.sethostname(name)
+    os.environ.pop("PYTHONPATH", None)  # ours; what runs here has what is installed
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)  # with this network's interfaces
     for place, target in PLACES.items():
