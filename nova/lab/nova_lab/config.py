@@ -232,7 +232,7 @@ def compute(node: Node, state: Path, venv: Path, driver: str) -> Sections:
         "images_type": "qcow2",
         "connection_uri": "qemu:///system",
         "hw_machine_type": "x86_64=pc",
-        "num_pcie_ports": 8,
+        "num_pcie_ports": 16,
         "inject_partition": -2,
         "rbd_user": CEPH_USER,
         "rbd_secret_uuid": CEPH_SECRET,

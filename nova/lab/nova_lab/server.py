@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from holdfast.errors import NotFound
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from nova_lab import config
-from nova_lab.install import install
 from nova_lab.lab import Lab
 from nova_lab.world import LabError
 
@@ -262,7 +263,7 @@ class Server:
 
     def flavor(self, name: str) -> str:
         """The id of a flavor."""
-        return str(self.cloud.compute.findflavor(name, ignore_missing=False).id)
+        return str(self.cloud.compute.find_flavor(name, ignore_missing=False).id)
 
     def tap(self, label: str) -> str:
         """The node's network interface for the port of this label."""
@@ -294,7 +295,7 @@ class Server:
 
     def _manage(self, *arguments: str) -> None:
         cloud = self.lab.cloud
-        program = install().compute / "bin/nova-manage"
+        program = Path(sys.executable).with_name("nova-manage")
         cloud.run("nova-manage", program, "--config-file", cloud.folder / "etc/nova.conf", *arguments)
 
     def _wait_for_volume(self, label: str, status: str) -> None:
