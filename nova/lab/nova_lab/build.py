@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from holdfast_lab.daemon import LIBVIRTD_CONF
@@ -160,9 +161,8 @@ def _configure(world: World, venvs: Venvs) -> None:
 def _wait_for_apis(world: World, services: Iterable[str]) -> None:
     for name in services:
         process = {"nova": "nova-api"}.get(name, name)
-        wait_for(
-            lambda name=name: _serves(config.url(name)), f"{name} did not start: see {world.log(process)}", timeout=120
-        )
+        serves = partial(_serves, config.url(name))
+        wait_for(serves, f"{name} did not start: see {world.log(process)}", timeout=120)
 
 
 def _serves(url: str) -> bool:

@@ -115,7 +115,7 @@ def _fill(cloud: World, venvs: Venvs) -> None:
 
     def tool(program: str, configuration: str, *arguments: str) -> None:
         venv = venvs.compute if program == "nova-manage" else venvs.controllers
-        command = [venv / "bin" / program, "--config-file", etc / configuration, *arguments]
+        command = [str(venv / "bin" / program), "--config-file", str(etc / configuration), *arguments]
         cloud.run(f"{program}-{arguments[0]}", *command, OS_PLACEMENT_CONFIG_DIR=str(etc))
 
     def keystone() -> None:

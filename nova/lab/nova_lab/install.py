@@ -121,7 +121,8 @@ def _environment(name: str) -> Path:
 
 def _pip(venv: Path, *arguments: str) -> None:
     """Run pip install. Nothing is compiled: a service compiles what it imports, a third of what pip would."""
-    command = [venv / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--no-compile", *arguments]
+    pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
+    command = [*pip, "install", "--no-compile", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise LabError(f"pip failed: {(done.stderr or done.stdout).strip()[-2000:]}")

@@ -229,7 +229,8 @@ def _inside(name: str, folder: Path) -> None:
         server.bind(str(folder / "control"))
         server.listen(16)
         while True:
-            ready, _, _ = select.select([server, wake], [], [])
+            waiting: list[socket.socket | int] = [server, wake]
+            ready, _, _ = select.select(waiting, [], [])
             if wake in ready:
                 os.read(wake, 4096)
             supervisor.reap()
