@@ -10,6 +10,7 @@ from tests.generated import DATA, add, put
 from tests.libvirt.mutations import mutations, values_of
 
 from holdfast.domainxml.change import visible
+from holdfast.domainxml.counterpart import counterparts
 from holdfast.domainxml.document import Element, parse, same
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.host_changes import host_changes
@@ -100,3 +101,17 @@ def test_what_is_told_of_the_host_side_has_no_secrets() -> None:
     before = copy.deepcopy(domain)
     take_host_side(domain, template)
     assert list(host_changes(before, domain)) == ["disk vdb: auth", "graphics"]
+
+
+def test_disk_that_was_moved_to_another_volume_is_the_same_disk_under_its_old_serial() -> None:
+    domain, template = normalised("instance"), parse(TEXTS["instance"])
+    disk = next(each for each in domain.iterfind("devices/disk[@type='network']"))
+    serial = disk.find("serial")
+    assert serial is not None
+    serial.text = "00000000-1111-4222-8333-444444444444"
+    for alias in disk.findall("alias"):
+        alias.set("name", f"ua-{serial.text}")
+    (pair,) = (pair for pair in counterparts(domain, template) if pair.before is disk)
+    assert pair.after is not None
+    disk.set("type", "block")
+    assert all(pair.after is None for pair in counterparts(domain, template) if pair.before is disk)

@@ -44,6 +44,8 @@ def _are_two(pair: Pair) -> bool:
     one, other = pair.before, pair.after
     if one is None or other is None:
         return False
+    if one.tag == "disk" and _is_one_image(one, other):
+        return False
     if one.tag == "disk" and not _is_known(one, other):
         return pair.other_name is not None or not _may_be_one_image(one, other)
     return pair.other_name is not None or any(one.get(key) != other.get(key) for key in _KIND.get(str(one.tag), ()))
@@ -51,6 +53,15 @@ def _are_two(pair: Pair) -> bool:
 
 def _is_known(disk: Element, other: Element) -> bool:
     return any((name := value_at(disk, path)) and name == value_at(other, path) for path in ("serial", "alias@name"))
+
+
+def _is_one_image(disk: Element, other: Element) -> bool:
+    """True for one file or one image on the network: a disk that was moved to another volume keeps its old serial.
+
+    A block device is no proof: after a boot its name may be another one's.
+    """
+    is_lasting = {disk.get("type"), other.get("type")} <= {"file", "network"}
+    return is_lasting and (source := source_of(disk)) is not None and source == source_of(other)
 
 
 def _may_be_one_image(disk: Element, other: Element) -> bool:
