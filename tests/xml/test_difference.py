@@ -121,6 +121,14 @@ def test_a_sealed_cpu_stays_when_only_its_topology_differs() -> None:
     assert value_at(domain, "vcpu") == "4"
 
 
+def test_a_domain_without_a_cpu_of_its_own_gets_none_with_a_topology() -> None:
+    domain = parse(NORMALISED)
+    drop("cpu")(domain)
+    apply_difference(domain, document(), document("more vCPUs"))
+    assert domain.find("cpu") is None
+    assert value_at(domain, "vcpu") == "4"
+
+
 def test_memory_beside_modules_is_what_the_flavor_says() -> None:
     domain = parse(NORMALISED)
     module = "<memory model='dimm'><target><size unit='KiB'>1048576</size><node>0</node></target></memory>"

@@ -15,6 +15,7 @@ from holdfast.domainxml.document import Element, parse, same
 from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.host_changes import host_changes
 from holdfast.domainxml.host_side import take_host_side
+from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.sides import value_at
 
 TEXTS = {path.stem: path.read_text() for path in DATA.glob("*.xml")}
@@ -92,6 +93,19 @@ def test_the_firmware_and_the_sealed_cpu_are_taken_from_nowhere() -> None:
     before = [copy.deepcopy(domain.find(tag)) for tag in ("os", "cpu")]
     take_host_side(domain, template)
     assert all(same(old, domain.find(tag)) for old, tag in zip(before, ("os", "cpu"), strict=True))  # type: ignore[arg-type]
+
+
+def test_metadata_is_taken_by_its_namespace_and_never_ours() -> None:
+    domain, template = normalised("instance"), parse(TEXTS["instance"])
+    ours = f"<h:domain xmlns:h='{URI}'><h:wanted since='%s'/></h:domain>"
+    add(ours % "now", "metadata")(domain)
+    add(ours % "then", "metadata")(template)
+    add("<o:note xmlns:o='urn:other'/>", "metadata")(domain)
+    put("metadata/{http://openstack.org/xmlns/libvirt/nova/1.1}instance@since", "now")(template)
+    take_host_side(domain, template)
+    said = [str(each.attrib or each[0].attrib) for each in domain.iterfind("metadata/*") if len(each)]
+    assert said == ["{'since': 'now'}", "{'since': 'now'}"]
+    assert domain.find("metadata/{urn:other}note") is not None
 
 
 def test_what_is_told_of_the_host_side_has_no_secrets() -> None:

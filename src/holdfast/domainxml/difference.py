@@ -64,6 +64,8 @@ def _follows(places: set[str]) -> Iterator[str]:
     """What changes with these: a CPU's features with its model, the firmware's files with the firmware."""
     if places & {"cpu@mode", "cpu@match", "cpu/model"}:
         yield "cpu"
+    if any(place.startswith("cpu/topology") for place in places):
+        yield "cpu/topology"
     if any(place.removeprefix("os").lstrip("/").startswith(_FIRMWARE) for place in places if place[:2] == "os"):
         yield from (f"os{'' if part[0] == '@' else '/'}{part}" for part in _FIRMWARE)
     if "vcpu" in places:
@@ -125,9 +127,10 @@ def _cpus(domain: Element, old: Element, new: Element) -> None:
         set_max_vcpus(domain, max_vcpus(new))
         set_online(domain, online_vcpus(new))
     mine, one, other = (document.find("cpu") for document in (domain, old, new))
-    if one is not None and other is not None and mine is not None and _model(one) == _model(other):
-        _merge(mine, one, other, SECTIONS["cpu"].tree)
-    elif one is not other and (one is None or other is None or not same(one, other)):
+    if one is not None and other is not None and _model(one) == _model(other):
+        if mine is not None:
+            _merge(mine, one, other, SECTIONS["cpu"].tree)
+    elif one is not other:
         for each in domain.findall("cpu"):
             domain.remove(each)
         domain.extend([] if other is None else [copy.deepcopy(other)])

@@ -55,7 +55,7 @@ def _said(each: Element) -> Iterator[tuple[str, str]]:
 
 
 def _is_of_host(sides: Sides, path: str) -> bool:
-    return sides.side_of(re.sub(r"#\d+", "", path)) is Side.HOST
+    return not path.endswith("@unit") and sides.side_of(re.sub(r"#\d+", "", path)) is Side.HOST
 
 
 def _becomes(before: Element, after: Element) -> str:

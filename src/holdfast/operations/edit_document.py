@@ -69,8 +69,7 @@ def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
     """
     if not same(parse(domain.xml(Definition.CONFIG, secure=True)), edit.before):
         raise Refused(f"somebody else changed the config document of {domain.name!r} meanwhile", "repeat the command")
-    connection.define(serialize(edit.after))
-    defined = parse(domain.xml(Definition.CONFIG, secure=True))
+    defined = parse(connection.define(serialize(edit.after)).xml(Definition.CONFIG, secure=True))
     surplus = [change for change in visible(compare_documents(edit.after, defined)) if not _completes(change, edit)]
     if surplus:
         connection.define(serialize(edit.before))
