@@ -1,0 +1,110 @@
+"""Run a share of the tests in this process: ``python -m nova_judge.run DRIVER SHARE FOLDER TEST...``.
+
+The Python is the one of the judge's environment. DRIVER is ``stock`` or ``holdfast``; SHARE is "0/2": the first of two
+processes. TEST is the name of a package, module, class or test. FOLDER gets ``DRIVER-N.txt``, one line a test as it
+ends (outcome, id, seconds), and ``DRIVER-N-why.txt``, the traceback of each that failed and the reason of each that was
+skipped.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import time
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_ENVIRONMENT = {
+    "OS_STDOUT_CAPTURE": "1",
+    "OS_STDERR_CAPTURE": "1",
+    "OS_LOG_CAPTURE": "1",
+    "OS_TEST_TIMEOUT": "160",
+}
+"""What Nova's own tox.ini sets."""
+
+
+class Recorder(unittest.TestResult):
+    """Writes each outcome as it comes."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__()
+        self._outcomes = (folder / f"{name}.txt").open("w", buffering=1)
+        self._why = (folder / f"{name}-why.txt").open("w", buffering=1)
+        self._began = 0.0
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self._began = time.monotonic()
+
+    def _write(self, test: unittest.TestCase, outcome: str, why: str | None = None) -> None:
+        print(outcome, test.id(), f"{time.monotonic() - self._began:.1f}", file=self._outcomes)
+        if why is not None:
+            print(f"=== {outcome} {test.id()}\n{why}", file=self._why)
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        self._write(test, "passed")
+
+    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+        self._write(test, "failed", self._text(err, test))
+
+    def addError(self, test: unittest.TestCase, err: Any) -> None:
+        self._write(test, "failed", self._text(err, test))
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        self._write(test, "skipped", reason)
+
+    def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:
+        self._write(test, "xfailed")
+
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
+        self._write(test, "xpassed")
+
+    def _text(self, err: Any, test: unittest.TestCase) -> str:
+        return str(self._exc_info_to_string(err, test))  # type: ignore[attr-defined]
+
+
+def load(name: str) -> Iterator[unittest.TestCase]:
+    """The tests of a package with all its modules, of a module or of a class, or one test."""
+    loader = unittest.TestLoader()
+    try:
+        path = getattr(importlib.import_module(name), "__path__", None)
+    except ModuleNotFoundError:
+        path = None
+    modules = [found.name for found in pkgutil.walk_packages(path, f"{name}.")] if path else [name]
+    for module in modules:
+        if not path or module.rpartition(".")[2].startswith("test_"):
+            yield from _flat(loader.loadTestsFromName(module))
+
+
+def _flat(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    for each in suite:
+        if isinstance(each, unittest.TestSuite):
+            yield from _flat(each)
+        else:
+            yield each
+
+
+def main(driver: str, share: str, folder: str, *names: str) -> None:
+    """Run them."""
+    os.environ.update(_ENVIRONMENT)
+    (kind,) = {".".join(name.split(".")[:3]) for name in names}  # nova.tests.unit or nova.tests.functional
+    importlib.import_module(kind)  # patches the standard library for eventlet: before all else
+    from nova_judge import fake_libvirt, swap
+
+    fake_libvirt.install()
+    if driver == "holdfast":
+        swap.swap()
+    number, of = map(int, share.split("/"))
+    tests = sorted({test.id(): test for name in names for test in load(name)}.items())
+    fake_libvirt.complete_unit_tests()
+    recorder = Recorder(Path(folder), f"{driver}-{number}")
+    for _, test in tests[number::of]:
+        test.run(recorder)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
