@@ -12,14 +12,16 @@ These are the additions; each is what the real libvirt does, and no test is chan
 * createXML over a domain that is shut off starts it with that document; afterwards it has its config document again.
 * Metadata is written and read (setMetadata, metadata); a device is updated (updateDeviceFlags).
 * What a domain that is paused is: active, and listed. ``listAllDomains(0)`` lists all.
-* getURI, lookupByName, defineXMLFlags, state and snapshotNum answer.
-* Capabilities of a machine type that it doesn't have are refused with a libvirtError.
+* getURI, lookupByName, defineXMLFlags, getAllDomainStats, state and snapshotNum answer.
+* Capabilities of a machine type that it doesn't have are refused with a libvirtError; they name no firmware file that
+  is not here.
 * An image of the fake image backend that is in a document is an (empty) file, in a folder that is there.
 * The unit tests' own fake of a domain, FakeVirtDomain, has blockCopy beside blockRebase.
 """
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,9 +72,12 @@ class Domain(fake.Domain):  # type: ignore[misc]
             self._def = self._parse_definition(etree.tostring(self._document, encoding="unicode"))
 
     def XMLDesc(self, flags: int) -> str:
-        """One of the two documents."""
-        inactive = flags & libvirt.VIR_DOMAIN_XML_INACTIVE and self._config is not None
-        return etree.tostring(self._config if inactive else self._document, encoding="unicode", pretty_print=True)
+        """One of the two documents; that of a running domain has an id."""
+        inactive = bool(flags & libvirt.VIR_DOMAIN_XML_INACTIVE) or not self.isActive()
+        document = copy.copy(self._config if inactive and self._config is not None else self._document)
+        if not inactive:
+            document.set("id", "1")
+        return etree.tostring(document, encoding="unicode", pretty_print=True)
 
     def attachDevice(self, xml: str) -> Any:
         """As the fake, in the documents too."""
@@ -143,6 +148,13 @@ class Domain(fake.Domain):  # type: ignore[misc]
         """The state, for a reason that is not known."""
         return [self._state, 0]
 
+    def stats(self) -> dict[str, Any]:
+        """What getAllDomainStats says of it: its state, and the images of its disks."""
+        images = [disk.find("source") for disk in self._document.iterfind("devices/disk")]
+        paths = [None if image is None else image.get("file", image.get("dev")) for image in images]
+        blocks = {f"block.{n}.path": path for n, path in enumerate(paths) if path is not None}
+        return {"state.state": self._state, "state.reason": 0, "block.count": len(paths), **blocks}
+
     def snapshotNum(self, flags: int = 0) -> int:
         """How many snapshots it has."""
         return len(self._snapshots)
@@ -176,6 +188,10 @@ class Connection(fake.Connection):  # type: ignore[misc]
             return list(self._vms.values())
         return [domain for domain in self._vms.values() if flags & which[domain.isActive()]]
 
+    def getAllDomainStats(self, stats: int = 0, flags: int = 0) -> list[tuple[Any, dict[str, Any]]]:
+        """State and images of all domains."""
+        return [(domain, domain.stats()) for domain in self._vms.values()]
+
     def defineXML(self, xml: str) -> Any:
         """Define a domain, or its new config document."""
         existing = self._vms.get(etree.fromstring(xml).findtext("name"))
@@ -200,9 +216,13 @@ class Connection(fake.Connection):  # type: ignore[misc]
     def getDomainCapabilities(self, *args: Any, **kwargs: Any) -> str:
         """As the fake; what it does not have is refused as libvirt does."""
         try:
-            return str(super().getDomainCapabilities(*args, **kwargs))
+            capabilities = etree.fromstring(super().getDomainCapabilities(*args, **kwargs))
         except Exception as error:
             raise _error(str(error), libvirt.VIR_ERR_INVALID_ARG) from error
+        for loader in capabilities.findall("os/loader/value"):
+            if not Path(loader.text or "").exists():
+                capabilities.find("os/loader").remove(loader)  # type: ignore[union-attr]
+        return etree.tostring(capabilities, encoding="unicode")
 
     def _mark_not_running(self, dom: Any) -> None:
         super()._mark_not_running(dom)
