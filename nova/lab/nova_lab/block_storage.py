@@ -21,6 +21,16 @@ from oslo_log import log  # noqa: E402
 from oslo_privsep import priv_context  # noqa: E402
 from oslo_service import service as launcher  # noqa: E402
 
+
+class Service(service.Service):
+    """One service of several in this process: Cinder's has its id in the class, and would report the last for all."""
+
+    def report_state(self) -> None:
+        """Say that this one lives."""
+        service.Service.service_id = self.origin_service_id
+        super().report_state()
+
+
 if __name__ == "__main__":
     conf = cfg.CONF
     objects.register_all()
@@ -30,10 +40,10 @@ if __name__ == "__main__":
     priv_context.init(root_helper=["true"])
     rpc.init(conf)
     services = launcher.ServiceLauncher(conf)
-    services.launch_service(service.Service.create(binary=constants.SCHEDULER_BINARY))
+    services.launch_service(Service.create(binary=constants.SCHEDULER_BINARY))
     for backend in conf.enabled_backends:
         services.launch_service(
-            service.Service.create(
+            Service.create(
                 binary=constants.VOLUME_BINARY, host=f"{conf.host}@{backend}", service_name=backend, coordination=True
             )
         )

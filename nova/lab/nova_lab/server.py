@@ -236,8 +236,8 @@ class Server:
         self._booted("ACTIVE")
 
     def set_machine_type(self, machine: str) -> None:
-        """As an operator does with nova-manage, while the server is shut down."""
-        self._manage("libvirt", "update_machine_type", self.id, machine)
+        """As an operator does with nova-manage while the server is off; from an alias to a version it must be forced."""
+        self._manage("libvirt", "update_machine_type", self.id, machine, "--force")
 
     def set_image_property(self, name: str, value: str) -> None:
         """As an operator does with nova-manage, while the server is shut down."""
