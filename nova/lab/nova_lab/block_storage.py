@@ -22,7 +22,7 @@ from oslo_privsep import priv_context  # noqa: E402
 from oslo_service import service as launcher  # noqa: E402
 
 
-class Service(service.Service):
+class Service(service.Service):  # type: ignore[misc]
     """One service of several in this process: Cinder's has its id in the class, and would report the last for all."""
 
     def report_state(self) -> None:

@@ -50,7 +50,7 @@ def before_properties(
     What Nova has filled in itself since, so that its own defaults do not move, is none; a property that cannot be read
     back from its text counts as unchanged.
     """
-    now = {name: str(value) for name, value in image_meta.properties.items()}
+    now = {name: str(value) for name, value in image_meta.properties.to_dict().items()}
     filled_in = set(libvirt_driver.REGISTER_IMAGE_PROPERTY_DEFAULTS) - recorded.keys()
     changed = {name for name in now.keys() | recorded.keys() if now.get(name) != recorded.get(name)} - filled_in
     if not changed:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nova import exception
+
 from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from nova import exception
 
 
 class HardwareNotKept(exception.NovaException):  # type: ignore[misc]

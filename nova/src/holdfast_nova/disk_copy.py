@@ -13,13 +13,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import nova.privsep.path
+from nova import exception
 from nova.virt.libvirt import config as vconfig
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 from oslo_utils import fileutils, units
-
-from nova import exception
 
 LOG = logging.getLogger(__name__)
 

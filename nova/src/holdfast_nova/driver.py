@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import nova.conf
+from nova import exception
 from nova.compute import power_state, task_states, vm_states
 from nova.virt import hardware
 from nova.virt.libvirt import blockinfo
@@ -30,7 +31,6 @@ from holdfast_nova.before import Before, before_properties, before_resize
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume
 from holdfast_nova.keeper import Keeper, Purpose, waits_for_revert
-from nova import exception
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF

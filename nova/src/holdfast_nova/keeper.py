@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nova.conf
+from nova import exception
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
@@ -21,7 +22,6 @@ from holdfast.operations.rescue_from_template import is_rescue_by_define, rescue
 from holdfast.operations.seal_document import seal_document
 from holdfast_nova.before import Before
 from holdfast_nova.connection import NovaConnection, in_nova_terms
-from nova import exception
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
