@@ -236,7 +236,7 @@ class Server:
         self._booted("ACTIVE")
 
     def set_machine_type(self, machine: str) -> None:
-        """As an operator does with nova-manage while the server is off; from an alias to a version it must be forced."""
+        """As an operator does with nova-manage while the server is off; from an alias to a version by force."""
         self._manage("libvirt", "update_machine_type", self.id, machine, "--force")
 
     def set_image_property(self, name: str, value: str) -> None:
