@@ -30,7 +30,7 @@ from holdfast_nova import conf
 from holdfast_nova.before import Before, before_properties, before_resize
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume
-from holdfast_nova.keeper import Keeper, Purpose, waits_for_revert
+from holdfast_nova.keeper import Keeper, Purpose, forget_resize, waits_for_revert
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -60,43 +60,25 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         image_meta: Any,
         rescue: Any = None,
         block_device_info: Any = None,
-        mdevs: Any = None,
-        accel_info: Any = None,
-        share_info: Any = None,
-        old_guest: Any = None,
+        **others: Any,
     ) -> str:
         """As stock; where a difference was asked for, the document from before is generated too, with the same code."""
         kept = self._keeper.of(instance)
         if kept is not None and kept.before is not None:
-            before = kept.before
+            old, image, disks = kept.before.instance, kept.before.image_meta, kept.before.block_device_info
             kept.old = super()._get_guest_xml(
                 context,
-                before.instance,
+                old,
                 network_info,
-                blockinfo.get_disk_info(
-                    CONF.libvirt.virt_type, before.instance, before.image_meta, before.block_device_info
-                ),
-                before.image_meta,
-                block_device_info=before.block_device_info,
-                mdevs=mdevs if before.mdevs is None else before.mdevs,
-                accel_info=accel_info,
-                share_info=share_info,
-                old_guest=old_guest,
+                blockinfo.get_disk_info(CONF.libvirt.virt_type, old, image, disks),
+                image,
+                block_device_info=disks,
+                **(others if kept.before.mdevs is None else {**others, "mdevs": kept.before.mdevs}),
             )
-            if before.machine is not None:
-                kept.old = with_machine_type(kept.old, before.machine)
+            if kept.before.machine is not None:
+                kept.old = with_machine_type(kept.old, kept.before.machine)
         document: str = super()._get_guest_xml(
-            context,
-            instance,
-            network_info,
-            disk_info,
-            image_meta,
-            rescue=rescue,
-            block_device_info=block_device_info,
-            mdevs=mdevs,
-            accel_info=accel_info,
-            share_info=share_info,
-            old_guest=old_guest,
+            context, instance, network_info, disk_info, image_meta, rescue, block_device_info, **others
         )
         return document
 
@@ -139,14 +121,36 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             if secret is not None and security != "host":
                 secret.undefine()
 
-    def spawn(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
+    def spawn(
+        self,
+        context: Any,
+        instance: Any,
+        image_meta: Any,
+        injected_files: Any,
+        admin_password: Any,
+        allocations: Any,
+        network_info: Any = None,
+        block_device_info: Any = None,
+        power_on: bool = True,
+        accel_info: Any = None,
+    ) -> None:
         """As stock, but a domain that is there already (a rebuild) is kept."""
-        image_meta = args[0] if args else kwargs["image_meta"]
         with ExitStack() as stack:
             if self._keeper.has_domain(instance):
-                before = self._asked_before(instance, image_meta, kwargs.get("block_device_info"))
+                before = self._asked_before(instance, image_meta, block_device_info)
                 stack.enter_context(self._keeper.keep(instance, Purpose.FOLLOW, before))
-            super().spawn(context, instance, *args, **kwargs)
+            super().spawn(
+                context,
+                instance,
+                image_meta,
+                injected_files,
+                admin_password,
+                allocations,
+                network_info=network_info,
+                block_device_info=block_device_info,
+                power_on=power_on,
+                accel_info=accel_info,
+            )
         self._rebuilding.discard(instance.uuid)
         self._record_properties(context, instance)
 
@@ -158,15 +162,32 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def _record_properties(self, context: Any, instance: Any) -> None:
         """Write Nova's metadata anew: the stock driver fills in image properties after it has defined the domain."""
-        guest = self._host.get_guest(instance)
         meta = self._get_guest_config_meta(self.get_instance_driver_metadata(instance, instance.get_network_info()))
-        running = guest.get_power_state(self._host) in (power_state.RUNNING, power_state.PAUSED)
         try:
+            guest = self._host.get_guest(instance)
+            running = guest.get_power_state(self._host) in (power_state.RUNNING, power_state.PAUSED)
             guest.set_metadata(meta, persistent=True, live=running)
-        except libvirt_driver.libvirt.libvirtError as error:
+        except (exception.InstanceNotFound, libvirt_driver.libvirt.libvirtError) as error:
             LOG.warning("The image properties are not recorded in the domain: %s", error, instance=instance)
 
-    def rebuild(self, context: Any, instance: Any, *args: Any, evacuate: bool = False, **kwargs: Any) -> None:
+    def rebuild(
+        self,
+        context: Any,
+        instance: Any,
+        image_meta: Any,
+        injected_files: Any,
+        admin_password: Any,
+        allocations: Any,
+        bdms: Any,
+        detach_block_devices: Any,
+        attach_block_devices: Any,
+        network_info: Any = None,
+        evacuate: bool = False,
+        block_device_info: Any = None,
+        preserve_ephemeral: bool = False,
+        accel_uuids: Any = None,
+        reimage_boot_volume: bool = False,
+    ) -> None:
         """Let the manager rebuild as it does for every driver, and know that this host's domain comes back."""
         if not evacuate:
             self._rebuilding.add(instance.uuid)
@@ -179,12 +200,20 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         rebuilds = (task_states.REBUILDING, task_states.REBUILD_BLOCK_DEVICE_MAPPING, task_states.REBUILD_SPAWNING)
         return instance.uuid in self._rebuilding and instance.task_state in rebuilds
 
-    def destroy(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
+    def destroy(
+        self,
+        context: Any,
+        instance: Any,
+        network_info: Any,
+        block_device_info: Any = None,
+        destroy_disks: bool = True,
+        destroy_secrets: bool = True,
+    ) -> None:
         """As stock; a domain that comes back is kept."""
         with ExitStack() as stack:
             if self._comes_back(instance):
                 stack.enter_context(self._keeper.keep(instance, Purpose.AS_IT_IS))
-            super().destroy(context, instance, *args, **kwargs)
+            super().destroy(context, instance, network_info, block_device_info, destroy_disks, destroy_secrets)
 
     def detach_volume(
         self, context: Any, connection_info: Any, instance: Any, mountpoint: str, encryption: Any = None
@@ -211,10 +240,12 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)
 
-    def resume(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
+    def resume(
+        self, context: Any, instance: Any, network_info: Any, block_device_info: Any = None, share_info: Any = None
+    ) -> None:
         """As stock; the domain continues as it was saved."""
         with self._keeper.keep(instance, Purpose.AS_IT_IS):
-            super().resume(context, instance, *args, **kwargs)
+            super().resume(context, instance, network_info, block_device_info, share_info)
 
     def _get_existing_domain_xml(
         self, instance: Any, network_info: Any, block_device_info: Any = None, share_info: Any = None
@@ -226,10 +257,19 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             document = super()._get_existing_domain_xml(instance, network_info, block_device_info, share_info)
         return document
 
-    def rescue(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
+    def rescue(
+        self,
+        context: Any,
+        instance: Any,
+        network_info: Any,
+        image_meta: Any,
+        rescue_password: Any,
+        block_device_info: Any,
+        share_info: Any,
+    ) -> None:
         """As stock, which leaves ``unrescue.xml``; the rescue is started over the domain, which stays defined."""
         with self._keeper.keep(instance, Purpose.RESCUE):
-            super().rescue(context, instance, *args, **kwargs)
+            super().rescue(context, instance, network_info, image_meta, rescue_password, block_device_info, share_info)
 
     def unrescue(self, context: Any, instance: Any) -> None:
         """As stock; also out of a rescue that the stock driver began."""
@@ -255,7 +295,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             if self._keeper.has_domain(instance):
                 mdevs = list(self._get_all_assigned_mediated_devices(instance))
                 before = before_resize(instance, image_meta, block_device_info, mdevs)
-                stack.enter_context(self._keeper.keep(instance, Purpose.RESIZE, before, migration.uuid))
+                stack.enter_context(self._keeper.keep(instance, Purpose.RESIZE, before))
             super().finish_migration(
                 context,
                 migration,
@@ -271,11 +311,26 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             )
 
     def finish_revert_migration(
-        self, context: Any, instance: Any, network_info: Any, migration: Any, *args: Any, **kwargs: Any
+        self,
+        context: Any,
+        instance: Any,
+        network_info: Any,
+        migration: Any,
+        block_device_info: Any = None,
+        power_on: bool = True,
+        share_info: Any = None,
     ) -> None:
         """As stock; the document from before the resize comes back, or the one that the source of a move still has."""
-        with self._keeper.keep(instance, Purpose.REVERT, migration=migration.uuid):
-            super().finish_revert_migration(context, instance, network_info, migration, *args, **kwargs)
+        with self._keeper.keep(instance, Purpose.REVERT):
+            super().finish_revert_migration(
+                context,
+                instance,
+                network_info,
+                migration,
+                block_device_info=block_device_info,
+                power_on=power_on,
+                share_info=share_info,
+            )
 
     def process_instances_at_startup(self, context: Any, instances: Any) -> Any:
         """As stock; then the domains that the stock driver made are adopted, as they stand."""
@@ -291,6 +346,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         return instances
 
     def _adopt(self, context: Any, instance: Any) -> None:
+        forget_resize(instance)
         if instance.vm_state == vm_states.RESCUED:
             return  # under the stock driver it has the document of the rescue now
         connection = self._keeper.connection()

@@ -26,8 +26,8 @@ from holdfast_nova.connection import NovaConnection, in_nova_terms
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
-_BEFORE = "holdfast-before-"
-"""The document as it was, named after the migration; it lies, and goes, with the disks that Nova keeps for a revert."""
+_BEFORE = "holdfast-before-resize.xml"
+"""The document as it was: beside the disks that Nova keeps for a revert, with which it goes."""
 
 
 class Purpose(Enum):
@@ -47,7 +47,6 @@ class Kept:
 
     purpose: Purpose
     before: Before | None = None
-    migration: str | None = None
     old: str | None = None
 
 
@@ -75,9 +74,7 @@ class Keeper:
         return self._kept.get(instance.uuid)
 
     @contextmanager
-    def keep(
-        self, instance: Any, purpose: Purpose, before: Before | None = None, migration: str | None = None
-    ) -> Iterator[None]:
+    def keep(self, instance: Any, purpose: Purpose, before: Before | None = None) -> Iterator[None]:
         """Keep the domain of ``instance`` for one operation, which Nova's lock on the instance makes the only one.
 
         A domain that is truly gone cannot be kept: it is generated anew, as the stock driver does.
@@ -89,7 +86,7 @@ class Keeper:
             LOG.warning("The instance has no domain on this host: it is generated anew.", instance=instance)
             yield
             return
-        self._kept[instance.uuid] = Kept(purpose, before, migration)
+        self._kept[instance.uuid] = Kept(purpose, before)
         try:
             yield
         finally:
@@ -112,7 +109,7 @@ class Keeper:
         domain = connection.find_domain(instance.uuid)
         if domain.has_managed_save():
             domain.discard_managed_save()  # as stock, which undefines the domain together with it
-        recorded = _folder(instance) / f"{_BEFORE}{kept.migration}.xml"
+        recorded = _document_before(instance)
         if purpose is Purpose.RESIZE and not recorded.exists():
             guest = self._host.get_guest(instance)
             _write(recorded, guest.get_xml_desc(dump_inactive=True, dump_sensitive=True))
@@ -150,16 +147,24 @@ class Keeper:
 
 def waits_for_revert(instance: Any) -> bool:
     """True when the document from before a resize is kept here, so that a revert takes it back."""
-    return any(_folder(instance).glob(f"{_BEFORE}*.xml"))
+    return _document_before(instance).exists()
 
 
-def _folder(instance: Any) -> Path:
-    """Where the disks from before a resize are, which a revert renames back; else where the instance's disks are."""
+def forget_resize(instance: Any) -> None:
+    """Remove a document from before a resize that the stock driver has reverted meanwhile."""
+    found = _document_before(instance)
+    if not found.parent.name.endswith("_resize"):
+        found.unlink(missing_ok=True)
+
+
+def _document_before(instance: Any) -> Path:
+    """Beside the disks from before a resize, which a revert renames back; else beside the instance's disks."""
     folder = Path(libvirt_utils.get_instance_path(instance))
     resized = folder.with_name(f"{folder.name}_resize")
-    return resized if resized.exists() else folder
+    return (resized if resized.exists() else folder) / _BEFORE
 
 
 def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(text)
