@@ -18,7 +18,10 @@ from nova_lab.lab import Lab
 from nova_lab.world import LabError
 
 TIMEOUT = 180.0
-"""Seconds for one step of the cloud: emulated, and with much else on the machine."""
+"""Seconds for one step of the cloud, with much else on the machine."""
+
+BOOT_TIMEOUT = 90.0
+"""Seconds for an emulated guest to boot."""
 
 
 class Server:
@@ -236,7 +239,7 @@ class Server:
         self._booted("ACTIVE")
 
     def set_machine_type(self, machine: str) -> None:
-        """As an operator does with nova-manage while the server is off; from an alias to a version by force."""
+        """As an operator does with nova-manage while the server is off; from alias to version it is forced."""
         self._manage("libvirt", "update_machine_type", self.id, machine, "--force")
 
     def set_image_property(self, name: str, value: str) -> None:
@@ -287,7 +290,7 @@ class Server:
 
     def booted(self) -> None:
         """Wait until the guest has booted anew."""
-        self.guest.wait_for_boot(TIMEOUT)
+        self.guest.wait_for_boot(BOOT_TIMEOUT)
 
     def _booted(self, status: str) -> None:
         self.wait(status)
