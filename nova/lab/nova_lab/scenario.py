@@ -217,7 +217,8 @@ def judge(step: Step, before: State, after: State, labels: dict[str, str]) -> di
     """What ``step`` changed, as fields of its Result."""
     seen: dict[str, str] = {}
     if before.inventory is not None and after.inventory is not None:
-        for fact in comparison.compare(*_ranked(before.inventory, after.inventory), labels | _KNOWN):
+        old, new = _by_identity(before.inventory, labels), _by_identity(after.inventory, labels)
+        for fact in comparison.compare(old, new, labels):
             if fact.changed:
                 values = (one.shown if one else "nothing" for one in (fact.before, fact.after))
                 seen[fact.name] = "{}: {} → {}".format(fact.name, *values)
@@ -237,9 +238,6 @@ def losses(server: Server, before: State, after: State) -> list[str]:
     """All that changed between two states of a server, in sentences, and where its two documents differ now."""
     found = judge(Step("nothing", lambda _: None), before, after, server.labels)
     return [*found["guest"], *found["documents"], *found["disagreement"]]
-
-
-_KNOWN = {"root": "root", "rescue": "rescue", "config drive": "config drive"}
 
 
 def _boot(server: Server) -> None:
@@ -269,39 +267,18 @@ def _was_asked(step: Step, name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in step.asked)
 
 
-def _ranked(*inventories: Inventory) -> tuple[Inventory, Inventory]:
-    """Both inventories with disks and interfaces named by their order among those that both have.
+def _by_identity(inventory: Inventory, labels: dict[str, str]) -> Inventory:
+    """``inventory`` without the names that the guest's kernel gives.
 
-    A guest's kernel numbers what it finds: once vdb is detached, vdc is vdb at the next boot, and nothing was lost.
+    It numbers what it finds at a boot by address: once vdb is detached vdc is vdb, and nothing was lost.
     """
-    disks = [{_serial(disk): disk for disk in inventory.disks} for inventory in inventories]
-    cards = [{card.mac: card for card in inventory.interfaces} for inventory in inventories]
-    ranked = []
-    for index, inventory in enumerate(inventories):
-        disk_names = [serial for serial in disks[index] if serial in disks[0] and serial in disks[1]]
-        card_names = [mac for mac in cards[index] if mac in cards[0] and mac in cards[1]]
-        ranked.append(
-            dataclasses.replace(
-                inventory,
-                disks=tuple(
-                    dataclasses.replace(disk, name=_rank(disk_names, serial, "disk"), serial=serial)
-                    for serial, disk in disks[index].items()
-                ),
-                interfaces=tuple(
-                    dataclasses.replace(card, name=_rank(card_names, mac, "interface"))
-                    for mac, card in sorted(cards[index].items(), key=lambda item: item[1].index)
-                ),
-            )
-        )
-    return ranked[0], ranked[1]
+    disks = (dataclasses.replace(disk, name="disk", serial=_serial(disk, labels)) for disk in inventory.disks)
+    interfaces = (dataclasses.replace(interface, name="interface") for interface in inventory.interfaces)
+    return dataclasses.replace(inventory, disks=tuple(disks), interfaces=tuple(interfaces))
 
 
-def _rank(names: list[str], name: str, kind: str) -> str:
-    return f"{kind} {names.index(name) + 1}" if name in names else kind
-
-
-def _serial(disk: Disk) -> str:
-    """The serial, or what a disk without one is by its size: root disks and rescue media have none under Nova."""
-    if disk.name.startswith("sr"):
-        return "config drive"
-    return disk.serial or ("root" if disk.size == ROOT_SIZE else "rescue")
+def _serial(disk: Disk, labels: dict[str, str]) -> str:
+    """The serial of a volume; what is no volume is told by its kind and size: Nova gives it no serial."""
+    if disk.serial in labels:
+        return disk.serial
+    return "config drive" if disk.name.startswith("sr") else "root" if disk.size == ROOT_SIZE else "rescue"
