@@ -116,8 +116,8 @@ STEPS = (
         "another machine type and interface model, start",
         lambda server: _change_properties(server),
         (
-            *("machine type", "SMBIOS", "changed os/type@machine", "changed devices/interface/model@type"),
-            *("firmware", "interface *", "ACPI *"),
+            *("SMBIOS", "changed os/type@machine", "changed devices/interface/model@type"),
+            *("firmware*", "interface *", "ACPI *"),
         ),
     ),
     Step(DELETE, lambda server: _delete(server), runs=False),
