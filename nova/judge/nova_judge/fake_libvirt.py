@@ -16,7 +16,8 @@ These are the additions; each is what the real libvirt does, and no test is chan
 * Capabilities of a machine type that it doesn't have are refused with a libvirtError; they name no firmware file that
   is not here.
 * An image of the fake image backend that is in a document is an (empty) file, in a folder that is there.
-* The unit tests' own fake of a domain, FakeVirtDomain, has blockCopy beside blockRebase.
+* The unit tests' own fakes: FakeVirtDomain has blockCopy beside blockRebase, and FakeLibvirtDriver, which has no
+  domains, says so when it is asked for one.
 """
 
 from __future__ import annotations
@@ -254,10 +255,19 @@ def _info_of_a_file(fixture: Any, disk: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def complete_unit_tests() -> None:
-    """The same for the fake in the unit tests' module; to be called when that is imported."""
-    module = sys.modules.get("nova.tests.unit.virt.libvirt.test_driver")
-    if module is not None:
-        module.FakeVirtDomain.blockCopy = lambda self, disk, xml, params=None, flags=0: None
+    """The same for the fakes in the unit tests' module; to be called when that is imported."""
+    module: Any = sys.modules.get("nova.tests.unit.virt.libvirt.test_driver")
+    if module is None:
+        return
+    module.FakeVirtDomain.blockCopy = lambda self, disk, xml, params=None, flags=0: None
+    make = module.LibvirtConnTestCase.create_fake_libvirt_mock
+    module.LibvirtConnTestCase.create_fake_libvirt_mock = lambda self, **calls: make(
+        self, **{"lookupByUUIDString": _no_domain, **calls}
+    )
+
+
+def _no_domain(uuid: str) -> None:
+    raise _error(f"Domain not found: no domain with matching uuid '{uuid}'", libvirt.VIR_ERR_NO_DOMAIN)
 
 
 def _error(message: str, code: int) -> Exception:
