@@ -16,7 +16,9 @@ from nova_lab.world import LabError
 DRIVERS = {"stock": "Nova's own driver", "holdfast": "Holdfast"}
 """The driver as the lab knows it → the head of its column."""
 
-BEGIN, END = "<!-- begin: scripts/nova-lab compare -->", "<!-- end -->"
+BEGIN, END = "<!-- scenario table -->", "<!-- end of the scenario table -->"
+"""Between these the table stands on its page; without the second it is put behind the first."""
+
 TELLING = "hard reboot"
 """The step whose losses are told one by one below the table."""
 
@@ -71,13 +73,12 @@ def cell(result: Result) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Put ``text`` between the marks of the Markdown file. Raises LabError when they are not there."""
-    old = path.read_text()
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise LabError(f"{path} has no place for the table: {BEGIN} … {END}")
-    path.write_text(f"{before}{begin}\n{text}{end}{after}")
+    """Put ``text`` into the Markdown page, in the place of what is there. Raises LabError when it has no such place."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    if not begin:
+        raise LabError(f"{path} has no place for the table: {BEGIN}")
+    after = rest.partition(END)[2] if END in rest else rest
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 
 def compare(lab: Lab, drivers: Iterable[str], into: Path | None) -> int:

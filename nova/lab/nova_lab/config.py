@@ -224,6 +224,7 @@ def compute(node: Node, state: Path, venv: Path, driver: str) -> Sections:
         "manager_shutdown_timeout": 5,
         "graceful_shutdown_timeout": 10,
         "reserved_host_memory_mb": 512,
+        "cpu_allocation_ratio": 16.0,
         "sync_power_state_interval": 30,
     }
     sections["libvirt"] = {
