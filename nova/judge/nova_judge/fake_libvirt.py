@@ -16,8 +16,8 @@ These are the additions; each is what the real libvirt does, and no test is chan
 * Capabilities of a machine type that it doesn't have are refused with a libvirtError; they name no firmware file that
   is not here.
 * An image of the fake image backend that is in a document is an (empty) file, in a folder that is there.
-* The unit tests' own fakes: FakeVirtDomain has blockCopy beside blockRebase, and FakeLibvirtDriver, which has no
-  domains, says so when it is asked for one.
+* The unit tests' own fakes: FakeVirtDomain has blockCopy beside blockRebase, and FakeLibvirtDriver answers as a
+  connection without domains.
 """
 
 from __future__ import annotations
@@ -261,13 +261,10 @@ def complete_unit_tests() -> None:
         return
     module.FakeVirtDomain.blockCopy = lambda self, disk, xml, params=None, flags=0: None
     make = module.LibvirtConnTestCase.create_fake_libvirt_mock
-    module.LibvirtConnTestCase.create_fake_libvirt_mock = lambda self, **calls: make(
-        self, **{"lookupByUUIDString": _no_domain, **calls}
-    )
-
-
-def _no_domain(uuid: str) -> None:
-    raise _error(f"Domain not found: no domain with matching uuid '{uuid}'", libvirt.VIR_ERR_NO_DOMAIN)
+    empty = Connection("qemu:///system")
+    asked = ("getURI", "lookupByName", "lookupByUUIDString", "getDomainCapabilities")
+    answers = {name: getattr(empty, name) for name in asked}
+    module.LibvirtConnTestCase.create_fake_libvirt_mock = lambda self, **calls: make(self, **{**answers, **calls})
 
 
 def _error(message: str, code: int) -> Exception:
