@@ -127,11 +127,12 @@ class Guest:
         while self._terminal is None or self._terminal.gone:
             self.close()
             if self.domain.is_active():
-                source = parse(self.domain.xml(Definition.LIVE)).find("devices/serial[@type='pty']/source")
-                if source is None:
+                serial = parse(self.domain.xml(Definition.LIVE)).find("devices/serial[@type='pty']")
+                if serial is None:
                     raise GuestError(f"domain {self.domain.name} has no serial console of type pty")
+                source = serial.find("source")  # while the domain starts or ends there is none
                 with contextlib.suppress(OSError):
-                    self._terminal = _Terminal(source.get("path", ""))
+                    self._terminal = _Terminal("" if source is None else source.get("path", ""))
                     break
             if time.monotonic() > deadline:
                 raise GuestError(f"domain {self.domain.name} is not running")
