@@ -14,7 +14,7 @@ from nova_judge.install import CHECKOUT, environment, install
 
 SUITES = ("nova.tests.functional.libvirt", "nova.tests.unit.virt.libvirt.test_driver")
 SUBSET = Path(__file__).parents[1] / "subset.txt"
-"""What CI runs: names of modules, classes or tests, one a line. # begins a comment."""
+"""What CI runs, one a line. # begins a comment."""
 
 RESULTS = CHECKOUT / "build" / "nova-judge"
 WORKERS = 2
@@ -27,7 +27,7 @@ def main() -> int:
         description="Nova's own tests of its libvirt driver, with that driver and with Holdfast's in its place.",
         epilog=f"Results are written to {RESULTS.relative_to(CHECKOUT)}.",
     )
-    parser.add_argument("tests", nargs="*", metavar="TEST", help="only these: names of modules, classes or tests")
+    parser.add_argument("tests", nargs="*", metavar="TEST", help="only these: modules, classes or tests; * is any text")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="all of both suites; without it the subset that CI runs")
     what.add_argument("--pin", action="store_true", help="write nova/surface.toml anew from the Nova that is installed")

@@ -10,6 +10,8 @@ These are the additions; each is what the real libvirt does, and no test is chan
   keep them.
 * Defining a domain that exists replaces its config document; it goes on running where it runs.
 * createXML over a domain that is shut off starts it with that document; afterwards it has its config document again.
+* Attaching and detaching changes the documents that the flags name. A running guest lets go of a device at once, and
+  Nova gets the event of it (its handler, directly: the fixture switches off the thread that reads libvirt's events).
 * Metadata is written and read (setMetadata, metadata); a device is updated (updateDeviceFlags).
 * What a domain that is paused is: active, and listed. ``listAllDomains(0)`` lists all.
 * getURI, lookupByName, defineXMLFlags, getAllDomainStats, state and snapshotNum answer.
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ import nova.conf
 from lxml import etree
 from nova.tests.fixtures import libvirt as fake
 from nova.tests.fixtures.libvirt_imagebackend import LibvirtImageBackendFixture
+from nova.virt.libvirt import driver, event
 
 import libvirt
 
@@ -80,25 +84,25 @@ class Domain(fake.Domain):  # type: ignore[misc]
             document.set("id", "1")
         return etree.tostring(document, encoding="unicode", pretty_print=True)
 
-    def attachDevice(self, xml: str) -> Any:
-        """As the fake, in the documents too."""
-        done = super().attachDevice(xml)
-        for document in self._documents():
-            devices = document.find("devices")
-            device = etree.fromstring(xml)
-            alike = devices.findall(device.tag)
+    def attachDeviceFlags(self, xml: str, flags: int) -> None:
+        """As the fake, in the documents too; with the same address in both."""
+        super().attachDeviceFlags(xml, flags)
+        device: Any = etree.fromstring(xml)
+        for document in self._documents(flags):
+            alike, devices = document.findall(f"devices/{device.tag}"), document.find("devices")
+            device = copy.deepcopy(device)
             devices.insert(devices.index(alike[-1]) + 1 if alike else len(devices), device)
             _complete(document)
-        return done
 
-    def detachDevice(self, xml: str) -> Any:
-        """As the fake, in the documents too."""
-        done = super().detachDevice(xml)
-        for document in self._documents():
+    def detachDeviceFlags(self, xml: str, flags: int) -> None:
+        """As the fake, in the documents too; a running guest lets go at once, which an event tells."""
+        super().detachDeviceFlags(xml, flags)
+        for document in self._documents(flags):
             device = _find(document, etree.fromstring(xml))
             if device is not None:
                 device.getparent().remove(device)
-        return done
+                if document is self._document and self.isActive():
+                    _tell_removed(self.UUIDString(), device)
 
     def updateDeviceFlags(self, xml: str, flags: int) -> None:
         """Replace a device by one with the same target or MAC."""
@@ -161,12 +165,13 @@ class Domain(fake.Domain):  # type: ignore[misc]
         return len(self._snapshots)
 
     def _documents(self, flags: int = 0) -> list[Any]:
-        """The documents that a call with ``flags`` affects; both, where it says nothing."""
-        live = flags & libvirt.VIR_DOMAIN_AFFECT_LIVE or not flags & libvirt.VIR_DOMAIN_AFFECT_CONFIG
-        config = flags & libvirt.VIR_DOMAIN_AFFECT_CONFIG or not flags & libvirt.VIR_DOMAIN_AFFECT_LIVE
+        """The documents that a call with ``flags`` affects; both, where it says nothing. A running domain has two."""
+        live, config = flags & libvirt.VIR_DOMAIN_AFFECT_LIVE, flags & libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        if self.isActive() and self._config is None and bool(live) != bool(config):
+            self._config = copy.deepcopy(self._document)
         if self._config is None:
             return [self._document]
-        return [each for each, wanted in ((self._document, live), (self._config, config)) if wanted]
+        return [self._document] * bool(live or not config) + [self._config] * bool(config or not live)
 
 
 class Connection(fake.Connection):  # type: ignore[misc]
@@ -240,6 +245,21 @@ def install() -> None:
     fake.Domain = fake.virDomain = Domain
     fake.Connection = fake.virConnect = Connection
     LibvirtImageBackendFixture._fake_libvirt_info = _info_of_a_file
+    driver.AsyncDeviceEventsHandler.__init__ = _remember_handler
+
+
+_handlers: weakref.WeakSet[Any] = weakref.WeakSet()
+_init_handler = driver.AsyncDeviceEventsHandler.__init__
+
+
+def _remember_handler(handler: Any) -> None:
+    _init_handler(handler)
+    _handlers.add(handler)
+
+
+def _tell_removed(uuid: str, device: Any) -> None:
+    for handler in list(_handlers):
+        handler.notify_waiters(event.DeviceRemovedEvent(uuid, device.find("alias").get("name")))
 
 
 _fake_libvirt_info = LibvirtImageBackendFixture._fake_libvirt_info

@@ -1,13 +1,14 @@
 """Run a share of the tests in this process: ``python -m nova_judge.run DRIVER SHARE FOLDER TEST...``.
 
 The Python is the one of the judge's environment. DRIVER is ``stock`` or ``holdfast``; SHARE is "0/2": the first of two
-processes. TEST is the name of a package, module, class or test. FOLDER gets ``DRIVER-N.txt``, one line a test as it
-ends (outcome, id, seconds), and ``DRIVER-N-why.txt``, the traceback of each that failed and the reason of each that was
-skipped.
+processes. TEST is the name of a package, module, class or test, and * stands for any text. FOLDER gets
+``DRIVER-N.txt``, one line a test as it ends (outcome, id, seconds), and ``DRIVER-N-why.txt``, the traceback of each
+that failed and the reason of each that was skipped.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import importlib
 import os
 import pkgutil
@@ -68,8 +69,12 @@ class Recorder(unittest.TestResult):
 
 
 def load(name: str) -> Iterator[unittest.TestCase]:
-    """The tests of a package with all its modules, of a module or of a class, or one test."""
+    """The tests of a package with all its modules, of a module or of a class, or one test; * stands for any text."""
     loader = unittest.TestLoader()
+    if "*" in name:
+        module = name.partition("*")[0].rpartition(".")[0]
+        yield from (test for test in load(module) if fnmatch.fnmatchcase(test.id(), name))
+        return
     try:
         path = getattr(importlib.import_module(name), "__path__", None)
     except ModuleNotFoundError:
@@ -99,7 +104,10 @@ def main(driver: str, share: str, folder: str, *names: str) -> None:
     if driver == "holdfast":
         swap.swap()
     number, of = map(int, share.split("/"))
-    tests = sorted({test.id(): test for name in names for test in load(name)}.items())
+    found = {name: list(load(name)) for name in names}
+    if unknown := [name for name, tests in found.items() if not tests]:
+        sys.exit(f"Nova has no such test: {', '.join(unknown)}")
+    tests = sorted({test.id(): test for tests in found.values() for test in tests}.items())
     fake_libvirt.complete_unit_tests()
     recorder = Recorder(Path(folder), f"{driver}-{number}")
     for _, test in tests[number::of]:
