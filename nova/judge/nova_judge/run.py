@@ -9,7 +9,9 @@ that failed and the reason of each that was skipped.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import importlib
+import importlib.util
 import os
 import pkgutil
 import sys
@@ -68,21 +70,27 @@ class Recorder(unittest.TestResult):
         return str(self._exc_info_to_string(err, test))  # type: ignore[attr-defined]
 
 
-def load(name: str) -> Iterator[unittest.TestCase]:
+def load(name: str) -> list[unittest.TestCase]:
     """The tests of a package with all its modules, of a module or of a class, or one test; * stands for any text."""
-    loader = unittest.TestLoader()
-    if "*" in name:
-        module = name.partition("*")[0].rpartition(".")[0]
-        yield from (test for test in load(module) if fnmatch.fnmatchcase(test.id(), name))
-        return
+    module = name.partition("*")[0].rpartition(".")[0] if "*" in name else name
+    while not _is_module(module):
+        module = module.rpartition(".")[0]
+    return [test for test in _tests_of(module) if fnmatch.fnmatchcase(test.id(), name) or f"{name}." in test.id()]
+
+
+def _is_module(name: str) -> bool:
     try:
-        path = getattr(importlib.import_module(name), "__path__", None)
+        return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
-        path = None
+        return False
+
+
+@functools.cache
+def _tests_of(name: str) -> list[unittest.TestCase]:
+    path = getattr(importlib.import_module(name), "__path__", None)
     modules = [found.name for found in pkgutil.walk_packages(path, f"{name}.")] if path else [name]
-    for module in modules:
-        if not path or module.rpartition(".")[2].startswith("test_"):
-            yield from _flat(loader.loadTestsFromName(module))
+    tests = [name for name in modules if name.rpartition(".")[2].startswith("test_")]
+    return [test for name in tests for test in _flat(unittest.TestLoader().loadTestsFromName(name))]
 
 
 def _flat(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
@@ -104,7 +112,7 @@ def main(driver: str, share: str, folder: str, *names: str) -> None:
     if driver == "holdfast":
         swap.swap()
     number, of = map(int, share.split("/"))
-    found = {name: list(load(name)) for name in names}
+    found = {name: load(name) for name in names}
     if unknown := [name for name, tests in found.items() if not tests]:
         sys.exit(f"Nova has no such test: {', '.join(unknown)}")
     tests = sorted({test.id(): test for tests in found.values() for test in tests}.items())

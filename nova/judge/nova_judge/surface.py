@@ -2,7 +2,7 @@
 
 ``nova/surface.toml`` holds, for each method that ``HoldfastLibvirtDriver`` overrides and for each name of Nova that our
 code uses, the signature and the SHA-256 of the source. ``python -m nova_judge.surface`` writes it anew, ``--check
-FILE`` compares with it. Run with a Python that has Nova.
+FILE...`` compares with it. Run with a Python that has Nova.
 """
 
 from __future__ import annotations
@@ -163,10 +163,11 @@ def _hash(source: str) -> str:
 
 
 def main() -> int:
-    """``--check FILE`` prints what is wrong, and is 1 then; without it the table is written."""
+    """``--check FILE...`` prints what is wrong, and is 1 then; without it the table is written."""
     if sys.argv[1:2] == ["--check"]:
-        found = complaints(Path(sys.argv[2]))
-        print("".join(f"{sentence}\n" for sentence in found), end="")
+        files = [Path(name) for name in sys.argv[2:]]
+        found = [f"{file.name}: {sentence}" for file in files for sentence in complaints(file)]
+        print("".join(f"{line}\n" for line in found), end="")
         return 1 if found else 0
     write(TABLE)
     print(f"{TABLE.name}: {len(read(TABLE)[1])} names of Nova {version('nova')}")
