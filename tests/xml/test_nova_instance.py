@@ -12,7 +12,7 @@ from holdfast.domainxml.nova_instance import (
     heading,
     nova_instance,
     nova_instance_in,
-    recorded_properties,
+    recorded_request,
 )
 
 WRITTEN = (Path(__file__).parent.parent / "data" / "nova-instance.xml").read_text()
@@ -29,7 +29,11 @@ def test_an_instance_is_read_from_its_domain() -> None:
     found = nova_instance(parse(domain(WRITTEN)))
     assert found == NovaInstance("web-1", "m1.small", "demo")
     assert str(found) == "web-1 (flavor m1.small, project demo)"
-    assert recorded_properties(parse(domain(WRITTEN))) == {"hw_disk_bus": "virtio", "hw_machine_type": "q35"}
+    request = recorded_request(parse(domain(WRITTEN)))
+    assert request is not None
+    assert request.properties == {"hw_disk_bus": "virtio", "hw_machine_type": "q35"}
+    assert (request.flavor, request.vcpus.isdigit(), request.memory.isdigit()) == ("m1.small", True, True)
+    assert request.extra_specs is not None
     assert heading("instance-00000001", UUID, found) == f"instance-00000001 [web-1, {UUID}]"
 
 
@@ -37,7 +41,7 @@ def test_an_instance_is_read_from_its_domain() -> None:
 def test_a_domain_of_others_is_no_instance(metadata: str) -> None:
     assert nova_instance(parse(domain(metadata))) is None
     assert nova_instance_in(domain(metadata)) is None
-    assert recorded_properties(parse(domain(metadata))) is None
+    assert recorded_request(parse(domain(metadata))) is None
     assert heading("a", UUID, None) == "a"
 
 
@@ -45,7 +49,7 @@ def test_old_novas_tell_less() -> None:
     old = "<n:instance xmlns:n='http://openstack.org/xmlns/libvirt/nova/1.1'><n:name> web </n:name></n:instance>"
     found = nova_instance(parse(domain(old)))
     assert (found, str(found)) == (NovaInstance("web"), "web")
-    assert recorded_properties(parse(domain(old))) is None
+    assert recorded_request(parse(domain(old))) is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What Nova asked for before: copies of an instance as it was, to generate the old side of a difference from.
 
-Generating a document assigns fields of the instance: nothing here is ever saved, and nothing is allocated.
+Generating a document assigns fields of the instance and of its volumes: none of these copies is ever saved.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
+
+from holdfast.operations.nova_instance import Request
 
 LOG = logging.getLogger(__name__)
 _MACHINE = "hw_machine_type"
@@ -31,9 +33,9 @@ class Before:
     machine: str | None = None
 
 
-def before_resize(instance: Any, image_meta: Any, block_device_info: Any, mdevs: list[str]) -> Before:
+def before_resize(instance: Any, image_meta: Any, mdevs: list[str], block_device_info: Any) -> Before:
     """``instance`` under its old flavor and its old migration context, with the swap disk that flavor gave it."""
-    old, disks = copy.deepcopy(instance), copy.deepcopy(block_device_info)
+    old, disks = copy.deepcopy(instance), _unsaved(block_device_info)
     if old.migration_context is not None:
         old.revert_migration_context()
     if disks is not None and instance.old_flavor.swap != instance.new_flavor.swap:
@@ -42,28 +44,50 @@ def before_resize(instance: Any, image_meta: Any, block_device_info: Any, mdevs:
     return Before(old, copy.deepcopy(image_meta), disks, mdevs)
 
 
-def before_properties(
-    instance: Any, image_meta: Any, block_device_info: Any, recorded: dict[str, str]
-) -> Before | None:
-    """``instance`` with the image properties that its domain records; None where they are those of today.
+def before_request(instance: Any, image_meta: Any, request: Request, block_device_info: Any) -> Before | None:
+    """``instance`` as its domain was last made for it; None where that is what it is today.
 
-    What Nova has filled in itself since, so that its own defaults do not move, is none; a property that cannot be read
-    back from its text counts as unchanged.
+    A flavor differs where a resize was interrupted, properties where an operator changed them. What Nova has filled in
+    itself since, so that its own defaults do not move, is no change, nor is what cannot be read back from its text.
     """
+    flavor = _flavor(instance.flavor, request)
     now = {name: str(value) for name, value in image_meta.properties.to_dict().items()}
+    recorded = now if request.properties is None else request.properties
     filled_in = set(libvirt_driver.REGISTER_IMAGE_PROPERTY_DEFAULTS) - recorded.keys()
     changed = {name for name in now.keys() | recorded.keys() if now.get(name) != recorded.get(name)} - filled_in
-    if not changed:
+    if flavor is None and not changed:
         return None
     machine = recorded.get(_MACHINE)
     if _MACHINE in changed and machine is not None and ("q35" in machine) == ("q35" in now.get(_MACHINE, "")):
         changed.remove(_MACHINE)
     else:
         machine = None
-    old = copy.deepcopy(image_meta)
+    old, image = copy.deepcopy(instance), copy.deepcopy(image_meta)
+    if flavor is not None:
+        old.flavor = flavor
     for name in sorted(changed):
-        _set(old.properties, name, recorded.get(name), instance)
-    return Before(copy.deepcopy(instance), old, copy.deepcopy(block_device_info), machine=machine)
+        _set(image.properties, name, recorded.get(name), instance)
+    return Before(old, image, _unsaved(block_device_info), machine=machine)
+
+
+def _flavor(flavor: Any, request: Request) -> Any:
+    """``flavor`` with the size that the domain was made with; None where it is that."""
+    specs = flavor.extra_specs if request.extra_specs is None else request.extra_specs
+    was, now = (request.vcpus, request.memory, specs), (str(flavor.vcpus), str(flavor.memory_mb), flavor.extra_specs)
+    if was == now or not (request.vcpus.isdigit() and request.memory.isdigit()):
+        return None
+    old = copy.deepcopy(flavor)
+    old.vcpus, old.memory_mb, old.extra_specs = int(request.vcpus), int(request.memory), dict(specs)
+    return old
+
+
+def _unsaved(block_device_info: Any) -> Any:
+    """A copy whose volumes write nothing to the database."""
+    copied = copy.deepcopy(block_device_info)
+    for volume in (copied or {}).get("block_device_mapping") or ():
+        if hasattr(volume, "save"):
+            volume.save = lambda: None
+    return copied
 
 
 def _set(properties: Any, name: str, text: str | None, instance: Any) -> None:

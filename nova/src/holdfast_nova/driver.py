@@ -13,24 +13,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import nova.conf
 from nova import exception
-from nova.compute import power_state, task_states, vm_states
+from nova.compute import task_states
 from nova.virt import hardware
 from nova.virt.libvirt import blockinfo
 from nova.virt.libvirt import driver as libvirt_driver
+from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
-from holdfast.operations.adopt_domain import adopt_domain
-from holdfast.operations.nova_instance import recorded_image_properties, with_machine_type
-from holdfast.operations.seal_domain import seal_domain
+from holdfast.operations.nova_instance import last_request, with_machine_type
 from holdfast_nova import conf
-from holdfast_nova.before import Before, before_properties, before_resize
+from holdfast_nova.adoption import adopt, record_request
+from holdfast_nova.before import Before, before_request, before_resize
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume
-from holdfast_nova.keeper import Keeper, Purpose, forget_resize, waits_for_revert
+from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -63,24 +65,36 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         **others: Any,
     ) -> str:
         """As stock; where a difference was asked for, the document from before is generated too, with the same code."""
-        kept = self._keeper.of(instance)
-        if kept is not None and kept.before is not None:
-            old, image, disks = kept.before.instance, kept.before.image_meta, kept.before.block_device_info
-            kept.old = super()._get_guest_xml(
-                context,
-                old,
-                network_info,
-                blockinfo.get_disk_info(CONF.libvirt.virt_type, old, image, disks),
-                image,
-                block_device_info=disks,
-                **(others if kept.before.mdevs is None else {**others, "mdevs": kept.before.mdevs}),
-            )
-            if kept.before.machine is not None:
-                kept.old = with_machine_type(kept.old, kept.before.machine)
         document: str = super()._get_guest_xml(
             context, instance, network_info, disk_info, image_meta, rescue, block_device_info, **others
         )
+        kept = self._keeper.of(instance)
+        before = None if kept is None or kept.before is None else kept.before(block_device_info)
+        if kept is not None and before is not None:
+            kept.old = self._generated_before(context, network_info, before, others)
         return document
+
+    def _generated_before(self, context: Any, network_info: Any, before: Before, others: dict[str, Any]) -> str:
+        """What Nova would have generated before. Its volumes are connected already, as those of today."""
+        mdevs = {} if before.mdevs is None else {"mdevs": before.mdevs}
+        disks = before.block_device_info
+        info = blockinfo.get_disk_info(CONF.libvirt.virt_type, before.instance, before.image_meta, disks)
+        with self._keeper.looking_back():
+            document: str = super()._get_guest_xml(
+                context,
+                before.instance,
+                network_info,
+                info,
+                before.image_meta,
+                block_device_info=disks,
+                **{**others, **mdevs},
+            )
+        return document if before.machine is None else with_machine_type(document, before.machine)
+
+    def _connect_volume(self, context: Any, connection_info: Any, instance: Any, encryption: Any = None) -> None:
+        """As stock; what is generated to look back at touches nothing of the host."""
+        if not self._keeper.looks_back:
+            super()._connect_volume(context, connection_info, instance, encryption=encryption)
 
     def _create_guest(
         self,
@@ -137,38 +151,20 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         """As stock, but a domain that is there already (a rebuild) is kept."""
         with ExitStack() as stack:
             if self._keeper.has_domain(instance):
-                before = self._asked_before(instance, image_meta, block_device_info)
+                before = self._as_requested(instance, image_meta)
                 stack.enter_context(self._keeper.keep(instance, Purpose.FOLLOW, before))
             super().spawn(
-                context,
-                instance,
-                image_meta,
-                injected_files,
-                admin_password,
-                allocations,
-                network_info=network_info,
-                block_device_info=block_device_info,
-                power_on=power_on,
-                accel_info=accel_info,
+                *(context, instance, image_meta, injected_files, admin_password, allocations),
+                *(network_info, block_device_info, power_on, accel_info),
             )
         self._rebuilding.discard(instance.uuid)
-        self._record_properties(context, instance)
+        record_request(self, instance)
 
-    def _asked_before(self, instance: Any, image_meta: Any, block_device_info: Any) -> Before | None:
-        """What the domain was made for, if its image properties were others; they are recorded in its own metadata."""
+    def _as_requested(self, instance: Any, image_meta: Any) -> AsBefore | None:
+        """What the domain was last made for; Nova itself has recorded that in its metadata."""
         with in_nova_terms():
-            recorded = recorded_image_properties(self._keeper.connection(), instance.uuid)
-        return None if recorded is None else before_properties(instance, image_meta, block_device_info, recorded)
-
-    def _record_properties(self, context: Any, instance: Any) -> None:
-        """Write Nova's metadata anew: the stock driver fills in image properties after it has defined the domain."""
-        meta = self._get_guest_config_meta(self.get_instance_driver_metadata(instance, instance.get_network_info()))
-        try:
-            guest = self._host.get_guest(instance)
-            running = guest.get_power_state(self._host) in (power_state.RUNNING, power_state.PAUSED)
-            guest.set_metadata(meta, persistent=True, live=running)
-        except (exception.InstanceNotFound, libvirt_driver.libvirt.libvirtError) as error:
-            LOG.warning("The image properties are not recorded in the domain: %s", error, instance=instance)
+            request = last_request(self._keeper.connection(), instance.uuid)
+        return None if request is None else partial(before_request, instance, image_meta, request)
 
     def rebuild(
         self,
@@ -236,7 +232,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         """As stock, which also powers on and starts instances after a host boot by it; the domain is kept."""
         before = None
         if self._keeper.has_domain(instance):
-            before = self._asked_before(instance, instance.image_meta, block_device_info)
+            before = self._as_requested(instance, instance.image_meta)
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)
 
@@ -267,9 +263,38 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         block_device_info: Any,
         share_info: Any,
     ) -> None:
-        """As stock, which leaves ``unrescue.xml``; the rescue is started over the domain, which stays defined."""
+        """As stock, which leaves ``unrescue.xml``; the rescue is started over the domain, which stays defined.
+
+        It has all the disks of the instance: those of one that is off may be called otherwise by now.
+        """
         with self._keeper.keep(instance, Purpose.RESCUE):
+            if self._keeper.of(instance) is not None and not self._host.get_guest(instance).is_active():
+                self._reconnect(context, instance, network_info, block_device_info, share_info)
             super().rescue(context, instance, network_info, image_meta, rescue_password, block_device_info, share_info)
+
+            unrescue = Path(libvirt_utils.get_instance_path(instance), "unrescue.xml")
+            if unrescue.exists():
+                unrescue.chmod(0o600)
+
+    def _reconnect(
+        self, context: Any, instance: Any, network_info: Any, block_device_info: Any, share_info: Any
+    ) -> None:
+        """Connect the volumes, and let the domain know where they are now."""
+        image = instance.image_meta
+        info = blockinfo.get_disk_info(CONF.libvirt.virt_type, instance, image, block_device_info)
+        mdevs = list(self._get_all_assigned_mediated_devices(instance))
+        document = super()._get_guest_xml(
+            context,
+            instance,
+            network_info,
+            info,
+            image,
+            block_device_info=block_device_info,
+            mdevs=mdevs,
+            share_info=share_info,
+            old_guest=self._get_existing_guest_config(instance),
+        )
+        self._keeper.follow(instance, document)
 
     def unrescue(self, context: Any, instance: Any) -> None:
         """As stock; also out of a rescue that the stock driver began."""
@@ -294,17 +319,10 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         with ExitStack() as stack:
             if self._keeper.has_domain(instance):
                 mdevs = list(self._get_all_assigned_mediated_devices(instance))
-                before = before_resize(instance, image_meta, block_device_info, mdevs)
+                before = partial(before_resize, instance, image_meta, mdevs)
                 stack.enter_context(self._keeper.keep(instance, Purpose.RESIZE, before))
             super().finish_migration(
-                context,
-                migration,
-                instance,
-                disk_info,
-                network_info,
-                image_meta,
-                resize_instance,
-                allocations,
+                *(context, migration, instance, disk_info, network_info, image_meta, resize_instance, allocations),
                 block_device_info=block_device_info,
                 power_on=power_on,
                 share_info=share_info,
@@ -322,14 +340,10 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     ) -> None:
         """As stock; the document from before the resize comes back, or the one that the source of a move still has."""
         with self._keeper.keep(instance, Purpose.REVERT):
+            if self._keeper.of(instance) is not None:
+                self._keeper.restore_before(instance)
             super().finish_revert_migration(
-                context,
-                instance,
-                network_info,
-                migration,
-                block_device_info=block_device_info,
-                power_on=power_on,
-                share_info=share_info,
+                context, instance, network_info, migration, block_device_info, power_on, share_info
             )
 
     def process_instances_at_startup(self, context: Any, instances: Any) -> Any:
@@ -337,28 +351,12 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         instances = super().process_instances_at_startup(context, instances)
         for instance in instances:
             try:
-                self._adopt(context, instance)
-            except exception.InstanceNotFound:
-                LOG.debug("No domain to adopt.", instance=instance)
+                if self._keeper.has_domain(instance):
+                    adopt(self, self._keeper, instance)
             except Exception:
                 # One domain must not keep the compute service from starting.
                 LOG.exception("The domain could not be adopted; it is kept all the same.", instance=instance)
         return instances
-
-    def _adopt(self, context: Any, instance: Any) -> None:
-        forget_resize(instance)
-        if instance.vm_state == vm_states.RESCUED:
-            return  # under the stock driver it has the document of the rescue now
-        connection = self._keeper.connection()
-        if recorded_image_properties(connection, instance.uuid) is None:
-            self._record_properties(context, instance)
-        if adopt_domain(connection, instance.uuid).already:
-            return
-        LOG.info("The domain is adopted.", instance=instance)
-        if CONF.holdfast.seal_adopted:
-            sealed = seal_domain(connection, instance.uuid)
-            for part in sealed.closed:
-                LOG.info("Sealed: %s", part, instance=instance)
 
     def _live_snapshot(
         self,

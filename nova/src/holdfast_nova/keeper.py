@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -12,12 +13,13 @@ from typing import Any
 import nova.conf
 from nova import exception
 from nova.virt.libvirt import utils as libvirt_utils
+from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from holdfast.errors import HoldfastError, OtherMachine
 from holdfast.operations.arrival import restore_document
 from holdfast.operations.follow_document import follow_document
-from holdfast.operations.nova_instance import is_of_instance
+from holdfast.operations.nova_instance import is_of_instance, last_request
 from holdfast.operations.rescue_from_template import is_rescue_by_define, rescue_from_template
 from holdfast.operations.seal_document import seal_document
 from holdfast_nova.before import Before
@@ -36,9 +38,13 @@ class Purpose(Enum):
     AS_IT_IS = "it is started as it is"
     FOLLOW = "its document follows what Nova asks for"
     RESIZE = "as FOLLOW, and the document from before is kept for a revert"
-    REVERT = "the document from before the resize takes its place again"
+    REVERT = "as FOLLOW, after the document from before the resize has taken its place again"
     RESCUE = "a rescue is started over it"
     UNRESCUE = "it is started as it is, unless the stock driver had defined a rescue over it"
+
+
+AsBefore = Callable[[Any], Before | None]
+"""Gives what Nova asked for before, from the block device info of today once its volumes are connected."""
 
 
 @dataclass
@@ -46,7 +52,7 @@ class Kept:
     """A domain that is being kept. ``old`` is the document that Nova would have generated before, once it is made."""
 
     purpose: Purpose
-    before: Before | None = None
+    before: AsBefore | None = None
     old: str | None = None
 
 
@@ -55,7 +61,7 @@ class Keeper:
 
     def __init__(self, host: Any) -> None:
         self._host = host
-        self._kept: dict[str, Kept] = {}
+        self._mine = threading.local()  # most of Nova's operations hold no lock: another thread may be at the instance
 
     def connection(self) -> NovaConnection:
         """Nova's own connection, for Holdfast's operations."""
@@ -71,26 +77,45 @@ class Keeper:
 
     def of(self, instance: Any) -> Kept | None:
         """How the domain of ``instance`` is kept just now; None when it is not."""
-        return self._kept.get(instance.uuid)
+        return self._kept().get(instance.uuid)
+
+    def _kept(self) -> dict[str, Kept]:
+        found: dict[str, Kept] = self._mine.__dict__.setdefault("kept", {})
+        return found
 
     @contextmanager
-    def keep(self, instance: Any, purpose: Purpose, before: Before | None = None) -> Iterator[None]:
-        """Keep the domain of ``instance`` for one operation, which Nova's lock on the instance makes the only one.
+    def keep(self, instance: Any, purpose: Purpose, before: AsBefore | None = None) -> Iterator[None]:
+        """Keep the domain of ``instance`` for one operation of this thread; another one waits until it has ended.
 
         A domain that is truly gone cannot be kept: it is generated anew, as the stock driver does.
         """
-        if instance.uuid in self._kept:
+        if self.of(instance) is not None:
             yield
             return
-        if not self.has_domain(instance):
-            LOG.warning("The instance has no domain on this host: it is generated anew.", instance=instance)
-            yield
-            return
-        self._kept[instance.uuid] = Kept(purpose, before)
+        with lockutils.lock(f"holdfast-{instance.uuid}"):
+            if not self.has_domain(instance):
+                LOG.warning("The instance has no domain on this host: it is generated anew.", instance=instance)
+                yield
+                return
+            self._kept()[instance.uuid] = Kept(purpose, before)
+            try:
+                yield
+            finally:
+                del self._kept()[instance.uuid]
+
+    @contextmanager
+    def looking_back(self) -> Iterator[None]:
+        """What this thread generates meanwhile is only looked at."""
+        self._mine.looks_back = True
         try:
             yield
         finally:
-            del self._kept[instance.uuid]
+            self._mine.looks_back = False
+
+    @property
+    def looks_back(self) -> bool:
+        """True while this thread generates a document from before."""
+        return getattr(self._mine, "looks_back", False)
 
     def prepare(self, instance: Any, xml: str, kept: Kept) -> None:
         """Make of the kept document what ``kept.purpose`` says; ``xml`` is what Nova would define.
@@ -106,27 +131,46 @@ class Keeper:
             restore_document(connection, xml)
         if purpose in (Purpose.AS_IT_IS, Purpose.RESCUE, Purpose.UNRESCUE):
             return
+        if purpose is Purpose.RESIZE:
+            self._record_before(instance)
+        self._follow(instance, xml, kept.old)
         domain = connection.find_domain(instance.uuid)
         if domain.has_managed_save():
             domain.discard_managed_save()  # as stock, which undefines the domain together with it
-        recorded = _document_before(instance)
-        if purpose is Purpose.RESIZE and not recorded.exists():
-            guest = self._host.get_guest(instance)
-            _write(recorded, guest.get_xml_desc(dump_inactive=True, dump_sensitive=True))
-        if purpose is Purpose.REVERT and recorded.exists():
-            restore_document(connection, recorded.read_text())
+        if purpose is Purpose.REVERT:
+            _document_before(instance).unlink(missing_ok=True)
+
+    def _follow(self, instance: Any, xml: str, old: str | None = None) -> None:
+        connection = self.connection()
         try:
             followed = follow_document(
-                connection, instance.uuid, xml, old=kept.old, is_own=lambda each: is_of_instance(each, instance.uuid)
+                connection, instance.uuid, xml, old=old, is_own=lambda each: is_of_instance(each, instance.uuid)
             )
         except OtherMachine as error:
             LOG.warning("The domain is made anew, as was asked for: %s", error.message, instance=instance)
             restore_document(connection, self.sealed(instance, xml))
             return
-        if purpose is Purpose.REVERT:
-            recorded.unlink(missing_ok=True)
         for sentence in (*map(str, followed.changes), *followed.host):
             LOG.info("The domain follows: %s", sentence, instance=instance)
+
+    def follow(self, instance: Any, xml: str) -> None:
+        """Let the domain have today's host side and devices, before something else is started over it."""
+        with in_nova_terms():
+            self._follow(instance, xml)
+
+    def _record_before(self, instance: Any) -> None:
+        """Keep the document from before a resize, unless this is a repetition and the resize is in it already."""
+        request = last_request(self.connection(), instance.uuid)
+        if request is None or request.flavor != instance.flavor.name:
+            guest = self._host.get_guest(instance)
+            _write(_document_before(instance), guest.get_xml_desc(dump_inactive=True, dump_sensitive=True))
+
+    def restore_before(self, instance: Any) -> None:
+        """Let the document from before a resize take its place again, where it is kept."""
+        recorded = _document_before(instance)
+        if recorded.exists():
+            with in_nova_terms():
+                restore_document(self.connection(), recorded.read_text())
 
     def rescue(self, instance: Any, xml: str) -> None:
         """Start the rescue that ``xml`` describes over the domain. Raises HardwareNotKept."""
@@ -153,7 +197,7 @@ def waits_for_revert(instance: Any) -> bool:
 def forget_resize(instance: Any) -> None:
     """Remove a document from before a resize that the stock driver has reverted meanwhile."""
     found = _document_before(instance)
-    if not found.parent.name.endswith("_resize"):
+    if instance.task_state is None and not found.parent.name.endswith("_resize"):
         found.unlink(missing_ok=True)
 
 
@@ -165,6 +209,9 @@ def _document_before(instance: Any) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a file that is there as a whole or not at all, and for its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.replace(path)

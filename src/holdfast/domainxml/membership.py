@@ -43,7 +43,11 @@ class DeviceChanges:
         """True for a change that a guest sees of this."""
         if change.where == "memory":
             return any(name.split()[0] == "memory" for name in (*self.attached, *self.detached))
-        named = {Kind.ADDED: [*self.attached, *self.others], Kind.REMOVED: self.detached}
+        named = {
+            Kind.ADDED: [*self.attached, *self.others],
+            Kind.REMOVED: self.detached,
+            Kind.REPLACED: self.detached,  # another one took its place
+        }
         return change.what in named.get(change.kind, self.rebuilt)
 
     def rebuild(self, before: Element, after: Element) -> None:

@@ -49,12 +49,39 @@ def nova_instance_in(document: str) -> NovaInstance | None:
     return _instance(metadata.find("nova:instance", _NAMES))
 
 
-def recorded_properties(domain: Element) -> dict[str, str] | None:
-    """The image properties with which Nova made ``domain``, as text; None where it did not record them (before 32)."""
-    properties = domain.find("metadata/nova:instance/nova:image/nova:properties", _NAMES)
-    if properties is None:
+@dataclass(frozen=True)
+class Request:
+    """What Nova last made a domain for: the flavor's name, vCPUs, memory in MiB, extra specs; the image's properties.
+
+    All as text. ``extra_specs`` and ``properties`` are None where Nova did not record them (before 32).
+    """
+
+    flavor: str
+    vcpus: str
+    memory: str
+    extra_specs: dict[str, str] | None
+    properties: dict[str, str] | None
+
+
+def recorded_request(domain: Element) -> Request | None:
+    """What Nova made ``domain`` for; None for a domain that it did not make."""
+    instance = domain.find("metadata/nova:instance", _NAMES)
+    flavor = None if instance is None else instance.find("nova:flavor", _NAMES)
+    if instance is None or flavor is None:
         return None
-    return {each.get("name", ""): each.text or "" for each in properties.iterfind("nova:property", _NAMES)}
+    return Request(
+        flavor.get("name", ""),
+        flavor.findtext("nova:vcpus", "", _NAMES),
+        flavor.findtext("nova:memory", "", _NAMES),
+        _named(flavor.find("nova:extraSpecs", _NAMES), "nova:extraSpec"),
+        _named(instance.find("nova:image/nova:properties", _NAMES), "nova:property"),
+    )
+
+
+def _named(parent: Element | None, tag: str) -> dict[str, str] | None:
+    if parent is None:
+        return None
+    return {each.get("name", ""): each.text or "" for each in parent.iterfind(tag, _NAMES)}
 
 
 def heading(name: str, uuid: str, instance: NovaInstance | None) -> str:

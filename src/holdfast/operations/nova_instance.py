@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import Element, child, parse, serialize
-from holdfast.domainxml.nova_instance import recorded_properties
+from holdfast.domainxml.nova_instance import Request as Request
+from holdfast.domainxml.nova_instance import recorded_request
 from holdfast.domainxml.sides import value_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 
+_WITHOUT_TAP = ("hostdev", "direct", "vdpa", "vhostuser")
 _VOLUME_SERIAL = 36
 """Nova gives the disk of a volume the volume's id as its serial: a UUID."""
 
 
-def recorded_image_properties(connection: Connection, name: str) -> dict[str, str] | None:
-    """The image properties that Nova recorded in the config document of ``name``; None where it recorded none.
+def last_request(connection: Connection, name: str) -> Request | None:
+    """What Nova last made the domain ``name`` for, from its config document; None for a domain that it did not make.
 
     Raises NotFound. (virDomainGetXMLDesc)
     """
-    return recorded_properties(parse(connection.find_domain(name).xml(Definition.CONFIG)))
+    return recorded_request(parse(connection.find_domain(name).xml(Definition.CONFIG)))
 
 
 def with_machine_type(document: str, machine: str) -> str:
@@ -31,10 +33,12 @@ def is_of_instance(device: Element, uuid: str) -> bool:
     """True for a device that Nova itself attached to the instance ``uuid``, false for one that an operator did.
 
     Nova names its tap devices after the port, its local disks lie in a folder or have a name with the instance's id,
-    and the disk of a volume has the volume's id as its serial. Devices of the host it passes through by itself.
+    and the disk of a volume has the volume's id as its serial. Devices of the host it passes through by itself. What
+    libvirt itself names, as it does for an operator's interface, has no name in config.
     """
     if device.tag == "interface":
-        return (value_at(device, "target@dev") or "tap").startswith("tap") or device.get("type") == "hostdev"
+        name = value_at(device, "target@dev")
+        return name.startswith("tap") if name else device.get("type") in _WITHOUT_TAP
     if device.tag == "disk":
         place = value_at(device, "source@file") or value_at(device, "source@dev") or value_at(device, "source@name")
         serial = value_at(device, "serial") or ""

@@ -1,0 +1,51 @@
+"""What is written of an instance into its domain's metadata, and the adoption of those that the stock driver made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nova.conf
+from nova import exception
+from nova.compute import power_state, vm_states
+from nova.virt.libvirt import driver as libvirt_driver
+from oslo_log import log as logging
+
+from holdfast.operations.adopt_domain import adopt_domain
+from holdfast.operations.nova_instance import last_request
+from holdfast.operations.seal_domain import seal_domain
+from holdfast_nova.keeper import Keeper, forget_resize
+
+LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
+
+
+def record_request(driver: Any, instance: Any) -> None:
+    """Write Nova's metadata anew: the stock driver fills in image properties after it has defined the domain."""
+    meta = driver._get_guest_config_meta(driver.get_instance_driver_metadata(instance, instance.get_network_info()))
+    try:
+        guest = driver._host.get_guest(instance)
+        running = guest.get_power_state(driver._host) in (power_state.RUNNING, power_state.PAUSED)
+        guest.set_metadata(meta, persistent=True, live=running)
+    except (exception.InstanceNotFound, libvirt_driver.libvirt.libvirtError) as error:
+        LOG.warning("The image properties are not recorded in the domain: %s", error, instance=instance)
+
+
+def adopt(driver: Any, keeper: Keeper, instance: Any) -> None:
+    """Adopt the domain of ``instance`` as it stands; repeating it brings the records of its disks up to date.
+
+    Raises HoldfastError.
+    """
+    forget_resize(instance)
+    if instance.vm_state == vm_states.RESCUED:
+        return  # under the stock driver it has the document of the rescue now
+    connection = keeper.connection()
+    request = last_request(connection, instance.uuid)
+    if request is None or request.properties is None:
+        record_request(driver, instance)
+    if adopt_domain(connection, instance.uuid).already:
+        return
+    LOG.info("The domain is adopted.", instance=instance)
+    if CONF.holdfast.seal_adopted:
+        sealed = seal_domain(connection, instance.uuid)
+        for part in sealed.closed:
+            LOG.info("Sealed: %s", part, instance=instance)
