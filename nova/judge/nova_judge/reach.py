@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from nova_judge.sources import OURS, members, modules
+from nova_judge.sources import OURS, PACKAGE, members, modules
 
 Method = tuple[int, str]
 """The index of a class in the order of inheritance, and a name in it."""
@@ -88,13 +88,12 @@ def table() -> str:
     holdfast = reached([ours, libvirt_driver, compute_driver])
     gone = sorted(name for owner, name in stock - holdfast if owner == "LibvirtDriver")
     methods = libvirt_driver.methods
-    package = {file: ast.unparse(tree) for file, tree in modules().items()}
-    texts = [(Path(__file__).parents[2] / "src" / "holdfast_nova" / file).read_text() for file in package]
-    added = sum(1 for tree in modules().values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    texts = [path.read_text() for path in PACKAGE.glob("*.py")]
+    added = sum(isinstance(node, ast.FunctionDef) for text in texts for node in ast.walk(ast.parse(text)))
     rows = [
         ("`LibvirtDriver` of Nova " + version("nova"), len(methods), sum(map(lines, methods.values()))),
         ("of these no longer reached", len(gone), sum(lines(methods[name]) for name in gone)),
-        ("overridden", len(ours.methods.keys() & methods.keys()), ""),
+        ("overridden", len(ours.methods.keys() & (methods.keys() | compute_driver.methods.keys())), ""),
         ("added by `holdfast_nova`", added, sum(map(code_lines, texts))),
     ]
     text = ["| | functions | lines |", "|---|--:|--:|"]

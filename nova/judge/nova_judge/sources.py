@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +116,3 @@ class _WithoutArguments(ast.NodeTransformer):
         self.generic_visit(node)
         node.args, node.keywords = [], []
         return node
-
-
-def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
-    """All functions, nested ones included."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
