@@ -75,6 +75,36 @@ def test_a_cable_of_another_kind_is_taken_with_all_that_belongs_to_it() -> None:
     assert value_at(interface, "driver@queues") == "4"
 
 
+def test_another_kind_of_interface_is_left_alone() -> None:
+    domain, template = normalised("instance"), parse(TEXTS["instance"])
+    put("devices/interface@type", "vdpa")(template)
+    put("devices/interface/source@bridge", "br9")(template)
+    before = copy.deepcopy(domain)
+    take_host_side(domain, template)
+    assert same(domain, before)
+
+
+@pytest.mark.parametrize("kinds", [["spice"], ["vnc", "spice"], []])
+def test_graphics_come_and_go(kinds: list[str]) -> None:
+    domain, template = normalised("instance"), parse(TEXTS["instance"])
+    for document in (domain, template):
+        document.find("devices").remove(document.find("devices/graphics"))  # type: ignore[union-attr,arg-type]
+    add("<graphics type='vnc' listen='10.0.0.9'/>")(domain)
+    for kind in kinds:
+        add(f"<graphics type='{kind}' autoport='yes' listen='10.0.0.1'/>")(template)
+    take_host_side(domain, template)
+    assert [each.get("type") for each in domain.iterfind("devices/graphics")] == kinds
+    assert {each.get("listen") for each in domain.iterfind("devices/graphics")} <= {"10.0.0.1"}
+
+
+def test_no_graphics_are_added_where_libvirt_would_add_a_video_device() -> None:
+    domain, template = normalised("instance"), parse(TEXTS["instance"])
+    for tag in ("graphics", "video"):
+        domain.find("devices").remove(domain.find(f"devices/{tag}"))  # type: ignore[union-attr,arg-type]
+    take_host_side(domain, template)
+    assert domain.find("devices/graphics") is None
+
+
 def test_the_format_of_an_image_comes_with_the_image() -> None:
     domain, template = normalised("instance"), parse(TEXTS["instance"])
     add("<backingStore type='file'><format type='raw'/><source file='/base'/></backingStore>", "devices/disk")(domain)
