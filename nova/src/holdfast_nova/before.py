@@ -47,13 +47,13 @@ def before_resize(instance: Any, image_meta: Any, mdevs: list[str], block_device
 def before_request(instance: Any, image_meta: Any, request: Request, block_device_info: Any) -> Before | None:
     """``instance`` as its domain was last made for it; None where that is what it is today.
 
-    A flavor differs where a resize was interrupted, properties where an operator changed them. What Nova has filled in
-    itself since, so that its own defaults do not move, is no change, nor is what cannot be read back from its text.
+    A flavor differs where a resize was interrupted, properties where an operator changed them. What Nova fills in from
+    its own defaults, and forgets at a rebuild, is no change, nor is what cannot be read back from its text.
     """
     flavor = _flavor(instance.flavor, request)
     now = {name: str(value) for name, value in image_meta.properties.to_dict().items()}
     recorded = now if request.properties is None else request.properties
-    filled_in = set(libvirt_driver.REGISTER_IMAGE_PROPERTY_DEFAULTS) - recorded.keys()
+    filled_in = set(libvirt_driver.REGISTER_IMAGE_PROPERTY_DEFAULTS) - (recorded.keys() & now.keys())
     changed = {name for name in now.keys() | recorded.keys() if now.get(name) != recorded.get(name)} - filled_in
     if flavor is None and not changed:
         return None
