@@ -184,3 +184,21 @@ def test_both_documents_stay_as_they_are() -> None:
     assert same(old, before[0])
     assert same(new, before[1])
     assert same(parse(INSTANCE), parse(INSTANCE))
+
+
+def test_device_of_the_host_that_another_one_takes_the_place_of_does_not_hand_on_its_alias() -> None:
+    """It would be taken for the same device, which has moved."""
+    domain = parse(NORMALISED)
+    old, new = document(), document()
+    for each, slot in ((domain, "0x00"), (old, "0x00"), (new, "0x01")):
+        source = f"<source><address domain='0x0000' bus='0x81' slot='{slot}' function='0x2'/></source>"
+        alias = "<alias name='ua-hostdev0'/>" if each is domain else ""
+        parent = each.find("devices")
+        assert parent is not None
+        parent.append(parse(f"<hostdev mode='subsystem' type='pci' managed='yes'>{source}{alias}</hostdev>"))
+    before = copy.deepcopy(domain)
+    difference = apply_difference(domain, old, new)
+    (found,) = domain.iterfind("devices/hostdev")
+    assert value_at(found, "source/address@slot") == "0x01"
+    assert value_at(found, "alias@name") != "ua-hostdev0"
+    assert all(difference.explains(change) for change in visible(compare_documents(before, domain)))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from holdfast.domainxml.change import Change
 from holdfast.domainxml.counterpart import counterparts
+from holdfast.domainxml.device import alias
 from holdfast.domainxml.disk import next_target
 from holdfast.domainxml.disk_record import rename_record
 from holdfast.domainxml.document import Element, child, devices, same
@@ -184,7 +185,7 @@ def _by_key(parent: Element, node: Node, without: frozenset[str]) -> dict[tuple[
 
 
 def _devices(domain: Element, old: Element, new: Element, names: dict[str, str]) -> DeviceChanges:
-    changes = DeviceChanges()
+    changes, had = DeviceChanges(), [alias(device) for device in devices(domain)]
     mine: dict[Element | None, Element | None] = {}
     for document in (new, old):
         mine |= {pair.after: pair.before for pair in counterparts(domain, document) if pair.after is not None}
@@ -195,7 +196,7 @@ def _devices(domain: Element, old: Element, new: Element, names: dict[str, str])
             names |= {short_name(found): short_name(one), device_name(found): device_name(one)}
         if one is None and other is not None and found is None:
             if other.tag != "controller" or other.get("type") != "pci":  # those come with what sits on them
-                changes.attached.append(short_name(add_device(domain, other)))
+                changes.attached.append(short_name(add_device(domain, other, had=had)))
         elif found is None:
             continue
         elif other is None:

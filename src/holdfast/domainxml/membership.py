@@ -6,7 +6,7 @@ All others are hardware that the domain was built with, and stay whatever the ma
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 
 from holdfast.domainxml.change import Change, Kind
@@ -86,10 +86,13 @@ def _comes_and_goes(*pair: Element | None) -> bool:
     return device.tag in _KINDS or (device.tag == "memory" and device.get("model") == "nvdimm")
 
 
-def add_device(domain: Element, device: Element, gone: Container[Element] = ()) -> Element:
+def add_device(
+    domain: Element, device: Element, gone: Container[Element] = (), had: Iterable[str | None] = ()
+) -> Element:
     """Add a copy of ``device`` without an address, with an alias, and with a name and boot order that are free.
 
-    ``gone`` are devices that will not be there any more: their names are not given again, their boot order may be.
+    ``gone`` are devices that will not be there any more: their names are not given again, their boot order may be; nor
+    are the aliases that it ``had`` before some of them went.
     """
     new = copy.deepcopy(device)
     new.tail = None
@@ -104,7 +107,7 @@ def add_device(domain: Element, device: Element, gone: Container[Element] = ()) 
     for boot in new.findall("boot"):
         if domain.find("os/boot") is not None or boot.get("order") in orders:
             new.remove(boot)
-    aliases = {alias(each) for each in devices(domain)}
+    aliases = {alias(each) for each in devices(domain)} | set(had)
     for name in new.findall("alias"):
         if name.get("name") in aliases:
             new.remove(name)
