@@ -27,7 +27,8 @@ Touch = Callable[[Element], None]
 class Edit:
     """An edit of one config document, worked out and not yet done: what it makes of it, and what the guest sees.
 
-    ``left_open`` are devices, as changes name them, whose place and defaults libvirt is to choose anew.
+    ``left_open`` are devices, as changes name them, whose place and defaults libvirt is to choose anew, with as many
+    buses as it takes.
     """
 
     before: Element
@@ -78,12 +79,10 @@ def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
 
 
 def _completes(change: Change, edit: Edit) -> bool:
-    """True when libvirt filled in what the edit leaves to it: of devices that it added or changed, and new buses.
+    """True when libvirt filled in what the edit leaves to it: place and defaults of a device, and where asked its bus.
 
     The first of the root ports in one slot tells that there are more.
     """
-    open_ones = {each.what for each in edit.changes if each.kind is Kind.ADDED} | edit.left_open
-    is_bus = (change.kind is Kind.ADDED and change.where == "devices/controller") or (
-        change.where == "devices/controller/address@multifunction"
-    )
-    return change.what in open_ones or (is_bus and bool(open_ones))
+    if edit.left_open and change.where in ("devices/controller", "devices/controller/address@multifunction"):
+        return change.kind in (Kind.ADDED, Kind.CHANGED)
+    return change.what in {each.what for each in edit.changes if each.kind is Kind.ADDED} | edit.left_open

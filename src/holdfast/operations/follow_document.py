@@ -108,7 +108,8 @@ class _Following:
         return by_difference or self._members.explains(change)
 
     def left_open(self, edit: Edit) -> Edit:
-        return replace(edit, left_open=frozenset(name for each in self._changes() for name in each.left_open))
+        names = [name for each in self._changes() for name in (*each.left_open, *each.attached)]
+        return replace(edit, left_open=frozenset(names))
 
     def result(self, domain: Domain, edit: Edit, dry_run: bool) -> Followed:
         return Followed(
