@@ -15,6 +15,7 @@ from lxml import etree
 import holdfast
 import libvirt
 from bench.disk_images import disk_image_cases
+from bench.follow import follow_cases
 from bench.measure import Case
 from bench.rescue import rescue_cases
 from bench.settings import settings_cases
@@ -91,6 +92,7 @@ class Bench:
         yield from self._config_cases()
         yield from self._live_cases()
         yield from settings_cases(self.ours, self.bare)
+        yield from follow_cases(self.ours, self.bare)
         yield from verify_cases(self.host, self.ours)
         yield from snapshot_cases(self.bare, self.ours, self.host.images)
         yield Case("hard reboot", self._bare_reboot, self._reboot, aim=1.05)
