@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from holdfast.operations.nova_instance import Request
 from holdfast_nova.before import before_request
 
 objects.register_all()
+IMAGE = "70a599e0-31e7-49b7-b260-868f441e862b"
 PROPERTIES = {"hw_machine_type": "pc-q35-7.2", "hw_disk_bus": "virtio"}
 
 
@@ -25,17 +27,18 @@ def instance(vcpus: int = 2, memory: int = 512) -> Any:
         root_gb=1,
         ephemeral_gb=0,
     )
-    return objects.Instance(uuid="6f0c1a52-2c3e-4b1f-9f0e-0d8f4a3b2c1d", flavor=flavor)
+    uuid, recorded = "6f0c1a52-2c3e-4b1f-9f0e-0d8f4a3b2c1d", {"image_hw_machine_type": "now"}
+    return objects.Instance(uuid=uuid, flavor=flavor, system_metadata=recorded)
 
 
 def image(**properties: str) -> Any:
     """The image that it is of, with these properties."""
-    return objects.ImageMeta.from_dict({"properties": properties})
+    return objects.ImageMeta.from_dict({"id": IMAGE, "properties": properties})
 
 
 def request(vcpus: str = "2", memory: str = "512", **properties: str) -> Request:
     """What its domain records."""
-    return Request("now", vcpus, memory, {"hw:cpu_sockets": "1"}, properties)
+    return Request("now", vcpus, memory, {"hw:cpu_sockets": "1"}, IMAGE, properties)
 
 
 def test_what_is_as_it_was_recorded_has_no_before() -> None:
@@ -46,6 +49,8 @@ def test_flavor_that_a_broken_resize_left_behind_is_the_one_before_and_the_insta
     now = instance(vcpus=4, memory=1024)
     before = before_request(now, image(**PROPERTIES), request(**PROPERTIES), None)
     assert before is not None
+    before.instance.system_metadata["image_hw_machine_type"] = "before"
+    assert now.system_metadata == {"image_hw_machine_type": "now"}
     assert (before.instance.flavor.vcpus, before.instance.flavor.memory_mb) == (2, 512)
     assert (now.flavor.vcpus, now.flavor.memory_mb) == (4, 1024)
 
@@ -70,6 +75,13 @@ def test_machine_type_of_the_same_family_is_not_generated_again() -> None:
 @pytest.mark.parametrize(("now", "recorded"), [({}, PROPERTIES), (PROPERTIES, {})])
 def test_what_nova_fills_in_by_itself_is_no_wish(now: dict[str, str], recorded: dict[str, str]) -> None:
     assert before_request(instance(), image(**now), request(**recorded), None) is None
+
+
+def test_property_that_another_image_does_not_have_is_left() -> None:
+    recorded = dataclasses.replace(request(**PROPERTIES), image="another")
+    before = before_request(instance(), image(), recorded, None)
+    assert before is not None
+    assert before.image_meta.properties.hw_disk_bus == "virtio"
 
 
 def test_volumes_of_the_copy_write_nothing_to_the_database() -> None:

@@ -35,7 +35,7 @@ class Before:
 
 def before_resize(instance: Any, image_meta: Any, mdevs: list[str], block_device_info: Any) -> Before:
     """``instance`` under its old flavor and its old migration context, with the swap disk that flavor gave it."""
-    old, disks = copy.deepcopy(instance), _unsaved(block_device_info)
+    old, disks = _copy(instance), _unsaved(block_device_info)
     if old.migration_context is not None:
         old.revert_migration_context()
     if disks is not None and instance.old_flavor.swap != instance.new_flavor.swap:
@@ -48,12 +48,14 @@ def before_request(instance: Any, image_meta: Any, request: Request, block_devic
     """``instance`` as its domain was last made for it; None where that is what it is today.
 
     A flavor differs where a resize was interrupted, properties where an operator changed them. What Nova fills in from
-    its own defaults, and forgets at a rebuild, is no change, nor is what cannot be read back from its text.
+    its own defaults, and forgets at a rebuild of the same image, is no change; nor is what cannot be read back.
     """
     flavor = _flavor(instance.flavor, request)
     now = {name: str(value) for name, value in image_meta.properties.to_dict().items()}
     recorded = now if request.properties is None else request.properties
-    filled_in = set(libvirt_driver.REGISTER_IMAGE_PROPERTY_DEFAULTS) - (recorded.keys() & now.keys())
+    is_same_image = "id" in image_meta and image_meta.id == request.image
+    said = recorded.keys() & now.keys() if is_same_image else recorded.keys()
+    filled_in = set(libvirt_driver.REGISTER_IMAGE_PROPERTY_DEFAULTS) - said
     changed = {name for name in now.keys() | recorded.keys() if now.get(name) != recorded.get(name)} - filled_in
     if flavor is None and not changed:
         return None
@@ -62,12 +64,21 @@ def before_request(instance: Any, image_meta: Any, request: Request, block_devic
         changed.remove(_MACHINE)
     else:
         machine = None
-    old, image = copy.deepcopy(instance), copy.deepcopy(image_meta)
+    old, image = _copy(instance), copy.deepcopy(image_meta)
     if flavor is not None:
         old.flavor = flavor
     for name in sorted(changed):
         _set(image.properties, name, recorded.get(name), instance)
     return Before(old, image, _unsaved(block_device_info), machine=machine)
+
+
+def _copy(instance: Any) -> Any:
+    """A copy that shares nothing which generating a document writes to (a deep copy of Nova's shares its dicts)."""
+    old = copy.deepcopy(instance)
+    old.system_metadata = dict(instance.system_metadata)
+    if "vcpu_model" in instance:
+        old.vcpu_model = copy.deepcopy(instance.vcpu_model)
+    return old
 
 
 def _flavor(flavor: Any, request: Request) -> Any:

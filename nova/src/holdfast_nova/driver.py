@@ -20,7 +20,7 @@ from typing import Any
 import nova.conf
 from nova import exception
 from nova.compute import task_states
-from nova.virt import hardware
+from nova.virt import driver, hardware
 from nova.virt.libvirt import blockinfo
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
@@ -29,7 +29,7 @@ from oslo_log import log as logging
 from holdfast.operations.nova_instance import last_request, with_machine_type
 from holdfast_nova import conf
 from holdfast_nova.adoption import adopt, record_request
-from holdfast_nova.before import Before, before_request, before_resize
+from holdfast_nova.before import before_request, before_resize
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
@@ -65,35 +65,31 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         **others: Any,
     ) -> str:
         """As stock; where a difference was asked for, the document from before is generated too, with the same code."""
-        document: str = super()._get_guest_xml(
-            context, instance, network_info, disk_info, image_meta, rescue, block_device_info, **others
-        )
-        kept = self._keeper.of(instance)
-        before = None if kept is None or kept.before is None else kept.before(block_device_info)
-        if kept is not None and before is not None:
-            kept.old = self._generated_before(context, network_info, before, others)
+        with ExitStack() as stack:
+            kept = self._keeper.of(instance)
+            if kept is not None and kept.before is not None and kept.before(block_device_info) is not None:
+                for volume in driver.block_device_info_get_mapping(block_device_info):
+                    self._connect_volume(context, volume["connection_info"], instance)
+                stack.enter_context(self._keeper.connected())
+                kept.old = self._generated_before(context, network_info, kept.before(block_device_info), others)
+            document: str = super()._get_guest_xml(
+                context, instance, network_info, disk_info, image_meta, rescue, block_device_info, **others
+            )
         return document
 
-    def _generated_before(self, context: Any, network_info: Any, before: Before, others: dict[str, Any]) -> str:
-        """What Nova would have generated before. Its volumes are connected already, as those of today."""
+    def _generated_before(self, context: Any, network_info: Any, before: Any, others: dict[str, Any]) -> str:
+        """What Nova would have generated before."""
         mdevs = {} if before.mdevs is None else {"mdevs": before.mdevs}
-        disks = before.block_device_info
-        info = blockinfo.get_disk_info(CONF.libvirt.virt_type, before.instance, before.image_meta, disks)
-        with self._keeper.looking_back():
-            document: str = super()._get_guest_xml(
-                context,
-                before.instance,
-                network_info,
-                info,
-                before.image_meta,
-                block_device_info=disks,
-                **{**others, **mdevs},
-            )
+        old, image, disks = before.instance, before.image_meta, before.block_device_info
+        info = blockinfo.get_disk_info(CONF.libvirt.virt_type, old, image, disks)
+        document: str = super()._get_guest_xml(
+            context, old, network_info, info, image, block_device_info=disks, **{**others, **mdevs}
+        )
         return document if before.machine is None else with_machine_type(document, before.machine)
 
     def _connect_volume(self, context: Any, connection_info: Any, instance: Any, encryption: Any = None) -> None:
-        """As stock; what is generated to look back at touches nothing of the host."""
-        if not self._keeper.looks_back:
+        """As stock, but once where two documents are generated: not every encryptor can be attached twice."""
+        if not self._keeper.is_connected:
             super()._connect_volume(context, connection_info, instance, encryption=encryption)
 
     def _create_guest(

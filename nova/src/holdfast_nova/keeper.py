@@ -44,7 +44,7 @@ class Purpose(Enum):
 
 
 AsBefore = Callable[[Any], Before | None]
-"""Gives what Nova asked for before, from the block device info of today once its volumes are connected."""
+"""Gives what Nova asked for before, from the block device info of today; None where that is the same."""
 
 
 @dataclass
@@ -104,18 +104,18 @@ class Keeper:
                 del self._kept()[instance.uuid]
 
     @contextmanager
-    def looking_back(self) -> Iterator[None]:
-        """What this thread generates meanwhile is only looked at."""
-        self._mine.looks_back = True
+    def connected(self) -> Iterator[None]:
+        """The volumes of what this thread generates meanwhile are connected already."""
+        self._mine.is_connected = True
         try:
             yield
         finally:
-            self._mine.looks_back = False
+            self._mine.is_connected = False
 
     @property
-    def looks_back(self) -> bool:
-        """True while this thread generates a document from before."""
-        return getattr(self._mine, "looks_back", False)
+    def is_connected(self) -> bool:
+        """True inside of :meth:`connected`, for the thread that asks."""
+        return getattr(self._mine, "is_connected", False)
 
     def prepare(self, instance: Any, xml: str, kept: Kept) -> None:
         """Make of the kept document what ``kept.purpose`` says; ``xml`` is what Nova would define.

@@ -51,7 +51,7 @@ def nova_instance_in(document: str) -> NovaInstance | None:
 
 @dataclass(frozen=True)
 class Request:
-    """What Nova last made a domain for: the flavor's name, vCPUs, memory in MiB, extra specs; the image's properties.
+    """What Nova last made a domain for: the flavor's name, vCPUs, memory in MiB, extra specs; image and its properties.
 
     All as text. ``extra_specs`` and ``properties`` are None where Nova did not record them (before 32).
     """
@@ -60,6 +60,7 @@ class Request:
     vcpus: str
     memory: str
     extra_specs: dict[str, str] | None
+    image: str
     properties: dict[str, str] | None
 
 
@@ -69,12 +70,14 @@ def recorded_request(domain: Element) -> Request | None:
     flavor = None if instance is None else instance.find("nova:flavor", _NAMES)
     if instance is None or flavor is None:
         return None
+    image = instance.find("nova:image", _NAMES)
     return Request(
         flavor.get("name", ""),
         flavor.findtext("nova:vcpus", "", _NAMES),
         flavor.findtext("nova:memory", "", _NAMES),
         _named(flavor.find("nova:extraSpecs", _NAMES), "nova:extraSpec"),
-        _named(instance.find("nova:image/nova:properties", _NAMES), "nova:property"),
+        "" if image is None else image.get("uuid", ""),
+        None if image is None else _named(image.find("nova:properties", _NAMES), "nova:property"),
     )
 
 
