@@ -30,8 +30,8 @@ def _arguments() -> argparse.Namespace:
     compare.add_argument("--driver", choices=config.CANDIDATES, action="append", help="only under this one")
     compare.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page, between its marks")
     bench = commands.add_parser("bench", help="what a step takes under both drivers")
-    bench.add_argument("--servers", type=int, default=20, help="how many there are at last (%(default)s)")
-    bench.add_argument("--repetitions", type=int, default=5, help="in each of two rounds a driver (%(default)s)")
+    bench.add_argument("--servers", default="1,20", help="with how many (%(default)s)")
+    bench.add_argument("--repetitions", type=int, default=3, help="in each of two rounds a driver (%(default)s)")
     test = commands.add_parser("test", help="run pytest where the lab's tests run")
     test.add_argument("argument", nargs=argparse.REMAINDER)
     run = commands.add_parser("run", help="run a command with OS_* and LIBVIRT_DEFAULT_URI set")
@@ -87,7 +87,7 @@ def main() -> int:
             from nova_lab.bench import bench
 
             lab.up()
-            bench(lab, arguments.servers, arguments.repetitions)
+            bench(lab, [int(count) for count in arguments.servers.split(",")], arguments.repetitions)
             return 0
         elif arguments.command == "test":
             environment = {**os.environ, "HOLDFAST_NOVA_LAB": str(lab.folder)}

@@ -21,40 +21,35 @@ AIMS = {"hard reboot": 0.9}
 """Step → the ratio of ours to stock that it should not exceed."""
 
 IMAGE = "empty"
-ROUNDS = ("stock", "holdfast") * 2
+ROUNDS = ("stock", "holdfast", "holdfast", "stock")
 """The drivers in their turns: what disturbs the machine disturbs both."""
 
-Times = dict[str, dict[str, list[float]]]
-"""Step → driver → seconds."""
+Times = dict[tuple[int, str], dict[str, list[float]]]
+"""How many servers there are, and the step → driver → seconds."""
 
 
-def bench(lab: Lab, servers: int, repetitions: int) -> None:
-    """Measure with one server and with ``servers``, print a table, write JSON. Medians of ``repetitions`` a round."""
+def bench(lab: Lab, counts: list[int], repetitions: int) -> None:
+    """Measure with each number of servers, print a table, write JSON. ``repetitions`` in each of two rounds a driver."""
     times: Times = {}
-    with _empty_image(lab), _servers(lab, "first", 1) as (first,):
-        _rounds(lab, lambda: _alone(first, repetitions), times, "")
-        with _servers(lab, "more", servers - 1) as more:
-            many = f", {servers} servers"
-            _rounds(lab, lambda: _alone(first, repetitions), times, many)
-            _rounds(lab, lambda: _together([first, *more]), times, f", all {servers} at once")
-    print(f"{'':<36}{'stock s':>9}{'ours s':>9}{'ratio':>7}  aim")
+    with _empty_image(lab), _servers(lab) as servers:
+        for count in sorted(counts):
+            servers.up_to(count)
+            for driver in ROUNDS:
+                lab.use_driver(driver)
+                measured = [*_alone(servers.all[0], repetitions), *(_together(servers.all) if count > 1 else ())]
+                for step, seconds in measured:
+                    times.setdefault((count, step), {}).setdefault(driver, []).append(seconds)
+    print(f"{'servers':>7} {'':<20}{'stock s':>9}{'ours s':>9}{'ratio':>7}  aim")
     figures = []
-    for step, by_driver in times.items():
+    for (count, step), by_driver in times.items():
         stock, ours = (statistics.median(by_driver[driver]) for driver in ("stock", "holdfast"))
         aim = AIMS.get(step)
         verdict = "" if aim is None else f"≤ {aim:g} {'reached' if ours / stock <= aim else 'MISSED'}"
-        print(f"{step:<36}{stock:>9.2f}{ours:>9.2f}{ours / stock:>7.2f}  {verdict}".rstrip())
-        figures.append({"step": step, "stock": stock, "ours": ours, "ratio": ours / stock, "times": by_driver})
+        print(f"{count:>7} {step:<20}{stock:>9.2f}{ours:>9.2f}{ours / stock:>7.2f}  {verdict}".rstrip())
+        figures.append({"servers": count, "step": step, "stock": stock, "ours": ours, "times": by_driver})
     record = Path("build/nova-bench.json")
     record.parent.mkdir(exist_ok=True)
     record.write_text(json.dumps(figures, indent=2) + "\n")
-
-
-def _rounds(lab: Lab, measure: Callable[[], Iterator[tuple[str, float]]], times: Times, suffix: str) -> None:
-    for driver in ROUNDS:
-        lab.use_driver(driver)
-        for step, seconds in measure():
-            times.setdefault(step + suffix, {}).setdefault(driver, []).append(seconds)
 
 
 def _alone(server: Server, repetitions: int) -> Iterator[tuple[str, float]]:
@@ -75,7 +70,7 @@ def _together(servers: list[Server]) -> Iterator[tuple[str, float]]:
         list(pool.map(lambda server: server.cloud.compute.reboot_server(server.id, "HARD"), servers))
         for server in servers:
             server.wait("ACTIVE")
-        yield "hard reboot", time.monotonic() - began
+        yield "hard reboot of all", time.monotonic() - began
 
 
 def _timed(server: Server, begin: Callable[[], object], status: str) -> float:
@@ -85,17 +80,28 @@ def _timed(server: Server, begin: Callable[[], object], status: str) -> float:
     return time.monotonic() - began
 
 
+class _Servers:
+    """Servers with an interface each."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.all: list[Server] = []
+
+    def up_to(self, count: int) -> None:
+        """Create servers until there are so many."""
+        for number in range(len(self.all), count):
+            self.all.append(Server(self.lab, f"bench-{number}"))
+            self.all[-1].create(IMAGE, networks=("neta",))
+
+
 @contextmanager
-def _servers(lab: Lab, name: str, count: int) -> Iterator[list[Server]]:
-    """So many servers, one after another, with an interface each; they are gone afterwards."""
-    made = []
+def _servers(lab: Lab) -> Iterator[_Servers]:
+    """No server yet; those that there will be are gone afterwards."""
+    servers = _Servers(lab)
     try:
-        for number in range(count):
-            made.append(Server(lab, f"bench-{name}-{number}"))
-            made[-1].create(IMAGE, networks=("neta",))
-        yield made
+        yield servers
     finally:
-        for server in made:
+        for server in servers.all:
             server.remove()
 
 
