@@ -90,13 +90,13 @@ def test_rescue_in_which_nova_compute_is_killed_leaves_a_server_to_reboot(server
         server.hard_reboot()
 
 
-def test_resize_in_which_nova_compute_is_killed_is_undone_when_it_is_back(lab: Lab, server: Server) -> None:
+def test_resize_in_which_nova_compute_is_killed_leaves_a_server_to_reboot(lab: Lab, server: Server) -> None:
+    """Nova 34 undoes it when it is back, and stumbles before it has started the guest again."""
     set_aside = lab.node.folder / "nova" / "instances" / f"{server.id}_resize"
     with nothing_is_lost(server):
         resize = partial(server.cloud.compute.resize_server, server.id, server.flavor("large"))
         killed_when(server, set_aside.exists, resize)
-        server.wait("ACTIVE")
-        server.booted()
+        server.hard_reboot()
 
 
 def test_start_without_its_volume_fails_and_the_next_one_with_it_has_all(lab: Lab, server: Server) -> None:

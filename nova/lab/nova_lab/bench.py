@@ -29,7 +29,7 @@ Times = dict[tuple[int, str], dict[str, list[float]]]
 
 
 def bench(lab: Lab, counts: list[int], repetitions: int) -> None:
-    """Measure with each number of servers, print a table, write JSON. ``repetitions`` in each of two rounds a driver."""
+    """Measure with each number of servers, print a table, write JSON; ``repetitions`` in each of a driver's rounds."""
     times: Times = {}
     with _empty_image(lab), _servers(lab) as servers:
         for count in sorted(counts):
