@@ -1,4 +1,4 @@
-"""Fixtures of the tier nova: one lab for the run, and the scenario once under each driver."""
+"""Fixtures of the tier lab: one lab for the run, and the scenario once under each driver."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nova_lab.scenario import STEPS
-from tests.nova.conftest import Results
+from tests.lab.conftest import Results
 
 each_step = pytest.mark.parametrize("step", [step.name for step in STEPS])
 
