@@ -13,7 +13,9 @@ OURS = "HoldfastLibvirtDriver"
 
 OBJECTS = {
     "self": DRIVER,
+    "driver": DRIVER,
     "self._host": "nova.virt.libvirt.host.Host",
+    "driver._host": "nova.virt.libvirt.host.Host",
     "self.cpu_api": "nova.virt.libvirt.cpu.api.API",
     "guest": "nova.virt.libvirt.guest.Guest",
     "self._host.get_guest()": "nova.virt.libvirt.guest.Guest",
