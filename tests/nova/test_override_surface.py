@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 
 from nova_judge.install import environment, install
-from nova_judge.sources import DRIVER, strangers
+from nova_judge.sources import DRIVER, OURS, members, modules, strangers
 from nova_judge.surface import TABLE
 
 HARD_REBOOT = f"{DRIVER}._hard_reboot"
+OUR_OWN = next(
+    f"{DRIVER}.{name}" for name in members(modules()["driver.py"], OURS) if f"{DRIVER}.{name}" not in TABLE.read_text()
+)
+"""What our driver has and Nova's has not."""
 
 
 def entry(name: str) -> str:
@@ -40,7 +44,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "body": changed('sha256 = "', 'sha256 = "0'),
         "signature": changed("(self, context, ", "(self, "),
         "missing": TABLE.read_text().replace(entry(HARD_REBOOT), ""),
-        "gone": TABLE.read_text() + f'\n["{DRIVER}._asked_before"]\nhow = "overrides"\nsignature = "(self)"\n',
+        "gone": TABLE.read_text() + f'\n["{OUR_OWN}"]\nhow = "overrides"\nsignature = "(self)"\n',
         "unused": TABLE.read_text() + f'\n["{DRIVER}._of_yesterday"]\nhow = "uses"\nsignature = "(self)"\n',
     }
     folder = tmp_path_factory.mktemp("tables")
@@ -75,7 +79,7 @@ def test_a_changed_signature_is_told_with_both(told: dict[str, list[str]]) -> No
 
 def test_a_method_that_is_gone_is_told(told: dict[str, list[str]]) -> None:
     (sentence,) = told["gone"]
-    assert sentence.startswith(f"{DRIVER}._asked_before, which our driver overrides, is gone in Nova 34.")
+    assert sentence.startswith(f"{OUR_OWN}, which our driver overrides, is gone in Nova 34.")
 
 
 def test_an_override_that_is_not_in_the_table_is_told(told: dict[str, list[str]]) -> None:
