@@ -24,32 +24,35 @@ IMAGE = "empty"
 ROUNDS = ("stock", "holdfast", "holdfast", "stock")
 """The drivers in their turns: what disturbs the machine disturbs both."""
 
-Times = dict[tuple[int, str], dict[str, list[float]]]
-"""How many servers there are, and the step → driver → seconds."""
+Times = dict[str, dict[str, list[float]]]
+"""Step → driver → seconds."""
 
 
 def bench(lab: Lab, counts: list[int], repetitions: int) -> None:
     """Measure with each number of servers, print a table, write JSON; ``repetitions`` in each of a driver's rounds."""
-    times: Times = {}
+    figures = []
+    print(f"{'servers':>7} {'':<20}{'stock s':>9}{'ours s':>9}{'ratio':>7}  aim")
     with _empty_image(lab), _servers(lab) as servers:
         for count in sorted(counts):
             servers.up_to(count)
+            times: Times = {}
             for driver in ROUNDS:
                 lab.use_driver(driver)
                 measured = [*_alone(servers.all[0], repetitions), *(_together(servers.all) if count > 1 else ())]
                 for step, seconds in measured:
-                    times.setdefault((count, step), {}).setdefault(driver, []).append(seconds)
-    print(f"{'servers':>7} {'':<20}{'stock s':>9}{'ours s':>9}{'ratio':>7}  aim")
-    figures = []
-    for (count, step), by_driver in times.items():
-        stock, ours = (statistics.median(by_driver[driver]) for driver in ("stock", "holdfast"))
-        aim = AIMS.get(step)
-        verdict = "" if aim is None else f"≤ {aim:g} {'reached' if ours / stock <= aim else 'MISSED'}"
-        print(f"{count:>7} {step:<20}{stock:>9.2f}{ours:>9.2f}{ours / stock:>7.2f}  {verdict}".rstrip())
-        figures.append({"servers": count, "step": step, "stock": stock, "ours": ours, "times": by_driver})
+                    times.setdefault(step, {}).setdefault(driver, []).append(seconds)
+            for step, by_driver in times.items():
+                _print(count, step, *(statistics.median(by_driver[driver]) for driver in ("stock", "holdfast")))
+                figures.append({"servers": count, "step": step, "seconds": by_driver})
     record = Path("build/nova-bench.json")
     record.parent.mkdir(exist_ok=True)
     record.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _print(count: int, step: str, stock: float, ours: float) -> None:
+    aim, ratio = AIMS.get(step), ours / stock
+    verdict = "" if aim is None else f"≤ {aim:g} {'reached' if ratio <= aim else 'MISSED'}"
+    print(f"{count:>7} {step:<20}{stock:>9.2f}{ours:>9.2f}{ratio:>7.2f}  {verdict}".rstrip(), flush=True)
 
 
 def _alone(server: Server, repetitions: int) -> Iterator[tuple[str, float]]:

@@ -198,6 +198,7 @@ def nova(state: Path, venv: Path) -> Sections:
         "api_database": database("nova_api"),
         "wsgi": {"api_paste_config": venv / "etc/nova/api-paste.ini"},
         "conductor": {"workers": 1},
+        "quota": {"driver": "nova.quota.NoopQuotaDriver"},
         "scheduler": {"workers": 1, "discover_hosts_in_cells_interval": 3},
         "placement": _credentials("placement"),
         "neutron": _credentials("neutron"),
