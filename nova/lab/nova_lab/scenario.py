@@ -112,6 +112,7 @@ STEPS = (
     Step("revert the resize", Server.revert_resize, since="confirm the resize"),
     _attach("volume 6"),
     Step("rebuild", Server.rebuild),
+    _attach("volume 7"),
     Step(
         "another machine type and interface model, start",
         lambda server: _change_properties(server),
