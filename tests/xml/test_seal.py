@@ -234,3 +234,9 @@ def test_cpu_that_is_not_possible_is_refused(capabilities: Capabilities) -> None
         new_cpu("Icelake-Server", capabilities)
     with pytest.raises(Failed, match="host-passthrough is not possible here"):
         new_cpu("host-passthrough", capabilities)
+
+
+def test_firmware_without_variables_is_left_to_libvirt() -> None:
+    os = "<os firmware='efi'><type machine='q35'>hvm</type><loader stateless='yes'/></os>"
+    assert firmware_wish(parse(f"<domain>{os}</domain>")) is None
+    assert firmware_wish(parse(f"<domain>{os.replace('yes', 'no')}</domain>")) is not None

@@ -33,6 +33,8 @@ def firmware_wish(domain: Element) -> Wish | None:
     features = {feature.get("name", ""): feature.get("enabled") == "yes" for feature in os.iterfind("firmware/feature")}
     smm = domain.find("features/smm")
     loader = os.find("loader")
+    if loader is not None and loader.get("stateless") == "yes":
+        return None  # its files are others, and it has no NVRAM: libvirt chooses them (8.6)
     secure = features.get("secure-boot")
     if secure is None and loader is not None and loader.get("secure") == "yes":
         secure = True
