@@ -266,11 +266,14 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         with self._keeper.keep(instance, Purpose.RESCUE):
             if self._keeper.of(instance) is not None and not self._host.get_guest(instance).is_active():
                 self._reconnect(context, instance, network_info, block_device_info, share_info)
-            super().rescue(context, instance, network_info, image_meta, rescue_password, block_device_info, share_info)
-
-            unrescue = Path(libvirt_utils.get_instance_path(instance), "unrescue.xml")
-            if unrescue.exists():
-                unrescue.chmod(0o600)
+            try:
+                super().rescue(
+                    context, instance, network_info, image_meta, rescue_password, block_device_info, share_info
+                )
+            finally:
+                unrescue = Path(libvirt_utils.get_instance_path(instance), "unrescue.xml")
+                if unrescue.exists():
+                    unrescue.chmod(0o600)  # passwords of its graphics may be in it
 
     def _reconnect(
         self, context: Any, instance: Any, network_info: Any, block_device_info: Any, share_info: Any

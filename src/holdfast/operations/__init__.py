@@ -1,5 +1,6 @@
 """All decisions: one verb, one file. Each public function is one call of the Python API, and but for
-:func:`follow_document`, which is for managers, one command of the CLI.
+:func:`follow_document`, which is for managers, one command of the CLI. What the Nova driver alone needs is not listed
+here: ``arrival``, ``nova_instance``, ``rescue_from_template``, ``seal_document``.
 
 ``from holdfast import operations; operations.start(connection, "a")``: a function is imported when it is first used,
 so that a program that only lists domains does not pay for reading documents. :data:`OPERATIONS` is the whole list.
