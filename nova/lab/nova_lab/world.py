@@ -132,14 +132,17 @@ class World:
         return ["nsenter", "-t", str(self.pid), "--mount", "--net", "--uts", "--ipc", "--pid", "--", *command]
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, LabError):
             self._ask(do="status")
             return True
         return False
 
     def _ask(self, **request: Any) -> Any:
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(self.folder / "control"))
+            try:
+                client.connect(str(self.folder / "control"))
+            except (FileNotFoundError, ConnectionRefusedError) as error:
+                raise LabError(f"{self.name} of the lab does not run: 'scripts/nova-lab up' first") from error
             client.sendall(json.dumps(request).encode() + b"\n")
             with client.makefile() as answers:
                 return json.loads(answers.readline())
