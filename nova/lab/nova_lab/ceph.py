@@ -7,6 +7,7 @@ the manager.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -92,7 +93,8 @@ def start(cloud: World) -> None:
     user = (f"client.{CEPH_USER}", "mon", "profile rbd", "osd", f"profile rbd pool={CEPH_POOL}")
     cloud.run("ceph", "ceph", "auth", "get-or-create", *user, "-o", etc / f"ceph.client.{CEPH_USER}.keyring")
     wait_for(
-        lambda: _answers(cloud, "pg", "stat", word="8 active+clean"), f"Ceph's pool stays unclean: {cloud.log('ceph')}"
+        lambda: _answers(cloud, "pg", "stat", pattern=r"\b(\d+) pgs: \1 active\+clean;"),
+        f"Ceph's pool stays unclean: {cloud.log('ceph')}",
     )
 
 
@@ -105,8 +107,8 @@ def user_key(cloud: World) -> str:
     raise LabError("Ceph has no key for Cinder")
 
 
-def _answers(cloud: World, *command: str, word: str = "") -> bool:
+def _answers(cloud: World, *command: str, pattern: str = "") -> bool:
     try:
-        return word in cloud.run("ceph", "timeout", "5", "ceph", *command)
+        return re.search(pattern, cloud.run("ceph", "timeout", "5", "ceph", *command)) is not None
     except LabError:
         return False
