@@ -6,6 +6,8 @@ Generating a document assigns fields of the instance and of its volumes: none of
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +72,19 @@ def before_request(instance: Any, image_meta: Any, request: Request, block_devic
     for name in sorted(changed):
         _set(image.properties, name, recorded.get(name), instance)
     return Before(old, image, _unsaved(block_device_info), machine=machine)
+
+
+@contextmanager
+def with_old_flavor(instance: Any) -> Iterator[None]:
+    """A revert of Nova 34 reads the old flavor; an instance whose resize was cut off early has none, it is the one."""
+    if instance.old_flavor is not None:
+        yield
+        return
+    instance.old_flavor = instance.flavor
+    try:
+        yield
+    finally:
+        instance.old_flavor = None
 
 
 def _copy(instance: Any) -> Any:

@@ -29,7 +29,7 @@ from oslo_log import log as logging
 from holdfast.operations.nova_instance import last_request, with_machine_type
 from holdfast_nova import conf
 from holdfast_nova.adoption import adopt, record_request
-from holdfast_nova.before import before_request, before_resize
+from holdfast_nova.before import before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
@@ -338,7 +338,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         share_info: Any = None,
     ) -> None:
         """As stock; the document from before the resize comes back, or the one that the source of a move still has."""
-        with self._keeper.keep(instance, Purpose.REVERT):
+        with self._keeper.keep(instance, Purpose.REVERT), with_old_flavor(instance):
             if self._keeper.of(instance) is not None:
                 self._keeper.restore_before(instance)
             super().finish_revert_migration(
