@@ -82,6 +82,7 @@ NOVA = {
     "/usr/lib/python3/dist-packages/rbd*.so": "python3-rbd",
     "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so": "qemu-block-extra",
     "genisoimage": "genisoimage",
+    "ovs-vswitchd": "openvswitch-switch",
 }
 """All that the OpenStack of ``scripts/nova-lab`` needs."""
 

@@ -11,6 +11,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from holdfast_lab.daemon import LIBVIRTD_CONF
@@ -87,6 +88,7 @@ def create_node(node: Node, world: World, cloud_world: World, venvs: Venvs, driv
     cloud_world.run("network", "ip", "link", "set", node.name, "master", "lan", "up")
     world.run("network", "ip", "address", "add", f"{node.address}/{PREFIX}", "dev", "eth0")
     world.run("network", "ip", "link", "set", "eth0", "up")
+    start_switch(world)
     start_libvirt(world)
     secret = world.folder / "secret.xml"
     secret.write_text(
@@ -106,11 +108,29 @@ def configure_compute(node: Node, world: World, venvs: Venvs, driver: str) -> No
     (world.folder / "driver").write_text(f"{driver}\n")
 
 
-def start_compute(world: World, venvs: Venvs) -> None:
-    """Start nova-compute, which finds its privsep-helper on PATH."""
-    path = f"{venvs.compute}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    command = (venvs.compute / "bin/nova-compute", "--config-file", world.folder / "nova/nova.conf")
-    world.start("nova-compute", *command, PATH=path, PYTHONWARNINGS="ignore")
+def start_compute(world: World, venvs: Venvs, last_call: Path | None = None) -> None:
+    """Start nova-compute, which finds its privsep-helper on PATH; with ``last_call`` the one of ``mortal_compute``."""
+    programs = venvs.compute / "bin"
+    path = f"{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    mortal = (programs / "python", _HERE / "mortal_compute.py", last_call)
+    program = (programs / "nova-compute",) if last_call is None else mortal
+    arguments = ("--config-file", world.folder / "nova/nova.conf")
+    world.start("nova-compute", *map(str, program + arguments), PATH=path, PYTHONWARNINGS="ignore")
+
+
+def start_switch(world: World) -> None:
+    """Start the node's Open vSwitch, which switches in its own process: no module of the kernel is needed."""
+    folder, remote = world.folder / "openvswitch", "punix:/run/openvswitch/db.sock"
+    (world.folder / "run/openvswitch").mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    if not (folder / "conf.db").exists():
+        schema = "/usr/share/openvswitch/vswitch.ovsschema"
+        world.run("ovsdb-tool", "ovsdb-tool", "create", folder / "conf.db", schema)
+    world.start(
+        "ovsdb-server", "ovsdb-server", folder / "conf.db", f"--remote={remote}", "--remote=ptcp:6640:127.0.0.1"
+    )
+    world.run("ovs-vsctl", "ovs-vsctl", "--no-wait", "--retry", "--timeout=30", "init")
+    world.start("ovs-vswitchd", "ovs-vswitchd")
 
 
 def start_libvirt(world: World) -> None:

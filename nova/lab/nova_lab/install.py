@@ -30,7 +30,7 @@ _BINDINGS = {"controllers": ("rados*", "rbd*"), "compute": ("libvirt*",)}
 
 _MECHANISM = {
     "METADATA": "Metadata-Version: 2.1\nName: nova-lab\nVersion: 0\n",
-    "entry_points.txt": "[neutron.ml2.mechanism_drivers]\nnova_lab = nova_lab_mechanism:TapMechanismDriver\n",
+    "entry_points.txt": "[neutron.ml2.mechanism_drivers]\nnova_lab = nova_lab_mechanism:LabMechanismDriver\n",
     "RECORD": "",
 }
 

@@ -101,16 +101,30 @@ class Lab:
             build.configure_compute(node, self.nodes[node.name], venvs, name)
         self.restart_compute()
 
-    def restart_compute(self) -> None:
-        """Restart nova-compute as an operator would, and wait until it takes requests."""
+    def restart_compute(self, mortal: bool = False) -> None:
+        """Restart nova-compute as an operator would, and wait until it takes requests.
+
+        A ``mortal`` one can be told when to die: :meth:`dies_after`.
+        """
         for world in self.nodes.values():
             world.stop("nova-compute")
-        self._start_computes(install())
+        self._start_computes(install(), mortal)
 
     def kill_compute(self) -> None:
         """Kill nova-compute in the middle of whatever it does; :meth:`restart_compute` brings it back."""
         for world in self.nodes.values():
             world.stop("nova-compute", signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def dies_after(self, call: str) -> Iterator[None]:
+        """A mortal nova-compute of the first node is killed after the next ``call`` to libvirt, which comes inside."""
+        order = _last_call(self.node)
+        order.write_text(call)
+        try:
+            yield
+            wait_for(lambda: not self.node.runs("nova-compute"), f"nova-compute never calls {call}", timeout=120)
+        finally:
+            order.unlink(missing_ok=True)
 
     def restart_libvirt(self) -> None:
         """Restart the first node's libvirtd under nova-compute; its guests run on."""
@@ -164,12 +178,12 @@ class Lab:
     def _connection(self) -> Connection:
         return open_connection(self.libvirt_uri)
 
-    def _start_computes(self, venvs: Venvs) -> None:
+    def _start_computes(self, venvs: Venvs, mortal: bool = False) -> None:
         """Start nova-compute where it does not run, and wait until each has said that it is ready."""
         for world in self.nodes.values():
             log = world.log("nova-compute")
             before = log.stat().st_size if log.exists() and not world.runs("nova-compute") else 0
-            build.start_compute(world, venvs)
+            build.start_compute(world, venvs, _last_call(world) if mortal else None)
             wait_for(
                 functools.partial(self._ready, world, before), f"nova-compute did not start: see {log}", timeout=120
             )
@@ -197,3 +211,8 @@ class Lab:
         with (cache() / "lab.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _last_call(world: World) -> Path:
+    """Where a mortal nova-compute finds the name of its last call."""
+    return world.folder / "last-call"

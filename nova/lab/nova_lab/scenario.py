@@ -51,7 +51,7 @@ class Step:
     overlay: bool = False
 
 
-_RESIZED = (
+RESIZED = (
     "CPU",
     "changed memory",
     "changed vcpu",
@@ -106,9 +106,9 @@ STEPS = (
     Step("extend a volume", lambda server: server.extend_volume("volume 1"), ("disk volume 1",)),
     Step("move a volume to another backend", lambda server: server.move_volume("volume 3")),
     _attach("volume 5"),
-    Step("resize on the same host", lambda server: server.resize("large"), _RESIZED),
+    Step("resize on the same host", lambda server: server.resize("large"), RESIZED),
     Step("confirm the resize", Server.confirm_resize),
-    Step("resize back", lambda server: server.resize("small"), _RESIZED),
+    Step("resize back", lambda server: server.resize("small"), RESIZED),
     Step("revert the resize", Server.revert_resize, since="confirm the resize"),
     _attach("volume 6"),
     Step("rebuild", Server.rebuild),

@@ -58,6 +58,7 @@ class Server:
         networks: tuple[str, ...] = ("neta", "netb"),
         volumes: tuple[str, ...] = (),
         poll: float = 0.3,
+        timeout: float = TIMEOUT,
     ) -> None:
         """Boot from ``image`` with a config drive, a port on each network and new volumes of these labels."""
         image_id = self.cloud.image.find_image(image, ignore_missing=False).id
@@ -79,7 +80,7 @@ class Server:
             config_drive=True,
         )
         self.id = server.id
-        self.wait("ACTIVE", poll=poll)
+        self.wait("ACTIVE", timeout, poll)
 
     def new_volume(self, label: str, size: int = 1) -> str:
         """A new volume of ``size`` GiB; its id."""
@@ -248,7 +249,7 @@ class Server:
 
     def delete(self) -> None:
         """Delete the server; its volumes and ports stay."""
-        self.cloud.compute.delete_server(self.id)
+        self.cloud.compute.delete_server(self.id, ignore_missing=True)
         self._until(lambda: self.cloud.compute.find_server(self.id) is None, f"{self.name} is not deleted")
 
     def left_behind(self) -> list[str]:
