@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -12,6 +13,7 @@ import pytest
 from holdfast.domainxml.change import visible
 from holdfast.domainxml.guest_view import compare
 from holdfast.libvirtapi.domain import Definition
+from nova_lab import build
 from nova_lab.lab import Lab
 from nova_lab.scenario import look, losses
 from nova_lab.server import Server
@@ -90,13 +92,13 @@ def test_rescue_in_which_nova_compute_is_killed_leaves_a_server_to_reboot(server
         server.hard_reboot()
 
 
-def test_resize_in_which_nova_compute_is_killed_leaves_a_server_to_reboot(lab: Lab, server: Server) -> None:
-    """Nova 34 undoes it when it is back, and stumbles before it has started the guest again."""
+def test_resize_in_which_nova_compute_is_killed_is_undone_when_it_is_back(lab: Lab, server: Server) -> None:
+    """Nova 34's own driver stumbles here, before it has started the guest again: it reads an old flavor."""
     set_aside = lab.node.folder / "nova" / "instances" / f"{server.id}_resize"
     with nothing_is_lost(server):
         resize = partial(server.cloud.compute.resize_server, server.id, server.flavor("large"))
         killed_when(server, set_aside.exists, resize)
-        server.hard_reboot()
+        server.booted()
 
 
 def test_start_without_its_volume_fails_and_the_next_one_with_it_has_all(lab: Lab, server: Server) -> None:
@@ -116,12 +118,46 @@ def test_start_without_a_tap_fails_and_the_next_one_with_it_has_all(lab: Lab, se
     with nothing_is_lost(server):
         server.stop()
         lab.node.run("tun", "mv", "/dev/net/tun", "/dev/net/tun-away")
-        for label in server.ports:
-            lab.node.run("links", "ip", "link", "delete", server.tap(label))
+        lab.node.run("links", "ip", "link", "delete", server.tap("interface 1"))
         server.cloud.compute.start_server(server.id)
         server.wait("SHUTOFF")
         assert lab.domain(server.id).is_persistent()
         lab.node.run("tun", "mv", "/dev/net/tun-away", "/dev/net/tun")
+        server.start()
+
+
+def test_start_without_the_bridge_makes_it_again_and_has_all(lab: Lab, server: Server) -> None:
+    with nothing_is_lost(server):
+        server.stop()
+        lab.node.run("ovs-vsctl", "ovs-vsctl", "del-br", "br-int")
+        server.start()
+        ports = lab.node.run("ovs-vsctl", "ovs-vsctl", "list-ports", "br-int")
+        assert server.tap("interface 2") in ports
+
+
+def test_start_without_the_switch_fails_and_the_next_one_with_it_has_all(lab: Lab, server: Server) -> None:
+    with nothing_is_lost(server):
+        server.stop()
+        document = lab.domain(server.id).xml(Definition.CONFIG)
+        lab.node.stop("ovs-vswitchd")
+        lab.node.stop("ovsdb-server")
+        server.cloud.compute.start_server(server.id)
+        server.wait("SHUTOFF")
+        assert visible(compare(document, lab.domain(server.id).xml(Definition.CONFIG))) == []
+        build.start_switch(lab.node)
+        server.start()
+
+
+def test_start_while_ceph_does_not_answer_has_all_when_it_does(lab: Lab, server: Server) -> None:
+    with nothing_is_lost(server):
+        server.stop()
+        disk = str(lab.cloud.pid_of("ceph-osd"))
+        lab.cloud.run("kill", "kill", "-STOP", disk)
+        try:
+            server.cloud.compute.start_server(server.id)
+            time.sleep(45)  # longer than libvirt waits for a QEMU that does not answer
+        finally:
+            lab.cloud.run("kill", "kill", "-CONT", disk)
         server.start()
 
 
