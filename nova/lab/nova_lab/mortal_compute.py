@@ -1,7 +1,7 @@
 """Runs nova-compute, which is killed right after a call to libvirt that somebody has named in a file.
 
 ``python mortal_compute.py FILE ARGUMENTS``: FILE names a method of libvirt's domain or connection; the next call of it
-that returns is the last thing this process does. Everything else is nova-compute as it is installed.
+is the last thing this process does, whether it fails or not. Everything else is nova-compute as it is installed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ CALLS = {
 def _mortal(method: Callable[..., Any], order: Path) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(*arguments: Any, **named: Any) -> Any:
-        result = method(*arguments, **named)
-        if order.exists() and order.read_text().strip() == method.__name__:
-            order.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+        try:
+            return method(*arguments, **named)
+        finally:
+            if order.exists() and order.read_text().strip() == method.__name__:
+                order.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
 
     return call
 
