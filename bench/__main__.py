@@ -13,6 +13,7 @@ from pathlib import Path
 import libvirt
 from bench.cases import Bench
 from bench.measure import Case, Figure, measure
+from holdfast_lab.command import leave
 from holdfast_lab.daemon import private_host
 from holdfast_lab.enclosure import acceleration, enclose, enclosed
 
@@ -79,4 +80,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main)

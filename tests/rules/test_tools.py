@@ -1,7 +1,8 @@
-"""What tools can judge: format, lint, types, spelling, and that the built package holds what it needs."""
+"""What tools can judge: format, lint, types, spelling, how scripts end, and what the built package holds."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -61,3 +62,20 @@ def test_wheel_and_sdist_hold_all_of_the_package(built: Path) -> None:
     assert {f"src/{name}" for name in package} <= sdist
     assert any(name.endswith("LICENSE") for name in wheel)
     assert "LICENSE" in sdist
+
+
+@pytest.mark.parametrize("command", ["bench", "nova_judge", "nova_lab"])
+def test_a_script_whose_reader_has_gone_is_quiet(command: str) -> None:
+    folders = os.pathsep.join(str(ROOT / "nova" / name) for name in ("judge", "lab"))
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(
+        [sys.executable, "-m", command, "--help"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": folders},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (141, "")

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from holdfast_lab.command import leave
 from nova_judge.compare import Suite, complaints, read_expected, read_outcomes, summary, unknown
 from nova_judge.install import CHECKOUT, environment, install
 
@@ -96,4 +97,4 @@ def _lines(path: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main)

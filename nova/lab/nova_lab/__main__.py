@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from holdfast_lab.command import leave
 from nova_lab import config
 from nova_lab.lab import Lab
 from nova_lab.world import LabError
@@ -103,4 +104,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main)
