@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import threading
@@ -159,10 +160,10 @@ def test_a_place_that_cannot_be_written_is_one_sentence(shared: Path) -> None:
         pass
 
 
-def test_each_user_has_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_user_has_a_folder_of_their_own_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lock_folder() == Path("/run/holdfast")
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
-    assert lock_folder() == Path("/run/user/1000/holdfast")
-    monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert lock_folder() == Path("/tmp/holdfast-1000")
+    user = pwd.getpwnam("daemon")
+    monkeypatch.setattr(os, "geteuid", lambda: user.pw_uid)
+    for variable in ("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "TMPDIR"):
+        monkeypatch.setenv(variable, "/elsewhere")
+    assert lock_folder() == Path(user.pw_dir, ".local/state/holdfast/locks")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
 import stat
 import threading
 from collections.abc import Iterator
@@ -22,11 +23,13 @@ _PATIENCE = 1.5
 
 
 def lock_folder() -> Path:
-    """Where the lock files of this user are: in /run for root, else in the user's own runtime directory or in /tmp."""
-    if os.geteuid() == 0:
-        return _SYSTEM
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(runtime, "holdfast") if runtime else Path(f"/tmp/holdfast-{os.geteuid()}")
+    """Where the lock files of this user are: in /run for root, else below the home in the password database.
+
+    All processes of a user agree on that one, a service without a login as well, whatever their environment says, and
+    nobody else can take it first, as in /tmp. (A user without an entry there cannot connect to libvirt either.)
+    """
+    user = os.geteuid()
+    return _SYSTEM if user == 0 else Path(pwd.getpwuid(user).pw_dir, ".local/state/holdfast/locks")
 
 
 @contextlib.contextmanager
@@ -50,11 +53,11 @@ def _open(uuid: str) -> int:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
-        # /tmp is everyone's: a folder or link that somebody else put there could make us write elsewhere.
+        # Where a home is open to others, a folder or link that they put there could make us write elsewhere.
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             raise Failed(
                 f"{folder} is not a folder of this user alone, so locks there prove nothing",
-                "remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+                "remove it, and let nobody else write to the folders above it",
             )
         return os.open(folder / uuid, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
