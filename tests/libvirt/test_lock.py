@@ -108,6 +108,32 @@ def test_a_killed_process_frees_its_lock(tmp_path: Path) -> None:
     process.wait()
 
 
+def test_no_file_stays_and_whoever_waited_for_it_still_waits_for_the_next(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    count = (
+        "from holdfast.hostfiles.lock import domain_lock\nimport pathlib, time\n"
+        f"counter = pathlib.Path({str(counter)!r})\n"
+        "for _ in range(100):\n"
+        f"    with domain_lock({UUID!r}):\n"
+        "        number = int(counter.read_text())\n        time.sleep(0.001)\n"
+        "        counter.write_text(str(number + 1))\n"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", count]) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    assert counter.read_text() == "400"
+    assert not (lock_folder() / UUID).exists()
+
+
+def test_a_full_disk_locks_all_the_same() -> None:
+    limited = (
+        "from holdfast.hostfiles.lock import domain_lock\nimport resource\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        f"with domain_lock({UUID!r}):\n    pass\n"
+    )
+    subprocess.run([sys.executable, "-c", limited], check=True)
+
+
 def test_an_error_frees_the_lock() -> None:
     with pytest.raises(ZeroDivisionError), domain_lock(UUID):
         _ = 1 / 0

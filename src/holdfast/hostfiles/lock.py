@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import pwd
 import stat
@@ -37,19 +38,34 @@ def domain_lock(uuid: str) -> Iterator[None]:
     """Hold the lock of the domain ``uuid``; waits while another command holds it, and logs a warning when it must.
 
     Not reentrant: an operation that holds it must not call another one that takes it. Raises Failed when the lock
-    file cannot be made. (flock(2): advisory, ends with the process; the empty file stays until the next boot.)
+    file cannot be made. (flock(2): advisory, ends with the process. The holder removes the file; one that was killed
+    leaves it to the next.)
     """
-    file = _open(uuid)
+    path = lock_folder() / uuid
+    while True:
+        with io.FileIO(_open(path), "r+") as file:
+            _acquire(file.fileno())
+            if not _is_at(path, file.fileno()):
+                continue  # whom we waited for has removed it, and the next one makes a new file
+            with contextlib.suppress(OSError):  # a full disk
+                file.write(f"{os.getpid():<20}".encode())
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            return
+
+
+def _is_at(path: Path, file: int) -> bool:
     try:
-        _acquire(file)
-        os.pwrite(file, f"{os.getpid():<20}".encode(), 0)
-        yield
-    finally:
-        os.close(file)
+        return os.path.samestat(path.lstat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
-def _open(uuid: str) -> int:
-    folder = lock_folder()
+def _open(path: Path) -> int:
+    folder = path.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
@@ -59,7 +75,7 @@ def _open(uuid: str) -> int:
                 f"{folder} is not a folder of this user alone, so locks there prove nothing",
                 "remove it, and let nobody else write to the folders above it",
             )
-        return os.open(folder / uuid, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Failed(
             f"cannot lock the domain: {folder}: {error.strerror}", "this user must be able to write there"
