@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from errno import EACCES
 from pathlib import Path
 
 import pytest
@@ -114,14 +115,31 @@ def test_missing_image_is_not_found(tmp_path: Path) -> None:
     for path in (tmp_path / "nope", tmp_path / "nope" / "deeper"):
         with pytest.raises(NotFound, match="there is no image"):
             check_format(str(path), "raw")
+        with pytest.raises(NotFound, match="there is no image"):
+            check_format(str(path), "raw", trust=True)
+
+
+def test_a_trusted_image_may_be_one_that_only_qemu_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(EACCES, os.strerror(EACCES))
+
+    image = tmp_path / "volume"
+    image.touch()
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(Failed, match="cannot read the image"):
+        check_format(str(image), "raw")
+    check_format(str(image), "raw", trust=True)
+    monkeypatch.setattr(os, "stat", denied)
+    check_format(str(image), "raw", trust=True)
 
 
 def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path in (str(tmp_path), str(fifo), "bad\0name"):
-        with pytest.raises(Failed):
-            check_format(path, "raw")
+        for trust in (False, True):
+            with pytest.raises(Failed):
+                check_format(path, "raw", trust)
 
 
 def test_unknown_format_is_a_usage_error(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ the header choose the format hands that file to the guest.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,26 +111,33 @@ def read_header(path: str, size: int = HEADER_BYTES) -> bytes:
 
     Raises NotFound when there is none, Failed when it cannot be read or is something else (a folder, a socket).
     """
-    try:
+    with _in_a_sentence(path):
         # Never wait: opening a FIFO would.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _check_kind(path, os.fstat(descriptor).st_mode)
+            return os.read(descriptor, size)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _in_a_sentence(path: str) -> Iterator[None]:
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"there is no image {path}") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Failed(f"cannot read the image {path}: {reason}") from error
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-            raise Failed(
-                f"{path} is neither a file nor a block device",
-                "path= takes an image: /folder/name.qcow2, or a volume such as /dev/group/name",
-            )
-        return os.read(descriptor, size)
-    except OSError as error:
-        raise Failed(f"cannot read the image {path}: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+
+
+def _check_kind(path: str, mode: int) -> None:
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise Failed(
+            f"{path} is neither a file nor a block device",
+            "path= takes an image: /folder/name.qcow2, or a volume such as /dev/group/name",
+        )
 
 
 def disguise(path: str) -> str | None:
@@ -143,14 +152,16 @@ def disguise(path: str) -> str | None:
 def check_format(path: str, stated: str, trust: bool = False) -> None:
     """Refuse the image ``path`` when its header contradicts the ``stated`` format, or names other files of the host.
 
-    ``trust`` accepts whatever the header says, for an image whose origin the user knows (``trust-format``). Raises
-    UsageError (no such format), NotFound (no such image), Failed (unreadable) and Refused (contradiction). Reads the
-    header only.
+    ``trust`` accepts whatever the header says, for an image whose origin the user knows (``trust-format``), and does
+    not open it: QEMU may read what this user may not. Raises UsageError (no such format), NotFound (no such image),
+    Failed (unreadable, or no image) and Refused (contradiction). Reads the header only.
     """
     check_format_name(stated)
-    header = read_header(path)
     if trust:
+        with _in_a_sentence(path), contextlib.suppress(PermissionError):
+            _check_kind(path, Path(path).stat().st_mode)
         return
+    header = read_header(path)
     found = detect_format(header)
     way_out = "if you know where this image comes from, add 'trust-format'"
     if stated == "raw":
