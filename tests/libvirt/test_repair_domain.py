@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import replace
+from errno import EACCES
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,21 @@ def test_image_is_at_a_place_that_is_said_whatever_its_kind(daemon: Connection, 
         operations.repair_domain(daemon, "a", sources={"vdx": "/x"})
     with pytest.raises(Failed, match="there is no image /nowhere"):
         operations.repair_domain(daemon, "a", sources={"vda": "/nowhere"})
+
+
+def test_image_that_this_user_may_not_look_at_is_not_said_to_be_missing(
+    daemon: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    look = os.stat
+
+    def denied(path: Any, **how: Any) -> os.stat_result:
+        if str(path).startswith(str(tmp_path)):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+        return look(path, **how)
+
+    monkeypatch.setattr(os, "stat", denied)
+    assert operations.repair_domain(daemon, "a", dry_run=True).mended == ()
 
 
 def test_image_of_another_format_is_not_taken(daemon: Connection, tmp_path: Path) -> None:

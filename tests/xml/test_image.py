@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import Failed, NotFound, Refused, UsageError
-from holdfast.hostfiles.image import check_format, detect_format, qcow2_references
+from holdfast.hostfiles.image import check_format, detect_format, is_block_device, qcow2_references
+from holdfast.hostfiles.new_image import file_exists
 
 
 def qcow2(backing: bytes = b"", backing_format: bytes = b"", data_file: bytes = b"", version: int = 3) -> bytes:
@@ -119,10 +120,11 @@ def test_missing_image_is_not_found(tmp_path: Path) -> None:
             check_format(str(path), "raw", trust=True)
 
 
-def test_a_trusted_image_may_be_one_that_only_qemu_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(*_: object, **__: object) -> None:
-        raise PermissionError(EACCES, os.strerror(EACCES))
+def denied(*_: object, **__: object) -> None:
+    raise PermissionError(EACCES, os.strerror(EACCES))
 
+
+def test_a_trusted_image_may_be_one_that_only_qemu_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = tmp_path / "volume"
     image.touch()
     monkeypatch.setattr(os, "open", denied)
@@ -131,6 +133,16 @@ def test_a_trusted_image_may_be_one_that_only_qemu_reads(tmp_path: Path, monkeyp
     check_format(str(image), "raw", trust=True)
     monkeypatch.setattr(os, "stat", denied)
     check_format(str(image), "raw", trust=True)
+    assert not is_block_device(str(image))
+
+
+def test_whether_there_is_a_file_is_unknown_where_this_user_may_not_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert file_exists(str(tmp_path)) is True
+    assert file_exists(str(tmp_path / "nope" / "deeper")) is False
+    monkeypatch.setattr(os, "stat", denied)
+    assert file_exists(str(tmp_path / "nope")) is None
 
 
 def test_what_is_no_image_is_refused(tmp_path: Path) -> None:

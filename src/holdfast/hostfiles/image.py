@@ -198,8 +198,10 @@ def check_format_name(stated: str) -> None:
 
 
 def is_block_device(path: str) -> bool:
-    """True when ``path`` is a block device; False for anything else and for what does not exist."""
-    return Path(path).is_block_device()
+    """True when ``path`` is a block device; False for anything else, what does not exist or may not be looked at."""
+    with contextlib.suppress(PermissionError):
+        return Path(path).is_block_device()
+    return False
 
 
 def real_path(path: str) -> str:

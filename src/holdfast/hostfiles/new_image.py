@@ -65,9 +65,15 @@ def refuse_existing(path: str) -> None:
         raise NotFound(f"there is no folder {Path(path).parent}")
 
 
-def file_exists(path: str) -> bool:
-    """True when there is anything at ``path``."""
-    return Path(path).exists()
+def file_exists(path: str) -> bool | None:
+    """True when there is anything at ``path``, None where this user may not look (another user's folder)."""
+    try:
+        Path(path).stat()
+    except PermissionError:
+        return None
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def remove(path: str) -> None:

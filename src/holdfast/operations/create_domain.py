@@ -245,7 +245,7 @@ def _missing_images(connection: Connection, disks: list[Element], trust_format: 
     missing = []
     for disk in disks:
         path = host_path(disk)
-        if path is not None and connection.is_local and not file_exists(path):
+        if path is not None and connection.is_local and file_exists(path) is False:
             missing.append(path)
         else:
             check_source(connection, None, disk, trust_format=trust_format)

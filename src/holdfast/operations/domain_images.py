@@ -90,7 +90,7 @@ def image_exists(connection: Connection, record: DiskRecord) -> bool:
     if volume_named(connection, pool, volume) is not None:
         return True
     if record.place.startswith("/") and connection.is_local:  # a pool may not have it in its list yet
-        return file_exists(record.place)
+        return file_exists(record.place) is not False
     return not has_active_pool(connection, pool)
 
 

@@ -149,7 +149,7 @@ def _volume(connection: Connection, disk: Element) -> Iterator[Step]:
 
 
 def _image(connection: Connection, domain: Domain, config: Element, disk: Element, path: str) -> Iterator[Step]:
-    if not file_exists(path):
+    if file_exists(path) is False:
         yield from _missing_image(connection, domain, config, disk, path)
     write = not is_shared(disk) or disk.find("shareable") is not None
     if lacks_permission(path, write):
@@ -201,7 +201,7 @@ def _rebind(connection: Connection, domain: Domain, disk: Element, source: Sourc
 def _emulator(connection: Connection, domain: Domain, config: Element) -> Iterator[Step]:
     """An emulator that this host does not have, after a move or an upgrade: libvirt's own choice takes its place."""
     path = (config.findtext("devices/emulator") or "").strip()
-    if not path or not connection.is_local or file_exists(path):
+    if not path or not connection.is_local or file_exists(path) is not False:
         return
     kind = config.find("os/type")
     arch, machine = ("", "") if kind is None else (kind.get("arch", ""), kind.get("machine", ""))
