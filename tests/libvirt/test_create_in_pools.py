@@ -137,9 +137,9 @@ def test_volume_that_exists_is_not_made_again(host: Connection, pool: Path) -> N
 @pytest.mark.parametrize(
     ("disk", "error", "sentence"),
     [
-        (DiskSpec(pool="nope", volume="v", format="raw"), NotFound, "nope"),
+        (DiskSpec(pool="nope", volume="v", format="raw"), NotFound, "there is no storage pool 'nope'"),
         (DiskSpec(pool="default", volume="nope", format="raw"), NotFound, "no volume 'nope' in the pool 'default'"),
-        (DiskSpec(size=MIB, pool="nope"), NotFound, "nope"),
+        (DiskSpec(size=MIB, pool="nope"), NotFound, "there is no storage pool 'nope'"),
         (DiskSpec(pool="default", copy_from="/nope", source_format="raw"), NotFound, "no image /nope"),
     ],
 )

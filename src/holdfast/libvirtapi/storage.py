@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import libvirt
-from holdfast.errors import Failed
+from holdfast.errors import Failed, NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.translate import translated
 from holdfast.libvirtapi.volume import Volume
@@ -45,6 +45,8 @@ def find_pool(connection: Connection, name: str) -> Pool:
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
             raise Failed(f"there are no storage pools at {connection.uri}", "give the path of an image") from error
+        if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_POOL:
+            raise NotFound(f"there is no storage pool {name!r} at {connection.uri}", "virsh pool-list --all") from error
         raise
     if not handle.isActive():
         raise Failed(f"the storage pool {name!r} is not active", f"start it: virsh pool-start {name}")
