@@ -125,6 +125,18 @@ def test_the_firmware_and_the_sealed_cpu_are_taken_from_nowhere() -> None:
     assert all(same(old, domain.find(tag)) for old, tag in zip(before, ("os", "cpu"), strict=True))  # type: ignore[arg-type]
 
 
+def test_the_moment_of_generation_alone_is_no_news() -> None:
+    domain, template = normalised("instance"), parse(TEXTS["instance"])
+    path = "metadata/{http://openstack.org/xmlns/libvirt/nova/1.1}instance/"
+    moment, name = f"{path}{{*}}creationTime", f"{path}{{*}}name"
+    template.find(moment).text = "2026-11-21 00:00:00"  # type: ignore[union-attr]
+    take_host_side(domain, template)
+    assert domain.findtext(moment) == "2026-11-20 08:00:00"
+    template.find(name).text = "renamed"  # type: ignore[union-attr]
+    take_host_side(domain, template)
+    assert (domain.findtext(name), domain.findtext(moment)) == ("renamed", "2026-11-21 00:00:00")
+
+
 def test_metadata_is_taken_by_its_namespace_and_never_ours() -> None:
     domain, template = normalised("instance"), parse(TEXTS["instance"])
     ours = f"<h:domain xmlns:h='{URI}'><h:wanted since='%s'/></h:domain>"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import Failed, NotFound, Refused, UsageError
-from holdfast.hostfiles.image import check_format, detect_format, is_block_device, qcow2_references
+from holdfast.hostfiles.image import check_format, detect_format, is_block_device, is_complete, qcow2_references
 from holdfast.hostfiles.new_image import file_exists
 
 
@@ -157,3 +157,22 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
 def test_unknown_format_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no disk format 'qcow9'"):
         check_format(str(tmp_path), "qcow9")
+
+
+def test_an_image_is_complete_with_all_that_it_is_based_on(tmp_path: Path) -> None:
+    top, middle, base = (tmp_path / name for name in ("top", "middle", "base"))
+    top.write_bytes(qcow2(str(middle).encode(), b"qcow2"))
+    middle.write_bytes(qcow2(b"base", b"raw"))  # beside it
+    base.touch()
+    assert is_complete(str(top), "qcow2")
+    base.unlink()
+    assert not is_complete(str(top), "qcow2")
+    assert is_complete(str(top), "raw")
+    assert not is_complete(str(base), "raw")
+
+
+@pytest.mark.parametrize("content", [b"", b"QFI\xfb\0\0\0\3", qcow2(b"json:{}", b"raw"), qcow2(b"self", b"qcow2")])
+def test_an_image_of_which_nobody_can_tell_is_not_complete(tmp_path: Path, content: bytes) -> None:
+    image = tmp_path / "self"
+    image.write_bytes(content)
+    assert not is_complete(str(image), "qcow2")

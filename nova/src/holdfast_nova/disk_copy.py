@@ -49,6 +49,21 @@ def copy_disk(
     fileutils.delete_if_exists(delta)
 
 
+@contextmanager
+def quiesced(driver: Any, context: Any, instance: Any, image_meta: Any) -> Iterator[None]:
+    """The guest's file systems are frozen meanwhile, where it has an agent that does it."""
+    try:
+        driver.quiesce(context, instance, image_meta)
+    except exception.NovaException as error:
+        LOG.info("The guest is not quiesced: %s", error, instance=instance)
+        yield
+        return
+    try:
+        yield
+    finally:
+        driver.unquiesce(context, instance, image_meta)
+
+
 def move_to_volume(guest: Any, target: str, conf: Any, resize_to: int) -> None:
     """Copy the disk ``target`` to the volume of ``conf`` and go on there; libvirt writes that into both documents.
 

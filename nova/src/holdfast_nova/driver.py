@@ -26,12 +26,12 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
-from holdfast.operations.nova_instance import last_request, with_machine_type
+from holdfast.operations.nova_instance import has_all_images, last_request, with_machine_type
 from holdfast_nova import conf
 from holdfast_nova.adoption import adopt, record_request
 from holdfast_nova.before import before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
-from holdfast_nova.disk_copy import copy_disk, move_to_volume
+from holdfast_nova.disk_copy import copy_disk, move_to_volume, quiesced
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
 
 LOG = logging.getLogger(__name__)
@@ -232,6 +232,17 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)
 
+    def _get_instance_disk_info_from_config(self, guest_config: Any, block_device_info: Any) -> Any:
+        """As stock; a hard reboot asks it what images it could make again, which need not be measured if none lacks."""
+        images = [
+            (each.source_path, each.driver_format)
+            for each in guest_config.devices
+            if each.root_name == "disk" and each.source_type in ("file", "block")
+        ]
+        if self._keeper.is_at_work and has_all_images(images):
+            return []
+        return super()._get_instance_disk_info_from_config(guest_config, block_device_info)
+
     def resume(
         self, context: Any, instance: Any, network_info: Any, block_device_info: Any = None, share_info: Any = None
     ) -> None:
@@ -371,22 +382,8 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         """A copy of the root disk of a running guest; stock Nova undefines the domain for the time of the copy."""
         if self._requires_quiesce(image_meta):
             self._can_quiesce(instance, image_meta)
-        quiet = self._quiet(context, instance, image_meta)
+        quiet = quiesced(self, context, instance, image_meta)
         copy_disk(guest, disk_path, source_format, out_path, image_format, quiet)
-
-    @contextmanager
-    def _quiet(self, context: Any, instance: Any, image_meta: Any) -> Iterator[None]:
-        """The guest's file systems are frozen, where it has an agent that does it."""
-        try:
-            self.quiesce(context, instance, image_meta)
-        except exception.NovaException as error:
-            LOG.info("The guest is not quiesced: %s", error, instance=instance)
-            yield
-            return
-        try:
-            yield
-        finally:
-            self.unquiesce(context, instance, image_meta)
 
     def _swap_volume(self, guest: Any, disk_dev: str, conf: Any, resize_to: int) -> None:
         """A disk goes on on another volume, in both documents; stock Nova undefines the domain for that time, too."""

@@ -79,6 +79,11 @@ class Keeper:
         """How the domain of ``instance`` is kept just now; None when it is not."""
         return self._kept().get(instance.uuid)
 
+    @property
+    def is_at_work(self) -> bool:
+        """True while this thread keeps a domain."""
+        return bool(self._kept())
+
     def _kept(self) -> dict[str, Kept]:
         found: dict[str, Kept] = self._mine.__dict__.setdefault("kept", {})
         return found

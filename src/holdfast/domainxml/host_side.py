@@ -14,6 +14,7 @@ from holdfast.domainxml.disk import source_of, stated_format
 from holdfast.domainxml.document import Element, child, element, same
 from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.namespace import URI
+from holdfast.domainxml.nova_instance import without_moment
 from holdfast.domainxml.sides import Node, Rule, Side, everything, local_name
 
 _STAYS = frozenset(
@@ -194,7 +195,7 @@ def _take_metadata(domain: Element, template: Element) -> None:
         if namespace == f"{{{URI}":
             continue
         old = [each for each in parent if isinstance(each.tag, str) and _namespace(each) == namespace]
-        if len(old) != 1 or not same(old[0], wanted):
+        if len(old) != 1 or not same(without_moment(old[0]), without_moment(wanted)):
             _replace(parent, old, [wanted])
 
 

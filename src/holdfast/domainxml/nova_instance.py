@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, parse
@@ -62,6 +63,14 @@ class Request:
     extra_specs: dict[str, str] | None
     image: str
     properties: dict[str, str] | None
+
+
+def without_moment(metadata: Element) -> Element:
+    """A copy of one element of ``<metadata>`` without the moment at which Nova generated it: that alone is no news."""
+    copied = copy.deepcopy(metadata)
+    for moment in copied.findall("nova:creationTime", _NAMES):
+        copied.remove(moment)
+    return copied
 
 
 def recorded_request(domain: Element) -> Request | None:

@@ -44,6 +44,9 @@ _QCOW = b"QFI\xfb"
 _RAW_CONTENT = ("luks", "iso")
 """What an honest raw disk may hold: a CD, or a disk that the guest encrypted as a whole. Neither names other files."""
 
+_DEEPEST = 16
+"""Images of a chain that are looked at."""
+
 _BACKING_FORMAT = 0xE2792ACA
 _DATA_FILE_NAME = 0x44415441
 _END_OF_EXTENSIONS = 0
@@ -189,6 +192,23 @@ def check_format(path: str, stated: str, trust: bool = False) -> None:
         other = references.backing_file or references.data_file
         if other is not None:
             raise Refused(f"{path} makes QEMU open another file of this host for the guest: {other}", way_out)
+
+
+def is_complete(path: str, stated: str | None) -> bool:
+    """True when the image ``path`` is there and, where its ``stated`` format is qcow2, so are all that it is based on.
+
+    False also where that cannot be told: an image that this user may not read, or that is based on no file.
+    """
+    for _ in range(_DEEPEST):
+        try:
+            header = read_header(path)
+            below = qcow2_references(header) if stated == "qcow2" else Qcow2References()
+        except (NotFound, Failed):
+            return False
+        if below.backing_file is None:
+            return True
+        path, stated = str(Path(path).parent / below.backing_file), below.backing_format
+    return False
 
 
 def check_format_name(stated: str) -> None:

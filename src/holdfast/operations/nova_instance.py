@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from holdfast.domainxml.document import Element, child, parse, serialize
 from holdfast.domainxml.nova_instance import Request as Request
 from holdfast.domainxml.nova_instance import recorded_request
 from holdfast.domainxml.sides import value_at
+from holdfast.hostfiles.image import is_complete
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 
@@ -27,6 +30,14 @@ def with_machine_type(document: str, machine: str) -> str:
     domain = parse(document, "domain")
     child(child(domain, "os"), "type").set("machine", machine)
     return serialize(domain)
+
+
+def has_all_images(images: Iterable[tuple[str, str | None]]) -> bool:
+    """True when each image, by path and format, is there with all that it is based on; Nova makes missing ones again.
+
+    False also where that cannot be told.
+    """
+    return all(is_complete(path, stated) for path, stated in images)
 
 
 def is_of_instance(device: Element, uuid: str) -> bool:
