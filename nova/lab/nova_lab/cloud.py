@@ -21,7 +21,11 @@ _TYPES = {
 FLAVORS = {"small": (160, 1), "large": (224, 2)}
 """Name → memory in MiB, and processors. All have a root disk of 1 GiB."""
 
-IMAGES: dict[str, dict[str, str]] = {"probe": {}, "probe-q35": {"hw_machine_type": "q35"}}
+IMAGES: dict[str, dict[str, str]] = {
+    "probe": {},
+    "probe-q35": {"hw_machine_type": "q35"},
+    "probe-uefi": {"hw_machine_type": "q35", "hw_firmware_type": "uefi"},
+}
 """Name → properties. All are the probe guest."""
 
 

@@ -162,6 +162,8 @@ def cinder(state: Path, venv: Path) -> Sections:
             "osapi_volume_listen": CONTROLLER,
             "osapi_volume_listen_port": PORTS["cinder"],
             "osapi_volume_workers": 1,
+            "quota_volumes": -1,
+            "quota_gigabytes": -1,
             "glance_api_servers": url("glance"),
         },
         "database": database("cinder"),

@@ -57,6 +57,7 @@ class Server:
         image: str = "probe-q35",
         networks: tuple[str, ...] = ("neta", "netb"),
         volumes: tuple[str, ...] = (),
+        flavor: str = "small",
         poll: float = 0.3,
         timeout: float = TIMEOUT,
     ) -> None:
@@ -74,7 +75,7 @@ class Server:
         server = self.cloud.compute.create_server(
             name=self.name,
             image_id=image_id,
-            flavor_id=self.flavor("small"),
+            flavor_id=self.flavor(flavor),
             networks=[{"port": port.id} for port in ports] or "none",
             block_device_mapping=disks,
             config_drive=True,
