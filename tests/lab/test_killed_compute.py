@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-
 from openstack.exceptions import HttpException
 
 from nova_lab.lab import Lab
