@@ -101,6 +101,21 @@ def test_resize_in_which_nova_compute_is_killed_is_undone_when_it_is_back(lab: L
         server.booted()
 
 
+def test_revert_of_a_resize_to_a_flavor_of_the_same_name_has_all(lab: Lab, server: Server) -> None:
+    """Flavors are changed by removing them and making others of the name."""
+    compute = lab.openstack.compute
+    old = compute.get_flavor(server.flavor("small"))
+    compute.delete_flavor(old)
+    new = compute.create_flavor(name="small", ram=224, vcpus=2, disk=1)
+    try:
+        with nothing_is_lost(server):
+            server.resize("small")
+            server.revert_resize()
+    finally:
+        compute.delete_flavor(new)
+        compute.create_flavor(name="small", ram=old.ram, vcpus=old.vcpus, disk=old.disk)
+
+
 def test_start_without_its_volume_fails_and_the_next_one_with_it_has_all(lab: Lab, server: Server) -> None:
     image = f"volume-{server.volumes['volume 2']}"
     with nothing_is_lost(server):

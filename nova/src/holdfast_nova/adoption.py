@@ -33,7 +33,7 @@ def record_request(driver: Any, instance: Any) -> None:
 def adopt(driver: Any, keeper: Keeper, instance: Any) -> None:
     """Adopt the domain of ``instance`` as it stands; repeating it brings the records of its disks up to date.
 
-    Raises HoldfastError.
+    It is adopted last: what is cut off before is done at the next start. Raises HoldfastError.
     """
     forget_resize(instance)
     if instance.vm_state == vm_states.RESCUED:
@@ -42,10 +42,10 @@ def adopt(driver: Any, keeper: Keeper, instance: Any) -> None:
     request = last_request(connection, instance.uuid)
     if request is None or request.properties is None:
         record_request(driver, instance)
-    if adopt_domain(connection, instance.uuid).already:
-        return
-    LOG.info("The domain is adopted.", instance=instance)
-    if CONF.holdfast.seal_adopted:
-        sealed = seal_domain(connection, instance.uuid)
-        for part in sealed.closed:
+    is_new = not adopt_domain(connection, instance.uuid, dry_run=True).already
+    if is_new and CONF.holdfast.seal_adopted:
+        for part in seal_domain(connection, instance.uuid).closed:
             LOG.info("Sealed: %s", part, instance=instance)
+    adopt_domain(connection, instance.uuid)
+    if is_new:
+        LOG.info("The domain is adopted.", instance=instance)

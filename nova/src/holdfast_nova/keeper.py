@@ -165,10 +165,11 @@ class Keeper:
 
     def _record_before(self, instance: Any) -> None:
         """Keep the document from before a resize, unless this is a repetition and the resize is in it already."""
-        request = last_request(self.connection(), instance.uuid)
-        if request is None or request.flavor != instance.flavor.name:
-            guest = self._host.get_guest(instance)
-            _write(_document_before(instance), guest.get_xml_desc(dump_inactive=True, dump_sensitive=True))
+        request, recorded = last_request(self.connection(), instance.uuid), _document_before(instance)
+        if request is not None and request.flavor == instance.flavor.name and recorded.exists():
+            return
+        guest = self._host.get_guest(instance)
+        _write(recorded, guest.get_xml_desc(dump_inactive=True, dump_sensitive=True))
 
     def restore_before(self, instance: Any) -> None:
         """Let the document from before a resize take its place again, where it is kept."""
