@@ -133,11 +133,18 @@ OPERATIONS = (
         may_change=("disk volume 2",),
         cinder_knows=True,
     ),
-    Operation("resize", ("shutdown", "destroy", "defineXML", "createWithFlags"), _resize, may_change=RESIZED),
+    Operation(
+        "resize",
+        ("shutdown", "destroy", "defineXML", "createWithFlags"),
+        _resize,
+        may_change=RESIZED,
+        cinder_knows=True,
+    ),
     Operation(
         *("revert a resize", ("destroy", "defineXML", "createWithFlags")),
         *(lambda server: server.cloud.compute.revert_server_resize(server.id), _to_be_resized),
         may_change=RESIZED,
+        cinder_knows=True,
     ),
     Operation("rebuild", ("shutdown", "destroy", "createWithFlags"), _rebuild),
 )
