@@ -242,7 +242,7 @@ def compute(node: Node, state: Path, venv: Path, driver: str) -> Sections:
         "rbd_secret_uuid": CEPH_SECRET,
     }
     sections["vnc"] = {"enabled": True, "server_listen": "127.0.0.1"}
-    sections["vif_plug_ovs"] = {"ovs_vsctl_timeout": 5}
+    sections["os_vif_ovs"] = {"ovs_vsctl_timeout": 5}
     helper = f"{venv}/bin/privsep-helper --config-file {state}/nova.conf"
     for context in ("nova_sys_admin", "privsep_osbrick", "vif_plug_ovs_privileged", "vif_plug_linux_bridge_privileged"):
         sections[context] = {"helper_command": helper}
