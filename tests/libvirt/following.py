@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from holdfast import operations
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.device import label
+from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.document import Element, devices, parse
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.follow_document import Followed
@@ -33,3 +36,8 @@ def config(domain: Domain) -> Element:
 
 def lines(domain: Domain) -> list[str]:
     return sorted(domain.xml(CONFIG).splitlines())
+
+
+def seats(domain: Domain) -> dict[str, str | None]:
+    """Where each device is in config: disks by their images, for their names are the manager's to give."""
+    return {source_of(device) or label(device): describe_address(device) for device in devices(config(domain))}

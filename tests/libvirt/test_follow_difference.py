@@ -9,9 +9,9 @@ from holdfast.domainxml.sides import value_at
 from holdfast.errors import OtherMachine
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from tests.generated import ASKED, add, drop, generated, interface, put, volume
+from tests.generated import ASKED, VOLUME, add, drop, generated, interface, put, volume
 from tests.libvirt.domains import CONFIG, places
-from tests.libvirt.following import ROOT, config, defined, follow, lines
+from tests.libvirt.following import ROOT, config, defined, follow, lines, seats
 
 RESIZED = [
     put("memory", "4194304"),
@@ -35,8 +35,9 @@ GONE = {
     "no rng": {"rng"},
     "no balloon": {"memballoon"},
     "no USB": {"usb 0"},
-    "no volume": {"vdb"},
-    "another bus": {"vda"},
+    "no volume": {f"rbd:volumes/volume-{VOLUME}"},
+    "another bus": {ROOT},
+    "no agent": {"channel"},
 }
 """What moves or goes by what is asked for."""
 
@@ -120,22 +121,22 @@ def test_persistent_memory_comes_with_its_flavor_and_goes_with_it(connection: Co
 
 def test_a_disk_on_another_bus_takes_a_place_there_and_all_others_stay(connection: Connection) -> None:
     domain = grown(connection)
-    before = places(domain, CONFIG)
+    before = seats(domain)
     bus = [put("devices/disk[2]/target@bus", "sata"), put("devices/disk[2]/target@dev", "sdb")]
     follow(connection, generated(*LATER, *bus), old=generated(*LATER))
-    after = places(domain, CONFIG)
+    after = seats(domain)
     disk = next(disk for disk in config(domain).iterfind("devices/disk") if source_of(disk) == ROOT)
     assert (value_at(disk, "target@dev"), value_at(disk, "target@bus")) == ("sdb", "sata")
     assert value_at(disk, "address@type") == "drive"
-    assert before.keys() - after.keys() == {"vda"}
-    assert {name: after[name] for name in before if name in after} == {n: p for n, p in before.items() if n != "vda"}
+    assert before.pop(ROOT) != after.pop(ROOT)
+    assert after == before
 
 
 def test_all_disks_on_another_bus_bring_its_controller(connection: Connection) -> None:
     domain = grown(connection)
     before = places(domain, CONFIG)
     bus = [edit for number in (1, 2, 3) for edit in (put(f"devices/disk[{number}]/target@bus", "scsi"),)]
-    names = [put(f"devices/disk[{number}]/target@dev", f"sd{'bcd'[number - 1]}") for number in (1, 2, 3)]
+    names = [put(f"devices/disk[{number}]/target@dev", f"sd{'cbd'[number - 1]}") for number in (1, 2, 3)]
     controller = add("<controller type='scsi' index='0' model='virtio-scsi'/>")
     follow(connection, generated(*LATER, *bus, *names, controller), old=generated(*LATER))
     after = places(domain, CONFIG)
@@ -149,11 +150,11 @@ def test_all_disks_on_another_bus_bring_its_controller(connection: Connection) -
 def test_libvirt_takes_what_a_flavor_or_an_image_asks_for(connection: Connection, name: str) -> None:
     """What is asked for is there afterwards, no other device is anywhere else, and it is asked for once."""
     domain = grown(connection)
-    before = places(domain, CONFIG)
+    before = seats(domain)
     old, wanted = generated(*BASE), generated(*BASE, *ASKED[name])
     result = follow(connection, wanted, old=old)
     assert result.changes
-    after = places(domain, CONFIG)
+    after = seats(domain)
     assert {device for device in before if after.get(device) != before[device]} <= GONE.get(name, set())
     again = follow(connection, wanted)
     assert (again.changes, again.attached, again.detached) == ((), (), ())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child, devices
+from holdfast.domainxml.sides import value_at
 
 BOOTABLE = ("disk", "interface", "hostdev", "redirdev")
 """The devices that can have a place in the boot order."""
@@ -16,6 +17,16 @@ def boot_order(domain: Element) -> list[str]:
     kinds = [boot.get("dev", "") for boot in domain.iterfind("os/boot")]
     ordered = [device for device in devices(domain) if device.find("boot[@order]") is not None]
     return kinds or [label(device) for device in sorted(ordered, key=_order)]
+
+
+def booted_by_kind(domain: Element) -> Element | None:
+    """The disk that ``<boot dev='hd'>`` means: libvirt (9.0) orders those of one bus by their names. None without."""
+    disks = [disk for disk in domain.iterfind("devices/disk") if disk.get("device", "disk") in ("disk", "lun")]
+    if not disks or domain.find("os/boot[@dev='hd']") is None:
+        return None
+    buses = {disk: value_at(disk, "target@bus") for disk in disks}
+    letters = {disk: (value_at(disk, "target@dev") or "").partition("d")[2] for disk in disks}
+    return min((disk for disk in disks if buses[disk] == buses[disks[0]]), key=lambda d: (len(letters[d]), letters[d]))
 
 
 def set_boot_order(domain: Element, first: Iterable[Element]) -> None:

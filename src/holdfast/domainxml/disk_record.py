@@ -61,6 +61,11 @@ def record_elements(domain: Element) -> list[tuple[Element, DiskRecord]]:
     return list(zip(elements, facts(domain, DiskRecord), strict=True))
 
 
+def record_of(domain: Element, disk: Element) -> Element | None:
+    """The element of the record of ``disk`` in the document ``domain``; None where nothing is recorded of it."""
+    return next((element for element, record in record_elements(domain) if is_of(record, disk)), None)
+
+
 def rename_record(domain: Element, disk: Element, target: str | None) -> None:
     """Let the record of ``disk`` have another target; with None it is taken out of the document."""
     for element, record in record_elements(domain):

@@ -50,6 +50,20 @@ def place_last(domain: Element, disk: Element) -> list[Element]:
     return [disk, *added]
 
 
+def seat_last(domain: Element, disk: Element) -> list[Element]:
+    """Give ``disk`` of ``domain`` a free place behind a controller, where libvirt (9.0) would make one of its name.
+
+    Returns what has to come with it. A disk that has an address, or none of its name, is left as it is.
+    """
+    target = disk.find("target")
+    bus = "" if target is None else target.get("bus", "")
+    if bus not in ("sata", "scsi", "ide") or disk.find("address") is not None:
+        return []
+    added = _seat(domain, disk, bus)
+    child(domain, "devices").extend(each for each in added if each.getparent() is None)
+    return added
+
+
 def _seat(domain: Element, disk: Element, bus: str) -> list[Element]:
     """Give ``disk`` a seat behind a controller; return what must be added for it."""
     used = set(_used_seats(domain, bus))

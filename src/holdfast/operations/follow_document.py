@@ -1,8 +1,9 @@
 """Following a manager: the config document of a domain does what the document says that the manager generated.
 
 The manager's whole document is never defined. The host side is taken from it; devices that the manager has added are
-added, those that it has taken away are removed; and where it says under which document the domain was built until now,
-exactly the difference of the two is applied. Nothing else that the guest sees changes.
+added, those that it has taken away are removed; disks are called as it calls them; and where it says under which
+document the domain was built until now, exactly the difference of the two is applied. Nothing else that the guest sees
+changes.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from holdfast.domainxml.boot import booted_by_kind
 from holdfast.domainxml.change import Change, visible
 from holdfast.domainxml.difference import Difference, apply_difference
+from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host_changes import host_changes
 from holdfast.domainxml.host_side import take_host_side
@@ -55,8 +58,9 @@ def follow_document(
     is what was asked for. A running guest has it after its next start.
 
     Raises NotFound (4) for a domain that is not there or has no config document; Refused (3) in rescue, for a document
-    of another domain, and where the guest would see more than that; OtherMachine (3) where the difference is another
-    kind of machine; Failed (1) and LibvirtRefused (1) where libvirt does not take it. Nothing was changed then.
+    of another domain, and where the guest would see more than that or boot from another disk; OtherMachine (3) where
+    the difference is another kind of machine; Failed (1) and LibvirtRefused (1) where libvirt does not take it. Nothing
+    was changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
     domain = connection.find_domain(name)
@@ -84,6 +88,18 @@ def _refuse_another(domain: Domain, document: Element | None) -> None:
         raise Refused(f"the document is of another domain than {domain.name!r}: its UUID is {uuid or 'not given'}")
 
 
+def _refuse_another_boot(domain: Element, booted: Element | None) -> None:
+    """Refuse names of disks by which the guest would boot from another one than it does."""
+    found = booted_by_kind(domain)
+    if booted is None or booted.getparent() is None or booted.get("device") == "cdrom":
+        return
+    if found is not None and found is not booted:
+        raise Refused(
+            f"by its manager's names for the disks, {source_of(found)} would be booted, not {source_of(booted)}",
+            "give the domain a boot order of its own first: 'holdfast set --boot'",
+        )
+
+
 class _Following:
     """One edit: what is made of a document, and which changes of it were asked for."""
 
@@ -95,29 +111,34 @@ class _Following:
         self._members = DeviceChanges()
 
     def apply(self, domain: Element) -> None:
+        booted = booted_by_kind(domain)
         if self._old is not None:
             self._difference = apply_difference(domain, self._old, self._template)
-        self._members = follow_membership(domain, self._template, self._is_own)
+            self._members = self._difference.devices
+        self._members = follow_membership(domain, self._template, self._is_own, self._members)
         take_host_side(domain, self._template)
-
-    def _changes(self) -> list[DeviceChanges]:
-        return [self._members, *([] if self._difference is None else [self._difference.devices])]
+        _refuse_another_boot(domain, booted)
 
     def asked(self, change: Change) -> bool:
         by_difference = self._difference is not None and self._difference.explains(change)
         return by_difference or self._members.explains(change)
 
     def left_open(self, edit: Edit) -> Edit:
-        names = [name for each in self._changes() for name in (*each.left_open, *each.attached)]
-        return replace(edit, left_open=frozenset(names))
+        return replace(edit, left_open=frozenset((*self._members.left_open, *self._members.attached)))
 
     def result(self, domain: Domain, edit: Edit, dry_run: bool) -> Followed:
+        members = self._members
+        names = (
+            f"{old} is called {new.partition(chr(32))[2]} now"
+            for old, new in members.renamed.items()
+            if new not in members.attached
+        )
         return Followed(
             domain.name,
             domain.uuid,
-            tuple(visible(edit.changes)),
-            tuple(host_changes(edit.before, edit.after)),
-            tuple(name for each in self._changes() for name in each.attached),
-            tuple(name for each in self._changes() for name in each.detached),
+            tuple(change for change in visible(edit.changes) if not members.is_rename(change)),
+            (*host_changes(edit.before, edit.after), *names),
+            tuple(members.attached),
+            tuple(members.detached),
             dry_run,
         )
