@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
+import pytest
+
 from holdfast import operations
-from holdfast.domainxml.document import parse
+from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.document_pattern import abstract
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.audit_document import Judge
 from holdfast.operations.audit_report import Kind
+from holdfast.operations.nova_instance import is_of_instance
+from tests.generated import drop
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml
 
@@ -68,6 +73,43 @@ def test_the_name_a_tenant_chose_is_told_harmless(connection: Connection, uri: s
         shown = run(uri, *command).stdout
         assert not {"\x9b", "\u202e"} & set(shown), command
     assert "a\\x9b2J&lt;b&gt;\\u202e" in page.read_text()
+
+
+PORT = "12345678-1234-4abc-9def-0123456789ab"[:11]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "is_own"),
+    [
+        ("bridge", f"tap{PORT}", True),  # also of a hybrid plug
+        ("ethernet", f"tap{PORT}", True),
+        ("vhostuser", f"vhu{PORT}", True),  # Open vSwitch with DPDK
+        ("vhostuser", f"tap{PORT}", True),
+        ("vhostuser", f"nic{PORT}", True),  # a port without a device name
+        *((kind, None, True) for kind in ("hostdev", "direct", "vdpa", "vhostuser")),
+        *((kind, None, False) for kind in ("bridge", "ethernet", "network")),
+        ("bridge", "tap-backup", False),
+        ("vhostuser", "vhost-user-1", False),
+    ],
+)
+def test_interfaces_of_an_instance_are_those_that_nova_names(kind: str, name: str | None, is_own: bool) -> None:
+    target = f"<target dev='{name}'/>" if name else ""
+    interface = parse(f"<interface type='{kind}'><mac address='fa:16:3e:00:00:01'/>{target}</interface>")
+    assert is_of_instance(interface, "") is is_own
+
+
+def test_a_vhostuser_port_that_is_gone_is_taken_away(connection: Connection) -> None:
+    port = (
+        "<interface type='vhostuser'><mac address='fa:16:3e:00:00:01'/><model type='virtio'/>"
+        f"<source type='unix' path='/run/vhu' mode='server'/><target dev='vhu{PORT}'/></interface>"
+    )
+    domain = connection.define(domain_xml(extra=port))
+    wanted = parse(domain.xml(CONFIG))
+    drop("devices/interface")(wanted)
+    own = partial(is_of_instance, uuid=domain.uuid)
+    followed = operations.follow_document(connection, "a", serialize(wanted), is_own=own)
+    assert followed.detached == ("interface fa:16:3e:00:00:01",)
+    assert "<interface" not in domain.xml(CONFIG)
 
 
 def document(number: int, root: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from holdfast.domainxml.document import Element, child, parse, serialize
@@ -12,7 +13,9 @@ from holdfast.hostfiles.image import is_complete
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 
-_WITHOUT_TAP = ("hostdev", "direct", "vdpa", "vhostuser")
+_WITHOUT_NAME = ("hostdev", "direct", "vdpa", "vhostuser")
+_PORT_NAME = re.compile(r"(tap|vhu|nic)[0-9a-f]{8}-[0-9a-f]{2}")
+"""What Nova calls the host's end of a port: by the first 11 characters of its id (34)."""
 _VOLUME_SERIAL = 36
 """Nova gives the disk of a volume the volume's id as its serial: a UUID."""
 
@@ -43,13 +46,13 @@ def has_all_images(images: Iterable[tuple[str, str | None]]) -> bool:
 def is_of_instance(device: Element, uuid: str) -> bool:
     """True for a device that Nova itself attached to the instance ``uuid``, false for one that an operator did.
 
-    Nova names its tap devices after the port, its local disks lie in a folder or have a name with the instance's id,
-    and the disk of a volume has the volume's id as its serial. Devices of the host it passes through by itself. What
-    libvirt itself names, as it does for an operator's interface, has no name in config.
+    Nova names the host's end of an interface after the port, its local disks lie in a folder or have a name with the
+    instance's id, and the disk of a volume has the volume's id as its serial. Devices of the host it passes through by
+    itself. What libvirt itself names, as it does for an operator's interface, has no name in config.
     """
     if device.tag == "interface":
         name = value_at(device, "target@dev")
-        return name.startswith("tap") if name else device.get("type") in _WITHOUT_TAP
+        return _PORT_NAME.fullmatch(name) is not None if name else device.get("type") in _WITHOUT_NAME
     if device.tag == "disk":
         place = value_at(device, "source@file") or value_at(device, "source@dev") or value_at(device, "source@name")
         serial = value_at(device, "serial") or ""
