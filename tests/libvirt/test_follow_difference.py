@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.document import Element
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import OtherMachine
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from tests.generated import ASKED, VOLUME, add, drop, generated, interface, put, volume
+from tests.generated import ASKED, VOLUME, Edit, add, drop, generated, interface, put, volume
 from tests.libvirt.domains import CONFIG, places
 from tests.libvirt.following import ROOT, config, defined, follow, lines, seats
 
@@ -144,6 +145,72 @@ def test_all_disks_on_another_bus_bring_its_controller(connection: Connection) -
     stay = [name for name in before if not name.startswith("vd")]
     assert {name: after[name] for name in stay} == {name: before[name] for name in stay}
     assert not [name for name in after if name.startswith("vd")]
+
+
+ON_SATA = [put("devices/disk/target@bus", "sata"), put("devices/disk/target@dev", "sdb")]
+ISO = [put("devices/disk@device", "cdrom"), *ON_SATA]
+
+
+def root(domain: Domain) -> Element:
+    return next(disk for disk in config(domain).iterfind("devices/disk") if source_of(disk) == ROOT)
+
+
+@pytest.mark.parametrize("bus", [[], ON_SATA])
+def test_an_instance_of_an_iso_is_rebuilt_of_a_disk_and_back(connection: Connection, bus: list[Edit]) -> None:
+    """Also where both are on one bus: libvirt itself makes a CD read-only, and a disk must be written to."""
+    domain = defined(connection, generated(*ISO))
+    before = seats(domain)
+    assert root(domain).find("readonly") is not None
+    follow(connection, generated(*bus), old=generated(*ISO))
+    disk = root(domain)
+    assert (disk.get("device"), disk.find("readonly")) == ("disk", None)
+    assert value_at(disk, "target@dev") == ("sdb" if bus else "vda")
+    after = seats(domain)
+    assert (before.pop(ROOT) == after.pop(ROOT)) is bool(bus)
+    assert before.items() <= after.items()
+    follow(connection, generated(*ISO), old=generated(*bus))
+    disk = root(domain)
+    assert (disk.get("device"), value_at(disk, "target@bus")) == ("cdrom", "sata")
+    assert disk.find("readonly") is not None
+
+
+KERNEL = [
+    drop("os/boot"),
+    add("<kernel>/i/kernel</kernel>", "os"),
+    add("<initrd>/i/ramdisk</initrd>", "os"),
+    add("<cmdline>root=/dev/vda</cmdline>", "os"),
+]
+
+
+def test_a_kernel_goes_and_comes_with_the_kind_of_the_image(connection: Connection) -> None:
+    domain = defined(connection, generated(*KERNEL))
+    before = lines(domain)
+    follow(connection, generated(), old=generated(*KERNEL))
+    now = config(domain)
+    assert [value_at(now, f"os/{part}") for part in ("kernel", "initrd", "cmdline")] == [None] * 3
+    assert value_at(now, "os/boot@dev") == "hd"
+    follow(connection, generated(*KERNEL), old=generated())
+    assert lines(domain) == before
+
+
+HYPERV = ["relaxed", "vapic", "vpindex", "runtime", "synic", "reset", "frequencies", "tlbflush", "ipi"]
+WINDOWS = [
+    add("<hyperv><spinlocks state='on' retries='8191'/></hyperv>", "features"),
+    *(add(f"<{name} state='on'/>", "features/hyperv") for name in HYPERV),
+    put("clock@offset", "localtime"),
+    add("<timer name='hypervclock' present='yes'/>", "clock"),
+]
+
+
+def test_windows_comes_with_its_image_and_goes_with_it(connection: Connection) -> None:
+    domain = defined(connection)
+    before = lines(domain)
+    follow(connection, generated(*WINDOWS), old=generated())
+    now = config(domain)
+    assert value_at(now, "features/hyperv/spinlocks@retries") == "8191"
+    assert value_at(now, "clock@offset") == "localtime"
+    follow(connection, generated(), old=generated(*WINDOWS))
+    assert lines(domain) == before
 
 
 @pytest.mark.parametrize("name", ASKED)

@@ -13,10 +13,11 @@ from holdfast_nova.before import before_request
 
 objects.register_all()
 IMAGE = "70a599e0-31e7-49b7-b260-868f441e862b"
+UUID = "6f0c1a52-2c3e-4b1f-9f0e-0d8f4a3b2c1d"
 PROPERTIES = {"hw_machine_type": "pc-q35-7.2", "hw_disk_bus": "virtio"}
 
 
-def instance(vcpus: int = 2, memory: int = 512) -> Any:
+def instance(vcpus: int = 2, memory: int = 512, kernel: str = "", os_type: str | None = None) -> Any:
     """An instance as Nova has it in memory."""
     flavor = objects.Flavor(
         name="now",
@@ -27,8 +28,10 @@ def instance(vcpus: int = 2, memory: int = 512) -> Any:
         root_gb=1,
         ephemeral_gb=0,
     )
-    uuid, recorded = "6f0c1a52-2c3e-4b1f-9f0e-0d8f4a3b2c1d", {"image_hw_machine_type": "now"}
-    return objects.Instance(uuid=uuid, flavor=flavor, system_metadata=recorded)
+    recorded = {"image_hw_machine_type": "now"}
+    return objects.Instance(
+        uuid=UUID, flavor=flavor, system_metadata=recorded, kernel_id=kernel, ramdisk_id=kernel, os_type=os_type
+    )
 
 
 def image(**properties: str) -> Any:
@@ -82,6 +85,58 @@ def test_property_that_another_image_does_not_have_is_left() -> None:
     before = before_request(instance(), image(), recorded, None)
     assert before is not None
     assert before.image_meta.properties.hw_disk_bus == "virtio"
+
+
+def rebuilt(
+    now: Any, *, disk_format: str = "qcow2", was_format: str | None = "qcow2", of: Any = None, **was: Any
+) -> Any:
+    """What was before a rebuild of another image."""
+    image_meta = image(**(of or {}))
+    image_meta.disk_format = disk_format
+    recorded = Request(
+        "now", "2", "512", {"hw:cpu_sockets": "1"}, "another", **{"properties": {}, "disk_format": was_format, **was}
+    )
+    return before_request(now, image_meta, recorded, None)
+
+
+@pytest.mark.parametrize(("was", "now"), [("iso", "qcow2"), ("qcow2", "iso")])
+def test_root_disk_of_an_iso_was_a_cd(was: str, now: str) -> None:
+    assert rebuilt(instance(), disk_format=now, was_format=was).image_meta.disk_format == was
+
+
+@pytest.mark.parametrize(("was", "now"), [("raw", "qcow2"), ("iso", "iso"), (None, "iso")])
+def test_another_format_of_a_disk_is_no_other_device_and_one_that_is_not_known_is_not_guessed(
+    was: str | None, now: str
+) -> None:
+    assert rebuilt(instance(), disk_format=now, was_format=was) is None
+
+
+FILES = {"kernel": f"/var/lib/nova/instances/{UUID}/kernel", "ramdisk": f"/var/lib/nova/instances/{UUID}/ramdisk"}
+
+
+def test_image_without_a_kernel_comes_after_one_with_it_and_the_other_way_round() -> None:
+    before = rebuilt(instance(), **FILES)
+    assert (bool(before.instance.kernel_id), bool(before.instance.ramdisk_id)) == (True, True)
+    before = rebuilt(instance(kernel=IMAGE))
+    assert (before.instance.kernel_id, before.instance.ramdisk_id) == ("", "")
+    assert rebuilt(instance(kernel=IMAGE), **FILES) is None
+
+
+def test_kernel_of_an_operator_is_none_of_nova() -> None:
+    assert rebuilt(instance(), kernel="/boot/vmlinuz") is None
+    assert before_request(instance(kernel=IMAGE), image(), request(), None) is None
+
+
+@pytest.mark.parametrize(("was", "now"), [("windows", "linux"), ("linux", "windows"), ("windows", None)])
+def test_guest_was_of_another_system(was: str, now: str | None) -> None:
+    properties = {"os_type": now} if now else {}
+    before = rebuilt(instance(os_type=now), of=properties, properties={"os_type": was})
+    assert before.instance.os_type == was
+
+
+def test_properties_that_are_not_recorded_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    assert rebuilt(instance(), properties=None) is None
+    assert "Nothing is recorded of the properties" in caplog.text
 
 
 def test_volumes_of_the_copy_write_nothing_to_the_database() -> None:

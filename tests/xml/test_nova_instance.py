@@ -34,6 +34,13 @@ def test_an_instance_is_read_from_its_domain() -> None:
     assert request.properties == {"hw_disk_bus": "virtio", "hw_machine_type": "q35"}
     assert (request.flavor, request.vcpus.isdigit(), request.memory.isdigit()) == ("m1.small", True, True)
     assert request.extra_specs is not None
+    assert (request.disk_format, request.kernel, request.ramdisk) == ("qcow2", None, None)
+    booted = domain(WRITTEN).replace(
+        "<devices", "<os><kernel>/i/kernel</kernel><initrd>/i/ramdisk</initrd></os><devices"
+    )
+    request = recorded_request(parse(booted))
+    assert request is not None
+    assert (request.kernel, request.ramdisk) == ("/i/kernel", "/i/ramdisk")
     assert heading("instance-00000001", UUID, found) == f"instance-00000001 [web-1, {UUID}]"
 
 

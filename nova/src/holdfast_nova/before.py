@@ -9,6 +9,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from nova.virt.libvirt import driver as libvirt_driver
@@ -49,17 +50,25 @@ def before_resize(instance: Any, image_meta: Any, mdevs: list[str], block_device
 def before_request(instance: Any, image_meta: Any, request: Request, block_device_info: Any) -> Before | None:
     """``instance`` as its domain was last made for it; None where that is what it is today.
 
-    A flavor differs where a resize was interrupted, properties where an operator changed them. What Nova fills in from
-    its own defaults, and forgets at a rebuild of the same image, is no change; nor is what cannot be read back.
+    A flavor differs where a resize was interrupted, properties where an operator changed them, and those and the kind
+    of the image where the instance is rebuilt of another one. What Nova fills in from its own defaults, and forgets at
+    a rebuild of the same image, is no change; nor is what cannot be read back.
     """
-    flavor = _flavor(instance.flavor, request)
+    flavor, kernel, disk_format = _flavor(instance.flavor, request), {}, None
+    if "id" in image_meta and image_meta.id != request.image:
+        kernel, disk_format = _kernel(instance, request), _disk_format(image_meta, request)
+        if request.properties is None:
+            LOG.warning(
+                "Nothing is recorded of the properties of the image before: the hardware that they asked for stays.",
+                instance=instance,
+            )
     now = {name: str(value) for name, value in image_meta.properties.to_dict().items()}
     recorded = now if request.properties is None else request.properties
     is_same_image = "id" in image_meta and image_meta.id == request.image
     said = recorded.keys() & now.keys() if is_same_image else recorded.keys()
     filled_in = set(libvirt_driver.REGISTER_IMAGE_PROPERTY_DEFAULTS) - said
     changed = {name for name in now.keys() | recorded.keys() if now.get(name) != recorded.get(name)} - filled_in
-    if flavor is None and not changed:
+    if flavor is None and disk_format is None and not kernel and not changed:
         return None
     machine = recorded.get(_MACHINE)
     if _MACHINE in changed and machine is not None and ("q35" in machine) == ("q35" in now.get(_MACHINE, "")):
@@ -71,6 +80,12 @@ def before_request(instance: Any, image_meta: Any, request: Request, block_devic
         old.flavor = flavor
     for name in sorted(changed):
         _set(image.properties, name, recorded.get(name), instance)
+    if "os_type" in changed:
+        old.os_type = recorded.get("os_type")
+    for name, value in kernel.items():
+        setattr(old, name, value)
+    if disk_format is not None:
+        image.disk_format = disk_format
     return Before(old, image, _unsaved(block_device_info), machine=machine)
 
 
@@ -105,6 +120,26 @@ def _flavor(flavor: Any, request: Request) -> Any:
     old = copy.deepcopy(flavor)
     old.vcpus, old.memory_mb, old.extra_specs = int(request.vcpus), int(request.memory), dict(specs)
     return old
+
+
+def _kernel(instance: Any, request: Request) -> dict[str, str]:
+    """Which of the instance's kernel and ramdisk the domain has otherwise, by Nova's fields; an id stands for any.
+
+    Nova keeps the two under these names in the folder of the instance. One that lies elsewhere is an operator's.
+    """
+    found: dict[str, str] = {}
+    for name, path in (("kernel", request.kernel), ("ramdisk", request.ramdisk)):
+        file, field = PurePath(path or ""), f"{name}_id"
+        had = file.name == name and file.parent.name == instance.uuid
+        if had != bool(getattr(instance, field)):
+            found[field] = request.image if had else ""
+    return found
+
+
+def _disk_format(image_meta: Any, request: Request) -> str | None:
+    """The format of the image before, where that makes another device of the root disk: a CD of an ISO."""
+    now = image_meta.disk_format if "disk_format" in image_meta else ""
+    return request.disk_format if request.disk_format and (request.disk_format == "iso") != (now == "iso") else None
 
 
 def _unsaved(block_device_info: Any) -> Any:

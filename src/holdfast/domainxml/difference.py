@@ -39,6 +39,7 @@ _TREE = Node(
     children=DOMAIN.tree.children | {tag: sides.tree for tag, sides in SECTIONS.items()},
 )
 
+_MEDIA = ("cdrom", "floppy")
 _FIRMWARE = ("@firmware", "firmware", "loader", "nvram")
 
 
@@ -101,6 +102,8 @@ def _machine(domain: Element, old: Element, new: Element) -> None:
     if _firmware(one) != _firmware(other):
         for each in (mine, one):
             _drop_firmware(each)
+    if other.find("boot") is None:  # beside a kernel: libvirt (9.0) writes one anyway
+        other.extend(copy.deepcopy(boot) for boot in one.findall("boot"))
     _merge(mine, one, other, SECTIONS["os"].tree)
 
 
@@ -219,6 +222,8 @@ def _change(domain: Element, device: Element, old: Element, new: Element, change
     before = copy.deepcopy(device)
     node = DEVICES[str(device.tag)].tree if device.tag in DEVICES else Node()
     _merge(device, _without_place(old), _without_place(new), node)
+    if device.tag == "disk" and old.get("device") in _MEDIA and new.get("device") not in _MEDIA:
+        _make_writable(device, new)
     if _seat(old) != _seat(new):
         for address in device.findall("address"):
             device.remove(address)
@@ -229,6 +234,13 @@ def _change(domain: Element, device: Element, old: Element, new: Element, change
             rename_record(domain, before, target.get("dev"))
     if _seat(old) != _seat(new) or _kind(old) != _kind(new):
         changes.rebuild(before, device)
+
+
+def _make_writable(disk: Element, new: Element) -> None:
+    """A drive of media became a disk: take out what libvirt (9.0) itself says of a drive, and allows there only."""
+    for each in disk.findall("readonly") if new.find("readonly") is None else ():
+        disk.remove(each)
+    child(disk, "target").attrib.pop("tray", None)
 
 
 def _without_place(device: Element) -> Element:
@@ -250,4 +262,5 @@ def _seat(device: Element) -> tuple[str | None, ...]:
 
 def _kind(device: Element) -> tuple[str | None, ...]:
     """What decides what else libvirt says of a device."""
-    return device.get("model"), value_at(device, "model@type"), value_at(device, "target/model@name")
+    paths = ("@model", "@device", "model@type", "target/model@name")
+    return tuple(value_at(device, path) for path in paths)

@@ -54,7 +54,8 @@ def nova_instance_in(document: str) -> NovaInstance | None:
 class Request:
     """What Nova last made a domain for: the flavor's name, vCPUs, memory in MiB, extra specs; image and its properties.
 
-    All as text. ``extra_specs`` and ``properties`` are None where Nova did not record them (before 32).
+    All as text. ``extra_specs``, ``properties`` and ``disk_format``, the image's, are None where Nova did not record
+    them (before 32). ``kernel`` and ``ramdisk`` are the files that the domain boots, None where it boots a disk.
     """
 
     flavor: str
@@ -63,6 +64,9 @@ class Request:
     extra_specs: dict[str, str] | None
     image: str
     properties: dict[str, str] | None
+    disk_format: str | None = None
+    kernel: str | None = None
+    ramdisk: str | None = None
 
 
 def without_moment(metadata: Element) -> Element:
@@ -87,6 +91,9 @@ def recorded_request(domain: Element) -> Request | None:
         _named(flavor.find("nova:extraSpecs", _NAMES), "nova:extraSpec"),
         "" if image is None else image.get("uuid", ""),
         None if image is None else _named(image.find("nova:properties", _NAMES), "nova:property"),
+        None if image is None else image.findtext("nova:diskFormat", None, _NAMES),
+        domain.findtext("os/kernel"),
+        domain.findtext("os/initrd"),
     )
 
 

@@ -20,6 +20,7 @@ from holdfast.domainxml.host_changes import host_changes
 from holdfast.domainxml.host_side import take_host_side
 from holdfast.domainxml.iotune import order_limits
 from holdfast.domainxml.membership import DeviceChanges, follow_membership
+from holdfast.domainxml.sides import value_at
 from holdfast.errors import Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
@@ -88,12 +89,13 @@ def _refuse_another(domain: Domain, document: Element | None) -> None:
         raise Refused(f"the document is of another domain than {domain.name!r}: its UUID is {uuid or 'not given'}")
 
 
-def _refuse_another_boot(domain: Element, booted: Element | None) -> None:
-    """Refuse names of disks by which the guest would boot from another one than it does."""
-    found = booted_by_kind(domain)
-    if booted is None or booted.getparent() is None or booted.get("device") == "cdrom":
-        return
-    if found is not None and found is not booted:
+def _kind(disk: Element) -> tuple[str | None, ...]:
+    return disk.get("device"), value_at(disk, "target@bus")
+
+
+def _refuse_another_boot(booted: Element, found: Element) -> None:
+    """Refuse names of disks by which the guest would boot from ``found``, and no longer from a disk that stays."""
+    if found is not booted and booted.getparent() is not None and booted.get("device") != "cdrom":
         raise Refused(
             f"by its manager's names for the disks, {source_of(found)} would be booted, not {source_of(booted)}",
             "give the domain a boot order of its own first: 'holdfast set --boot'",
@@ -111,13 +113,15 @@ class _Following:
         self._members = DeviceChanges()
 
     def apply(self, domain: Element) -> None:
-        booted = booted_by_kind(domain)
+        booted, disks = booted_by_kind(domain), {disk: _kind(disk) for disk in domain.iterfind("devices/disk")}
         if self._old is not None:
             self._difference = apply_difference(domain, self._old, self._template)
             self._members = self._difference.devices
         self._members = follow_membership(domain, self._template, self._is_own, self._members)
         take_host_side(domain, self._template)
-        _refuse_another_boot(domain, booted)
+        found = booted_by_kind(domain)
+        if booted is not None and found is not None and disks.get(found) in (None, _kind(found)):
+            _refuse_another_boot(booted, found)
 
     def asked(self, change: Change) -> bool:
         by_difference = self._difference is not None and self._difference.explains(change)
