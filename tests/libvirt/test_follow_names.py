@@ -101,10 +101,15 @@ def test_no_name_lets_the_guest_boot_from_another_disk(connection: Connection, t
 
 
 def test_a_volume_takes_the_name_of_the_swap_disk(connection: Connection) -> None:
+    """Also their records: that of the swap disk, which has no alias, is known by the name alone."""
     domain = defined(connection, generated(ALONE, add(swap("vdb")), add(volume(1, "vdc"))))
-    before = seats(domain)
+    operations.adopt_domain(connection, domain.name)
+    before, roles = seats(domain), {record.role: record.target for record in facts(config(domain), DiskRecord)}
+    assert (roles["swap"], roles["volume"]) == ("vdb", "vdc")
     assert follow(connection, generated(ALONE, add(volume(1, "vdb")), add(swap("vdc")))).changes == ()
     assert (serials(domain)["vdb"], serials(domain)["vdc"]) == (ONE, SWAP)
+    roles = {record.role: record.target for record in facts(config(domain), DiskRecord)}
+    assert (roles["swap"], roles["volume"]) == ("vdc", "vdb")
     assert seats(domain) == before
 
 

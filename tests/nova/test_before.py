@@ -93,9 +93,8 @@ def rebuilt(
     """What was before a rebuild of another image."""
     image_meta = image(**(of or {}))
     image_meta.disk_format = disk_format
-    recorded = Request(
-        "now", "2", "512", {"hw:cpu_sockets": "1"}, "another", **{"properties": {}, "disk_format": was_format, **was}
-    )
+    of_another = {"image": "another", "disk_format": was_format, **was}
+    recorded = dataclasses.replace(request(), **of_another)
     return before_request(now, image_meta, recorded, None)
 
 
@@ -115,7 +114,7 @@ FILES = {"kernel": f"/var/lib/nova/instances/{UUID}/kernel", "ramdisk": f"/var/l
 
 
 def test_image_without_a_kernel_comes_after_one_with_it_and_the_other_way_round() -> None:
-    before = rebuilt(instance(), **FILES)
+    before = rebuilt(instance(), image="", **FILES)  # as of a volume that says nothing of an image
     assert (bool(before.instance.kernel_id), bool(before.instance.ramdisk_id)) == (True, True)
     before = rebuilt(instance(kernel=IMAGE))
     assert (before.instance.kernel_id, before.instance.ramdisk_id) == ("", "")

@@ -123,7 +123,7 @@ def _flavor(flavor: Any, request: Request) -> Any:
 
 
 def _kernel(instance: Any, request: Request) -> dict[str, str]:
-    """Which of the instance's kernel and ramdisk the domain has otherwise, by Nova's fields; an id stands for any.
+    """Which of the instance's kernel and ramdisk the domain has otherwise, by Nova's fields; any text stands for an id.
 
     Nova keeps the two under these names in the folder of the instance. One that lies elsewhere is an operator's.
     """
@@ -132,7 +132,7 @@ def _kernel(instance: Any, request: Request) -> dict[str, str]:
         file, field = PurePath(path or ""), f"{name}_id"
         had = file.name == name and file.parent.name == instance.uuid
         if had != bool(getattr(instance, field)):
-            found[field] = request.image if had else ""
+            found[field] = name if had else ""
     return found
 
 
