@@ -67,6 +67,13 @@ def killed_when(server: Server, moment: Callable[[], bool], begin: Callable[[], 
     server.lab.restart_compute()
 
 
+def fail_to_start(server: Server, document: str) -> None:
+    """A start that fails, and leaves the domain's config document as it was."""
+    server.cloud.compute.start_server(server.id)
+    server.wait("SHUTOFF")
+    assert visible(compare(document, server.lab.domain(server.id).xml(Definition.CONFIG))) == []
+
+
 def is_off(server: Server) -> Callable[[], bool]:
     """The guest has been switched off on the way."""
     domain = server.lab.domain(server.id)
@@ -122,22 +129,23 @@ def test_start_without_its_volume_fails_and_the_next_one_with_it_has_all(lab: La
         server.stop()
         document = lab.domain(server.id).xml(Definition.CONFIG)
         lab.cloud.run("rbd", "rbd", "-p", "volumes", "mv", image, f"{image}-away")
-        server.cloud.compute.start_server(server.id)
-        server.wait("SHUTOFF")
-        assert visible(compare(document, lab.domain(server.id).xml(Definition.CONFIG))) == []
-        lab.cloud.run("rbd", "rbd", "-p", "volumes", "mv", f"{image}-away", image)
+        try:
+            fail_to_start(server, document)
+        finally:
+            lab.cloud.run("rbd", "rbd", "-p", "volumes", "mv", f"{image}-away", image)
         server.start()
 
 
 def test_start_without_a_tap_fails_and_the_next_one_with_it_has_all(lab: Lab, server: Server) -> None:
     with nothing_is_lost(server):
         server.stop()
+        document = lab.domain(server.id).xml(Definition.CONFIG)
         lab.node.run("tun", "mv", "/dev/net/tun", "/dev/net/tun-away")
-        lab.node.run("links", "ip", "link", "delete", server.tap("interface 1"))
-        server.cloud.compute.start_server(server.id)
-        server.wait("SHUTOFF")
-        assert lab.domain(server.id).is_persistent()
-        lab.node.run("tun", "mv", "/dev/net/tun-away", "/dev/net/tun")
+        try:
+            lab.node.run("links", "ip", "link", "delete", server.tap("interface 1"))
+            fail_to_start(server, document)
+        finally:
+            lab.node.run("tun", "mv", "/dev/net/tun-away", "/dev/net/tun")
         server.start()
 
 
@@ -156,10 +164,10 @@ def test_start_without_the_switch_fails_and_the_next_one_with_it_has_all(lab: La
         document = lab.domain(server.id).xml(Definition.CONFIG)
         lab.node.stop("ovs-vswitchd")
         lab.node.stop("ovsdb-server")
-        server.cloud.compute.start_server(server.id)
-        server.wait("SHUTOFF")
-        assert visible(compare(document, lab.domain(server.id).xml(Definition.CONFIG))) == []
-        build.start_switch(lab.node)
+        try:
+            fail_to_start(server, document)
+        finally:
+            build.start_switch(lab.node)
         server.start()
 
 
