@@ -11,8 +11,8 @@ Every override is listed in ``surface.toml`` with the source that it replaces, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import nova.conf
 from nova import exception
 from nova.compute import task_states
-from nova.virt import driver, hardware
+from nova.virt import driver
 from nova.virt.libvirt import blockinfo
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
@@ -33,6 +33,8 @@ from holdfast_nova.before import before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume, quiesced
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
+from holdfast_nova.serial_ports import let_go
+from holdfast_nova.vtpm import vtpm_secret
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
@@ -85,7 +87,12 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         document: str = super()._get_guest_xml(
             context, old, network_info, info, image, block_device_info=disks, **{**others, **mdevs}
         )
+        let_go(self, document)
         return document if before.machine is None else with_machine_type(document, before.machine)
+
+    def _serial_ports_already_defined(self, instance: Any) -> bool:
+        """As stock; a domain that is kept has let go of its ports when it was stopped, and another may have them."""
+        return self._keeper.of(instance) is None and super()._serial_ports_already_defined(instance)
 
     def _connect_volume(self, context: Any, connection_info: Any, instance: Any, encryption: Any = None) -> None:
         """As stock, but once where two documents are generated: not every encryptor can be attached twice."""
@@ -106,11 +113,14 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         if kept is None:
             sealed = self._keeper.sealed(instance, xml)
             return super()._create_guest(context, sealed, instance, power_on, pause, post_xml_callback)
-        with self._vtpm_secret(context, instance):
-            self._keeper.prepare(instance, xml, kept)
+        guest = self._host.get_guest(instance)
+        with vtpm_secret(self, context, instance):
+            try:
+                self._keeper.prepare(instance, xml, kept)
+            finally:
+                let_go(self, xml, guest)
             if post_xml_callback is not None:
                 post_xml_callback()
-            guest = self._host.get_guest(instance)
             if power_on or pause:
                 self.cpu_api.power_up_for_instance(instance)
                 if kept.purpose is Purpose.RESCUE:
@@ -118,18 +128,6 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
                 else:
                     guest.launch(pause=pause)
             return guest
-
-    @contextmanager
-    def _vtpm_secret(self, context: Any, instance: Any) -> Iterator[None]:
-        """The secret of an emulated TPM, while the domain is started (as in the stock driver)."""
-        secret = security = None
-        if CONF.libvirt.swtpm_enabled and hardware.get_vtpm_constraint(instance.flavor, instance.image_meta):
-            secret, security = self._get_or_create_secret_for_vtpm(context, instance)
-        try:
-            yield
-        finally:
-            if secret is not None and security != "host":
-                secret.undefine()
 
     def spawn(
         self,
@@ -304,7 +302,10 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             share_info=share_info,
             old_guest=self._get_existing_guest_config(instance),
         )
-        self._keeper.follow(instance, document)
+        try:
+            self._keeper.follow(instance, document)
+        finally:
+            let_go(self, document, self._host.get_guest(instance))
 
     def unrescue(self, context: Any, instance: Any) -> None:
         """As stock; also out of a rescue that the stock driver began."""

@@ -1,0 +1,155 @@
+"""Stories of instances and what the host gives them, with Nova's functional tests: the API, conductor, scheduler and
+compute manager are Nova's, libvirt is Nova's fake with the judge's additions.
+
+Run by ``test_ports_and_vgpus.py`` as ``host_stories.py stock|holdfast STORY``, in the judge's environment.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import unittest
+from typing import Any
+from unittest import mock
+
+importlib.import_module("nova.tests.functional")  # may patch the standard library: before all else
+
+from nova_judge import fake_libvirt, swap  # noqa: E402
+
+fake_libvirt.install()
+if sys.argv[1] == "holdfast":
+    swap.swap()
+
+from lxml import etree  # noqa: E402
+from nova import exception  # noqa: E402
+from nova.console import serial  # noqa: E402
+from nova.tests.functional.libvirt import base  # noqa: E402
+
+IMAGE, ANOTHER = "155d900f-4e14-4e4c-a73d-069cbf4541e6", "a2459075-d96c-40d5-893e-577ff92e721c"
+
+
+class Story(base.ServersTestBase):  # type: ignore[misc]
+    """Servers on one compute node, which may be resized there."""
+
+    microversion = "latest"
+    ADMIN_API = True
+
+    def setUp(self) -> None:
+        """Nothing on the disk but the folders of instances."""
+        super().setUp()
+        self.flags(allow_resize_to_same_host=True)
+        self.replace("nova.virt.libvirt.LibvirtDriver._get_instance_disk_info", lambda *_: [])
+
+    def replace(self, name: str, by: Any) -> None:
+        """Something of Nova's, until the story ends."""
+        patch = mock.patch(name, by)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def connection(self) -> Any:
+        """The fake libvirt of that node."""
+        (compute,) = self.computes.values()
+        return compute.driver._host.get_connection()
+
+    def document(self, server: dict[str, Any]) -> Any:
+        """What its domain runs with, or would."""
+        return etree.fromstring(self.connection().lookupByUUIDString(server["id"]).XMLDesc(0))
+
+    def hard_reboot(self, server: dict[str, Any]) -> None:
+        """Through the API."""
+        self._reboot_server(server, hard=True)
+
+
+class SerialPorts(Story):
+    """``[serial_console]enabled``: a TCP port of the host is behind each serial port."""
+
+    def setUp(self) -> None:
+        """A port that a running guest has cannot be bound."""
+        super().setUp()
+        self.flags(enabled=True, group="serial_console")
+        self.replace("nova.console.serial._verify_port", self._verify_port)
+        self.replace("nova.console.serial.ALLOCATED_PORTS", set())
+        self.start_compute()
+
+    def _ports(self) -> list[tuple[str, int]]:
+        running = [each for each in self.connection().listAllDomains(0) if each.isActive()]
+        return [port for each in running for port in _ports(etree.fromstring(each.XMLDesc(0)))]
+
+    def _verify_port(self, host: str, port: int) -> None:
+        if (host, port) in self._ports():
+            raise exception.SocketPortInUseException(host=host, port=port, error="in use")
+
+    def create(self, **flavor: Any) -> dict[str, Any]:
+        """A server that runs."""
+        server: dict[str, Any] = self._create_server(image_uuid=IMAGE, networks="none", **flavor)
+        return server
+
+    def port(self, server: dict[str, Any]) -> int:
+        """The one that is behind its serial port."""
+        ((_, port),) = _ports(self.document(server))
+        return port
+
+    def check_none_is_lost(self) -> None:
+        """No two guests have one port, and none is held that no guest has."""
+        running = self._ports()
+        self.assertEqual(len(set(running)), len(running))
+        self.assertLessEqual(serial.ALLOCATED_PORTS, set(running))
+
+    def test_start_of_one_whose_port_another_has_by_now(self) -> None:
+        one = self.create()
+        self._stop_server(one)
+        other = self.create()
+        self.assertEqual(self.port(one), self.port(other))
+        self._start_server(one)
+        self.assertNotEqual(self.port(one), self.port(other))
+        self.hard_reboot(one)
+        self.assertNotEqual(self.port(one), self.port(other))
+
+    def test_rebuild_of_one_whose_port_another_has_by_now(self) -> None:
+        one = self.create()
+        self._stop_server(one)
+        other = self.create()
+        self.flags(response_validation="ignore", group="api")  # Nova's own schema misses a field of a stopped server
+        self._rebuild_server(one, ANOTHER, expected_state="SHUTOFF")
+        self._start_server(one)
+        self.assertNotEqual(self.port(one), self.port(other))
+
+    def test_another_address_of_the_proxy(self) -> None:
+        one = self.create()
+        self.flags(proxyclient_address="127.0.0.9", group="serial_console")
+        self.hard_reboot(one)
+        self.assertEqual("127.0.0.9", _ports(self.document(one))[0][0])
+
+    def test_documents_that_are_generated_twice_hold_their_ports_once(self) -> None:
+        self.flags(port_range="10000:10003", group="serial_console")
+        one, other = self.create(), self.create()
+        larger = self._create_flavor(memory_mb=4096)
+        self._resize_server(one, larger)
+        self.check_none_is_lost()
+        self._revert_resize(one)
+        self.check_none_is_lost()
+        self._resize_server(one, larger)
+        self._confirm_resize(one)
+        self._rebuild_server(other, ANOTHER)
+        self.check_none_is_lost()
+
+    def test_rescue_of_one_whose_port_another_has_by_now(self) -> None:
+        one = self.create()
+        self._stop_server(one)
+        other = self.create()
+        self.api.post_server_action(one["id"], {"rescue": {}})
+        self._wait_for_state_change(one, "RESCUE")
+        self.check_none_is_lost()
+        self.assertNotEqual(self.port(one), self.port(other))
+        self.api.post_server_action(one["id"], {"unrescue": None})
+        self._wait_for_state_change(one, "ACTIVE")
+        self.assertNotEqual(self.port(one), self.port(other))
+
+
+def _ports(document: Any) -> list[tuple[str, int]]:
+    sources = document.findall("devices/serial[@type='tcp']/source")
+    return [(source.get("host"), int(source.get("service"))) for source in sources]
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[1:])
