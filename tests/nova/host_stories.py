@@ -23,7 +23,8 @@ if sys.argv[1] == "holdfast":
 from lxml import etree  # noqa: E402
 from nova import exception  # noqa: E402
 from nova.console import serial  # noqa: E402
-from nova.tests.functional.libvirt import base  # noqa: E402
+from nova.tests.fixtures import libvirt as fake  # noqa: E402
+from nova.tests.functional.libvirt import base, test_vgpu  # noqa: E402
 
 IMAGE, ANOTHER = "155d900f-4e14-4e4c-a73d-069cbf4541e6", "a2459075-d96c-40d5-893e-577ff92e721c"
 
@@ -149,6 +150,52 @@ class SerialPorts(Story):
 def _ports(document: Any) -> list[tuple[str, int]]:
     sources = document.findall("devices/serial[@type='tcp']/source")
     return [(source.get("host"), int(source.get("service"))) for source in sources]
+
+
+class Vgpus(Story, test_vgpu.VGPUTestBase):  # type: ignore[misc]
+    """A mediated device of the host's GPU is behind each vGPU."""
+
+    def setUp(self) -> None:
+        """Nova makes the devices where none is free."""
+        super().setUp()
+        self.flags(enabled_mdev_types=fake.NVIDIA_11_VGPU_TYPE, group="devices")
+        self.start_compute_with_vgpu("host1", fake.HostPCIDevicesInfo(num_pci=0, num_pfs=0, num_vfs=0, num_mdevcap=1))
+
+    def flavor(self, vgpus: int, memory: int = 512) -> str:
+        """The id of one."""
+        return str(self._create_flavor(memory_mb=memory, extra_spec={"resources:VGPU": str(vgpus)}))
+
+    def create(self, vgpus: int = 1) -> dict[str, Any]:
+        """A server that runs."""
+        made: dict[str, Any] = self._create_server(image_uuid=IMAGE, flavor_id=self.flavor(vgpus), networks="none")
+        return made
+
+    def mdevs(self, server: dict[str, Any]) -> list[str]:
+        """The devices that its domain has."""
+        found = self.document(server).findall("devices/hostdev[@type='mdev']/source/address")
+        return [address.get("uuid") for address in found]
+
+    def test_rebuild_on_a_gpu_that_is_full(self) -> None:
+        server = self.create()
+        before = self.mdevs(server)
+        self.replace("nova.virt.libvirt.driver.LibvirtDriver._create_new_mediated_device", lambda *_: None)
+        self._rebuild_server(server, ANOTHER)
+        self.assertEqual(before, self.mdevs(server))
+
+    def test_rebuild_on_a_gpu_that_has_other_devices_too(self) -> None:
+        server, *others = [self.create(vgpus=2) for _ in range(3)]
+        before = self.mdevs(server)
+        for other in others:
+            self._delete_server(other)
+        self._rebuild_server(server, ANOTHER)
+        self.assertEqual(before, self.mdevs(server))
+
+    def test_revert_where_the_device_is_free(self) -> None:
+        server = self.create()
+        before = self.mdevs(server)
+        self._resize_server(server, self.flavor(1, memory=1024))
+        self._revert_resize(server)
+        self.assertEqual(before, self.mdevs(server))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Serial ports, which the host gives to one domain at a time: the stories of ``host_stories.py``."""
+"""Serial ports and vGPUs, which the host gives to one domain at a time: the stories of ``host_stories.py``."""
 
 from __future__ import annotations
 
@@ -25,4 +25,9 @@ def run(stories: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_no_domain_is_started_with_a_port_of_the_host_that_another_has_by_now(tmp_path: Path) -> None:
     told = run("SerialPorts", tmp_path)
+    assert told.returncode == 0, told.stderr
+
+
+def test_rebuild_keeps_the_vgpus_that_a_domain_has_also_where_the_gpu_is_full(tmp_path: Path) -> None:
+    told = run("Vgpus", tmp_path)
     assert told.returncode == 0, told.stderr

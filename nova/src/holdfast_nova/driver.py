@@ -33,6 +33,8 @@ from holdfast_nova.before import before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume, quiesced
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
+from holdfast_nova.mediated_devices import GivenAgain
+from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import let_go
 from holdfast_nova.vtpm import vtpm_secret
 
@@ -48,6 +50,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         super().__init__(virtapi, read_only)
         self._keeper = Keeper(self._host)
         self._rebuilding: set[str] = set()
+        self._given_again = GivenAgain()
 
     def _undefine_domain(self, instance: Any, keep_vtpm: bool = False, keep_nvram: bool = False) -> None:
         if self._keeper.of(instance) is not None:
@@ -147,12 +150,23 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             if self._keeper.has_domain(instance):
                 before = self._as_requested(instance, image_meta)
                 stack.enter_context(self._keeper.keep(instance, Purpose.FOLLOW, before))
+                stack.enter_context(self._given_again.allowed(self._get_all_assigned_mediated_devices(instance)))
             super().spawn(
                 *(context, instance, image_meta, injected_files, admin_password, allocations),
                 *(network_info, block_device_info, power_on, accel_info),
             )
         self._rebuilding.discard(instance.uuid)
         record_request(self, instance)
+
+    def _get_all_assigned_mediated_devices(self, instance: Any = None) -> dict[str, str]:
+        """As stock; asked for what is not free, it leaves out what this thread gives to its domain again."""
+        assigned: dict[str, str] = super()._get_all_assigned_mediated_devices(instance)
+        return {mdev: uuid for mdev, uuid in assigned.items() if instance or mdev not in self._given_again.uuids}
+
+    def _get_existing_mdevs_not_assigned(self, parent: Any, requested_types: Any = None) -> Any:
+        """As stock; what a domain is given again comes last, from where Nova takes the first."""
+        free, own = super()._get_existing_mdevs_not_assigned(parent, requested_types), self._given_again.uuids
+        return sorted(free, key=own.__contains__) if own else free
 
     def _as_requested(self, instance: Any, image_meta: Any) -> AsBefore | None:
         """What the domain was last made for; Nova itself has recorded that in its metadata."""
@@ -274,7 +288,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         """
         with self._keeper.keep(instance, Purpose.RESCUE):
             if self._keeper.of(instance) is not None and not self._host.get_guest(instance).is_active():
-                self._reconnect(context, instance, network_info, block_device_info, share_info)
+                reconnect(self, self._keeper, context, instance, network_info, block_device_info, share_info)
             try:
                 super().rescue(
                     context, instance, network_info, image_meta, rescue_password, block_device_info, share_info
@@ -283,29 +297,6 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
                 unrescue = Path(libvirt_utils.get_instance_path(instance), "unrescue.xml")
                 if unrescue.exists():
                     unrescue.chmod(0o600)  # passwords of its graphics may be in it
-
-    def _reconnect(
-        self, context: Any, instance: Any, network_info: Any, block_device_info: Any, share_info: Any
-    ) -> None:
-        """Connect the volumes, and let the domain know where they are now."""
-        image = instance.image_meta
-        info = blockinfo.get_disk_info(CONF.libvirt.virt_type, instance, image, block_device_info)
-        mdevs = list(self._get_all_assigned_mediated_devices(instance))
-        document = super()._get_guest_xml(
-            context,
-            instance,
-            network_info,
-            info,
-            image,
-            block_device_info=block_device_info,
-            mdevs=mdevs,
-            share_info=share_info,
-            old_guest=self._get_existing_guest_config(instance),
-        )
-        try:
-            self._keeper.follow(instance, document)
-        finally:
-            let_go(self, document, self._host.get_guest(instance))
 
     def unrescue(self, context: Any, instance: Any) -> None:
         """As stock; also out of a rescue that the stock driver began."""
