@@ -190,6 +190,27 @@ class Vgpus(Story, test_vgpu.VGPUTestBase):  # type: ignore[misc]
         self._rebuild_server(server, ANOTHER)
         self.assertEqual(before, self.mdevs(server))
 
+    def test_revert_where_another_server_has_the_device_by_now(self) -> None:
+        one = self.create()
+        before = self.mdevs(one)
+        self._resize_server(one, self.flavor(1, memory=1024))
+        other = self.create()
+        self.assertEqual(before, self.mdevs(other))
+        self._revert_resize(one)
+        self.assertEqual((before, 1), (self.mdevs(other), len(self.mdevs(one))))
+        self.assertNotEqual(before, self.mdevs(one))
+
+    def test_revert_where_another_server_has_one_of_the_devices_by_now(self) -> None:
+        one = self.create(vgpus=2)
+        before = self.mdevs(one)
+        self._resize_server(one, self.flavor(2, memory=1024))
+        (taken,) = self.mdevs(self.create())
+        self._revert_resize(one)
+        now = self.mdevs(one)
+        self.assertNotIn(taken, now)
+        self.assertEqual([uuid for uuid in before if uuid != taken], [uuid for uuid in now if uuid in before])
+        self.assertEqual(2, len(set(now)))
+
     def test_revert_where_the_device_is_free(self) -> None:
         server = self.create()
         before = self.mdevs(server)

@@ -28,6 +28,6 @@ def test_no_domain_is_started_with_a_port_of_the_host_that_another_has_by_now(tm
     assert told.returncode == 0, told.stderr
 
 
-def test_rebuild_keeps_the_vgpus_that_a_domain_has_also_where_the_gpu_is_full(tmp_path: Path) -> None:
+def test_rebuild_and_revert_give_a_domain_its_vgpus_again_but_for_those_that_another_has_by_now(tmp_path: Path) -> None:
     told = run("Vgpus", tmp_path)
     assert told.returncode == 0, told.stderr

@@ -33,7 +33,7 @@ from holdfast_nova.before import before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume, quiesced
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
-from holdfast_nova.mediated_devices import GivenAgain
+from holdfast_nova.mediated_devices import GivenAgain, replace_mdevs
 from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import let_go
 from holdfast_nova.vtpm import vtpm_secret
@@ -343,10 +343,25 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         """As stock; the document from before the resize comes back, or the one that the source of a move still has."""
         with self._keeper.keep(instance, Purpose.REVERT), with_old_flavor(instance):
             if self._keeper.of(instance) is not None:
+                assigned = self._get_all_assigned_mediated_devices()
                 self._keeper.restore_before(instance)
+                self._replace_taken_mdevs(context, instance, assigned)
             super().finish_revert_migration(
                 context, instance, network_info, migration, block_device_info, power_on, share_info
             )
+
+    def _replace_taken_mdevs(self, context: Any, instance: Any, assigned: dict[str, str]) -> None:
+        """Since the resize another instance may have a mediated device of the document from before; see ``assigned``.
+
+        Raises ComputeResourcesUnavailable where there is no other.
+        """
+        own = self._get_all_assigned_mediated_devices(instance).keys()
+        taken = [mdev for mdev in own if assigned.get(mdev, instance.uuid) != instance.uuid]
+        if taken:
+            allocations = self.virtapi.reportclient.get_allocations_for_consumer(context, instance.uuid)
+            with self._given_again.allowed(own - set(taken)):
+                others = [mdev for mdev in self._allocate_mdevs(allocations) if mdev not in own]
+            replace_mdevs(self._keeper.connection(), self._host.get_guest(instance), zip(taken, others, strict=True))
 
     def process_instances_at_startup(self, context: Any, instances: Any) -> Any:
         """As stock; then the domains that the stock driver made are adopted, as they stand."""
