@@ -24,6 +24,7 @@ from lxml import etree  # noqa: E402
 from nova import exception  # noqa: E402
 from nova.console import serial  # noqa: E402
 from nova.tests.fixtures import libvirt as fake  # noqa: E402
+from nova.tests.functional.api import client  # noqa: E402
 from nova.tests.functional.libvirt import base, test_vgpu  # noqa: E402
 
 IMAGE, ANOTHER = "155d900f-4e14-4e4c-a73d-069cbf4541e6", "a2459075-d96c-40d5-893e-577ff92e721c"
@@ -105,6 +106,19 @@ class SerialPorts(Story):
         self.assertNotEqual(self.port(one), self.port(other))
         self.hard_reboot(one)
         self.assertNotEqual(self.port(one), self.port(other))
+
+    def test_start_that_fails(self) -> None:
+        one = self.create()
+        self._stop_server(one)
+        other = self.create()
+        for broken in ("holdfast_nova.keeper.Keeper.prepare", "nova.virt.libvirt.guest.Guest.launch"):
+            fails = mock.patch(broken, side_effect=exception.NovaException("no"))
+            with fails, self.assertRaises(client.OpenStackApiException):
+                self.api.post_server_action(one["id"], {"os-start": None})
+            in_documents = {("127.0.0.1", self.port(each)) for each in (one, other)}
+            self.assertLessEqual(serial.ALLOCATED_PORTS, in_documents)
+        self._start_server(one)
+        self.check_none_is_lost()
 
     def test_rebuild_of_one_whose_port_another_has_by_now(self) -> None:
         one = self.create()
