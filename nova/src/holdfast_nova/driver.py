@@ -26,13 +26,14 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
-from holdfast.operations.nova_instance import has_all_images, last_request, with_machine_type
+from holdfast.operations.nova_instance import last_request, with_machine_type
 from holdfast_nova import conf
 from holdfast_nova.adoption import adopt, record_request
 from holdfast_nova.before import before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume, quiesced
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
+from holdfast_nova.local_images import lack_nothing
 from holdfast_nova.mediated_devices import GivenAgain, replace_mdevs
 from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import let_go
@@ -246,12 +247,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def _get_instance_disk_info_from_config(self, guest_config: Any, block_device_info: Any) -> Any:
         """As stock; a hard reboot asks it what images it could make again, which need not be measured if none lacks."""
-        images = [
-            (each.source_path, each.driver_format)
-            for each in guest_config.devices
-            if each.root_name == "disk" and each.source_type in ("file", "block")
-        ]
-        if self._keeper.is_at_work and has_all_images(images):
+        if self._keeper.is_at_work and lack_nothing(guest_config, block_device_info):
             return []
         return super()._get_instance_disk_info_from_config(guest_config, block_device_info)
 

@@ -5,26 +5,15 @@ Nova holds a port from the moment that it generates a document with it until it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from nova.console import serial
 
 
-@dataclass(frozen=True)
-class _Generated:
-    """A document, for Nova's own function that reads the ports of a guest."""
-
-    document: str
-
-    def get_xml_desc(self) -> str:
-        """The document."""
-        return self.document
-
-
 def let_go(driver: Any, document: str, guest: Any = None) -> None:
     """Others may have the ports that ``document`` was generated with, but for those that ``guest`` has taken over."""
-    ports = set(driver._get_serial_ports_from_guest(_Generated(document)))
+    ports = set(driver._get_serial_ports_from_guest(SimpleNamespace(get_xml_desc=lambda: document)))
     if ports and guest is not None:
         ports -= set(driver._get_serial_ports_from_guest(guest))
     for host, port in ports:
