@@ -10,7 +10,9 @@ from nova_lab.scenario import RESIZED, Step, judge, look
 from nova_lab.server import Server
 
 IMAGE = "probe-uefi"
-VARIABLE = "/sys/firmware/efi/efivars/Holdfast-3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+VARIABLES = "/sys/firmware/efi/efivars"
+OURS = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+"""The GUID of the variables of this test."""
 
 
 def stop_and_start(server: Server) -> None:
@@ -20,10 +22,10 @@ def stop_and_start(server: Server) -> None:
 
 
 def rescue_and_unrescue(server: Server) -> None:
-    """A rescue, in which the variables are written to, and back."""
+    """A rescue, whose system writes a variable of its own, and back."""
     server.rescue(IMAGE)
-    assert variable(server) == "kept"
-    set_variable(server, "rescue")
+    assert variables(server) == ["Kept"]
+    write_variable(server, "Rescue")
     server.unrescue()
 
 
@@ -42,17 +44,18 @@ ROUND: tuple[Callable[[Server], None], ...] = (
 )
 
 
-def variable(server: Server) -> str:
-    """What the guest's firmware has in the variable of this test, without its attributes."""
-    mounted = "mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null"
-    return server.guest.run(f"{mounted}; tail -c +5 {VARIABLE} 2>/dev/null; echo").strip()
+def variables(server: Server) -> list[str]:
+    """The names of this test's variables in the guest's firmware."""
+    mount = f"mount -t efivarfs efivarfs {VARIABLES} 2>/dev/null"
+    names = server.guest.run(f"{mount}; cd {VARIABLES}; ls | grep {OURS}; cd /").split()
+    return [name.removesuffix(f"-{OURS}") for name in names]
 
 
-def set_variable(server: Server, text: str) -> None:
-    """Let the guest write the variable, in all that it needs to last."""
-    variable(server)
-    server.guest.run(f"chattr -i {VARIABLE} 2>/dev/null; printf '\\007\\000\\000\\000{text}' >{VARIABLE}")
-    assert variable(server) == text
+def write_variable(server: Server, name: str) -> None:
+    """Let the guest write a variable that lasts."""
+    before = variables(server)
+    server.guest.run(f"printf '\\007\\000\\000\\000x' >{VARIABLES}/{name}-{OURS}")
+    assert variables(server) == [*before, name]
 
 
 def test_uefi_variables_and_hardware_are_kept_by_holdfast(lab: Lab) -> None:
@@ -64,14 +67,14 @@ def test_uefi_variables_and_hardware_are_kept_by_holdfast(lab: Lab) -> None:
         server.booted()
         server.attach_volume("volume 2")
         server.detach_volume("volume 1")
-        set_variable(server, "kept")
+        write_variable(server, "Kept")
         server.hard_reboot()
         before = look(server)
         for take in ROUND:
             take(server)
             found = judge(Step("round", lambda _: None, RESIZED), before, look(server), server.labels)
             assert [*found["guest"], *found["documents"], *found["disagreement"]] == [], take
-            assert variable(server) == "kept", take
+            assert variables(server) == ["Kept"], take
     finally:
         server.remove()
 
@@ -82,10 +85,10 @@ def test_stock_driver_lets_a_rescue_write_them_and_a_rebuild_lose_them(lab: Lab)
     try:
         server.create(IMAGE, networks=("neta",), flavor="large")
         server.booted()
-        set_variable(server, "kept")
+        write_variable(server, "Kept")
         rescue_and_unrescue(server)
-        assert variable(server) == "rescue"
+        assert variables(server) == ["Kept", "Rescue"]
         server.rebuild(IMAGE)
-        assert variable(server) == ""
+        assert variables(server) == []
     finally:
         server.remove()
