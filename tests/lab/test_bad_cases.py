@@ -13,7 +13,7 @@ import pytest
 from holdfast.domainxml.change import visible
 from holdfast.domainxml.guest_view import compare
 from holdfast.libvirtapi.domain import Definition
-from nova_lab import build
+from nova_lab import build, ceph
 from nova_lab.lab import Lab
 from nova_lab.scenario import look, losses
 from nova_lab.server import Server
@@ -189,12 +189,11 @@ def test_start_without_the_switch_waits_for_it_and_has_all(lab: Lab, server: Ser
 def test_start_while_ceph_does_not_answer_has_all_when_it_does(lab: Lab, server: Server) -> None:
     with nothing_is_lost(server):
         server.stop()
-        disk = str(lab.cloud.pid_of("ceph-osd"))
-        lab.cloud.run("kill", "kill", "-STOP", disk)
+        lab.cloud.stop("ceph-osd")
         try:
             begin_to_start(server, seconds=45)  # longer than libvirt waits for a QEMU that does not answer
         finally:
-            lab.cloud.run("kill", "kill", "-CONT", disk)
+            ceph.start_disk(lab.cloud)
         end_start(server)
 
 

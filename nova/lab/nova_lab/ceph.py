@@ -84,7 +84,7 @@ def start(cloud: World) -> None:
     cloud.run("ceph", "ceph", "osd", "new", disk, "-i", folder / "new.json")
     cloud.run(tool, tool, "--create-keyring", folder / "osd/keyring", "-n", "osd.0", "--add-key", secret)
     cloud.run("ceph-mkfs", "ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk)
-    cloud.start("ceph-osd", "ceph-osd", "-i", "0", "-f")
+    start_disk(cloud)
     manager = ("mon", "allow profile mgr", "osd", "allow *", "mds", "allow *")
     cloud.run("ceph", "ceph", "auth", "get-or-create", "mgr.x", *manager, "-o", folder / "mgr/keyring")
     cloud.start("ceph-mgr", "ceph-mgr", "-i", "x", "-f")
@@ -96,6 +96,11 @@ def start(cloud: World) -> None:
         lambda: _answers(cloud, "pg", "stat", pattern=r"\b(\d+) pgs: \1 active\+clean;"),
         f"Ceph's pool stays unclean: {cloud.log('ceph')}",
     )
+
+
+def start_disk(cloud: World) -> None:
+    """Start the daemon of the cluster's one disk."""
+    cloud.start("ceph-osd", "ceph-osd", "-i", "0", "-f")
 
 
 def user_key(cloud: World) -> str:
