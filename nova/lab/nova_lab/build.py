@@ -59,6 +59,11 @@ def create_cloud(world: World, venvs: Venvs) -> None:
         cloud.furnish(cloud.connect(), probe.result().disk)  # a connection keeps the catalog that it began with
 
 
+def remove_cable() -> None:
+    """Remove the machine's interface: the kernel would do it a while after the last process of the cloud's world."""
+    subprocess.run(["ip", "link", "delete", CABLE], capture_output=True)
+
+
 def start_controllers(world: World, venvs: Venvs) -> None:
     """Start every service of the controllers that does not run."""
     etc = str(world.folder / "etc")

@@ -198,8 +198,11 @@ class Lab:
 
     def _end(self) -> None:
         self.close()
+        ran = self.cloud.pid is not None
         for world in (*self.nodes.values(), self.cloud):
             world.destroy()
+        if ran:
+            build.remove_cable()
 
     def _clean(self) -> None:
         self._end()
