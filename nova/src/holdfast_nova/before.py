@@ -55,7 +55,8 @@ def before_request(instance: Any, image_meta: Any, request: Request, block_devic
     a rebuild of the same image, is no change; nor is what cannot be read back.
     """
     flavor, kernel, disk_format = _flavor(instance.flavor, request), {}, None
-    if "id" in image_meta and image_meta.id != request.image:
+    is_same_image = "id" in image_meta and image_meta.id == request.image
+    if "id" in image_meta and not is_same_image:
         kernel, disk_format = _kernel(instance, request), _disk_format(image_meta, request)
         if request.properties is None:
             LOG.warning(
@@ -64,7 +65,6 @@ def before_request(instance: Any, image_meta: Any, request: Request, block_devic
             )
     now = {name: str(value) for name, value in image_meta.properties.to_dict().items()}
     recorded = now if request.properties is None else request.properties
-    is_same_image = "id" in image_meta and image_meta.id == request.image
     said = recorded.keys() & now.keys() if is_same_image else recorded.keys()
     filled_in = set(libvirt_driver.REGISTER_IMAGE_PROPERTY_DEFAULTS) - said
     changed = {name for name in now.keys() | recorded.keys() if now.get(name) != recorded.get(name)} - filled_in
