@@ -66,7 +66,7 @@ SAFE = [
 ALL = [*SAFE, Tier("hosts", processes=2), Tier("nova", in_lab=True)]
 
 TIERS = [*ALL, Tier("lab", in_lab=True)]
-"""Also what takes too long for every change: a whole OpenStack, in twenty minutes."""
+"""Also what takes too long for every change: a whole OpenStack, in forty minutes."""
 
 
 def parse_arguments() -> tuple[list[Tier], list[str]]:
