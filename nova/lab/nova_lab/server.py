@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from openstack.exceptions import BadRequestException
+
 from holdfast.errors import NotFound
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
@@ -282,7 +284,9 @@ class Server:
             if self.cloud.block_storage.find_volume(volume) is not None:
                 with contextlib.suppress(LabError):
                     self._wait_for_volume(label, "available")
-                self.cloud.block_storage.delete_volume(volume, force=True)
+                # Cinder keeps a volume that it was moving when that was cut off.
+                with contextlib.suppress(BadRequestException):
+                    self.cloud.block_storage.delete_volume(volume, force=True)
         for port in self.ports.values():
             self.cloud.network.delete_port(port.id)
 
