@@ -41,12 +41,7 @@ def server(lab: Lab, kept_server: list[Server]) -> Server:
     if not kept_server:
         server = Server(lab, "bad-cases")
         kept_server.append(server)
-        server.create(networks=("neta",), volumes=("volume 1",))
-        server.booted()
-        server.attach_volume("volume 2")
-        server.attach_interface("interface 2", "netb")
-        server.detach_volume("volume 1")
-        server.soft_reboot()
+        server.create_and_rearrange()
     return kept_server[0]
 
 
@@ -99,13 +94,6 @@ def test_hard_reboot_in_which_nova_compute_is_killed_is_done_when_it_is_back(ser
     with nothing_is_lost(server):
         killed_when(server, is_off(server), lambda: server.cloud.compute.reboot_server(server.id, "HARD"))
         server.booted()
-
-
-def test_rescue_in_which_nova_compute_is_killed_leaves_a_server_to_reboot(server: Server) -> None:
-    with nothing_is_lost(server):
-        killed_when(server, is_off(server), lambda: server.cloud.compute.rescue_server(server.id))
-        server.cloud.compute.reset_server_state(server.id, "active")
-        server.hard_reboot()
 
 
 def test_resize_in_which_nova_compute_is_killed_is_undone_when_it_is_back(lab: Lab, server: Server) -> None:

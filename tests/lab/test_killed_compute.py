@@ -182,12 +182,7 @@ def server(lab: Lab, shared: list[Server]) -> Iterator[Server]:
 def make(lab: Lab) -> Server:
     """A running server whose hardware a fresh document would move."""
     server = Server(lab, "killed")
-    server.create(networks=("neta",), volumes=("volume 1",))
-    server.booted()
-    server.attach_volume("volume 2")
-    server.attach_interface("interface 2", "netb")
-    server.detach_volume("volume 1")
-    server.soft_reboot()
+    server.create_and_rearrange()
     return server
 
 

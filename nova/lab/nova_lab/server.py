@@ -85,6 +85,15 @@ class Server:
         self.id = server.id
         self.wait("ACTIVE", timeout, poll)
 
+    def create_and_rearrange(self) -> None:
+        """Boot, then attach and detach such that a document generated anew would have the hardware elsewhere."""
+        self.create(networks=("neta",), volumes=("volume 1",))
+        self.booted()
+        self.attach_volume("volume 2")
+        self.attach_interface("interface 2", "netb")
+        self.detach_volume("volume 1")
+        self.soft_reboot()
+
     def new_volume(self, label: str, size: int = 1) -> str:
         """A new volume of ``size`` GiB; its id."""
         volume = self.cloud.block_storage.create_volume(name=label, size=size)
