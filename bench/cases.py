@@ -25,7 +25,7 @@ from bench.unlike_fleet import unlike_fleet
 from bench.verify import verify_cases
 from bench.watch import watch_cases
 from holdfast import operations
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast_lab.daemon import Host
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -83,7 +83,7 @@ class Bench:
         yield from self._comparisons()
         yield Case("list", self._bare_list, lambda: operations.list_domains(self.ours))
         audit_aim = 1.0 if self.defined >= 5000 else None
-        yield Case("audit", self._bare_audit, lambda: operations.audit(self.ours), audit_aim)
+        yield Case("audit", self._bare_audit, lambda: operations.audit_host(self.ours), audit_aim)
         yield from watch_cases(self.host.uri)
         yield from storage_cases(self.host.uri, self.host.images)
         yield from unlike_fleet(self.defined)

@@ -12,7 +12,7 @@ import holdfast
 import libvirt
 from bench.measure import Case
 from holdfast import operations
-from holdfast.operations.device_spec import DiskSpec, Place
+from holdfast.operations.disks.spec import DiskSpec, Place
 
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 MIB = 1 << 20

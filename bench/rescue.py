@@ -9,7 +9,7 @@ import libvirt
 from bench.measure import Case
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 
 OURS, BARE = "domain-00000", "domain-00001"
 

@@ -12,8 +12,8 @@ import holdfast
 import libvirt
 from bench.measure import Case
 from holdfast import operations
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.spec import DomainSpec
 
 
 def storage_cases(uri: str, folder: Path) -> Iterator[Case]:

@@ -56,5 +56,5 @@ def unlike_fleet(domains: int) -> Iterator[Case]:
                 domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
 
         aim = 1.0 if domains >= 5000 else None
-        yield Case("audit, all unlike", in_turn, lambda: operations.audit(ours), aim, before=define)
+        yield Case("audit, all unlike", in_turn, lambda: operations.audit_host(ours), aim, before=define)
         bare.close()

@@ -10,8 +10,8 @@ import libvirt_qemu
 from bench.measure import Case
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain.spec import DomainSpec
 from holdfast_lab.daemon import Host
 from holdfast_lab.guest import Guest
 from holdfast_lab.probe_image import probe_image

@@ -18,8 +18,8 @@ from holdfast import operations
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain.spec import DomainSpec
 from holdfast_lab.comparison import Comparison, compare
 from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.guest import Guest

@@ -14,8 +14,8 @@ import pytest
 
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection, open_connection
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain.spec import DomainSpec
 from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.enclosure import enclosed
 from holdfast_lab.guest import Guest

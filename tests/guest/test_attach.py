@@ -7,7 +7,7 @@ from pathlib import Path
 
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from tests.guest.conftest import Boot, both_machines

@@ -8,7 +8,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.guest import Guest
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.commands import done, run

@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 from holdfast import operations
-from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import parse
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Disk
 from tests.guest.conftest import Boot

@@ -8,8 +8,8 @@ from pathlib import Path
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.spec import DomainSpec
 from holdfast_lab.guest import Guest
 from holdfast_lab.probe_image import ProbeImage
 from tests.libvirt.domains import CONFIG

@@ -9,7 +9,7 @@ from pathlib import Path
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.daemon import Host
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory

@@ -12,7 +12,7 @@ from holdfast import operations
 from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DomainSettings, DomainSpec, InterfaceSettings, InterfaceSpec, Topology
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from holdfast_lab.probe_image import ProbeImage

@@ -10,7 +10,7 @@ import pytest
 from holdfast import operations
 from holdfast.errors import Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.guest import Guest
 from tests.guest.conftest import Boot
 from tests.guest.test_attach import attach_volume

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.guest_check import Verdict
-from holdfast.domainxml.nova_instance import URI as NOVA
+from holdfast.domainxml.manager.nova_metadata import URI as NOVA
 from holdfast.errors import Failed, NoAnswer, PartlyDone
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.verify.checked_device import Verdict
 from holdfast_lab.guest import Guest
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.commands import done, run

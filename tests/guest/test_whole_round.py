@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from holdfast import operations
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DomainSettings
-from holdfast.operations.device_spec import DiskSpec, Place
+from holdfast.operations.disks.spec import DiskSpec, Place
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from holdfast_lab.probe_image import ProbeImage

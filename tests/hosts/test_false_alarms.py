@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.compare.unknown_parts import unknown_parts
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.guest_view import compare
-from holdfast.domainxml.unknown_parts import unknown_parts
 from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition

@@ -8,12 +8,12 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.guest_view import compare
-from holdfast.domainxml.open_parts import Remedy, open_parts
+from holdfast.domainxml.make.open_parts import Remedy, open_parts
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain.spec import DomainSpec
 from tests.corpus import CORPUS
 from tests.corpus import newer as newer_corpus
 from tests.corpus.builder import Sample

@@ -11,12 +11,12 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.change import Change, visible
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.outlook import Effect
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.plan_host import plan_host
+from holdfast.operations.look.plan_host import plan_host
 from tests.corpus import CORPUS
 from tests.hosts.test_false_alarms import DEFINED, REFUSED
 from tests.libvirt.domains import domain_xml

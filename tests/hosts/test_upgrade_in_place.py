@@ -9,12 +9,12 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.change import visible
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.spec import DomainSpec
 from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory, PciDevice

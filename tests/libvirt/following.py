@@ -5,11 +5,11 @@ from __future__ import annotations
 from holdfast import operations
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.device import label
-from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element, devices, parse
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.follow_document import Followed
+from holdfast.operations.manager.follow import Followed
 from tests.generated import INSTANCE, NAME
 from tests.libvirt.domains import CONFIG
 

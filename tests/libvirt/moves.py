@@ -6,16 +6,16 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from holdfast.domainxml.disk import source_of, stated_format, without_image
-from holdfast.domainxml.disk_record import target_of
 from holdfast.domainxml.document import Element, canonical, parse
+from holdfast.domainxml.elements.disk import source_of, stated_format, without_image
 from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.records.disk_record import target_of
 from holdfast.hostfiles.new_image import create_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.copy_disk import Progress
-from holdfast.operations.disk_record import record_disk
+from holdfast.operations.disks.copy import Progress
+from holdfast.operations.disks.keep_record import record_disk
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
 
 MIB = 1024 * 1024

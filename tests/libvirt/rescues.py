@@ -9,7 +9,7 @@ from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 from tests.libvirt.domains import LIVE, disk_xml, domain_xml, image
 
 

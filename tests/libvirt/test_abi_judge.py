@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.change import Change, Kind, visible
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.compare.guest_view import compare
 from tests.corpus import CORPUS
 from tests.libvirt.mutations import DOUBLED, Mutation, mutations, values_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.adopt_domain import adopt_domain, release_domain
+from holdfast.operations.domain.adopt import adopt_domain, release_domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
 

@@ -18,10 +18,10 @@ from holdfast.errors import Failed, HoldfastError, InvalidDocument, NoFreePlace,
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.attach_device import attach_device
-from holdfast.operations.attach_disk import attach_disk
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.list_devices import list_devices
+from holdfast.operations.devices.attach import attach_device
+from holdfast.operations.devices.attach_described import attach_disk
+from holdfast.operations.devices.list import list_devices
+from holdfast.operations.disks.spec import DiskSpec
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running
 
 MACHINES = ["q35", "pc"]

@@ -15,9 +15,9 @@ from holdfast.domainxml.metadata import Releasing
 from holdfast.errors import NoConnection
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.audit_report import Finding, Kind
+from holdfast.operations.audit.report import Finding, Kind
 from holdfast.operations.connect import connect
-from holdfast.operations.record import record
+from holdfast.operations.facts import record
 from tests.libvirt.commands import run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 
@@ -43,7 +43,7 @@ def own_disk(folder: Path, name: str, target: str, extra: str = "") -> str:
 
 
 def found(connection: Connection, name: str = "a") -> list[Finding]:
-    reports = operations.audit(connection).reports
+    reports = operations.audit_host(connection).reports
     return [finding for report in reports if report.name == name for finding in report.findings]
 
 
@@ -56,7 +56,7 @@ def test_nothing_is_found_in_a_sealed_domain(connection: Connection, tmp_path: P
     assert found(connection) == []
     domain.start(paused=True)
     assert found(connection) == []
-    report = operations.audit(connection)
+    report = operations.audit_host(connection)
     assert (report.domains, report.notes, report.unread, report.error) == (1, [], [], None)
     assert [machine.name for machine in report.machines] == ["pc-q35-7.2"]
 
@@ -147,7 +147,7 @@ def test_a_raw_image_that_begins_like_another_format(connection: Connection, tmp
         file.write(b"QFI\xfb\0\0\0\3")
     assert kinds(connection) == {Kind.DISGUISED_IMAGE}
     (tmp_path / "evil.img").unlink()
-    report = operations.audit(connection)
+    report = operations.audit_host(connection)
     assert report.reports == []
     assert "could not be read" in report.notes[0]
 

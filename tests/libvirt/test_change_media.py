@@ -9,15 +9,15 @@ import libvirt_qemu
 import pytest
 
 import libvirt
-from holdfast.domainxml.disk import EMPTY, network_source, source_of, with_image, without_image
 from holdfast.domainxml.document import Element, parse, same, serialize
-from holdfast.domainxml.network_source import parse_url
+from holdfast.domainxml.elements.disk import EMPTY, network_source, source_of, with_image, without_image
+from holdfast.domainxml.elements.network_source import parse_url
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.attach_disk import attach_disk
-from holdfast.operations.change_media import eject_medium, insert_medium
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.devices.attach_described import attach_disk
+from holdfast.operations.disks.media import eject_medium, insert_medium
+from holdfast.operations.disks.spec import DiskSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.network_storage import nbd_server

@@ -10,17 +10,17 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.change import visible
-from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.firmware import nvram_of
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, facts
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain.spec import DomainSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, places, running
 from tests.libvirt.images import mark_of, qcow2

@@ -15,9 +15,9 @@ from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse, same
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.create_domain import Created
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain.create import Created
+from holdfast.operations.domain.spec import DomainSpec
 
 MIB = 1024 * 1024
 NOT_NAMED = {"controller", "input", "graphics", "audio"}

@@ -13,8 +13,8 @@ from holdfast import operations
 from holdfast.cli.main import holdfast
 from holdfast.domainxml.document import parse
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.spec import DomainSpec
 
 MIB = 1024 * 1024
 

@@ -13,13 +13,13 @@ import pytest
 import holdfast
 import libvirt
 from holdfast import operations
-from holdfast.domainxml.disk import host_path
 from holdfast.domainxml.document import parse
+from holdfast.domainxml.elements.disk import host_path
 from holdfast.errors import Failed, LibvirtRefused, NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.create_domain import Created
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.domain.create import Created
+from holdfast.operations.domain.spec import DomainSpec
 
 MIB = 1024 * 1024
 

@@ -12,7 +12,7 @@ import holdfast
 from holdfast import operations
 from holdfast.errors import Failed, NotFound, PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.delete_domain import Deletion
+from holdfast.operations.domain.delete import Deletion
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import disk_xml, domain_xml
 

@@ -16,9 +16,9 @@ from holdfast.domainxml.device import describe
 from holdfast.domainxml.document import devices, parse
 from holdfast.errors import HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.attach_device import attach_device
-from holdfast.operations.detach_device import detach_device
-from holdfast.operations.list_devices import list_devices
+from holdfast.operations.devices.attach import attach_device
+from holdfast.operations.devices.detach import detach_device
+from holdfast.operations.devices.list import list_devices
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place, places, running
 

@@ -12,7 +12,7 @@ from holdfast.domainxml.document import Element, parse, same
 from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.attach_device import attach_device
+from holdfast.operations.devices.attach import attach_device
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
 
 ATTACHED = {

@@ -11,7 +11,7 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.disk_record import (
+from holdfast.operations.disks.keep_record import (
     begin_making,
     disk_record,
     forget_disk,

@@ -16,10 +16,10 @@ from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import NoFreePlace, PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.audit_report import Kind
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.disk_record import left_in_making, record_disk
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.audit.report import Kind
+from holdfast.operations.disks.keep_record import left_in_making, record_disk
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.spec import DomainSpec
 from tests.libvirt.commands import done
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, running
 from tests.libvirt.test_adopt_domain import NOVA, with_metadata
@@ -47,7 +47,7 @@ def adopted(connection: Connection, folder: Path, start: bool = True) -> Domain:
 
 
 def findings(connection: Connection, kind: Kind) -> list[str]:
-    found = [finding for report in operations.audit(connection).reports for finding in report.findings]
+    found = [finding for report in operations.audit_host(connection).reports for finding in report.findings]
     return [finding.sentence for finding in found if finding.kind is kind]
 
 

@@ -13,13 +13,13 @@ from holdfast.domainxml.document import parse
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.new_image import create_image, virtual_size
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.adopt_domain import adopt_domain
-from holdfast.operations.change_media import insert_medium
-from holdfast.operations.device_spec import DiskSpec, Place
-from holdfast.operations.disk_record import disk_record
-from holdfast.operations.extend_disk import extend_disk
-from holdfast.operations.move_disk import move_disk
-from holdfast.operations.swap_disk import swap_disk
+from holdfast.operations.disks.extend import extend_disk
+from holdfast.operations.disks.keep_record import disk_record
+from holdfast.operations.disks.media import insert_medium
+from holdfast.operations.disks.move import move_disk
+from holdfast.operations.disks.spec import DiskSpec, Place
+from holdfast.operations.disks.swap import swap_disk
+from holdfast.operations.domain.adopt import adopt_domain
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml
 from tests.libvirt.moves import SIZE, content, disk, images, in_the_middle, moving_domain, read_back, records
 

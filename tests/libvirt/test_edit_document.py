@@ -7,7 +7,7 @@ import pytest
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.errors import Failed, NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.edit_document import apply_edit, plan_edit
+from holdfast.operations.proved_edit import apply_edit, plan_edit
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"

@@ -12,9 +12,9 @@ from holdfast.hostfiles.new_image import create_image, virtual_size
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.attach_disk import attach_disk
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.extend_disk import extend_disk
+from holdfast.operations.devices.attach_described import attach_disk
+from holdfast.operations.disks.extend import extend_disk
+from holdfast.operations.disks.spec import DiskSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.network_storage import nbd_server

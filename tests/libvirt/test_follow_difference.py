@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import OtherMachine
 from holdfast.libvirtapi.connection import Connection

@@ -8,14 +8,14 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.change import visible
-from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, serialize
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 from tests.generated import DATA, INSTANCE, MAC, NAME, VOLUME, add, drop, generated, interface, put, volume
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places, running
 from tests.libvirt.following import config, defined, follow, is_volume, lines, seats

@@ -11,14 +11,14 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Started, fact
 from holdfast.errors import PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.adopt_domain import adopt_domain
-from holdfast.operations.attach_device import attach_device
-from holdfast.operations.create_domain import create_domain
-from holdfast.operations.detach_device import detach_device
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.devices.attach import attach_device
+from holdfast.operations.devices.detach import detach_device
+from holdfast.operations.domain.adopt import adopt_domain
+from holdfast.operations.domain.create import create_domain
+from holdfast.operations.domain.spec import DomainSpec
+from holdfast.operations.facts import record
 from holdfast.operations.plan_reboot import plan_reboot
-from holdfast.operations.power import destroy, reboot, start
-from holdfast.operations.record import record
+from holdfast.operations.power.start import destroy, reboot, start
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running
 

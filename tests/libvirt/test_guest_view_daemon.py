@@ -8,7 +8,7 @@ import pytest
 
 import libvirt
 from holdfast.domainxml.change import visible
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast_lab.daemon import private_host
 
 DOMAIN = """<domain type='qemu'><name>a</name><memory unit='MiB'>64</memory><vcpu current='1'>2</vcpu>

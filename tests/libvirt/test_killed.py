@@ -14,15 +14,15 @@ import pytest
 import holdfast
 import libvirt
 from holdfast import operations
-from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.errors import NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.audit_report import Kind
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.disk_record import left_in_making, record_disk
+from holdfast.operations.audit.report import Kind
+from holdfast.operations.disks.keep_record import left_in_making, record_disk
+from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import read
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, places
@@ -57,7 +57,7 @@ def folder(daemon_uri: str, tmp_path: Path) -> Iterator[Path]:
 
 def unfinished(host: Connection) -> list[str]:
     """What the audit says of it."""
-    findings = [finding for report in operations.audit(host).reports for finding in report.findings]
+    findings = [finding for report in operations.audit_host(host).reports for finding in report.findings]
     assert not [finding for finding in findings if finding.kind is Kind.RECORD]
     return [finding.sentence for finding in findings if finding.kind is Kind.UNFINISHED]
 

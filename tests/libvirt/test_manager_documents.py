@@ -9,13 +9,13 @@ import pytest
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse, same
-from holdfast.domainxml.pci import hotplug_places
+from holdfast.domainxml.elements.pci import hotplug_places
 from holdfast.errors import NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.arrival import restore_document
-from holdfast.operations.rescue import unrescue
-from holdfast.operations.rescue_from_template import is_rescue_by_define, rescue_from_template
-from holdfast.operations.seal_document import seal_document
+from holdfast.operations.manager.rescue import is_rescue_by_define, rescue_from_template
+from holdfast.operations.manager.restore import restore_document
+from holdfast.operations.manager.seal import seal_document
+from holdfast.operations.power.rescue import unrescue
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places
 
 

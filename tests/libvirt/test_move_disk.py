@@ -16,10 +16,10 @@ from holdfast.hostfiles.new_image import virtual_size
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.adopt_domain import adopt_domain
-from holdfast.operations.device_spec import Place
-from holdfast.operations.disk_record import disk_record, new_record, record_disk
-from holdfast.operations.move_disk import move_disk
+from holdfast.operations.disks.keep_record import disk_record, new_record, record_disk
+from holdfast.operations.disks.move import move_disk
+from holdfast.operations.disks.spec import Place
+from holdfast.operations.domain.adopt import adopt_domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, place, places
 from tests.libvirt.moves import (

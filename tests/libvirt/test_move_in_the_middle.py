@@ -15,19 +15,19 @@ import pytest
 
 import libvirt
 from holdfast import operations
-from holdfast.domainxml.mirror import copy_is_ready
+from holdfast.domainxml.elements.mirror import copy_is_ready
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.new_image import create_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.adopt_domain import adopt_domain
-from holdfast.operations.device_spec import Place
-from holdfast.operations.disk_record import record_disk
+from holdfast.operations.disks.keep_record import record_disk
+from holdfast.operations.disks.move import abort_move, move_disk
+from holdfast.operations.disks.spec import Place
 from holdfast.operations.documents import read
-from holdfast.operations.move_disk import abort_move, move_disk
-from holdfast.operations.show_domain import show_domain
+from holdfast.operations.domain.adopt import adopt_domain
+from holdfast.operations.look.show import show_domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place
 from tests.libvirt.moves import (
@@ -154,7 +154,7 @@ def test_copy_that_virsh_finishes_in_the_middle_is_settled(
 def test_other_commands_do_not_wait_for_the_copy_and_their_changes_stay(
     connection: Connection, domain: Domain, tmp_path: Path
 ) -> None:
-    from holdfast.operations.attach_device import attach_device
+    from holdfast.operations.devices.attach import attach_device
 
     other = disk_xml(tmp_path, "three", "vdc")
     move_disk(
@@ -227,7 +227,7 @@ def test_move_that_broke_off_is_told_and_finished_by_repeating(
     new = tmp_path / "new"
     begin(domain, new)
     assert f"the disk vda is being moved to {new}" in "".join(show_domain(connection, "a").unfinished)
-    assert f"the disk vda is being moved to {new}" in operations.audit(connection).reports[0].findings[0].sentence
+    assert f"the disk vda is being moved to {new}" in operations.audit_host(connection).reports[0].findings[0].sentence
     if domain.is_active():
         assert run(uri, "disk", "extend", "a", "vda", "8MiB").exit_code == 3
         assert "being copied to" in run(uri, "disk", "move", "a", "vda", str(tmp_path / "elsewhere")).stderr

@@ -11,12 +11,12 @@ import pytest
 import holdfast
 import libvirt
 from holdfast import operations
-from holdfast.domainxml.disk import source_of
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.device_spec import Place
+from holdfast.operations.disks.spec import Place
 from holdfast.operations.documents import read
 from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.commands import done, run

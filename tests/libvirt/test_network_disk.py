@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.disk import source_of
 from holdfast.domainxml.document import parse
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.attach_disk import attach_disk
-from holdfast.operations.create_domain import create_domain
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.devices.attach_described import attach_disk
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.create import create_domain
+from holdfast.operations.domain.spec import DomainSpec
 from tests.libvirt.commands import done
 from tests.libvirt.domains import CONFIG, LIVE, image, place, running
 from tests.libvirt.network_storage import iscsi_target, nbd_server

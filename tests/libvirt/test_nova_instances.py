@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.domainxml.compare.document_pattern import abstract
 from holdfast.domainxml.document import parse, serialize
-from holdfast.domainxml.document_pattern import abstract
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.audit_document import Judge
-from holdfast.operations.audit_report import Kind
-from holdfast.operations.nova_instance import is_of_instance
+from holdfast.operations.audit.document import Judge
+from holdfast.operations.audit.report import Kind
+from holdfast.operations.manager.instance import is_of_instance
 from tests.generated import drop
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml
@@ -132,7 +132,7 @@ def test_instances_that_are_alike_are_judged_once_and_each_by_its_own_values(con
     judge = Judge(connection)
     for text in texts:
         assert judge.judge_text(text) == judge.judge(parse(text))
-    found = {each.name: each.findings for each in operations.audit(connection).reports}
+    found = {each.name: each.findings for each in operations.audit_host(connection).reports}
     shared = {name: {each.sentence for each in all_ if each.kind is Kind.SHARED_IMAGE} for name, all_ in found.items()}
     assert shared["instance-2"] == set()
     (sentence,) = shared["instance-1"]

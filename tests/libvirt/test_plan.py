@@ -13,7 +13,7 @@ from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.metadata import Releasing, Started
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection, open_connection
-from holdfast.operations.record import record
+from holdfast.operations.facts import record
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
 

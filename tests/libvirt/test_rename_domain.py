@@ -11,7 +11,7 @@ import pytest
 from holdfast import operations
 from holdfast.errors import Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.domain.spec import DomainSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, running
 

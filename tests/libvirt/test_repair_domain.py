@@ -14,13 +14,13 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import canonical, devices, parse
-from holdfast.domainxml.guest_view import compare
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.record import record
+from holdfast.operations.facts import record
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 

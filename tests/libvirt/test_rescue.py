@@ -15,7 +15,7 @@ from holdfast.domainxml.document import devices, parse
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.device_spec import DiskSpec
+from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.regenerate import fresh_document
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image

@@ -10,8 +10,8 @@ import pytest
 from holdfast import operations
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import open_connection
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.spec import DomainSpec
 from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.domains import CONFIG, LIVE, image
 

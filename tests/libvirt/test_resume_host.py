@@ -16,8 +16,8 @@ from holdfast.domainxml.metadata import Releasing, Wanted, fact, facts
 from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.record import record
-from holdfast.operations.resume_host import Outcome, Resumed
+from holdfast.operations.facts import record
+from holdfast.operations.power.resume_host import Outcome, Resumed
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.guest_view import compare_documents
 from holdfast.errors import Failed, NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.guest_view import compare
-from holdfast.domainxml.open_parts import Remedy, open_parts
+from holdfast.domainxml.make.open_parts import Remedy, open_parts
 from holdfast.errors import UsageError
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.seal_domain import seal_domain
+from holdfast.operations.domain.seal import seal_domain
 from tests.corpus.builder import make_images
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
 from tests.libvirt.test_guest_view import STARTED

@@ -14,7 +14,7 @@ from holdfast.errors import Failed, PartlyDone, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DomainSettings, set_domain, show_domain
-from holdfast.operations.edit_document import Edit, plan_edit
+from holdfast.operations.proved_edit import Edit, plan_edit
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml
 from tests.libvirt.settings import MAC, MIB, config, document, live, only, started
@@ -257,7 +257,7 @@ def test_boot_order_is_not_set_over_somebody_elses_change(
         domain.set_title("theirs", CONFIG)
         return edit
 
-    monkeypatch.setattr("holdfast.operations.change_settings.plan_edit", meanwhile)
+    monkeypatch.setattr("holdfast.operations.settings.change.plan_edit", meanwhile)
     with pytest.raises(Refused, match="somebody else changed"):
         set_domain(connection, "a", DomainSettings(boot=(MAC,)))
     assert config(domain).find("devices/interface/boot") is None

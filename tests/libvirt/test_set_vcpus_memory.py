@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import same
-from holdfast.domainxml.guest_view import compare
 from holdfast.errors import Failed, HoldfastError, NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DomainSettings, Topology, set_domain, show_domain

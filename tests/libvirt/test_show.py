@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.hardware_tree import Part
+from holdfast.domainxml.compare.hardware_tree import Part
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
@@ -102,5 +102,5 @@ def test_lines_fit_a_terminal(connection: Connection, uri: str, tmp_path: Path, 
 
 
 def test_show_loads_no_rich() -> None:
-    program = "import sys, holdfast.cli.show, holdfast.operations.show_domain; sys.exit('rich' in sys.modules)"
+    program = "import sys, holdfast.cli.look.show, holdfast.operations.look.show; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.guest_view import compare_documents
 from holdfast.domainxml.metadata import Snapshotting, facts
 from holdfast.errors import Failed, LibvirtRefused, PartlyDone
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.record import record
+from holdfast.operations.facts import record
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
 from tests.libvirt.images import qcow2, qcow2_disk, tags

@@ -14,8 +14,8 @@ from holdfast.errors import Failed, Refused
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.domain_spec import DomainSpec
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.spec import DomainSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, image
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk, tags, write

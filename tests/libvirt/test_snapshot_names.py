@@ -12,7 +12,7 @@ from holdfast.domainxml.metadata import Snapshotting
 from holdfast.errors import LibvirtRefused, Refused, UsageError
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.record import record
+from holdfast.operations.facts import record
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, running
 from tests.libvirt.images import qcow2, qcow2_disk, tags

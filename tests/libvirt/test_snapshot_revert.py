@@ -14,7 +14,7 @@ from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refuse
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.record import record
+from holdfast.operations.facts import record
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk, tags, write
@@ -264,7 +264,7 @@ def test_revert_that_kills_the_guest_and_fails_says_what_stands(
     def and_the_image_vanishes(*arguments: object) -> None:
         path.rename(tmp_path / "elsewhere")
 
-    monkeypatch.setattr("holdfast.operations.snapshot_revert.redefine_snapshot", and_the_image_vanishes)
+    monkeypatch.setattr("holdfast.operations.snapshots.revert.redefine_snapshot", and_the_image_vanishes)
     with pytest.raises(PartlyDone, match=r"stopped in the middle .* the domain is shut off"):
         operations.revert_to_snapshot(connection, "a", "one")
     monkeypatch.undo()
@@ -320,7 +320,7 @@ def test_domain_can_be_edited_while_it_has_snapshots_and_the_audit_says_the_same
     attach_later(connection, tmp_path)
     (info,) = operations.list_snapshots(connection, "a")
     assert any("vdb is removed" in sentence for sentence in info.changes)
-    findings = [finding for report in operations.audit(connection).reports for finding in report.findings]
+    findings = [finding for report in operations.audit_host(connection).reports for finding in report.findings]
     (finding,) = [finding for finding in findings if finding.kind == "snapshot"]
     assert all(sentence in finding.sentence for sentence in info.changes[:2])
 

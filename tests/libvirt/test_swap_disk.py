@@ -16,11 +16,11 @@ from holdfast.hostfiles.new_image import create_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.adopt_domain import adopt_domain
-from holdfast.operations.device_spec import DiskSpec
-from holdfast.operations.disk_record import disk_record, new_record, record_disk
-from holdfast.operations.list_devices import list_devices
-from holdfast.operations.swap_disk import swap_disk
+from holdfast.operations.devices.list import list_devices
+from holdfast.operations.disks.keep_record import disk_record, new_record, record_disk
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.disks.swap import swap_disk
+from holdfast.operations.domain.adopt import adopt_domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place, places
 from tests.libvirt.moves import (

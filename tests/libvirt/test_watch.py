@@ -18,7 +18,7 @@ import pytest
 from holdfast import operations
 from holdfast.errors import NoConnection
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.notice import About, Notice
+from holdfast.operations.look.notice import About, Notice
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 
 PATIENCE = 60.0

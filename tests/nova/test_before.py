@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nova import objects  # isort: skip
-from holdfast.operations.nova_instance import Request
+from holdfast.operations.manager.instance import Request
 from holdfast_nova.before import before_request
 
 objects.register_all()

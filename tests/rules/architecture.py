@@ -45,12 +45,12 @@ _HARMLESS_OS = {"environ", "getenv", "fspath", "get_terminal_size"}
 _OWN_PROCESS = {
     "holdfast.__main__": {"_exit"},
     "holdfast.cli.main": {"open", "dup2", "devnull", "O_WRONLY"},
-    "holdfast.cli.console": {"read", "write"},
+    "holdfast.cli.look.console": {"read", "write"},
 }
 """What ends the command itself, closes its standard output when its reader has gone, and speaks to its terminal."""
 
-_MAY_DEFINE = {"create_domain", "arrival", "edit_document"}
-_MAY_UNDEFINE = {"delete_domain"}
+_MAY_DEFINE = {f"holdfast.operations.{name}" for name in ("domain.create", "manager.restore", "proved_edit")}
+_MAY_UNDEFINE = {"holdfast.operations.domain.delete"}
 
 _XML = re.compile(r"</\w|<\w[\w:-]*\s+[\w:-]+=|^\s*<\w[\w:-]*\s*/>\s*$")
 _MAX_LINES = 400
@@ -178,14 +178,14 @@ def host_files_only_in_hostfiles(module: Module) -> Iterator[str]:
 
 def documents_are_defined_in_three_places(module: Module) -> Iterator[str]:
     """A whole domain document is defined at creation, at arrival and by the proved edit; nowhere else."""
-    if module.layer in (None, "libvirtapi") or (module.layer == "operations" and module.last in _MAY_DEFINE):
+    if module.layer in (None, "libvirtapi") or module.name in _MAY_DEFINE:
         return
     yield from _calls(module, {"define", "defineXML", "defineXMLFlags"})
 
 
 def undefine_belongs_to_delete(module: Module) -> Iterator[str]:
     """Undefine is for delete, and for the source of a completed move."""
-    if module.layer in (None, "libvirtapi") or (module.layer == "operations" and module.last in _MAY_UNDEFINE):
+    if module.layer in (None, "libvirtapi") or module.name in _MAY_UNDEFINE:
         return
     yield from _calls(module, {"undefine", "undefineFlags"})
 

@@ -14,36 +14,48 @@ from tests.rules.architecture import RULES, Module, modules
 Rule = Callable[[Module], Iterator[str]]
 
 BREAKS = [
-    (architecture.imports_point_down, "holdfast.errors", "import holdfast.operations.power"),
-    (architecture.imports_point_down, "holdfast.domainxml.disk", "from holdfast.libvirtapi import domain"),
-    (architecture.imports_point_down, "holdfast.libvirtapi.domain", "from holdfast.domainxml.disk import Disk"),
+    (architecture.imports_point_down, "holdfast.errors", "import holdfast.operations.power.start"),
+    (architecture.imports_point_down, "holdfast.domainxml.elements.disk", "from holdfast.libvirtapi import domain"),
+    (
+        architecture.imports_point_down,
+        "holdfast.libvirtapi.domain",
+        "from holdfast.domainxml.elements.disk import Disk",
+    ),
     (architecture.imports_point_down, "holdfast.hostfiles.lock", "def f():\n    from holdfast.cli import main"),
-    (architecture.imports_point_down, "holdfast.operations.power", "from holdfast.cli.main import holdfast"),
-    (architecture.imports_point_down, "holdfast.operations.power", "from . import connect"),
-    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "import libvirt"),
-    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "import libvirt_qemu"),
-    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "from lxml import etree"),
-    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power", "def f():\n    import rich.tree"),
-    (architecture.libraries_stay_in_their_layer, "holdfast.domainxml.disk", "from xml.etree import ElementTree"),
-    (architecture.lab_is_only_for_demo_and_tests, "holdfast.cli.create", "from holdfast_lab import embedded"),
-    (architecture.nova_is_only_for_its_driver, "holdfast.operations.power", "import nova.conf"),
+    (architecture.imports_point_down, "holdfast.operations.power.start", "from holdfast.cli.main import holdfast"),
+    (architecture.imports_point_down, "holdfast.operations.power.start", "from . import connect"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power.start", "import libvirt"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power.start", "import libvirt_qemu"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power.start", "from lxml import etree"),
+    (architecture.libraries_stay_in_their_layer, "holdfast.operations.power.start", "def f():\n    import rich.tree"),
+    (
+        architecture.libraries_stay_in_their_layer,
+        "holdfast.domainxml.elements.disk",
+        "from xml.etree import ElementTree",
+    ),
+    (architecture.lab_is_only_for_demo_and_tests, "holdfast.cli.domain.create", "from holdfast_lab import embedded"),
+    (architecture.nova_is_only_for_its_driver, "holdfast.operations.power.start", "import nova.conf"),
     (architecture.nova_is_only_for_its_driver, "holdfast.cli.main", "from oslo_log import log"),
-    (architecture.nova_is_only_for_its_driver, "holdfast.operations.power", "import holdfast_nova.driver"),
+    (architecture.nova_is_only_for_its_driver, "holdfast.operations.power.start", "import holdfast_nova.driver"),
     (architecture.nova_is_only_for_its_driver, "holdfast_nova.driver", "from holdfast.domainxml.document import parse"),
     (architecture.nova_is_only_for_its_driver, "holdfast_nova.driver", "from holdfast.libvirtapi import snapshot"),
     (architecture.nova_is_only_for_its_driver, "holdfast_nova.driver", "import libvirt"),
     (architecture.nova_is_only_for_its_driver, "holdfast_nova.importable", "from oslo_log import log"),
-    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "open('/etc/passwd')"),
-    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "import subprocess"),
-    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "from os import path"),
-    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "import os\nos.remove('x')"),
-    (architecture.host_files_only_in_hostfiles, "holdfast.operations.create_domain", "image.read_bytes()"),
-    (architecture.host_files_only_in_hostfiles, "holdfast.cli.create", "import click\nkind = click.File('r')"),
-    (architecture.documents_are_defined_in_three_places, "holdfast.operations.power", "connection.define(document)"),
-    (architecture.documents_are_defined_in_three_places, "holdfast.cli.create", "again = connection.define"),
-    (architecture.undefine_belongs_to_delete, "holdfast.operations.create_domain", "domain.undefine()"),
-    (architecture.xml_is_not_made_of_strings, "holdfast.operations.power", "f\"<disk type='{kind}'>\""),
-    (architecture.xml_is_not_made_of_strings, "holdfast.operations.power", "'<disk>%s</disk>' % source"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.domain.create", "open('/etc/passwd')"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.domain.create", "import subprocess"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.domain.create", "from os import path"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.domain.create", "import os\nos.remove('x')"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.operations.domain.create", "image.read_bytes()"),
+    (architecture.host_files_only_in_hostfiles, "holdfast.cli.common", "import click\nkind = click.File('r')"),
+    (
+        architecture.documents_are_defined_in_three_places,
+        "holdfast.operations.power.start",
+        "connection.define(document)",
+    ),
+    (architecture.documents_are_defined_in_three_places, "holdfast.cli.domain.create", "again = connection.define"),
+    (architecture.undefine_belongs_to_delete, "holdfast.operations.domain.create", "domain.undefine()"),
+    (architecture.xml_is_not_made_of_strings, "holdfast.operations.power.start", "f\"<disk type='{kind}'>\""),
+    (architecture.xml_is_not_made_of_strings, "holdfast.operations.power.start", "'<disk>%s</disk>' % source"),
     (architecture.modules_are_short, "holdfast.cli.main", "pass\n" * 401),
     (architecture.modules_are_named_for_what_they_hold, "holdfast.utils", ""),
     (architecture.public_names_have_docstrings, "holdfast.cli.main", "'''Says.'''\ndef run():\n    pass"),
@@ -56,12 +68,12 @@ BREAKS = [
 ]
 
 KEEPS = [
-    ("holdfast.cli.power", "'''Power.'''\nfrom holdfast.operations.power import start"),
+    ("holdfast.cli.power.power", "'''Power.'''\nfrom holdfast.operations.power.start import start"),
     ("holdfast.libvirtapi.connection", "'''One.'''\nimport libvirt\nopener = libvirt.open(uri)"),
     ("holdfast.hostfiles.image", "'''Images.'''\nfrom pathlib import Path\nhead = Path('x').open('rb')"),
-    ("holdfast.operations.create_domain", "'''<domain type='kvm'/> made.'''\nconnection.define(document)"),
-    ("holdfast.operations.delete_domain", "'''Delete.'''\ndomain.undefine()"),
-    ("holdfast.operations.attach_device", "'''Attach.'''\nmessage = f'expected <disk>, found <{tag}>'"),
+    ("holdfast.operations.domain.create", "'''<domain type='kvm'/> made.'''\nconnection.define(document)"),
+    ("holdfast.operations.domain.delete", "'''Delete.'''\ndomain.undefine()"),
+    ("holdfast.operations.devices.attach", "'''Attach.'''\nmessage = f'expected <disk>, found <{tag}>'"),
     ("holdfast_nova.driver", "'''It.'''\nimport nova.conf\nfrom holdfast.libvirtapi.domain import Domain"),
     ("tests.nova.test_surface", "from nova.virt.libvirt import driver"),
     ("holdfast_lab.regenerate", "'''The control.'''\nimport libvirt, subprocess\nconnection.define(document)"),
@@ -106,7 +118,7 @@ from holdfast.cli.main import COMMANDS
 for command, module in {name: module for section in COMMANDS.values() for name, module in section.items()}.items():
     if command in sys.argv or not sys.argv[1:]:
         importlib.import_module("holdfast.cli." + module)
-import holdfast.operations.list_domains
+import holdfast.operations.look.list
 print(*sorted({"lxml", "rich"} & set(sys.modules)))
 """
 

@@ -9,9 +9,9 @@ from tests.corpus import CORPUS
 from tests.corpus.builder import Sample
 
 from holdfast.domainxml.change import Change, Kind, visible
-from holdfast.domainxml.clone import renew_identity
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, serialize
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.make.clone import renew_identity
 
 UUID = "11111111-2222-3333-4444-555555555555"
 OLD = "aaaaaaaa-2222-3333-4444-555555555555"

@@ -14,11 +14,11 @@ from tests.corpus.builder import Sample
 from tests.xml.schema_paths import SCHEMAS
 
 from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.compare.unknown_parts import unknown_parts
 from holdfast.domainxml.document import canonical, parse, serialize
-from holdfast.domainxml.elements import DEVICES
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.elements.table import DEVICES
 from holdfast.domainxml.sides import Node
-from holdfast.domainxml.unknown_parts import unknown_parts
 
 EVERY = CORPUS | newer.SAMPLES
 

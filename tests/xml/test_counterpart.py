@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from holdfast.domainxml.counterpart import counterparts
+from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.sides import value_at
 

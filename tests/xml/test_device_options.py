@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 import pytest
 
-from holdfast.cli.device_options import parse_disk, parse_interface
+from holdfast.cli.devices.options import parse_disk, parse_interface
 from holdfast.cli.size import parse_size
 from holdfast.errors import UsageError
-from holdfast.operations.device_spec import DiskSpec, InterfaceSpec
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from holdfast.domainxml.disk_record import disk_record, is_of, left_in_making, new_record, recorded_disk
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.metadata import DiskRecord, start_record, with_fact
-from holdfast.domainxml.seal import name_devices
+from holdfast.domainxml.records.disk_record import disk_record, is_of, left_in_making, new_record, recorded_disk
 
 OURS = DiskRecord("vdb", "ua-one", "volume", image="/base.qcow2", delete="yes")
 OTHERS = DiskRecord("vdb", role="root")

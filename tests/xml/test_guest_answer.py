@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.domainxml.disk_check import check_disks
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.guest_answer import MOST, parse_disks, parse_interfaces, parse_system
-from holdfast.domainxml.interface_check import check_interfaces
 from holdfast.errors import Failed
+from holdfast.operations.verify.agent_answer import MOST, parse_disks, parse_interfaces, parse_system
+from holdfast.operations.verify.disks import check_disks
+from holdfast.operations.verify.interfaces import check_interfaces
 
 PARSERS: list[Callable[[str], Any]] = [parse_disks, parse_interfaces, parse_system]
 LIVE = parse((Path(__file__).parents[1] / "data" / "guest-agent" / "q35.xml").read_text())

@@ -13,8 +13,8 @@ from tests.xml.schema_checks import one_path, wrong_verdicts
 from tests.xml.schema_paths import SCHEMAS, SchemaPaths
 
 from holdfast.domainxml.change import Change, Kind, changes_to_json, visible
-from holdfast.domainxml.elements import DEVICES
-from holdfast.domainxml.guest_view import compare
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.elements.table import DEVICES
 from holdfast.errors import InvalidDocument
 
 DATA = Path(__file__).parent / "data"

@@ -10,11 +10,11 @@ from tests.generated import DATA, add, put
 from tests.libvirt.mutations import mutations, values_of
 
 from holdfast.domainxml.change import visible
-from holdfast.domainxml.counterpart import counterparts
+from holdfast.domainxml.compare.counterpart import counterparts
+from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.compare.host_changes import host_changes
 from holdfast.domainxml.document import Element, parse, same
-from holdfast.domainxml.guest_view import compare_documents
-from holdfast.domainxml.host_changes import host_changes
-from holdfast.domainxml.host_side import take_host_side
+from holdfast.domainxml.manager.take_host_side import take_host_side
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.sides import value_at
 

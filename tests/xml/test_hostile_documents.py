@@ -15,10 +15,10 @@ from lxml import etree
 from tests.corpus import CORPUS
 
 from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.compare.unknown_parts import unknown_parts
 from holdfast.domainxml.document import MAX_BYTES, canonical, parse, serialize
-from holdfast.domainxml.elements import DEVICES
-from holdfast.domainxml.guest_view import compare
-from holdfast.domainxml.unknown_parts import unknown_parts
+from holdfast.domainxml.elements.table import DEVICES
 from holdfast.errors import InvalidDocument
 
 TEXTS = [sample.text for sample in CORPUS.values()]
@@ -183,8 +183,8 @@ GIGANTIC = {
 
 _PROGRAM = """
 import sys
-from holdfast.domainxml.guest_view import compare
-from holdfast.domainxml.unknown_parts import unknown_parts
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.compare.unknown_parts import unknown_parts
 from holdfast.domainxml.document import parse
 from holdfast.errors import InvalidDocument
 def many(each, before="<domain><devices>", after="</devices></domain>"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from holdfast.domainxml.device import describe
-from holdfast.domainxml.disk import file_source, new_disk
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
-from holdfast.domainxml.last_place import place_last
+from holdfast.domainxml.elements.disk import file_source, new_disk
+from holdfast.domainxml.make.place_last import place_last
 from holdfast.errors import Refused, UsageError
 
 ROOT = "<controller type='pci' index='0' model='pcie-root'/>"

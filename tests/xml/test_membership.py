@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.generated import DATA, add, drop, generated, volume
 
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.membership import follow_membership
+from holdfast.domainxml.manager.follow_devices import follow_membership
 
 NORMALISED = (DATA / "instance-normalised.xml").read_text()
 BOOT = "<boot order='{}'/>"

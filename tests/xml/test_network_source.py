@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.domainxml.disk import network_source, new_disk, source_of
 from holdfast.domainxml.document import parse, same
-from holdfast.domainxml.network_source import parse_url
+from holdfast.domainxml.elements.disk import network_source, new_disk, source_of
+from holdfast.domainxml.elements.network_source import parse_url
 from holdfast.errors import UsageError
 
 

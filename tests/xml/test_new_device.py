@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.domainxml.disk import (
+from holdfast.domainxml.document import parse, same
+from holdfast.domainxml.elements.disk import (
     EMPTY,
     block_source,
     default_bus,
@@ -15,8 +16,7 @@ from holdfast.domainxml.disk import (
     source_of,
     volume_source,
 )
-from holdfast.domainxml.document import parse, same
-from holdfast.domainxml.interface import new_interface
+from holdfast.domainxml.elements.interface import new_interface
 from holdfast.errors import UsageError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.nova_instance import (
+from holdfast.domainxml.manager.nova_metadata import (
     NovaInstance,
     heading,
     nova_instance,

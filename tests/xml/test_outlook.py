@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.capabilities import Capabilities, read_capabilities
-from holdfast.domainxml.cpu_outlook import cpu_difference, expanded
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.machine_type import (
+from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.host.cpu_outlook import cpu_difference, expanded
+from holdfast.domainxml.host.machine_type import (
     crossing_notes,
     family,
     is_newer,
@@ -18,8 +18,8 @@ from holdfast.domainxml.machine_type import (
     read_machine_types,
     released,
 )
+from holdfast.domainxml.host.support import support_outlook
 from holdfast.domainxml.outlook import Effect
-from holdfast.domainxml.support import support_outlook
 
 Q35 = (Path(__file__).parents[1] / "data" / "domain-capabilities-q35.xml").read_text()
 

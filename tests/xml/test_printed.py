@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.printed import last_domain
+from holdfast.domainxml.make.virt_install import last_domain
 from holdfast.errors import InvalidDocument
 
 PRINTED = sorted((Path(__file__).parent.parent / "data" / "virt-install").glob("*.xml"))

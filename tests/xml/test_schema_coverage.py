@@ -8,7 +8,7 @@ import pytest
 from tests.xml.schema_checks import declaration, superfluous, undeclared
 from tests.xml.schema_paths import SCHEMAS, SchemaPaths
 
-from holdfast.domainxml.elements import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Node, Side, Sides
 
 NEWER = set((Path(__file__).parent / "data" / "newer-schema-paths").read_text().split())

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.capabilities import Capabilities, read_capabilities
-from holdfast.domainxml.cpu_model import describe_cpu, new_cpu
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse
-from holdfast.domainxml.firmware import describe_firmware, firmware_wish, set_firmware, wish_for
-from holdfast.domainxml.open_parts import open_parts
-from holdfast.domainxml.seal import seal
+from holdfast.domainxml.elements.firmware import describe_firmware, firmware_wish, set_firmware, wish_for
+from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.host.cpu_model import describe_cpu, new_cpu
+from holdfast.domainxml.make.open_parts import open_parts
+from holdfast.domainxml.make.seal import seal
 from holdfast.errors import Failed, UsageError
 
 DATA = Path(__file__).parent.parent / "data"

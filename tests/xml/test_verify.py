@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from holdfast.domainxml.address import pci_address
-from holdfast.domainxml.disk_check import check_disks, unanswered_disks
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.guest_answer import parse_disks, parse_interfaces, parse_system
-from holdfast.domainxml.guest_check import Checked, Verdict
-from holdfast.domainxml.interface_check import check_interfaces, unanswered_interfaces
+from holdfast.operations.verify.agent_answer import parse_disks, parse_interfaces, parse_system
+from holdfast.operations.verify.checked_device import Checked, Verdict
+from holdfast.operations.verify.disks import check_disks, unanswered_disks
+from holdfast.operations.verify.interfaces import check_interfaces, unanswered_interfaces
 
 RECORDED = Path(__file__).parents[1] / "data" / "guest-agent"
 MACS = ("52:54:00:aa:00:01", "52:54:00:aa:00:02")

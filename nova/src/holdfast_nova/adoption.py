@@ -10,9 +10,9 @@ from nova.compute import power_state, vm_states
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
-from holdfast.operations.adopt_domain import adopt_domain
-from holdfast.operations.nova_instance import last_request
-from holdfast.operations.seal_domain import seal_domain
+from holdfast.operations.domain.adopt import adopt_domain
+from holdfast.operations.domain.seal import seal_domain
+from holdfast.operations.manager.instance import last_request
 from holdfast_nova.keeper import Keeper, forget_resize
 
 LOG = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import Any
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
-from holdfast.operations.nova_instance import Request
+from holdfast.operations.manager.instance import Request
 
 LOG = logging.getLogger(__name__)
 _MACHINE = "hw_machine_type"

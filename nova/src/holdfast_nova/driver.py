@@ -26,7 +26,7 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
-from holdfast.operations.nova_instance import last_request, with_machine_type
+from holdfast.operations.manager.instance import last_request, with_machine_type
 from holdfast_nova import conf
 from holdfast_nova.adoption import adopt, record_request
 from holdfast_nova.before import before_request, before_resize, with_old_flavor

@@ -17,11 +17,11 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from holdfast.errors import HoldfastError, OtherMachine
-from holdfast.operations.arrival import restore_document
-from holdfast.operations.follow_document import follow_document
-from holdfast.operations.nova_instance import is_of_instance, last_request
-from holdfast.operations.rescue_from_template import is_rescue_by_define, rescue_from_template
-from holdfast.operations.seal_document import seal_document
+from holdfast.operations.manager.follow import follow_document
+from holdfast.operations.manager.instance import is_of_instance, last_request
+from holdfast.operations.manager.rescue import is_rescue_by_define, rescue_from_template
+from holdfast.operations.manager.restore import restore_document
+from holdfast.operations.manager.seal import seal_document
 from holdfast_nova.before import Before
 from holdfast_nova.connection import NovaConnection, in_nova_terms
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from nova.virt import driver
 
-from holdfast.operations.nova_instance import has_all_images
+from holdfast.operations.manager.instance import has_all_images
 
 
 def lack_nothing(guest_config: Any, block_device_info: Any) -> bool:

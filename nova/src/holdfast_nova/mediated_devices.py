@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from holdfast.operations.arrival import restore_document
+from holdfast.operations.manager.restore import restore_document
 from holdfast_nova.connection import NovaConnection, in_nova_terms
 
 

@@ -33,7 +33,7 @@ def complete_devices(*tags: str) -> Callable[[click.Context, click.Parameter, st
         name = ctx.params.get("name")
         if not name:
             return []
-        from holdfast.operations.device_names import device_names
+        from holdfast.operations.devices.names import device_names
 
         return _offer(ctx, incomplete, lambda connection: device_names(connection, name, *tags))
 

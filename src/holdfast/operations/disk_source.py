@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.disk import host_path, is_shared, stated_format
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.elements.disk import host_path, is_shared, stated_format
 from holdfast.errors import Refused
 from holdfast.hostfiles.image import check_format, real_path
 from holdfast.libvirtapi.connection import Connection

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
-from holdfast.domainxml.guest_view import compare_documents
+from holdfast.domainxml.elements.mirror import without_copy
+from holdfast.domainxml.make.rescue import without_rescue
 from holdfast.domainxml.metadata import Rescue, fact
-from holdfast.domainxml.mirror import without_copy
-from holdfast.domainxml.rescue import without_rescue
 from holdfast.errors import Refused
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.rescue_mark import refuse_in_rescue

@@ -19,9 +19,9 @@ from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import read
+from holdfast.operations.facts import forget, record
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.plan_reboot import known_of
-from holdfast.operations.record import forget, record
 from holdfast.operations.unfinished import refuse_unfinished
 
 Asked = Callable[[Change], bool]

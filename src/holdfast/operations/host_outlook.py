@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from holdfast.domainxml.capabilities import Capabilities, read_capabilities
-from holdfast.domainxml.cpu_outlook import (
+from holdfast.domainxml.document import Element, element, parse, serialize
+from holdfast.domainxml.elements.firmware import firmware_wish
+from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
     cpu_mode,
     expanded,
@@ -20,11 +22,9 @@ from holdfast.domainxml.cpu_outlook import (
     model_of,
     same_model,
 )
-from holdfast.domainxml.document import Element, element, parse, serialize
-from holdfast.domainxml.firmware import firmware_wish
-from holdfast.domainxml.machine_type import MachineType, machine_outlook, read_machine_types
+from holdfast.domainxml.host.machine_type import MachineType, machine_outlook, read_machine_types
+from holdfast.domainxml.host.support import support_outlook
 from holdfast.domainxml.outlook import Effect, Outlook
-from holdfast.domainxml.support import support_outlook
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import find_device
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.guest_view import compare_documents
 from holdfast.errors import Failed, LibvirtRefused, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.capabilities import Capabilities
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.firmware import firmware_wish, set_firmware
+from holdfast.domainxml.elements.firmware import firmware_wish, set_firmware
+from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.errors import Refused
 from holdfast.hostfiles.firmware import choose_firmware
 from holdfast.libvirtapi.connection import Connection

@@ -1,0 +1,1 @@
+"""``holdfast audit``: as text, as JSON, and as a page of HTML."""

@@ -1,0 +1,60 @@
+"""An audit as text: hosts, below each its domains, below each what was found; at most a hundred columns wide."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from shutil import get_terminal_size
+
+from holdfast.domainxml.manager.nova_metadata import heading
+from holdfast.operations.audit.report import DomainReport, HostReport, count_kinds
+
+_WIDTH = 100
+_KIND = 17
+"""Width of the column with the kind: the longest is "expiring-machine"."""
+
+
+def table(hosts: Sequence[HostReport]) -> Iterator[str]:
+    """The lines of the whole table, with a summary at the end."""
+    width = min(_WIDTH, max(60, get_terminal_size((_WIDTH, 24)).columns))
+    for host in hosts:
+        yield from _host(host, width)
+        yield ""
+    yield summary(hosts)
+
+
+def summary(hosts: Sequence[HostReport]) -> str:
+    """One line: how many domains need attention, and why."""
+    domains = sum(host.domains for host in hosts)
+    needing = sum(len(host.needing_attention) for host in hosts)
+    kinds = ", ".join(f"{kind} {number}" for kind, number in count_kinds(hosts).items())
+    lost = sum(host.error is not None for host in hosts)
+    missing = f"; {lost} of {len(hosts)} hosts not reached" if lost else ""
+    return f"{needing} of {domains} domains need attention{': ' if kinds else ''}{kinds}{missing}"
+
+
+def _host(host: HostReport, width: int) -> Iterator[str]:
+    state = f"{host.domains} domains, {len(host.needing_attention)} need attention"
+    yield f"{host.uri}  {state if host.error is None or host.domains else 'not reached'}"
+    for note in (host.error, *host.unread, *host.notes):
+        if note is not None:
+            yield from textwrap.wrap(note, width, initial_indent="  ! ", subsequent_indent="    ")
+    for report in host.needing_attention:
+        yield from _domain(report, width)
+
+
+def _domain(report: DomainReport, width: int) -> Iterator[str]:
+    head = heading(report.name, report.uuid, report.instance)
+    yield f"  {head}  {'running' if report.running else 'shut off'}  {report.machine.name}"
+    for kind, group in groupby(report.findings, key=lambda finding: finding.kind):
+        sentences = "; ".join(finding.sentence for finding in group)
+        head = f"    {kind:{_KIND}}"
+        yield from textwrap.wrap(
+            sentences,
+            width,
+            initial_indent=head,
+            subsequent_indent=" " * len(head),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )

@@ -1,0 +1,98 @@
+"""``holdfast interface``: attach, detach, set and list interfaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
+from holdfast.cli.completion import complete_devices
+from holdfast.cli.devices.device import (
+    config_option,
+    detach_and_report,
+    report_attached,
+    report_devices,
+    timeout_option,
+)
+from holdfast.cli.devices.options import INTERFACE_HELP, parse_interface
+from holdfast.cli.settings import report_settings
+
+
+@click.group()
+def interface() -> None:
+    """Attach, detach, set and list interfaces."""
+
+
+@interface.command(epilog=f"INTERFACE: {INTERFACE_HELP}")
+@domain_argument
+@click.argument("spec", metavar="INTERFACE")
+@config_option
+@dry_run_option
+@output_option
+@pass_session
+def attach(session: Session, name: str, spec: str, config_only: bool, dry_run: bool, output: str) -> None:
+    """Attach an interface (network=NAME, bridge=NAME or user), in live and config at one address with one MAC."""
+    from holdfast import operations
+
+    attached = operations.attach_interface(
+        session.connection, name, parse_interface(spec), config_only=config_only, dry_run=dry_run
+    )
+    report_attached(attached, output, dry_run)
+
+
+@interface.command()
+@domain_argument
+@click.argument("mac", metavar="MAC", shell_complete=complete_devices("interface"))
+@config_option
+@timeout_option
+@dry_run_option
+@output_option
+@pass_session
+def detach(
+    session: Session, name: str, mac: str, config_only: bool, timeout: float, dry_run: bool, output: str
+) -> None:
+    """Detach the interface with this MAC address, alias or PCI address.
+
+    Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
+    """
+    detach_and_report(session, name, mac, "interface", config_only, timeout, dry_run, output)
+
+
+@interface.command("set")
+@domain_argument
+@click.argument("mac", metavar="MAC", shell_complete=complete_devices("interface"))
+@click.option("--link", type=click.Choice(["up", "down"]), help="down pulls the cable, up puts it in again.")
+@click.option("--network", metavar="NAME", help="Put the cable into this network of libvirt.")
+@click.option("--bridge", metavar="NAME", help="Put the cable into this bridge of the host.")
+@config_option
+@dry_run_option
+@output_option
+@pass_session
+def set_(
+    session: Session, /, name: str, mac: str, config_only: bool, dry_run: bool, output: str, **wishes: Any
+) -> None:
+    """Set link state and network of the interface with this MAC address, alias or PCI address.
+
+    It keeps its MAC address and its place; to the guest another network is another socket for the same cable.
+    """
+    from holdfast import operations
+
+    settings = operations.InterfaceSettings(**wishes)
+    change = operations.set_interface(session.connection, name, mac, settings, config_only=config_only, dry_run=dry_run)
+    report_settings(change, output, f"{change.name} interface {mac}")
+
+
+@interface.command("list")
+@domain_argument
+@output_option
+@pass_session
+def list_(session: Session, name: str, output: str) -> None:
+    """List the interfaces, with what they are on, their addresses and what waits for the next start."""
+    from holdfast import operations
+
+    report_devices(
+        operations.list_devices(session.connection, name, "interface"),
+        output,
+        ["label", "model", "source", "address", "waits"],
+    )

@@ -1,0 +1,1 @@
+"""The commands that make, change or delete a domain as a whole."""

@@ -1,0 +1,71 @@
+"""``holdfast adopt`` and ``holdfast release``: keep facts of a domain that others created, or forget them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from holdfast.cli.common import Session, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.completion import complete_domains
+from holdfast.cli.table import columns
+
+if TYPE_CHECKING:
+    from holdfast.operations.domain.adopt import Adoption
+
+
+@click.command()
+@click.argument("names", metavar="[NAME]…", nargs=-1, shell_complete=complete_domains)
+@click.option("--all", "all_", is_flag=True, help="Every domain of this connection.")
+@dry_run_option
+@output_option
+@pass_session
+def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, output: str) -> None:
+    """Record where domains came from, whose they are and what their disks are for.
+
+    Their hardware is not touched, running or not. Adopting again records disks that others have attached since.
+    'holdfast release' forgets it all.
+    """
+    from holdfast import operations
+
+    if all_ == bool(names):
+        raise click.UsageError("name domains, or give --all")
+    connection = session.connection
+    wanted = names or [domain.name for domain in operations.list_domains(connection)]
+    adoptions = [operations.adopt_domain(connection, name, dry_run=dry_run) for name in wanted]
+    if output == "json":
+        print_json([dataclasses.asdict(adoption) for adoption in adoptions])
+        return
+    rows = [
+        [
+            adoption.name,
+            adoption.origin,
+            adoption.owner,
+            ", ".join(f"{disk.target} {disk.role}" for disk in adoption.disks),
+            _outcome(adoption),
+        ]
+        for adoption in adoptions
+    ]
+    if rows:
+        click.echo(columns(["NAME", "ORIGIN", "OWNER", "DISKS", ""], rows))
+
+
+def _outcome(adoption: Adoption) -> str:
+    if not adoption.already:
+        return "would be adopted" if adoption.dry_run else "adopted"
+    if not adoption.updated:
+        return "already adopted"
+    return "would be brought up to date" if adoption.dry_run else "brought up to date"
+
+
+@click.command()
+@click.argument("name", metavar="NAME", shell_complete=complete_domains)
+@dry_run_option
+@pass_session
+def release(session: Session, name: str, dry_run: bool) -> None:
+    """Remove all that Holdfast recorded of a domain. The domain itself stays as it is."""
+    from holdfast import operations
+
+    operations.release_domain(session.connection, name, dry_run=dry_run)
+    click.echo(f"{name}: {'would be' if dry_run else 'is'} released")

@@ -1,0 +1,36 @@
+"""``holdfast delete``."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+
+
+@click.command()
+@domain_argument
+@click.option("--storage", is_flag=True, help="Also remove the images that only this domain uses.")
+@click.option("--force", is_flag=True, help="Also when it runs: it is switched off first.")
+@dry_run_option
+@output_option
+@pass_session
+def delete(session: Session, name: str, storage: bool, force: bool, dry_run: bool, output: str) -> None:
+    """Delete a domain: its document, NVRAM, TPM state, managed-save image and the list of its snapshots.
+
+    Images stay unless --storage is given. That removes the files behind its writable disks that no other domain uses,
+    not even as a backing file; never CD images, backing files, block devices or network disks. Exit code 5 when it
+    stopped in the middle: repeat it.
+    """
+    from holdfast.operations.domain.delete import delete_domain
+
+    deletion = delete_domain(session.connection, name, storage=storage, force=force, dry_run=dry_run)
+    if output == "json":
+        from dataclasses import asdict
+
+        print_json(asdict(deletion))
+        return
+    rest = f", with {', '.join(deletion.state)}" if deletion.state else ""
+    click.echo(f"{deletion.name}: {'would be ' if dry_run else ''}deleted{rest}")
+    for image in deletion.images:
+        fate = f"kept ({image.kept})" if image.kept else "would be removed" if dry_run else "removed"
+        click.echo(f"  {image.target}: {image.source}: {fate}")

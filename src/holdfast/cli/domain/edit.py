@@ -1,0 +1,122 @@
+"""``holdfast edit``: a domain's config document in the user's editor."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.errors import HoldfastError
+
+if TYPE_CHECKING:
+    from holdfast.hostfiles.editor import Draft
+    from holdfast.operations.domain.edit import Edited
+
+
+@click.command()
+@domain_argument
+@click.option("--accept", is_flag=True, help="Take what the guest will see of it, without asking.")
+@dry_run_option
+@output_option
+@pass_session
+def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) -> None:
+    """Edit the config document of a domain, passwords included, in $VISUAL, $EDITOR or vi.
+
+    What the guest would see of it is shown before it is defined, and asked about; without a terminal it is refused
+    with exit code 3, unless --accept takes it. What is wrong can be edited again. A running guest has it after its
+    next start.
+    """
+    from holdfast.hostfiles.editor import Draft
+    from holdfast.operations.domain.edit import edit_domain
+    from holdfast.operations.look.document import document
+
+    original = document(session.connection, name, secure=True)
+    edit_domain(session.connection, name, original, original)  # what is refused anyhow is refused before the work
+    with Draft(name, original) as draft:
+        while True:
+            try:
+                edited = _edit_once(session, name, original, draft, accept, dry_run)
+            except (HoldfastError, click.Abort, KeyboardInterrupt) as error:
+                if isinstance(error, HoldfastError) and _can_be_mended(session, name, original, error):
+                    continue
+                if draft.keep():
+                    _tell_where(draft, error)
+                raise
+            if edited is not None:
+                _report(edited, output)
+                return
+            if not click.confirm("Edit again?", err=True):
+                click.echo("nothing was changed")
+                return
+
+
+def _edit_once(session: Session, name: str, original: str, draft: Draft, accept: bool, dry_run: bool) -> Edited | None:
+    """One round in the editor; None when what came of it is not wanted."""
+    from holdfast.operations.domain.edit import edit_domain
+
+    text = draft.edit()
+    plan = edit_domain(session.connection, name, original, text, dry_run=True)
+    if dry_run or not plan.edited:
+        return plan
+    if plan.needs_accept and not accept and sys.stdin.isatty():
+        click.echo("\n".join(_sentences(plan)), err=True)
+        accept = click.confirm("Define it?", err=True)
+        if not accept:
+            return None
+    return edit_domain(session.connection, name, original, text, accept=accept)
+
+
+def _can_be_mended(session: Session, name: str, original: str, error: HoldfastError) -> bool:
+    """True when somebody is there who wants to edit the text again, and the document is still what it was."""
+    from holdfast.operations.look.document import document
+
+    try:
+        if not sys.stdin.isatty() or document(session.connection, name, secure=True) != original:
+            return False
+    except HoldfastError:  # the domain or libvirt has gone: what came first is what is told
+        return False
+    click.echo(f"error: {error.message}", err=True)
+    return click.confirm("Edit again?", err=True, default=True)
+
+
+def _tell_where(draft: Draft, error: BaseException) -> None:
+    sentence = f"your text is kept, with any passwords in it: {draft.path}"
+    if isinstance(error, HoldfastError):
+        error.hint = "; ".join(filter(None, (error.hint, sentence)))
+    else:
+        click.echo(sentence, err=True)
+
+
+def _report(edited: Edited, output: str) -> None:
+    if output == "json":
+        from dataclasses import asdict
+
+        print_json({**asdict(edited), "changes": [change.to_json() for change in edited.changes]})
+        return
+    if not edited.edited:
+        click.echo(f"{edited.name}: nothing was edited")
+        return
+    for sentence in _sentences(edited):
+        click.echo(sentence)
+    if edited.dry_run:
+        click.echo("nothing was changed")
+    elif edited.waits:
+        click.echo(f"{edited.name} is edited; it waits for the next start, until then the guest runs as it is")
+    else:
+        click.echo(f"{edited.name} is edited")
+    for note in edited.notes:
+        click.echo(f"note: {note}")
+
+
+def _sentences(edited: Edited) -> Iterator[str]:
+    from holdfast.domainxml.change import visible
+
+    seen = visible(edited.changes)
+    yield from (f"the guest will see: {change}" for change in seen)
+    yield from (str(change) for change in edited.changes if change not in seen)
+    yield from (f"it would not start any more: {sentence}" for sentence in edited.blocks)
+    if not seen:
+        yield "the guest sees no difference"

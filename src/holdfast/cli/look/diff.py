@@ -1,0 +1,41 @@
+"""``holdfast diff``: what the guest would see differ between two documents."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.common import Session, output_option, pass_session, print_json
+from holdfast.cli.completion import complete_domains
+from holdfast.errors import Refused
+
+
+@click.command()
+@click.argument("before", metavar="A", shell_complete=complete_domains)
+@click.argument("after", metavar="B", shell_complete=complete_domains)
+@output_option
+@click.pass_context
+@pass_session
+def diff(session: Session, ctx: click.Context, before: str, after: str, output: str) -> None:
+    """Say what a guest would see change from A to B.
+
+    Each is a domain (NAME@live; NAME@config, what the next start uses; NAME, live while it runs and config otherwise)
+    or an XML file: "-" for standard input, or a name with a "/" in it or ".xml" at its end.
+
+    Exit code 0 when the guest sees no difference, 3 when it sees one.
+    """
+    from holdfast.domainxml.change import changes_to_json, visible
+    from holdfast.operations.look.diff import diff as compare
+    from holdfast.operations.look.diff import is_file
+
+    connection = None if is_file(before) and is_file(after) else session.connection
+    changes = compare(connection, before, after)
+    seen = visible(changes)
+    if output == "json":
+        print_json(changes_to_json(changes))
+    else:
+        for change in sorted(changes, key=lambda change: not change.is_visible):
+            click.echo(str(change))
+        if not seen:
+            click.echo("the guest sees no difference")
+    if seen:
+        ctx.exit(Refused.exit_code)

@@ -1,0 +1,22 @@
+"""``holdfast xml``: a domain's document as libvirt has it."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, pass_session
+
+
+@click.command()
+@domain_argument
+@click.option("--live", is_flag=True, help="The document the guest runs with, instead of the next start's.")
+@click.option("--security-info", is_flag=True, help="With passwords.")
+@pass_session
+def xml(session: Session, name: str, live: bool, security_info: bool) -> None:
+    """Print the config document of a domain, or its live one.
+
+    Passwords are left out, so this is for reading: what is defined again later needs --security-info.
+    """
+    from holdfast.operations.look.document import document
+
+    click.echo(document(session.connection, name, live=live, secure=security_info), nl=False)

@@ -1,0 +1,191 @@
+"""``holdfast plan``: what a cold start, another host or another machine type would change for a guest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
+from holdfast.cli.completion import complete_domains
+from holdfast.errors import Refused
+
+if TYPE_CHECKING:
+    from holdfast.domainxml.outlook import Outlook
+    from holdfast.operations.domain.upgrade_machine import MachineUpgrade
+    from holdfast.operations.plan_reboot import Plan
+
+
+@click.group()
+def plan() -> None:
+    """Say beforehand what a guest will find changed. Nothing is ever touched.
+
+    Exit code 0 when the guest sees no difference, 3 when it sees one or does not start.
+    """
+
+
+@plan.command()
+@domain_argument
+@output_option
+@click.pass_context
+@pass_session
+def reboot(session: Session, ctx: click.Context, name: str, output: str) -> None:
+    """Say what the next cold start will change on this host.
+
+    That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU that
+    is expanded anew, and another firmware build. What nobody can tell is said too.
+    """
+    from holdfast.operations.plan_reboot import plan_reboot
+
+    found = plan_reboot(session.connection, name)
+    if output == "json":
+        print_json({"format": "holdfast.plan", "version": 1, **_as_json(found)})
+    else:
+        click.echo("\n".join(_whole(found)))
+    if found.differs:
+        ctx.exit(Refused.exit_code)
+
+
+@plan.command()
+@click.argument("target", metavar="[URI2]", required=False)
+@click.option(
+    "-d", "--domain", "names", metavar="NAME", multiple=True, shell_complete=complete_domains, help="Only this domain."
+)
+@output_option
+@click.pass_context
+@pass_session
+def host(session: Session, ctx: click.Context, target: str | None, names: tuple[str, ...], output: str) -> None:
+    """Say for every domain what a cold start at URI2 would change: on another host, or on this one as it is now.
+
+    Machine types, CPUs, firmware and devices are judged by what libvirt at URI2 says of its host.
+    """
+    from contextlib import nullcontext
+
+    from holdfast.operations.connect import connect
+    from holdfast.operations.look.plan_host import plan_host
+
+    with nullcontext() if target is None else connect(target, session.readonly) as other:
+        plans = plan_host(session.connection, other, names)
+        uri = (other or session.connection).uri
+        differs = _print_json_array(uri, plans) if output == "json" else _print_domains(uri, plans)
+    if differs:
+        ctx.exit(Refused.exit_code)
+
+
+@plan.command()
+@domain_argument
+@click.argument("machine", metavar="MACHINE")
+@click.option("--lower", is_flag=True, help="Allow an earlier version too: the way back.")
+@output_option
+@click.pass_context
+@pass_session
+def machine(session: Session, ctx: click.Context, name: str, machine: str, lower: bool, output: str) -> None:
+    """Say what 'holdfast upgrade machine' would change."""
+    from holdfast.operations.domain.upgrade_machine import upgrade_machine
+
+    found = upgrade_machine(session.connection, name, machine, lower=lower, dry_run=True)
+    print_upgrade(found, output)
+    if found.changes:
+        ctx.exit(Refused.exit_code)
+
+
+def print_upgrade(found: MachineUpgrade, output: str) -> None:
+    """Print a change of the machine type, done or planned."""
+    if output == "json":
+        from dataclasses import asdict
+
+        changes = [change.to_json() for change in found.changes]
+        notes = [note.to_json() for note in found.notes]
+        head = {"format": "holdfast.upgrade-machine", "version": 1}
+        print_json({**head, **asdict(found), "changes": changes, "notes": notes})
+        return
+    if found.before == found.after:
+        click.echo(f"{found.name}: the machine type is {found.after} already")
+    elif found.dry_run:
+        click.echo(
+            f"{found.name}: would change the machine type from {found.before} to {found.after}; nothing was changed"
+        )
+    else:
+        click.echo(f"{found.name}: changed the machine type from {found.before} to {found.after}")
+    for change in found.changes:
+        click.echo(f"  {change}")
+    if found.changes:
+        click.echo("  every device keeps its address")
+    for note in found.notes:
+        click.echo(f"  {_word(note)}: {note}")
+    if found.waits:
+        click.echo("the guest runs: it waits for its next cold start ('holdfast reboot --hard')")
+
+
+def _whole(found: Plan) -> Iterator[str]:
+    if found.differs:
+        yield f"{_head(found)}: at the next cold start"
+    else:
+        yield f"{_head(found)}: nothing is known that the next cold start would change for the guest"
+    yield from _lines(found.outlooks)
+
+
+def _head(found: Plan) -> str:
+    from holdfast.domainxml.manager.nova_metadata import heading
+
+    return f"{heading(found.name, found.uuid, found.instance)} ({found.state})"
+
+
+def _lines(outlooks: Iterable[Outlook]) -> Iterator[str]:
+    from holdfast.domainxml.outlook import Effect
+
+    order = list(Effect)
+    for outlook in sorted(outlooks, key=lambda outlook: order.index(outlook.effect)):
+        yield f"  {_word(outlook)}: {outlook}"
+
+
+def _word(outlook: Outlook) -> str:
+    return {"blocks": "does not start", "changes": "changes"}.get(str(outlook.effect), str(outlook.effect))
+
+
+def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
+    """Domain by domain what changes; what cannot be told, or is only worth knowing, is counted at the end."""
+    from holdfast.domainxml.outlook import differs
+
+    rest: Counter[str] = Counter()
+    total = changed = 0
+    for found in plans:
+        total += 1
+        rest.update(f"{_word(each)}: {each}" for each in found.outlooks if not differs([each]))
+        if found.differs:
+            changed += 1
+            click.echo(_head(found))
+            click.echo("\n".join(_lines(each for each in found.outlooks if differs([each]))))
+    click.echo(f"{changed} of {total} domains would not start, or find something changed, at {uri}")
+    for sentence, count in rest.most_common():
+        click.echo(f"  {count} × {sentence}")
+    return changed > 0
+
+
+def _print_json_array(uri: str, plans: Iterable[Plan]) -> bool:
+    """One JSON object, whose list of domains is printed as it is found."""
+    import json
+
+    click.echo(f'{{"format": "holdfast.plan-host", "version": 1, "host": {json.dumps(uri)}, "domains": [', nl=False)
+    differs, between = False, "\n"
+    for found in plans:
+        differs = differs or found.differs
+        click.echo(between + json.dumps(_as_json(found), ensure_ascii=False), nl=False)
+        between = ",\n"
+    click.echo("\n]}")
+    return differs
+
+
+def _as_json(found: Plan) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "name": found.name,
+        "uuid": found.uuid,
+        "state": found.state,
+        "instance": None if found.instance is None else asdict(found.instance),
+        "differs": found.differs,
+        "outlooks": [outlook.to_json() for outlook in found.outlooks],
+    }

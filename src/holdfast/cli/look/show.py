@@ -1,0 +1,112 @@
+"""``holdfast show``: one domain at a glance. Lines are drawn by hand: rich would take longer to import than to show."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
+
+if TYPE_CHECKING:
+    from holdfast.domainxml.compare.hardware_tree import Part
+    from holdfast.operations.look.show import DomainView
+
+_LINES = {True: ("├─ ", "│  ", "└─ ", "   "), False: ("|- ", "|  ", "`- ", "   ")}
+
+
+@click.command()
+@domain_argument
+@output_option
+@pass_session
+def show(session: Session, name: str, output: str) -> None:
+    """Show a domain: its state, its hardware as a tree, free hot-plug slots, and what waits for the next start."""
+    from holdfast.operations.look.show import show_domain
+
+    domain = show_domain(session.connection, name)
+    if output == "json":
+        print_json(_as_json(domain))
+    else:
+        click.echo("\n".join([*_head(domain), "", *_tree(domain.hardware), *_waiting(domain)]))
+
+
+def _as_json(domain: DomainView) -> dict[str, Any]:
+    changes = [change.to_json() for change in domain.waiting]
+    return {"format": "holdfast.domain", "version": 1, **asdict(domain), "waiting": changes}
+
+
+def _head(domain: DomainView) -> Iterator[str]:
+    from holdfast.domainxml.sides import size_in_words
+
+    identity = domain.identity
+    of_max = f" of {identity.max_vcpus}" if identity.max_vcpus != identity.vcpus else ""
+    transient = "" if domain.persistent else ", transient: gone once it stops"
+    first = f", the first at {domain.free_slots[0]}" if domain.free_slots else ""
+    yield f"{domain.name}  {domain.state}{transient}"
+    yield f"  uuid      {identity.uuid}"
+    if domain.instance:
+        yield f"  instance  {domain.instance}"
+    yield f"  machine   {identity.machine} ({identity.arch}, {identity.kind})"
+    yield f"  cpu       {identity.cpu}, {identity.vcpus}{of_max} vCPU{'s' * (identity.max_vcpus != 1)}"
+    built_with = "" if identity.balloon == identity.memory else f" of {size_in_words(identity.memory)}"
+    yield f"  memory    {size_in_words(identity.balloon)}{built_with}"
+    yield f"  firmware  {identity.firmware}"
+    yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} slots free{first}"
+    for sentence in domain.unfinished:
+        yield f"  pending   {sentence}"
+    if domain.rescue:
+        yield f"  rescue    since {domain.rescue.since}, from {domain.rescue.devices[0]}; 'holdfast unrescue' leaves it"
+    if domain.managed_save:
+        yield "  saved     the next start restores saved memory, with the hardware it was saved with"
+
+
+def _tree(parts: list[Part]) -> Iterator[str]:
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    for part in parts:
+        yield _line(part)
+        yield from _branches(part.children, "", _LINES[unicode])
+
+
+def _branches(parts: list[Part], indent: str, lines: tuple[str, str, str, str]) -> Iterator[str]:
+    rows = list(_with_free_ports_joined(parts))
+    for number, (text, children) in enumerate(rows):
+        last = number == len(rows) - 1
+        yield f"{indent}{lines[2] if last else lines[0]}{text}"
+        yield from _branches(children, indent + (lines[3] if last else lines[1]), lines)
+
+
+def _with_free_ports_joined(parts: list[Part]) -> Iterator[tuple[str, list[Part]]]:
+    """One line for each part; ports that are free and follow each other share one."""
+    run: list[Part] = []
+    for part in [*parts, None]:
+        if part is not None and part.free and not part.waits:
+            run.append(part)
+            continue
+        if len(run) == 1:
+            yield _line(run[0]), []
+        elif run:
+            yield f"{run[0].address}  {len(run)} × {run[0].name} → buses {run[0].bus}–{run[-1].bus}, free", []
+        run = []
+        if part is not None:
+            yield _line(part), part.children
+
+
+def _line(part: Part) -> str:
+    bus = "" if part.bus is None else f"→ bus {part.bus}{', free' if part.free else ''}"
+    name = f"{part.name} {bus}".rstrip()
+    waits = f"[{part.waits}]" if part.waits else ""
+    return "  ".join(word for word in (part.address, name, part.details, waits) if word)
+
+
+def _waiting(domain: DomainView) -> Iterator[str]:
+    from holdfast.domainxml.change import visible
+
+    changes = visible(domain.waiting)
+    if changes:
+        yield ""
+        saved = domain.managed_save and domain.state == "shut off"
+        yield "At the start after the restore:" if saved else "At the next start:"
+        yield from (f"  {change}" for change in changes)

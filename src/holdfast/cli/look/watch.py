@@ -1,0 +1,54 @@
+"""``holdfast watch``: what happens to the domains of one host or many, as it happens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from holdfast.cli.common import Session, output_option, pass_session
+from holdfast.domainxml.printable import printable
+
+if TYPE_CHECKING:
+    from holdfast.operations.look.notice import Notice
+
+
+@click.command()
+@click.argument("uris", metavar="[URI]…", nargs=-1)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1, max=86400),
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to look for what libvirt does not announce.",
+)
+@output_option
+@click.pass_context
+@pass_session
+def watch(session: Session, ctx: click.Context, uris: tuple[str, ...], interval: float, output: str) -> None:
+    """Say each change of state or hardware of the domains here, or on the hosts at each URI, whoever made it.
+
+    What the guest sees of it is said; "config" means that it sees it at its next start. A host that is lost is said,
+    and tried again; what changed meanwhile is found. With -o json each line is one object. Ends with Ctrl-C.
+    """
+    import json
+
+    from holdfast import operations
+
+    several = len(set(uris)) > 1
+    try:
+        for notice in operations.watch(uris or (session.uri,), interval=interval, readonly=session.readonly):
+            line = json.dumps(notice.to_json(), ensure_ascii=False) if output == "json" else _line(notice, several)
+            click.echo(line)
+    except KeyboardInterrupt:
+        ctx.exit(130)
+
+
+def _line(notice: Notice, several: bool) -> str:
+    when = datetime.fromisoformat(notice.time).astimezone().strftime("%H:%M:%S")
+    where = [notice.host] if several or not notice.domain else []
+    whom = [*where, printable(notice.domain)] if notice.domain else where
+    which = f"{' and '.join(notice.definitions)}: " if notice.definitions else ""
+    return f"{when}  {'  '.join(whom)}  {which}{notice.sentence}"

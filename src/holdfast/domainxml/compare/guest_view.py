@@ -1,0 +1,207 @@
+"""What a guest would see change from one domain document to another: :func:`compare`.
+
+This module walks; what belongs to the guest is declared in each element's own file (see :mod:`.sides`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.compare.match import Pair, pairs
+from holdfast.domainxml.device import as_written, describe, label, user_alias
+from holdfast.domainxml.document import Element, element, parse
+from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.sides import Sides, View, local_name, value_at
+
+_NOTHING = element("nothing")
+_ELSEWHERE = frozenset({"devices", "metadata", *SECTIONS})
+
+
+def compare(before: str, after: str) -> list[Change]:
+    """The difference between two domain documents as the guest sees it; empty when it sees none.
+
+    Cosmetic changes (names, aliases, what one document leaves open) are in the list too: see ``change.visible``.
+    Raises InvalidDocument when one of them is no domain document.
+    """
+    one = parse(before, "domain")
+    return [] if before == after else compare_documents(one, parse(after, "domain"))
+
+
+def compare_documents(before: Element, after: Element) -> list[Change]:
+    """As :func:`compare`, for documents that are parsed already; neither is changed."""
+    return [*_domain(before, after), *_sections(before, after), *_devices(before, after)]
+
+
+def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]]:
+    """Every device that a guest can see, matched by identity, with the declaration of its kind."""
+    return _pairs(DEVICES, before.iterfind("devices/*"), after.iterfind("devices/*"))
+
+
+def _rewritten(*documents: list[Element]) -> list[list[Element]]:
+    """The elements of each document without those that both have word for word, in whatever order."""
+    texts = [[as_written(each) for each in elements] for elements in documents]
+    one, other = map(Counter, texts)
+    same = {text for text, _ in one.items() & other.items()}
+    return [
+        [each for each, text in zip(elements, written, strict=True) if text not in same]
+        for elements, written in zip(documents, texts, strict=True)
+    ]
+
+
+def _pairs(
+    declared: dict[str, Sides], before: Iterable[Element], after: Iterable[Element]
+) -> Iterator[tuple[Pair, Sides]]:
+    old, new = _by_tag(before), _by_tag(after)
+    for tag in dict.fromkeys((*old, *new)):
+        sides = declared.get(tag) or Sides(tag)
+        seen = [[element for element in group.get(tag, ()) if sides.is_seen(element)] for group in (old, new)]
+        for pair in pairs(sides, *seen):
+            yield pair, sides
+
+
+def device_name(device: Element) -> str:
+    """A device as a sentence names it: "disk vdb", "interface 52:54:00:…", "rng pci 0000:06:00.0"."""
+    name = label(device)
+    return describe(device) if name == device.tag else f"{device.tag!s} {name}"
+
+
+def short_name(device: Element) -> str:
+    """As :func:`device_name`, but without the place, which the change tells anyway."""
+    return " ".join(dict.fromkeys((str(device.tag), label(device))))
+
+
+def _named_by(device: Element, entry: str) -> str:
+    """A device with what tells it from another in the same place: "disk vdb, serial ONE"."""
+    value = user_alias(device) if entry == "alias" else value_at(device, entry)
+    name = short_name(device)
+    return name if value is None or value.lower() in name else f"{name}, {entry.replace('@', ' ')} {value}"
+
+
+def _by_tag(elements: Iterable[Element]) -> dict[str, list[Element]]:
+    groups: dict[str, list[Element]] = {}
+    for each in elements:
+        if isinstance(each.tag, str):
+            groups.setdefault(local_name(each.tag), []).append(each)
+    return groups
+
+
+def _domain(before: Element, after: Element) -> Iterator[Change]:
+    one, other = DOMAIN.view(before, _ELSEWHERE), DOMAIN.view(after, _ELSEWHERE)
+    yield from _differences(DOMAIN, before, after, one, other, None, "")
+
+
+def _sections(before: Element, after: Element) -> Iterator[Change]:
+    found = ([child for child in document if child.tag in SECTIONS] for document in (before, after))
+    for pair, sides in _pairs(SECTIONS, *_rewritten(*found)):
+        old, new = (_NOTHING if each is None else each for each in (pair.before, pair.after))
+        yield from _differences(sides, before, after, sides.view(old), sides.view(new), sides.tag, sides.tag)
+
+
+def _devices(before: Element, after: Element) -> Iterator[Change]:
+    found = (list(document.iterfind("devices/*")) for document in (before, after))
+    for pair, sides in _pairs(DEVICES, *_rewritten(*found)):
+        yield from _device(pair, sides)
+
+
+def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
+    before, after = pair.before, pair.after
+    where = f"devices/{sides.tag}"
+    if before is None:
+        if after is not None:
+            yield Change(Kind.ADDED, short_name(after), where, None, place(after, sides), sides.tag not in DEVICES)
+        return
+    if after is None:
+        yield Change(Kind.REMOVED, short_name(before), where, place(before, sides), None, sides.tag not in DEVICES)
+    elif pair.other_name is not None:
+        old, new = (_named_by(device, pair.other_name) for device in (before, after))
+        yield Change(Kind.REPLACED, short_name(before), where, old, new)
+    else:
+        one, other = sides.view(before), sides.view(after)
+        if one.place != other.place and not _same_place(before, after, sides):
+            yield Change(Kind.MOVED, short_name(before), f"{where}/address", *_places(before, after, sides))
+        if one != other:
+            yield from _differences(sides, before, after, one, other, device_name(before), where)
+
+
+def place(device: Element, sides: Sides) -> str | None:
+    """Where a device sits, in words: "pci 0000:04:00.0", "port 1"; None when nothing but its name says so."""
+    return describe_address(device) or ", ".join(_words(device, sides, "target@dev")) or None
+
+
+def _places(before: Element, after: Element, sides: Sides) -> tuple[str | None, str | None]:
+    """Both places; with the target's name, "vdb, pci 0000:04:00.0", only where that changes too."""
+    words = _words(before, sides), _words(after, sides)
+    if words[0] == words[1]:
+        return place(before, sides), place(after, sides)
+    one, other = ([*said, describe_address(item)] for said, item in zip(words, (before, after), strict=True))
+    return ", ".join(filter(None, one)) or None, ", ".join(filter(None, other)) or None
+
+
+def _words(device: Element, sides: Sides, without: str = "") -> list[str]:
+    given = {path: value_at(device, path) for path in sides.place.split() if path != without}
+    return [value if path == "target@dev" else f"port {value}" for path, value in given.items() if value]
+
+
+def _same_place(before: Element, after: Element, sides: Sides) -> bool:
+    if any(value_at(before, path) != value_at(after, path) for path in sides.place.split()):
+        return False
+    old, new = before.find("address"), after.find("address")
+    if describe_address(before) == describe_address(after):
+        return True
+    if old is None or new is None or not old.get("type") == new.get("type") == "dimm":
+        return False
+    # A dimm's base is resolved at start: only what both documents name can differ.
+    return all(_same_value(f"@{key}", old.attrib[key], new.attrib[key]) for key in set(old.attrib) & set(new.attrib))
+
+
+def _differences(
+    sides: Sides, before: Element, after: Element, one: View, other: View, what: str | None, where: str
+) -> Iterator[Change]:
+    """What differs between two views of the same element; ``what`` None names each by its own first word."""
+    if sides.reconcile is not None:
+        for path, old, new in sides.reconcile(before, after, one, other):
+            yield Change(Kind.COSMETIC, what or path, _join(where, path), old, new)
+    unknown = one.unknown | other.unknown
+    for kind, was, becomes in (
+        (Kind.CHANGED, one.guest, other.guest),
+        (Kind.COSMETIC, one.management, other.management),
+    ):
+        if was == becomes:
+            continue
+        for path in dict.fromkeys((*was, *becomes)):
+            old, new = was.get(path), becomes.get(path)
+            if not _same_value(path, old, new):
+                name = what or path.partition("/")[0].partition("@")[0] or "domain"
+                yield Change(kind, name, _join(where, path), old, new, kind is Kind.CHANGED and path in unknown)
+
+
+def _join(where: str, path: str) -> str:
+    return f"{where}/{path}" if where and path and path[0] != "@" else f"{where}{path}"
+
+
+_NOTATIONS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2})+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|[0-9]+")
+"""MAC addresses and WWNs, UUIDs, numbers: what can be written in more than one way."""
+
+_IS_READ = re.compile(r"@|(uuid|genid)\]?$")
+"""Where libvirt reads a notation: in attributes and UUIDs. Any other text is the guest's to read, letter by letter."""
+
+
+def _same_value(path: str, one: str | None, other: str | None) -> bool:
+    """True when two values at ``path`` mean the same, in whatever notation."""
+    if one == other or one is None or other is None or not _IS_READ.search(path):
+        return one == other
+    one, other = one.lower(), other.lower()
+    if not (_NOTATIONS.fullmatch(one) and _NOTATIONS.fullmatch(other)):
+        return False
+    return one == other or _number(one) == _number(other) is not None
+
+
+def _number(text: str) -> int | None:
+    """The number; None for what is none, or too long for one, or has leading zeros, as a serial may."""
+    if text.startswith("0x"):
+        return int(text, 16)
+    return int(text) if text.isdigit() and (text == "0" or text[0] != "0") and len(text) <= 20 else None

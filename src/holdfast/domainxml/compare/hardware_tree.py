@@ -1,0 +1,167 @@
+"""A document's hardware as a tree, the way the guest meets it: buses, and what sits on each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from holdfast.domainxml.address import PciAddress, describe_address, pci_address
+from holdfast.domainxml.compare.guest_view import device_pairs
+from holdfast.domainxml.device import label
+from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.elements.pci import hotplug_places
+from holdfast.domainxml.elements.table import DEVICES
+from holdfast.domainxml.sides import Sides, value_at
+
+_PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
+_DISK_CONTROLLERS = ("scsi", "ide", "sata", "fdc")
+
+Bus = tuple[str, str]
+"""A kind of bus and its number, as controllers and addresses name them: ("pci", "5"), ("usb", "0")."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of hardware.
+
+    ``name``      "disk vda", "pci-bridge"
+    ``details``   what else the guest sees of it: models, serials
+    ``address``   where it sits: "0000:05:00.0" on PCI, "drive 0:0:0:1" and the like elsewhere; None without address
+    ``bus``       the number of the PCI bus behind it; None for what provides none
+    ``free``      True for a port that a device can be attached to while the guest runs
+    ``waits``     what the next start or the guest still has to do with it; None where live and config agree
+    ``children``  what sits on its bus, in the order of addresses
+    """
+
+    name: str
+    details: str = ""
+    address: str | None = None
+    bus: int | None = None
+    free: bool = False
+    waits: str | None = None
+    children: list[Part] = field(default_factory=list)
+
+
+def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -> list[Part]:
+    """The roots of the tree: PCI first, then what has a bus of its own or none. ``waits`` has notes on devices."""
+    seen = [device for device in devices(domain) if is_seen(device)]
+    provided: dict[Bus, Element] = {}
+    for device in seen:
+        if device.tag == "controller" and device.find("master") is None:
+            provided.setdefault((device.get("type", ""), device.get("index", "0")), device)
+    below: dict[Element | None, list[Element]] = {}
+    for device in sorted(seen, key=_order):
+        bus = bus_of(device)
+        holder = provided.get(bus) if bus is not None else None
+        below.setdefault(None if holder is device else holder, []).append(device)
+    free = {place.bus for place in hotplug_places(domain)}
+    made: set[Element] = set()
+
+    def build(device: Element) -> Part:
+        made.add(device)
+        children = [build(child) for child in below.get(device, ()) if child not in made]  # noqa: F821 (it is there until "del build")
+        return _part(device, children, free, (waits or {}).get(device))
+
+    roots = [build(device) for device in below.get(None, ())]
+    # Controllers that sit on each other in a circle hang on no root; libvirt has no such domain, a file may.
+    tree = roots + [build(device) for device in seen if device not in made]
+    del build  # it refers to itself, and to the document, which would stay until cycles are looked for
+    return tree
+
+
+def count(parts: list[Part]) -> int:
+    """How many pieces of hardware a tree has."""
+    return sum(1 + count(part.children) for part in parts)
+
+
+def bus_of(device: Element) -> Bus | None:
+    """The bus that a device sits on; None for what sits on none that a controller provides."""
+    address = device.find("address")
+    kind = address.get("type") if address is not None else None
+    if address is None or kind is None:
+        return None
+    if kind == "pci":
+        place = pci_address(device)
+        return ("pci", str(place.bus)) if place is not None else None
+    if kind == "drive":
+        bus = value_at(device, "target@bus")
+        return (bus if bus in _DISK_CONTROLLERS else "scsi", address.get("controller", "0"))
+    if kind in ("virtio-serial", "ccid"):
+        return kind, address.get("controller", "0")
+    return ("usb", address.get("bus", "0")) if kind == "usb" else None
+
+
+def is_seen(device: Element) -> bool:
+    """True for a device that the guest meets: not what only the host has, and not what says that there is none."""
+    sides = DEVICES.get(str(device.tag))
+    # model='none' is no hardware: it only keeps libvirt from adding some.
+    is_none = "none" in (device.get("model"), value_at(device, "model@type"))
+    return not is_none and (sides is None or sides.is_seen(device))
+
+
+def _order(device: Element) -> tuple[int, PciAddress, str]:
+    place = pci_address(device)
+    if place is not None:
+        return 1, place, ""
+    is_pci_root = device.tag == "controller" and device.get("type") == "pci"
+    numbers = [part.rjust(6) for part in (describe_address(device) or "~").replace(":", " ").replace(".", " ").split()]
+    return 0 if is_pci_root else 2, PciAddress(0, 0, 0, 0), " ".join(numbers)
+
+
+def _part(device: Element, children: list[Part], free: set[int], waits: str | None) -> Part:
+    place = pci_address(device)
+    address = str(place) if place is not None else describe_address(device)
+    if device.tag != "controller":
+        name, own = f"{device.tag!s} {label(device)}", ", ".join(_details(device))
+        return Part(
+            str(device.tag) if label(device) == device.tag else name, own, address, None, False, waits, children
+        )
+    kind, model, index = device.get("type", "?"), device.get("model"), device.get("index", "0")
+    if kind == "pci":
+        bus = int(index) if index.isascii() and index.isdigit() else None
+        is_free = model in _PORTS and bus in free and not children
+        return Part(model or "pci", "", address, bus, is_free, waits, children)
+    return Part(f"{kind} controller {index}", model or "", address, None, False, waits, children)
+
+
+_TELLING = {
+    "disk": ("target@bus", "@device", "serial", "wwn"),
+    "interface": ("model@type",),
+    "hostdev": ("@type", "@model"),
+    "input": ("@type", "@bus"),
+    "video": ("model@type",),
+    "filesystem": ("driver@type",),
+    "serial": ("target/model@name",),
+    "console": ("target@type",),
+    "channel": ("target@name",),
+    "tpm": ("@model", "backend@type", "backend@version"),
+    "memory": ("@model", "target/size"),
+    "vsock": ("cid@address",),
+    "shmem": ("model@type", "size"),
+}
+"""What tells a device from others of its kind, besides its name; for all other kinds it is the model or the type."""
+
+
+def _details(device: Element) -> Iterator[str]:
+    said = DEVICES.get(str(device.tag), Sides(str(device.tag))).view(device).guest
+    for path in _TELLING.get(str(device.tag), ("@model", "@type")):
+        if value := said.get(path):
+            yield f"{path.partition('@')[0]} {value}" if path in ("serial", "wwn", "cid@address") else value
+
+
+def waiting_devices(live: Element, config: Element, releasing: set[str]) -> dict[Element, str]:
+    """Devices of ``live`` with a note on what the next start does to them; ``releasing`` are aliases in live."""
+    notes: dict[Element, str] = {}
+    for pair, _ in device_pairs(live, config):
+        if pair.before is None:
+            continue
+        if pair.after is None:
+            detached = value_at(pair.before, "alias@name") in releasing
+            notes[pair.before] = (
+                "detached; the guest has not released it" if detached else "in live only: gone at the next start"
+            )
+        elif pair.other_name is not None:
+            notes[pair.before] = "another one at the next start"
+        elif describe_address(pair.before) != describe_address(pair.after) and describe_address(pair.after):
+            notes[pair.before] = f"moves to {describe_address(pair.after)} at the next start"
+    return notes

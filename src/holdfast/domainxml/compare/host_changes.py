@@ -1,0 +1,63 @@
+"""What differs of the host side between two documents of one domain, for people: sentences without secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from holdfast.domainxml.compare.counterpart import counterparts
+from holdfast.domainxml.compare.guest_view import short_name
+from holdfast.domainxml.document import Element, canonical, element
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.elements.interface import connected_to
+from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.sides import Node, Side, Sides, everything
+
+_NOTHING = element("nothing")
+
+
+def host_changes(before: Element, after: Element) -> Iterator[str]:
+    """What of the host side differs between two documents of one domain, in sentences without secrets."""
+    yield from _differing(DOMAIN, before, after)
+    for tag, sides in SECTIONS.items():
+        old, new = ((_NOTHING if (found := document.find(tag)) is None else found) for document in (before, after))
+        yield from (f"{tag}: {part}" for part in _differing(sides, old, new))
+    for pair in counterparts(before, after):
+        if pair.before is not None and pair.after is not None and pair.before.tag in DEVICES:
+            parts = ", ".join(_differing(DEVICES[str(pair.before.tag)], pair.before, pair.after))
+            if parts:
+                yield f"{short_name(pair.after)}: {parts}{_becomes(pair.before, pair.after)}"
+    for tag in ("graphics", "metadata"):
+        old_text, new_text = ([canonical(each) for each in _found(document, tag)] for document in (before, after))
+        yield from () if old_text == new_text else (tag,)
+
+
+def _found(document: Element, tag: str) -> list[Element]:
+    return document.findall(tag if tag == "metadata" else f"devices/{tag}")
+
+
+def _differing(sides: Sides, before: Element, after: Element) -> list[str]:
+    """The host's parts of an element that differ, each in a word or two: "source", "driver io"."""
+    old, new = ({path: value for path, value in _said(each) if _is_of_host(sides, path)} for each in (before, after))
+    paths = [path for path in (old | new) if old.get(path) != new.get(path)]
+    return list(dict.fromkeys(_part(sides.tree, re.split(r"[/#]", path)[0]) for path in paths))
+
+
+def _part(node: Node, path: str) -> str:
+    """One step of a path in words; without the attribute where all of it is the host's."""
+    tag, _, attribute = path.partition("@")
+    below = node.children.get(tag)
+    return tag if below is not None and below.is_host else f"{tag} {attribute}".strip()
+
+
+def _said(each: Element) -> Iterator[tuple[str, str]]:
+    return ((path.lstrip("/"), value) for path, value in everything(each, "").items())
+
+
+def _is_of_host(sides: Sides, path: str) -> bool:
+    return not path.endswith("@unit") and sides.side_of(re.sub(r"#\d+", "", path)) is Side.HOST
+
+
+def _becomes(before: Element, after: Element) -> str:
+    old, new = ((connected_to if each.tag == "interface" else source_of)(each) for each in (before, after))
+    return "" if old == new else f" ({new}, was {old})"

@@ -1,0 +1,45 @@
+"""What a document says in elements and attributes that no file of ours declares: a newer libvirt's, so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.sides import Node, Side, local_name
+
+
+def unknown_parts(domain: Element) -> list[str]:
+    """Every path below <domain> that nobody declared, in libvirt's words, sorted: "devices/disk/driver@shiny".
+
+    What no guest sees whatever it says is left out, and so is what is below an unknown element.
+    """
+    return sorted(set(_undeclared(domain, _declared(), "")))
+
+
+@cache
+def _declared() -> Node:
+    """All declarations as one tree."""
+    anything = Node(subtree=Side.HOST)
+    devices = {tag: anything if sides.unseen == "*" else sides.tree for tag, sides in DEVICES.items()}
+    sections = {tag: sides.tree for tag, sides in SECTIONS.items()}
+    elsewhere = {"devices": Node(children=devices), "metadata": anything}
+    return Node(attributes=DOMAIN.tree.attributes, children=DOMAIN.tree.children | sections | elsewhere)
+
+
+def _undeclared(element: Element, node: Node, path: str) -> Iterator[str]:
+    for name in element.keys():  # noqa: SIM118  # an element's own iterator gives its children
+        if name not in node.attributes and name != node.key:
+            yield f"{path}@{name}"
+    if node.text is None and (text := element.text) and not text.isspace():
+        yield path or "domain"
+    for child in element if len(element) else ():
+        if not isinstance(child.tag, str):
+            continue
+        name = local_name(child.tag)
+        where, below = f"{path}/{name}" if path else name, node.children.get(name)
+        if below is None:
+            yield where
+        elif below.subtree is None:
+            yield from _undeclared(child, below, where)

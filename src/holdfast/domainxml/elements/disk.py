@@ -1,0 +1,298 @@
+"""The ``<disk>`` element: how one is made, where its image is, and which target name is free."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.elements import virtio
+from holdfast.domainxml.elements.network_source import url_of
+from holdfast.domainxml.elements.root_ports import has_root_ports
+from holdfast.domainxml.sides import Note, Sides, View
+from holdfast.errors import UsageError
+
+_PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd"}
+BUSES = tuple(_PREFIXES)
+"""The buses a disk can sit on, as libvirt names them."""
+
+WORDS = {
+    "device": ("disk", "cdrom", "lun", "floppy"),
+    "cache": ("default", "none", "writethrough", "writeback", "directsync", "unsafe"),
+    "discard": ("ignore", "unmap"),
+}
+"""libvirt's words for a disk, and for how its driver treats the host's cache and what the guest discards."""
+
+_TARGET = re.compile(r"^(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+$")
+_SERIAL = re.compile(r"^[A-Za-z0-9_.+ -]+$")
+_SERIAL_LENGTH = {"virtio": 20, "sata": 20, "ide": 20, "usb": 20, "scsi": 36}
+"""How much of a serial the guest sees, in characters: QEMU cuts or refuses the rest (virtio VIRTIO_BLK_ID_BYTES)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an image is: the ``type`` of the disk and its ``<source>`` element (None: an empty CD drive)."""
+
+    type: str
+    element: Element | None
+
+
+def file_source(path: str) -> Source:
+    """An image in a file of the host."""
+    return Source("file", element("source", {"file": path}))
+
+
+def block_source(path: str) -> Source:
+    """A block device of the host."""
+    return Source("block", element("source", {"dev": path}))
+
+
+def volume_source(pool: str, volume: str) -> Source:
+    """A volume that only libvirt can reach, such as one in a pool on RBD."""
+    return Source("volume", element("source", {"pool": pool, "volume": volume}))
+
+
+def network_source(source: Element) -> Source:
+    """A ``<source protocol='…'>`` element as it is: RBD, iSCSI, NBD, with its hosts and secrets."""
+    return Source("network", copy.deepcopy(source))
+
+
+EMPTY = Source("file", None)
+"""A CD or floppy drive with nothing in it."""
+
+
+def new_disk(
+    source: Source,
+    *,
+    target: str | None = None,
+    bus: str = "virtio",
+    format: str = "raw",
+    device: str = "disk",
+    serial: str | None = None,
+    alias: str | None = None,
+    cache: str | None = None,
+    discard: str | None = None,
+    readonly: bool = False,
+    shareable: bool = False,
+    boot_order: int | None = None,
+) -> Element:
+    """A ``<disk>`` element, its children in the order in which libvirt prints them.
+
+    ``target`` None leaves the choice to the attach. ``format`` is the image's stated format, ``device`` one of disk,
+    cdrom, lun and floppy, ``cache`` and ``discard`` libvirt's words for the driver. Raises UsageError for a bus that
+    there is none of or that such a device cannot be on, and for a serial that the guest would not see as it was given.
+    """
+    if bus not in _PREFIXES:
+        raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
+    for key, word in (("device", device), ("cache", cache), ("discard", discard)):
+        check_word(key, word)
+    _check_bus(device, bus, source)
+    if target is not None and not _TARGET.match(target):
+        raise UsageError(f"{target!r} cannot be the target of a disk", "vda, sdb and the like")
+    if serial is not None and not _SERIAL.match(serial):
+        raise UsageError(f"{serial!r} cannot be a serial", "letters, digits, spaces and . + - _ only")
+    if serial is not None and len(serial) > _SERIAL_LENGTH.get(bus, 20):
+        raise UsageError(
+            f"the serial {serial!r} has {len(serial)} characters, a guest sees only {_SERIAL_LENGTH.get(bus, 20)} "
+            f"of a {bus} disk's"
+        )
+    driver = {"name": "qemu", "type": format, "cache": cache, "discard": discard}
+    disk = element("disk", {"type": source.type, "device": device})
+    disk.append(element("driver", {key: value for key, value in driver.items() if value is not None}))
+    if source.element is not None:
+        disk.append(copy.deepcopy(source.element))
+    disk.append(element("target", {"dev": target, "bus": bus} if target else {"bus": bus}))
+    if readonly or device == "cdrom":
+        disk.append(element("readonly"))
+    if shareable:
+        disk.append(element("shareable"))
+    if serial is not None:
+        disk.append(element("serial", text=serial))
+    if boot_order is not None:
+        disk.append(element("boot", {"order": str(boot_order)}))
+    if alias is not None:
+        disk.append(element("alias", {"name": alias}))
+    return disk
+
+
+def check_word(key: str, word: str | None) -> None:
+    """Raise UsageError when ``word`` is none of libvirt's for a disk's "device", "cache" or "discard"."""
+    if word is not None and word not in WORDS[key]:
+        raise UsageError(f"a disk's {key} cannot be {word!r}", f"one of {', '.join(WORDS[key])}")
+
+
+def driver_word(disk: Element, key: str) -> str:
+    """What the driver says of "cache" or "discard"; the first of WORDS where it says nothing."""
+    driver = disk.find("driver")
+    return (None if driver is None else driver.get(key)) or WORDS[key][0]
+
+
+def set_driver_word(disk: Element, key: str, word: str) -> None:
+    """Let the driver have another "cache" or "discard"; "default" leaves it to QEMU."""
+    driver = disk.find("driver")
+    if driver is None:
+        driver = element("driver", {"name": "qemu"})
+        disk.insert(0, driver)
+    if word == "default":
+        driver.attrib.pop(key, None)
+    else:
+        driver.set(key, word)
+
+
+def default_bus(device: str, machine: str) -> str:
+    """The bus of a new disk, where none is said: the one that every guest with such a machine type has a driver for."""
+    cd_bus = "sata" if has_root_ports(machine) else "ide"
+    return {"cdrom": cd_bus, "floppy": "fdc"}.get(device, "virtio")
+
+
+def _check_bus(device: str, bus: str, source: Source) -> None:
+    """What libvirt (9.0) refuses too, but only once a controller was attached for it."""
+    if (device == "floppy") != (bus == "fdc"):
+        raise UsageError("a floppy is on the bus fdc, and nothing else is", "bus=fdc goes with device=floppy")
+    if device == "cdrom" and bus == "virtio":
+        raise UsageError("a CD drive cannot be on the bus virtio", "bus=sata, bus=scsi or bus=usb; bus=ide on pc")
+    if device == "lun" and (source.type == "file" or bus not in ("virtio", "scsi")):
+        raise UsageError("a lun is a block device, on the bus virtio or scsi", "for an image leave out device=lun")
+
+
+def set_source(disk: Element, source: Source) -> None:
+    """Let ``disk`` have its image at ``source``."""
+    disk.set("type", source.type)
+    for old in disk.findall("source"):
+        disk.remove(old)
+    driver = disk.find("driver")
+    if source.element is not None:
+        disk.insert(0 if driver is None else disk.index(driver) + 1, copy.deepcopy(source.element))
+
+
+def with_image(disk: Element, source: Source, format: str | None = None) -> Element:
+    """A copy of ``disk`` with its image at ``source``, of ``format`` where it is given; all else is the same."""
+    changed = without_image(disk)
+    old = disk.find("source")
+    set_source(changed, source)
+    new = changed.find("source")
+    policy = None if old is None else old.get("startupPolicy")
+    if new is not None and policy is not None and source.type != "network":  # libvirt 9.0 refuses it there
+        new.set("startupPolicy", policy)
+    child(changed, "driver").set("type", format or stated_format(disk))
+    return changed
+
+
+def without_image(disk: Element) -> Element:
+    """A copy of ``disk`` without what says where its image is: what must stay the same when it has another."""
+    rest = copy.deepcopy(disk)
+    rest.attrib.pop("type", None)
+    for tag in ("source", "auth", "encryption", "backingStore", "mirror"):
+        for part in rest.findall(tag):
+            rest.remove(part)
+    for tag, attribute in (("driver", "type"), ("target", "tray")):
+        for part in rest.findall(tag):
+            part.attrib.pop(attribute, None)
+    return rest
+
+
+def next_target(bus: str, documents: Iterable[Element]) -> str:
+    """The first target name for ``bus`` ("vda", "sdb" …) that no disk of ``documents`` has."""
+    if bus not in _PREFIXES:
+        raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
+    taken = {target.get("dev") for document in documents for target in document.iterfind("devices/disk/target")}
+    return next(name for number in count() if (name := _PREFIXES[bus] + _letters(number)) not in taken)
+
+
+def _letters(number: int) -> str:
+    """0 → a, 25 → z, 26 → aa: as the guest's kernel and libvirt count disks."""
+    name = ""
+    number += 1
+    while number:
+        number, digit = divmod(number - 1, 26)
+        name = chr(ord("a") + digit) + name
+    return name
+
+
+def source_of(disk: Element) -> str | None:
+    """Where the image of a disk is, in one word: a path, ``POOL/VOLUME`` or a URL; None for an empty drive."""
+    source = disk.find("source")
+    if source is None:
+        return None
+    path = source.get("file") or source.get("dev") or source.get("dir")
+    if path is not None:
+        return path
+    if source.get("pool") is not None:
+        return f"{source.get('pool')}/{source.get('volume')}"
+    return None if source.get("protocol") is None else url_of(source)
+
+
+def host_path(disk: Element) -> str | None:
+    """The file or block device of the host that a disk opens; None where libvirt reaches it in another way."""
+    return source_of(disk) if disk.get("type", "file") in ("file", "block") else None
+
+
+def stated_format(disk: Element) -> str:
+    """The format its ``<driver>`` states; raw where it states none, which is what libvirt takes it for."""
+    driver = disk.find("driver")
+    return (driver.get("type") if driver is not None else None) or "raw"
+
+
+def is_shared(disk: Element) -> bool:
+    """True when several domains may have this image at once: a CD, a read-only disk, or one marked shareable."""
+    return disk.get("device") == "cdrom" or disk.find("readonly") is not None or disk.find("shareable") is not None
+
+
+def is_serial(disk: Element, said: str) -> bool | None:
+    """Whether ``said`` is how the guest tells the serial of ``disk``; None where the document gives it none.
+
+    The guest sees no more than its bus takes. udev writes "_" for spaces, and but for virtio puts vendor and model
+    before it ("0QEMU_QEMU_HARDDISK_root"); where a SCSI disk has a WWN, it tells "3" and that instead (systemd 252).
+    """
+    serial, wwn, target = disk.findtext("serial"), disk.findtext("wwn"), disk.find("target")
+    if not serial:
+        return None
+    bus = "" if target is None else target.get("bus", "")
+    seen, told = (re.sub(r"\s+", "_", text.strip()) for text in (serial[: _SERIAL_LENGTH.get(bus)], said))
+    if told == seen or (wwn and told == f"3{wwn.lower()}"):
+        return True
+    return bus != "virtio" and re.search(rf"_{re.escape(seen)}(-\d+:\d+)?$", told) is not None
+
+
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """Another image has whatever format it has; the same one, read as another format, is another disk."""
+    for disk, view in ((before, one), (after, other)):
+        view.drop("driver@type")
+        if source_of(before) == source_of(after):
+            view.guest["driver@type"] = stated_format(disk)
+    yield from ()
+
+
+SIDES = Sides(
+    "disk",
+    guest=f"""
+        @device=disk @type=file|block|dir|network|volume|nvme @model @sgio=filtered
+        target@bus target@removable=off target@rotation_rate
+        serial wwn vendor product readonly boot@order,loadparm
+        blockio@logical_block_size,physical_block_size,discard_granularity geometry@cyls,heads,secs,trans
+        driver@cache=default|none|writeback|unsafe driver@discard=ignore driver@queues,queue_size
+        driver@event_idx=on driver@type {virtio.OPTIONS}
+    """,
+    host="""
+        @rawio @snapshot source/** backingStore/** mirror/** privateData auth/** encryption/** iotune/**
+        throttlefilters/** backenddomain@name shareable transient transient@shareBacking
+        driver@name,io,error_policy,rerror_policy,copy_on_read,detect_zeroes,iothread,ioeventfd
+        driver@discard_no_unref driver/metadata_cache/** driver/iothreads/**
+    """,
+    management="target@tray=closed",
+    place="target@dev",
+    identity="""
+        source@file source@pool+source@volume source@protocol+source@name
+        alias serial source@dev wwn target@dev address
+    """,
+    reconcile=_reconcile,
+)
+"""The image is the disk's first identity: one that was at vdb and is at vdc has moved, whatever it is called now.
+Names of block devices are given anew when a host boots: they come behind those that the disk was given itself.
+
+``driver@cache``: only "writethrough" and "directsync" hide the write cache from the guest. ``target@tray`` follows the
+guest, which opens and closes it itself.
+"""

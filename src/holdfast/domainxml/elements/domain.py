@@ -1,0 +1,106 @@
+"""What stands directly below ``<domain>`` and has no file of its own: identity, memory, vCPUs, the host's tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.vcpu import first_ones
+from holdfast.domainxml.sides import Note, Sides, View, unit_size, value_at
+
+
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """All vCPUs are online, and the balloon is empty, where nothing else is said; live has whole MiB (libvirt 9.0).
+
+    Once a vCPU was plugged in while it ran, live lists them one by one; config says only how many, the first ones.
+    """
+    if before.find("vcpus") is None or after.find("vcpus") is None:
+        for document, view in ((before, one), (after, other)):
+            if first_ones(document):
+                view.drop("vcpus/")
+    for view in (one, other):
+        if "vcpu" in view.guest:
+            view.guest.setdefault("vcpu@current", view.guest["vcpu"])
+    if all(view.guest.get("vcpu@current") == view.guest.get("vcpu") for view in (one, other)):
+        one.drop("vcpu@current")
+        other.drop("vcpu@current")
+    for view in (one, other):
+        if view.management.get("currentMemory") == view.guest.get("memory"):
+            view.management.pop("currentMemory", None)
+    if one.guest.get("memory") != other.guest.get("memory") and _mebibytes(before) == _mebibytes(after) is not None:
+        for view in (one, other):
+            view.guest.pop("memory", None)
+    yield from ()
+
+
+def _mebibytes(document: Element) -> int | None:
+    """The memory that a guest gets: libvirt rounds up to a whole MiB when it starts."""
+    memory = document.find("memory")
+    if memory is None:
+        return None
+    amount, unit = value_at(document, "memory") or "", unit_size(memory.get("unit"))
+    if unit is None or not (amount.isascii() and amount.isdigit() and len(amount) < 20):
+        return None
+    return -(-int(amount) * unit // 1024**2)
+
+
+_THROTTLED = [f"{which}_{what}_sec" for which in ("total", "read", "write") for what in ("bytes", "iops")]
+_THROTTLES = " ".join(
+    f"throttlegroups/throttlegroup/{name}{more}" for name in _THROTTLED for more in ("", "_max", "_max_length")
+)
+
+SIDES = Sides(
+    "domain",
+    guest="""
+        @type uuid genid memory memory@unit maxMemory maxMemory@unit maxMemory@slots
+        vcpu vcpu@current vcpus/vcpu[id]@enabled
+        pm/suspend-to-mem@enabled pm/suspend-to-disk@enabled bootloader bootloader_args
+        launchSecurity@type launchSecurity@kernelHashes=no launchSecurity@authorKey=no launchSecurity@vcek=yes
+        launchSecurity/policy launchSecurity/guestVisibleWorkarounds launchSecurity/hostData
+        launchSecurity/idAuth launchSecurity/idBlock
+        keywrap/cipher[name]@state idmap/uid@start,target,count idmap/gid@start,target,count
+        qemu:commandline/qemu:arg@value qemu:commandline/qemu:env@name,value
+        qemu:capabilities/qemu:add@capability qemu:capabilities/qemu:del@capability
+        qemu:override/qemu:device[alias]/qemu:frontend/qemu:property[name]@type,value
+        lxc:namespace/lxc:sharenet@type,value lxc:namespace/lxc:shareipc@type,value
+        lxc:namespace/lxc:shareuts@type,value bhyve:commandline/bhyve:arg@value xen:commandline/xen:arg@value
+    """,
+    host=f"""
+        @id vcpu@placement,cpuset vcpus/vcpu[id]@hotpluggable,order
+        memory@dumpCore resource/partition resource/fibrechannel@appid
+        iothreads iothreadids/iothread@id,thread_pool_min,thread_pool_max iothreadids/iothread/poll@grow,max,shrink
+        defaultiothread@thread_pool_min,thread_pool_max perf/event@name,enabled
+        launchSecurity/cbitpos launchSecurity/reducedPhysBits launchSecurity/dhCert launchSecurity/session
+        launchSecurity/handle
+        memoryBacking/access@mode memoryBacking/allocation@mode,threads memoryBacking/discard
+        memoryBacking/hugepages memoryBacking/hugepages/page@size,unit,nodeset
+        memoryBacking/locked memoryBacking/nosharepages memoryBacking/source@type
+        memtune/hard_limit memtune/hard_limit@unit memtune/soft_limit memtune/soft_limit@unit
+        memtune/swap_hard_limit memtune/swap_hard_limit@unit memtune/min_guarantee memtune/min_guarantee@unit
+        numatune/memory@mode,nodeset,placement numatune/memnode@cellid,mode,nodeset
+        blkiotune/weight blkiotune/device/path blkiotune/device/weight
+        blkiotune/device/read_bytes_sec blkiotune/device/write_bytes_sec
+        blkiotune/device/read_iops_sec blkiotune/device/write_iops_sec
+        throttlegroups/throttlegroup/group_name throttlegroups/throttlegroup/size_iops_sec {_THROTTLES}
+        cputune/shares cputune/period cputune/quota cputune/global_period cputune/global_quota
+        cputune/emulator_period cputune/emulator_quota cputune/iothread_period cputune/iothread_quota
+        cputune/vcpupin@vcpu,cpuset cputune/emulatorpin@cpuset cputune/iothreadpin@iothread,cpuset
+        cputune/vcpusched@vcpus,scheduler,priority cputune/iothreadsched@iothreads,scheduler,priority
+        cputune/emulatorsched@scheduler,priority
+        cputune/cachetune@id,vcpus cputune/cachetune/cache@id,level,type,size,unit
+        cputune/cachetune/monitor@level,vcpus
+        cputune/memorytune@vcpus cputune/memorytune/node@id,bandwidth cputune/memorytune/monitor@vcpus
+        seclabel@type,model,relabel seclabel/label seclabel/baselabel seclabel/imagelabel
+        vmware:datacenterpath
+    """,
+    management="""
+        name title description currentMemory currentMemory@unit
+        on_poweroff=destroy on_reboot=restart on_crash=destroy on_lockfailure qemu:deprecation@behavior
+    """,
+    device=False,
+    reconcile=_reconcile,
+)
+"""``currentMemory`` is the balloon's target, which moves while the guest runs.
+
+A vCPU is the same whether it can be taken away again (``hotpluggable``) or not, and in whatever order they came.
+"""

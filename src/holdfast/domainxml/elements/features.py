@@ -1,0 +1,55 @@
+"""``<features>``: what the machine can do. All of it is the guest's to see, but how fast QEMU translates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.os import chooses_firmware
+from holdfast.domainxml.sides import Note, Sides, View
+
+
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """The firmware that libvirt chooses at a start may need SMM, which it then turns on, in live only."""
+    if chooses_firmware(before) != chooses_firmware(after) and ("smm@state" in one.guest) != (
+        "smm@state" in other.guest
+    ):
+        one.drop("smm@state")
+        other.drop("smm@state")
+    yield from ()
+
+
+SIDES = Sides(
+    "features",
+    guest="""
+        acpi apic apic@eoi pae viridian privnet hap@state pmu@state vmport@state smm@state smm/tseg smm/tseg@unit
+        pvspinlock@state vmcoreinfo@state ioapic@driver gic@version htm@state nested-hv@state ccf-assist@state
+        hpt@resizing hpt/maxpagesize hpt/maxpagesize@unit cfpc@value sbbc@value ibs@value msrs@unknown
+        aia@value ps2@state ras@state
+        hyperv@mode=custom hyperv/relaxed@state hyperv/vapic@state hyperv/spinlocks@state,retries
+        hyperv/vpindex@state hyperv/runtime@state hyperv/synic@state hyperv/stimer@state
+        hyperv/stimer/direct@state hyperv/reset@state hyperv/vendor_id@state,value hyperv/frequencies@state
+        hyperv/reenlightenment@state hyperv/tlbflush@state hyperv/tlbflush/direct@state
+        hyperv/tlbflush/extended@state hyperv/emsr_bitmap@state hyperv/xmm_input@state
+        hyperv/ipi@state hyperv/evmcs@state hyperv/avic@state
+        kvm/hidden@state kvm/hint-dedicated@state kvm/poll-control@state kvm/pv-ipi@state
+        xen/e820_host@state xen/passthrough@state,mode
+        capabilities@policy
+        capabilities/audit_control@state capabilities/audit_write@state capabilities/block_suspend@state
+        capabilities/chown@state capabilities/dac_override@state capabilities/dac_read_search@state
+        capabilities/fowner@state capabilities/fsetid@state capabilities/ipc_lock@state
+        capabilities/ipc_owner@state capabilities/kill@state capabilities/lease@state
+        capabilities/linux_immutable@state capabilities/mac_admin@state capabilities/mac_override@state
+        capabilities/mknod@state capabilities/net_admin@state capabilities/net_bind_service@state
+        capabilities/net_broadcast@state capabilities/net_raw@state capabilities/setfcap@state
+        capabilities/setgid@state capabilities/setpcap@state capabilities/setuid@state
+        capabilities/sys_admin@state capabilities/sys_boot@state capabilities/sys_chroot@state
+        capabilities/sys_module@state capabilities/sys_nice@state capabilities/sys_pacct@state
+        capabilities/sys_ptrace@state capabilities/sys_rawio@state capabilities/sys_resource@state
+        capabilities/sys_time@state capabilities/sys_tty_config@state capabilities/syslog@state
+        capabilities/wake_alarm@state
+    """,
+    host="tcg/tb-cache tcg/tb-cache@unit kvm/dirty-ring@state,size async-teardown@enabled",
+    device=False,
+    reconcile=_reconcile,
+)

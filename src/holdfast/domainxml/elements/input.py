@@ -1,0 +1,13 @@
+"""``<input>``: keyboards, mice and tablets."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.elements import virtio
+from holdfast.domainxml.sides import Sides
+
+SIDES = Sides(
+    "input",
+    guest=f"@type @bus @model {virtio.OPTIONS}",
+    host="source/**",
+    identity="alias address content",
+)

@@ -1,0 +1,156 @@
+"""The ``<interface>`` element: how one is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from holdfast.domainxml.device import user_alias
+from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.elements import virtio
+from holdfast.domainxml.sides import Note, Sides, View
+from holdfast.errors import UsageError
+
+KINDS = ("network", "bridge", "user")
+"""What an interface can be connected to: a libvirt network, a bridge of the host, QEMU's own user-mode network."""
+
+MODELS = (
+    "virtio",
+    "virtio-transitional",
+    "virtio-non-transitional",
+    "e1000",
+    "e1000e",
+    "igb",
+    "rtl8139",
+    "ne2k_pci",
+    "pcnet",
+    "vmxnet3",
+    "usb-net",
+)
+"""The models of QEMU for x86. libvirt (9.0) takes any word, and the domain then does not start."""
+
+_MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
+
+
+def new_mac() -> str:
+    """A random MAC address in QEMU's own range, 52:54:00."""
+    import secrets  # costs 5 ms, which who only reads documents need not pay
+
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
+
+
+def new_interface(
+    kind: str,
+    source: str | None = None,
+    *,
+    mac: str | None = None,
+    model: str = "virtio",
+    alias: str | None = None,
+    boot_order: int | None = None,
+) -> Element:
+    """An ``<interface>`` element of one of KINDS.
+
+    ``source`` is the network's or the bridge's name, None for "user". ``mac`` None takes a new random one: libvirt
+    would choose one for each document. Raises UsageError for a kind, a source or a MAC that makes no sense.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"there is no kind of interface {kind!r}", f"one of {', '.join(KINDS)}")
+    if (source is None) != (kind == "user"):
+        raise UsageError(
+            "a user interface has no source" if kind == "user" else f"a {kind} interface needs the name of its {kind}"
+        )
+    if model not in MODELS:
+        raise UsageError(f"there is no interface model {model!r}", f"one of {', '.join(MODELS)}")
+    interface = element("interface", {"type": kind}, element("mac", {"address": checked_mac(mac or new_mac())}))
+    if source is not None:
+        interface.append(element("source", {kind: source}))
+    interface.append(element("model", {"type": model}))
+    if boot_order is not None:
+        interface.append(element("boot", {"order": str(boot_order)}))
+    if alias is not None:
+        interface.append(element("alias", {"name": alias}))
+    return interface
+
+
+def checked_mac(mac: str) -> str:
+    """The MAC address in libvirt's notation. Raises UsageError when it is none, or one no interface can have."""
+    address = mac.lower().replace("-", ":")
+    if not _MAC.match(address):
+        raise UsageError(f"{mac!r} is no MAC address", "six pairs of hexadecimal digits: 52:54:00:12:34:56")
+    if int(address[:2], 16) & 1:
+        raise UsageError(f"{mac} is a multicast address, which no interface can have", "use one of 52:54:00:…")
+    if address == "00:00:00:00:00:00":
+        raise UsageError(
+            f"{mac} stands for no address at all", "leave out mac= for a new one, or use one of 52:54:00:…"
+        )
+    return address
+
+
+def link_state(interface: Element) -> str:
+    """ "up" or "down": whether the guest finds a cable in it."""
+    link = interface.find("link")
+    return "up" if link is None else link.get("state", "up")
+
+
+def set_link(interface: Element, state: str) -> None:
+    """Pull the cable ("down"), or put it in again ("up")."""
+    child(interface, "link").set("state", state)
+
+
+def connect(interface: Element, kind: str, source: str) -> None:
+    """Put the cable into another network or bridge of the host; all else stays."""
+    interface.set("type", kind)
+    found = interface.find("source")
+    if found is None:
+        found = element("source")
+        interface.insert(1, found)
+    found.attrib.clear()
+    found.set(kind, source)
+
+
+def connected_to(interface: Element) -> str | None:
+    """What an interface is on, in one word or two: "network default", "bridge br0", "user"; None without a type."""
+    kind, source = interface.get("type"), interface.find("source")
+    if source is None or kind is None:
+        return kind
+    name = source.get(kind) or source.get("network") or source.get("bridge") or source.get("dev") or source.get("path")
+    return f"{kind} {name}" if name else kind
+
+
+def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
+    """Live has the type that the network gave: from a network of hostdevs, one of those (libvirt ≥ 0.10)."""
+    for asked, got in ((before, after), (after, before)):
+        if asked.get("type") == "network" and got.get("type") == "hostdev" and _is_live(got):
+            for view in (one, other):
+                view.drop("@type")
+            words = "network, whatever that gives", "hostdev"
+            yield ("@type", *(words if asked is before else words[::-1]))
+
+
+def _is_live(interface: Element) -> bool:
+    """True when libvirt gave it an alias of its own, which it does at a start."""
+    return interface.find("alias") is not None and user_alias(interface) is None
+
+
+SIDES = Sides(
+    "interface",
+    guest=f"""
+        @type=network|bridge|user|ethernet|direct|internal|server|client|mcast|udp|null|vds|dummy
+        mac@address model@type link@state=up mtu@size rom@bar=on rom@enabled=yes rom@file boot@order,loadparm
+        teaming@type,persistent guest@dev
+        ip@address,family,prefix,peer route@family,address,netmask,prefix,gateway,metric
+        driver@queues,rx_queue_size,tx_queue_size driver@event_idx=on driver@rss=off driver@rss_hash_report=off
+        driver/host@csum=on driver/host@gso=on driver/host@tso4=on driver/host@tso6=on driver/host@ecn=on
+        driver/host@ufo=on driver/host@mrg_rxbuf=on
+        driver/guest@csum=on driver/guest@tso4=on driver/guest@tso6=on driver/guest@ecn=on driver/guest@ufo=on
+        {virtio.OPTIONS}
+    """,
+    host="""
+        @managed @trustGuestRxFilters source/** target@dev,managed mac@type,check,currentAddress guest@actual
+        script@path downscript@path backenddomain@name backend@type,tap,vhost,logFile driver@name,model,txmode,ioeventfd
+        tune/sndbuf virtualport/** vlan/** filterref/** bandwidth/** coalesce/** port@isolated portForward/**
+    """,
+    identity="alias mac@address address",
+    reconcile=_reconcile,
+)
+"""To the guest all kinds of ``@type`` are a cable; "hostdev", "vdpa" and "vhostuser" are other hardware or features."""

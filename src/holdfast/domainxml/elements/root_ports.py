@@ -1,0 +1,95 @@
+"""Root ports of a PCI Express machine: numbered, and enough of them that some stay free.
+
+A running q35 guest takes one new device per free pcie-root-port and cannot get new ports; libvirt by itself leaves
+one free.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+from holdfast.domainxml.address import pci_address
+from holdfast.domainxml.document import Element, child, devices, element
+from holdfast.domainxml.elements.pci import pci_controllers
+
+SPARE = 16
+MOST = 200
+"""More ports would not leave bus numbers (256 in all) for bridges."""
+
+_CONVENTIONAL_INTERFACES = ("e1000", "rtl8139", "ne2k_pci", "pcnet", "usb-net")
+_EXPRESS_CONTROLLERS = ("xhci", "virtio-scsi", "virtio-non-transitional", "lsisas1068", "lsisas1078")
+
+
+def has_root_ports(machine: str) -> bool:
+    """True for the machine types whose PCI devices sit behind root ports: q35, and virt on ARM and RISC-V."""
+    return "q35" in machine or machine.startswith("virt")
+
+
+def provide_root_ports(domain: Element, spare: int) -> None:
+    """Number the PCI controllers of ``domain`` and add root ports, so that ``spare`` are free once libvirt has placed
+    every device that has no address yet. Ports that the document has already count.
+    """
+    controllers = pci_controllers(domain)
+    used = {int(controller.get("index", "")) for controller in controllers if controller.get("index")}
+    parent = child(domain, "devices")
+    if not any(controller.get("model") == "pcie-root" for controller in controllers):
+        root = element("controller", {"type": "pci", "index": "0", "model": "pcie-root"})
+        parent.insert(_last(parent, "controller"), root)
+        used.add(0)
+    free = (index for index in count(1) if index not in used)
+    for controller in controllers:
+        if controller.get("index") is None:
+            controller.set("index", "0" if controller.get("model") == "pcie-root" else str(next(free)))
+    ports = [controller for controller in controllers if controller.get("model") == "pcie-root-port"]
+    occupied = {address.bus for device in devices(domain) if (address := pci_address(device)) is not None}
+    open_ports = sum(int(port.get("index", "0")) not in occupied for port in ports)
+    position = _last(parent, "controller[@type='pci']")
+    for _ in range(max(0, spare + _ports_needed(domain) - open_ports)):
+        port = element("controller", {"type": "pci", "index": str(next(free)), "model": "pcie-root-port"})
+        parent.insert(position, port)
+        position += 1
+
+
+def _last(parent: Element, controllers: str) -> int:
+    """The place behind the last controller that matches; the end where none does.
+
+    PCI controllers go last among the controllers: those that libvirt adds at define follow them, and at the first
+    start it moves them to the others of their type (9.0), which would change the document.
+    """
+    places = [parent.index(node) + 1 for node in parent.iterfind(controllers)]
+    return places[-1] if places else len(parent)
+
+
+def _ports_needed(domain: Element) -> int:
+    """How many root ports libvirt (9.0) will take for the devices that have no address yet.
+
+    Conventional PCI devices take none: for them libvirt adds a bridge and the root port that the bridge sits on.
+    """
+    needed = sum(_takes_port(device, domain) for device in devices(domain) if device.find("address") is None)
+    has_serial = domain.find("devices/controller[@type='virtio-serial']") is not None
+    if not has_serial and domain.find("devices/channel/target[@type='virtio']") is not None:
+        needed += 1
+    return needed
+
+
+def _takes_port(device: Element, domain: Element) -> bool:
+    tag, named = str(device.tag), device.find("model")
+    model = device.get("model") or (None if named is None else named.get("type")) or ""
+    if model.endswith("virtio-transitional") or model == "none":
+        return False
+    if tag == "disk":
+        return device.find("target[@bus='virtio']") is not None
+    if tag == "controller":
+        kind = device.get("type")
+        return kind == "virtio-serial" or (kind in ("usb", "scsi") and model.endswith(_EXPRESS_CONTROLLERS))
+    if tag == "interface":
+        return model not in _CONVENTIONAL_INTERFACES
+    if tag == "video":
+        return domain.find("devices/video") is not device
+    if tag == "hostdev":
+        return device.get("type") in ("pci", "mdev")
+    if tag == "memory":
+        return model in ("virtio-mem", "virtio-pmem")
+    if tag == "input":
+        return device.get("bus") == "virtio"
+    return tag in ("rng", "filesystem", "vsock", "crypto", "memballoon")

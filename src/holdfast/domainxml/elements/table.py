@@ -1,0 +1,59 @@
+"""Which file declares which libvirt element. What is missing here is unknown, and so seen by the guest."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.elements import (
+    audio,
+    character,
+    clock,
+    controller,
+    cpu,
+    crypto,
+    disk,
+    domain,
+    emulator,
+    features,
+    filesystem,
+    graphics,
+    hostdev,
+    hub,
+    input,
+    interface,
+    iommu,
+    lease,
+    memballoon,
+    memory_device,
+    nvram_device,
+    os,
+    panic,
+    pstore,
+    rng,
+    shmem,
+    sound,
+    sysinfo,
+    tpm,
+    video,
+    vsock,
+    watchdog,
+)
+from holdfast.domainxml.sides import Sides
+
+DOMAIN = domain.SIDES
+"""<domain> itself, and all below it that is in neither table."""
+
+SECTIONS: dict[str, Sides] = {
+    sides.tag: sides for sides in (os.SIDES, cpu.SIDES, features.SIDES, clock.SIDES, sysinfo.SIDES)
+}
+"""Children of <domain> with a declaration of their own."""
+
+DEVICES: dict[str, Sides] = {
+    sides.tag: sides
+    for sides in (
+        *(disk.SIDES, controller.SIDES, interface.SIDES, filesystem.SIDES, hostdev.SIDES, memory_device.SIDES),
+        *(character.SERIAL, character.PARALLEL, character.CONSOLE, character.CHANNEL, character.SMARTCARD),
+        *(character.REDIRDEV, character.REDIRFILTER, input.SIDES, hub.SIDES, tpm.SIDES, graphics.SIDES, video.SIDES),
+        *(sound.SIDES, audio.SIDES, watchdog.SIDES, memballoon.SIDES, rng.SIDES, panic.SIDES, shmem.SIDES),
+        *(iommu.SIDES, vsock.SIDES, crypto.SIDES, pstore.SIDES, nvram_device.SIDES, lease.SIDES, emulator.SIDES),
+    )
+}
+"""Children of <devices>."""

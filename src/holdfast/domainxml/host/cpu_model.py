@@ -1,0 +1,105 @@
+"""The CPU of a new domain: host-model becomes the concrete model and features that it stands for on this host today.
+
+libvirt keeps host-model in config and expands it anew at each start; a host or libvirt upgrade then changes the guest.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.host.capabilities import Capabilities
+from holdfast.errors import Failed, UsageError
+
+MODES = ("host-model", "host-passthrough", "maximum")
+"""What ``--cpu`` takes beside the name of a model."""
+
+
+def new_cpu(wanted: str, capabilities: Capabilities) -> Element:
+    """The ``<cpu>`` for one of MODES, or for a model by name. :func:`seal_cpu` makes host-model concrete afterwards.
+
+    Raises UsageError for a name libvirt does not know, Failed for a CPU that this host cannot run.
+    """
+    if wanted in MODES:
+        if wanted not in capabilities.cpu_modes:
+            raise Failed(f"the CPU {wanted} is not possible here with {capabilities.virt_type}", _usable(capabilities))
+        return element("cpu", {"mode": wanted})
+    if wanted not in capabilities.cpu_models:
+        raise UsageError(f"libvirt knows no CPU model {wanted!r}", _usable(capabilities))
+    if not capabilities.cpu_models[wanted]:
+        raise Failed(f"this host cannot run the CPU model {wanted}", _usable(capabilities))
+    cpu = element("cpu", {"mode": "custom", "match": "exact", "check": "partial"})
+    cpu.append(element("model", {"fallback": "forbid"}, text=wanted))
+    return cpu
+
+
+def _usable(capabilities: Capabilities) -> str:
+    names = [mode for mode in MODES if mode in capabilities.cpu_modes]
+    names += sorted(name for name, usable in capabilities.cpu_models.items() if usable)
+    return f"possible here: {', '.join(names)}"
+
+
+def seal_cpu(domain: Element, capabilities: Capabilities) -> list[str]:
+    """Make the CPU of ``domain`` concrete; returns what cannot be, in sentences.
+
+    What the document itself says inside host-model (topology, NUMA, single features) stays. ``check='partial'`` lets
+    the domain start also where a later QEMU adds something of its own. Raises Failed without a host model.
+    """
+    cpu = domain.find("cpu")
+    if cpu is None:
+        return []
+    mode = cpu.get("mode", "custom")
+    if mode == "host-model":
+        _make_concrete(cpu, capabilities)
+    elif mode == "host-passthrough":
+        return [
+            "the CPU is the host's own (host-passthrough): it changes with the host's processor, microcode and QEMU"
+        ]
+    elif mode == "maximum":
+        return ["the CPU is all that QEMU can offer (maximum): it changes with QEMU"]
+    model = cpu.find("model")
+    if model is not None:
+        model.set("fallback", "forbid")
+    notes = []
+    if cpu.get("match") == "minimum":
+        notes.append("the CPU has match='minimum': at each start it gets what the host has beyond its model")
+    optional = [feature.get("name", "") for feature in cpu.iterfind("feature[@policy='optional']")]
+    if optional:
+        notes.append(
+            f"these CPU features are optional, so they depend on the host at each start: {', '.join(optional)}"
+        )
+    addresses = cpu.find("maxphysaddr")
+    if addresses is not None and addresses.get("mode") == "passthrough":
+        notes.append("the width of the CPU's physical addresses is the host's own")
+    return notes
+
+
+def _make_concrete(cpu: Element, capabilities: Capabilities) -> None:
+    if capabilities.host_model is None:
+        raise Failed(
+            f"libvirt cannot say which CPU host-model is here with {capabilities.virt_type}", _usable(capabilities)
+        )
+    own = [child for child in cpu if child.tag != "model"]
+    named = {child.get("name") for child in own if child.tag == "feature"}
+    tags = {child.tag for child in own}
+    concrete = [
+        copy.deepcopy(child)
+        for child in capabilities.host_model
+        if (child.get("name") not in named if child.tag == "feature" else child.tag not in tags)
+    ]
+    cpu[:] = [*concrete, *own]
+    cpu.attrib.clear()
+    cpu.attrib.update({"mode": "custom", "match": "exact", "check": "partial"})
+
+
+def describe_cpu(domain: Element) -> str:
+    """The CPU in a few words: "EPYC, 20 features on, 10 off", "host-passthrough"."""
+    cpu = domain.find("cpu")
+    if cpu is None:
+        return "libvirt's default"
+    model = cpu.findtext("model")
+    if model is None:
+        return cpu.get("mode", "custom")
+    features = [feature.get("policy", "require") for feature in cpu.iterfind("feature")]
+    off = sum(policy in ("disable", "forbid") for policy in features)
+    return f"{model}, {len(features) - off} features on, {off} off" if features else model

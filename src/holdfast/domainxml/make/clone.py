@@ -1,0 +1,92 @@
+"""Making a document that of another domain with the same hardware: the identity is renewed, the layout stays.
+
+Nothing here copies a file: where images, NVRAM and the like of the other domain are is the caller's to say.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid as uuids
+from collections.abc import Iterator
+
+from holdfast.domainxml.device import describe, label
+from holdfast.domainxml.document import Element, child, devices
+from holdfast.domainxml.elements.interface import new_mac
+
+_WWN_PREFIX = "5000c5"
+"""Of the 16 digits of a new WWN: NAA 5 and a vendor's number, as disks have it; the rest is chosen at random."""
+
+
+def renew_identity(
+    domain: Element, *, name: str, uuid: str, serials: bool = False, vsock_cid: int | None = None
+) -> list[str]:
+    """Give ``domain``, in place, the name and UUID of its clone, new MAC addresses and a new generation id.
+
+    ``serials`` renews the serials and WWNs of disks too. ``vsock_cid`` is one that no domain has. What carries the old
+    name or UUID in a path of the host (sockets, logs) gets the new one; ports of Open vSwitch get new ids. Returns what
+    both domains would share or fight for, in sentences.
+    """
+    old_name, old_uuid = domain.findtext("name") or "", domain.findtext("uuid") or ""
+    child(domain, "name").text = name
+    child(domain, "uuid").text = uuid
+    genid = domain.find("genid")
+    if genid is not None:
+        genid.text = str(uuids.uuid4())
+    for entry in domain.iterfind("sysinfo/system/entry"):
+        if (entry.text or "").strip().lower() == old_uuid.lower():
+            entry.text = uuid
+    for interface in domain.iterfind("devices/interface"):
+        _renew_interface(interface)
+    if serials:
+        for disk in domain.iterfind("devices/disk"):
+            _renew_serials(disk)
+    for cid in domain.iterfind("devices/vsock/cid"):
+        if cid.get("auto") != "yes" and vsock_cid is not None:
+            cid.set("address", str(vsock_cid))
+    for device in devices(domain):
+        if device.tag not in ("disk", "interface", "hostdev", "filesystem"):
+            _rename_paths(device, {old_name: name, old_uuid: uuid})
+    return list(_shared(domain))
+
+
+def _renew_interface(interface: Element) -> None:
+    mac = child(interface, "mac")
+    mac.set("address", new_mac())
+    for target in interface.findall("target"):
+        target.attrib.pop("dev", None)  # the name of a tap device is unique on a host
+    for parameters in interface.iterfind("virtualport/parameters"):
+        parameters.attrib.pop("interfaceid", None)
+
+
+def _renew_serials(disk: Element) -> None:
+    serial, wwn = disk.find("serial"), disk.find("wwn")
+    if serial is not None and serial.text:
+        serial.text = secrets.token_hex(18)[: max(8, len(serial.text))]
+    if wwn is not None:
+        wwn.text = _WWN_PREFIX + secrets.token_hex(5)
+
+
+def _rename_paths(device: Element, names: dict[str, str]) -> None:
+    """Put the new name into the last part of each path of the host that has the old one."""
+    for node in device.iter():
+        path = node.get("path", "") if isinstance(node.tag, str) else ""
+        folder, slash, file = path.rpartition("/")
+        for old, new in names.items():
+            if slash and old and old in file:
+                node.set("path", f"{folder}/{file.replace(old, new)}")
+                break
+
+
+def _shared(domain: Element) -> Iterator[str]:
+    """What the document still has in common with that of the other domain, and cannot be used by both at once."""
+    for device in devices(domain):
+        if device.tag == "hostdev":
+            yield f"{describe(device)} is the host's: only one of both domains can run with it"
+        elif device.tag == "filesystem":
+            yield f"filesystem {label(device)} is the same folder of the host for both domains"
+        elif device.tag == "graphics" and device.get("autoport") == "no" and device.get("port", "-1") != "-1":
+            yield f"the {device.get('type')} port {device.get('port')} is the same for both domains: one runs at a time"
+        elif device.tag in ("serial", "console", "channel", "parallel", "tpm") and device.get("type") in ("dev", "tcp"):
+            yield f"{describe(device)} is on the same place of the host for both domains"
+    if any(str(node.tag).startswith("{http://libvirt.org/schemas/domain/qemu/") for node in domain):
+        yield "arguments are passed to QEMU past libvirt (qemu namespace): nothing tells what of them must be renewed"

@@ -1,0 +1,103 @@
+"""What a document leaves open: every part that a later start, host or libvirt may fill in differently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from holdfast.domainxml.device import describe, user_alias
+from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.elements.firmware import firmware_wish
+from holdfast.domainxml.elements.pci import hotplug_places
+from holdfast.domainxml.elements.root_ports import has_root_ports
+from holdfast.domainxml.make.seal import alias_stem
+
+LEAST_FREE_PORTS = 4
+"""Fewer free root ports than that are listed: each device attached while the guest runs takes one."""
+
+_VERSIONED = re.compile(r"\d\.\d")
+
+
+class Remedy(StrEnum):
+    """What closes an open part: sealing, an option of it that the guest would see, or nothing there is."""
+
+    SEAL = "seal"
+    SERIALS = "--add-serials"
+    PORTS = "--add-ports"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class OpenPart:
+    """One open part: ``kind`` for programs ("cpu", "machine", "serial" …), ``sentence`` for people."""
+
+    kind: str
+    sentence: str
+    remedy: Remedy
+
+
+def open_parts(config: Element, live: Element | None = None) -> list[OpenPart]:
+    """Every part of ``config`` that is left open; ``live`` tells what can be taken over from a running guest."""
+    return [*_cpu(config), *_machine(config), *_firmware(config), *_smbios(config), *_devices(config, live)]
+
+
+def _cpu(config: Element) -> Iterator[OpenPart]:
+    cpu = config.find("cpu")
+    mode = "custom" if cpu is None else cpu.get("mode", "custom")
+    if mode == "host-model":
+        yield OpenPart("cpu", "the CPU is host-model: libvirt expands it anew at each start", Remedy.SEAL)
+    elif mode == "host-passthrough":
+        yield OpenPart("cpu", "the CPU is the host's own (host-passthrough): it changes with the host", Remedy.NONE)
+    elif mode == "maximum":
+        yield OpenPart("cpu", "the CPU is all that QEMU offers (maximum): it changes with QEMU", Remedy.NONE)
+    if cpu is not None and cpu.get("match") == "minimum":
+        yield OpenPart("cpu", "the CPU gets what the host has beyond its model (match='minimum')", Remedy.NONE)
+
+
+def _machine(config: Element) -> Iterator[OpenPart]:
+    machine = config.find("os/type")
+    name = "" if machine is None else machine.get("machine", "")
+    if name and not _VERSIONED.search(name):
+        yield OpenPart("machine", f"the machine type {name} is an alias: it names another version later", Remedy.SEAL)
+
+
+def _firmware(config: Element) -> Iterator[OpenPart]:
+    if firmware_wish(config) is not None:
+        yield OpenPart("firmware", "the firmware files are chosen anew at each start (firmware='efi')", Remedy.SEAL)
+
+
+def _smbios(config: Element) -> Iterator[OpenPart]:
+    smbios = config.find("os/smbios")
+    mode = None if smbios is None else smbios.get("mode")
+    if mode == "host":
+        yield OpenPart("smbios", "the SMBIOS strings are the host's own (smbios mode='host')", Remedy.NONE)
+    if mode == "sysinfo":
+        for entry in config.iterfind("sysinfo/*/entry[@name='version']"):
+            sentence = f"the SMBIOS version {entry.text!r} is a product's: whoever writes it anew changes it"
+            yield OpenPart("smbios", sentence, Remedy.NONE)
+
+
+def _devices(config: Element, live: Element | None) -> Iterator[OpenPart]:
+    for device in devices(config):
+        if alias_stem(device) is not None and user_alias(device) is None:
+            yield OpenPart("alias", f"{describe(device)} has no alias of its own", Remedy.SEAL)
+        if needs_serial(device):
+            yield OpenPart(
+                "serial", f"{describe(device)} has no serial: the guest knows it by its place", Remedy.SERIALS
+            )
+        if device.tag == "vsock" and device.find("cid[@auto='yes']") is not None:
+            remedy = Remedy.NONE if live is None else Remedy.SEAL
+            yield OpenPart("vsock", "the vsock CID is chosen anew at each start (auto='yes')", remedy)
+    machine = config.find("os/type")
+    if machine is not None and has_root_ports(machine.get("machine", "")):
+        free = len(hotplug_places(config))
+        if free < LEAST_FREE_PORTS:
+            sentence = f"only {free} root ports are free for devices to be attached while it runs"
+            yield OpenPart("ports", sentence, Remedy.PORTS)
+
+
+def needs_serial(device: Element) -> bool:
+    """True for a disk or CD drive without a serial: the guest tells it from others by its place only."""
+    return device.tag == "disk" and device.get("device", "disk") in ("disk", "cdrom") and device.find("serial") is None

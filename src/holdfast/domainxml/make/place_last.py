@@ -1,0 +1,160 @@
+"""A place for one more disk at a cold start: behind all that is there, and so that nothing else moves for it.
+
+libvirt (9.0) leaves alone what has an address. So the disk is given one too, and so is a controller or root port that
+has to come with it: the port behind all other bridges, for a guest numbers its buses in the order of the bridges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+from holdfast.domainxml.address import PciAddress, pci_address
+from holdfast.domainxml.compare.hardware_tree import bus_of
+from holdfast.domainxml.document import Element, child, devices, element
+from holdfast.domainxml.elements.controller import next_index
+from holdfast.domainxml.elements.pci import cold_places, pci_controllers, taken
+from holdfast.errors import Refused, UsageError
+
+BUSES = ("virtio", "usb", "sata", "scsi", "ide")
+"""The buses on which a disk can be put last."""
+
+_USB_PORTS = {"qemu-xhci": 4, "nec-xhci": 4, "ehci": 6, "ich9-ehci1": 6}
+"""Ports of a USB controller that does not say how many it has; others have two (libvirt 9.0)."""
+
+_SLOTS = 0x1F
+"""Slots of pcie-root; the last is the ICH9's own on q35."""
+
+_NEW: dict[str, dict[str, str]] = {
+    "usb": {"model": "qemu-xhci", "ports": "15"},
+    "scsi": {"model": "virtio-scsi"},
+    "sata": {},
+}
+"""The controller that a document is given where it has none of this type, or no free place on those it has."""
+
+Seat = tuple[int, ...]
+"""A place behind a controller: its index and the port on USB; else its index, the bus and the unit."""
+
+
+def place_last(domain: Element, disk: Element) -> list[Element]:
+    """Put ``disk``, which has no address, into ``domain`` at a free place; return it, and what has to come with it.
+
+    Raises UsageError for a bus on which that cannot be done, and Refused where no place is free.
+    """
+    target = disk.find("target")
+    bus = "" if target is None else target.get("bus", "")
+    if bus not in BUSES:
+        raise UsageError(f"such a disk cannot be on the bus {bus!r}", f"one of {', '.join(BUSES)}")
+    added = _place_on_pci(domain, disk) if bus == "virtio" else _seat(domain, disk, bus)
+    child(domain, "devices").extend([*added, disk])
+    return [disk, *added]
+
+
+def seat_last(domain: Element, disk: Element) -> list[Element]:
+    """Give ``disk`` of ``domain`` a free place behind a controller, where libvirt (9.0) would make one of its name.
+
+    Returns what has to come with it. A disk that has an address, or none of its name, is left as it is.
+    """
+    target = disk.find("target")
+    bus = "" if target is None else target.get("bus", "")
+    if bus not in ("sata", "scsi", "ide") or disk.find("address") is not None:
+        return []
+    added = _seat(domain, disk, bus)
+    child(domain, "devices").extend(each for each in added if each.getparent() is None)
+    return added
+
+
+def _seat(domain: Element, disk: Element, bus: str) -> list[Element]:
+    """Give ``disk`` a seat behind a controller; return what must be added for it."""
+    used = set(_used_seats(domain, bus))
+    free = sorted(set(_seats(domain, bus)) - used)
+    added: list[Element] = []
+    if not free:
+        added = _new_controller(domain, bus)
+        free = list(_seats_of(added[-1], bus))
+    seat = [str(number) for number in _behind(free, used)]
+    if bus == "usb":
+        disk.append(element("address", {"type": "usb", "bus": seat[0], "port": seat[1]}))
+    else:
+        numbers = {"controller": seat[0], "bus": seat[1], "target": "0", "unit": seat[2]}
+        disk.append(element("address", {"type": "drive", **numbers}))
+    return added
+
+
+def _seats(domain: Element, bus: str) -> Iterator[Seat]:
+    for controller in domain.iterfind(f"devices/controller[@type='{bus}']"):
+        if controller.find("master") is None and controller.get("model") != "none":
+            yield from _seats_of(controller, bus)
+
+
+def _seats_of(controller: Element, bus: str) -> Iterator[Seat]:
+    index, model = int(controller.get("index", "0")), controller.get("model", "")
+    if bus == "usb":
+        ports = int(controller.get("ports") or _USB_PORTS.get(model, 2))
+        return ((index, port) for port in range(1, ports + 1))
+    if bus == "ide":
+        return ((index, channel, unit) for channel, unit in product(range(2), range(2)))
+    units = 6 if bus == "sata" else 256 if model.startswith("virtio") else 7
+    return ((index, 0, unit) for unit in range(units))
+
+
+def _used_seats(domain: Element, bus: str) -> Iterator[Seat]:
+    for device in devices(domain):
+        address, on = device.find("address"), bus_of(device)
+        if address is None or on is None or on[0] != bus:
+            continue
+        if bus == "usb":
+            yield int(on[1]), int(address.get("port", "0").partition(".")[0])
+        else:
+            yield int(on[1]), int(address.get("bus", "0")), int(address.get("unit", "0"))
+
+
+def _behind(free: list[Seat], used: set[Seat]) -> Seat:
+    """The first place behind all that is used; the last of all where there is none."""
+    return next((place for place in free if not used or place > max(used)), free[-1])
+
+
+def _new_controller(domain: Element, bus: str) -> list[Element]:
+    """A controller for ``bus``, at a place of its own; behind the root port that it needs, if it needs one."""
+    if bus == "ide":
+        if _is_express(domain):
+            raise UsageError("this machine type has no IDE", "another bus: sata or usb")
+        if domain.find("devices/controller[@type='ide']") is not None:
+            raise Refused("all four places on IDE are taken", "another bus: sata or usb")
+        return [element("controller", {"type": "ide", "index": "0"})]  # i440fx has it, said or not
+    for nothing in domain.findall(f"devices/controller[@type='{bus}'][@model='none']"):
+        child(domain, "devices").remove(nothing)
+    controller = element("controller", {"type": bus, "index": next_index(bus, [domain]), **_NEW[bus]})
+    return [*_place_on_pci(domain, controller), controller]
+
+
+def _place_on_pci(domain: Element, device: Element) -> list[Element]:
+    """Give ``device`` a place on PCI; return the root port that must be added for it, if one must."""
+    if not pci_controllers(domain):
+        return []  # virtio without PCI (CCW, MMIO): libvirt's next number is behind all others
+    free = cold_places(domain)
+    if free:
+        ports = [place for place in free if place.slot == 0] or free
+        place = PciAddress(*_behind(list(ports), set(taken(domain))))
+        device.append(place.to_element())
+        return []
+    port = _new_root_port(domain)
+    device.append(PciAddress(0, int(port.get("index", "")), 0, 0).to_element())
+    return [port]
+
+
+def _is_express(domain: Element) -> bool:
+    return domain.find("devices/controller[@model='pcie-root']") is not None
+
+
+def _new_root_port(domain: Element) -> Element:
+    bridges = [place.slot for each in pci_controllers(domain) if (place := pci_address(each)) and place.bus == 0]
+    slots = set(range(max(bridges, default=1) + 1, _SLOTS)) - {place.slot for place in taken(domain) if place.bus == 0}
+    if not slots or not _is_express(domain):
+        raise Refused(
+            "no place on PCI is free for the disk, nor one for a port behind all others",
+            "another bus, where the domain has a controller for it: sata, usb, scsi; ide on pc",
+        )
+    index = max(int(controller.get("index", "0")) for controller in pci_controllers(domain)) + 1
+    attributes = {"type": "pci", "index": str(index), "model": "pcie-root-port"}
+    return element("controller", attributes, PciAddress(0, 0, min(slots), 0).to_element())

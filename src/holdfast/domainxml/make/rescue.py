@@ -1,0 +1,89 @@
+"""The document that a rescue runs with: the config document with one more disk, which is booted first.
+
+Everything else stays, and stays where it is. What stands in the way of booting that disk is left out: ``<os><boot>``,
+which cannot stand beside a boot order of devices, and a kernel that is booted directly.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+
+from holdfast.domainxml.change import Change
+from holdfast.domainxml.device import label
+from holdfast.domainxml.document import Element, child
+from holdfast.domainxml.make.place_last import place_last
+from holdfast.domainxml.metadata import Rescue, Started, add_facts, drop_facts
+
+_DIRECT_BOOT = ("kernel", "initrd", "cmdline", "shim")
+_BOOTED = {"hd": ("disk", "lun"), "cdrom": ("cdrom",), "fd": ("floppy",)}
+"""What of ``<boot dev>`` means a disk, and the devices that it means."""
+
+
+def rescue_document(config: Element, medium: Element, *, since: str, before: str) -> Element:
+    """A copy of ``config`` with the disk ``medium``, marked as a rescue; both stay as they are.
+
+    Raises UsageError and Refused where there is no place for the medium.
+    """
+    domain, disk = copy.deepcopy(config), copy.deepcopy(medium)
+    brought = place_last(domain, disk)
+    _boot_first(domain, disk)
+    for os in domain.iterfind("os"):
+        for tag in _DIRECT_BOOT:
+            for unwanted in os.findall(tag):
+                os.remove(unwanted)
+    drop_facts(domain, Started)  # it would tell that somebody else had started this
+    add_facts(domain, Rescue(since, before, ", ".join(f"{device.tag!s} {label(device)}" for device in brought)))
+    return domain
+
+
+def _boot_first(domain: Element, disk: Element) -> None:
+    """Number what is booted: ``disk`` is the first, the others follow in their order."""
+    others = [device for device in _boot_order(domain) if device is not disk]
+    for boot in domain.findall("os/boot"):
+        child(domain, "os").remove(boot)
+    for number, device in enumerate([disk, *others], start=1):
+        child(device, "boot").set("order", str(number))
+
+
+def _boot_order(domain: Element) -> Iterator[Element]:
+    """What is booted, in its order. ``<os><boot dev>`` means the first device of its kind (libvirt 9.0)."""
+    for boot in domain.iterfind("os/boot"):
+        kinds = _BOOTED.get(boot.get("dev", ""))
+        if kinds is None:
+            yield from domain.findall("devices/interface")[:1]
+        else:
+            yield from [disk for disk in domain.iterfind("devices/disk") if disk.get("device", "disk") in kinds][:1]
+    numbered = domain.findall("devices/*/boot[@order]")
+    for boot in sorted(numbered, key=lambda boot: int(boot.get("order", "0"))):
+        device = boot.getparent()
+        if device is not None:
+            yield device
+
+
+def nvram_copy(path: str) -> str:
+    """Where the copy of the NVRAM at ``path`` is that a rescue writes to."""
+    return f"{path}.rescue"
+
+
+def set_nvram(domain: Element, path: str, template: str | None) -> None:
+    """Let the NVRAM be at ``path``, made from ``template`` at the start; None leaves that to libvirt."""
+    nvram = child(child(domain, "os"), "nvram")
+    for source in nvram.findall("source"):
+        nvram.remove(source)
+    for stated in ("type", "template"):
+        nvram.attrib.pop(stated, None)
+    if template is not None:
+        nvram.set("template", template)
+    nvram.text = path
+
+
+def without_rescue(changes: Iterable[Change], mark: Rescue) -> list[Change]:
+    """The differences between the live document of a rescue and config that the rescue itself does not explain."""
+    return [change for change in changes if not _is_of_rescue(change, mark)]
+
+
+def _is_of_rescue(change: Change, mark: Rescue) -> bool:
+    section, _, rest = change.where.partition("/")
+    is_boot = change.where.endswith("boot@order") or (section == "os" and rest.startswith(("boot@dev", *_DIRECT_BOOT)))
+    return is_boot or change.what in mark.devices

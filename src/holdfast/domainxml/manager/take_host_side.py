@@ -1,0 +1,203 @@
+"""What the host provides a domain with, taken from another document of the same domain; what its guest sees stays.
+
+Which part is the host's is declared in each element's own file, and so is what looks the same to the guest whatever it
+says: the kind of image behind a disk, the kind of cable behind an interface.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+
+from holdfast.domainxml.compare.counterpart import counterparts
+from holdfast.domainxml.document import Element, child, element, same
+from holdfast.domainxml.elements.disk import source_of, stated_format
+from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.manager.nova_metadata import without_moment
+from holdfast.domainxml.namespace import URI
+from holdfast.domainxml.sides import Node, Rule, Side, everything, local_name
+
+_STAYS = frozenset(
+    {
+        *("os", "launchSecurity", "vcpus"),  # files and keys that are the domain's own; what libvirt lists by itself
+        *("name", "title", "description", "currentMemory", "alias"),
+        *("@id", "@match", "@check", "model@fallback", "@adjustment", "target@tray"),
+    }
+)
+"""What is taken from nowhere. How a CPU is matched belongs to the model that the domain was given."""
+
+_FILLED_IN = frozenset(
+    {
+        *("vcpu@placement", "driver@name", "driver@model", "mac@type", "@managed", "@tty", "target@port"),
+        *("resource", "seclabel", "audio", "binary", "encryption@engine", "source/encryption@engine"),
+    }
+)
+"""What libvirt adds by itself (9.0, 11.3): it stays where the other document says nothing of it."""
+
+_OF_SOURCE = frozenset({"backingStore", "privateData", "protocol"})
+"""Likewise, as long as the source stays what it was."""
+
+_NOTHING = element("nothing")
+
+
+def take_host_side(domain: Element, template: Element) -> None:
+    """Let ``domain`` say what ``template`` says of the host side, in place, and in metadata of all but our own.
+
+    The guest sees no difference. Devices that only one of them has stay as they are; graphics are no devices of the
+    guest, and come and go.
+    """
+    _take(domain, template, DOMAIN.tree)
+    for tag, sides in SECTIONS.items():
+        mine, theirs = domain.find(tag), template.find(tag)
+        if mine is not None and theirs is not None and tag not in _STAYS:
+            _take(mine, theirs, sides.tree)
+    for pair in counterparts(domain, template):
+        if pair.before is not None and pair.after is not None and is_same_kind(pair.before, pair.after):
+            _take_device(pair.before, pair.after)
+    _take_graphics(domain, template)
+    _take_metadata(domain, template)
+
+
+def is_same_kind(device: Element, template: Element) -> bool:
+    """True when both are the same hardware to the guest, whatever is behind it: an interface on another cable is."""
+    sides = DEVICES.get(str(device.tag))
+    kinds = device.get("type"), template.get("type")
+    if sides is None or kinds[1] is None or kinds[0] == kinds[1]:
+        return sides is not None
+    rule = sides.tree.attributes.get("type")
+    return rule is not None and _is_hidden(rule, kinds[0], kinds[1])
+
+
+def _take_device(device: Element, template: Element) -> None:
+    moved = device.tag == "disk" and source_of(device) != source_of(template)
+    _take(device, template, DEVICES[str(device.tag)].tree)
+    if moved:
+        child(device, "driver").set("type", stated_format(template))
+
+
+def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:
+    """Take what is not the guest's of one element, and below it; ``path`` is where that is."""
+    kept = _FILLED_IN if path or _moved(mine, theirs) else _FILLED_IN | _OF_SOURCE
+    for name, rule in node.attributes.items():
+        where, value = f"{path}@{name}", theirs.get(name)
+        if where in _STAYS or (name == "unit" and node.has_unit):
+            continue
+        if value is not None and _is_hidden(rule, mine.get(name), value):
+            mine.set(name, value)
+        elif value is None and rule.side is Side.HOST and where not in kept:
+            mine.attrib.pop(name, None)
+    for tag, below in node.children.items():
+        where = f"{path}/{tag}" if path else tag
+        if where in _STAYS:
+            continue
+        one, other = _children(mine, tag), _children(theirs, tag)
+        if below.is_host:
+            if (other or where not in kept) and not _say_the_same(one, other, where):
+                _replace(mine, one, other)
+        elif below.subtree is None:
+            _take_each(mine, one, other, below, where)
+
+
+def _take_each(parent: Element, mine: list[Element], theirs: list[Element], node: Node, path: str) -> None:
+    """Take what is not the guest's of children that have something of both sides."""
+    wanted = dict(_keyed(theirs, node))
+    for key, each in _keyed(mine, node):
+        said_nothing = _is_empty(each)
+        _take(each, wanted.pop(key, _NOTHING), node, path)
+        if node.text is None and not said_nothing and _is_empty(each):
+            parent.remove(each)
+    for each in wanted.values() if node.text is None and node.key is None else ():
+        new = element(str(each.tag))
+        _take(new, each, node, path)
+        if not _is_empty(new):
+            parent.append(new)
+
+
+def _keyed(elements: Iterable[Element], node: Node) -> Iterator[tuple[str, Element]]:
+    for number, each in enumerate(elements):
+        yield (each.get(node.key) or "") if node.key else str(number), each
+
+
+def _is_hidden(rule: Rule, old: str | None, new: str) -> bool:
+    """True when the guest cannot tell one value from the other, and the host can."""
+    if rule.side in (Side.HOST, Side.MANAGEMENT):
+        return True
+    return len(rule.same) > 1 and new in rule.same and (old is None or old in rule.same)
+
+
+def _moved(mine: Element, theirs: Element) -> bool:
+    """True when what is behind a device is another thing than it was."""
+    kinds = [each.get("type") for each in (mine, theirs)]
+    return kinds[0] != kinds[1] or not _say_the_same(_children(mine, "source"), _children(theirs, "source"), "source")
+
+
+def _say_the_same(mine: Iterable[Element], theirs: Iterable[Element], path: str) -> bool:
+    """True when both say the same in whatever order, but for what libvirt filled in."""
+    one, other = ([everything(each, path) for each in elements] for elements in (mine, theirs))
+    return len(one) == len(other) and all(
+        {key: value for key, value in old.items() if key in new or not _is_filled_in(key, value)} == new
+        for old, new in zip(one, other, strict=True)
+    )
+
+
+def _is_filled_in(path: str, value: str) -> bool:
+    return path in _FILLED_IN or (path.endswith("@unit") and value == "KiB")
+
+
+def _replace(parent: Element, old: list[Element], new: list[Element]) -> None:
+    place = parent.index(old[0]) if old else len(parent)
+    for each in old:
+        parent.remove(each)
+    for number, each in enumerate(new):
+        parent.insert(place + number, copy.deepcopy(each))
+
+
+def _children(parent: Element, tag: str) -> list[Element]:
+    return [each for each in parent if isinstance(each.tag, str) and local_name(each.tag) == tag]
+
+
+def _is_empty(each: Element) -> bool:
+    return not each.attrib and not len(each) and not (each.text or "").strip()
+
+
+def _take_graphics(domain: Element, template: Element) -> None:
+    """By their type. Without a video device none is added: libvirt would add that, too (9.0)."""
+    mine, theirs = ({each.get("type"): each for each in doc.iterfind("devices/graphics")} for doc in (domain, template))
+    parent = child(domain, "devices")
+    for kind in mine.keys() - theirs.keys():
+        parent.remove(mine[kind])
+    for kind, wanted in theirs.items():
+        if kind in mine:
+            if not _say_the_same([_plain(mine[kind])], [_plain(wanted)], ""):
+                parent.replace(mine[kind], copy.deepcopy(wanted))
+        elif domain.find("devices/video") is not None:
+            parent.append(copy.deepcopy(wanted))
+
+
+def _plain(graphics: Element) -> Element:
+    """Without what says the address a second time, and what libvirt fills in for a port that it chooses."""
+    plain = copy.deepcopy(graphics)
+    listen = plain.find("listen[@type='address']")
+    if listen is not None and plain.get("listen") in (None, listen.get("address")):
+        plain.attrib.update({"listen": address} if (address := listen.get("address")) else {})
+        plain.remove(listen)
+    for audio in plain.findall("audio"):
+        plain.remove(audio)
+    if plain.get("port") == "-1":
+        del plain.attrib["port"]
+    return plain
+
+
+def _take_metadata(domain: Element, template: Element) -> None:
+    for wanted in template.iterfind("metadata/*"):
+        parent = child(domain, "metadata")
+        namespace = _namespace(wanted)
+        if namespace == f"{{{URI}":
+            continue
+        old = [each for each in parent if isinstance(each.tag, str) and _namespace(each) == namespace]
+        if len(old) != 1 or not same(without_moment(old[0]), without_moment(wanted)):
+            _replace(parent, old, [wanted])
+
+
+def _namespace(each: Element) -> str:
+    return str(each.tag).partition("}")[0]

@@ -1,0 +1,1 @@
+"""What Holdfast itself writes into ``<metadata>``, and what it reads from what others left there."""

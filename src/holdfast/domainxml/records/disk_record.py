@@ -1,0 +1,156 @@
+"""The record of each disk in our metadata: whose it is, and which images are left in making. Documents only.
+
+A record belongs to the disk with its user alias. Our own disks all have one; it survives a change of the target or of
+the image by anybody, and a disk that somebody else attaches at the same target is not taken for the recorded one. Where
+the disk had no such alias when it was recorded (in a domain that others made), the record belongs to the disk with its
+target. Each document holds the records of its own disks: what is detached from config only keeps its record in live.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from holdfast.domainxml.device import user_alias
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.metadata import PREFIX, URI, Adopted, Creating, DiskRecord, Snapshotting, fact, facts, tag_of
+
+ROLES = ("root", "ephemeral", "swap", "config", "volume", "cdrom")
+"""What a disk can be for."""
+
+_RECORD = re.compile(rf'<{PREFIX}:disk target="([^"&]*)"(?: alias="([^"&]*)")?([^>]*)/>')
+
+
+def new_record(
+    disk: Element, *, role: str = "", image: str = "", id: str = "", volume: str = "", delete: str = "", place: str = ""
+) -> DiskRecord:
+    """A record that says this of ``disk``; see :class:`DiskRecord` for the words."""
+    return DiskRecord(target_of(disk), user_alias(disk) or "", role, image, id, volume, delete, place)
+
+
+def usual_role(disk: Element) -> str:
+    """The role of a disk that is attached later, where none is said."""
+    return "cdrom" if disk.get("device") in ("cdrom", "floppy") else "volume"
+
+
+def usual_record(disk: Element) -> DiskRecord:
+    """What is recorded of a disk of which nothing is said."""
+    return new_record(disk, role=usual_role(disk))
+
+
+def disk_record(domain: Element, disk: Element) -> DiskRecord | None:
+    """What the document ``domain`` records of its ``disk``, settled where it has its image; None where nothing is."""
+    record = next((record for record in facts(domain, DiskRecord) if is_of(record, disk)), None)
+    return record if record is None or source_of(disk) != record.place else record.settled
+
+
+def recorded_disk(domain: Element, record: DiskRecord) -> Element | None:
+    """The disk of ``domain`` that ``record`` is of; None when it has none."""
+    return next((disk for disk in domain.iterfind("devices/disk") if is_of(record, disk)), None)
+
+
+def is_of(record: DiskRecord, disk: Element) -> bool:
+    """True when ``record`` is of ``disk``."""
+    return record.alias == user_alias(disk) if record.alias else record.target == target_of(disk)
+
+
+def record_elements(domain: Element) -> list[tuple[Element, DiskRecord]]:
+    """Every record of a disk with its element in the document ``domain``."""
+    elements = domain.iterfind(f"metadata/{{{URI}}}domain/{tag_of(DiskRecord)}")
+    return list(zip(elements, facts(domain, DiskRecord), strict=True))
+
+
+def record_of(domain: Element, disk: Element) -> Element | None:
+    """The element of the record of ``disk`` in the document ``domain``; None where nothing is recorded of it."""
+    return next((element for element, record in record_elements(domain) if is_of(record, disk)), None)
+
+
+def rename_record(domain: Element, disk: Element, target: str | None) -> None:
+    """Let the record of ``disk`` have another target; with None it is taken out of the document."""
+    for element, record in record_elements(domain):
+        parent = element.getparent()
+        if not is_of(record, disk) or parent is None:
+            continue
+        if target is None:
+            parent.remove(element)
+        else:
+            element.set("target", target)
+
+
+def left_in_making(domain: Element) -> list[DiskRecord]:
+    """The records of images that are being made, or were when something broke: no disk of ``domain`` has them yet.
+
+    An image whose disk is there already is whole: it is made first and given to the disk then.
+    """
+    return [record for record in facts(domain, DiskRecord) if record.in_making and not has_image(domain, record)]
+
+
+def unfinished(domain: Element) -> Iterator[str]:
+    """In sentences: what ``domain`` records as begun and not finished. It is being done, or something broke."""
+    creating = fact(domain, Creating)
+    if creating is not None:
+        yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
+    for snapshot in dict.fromkeys(entry.snapshot for entry in facts(domain, Snapshotting)):
+        yield f"the snapshot {snapshot!r} is being made, or was when something broke"
+    for record in left_in_making(domain):
+        if recorded_disk(domain, record) is None:
+            yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
+        else:
+            yield f"the disk {record.target} is being moved to {record.where}, or was when something broke"
+    for record in facts(domain, DiskRecord):
+        if record.in_making and record.old and has_image(domain, record):
+            yield f"the disk {record.target} was moved to {record.where}, and {record.old} was to be removed"
+
+
+def disagreements(domain: Element) -> Iterator[str]:
+    """In sentences: where a document and its records of its disks do not agree.
+
+    Disks that have no record are named where the domain is adopted; the id of a volume is compared with the serial that
+    Nova gives to its disk.
+    """
+    adopted = fact(domain, Adopted)
+    records = facts(domain, DiskRecord)
+    left = left_in_making(domain)
+    for record in records:
+        disk = recorded_disk(domain, record)
+        if disk is None and record not in left:
+            yield f"{record.target} is recorded as {record.role or 'a disk'}, but the document has no such disk"
+        serial = "" if disk is None else disk.findtext("serial", "")
+        if disk is not None and adopted is not None and adopted.origin == "nova" and record.id not in ("", serial):
+            yield f"{record.target} is recorded as the volume {record.id}, but its serial is {serial or 'not set'}"
+    for disk in domain.iterfind("devices/disk") if adopted is not None else ():
+        if not any(is_of(record, disk) for record in records):
+            yield f"nothing is recorded of {target_of(disk)}, though the domain is adopted"
+
+
+def agree(document: str) -> bool:
+    """True when one look at a config document, as libvirt writes it, tells that its records say nothing to report.
+
+    False where it has to be parsed: :func:`unfinished` and :func:`disagreements` know then.
+    """
+    if URI not in document:
+        return True
+    records = _RECORD.findall(document)
+    return (
+        len(records) == document.count("<disk ") == document.count(f"<{PREFIX}:disk ")
+        and f"<{PREFIX}:creating" not in document
+        and f"<{PREFIX}:snapshotting" not in document
+        and all(
+            (f"<alias name='{alias}'/>" if alias else f"<target dev='{target}'") in document
+            for target, alias, _ in records
+        )
+        and not any(' id="' in rest or ' format="' in rest for _, _, rest in records)
+    )
+
+
+def has_image(domain: Element, record: DiskRecord) -> bool:
+    """True when the recorded disk is there, and has the image at the recorded place."""
+    disk = recorded_disk(domain, record)
+    return disk is not None and source_of(disk) == record.place
+
+
+def target_of(disk: Element) -> str:
+    """The target of a disk; empty where the document gives none."""
+    target = disk.find("target")
+    return "" if target is None else target.get("dev", "")

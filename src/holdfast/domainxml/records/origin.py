@@ -1,0 +1,91 @@
+"""Who made a domain, to whom it belongs there, and what its disks are for: read from what its maker left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from dataclasses import replace
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.metadata import DiskRecord, facts, same_subject
+from holdfast.domainxml.records.disk_record import left_in_making, new_record, target_of, usual_role
+
+_NAMESPACES = (
+    ("http://openstack.org/xmlns/libvirt/nova/", "nova"),
+    ("https://holdfast.dev/xmlns/domain/", "holdfast"),
+    ("http://www.vagrantup.com/", "vagrant"),
+    ("https://github.com/vagrant-libvirt/", "vagrant"),
+    ("https://github.com/cockpit-project/cockpit/", "cockpit"),
+    ("https://wiki.gnome.org/Apps/Boxes", "gnome-boxes"),
+    ("http://libosinfo.org/xmlns/libvirt/domain/", "virt-manager"),
+)
+"""Namespaces in <metadata>, the more telling first: virt-install and virt-manager both leave libosinfo's."""
+
+_NOVA_NAMES = (("disk.config", "config"), ("disk.swap", "swap"), ("disk.eph", "ephemeral"), ("disk", "root"))
+"""What Nova's image backend calls its files (nova/virt/libvirt/blockinfo.py), the longer first."""
+
+
+def origin(domain: Element) -> str:
+    """The tool that made the domain: "nova", "virt-manager", "vagrant" …; "unknown" where none left its mark."""
+    namespaces = [str(item.tag).removeprefix("{").partition("}")[0] for item in domain.iterfind("metadata/*")]
+    for prefix, tool in _NAMESPACES:
+        if any(namespace.startswith(prefix) for namespace in namespaces):
+            return tool
+    return "vagrant" if "Vagrantfile" in domain.findtext("description", "") else "unknown"
+
+
+def owner(domain: Element) -> str:
+    """Whom it belongs to where it came from: Nova's project, as UUID or name; empty where nobody says."""
+    project = domain.find("metadata/{*}instance/{*}owner/{*}project")
+    return "" if project is None else project.get("uuid") or (project.text or "")
+
+
+def disk_records(domain: Element) -> list[DiskRecord]:
+    """What can be said of each disk that nobody recorded: its role, and the id of its volume.
+
+    The root disk is what boots first; Nova's volumes bear the volume's UUID as serial, its own disks have fixed names.
+    """
+    disks = domain.findall("devices/disk")
+    hard = [disk for disk in disks if disk.get("device", "disk") in ("disk", "lun")]
+    order = {id(disk): _boot_order(disk, place) for place, disk in enumerate(hard)}
+    first = min(hard, key=lambda disk: order[id(disk)], default=None)
+    is_nova = origin(domain) == "nova"
+    return [
+        new_record(disk, role=_role(disk, disk is first, is_nova), id=_volume_id(disk) if is_nova else "")
+        for disk in disks
+        if target_of(disk)
+    ]
+
+
+def complete_records(domain: Element) -> list[DiskRecord]:
+    """The records that a document should have: what it records of the disks it has, else what can be said of them.
+
+    Images that are left in making stay recorded; what names a disk that is not there goes.
+    """
+    left = left_in_making(domain)
+    records = []
+    for guess in disk_records(domain):
+        known = next((old for old in facts(domain, DiskRecord) if same_subject(old, guess)), guess)
+        records.append(known if known in left else replace(known.settled, id=guess.id or known.id))
+    return [*records, *(record for record in left if record not in records)]
+
+
+def _volume_id(disk: Element) -> str:
+    serial = disk.findtext("serial", "")
+    with contextlib.suppress(ValueError):
+        return str(uuid.UUID(serial))
+    return ""
+
+
+def _role(disk: Element, is_first: bool, is_nova: bool) -> str:
+    name = (source_of(disk) or "").rpartition("/")[2]
+    for ending, role in _NOVA_NAMES if is_nova else ():
+        if name == ending or name.endswith(f"_{ending}") or (role == "ephemeral" and ending in name):
+            return role
+    return "root" if is_first else usual_role(disk)
+
+
+def _boot_order(disk: Element, place: int) -> tuple[int, int]:
+    boot = disk.find("boot")
+    return int(boot.get("order", "0")) if boot is not None else 1_000_000, place

@@ -1,0 +1,1 @@
+"""What needs attention, on one host or many: findings and their reports. Reads only."""

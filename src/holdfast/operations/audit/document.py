@@ -1,0 +1,194 @@
+"""What one document says by itself: findings that need neither the domain nor any other document.
+
+Documents that differ only in names, UUIDs, MACs and paths are judged once
+(:mod:`holdfast.domainxml.compare.document_pattern`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import NamedTuple
+
+from holdfast.domainxml.compare.document_pattern import abstract, fill
+from holdfast.domainxml.compare.unknown_parts import unknown_parts
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
+from holdfast.domainxml.elements.pci import hotplug_places, slot_count
+from holdfast.domainxml.host.capabilities import read_capabilities
+from holdfast.domainxml.host.machine_type import MachineType, emulators, read_machine_types, released
+from holdfast.domainxml.make.open_parts import OpenPart, open_parts
+from holdfast.domainxml.sides import value_at
+from holdfast.errors import InvalidDocument, LibvirtRefused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.audit.report import Finding, Kind, Machine, MachineStatus
+
+_PATTERNS = 512
+"""So many patterns are kept for a host: memory does not grow with the number of domains."""
+
+
+class ImageUse(NamedTuple):
+    """A disk's image: ``source`` in one word, and the path where it is a file or block device of the host.
+
+    ``writes`` is False where several domains may have it at once: read-only, shareable, or the base of another image.
+    """
+
+    disk: str
+    source: str
+    path: str | None
+    format: str
+    writes: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found in one document: findings, images, and the machine type."""
+
+    findings: tuple[Finding, ...]
+    images: tuple[ImageUse, ...]
+    machine: Machine
+
+
+class Judge:
+    """Judges the documents of one host, whose capabilities it asks once for each kind of domain."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: OrderedDict[str, Verdict] = OrderedDict()
+        self._machines: dict[tuple[str, str], dict[str, MachineType]] = {}
+        self._cpus: dict[tuple[str, str, str], frozenset[str]] = {}
+        self.notes: set[str] = set()
+
+    @cached_property
+    def _host(self) -> Element:
+        return parse(self._connection.capabilities(), "capabilities")
+
+    @cached_property
+    def _emulators(self) -> frozenset[str]:
+        return emulators(self._host)
+
+    def judge_text(self, document: str) -> Verdict:
+        """Judge a document as libvirt prints it. Raises InvalidDocument."""
+        pattern, values = abstract(document)
+        verdict = self._known.get(pattern)
+        if verdict is None:
+            try:
+                verdict = self.judge(parse(pattern))
+            except InvalidDocument:  # what looked like a value was not one
+                return self.judge(parse(document))
+            self._known[pattern] = verdict
+            if len(self._known) > _PATTERNS:
+                self._known.popitem(last=False)
+        return _filled(verdict, values)
+
+    def judge(self, config: Element, live: Element | None = None) -> Verdict:
+        """Judge a document; where the domain runs, ``live`` is its live one, which has the free slots and images."""
+        current = config if live is None else live
+        machine = self._machine(config)
+        findings = [*self._expiring(config, machine), *_unknown(config), *_no_slot(current)]
+        has_no_slot = findings and findings[-1].kind is Kind.NO_SLOT
+        parts = [part for part in open_parts(config, live) if not (has_no_slot and part.kind == "ports")]
+        findings += [Finding(Kind.UNSEALED, sentence) for sentence in _merged(parts)]
+        images = dict.fromkeys(image for document in (current, config) for image in _images(document))
+        return Verdict(tuple(findings), tuple(images), machine)
+
+    def _machine(self, config: Element) -> Machine:
+        arch, name = value_at(config, "os/type@arch") or "", value_at(config, "os/type@machine") or ""
+        status = MachineStatus.UNKNOWN
+        machines = self._machines_for(arch, config.get("type", ""))
+        if name and machines and value_at(config, "devices/emulator") in self._emulators:
+            found = machines.get(name)
+            status = MachineStatus.MISSING if found is None else MachineStatus.OFFERED
+            status = MachineStatus.DEPRECATED if found is not None and found.deprecated else status
+        return Machine(arch, name, status, released(name))
+
+    def _machines_for(self, arch: str, virt_type: str) -> dict[str, MachineType]:
+        key = arch, virt_type
+        if key not in self._machines:
+            self._machines[key] = read_machine_types(self._host, arch, virt_type)
+        return self._machines[key]
+
+    def _expiring(self, config: Element, machine: Machine) -> Iterator[Finding]:
+        if machine.status is MachineStatus.DEPRECATED:
+            yield Finding(
+                Kind.EXPIRING_MACHINE,
+                f"the machine type {machine.name} is deprecated: a later QEMU does not have it any more",
+            )
+        if machine.status is MachineStatus.MISSING:
+            yield Finding(
+                Kind.EXPIRING_MACHINE,
+                f"this host has no machine type {machine.name} any more: the domain cannot start here",
+            )
+        model = value_at(config, "cpu/model")
+        if model and value_at(config, "cpu@mode") in (None, "custom") and model in self._deprecated_cpus(config):
+            yield Finding(
+                Kind.EXPIRING_CPU, f"the CPU model {model} is deprecated: a later QEMU does not have it any more"
+            )
+
+    def _deprecated_cpus(self, config: Element) -> frozenset[str]:
+        emulator, arch = value_at(config, "devices/emulator") or "", value_at(config, "os/type@arch") or ""
+        key = emulator, arch, config.get("type", "")
+        if key not in self._cpus:
+            try:
+                text = self._connection.domain_capabilities(emulator or None, arch, None, key[2])
+                found = read_capabilities(text).deprecated_models
+            except LibvirtRefused as error:
+                self.notes.add(f"which CPU models expire is not known for {emulator or arch}: {error.message}")
+                found = frozenset()
+            self._cpus[key] = found
+        return self._cpus[key]
+
+
+def _unknown(config: Element) -> list[Finding]:
+    return [
+        Finding(Kind.UNKNOWN, f"Holdfast does not know {path}: it counts as seen by the guest")
+        for path in unknown_parts(config)
+    ]
+
+
+def _no_slot(current: Element) -> list[Finding]:
+    if hotplug_places(current) or not (slots := slot_count(current)):
+        return []
+    return [Finding(Kind.NO_SLOT, f"all {slots} hot-plug slots are taken: nothing can be attached while it runs")]
+
+
+def _merged(parts: Iterable[OpenPart]) -> Iterator[str]:
+    """One sentence for each kind: thirty devices without an alias are one finding."""
+    for kind, group in groupby(sorted(parts, key=lambda part: part.kind), key=lambda part: part.kind):
+        sentences = [part.sentence for part in group]
+        more = f" (and {len(sentences) - 1} more of this kind)" if len(sentences) > 1 else ""
+        yield f"{kind}: {sentences[0]}{more}"
+
+
+def _images(document: Element) -> Iterator[ImageUse]:
+    for disk in document.iterfind("devices/disk"):
+        source = source_of(disk)
+        if source is not None:
+            host = value_at(disk, "source/host@name")
+            name = value_at(disk, "target@dev") or "disk"
+            where = f"{source} at {host}" if host and "://" not in source else source
+            yield ImageUse(name, where, host_path(disk), stated_format(disk), not is_shared(disk))
+        for base in disk.iterfind(".//backingStore/source"):
+            path = base.get("file") or base.get("dev")
+            if path is not None:
+                yield ImageUse(value_at(disk, "target@dev") or "disk", path, None, "", False)
+
+
+def _filled(verdict: Verdict, values: list[str]) -> Verdict:
+    """The verdict on a pattern with the values of one document."""
+    if not values:
+        return verdict
+    findings = [
+        finding if finding.sentence.isascii() else Finding(finding.kind, fill(finding.sentence, values))
+        for finding in verdict.findings
+    ]
+    return Verdict(tuple(findings), tuple([_filled_image(image, values) for image in verdict.images]), verdict.machine)
+
+
+def _filled_image(image: ImageUse, values: list[str]) -> ImageUse:
+    source = fill(image.source, values)
+    path = source if image.path == image.source else image.path and fill(image.path, values)
+    return ImageUse(image.disk, source, path, image.format, image.writes)

@@ -1,0 +1,90 @@
+"""What is found about one domain: its documents by themselves, against each other, and against its snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.change import Kind as ChangeKind
+from holdfast.domainxml.device import alias
+from holdfast.domainxml.document import Element, devices, parse
+from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance, nova_instance_in
+from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.records.disk_record import agree, disagreements, unfinished
+from holdfast.domainxml.records.snapshot import read_snapshot
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.inventory import Listed
+from holdfast.libvirtapi.snapshot import snapshots
+from holdfast.operations.audit.document import Judge, Verdict
+from holdfast.operations.audit.report import Finding, Kind
+from holdfast.operations.documents import Documents, read
+from holdfast.operations.snapshots.outlook import changes_of_revert
+
+_CHANGES = 2
+"""So many of the changes that a revert would bring are told."""
+
+
+class Judged(NamedTuple):
+    """The verdict on a domain's document, the findings about the domain itself, and the instance of Nova that it is.
+
+    ``document`` gives what the guest has or will have: most domains are judged without parsing theirs.
+    """
+
+    verdict: Verdict
+    findings: list[Finding]
+    instance: NovaInstance | None
+    document: Callable[[], Element]
+
+
+def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
+    """What is found about one domain, which may be of another connection than ``listed.domain``.
+
+    Raises NotFound when the domain has vanished, InvalidDocument. (virDomainGetXMLDesc)
+    """
+    if not listed.active and not listed.snapshots:
+        text = domain.xml(Definition.CONFIG)
+        findings = [] if agree(text) else list(_records(parse(text)))
+        return Judged(judge.judge_text(text), findings, nova_instance_in(text), lambda: parse(text))
+    documents = read(domain)
+    config = documents.config if documents.config is not None else documents.live
+    assert config is not None  # read() raises NotFound when there is neither
+    verdict = judge.judge(config, documents.live)
+    findings = [*_drift(documents), *_records(config), *_snapshots(listed, documents)]
+    if documents.config is None:
+        findings.append(Finding(Kind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
+    current = config if documents.live is None else documents.live
+    return Judged(verdict, findings, nova_instance(config), lambda: current)
+
+
+def _drift(documents: Documents) -> Iterator[Finding]:
+    live, config = documents.live, documents.config
+    if live is None or config is None:
+        return
+    there = {alias(device) for device in devices(live)}
+    releasing = [entry for entry in facts(config, Releasing) if entry.alias in there]
+    names = {" ".join(dict.fromkeys((entry.device, entry.label))) for entry in releasing}
+    for name in sorted(names):
+        yield Finding(Kind.RELEASING, f"{name} is detached, and the guest has not released it")
+    for change in visible(documents.waiting()):
+        if not (change.kind is ChangeKind.REMOVED and change.what in names):
+            yield Finding(Kind.DRIFT, f"at the next start {change}")
+
+
+def _records(config: Element) -> Iterator[Finding]:
+    yield from (Finding(Kind.UNFINISHED, sentence) for sentence in unfinished(config))
+    yield from (Finding(Kind.RECORD, sentence) for sentence in disagreements(config))
+
+
+def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:
+    for snapshot in snapshots(listed.domain) if listed.snapshots else ():
+        changes = changes_of_revert(documents, read_snapshot(snapshot.xml()))
+        if changes:
+            yield Finding(
+                Kind.SNAPSHOT, f"reverting to the snapshot {snapshot.name} would change the hardware: {_few(changes)}"
+            )
+
+
+def _few(changes: list[Change]) -> str:
+    more = f" (and {len(changes) - _CHANGES} more)" if len(changes) > _CHANGES else ""
+    return "; ".join(map(str, changes[:_CHANGES])) + more

@@ -1,0 +1,1 @@
+"""Attaching, detaching and listing devices of any kind. What is in a disk is in ``disks``."""

@@ -1,0 +1,281 @@
+"""Attach any device so that live and config end with it at the same address.
+
+libvirt gives addresses to its two documents independently of each other. So the device is attached to config first,
+the address that libvirt chose there is read back, and live is asked for exactly that one. Only where that place does
+not exist or is taken in live do we choose: the lowest place free in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from holdfast.domainxml.address import PciAddress, address_of, agree, describe_address, pci_address, with_address
+from holdfast.domainxml.device import describe, find_device, label
+from holdfast.domainxml.document import Element, devices, parse, same, serialize
+from holdfast.domainxml.elements import pci
+from holdfast.domainxml.elements.controller import has_controller, missing_controller
+from holdfast.domainxml.make.request import complete, conflict, parse_device, resumes
+from holdfast.domainxml.metadata import DiskRecord
+from holdfast.errors import Failed, HoldfastError, NoFreePlace, PartlyDone, Refused
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.disk_source import check_source
+from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
+from holdfast.operations.documents import Documents, definitions_for, read, saved_memory
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What an attach did. ``device`` is the element as libvirt now describes it; ``address`` names its place.
+
+    ``definitions`` says which documents have it; ``brought`` are the controllers that libvirt added to config for it.
+    ``notes`` are sentences on what else is worth knowing.
+    """
+
+    device: str
+    label: str
+    address: str | None
+    definitions: tuple[Definition, ...]
+    brought: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def attach_device(
+    connection: Connection,
+    name: str,
+    device: str,
+    *,
+    config_only: bool = False,
+    trust_format: bool = False,
+    dry_run: bool = False,
+) -> Attached:
+    """Attach the element ``device`` to the domain ``name``, in live and config alike where it runs.
+
+    What is missing in the element and would be made up twice is given once: alias, MAC address, disk target, serial.
+    ``config_only`` waits for the next start. ``trust_format`` takes an image's stated format against its header.
+    Repeating an attach that stopped between config and live finishes it, if the request names its device: by the
+    image, the MAC address or the alias. Else the device that waits is shown, and can be attached by its MAC or alias.
+
+    Raises Refused (3) in rescue, when target, MAC, alias or address is taken, or no place is free, NotFound (4) for
+    the domain or an image, Failed (1) when libvirt or QEMU refuse; config is then as it was.
+    (virDomainAttachDeviceFlags)
+    """
+    domain = connection.find_domain(name)
+    request = parse_device(device)
+    with domain_lock(domain.uuid):
+        return attach_element(
+            connection, domain, request, config_only=config_only, trust_format=trust_format, dry_run=dry_run
+        )
+
+
+def attach_element(
+    connection: Connection,
+    domain: Domain,
+    request: Element,
+    *,
+    config_only: bool = False,
+    trust_format: bool = False,
+    dry_run: bool = False,
+    record: Callable[[Element], DiskRecord] | None = usual_record,
+) -> Attached:
+    """:func:`attach_device` under the lock that the caller holds.
+
+    ``record`` makes of a disk what is to be recorded of it; None leaves that to the caller.
+    """
+    before = read(domain)
+    targets = definitions_for(domain, before, config_only)
+    waiting = None if config_only else _waiting_for_live(request, before)
+    if waiting is not None:
+        request, targets = waiting, (Definition.LIVE,)
+    else:
+        request = complete(request, list(before.all().values()))
+        _refuse_conflicts(request, before)
+    controller = missing_controller(request, list(before.all().values()))
+    if Definition.LIVE in targets and pci.is_endpoint(request if controller is None else controller):
+        _refuse_without_place(before)
+    check_source(connection, domain.uuid, request, trust_format=trust_format)
+    _check_network(connection, request)
+    if dry_run:
+        attached = _result(request, targets)
+    elif controller is None:
+        attached = _attach(domain, before, request, targets)
+    else:
+        attached = _attach_with_controller(domain, before, controller, request, targets)
+    if record is not None and request.tag == "disk" and not dry_run:
+        known = disk_record(before.config, request) if waiting is not None and before.config is not None else None
+        new = known or record(request)
+        record_attached(domain, new, attached.definitions, said=new != usual_record(request))
+    return replace(attached, notes=saved_memory(domain, before))
+
+
+def _check_network(connection: Connection, device: Element) -> None:
+    """Raise NotFound for an interface on a network that this libvirt does not have."""
+    source = device.find("source") if device.tag == "interface" and device.get("type") == "network" else None
+    if source is not None:
+        connection.check_network(source.get("network", ""))
+
+
+def _waiting_for_live(request: Element, before: Documents) -> Element | None:
+    """The device of an attach that got as far as config and no further, if ``request`` is its repetition."""
+    if before.live is None or before.config is None:
+        return None
+    for device in devices(before.config):
+        if resumes(request, device) and find_device(before.live, device) is None:
+            return device
+    return None
+
+
+def _refuse_conflicts(request: Element, before: Documents) -> None:
+    for definition, document in before.all().items():
+        taken = conflict(request, document)
+        if taken is not None:
+            what, holder = taken
+            raise Refused(
+                f"{what} is taken: {describe(holder)} in {definition}", "choose another, or detach that device first"
+            )
+
+
+def _refuse_without_place(before: Documents) -> None:
+    if not _free_places(before):
+        raise _no_free_place(before)
+
+
+def _free_places(before: Documents) -> list[PciAddress]:
+    """Where a PCI device can be attached in every document there is, lowest first."""
+    first, *others = [pci.hotplug_places(document) for document in before.all().values()]
+    return [place for place in first if all(place in other for other in others)]
+
+
+def _no_free_place(before: Documents) -> NoFreePlace:
+    counts = (
+        f"{definition} has {pci.slot_count(document)}, {len(pci.hotplug_places(document))} of them free"
+        for definition, document in before.all().items()
+    )
+    return NoFreePlace(
+        f"no hot-plug port is free in every document: {'; '.join(counts)}",
+        "attach it for the next start with --config, or detach a device first",
+    )
+
+
+def _attach_with_controller(
+    domain: Domain, before: Documents, controller: Element, request: Element, targets: tuple[Definition, ...]
+) -> Attached:
+    """Attach the controller that ``request`` needs, then ``request``: each once, and each at one address."""
+    brought = _attach(domain, before, complete(controller, []), targets)
+    what = f"{brought.label} controller, {brought.address}"
+    try:
+        attached = _attach(domain, read(domain), request, targets)
+    except HoldfastError as error:
+        raise PartlyDone(
+            f"the {what}, was attached, but not {describe(request)}: {error.message}", error.hint
+        ) from error
+    return replace(attached, brought=(what, *attached.brought))
+
+
+def _attach(domain: Domain, before: Documents, request: Element, targets: tuple[Definition, ...]) -> Attached:
+    if len(targets) == 1:
+        domain.attach(serialize(request), targets[0])
+        return _confirm(domain, before, request)
+    placed = _attach_to_config(domain, before, request)
+    try:
+        domain.attach(serialize(placed), Definition.LIVE)
+    except HoldfastError as error:
+        _undo_config(domain, before, placed)
+        hint = error.hint or "if it can only be there from the start: attach it with --config"
+        raise Failed(f"the running domain does not take {describe(placed)}: {error.message}", hint) from error
+    return _confirm(domain, before, placed)
+
+
+def _attach_to_config(domain: Domain, before: Documents, request: Element) -> Element:
+    """Attach to config at a place that live has too; return the request with that address."""
+    placed = _try_config(domain, before, request)
+    if placed is None and pci.is_endpoint(request) and address_of(request) is None:
+        _refuse_without_place(before)
+        placed = _try_config(domain, before, with_address(request, _free_places(before)[0].to_element()))
+    if placed is None:
+        given = address_of(request) is not None
+        raise Refused(
+            f"live does not have the place, or the controller, that config gives to {describe(request)}",
+            "leave out the address" if given else "attach it for the next start with --config",
+        )
+    return placed
+
+
+def _try_config(domain: Domain, before: Documents, request: Element) -> Element | None:
+    """Attach to config, return the request with the address found there; None, undone, where live has no such place."""
+    domain.attach(serialize(request), Definition.CONFIG)
+    after = parse(domain.xml(Definition.CONFIG))
+    device = find_device(after, request)
+    if device is None:
+        raise PartlyDone(f"{describe(request)} was attached to config and is gone: somebody else detached it meanwhile")
+    if _brought(before.config, after, request) or not _fits(device, before.live):
+        _undo_config(domain, before, request)
+        return None
+    address = address_of(device)
+    return request if address is None else with_address(request, address)
+
+
+def _fits(device: Element, live: Element | None) -> bool:
+    """True when the address of ``device`` exists and is free in ``live``."""
+    address, place = address_of(device), pci_address(device)
+    if live is None or address is None:
+        return True
+    if place is not None:
+        return pci.bus_exists(live, place.bus) and not any(pci.same_slot(place, other) for other in pci.taken(live))
+    if not has_controller(live, device):
+        return False
+    return not any(same(address, other) for other in map(address_of, devices(live)) if other is not None)
+
+
+def _brought(before: Element | None, after: Element | None, request: Element) -> list[Element]:
+    """The controllers that came to ``after`` with ``request``, in the order in which they can go: buses last."""
+    if before is None or after is None:
+        return []
+    known = {label(controller) for controller in [request, *before.iterfind("devices/controller")]}
+    added = [controller for controller in after.iterfind("devices/controller") if label(controller) not in known]
+    return sorted(added, key=lambda controller: (controller.get("type") == "pci", -int(controller.get("index", "0"))))
+
+
+def _undo_config(domain: Domain, before: Documents, request: Element) -> None:
+    """Take ``request`` and the controllers it brought out of config again, and prove that config is as it was."""
+    now = read(domain)
+    device = now.find_config(request)
+    for extra in ([] if device is None else [device]) + _brought(before.config, now.config, request):
+        domain.detach(serialize(extra), Definition.CONFIG)
+    changed = read(domain).changed_since(before, Definition.CONFIG)
+    if changed:
+        raise PartlyDone(
+            f"the attach of {describe(request)} was taken back, but config is not as before: {', '.join(changed)}",
+            "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
+        )
+
+
+def _confirm(domain: Domain, before: Documents, request: Element) -> Attached:
+    """Read both documents again: the device stands at one address in all, and nothing else has changed."""
+    after = read(domain)
+    found = {
+        definition: device for definition in after.all() if (device := after.find(definition, request)) is not None
+    }
+    if not found:
+        raise PartlyDone(f"{describe(request)} was attached and is gone again: somebody else detached it meanwhile")
+    addresses = [address for device in found.values() if (address := address_of(device)) is not None]
+    if not all(agree(addresses[0], other) for other in addresses[1:]):
+        places = ", ".join(f"{describe_address(device)} in {definition}" for definition, device in found.items())
+        raise PartlyDone(f"{describe(request)} is attached at {places}", "detach it and attach it again")
+    brought = _brought(before.config, after.config, request)
+    for definition in found:
+        expected = {describe(device) for device in [found[definition], *brought]}
+        others = [change for change in after.changed_since(before, definition) if change not in expected]
+        if others:
+            raise PartlyDone(
+                f"{describe(request)} is attached, but {definition} changed elsewhere too: {', '.join(others)}",
+                "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
+            )
+    device = found.get(Definition.CONFIG, found.get(Definition.LIVE, request))
+    return _result(device, tuple(found), tuple(describe(controller) for controller in reversed(brought)))
+
+
+def _result(device: Element, definitions: tuple[Definition, ...], brought: tuple[str, ...] = ()) -> Attached:
+    return Attached(serialize(device), label(device), describe_address(device), definitions, brought)

@@ -1,0 +1,139 @@
+"""Attaching a disk or an interface that is described in words rather than in XML."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.elements.disk import default_bus, new_disk, next_target
+from holdfast.domainxml.elements.interface import new_interface
+from holdfast.domainxml.make.request import complete
+from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.records.disk_record import has_image, left_in_making, recorded_disk, usual_role
+from holdfast.domainxml.sides import value_at
+from holdfast.errors import NoConnection
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.devices.attach import Attached, attach_device, attach_element
+from holdfast.operations.disks.keep_record import image_in_making, remove_left
+from holdfast.operations.disks.new import DEFAULT_POOL, existing_source, plan_disk, record_said
+from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.operations.documents import Documents, read
+from holdfast.operations.rescue_mark import refuse_in_rescue
+
+
+def attach_disk(
+    connection: Connection, name: str, disk: DiskSpec, *, config_only: bool = False, dry_run: bool = False
+) -> Attached:
+    """Attach ``disk`` to the domain ``name``; all else is as :func:`attach_device` has it.
+
+    An image that is made for it (``size``, ``copy_from``, ``overlay_of``) is recorded before it exists, and removed
+    again when the attach fails. Repeating an attach that broke off finishes it.
+    """
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
+        before = read(domain)
+        machine = value_at(next(iter(before.all().values())), "os/type@machine") or ""
+        bus = disk.bus or default_bus(disk.device, machine)
+        if disk.is_new:
+            return _attach_new(connection, domain, before, disk, bus, config_only, dry_run)
+        element = new_disk(
+            existing_source(connection, disk),
+            target=disk.target,
+            bus=bus,
+            format=disk.format or "raw",
+            device=disk.device,
+            serial=disk.serial,
+            cache=disk.cache,
+            discard=disk.discard,
+            readonly=disk.readonly,
+            shareable=disk.shareable,
+        )
+        return attach_element(
+            connection,
+            domain,
+            element,
+            config_only=config_only,
+            trust_format=disk.trust_format,
+            dry_run=dry_run,
+            record=lambda attached: record_said(disk, attached, usual_role(attached)),
+        )
+
+
+def _attach_new(
+    connection: Connection,
+    domain: Domain,
+    before: Documents,
+    disk: DiskSpec,
+    bus: str,
+    config_only: bool,
+    dry_run: bool,
+) -> Attached:
+    waiting = None if config_only else _waiting_for_live(before, disk)
+    if waiting is not None:  # what its image was made from has been checked
+        return attach_element(connection, domain, waiting, trust_format=True, dry_run=dry_run)
+    documents = list(before.all().values())
+    left = {record.where: record for document in documents for record in left_in_making(document)}
+    target = disk.target or next_target(bus, documents)
+    planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus, left=left)
+    if dry_run:
+        return Attached(serialize(planned.element), target, None, tuple(before.all()))
+    if str(planned.image) in left:
+        remove_left(connection, domain, left[str(planned.image)])
+    planned = replace(planned, element=complete(planned.element, documents))
+    settled = planned.record(usual_role(planned.element))
+    making = planned.making(settled)
+    in_making = image_in_making(connection, domain, settled, place=making.place, format=making.format, size=disk.size)
+    with in_making, ExitStack() as undo:
+        planned.make(connection, undo)
+        try:
+            attached = attach_element(
+                connection, domain, planned.element, config_only=config_only, trust_format=True, record=None
+            )
+        except BaseException:
+            if _is_attached(domain, making):
+                undo.pop_all()
+            raise
+        undo.pop_all()
+    return attached
+
+
+def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:
+    """The disk of an attach of such an image that broke off between config and live."""
+    if before.live is None or before.config is None:
+        return None
+    for record in facts(before.config, DiskRecord):
+        waits = record.in_making and has_image(before.config, record) and recorded_disk(before.live, record) is None
+        if waits and _is_for(record, disk):
+            return recorded_disk(before.config, record)
+    return None
+
+
+def _is_for(record: DiskRecord, disk: DiskSpec) -> bool:
+    pool, _, volume = record.where.partition("/")
+    place = (disk.path or "") == record.where if not pool else (disk.pool or DEFAULT_POOL) == pool and not disk.path
+    given = (disk.target, record.target), (disk.volume, volume), (disk.role, record.role), (disk.format, record.format)
+    return (
+        place
+        and all(wanted in (None, there) for wanted, there in given)
+        and (str(disk.size or ""), disk.made_from, disk.id or "") == (record.size, record.image, record.id)
+    )
+
+
+def _is_attached(domain: Domain, making: DiskRecord) -> bool:
+    """True when a document has the disk with its image; also where the connection broke and nobody can look."""
+    try:
+        return any(has_image(document, making) for document in read(domain).all().values())
+    except NoConnection:
+        return True
+
+
+def attach_interface(
+    connection: Connection, name: str, interface: InterfaceSpec, *, config_only: bool = False, dry_run: bool = False
+) -> Attached:
+    """Attach ``interface`` to the domain ``name``; all else is as :func:`attach_device` has it."""
+    element = new_interface(interface.kind, interface.source, mac=interface.mac, model=interface.model)
+    return attach_device(connection, name, serialize(element), config_only=config_only, dry_run=dry_run)

@@ -1,0 +1,184 @@
+"""Detach a device from live and config, with the guest's answer.
+
+libvirt can only ask the guest for a device. So the answer is listened for, both documents are read back, and a device
+that the guest has not released is recorded in our metadata: the next start is without it, and repeating the detach
+finishes it, whatever happened in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml.device import alias, describe, label, lookup, matching, user_alias
+from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.make.request import parse_device
+from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
+from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
+from holdfast.operations.documents import Documents, read, saved_memory
+from holdfast.operations.facts import forget, record
+from holdfast.operations.rescue_mark import refuse_in_rescue
+
+RELEASE_TIMEOUT = 20.0
+"""Seconds to wait for the guest unless told otherwise; a busy Linux guest answers in well under one."""
+
+
+@dataclass(frozen=True)
+class Detached:
+    """What a detach did: the element that went, its label, the documents it went from, and what is worth knowing.
+
+    ``removed`` is set when an attach had broken off before any document had the disk: the image that was being made.
+    """
+
+    device: str
+    label: str
+    definitions: tuple[Definition, ...]
+    notes: tuple[str, ...] = ()
+    removed: str | None = None
+
+
+def detach_device(
+    connection: Connection,
+    name: str,
+    device: str,
+    *,
+    tag: str | None = None,
+    config_only: bool = False,
+    timeout: float = RELEASE_TIMEOUT,
+    dry_run: bool = False,
+) -> Detached:
+    """Detach ``device`` from the domain ``name``, in live and config alike where it runs.
+
+    ``device`` is a disk's target, a MAC address, an alias or a PCI address, of an element ``tag`` where that is given;
+    or a device element as text, such as was attached: it must fit one device only (else Refused, 3). ``config_only``
+    takes it away at the next start. ``timeout`` is in seconds. The image of a disk stays; only one that was being made
+    for it when the attach broke off goes.
+
+    Raises Refused (3) in rescue, NotFound (4) when the domain has no such device, PartlyDone (5) when the guest does
+    not release it in time or refuses to: config is without it then, and repeating the detach finishes.
+    (virDomainDetachDeviceAlias for live, virDomainDetachDeviceFlags for config)
+    """
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        refuse_in_rescue(domain)
+        before = read(domain)
+        if device.lstrip().startswith("<"):
+            device, tag = _name_of(device, before), None
+        found = {
+            definition: match
+            for definition, document in before.all().items()
+            if (match := lookup(document, device, tag)) is not None
+        }
+        if config_only:
+            found.pop(Definition.LIVE, None)
+        released = _released(before, device, tag)
+        left = None if found else _left(before, device, tag)
+        if left is not None:
+            if not dry_run:
+                remove_left(connection, domain, left)
+            return Detached("", left.target, (), removed=left.place)
+        if not found and released is None:
+            raise _not_found(domain, before, device, tag, config_only)
+        for match in found.values():
+            refuse_while_moved(domain, match, before.all().values())
+        if not dry_run and released is not None:
+            forget(domain, released)
+            forget_disk(domain, released.as_device(), [Definition.LIVE])
+        if not dry_run and found:
+            _detach(domain, found, timeout)
+        notes = saved_memory(domain, before)
+    gone = next(iter(found.values()), None)
+    name = device if gone is None else label(gone)
+    return Detached("" if gone is None else serialize(gone), name, tuple(found), notes)
+
+
+def _name_of(text: str, before: Documents) -> str:
+    """The alias or label of the one device that the element ``text`` fits; the label in ``text`` where it fits none."""
+    wanted = parse_device(text)
+    names: dict[str, None] = {}
+    for document in before.all().values():
+        for device in matching(document, wanted):
+            names[user_alias(device) or label(device)] = None
+    if len(names) > 1:
+        raise Refused(f"that element fits several devices: {', '.join(names)}", "name one of them instead")
+    return next(iter(names), user_alias(wanted) or label(wanted))
+
+
+def _released(before: Documents, device: str, tag: str | None) -> Releasing | None:
+    """The record of a detach that the guest did not answer, when the device is gone from live by now."""
+    if before.config is None:
+        return None
+    for entry in facts(before.config, Releasing):
+        matches = device.lower() in (entry.label, entry.alias) and tag in (None, entry.device)
+        if matches and (before.live is None or lookup(before.live, entry.alias, entry.device) is None):
+            return entry
+    return None
+
+
+def _left(before: Documents, device: str, tag: str | None) -> DiskRecord | None:
+    """The record of an image that was being made for the disk ``device``, when its attach broke off."""
+    left = [record for document in before.all().values() for record in left_in_making(document)]
+    return next((record for record in left if device in (record.target, record.alias) and tag in (None, "disk")), None)
+
+
+def _not_found(domain: Domain, before: Documents, device: str, tag: str | None, config_only: bool) -> HoldfastError:
+    documents = [document for definition, document in before.all().items() if definition is Definition.CONFIG]
+    if config_only and before.live is not None and lookup(before.live, device, tag) is not None:
+        return Refused(
+            f"{device} of {domain.name!r} is in live only: config has nothing to detach", "leave out --config"
+        )
+    names = sorted({label(item) for document in documents for item in document.iterfind(f"devices/{tag or '*'}")})
+    return NotFound(
+        f"the domain {domain.name!r} has no {tag or 'device'} {device!r}, neither in live nor in config",
+        f"it has {', '.join(names)}" if tag and names else "'holdfast show' lists its devices",
+    )
+
+
+def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) -> None:
+    """Ask the guest, take the device out of config, and wait for the answer.
+
+    Live comes first: where libvirt refuses it, nothing has changed. Config follows at once, because the wish is the
+    user's and does not depend on the guest. The record comes before the wait, which anything may interrupt.
+    """
+    live, config = found.get(Definition.LIVE), found.get(Definition.CONFIG)
+    if live is None:
+        if config is not None:
+            _detach_from_config(domain, config)
+        return
+    entry = Releasing(str(live.tag), label(live), alias(live) or "")
+    with domain.device_removal(entry.alias) as removal:
+        try:
+            domain.ask_release(entry.alias)
+        except LibvirtRefused as error:
+            # The guest may have answered an earlier request in this very moment, or not yet.
+            if not isinstance(error, DetachPending) and not _is_gone(domain, live):
+                raise
+        if config is not None:
+            _detach_from_config(domain, config)
+        if not _is_gone(domain, live):
+            record(domain, entry)
+            removal.wait(timeout)
+    if _is_gone(domain, live):
+        forget(domain, entry)
+        forget_disk(domain, live, [Definition.LIVE])
+        return
+    why = "refused to release" if removal.outcome == "refused" else "has not released"
+    paused = domain.state() == "paused"
+    raise PartlyDone(
+        f"the guest {why} {describe(live)}; config is without it, so it goes with the next start at the latest",
+        f"{'the domain is paused: resume it, then ' if paused else ''}repeat the detach to finish it",
+    )
+
+
+def _detach_from_config(domain: Domain, device: Element) -> None:
+    """With its record, if it has one; that in live stays until live is without the disk, too."""
+    domain.detach(serialize(device), Definition.CONFIG)
+    forget_disk(domain, device, [Definition.CONFIG])
+
+
+def _is_gone(domain: Domain, device: Element) -> bool:
+    """True when live no longer has ``device``: the event may have come before anyone waited for it."""
+    return read(domain).find_live(device) is None

@@ -1,0 +1,60 @@
+"""How large a disk is for its guest, and which volume of a pool it has: asked of whoever can tell."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
+from holdfast.hostfiles.new_image import virtual_size
+from holdfast.libvirtapi import block
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
+from holdfast.operations.disks.in_place import DiskInPlace
+
+_SECTOR = 512
+
+
+def disk_size(connection: Connection, disk: DiskInPlace) -> int | None:
+    """The size of a disk in bytes; None where nobody can tell while the domain is shut off.
+
+    (virDomainGetBlockInfo, virStorageVolGetInfo, qemu-img info)
+    """
+    if disk.runs or host_path(disk.current) is not None:
+        return whole_sectors(block.capacity(disk.domain, disk.target))
+    return image_size(connection, disk.current)
+
+
+def whole_sectors(size: int) -> int:
+    """``size`` bytes rounded up as QEMU does it for its guests."""
+    return -(-size // _SECTOR) * _SECTOR
+
+
+def image_size(connection: Connection, disk: Element) -> int | None:
+    """The size in bytes of the image that a ``<disk>`` element names, which no guest has; None where it is not known.
+
+    Raises Failed, NotFound.
+    """
+    image = source_of(disk)
+    if image is None:
+        return None
+    if connection.is_local and disk.get("type") != "volume":
+        return whole_sectors(virtual_size(image, stated_format(disk)))
+    volume = volume_of(connection, disk)
+    return None if volume is None else whole_sectors(volume.capacity())
+
+
+def volume_of(connection: Connection, disk: Element) -> Volume | None:
+    """The volume of an active pool that a disk has, by its name or its path; None when it has none."""
+    source = disk.find("source")
+    if source is None:
+        return None
+    pool, volume = source.get("pool"), source.get("volume")
+    if pool is not None and volume is not None:
+        return volume_named(connection, pool, volume)
+    path = host_path(disk)
+    return None if path is None else volume_at(connection, path)
+
+
+def in_pool(connection: Connection, disk: Element) -> str:
+    """POOL/VOLUME of the image whose path a disk has; empty where no active pool has it, or the disk says so itself."""
+    volume = None if disk.get("type") == "volume" else volume_of(connection, disk)
+    return "" if volume is None else volume.in_pool()

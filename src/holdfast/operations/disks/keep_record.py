@@ -1,0 +1,169 @@
+"""Keeping the record of a disk (:class:`DiskRecord`) when an operation attaches, changes, copies or removes one.
+
+How to use it, under the domain's lock:
+
+- What is recorded: ``disk_record(document, disk)``; each document has the records of its own disks.
+- A disk came to some documents, or what is recorded of it changed: ``record_disk(domain, new_record(disk, role=…), …)``
+  or ``record_disk(domain, dataclasses.replace(old, id=…), definitions)``. ``record.alias`` names the disk: complete the
+  element first (``request.complete`` gives it its alias).
+- A disk left some documents: ``forget_disk(domain, disk, definitions)``.
+- A file or volume is made for a disk (a new image, a copy to move to, an overlay of a snapshot): do it inside
+  ``with image_in_making(connection, domain, record, place=…, format=…, size=…)``, from before the file exists until a
+  document names it. A crash then leaves the mark, and ``left_in_making`` tells what lies around: ``audit``, ``show``
+  and ``delete`` ask it. ``place`` is what ``source_of(disk)`` will say; ``record`` is what is recorded in the end.
+- Only the source of a disk changed, by us or by others: nothing is to be recorded, but for ``volume``, which names the
+  volume of a pool whose path the document has, and for ``id`` and ``image`` where it is another volume now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.records.disk_record import disk_record as disk_record
+from holdfast.domainxml.records.disk_record import has_image, is_of
+from holdfast.domainxml.records.disk_record import left_in_making as left_in_making
+from holdfast.domainxml.records.disk_record import new_record as new_record
+from holdfast.domainxml.records.disk_record import usual_record as usual_record
+from holdfast.errors import NoConnection, Refused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.disks.own_images import Image, image_exists, refuse_used, remove_image
+from holdfast.operations.documents import read
+from holdfast.operations.facts import forget, record, rewrite
+
+
+def record_disk(domain: Domain, new: DiskRecord, definitions: Iterable[Definition]) -> None:
+    """Record ``new`` in place of what was recorded of its disk; the caller holds the lock (virDomainSetMetadata)."""
+    for definition in definitions:
+        record(domain, new, definition)
+
+
+def record_attached(domain: Domain, new: DiskRecord, definitions: Iterable[Definition], *, said: bool = False) -> None:
+    """Record a disk that was attached: where something was ``said`` of it, or Holdfast keeps facts of the domain.
+
+    (virDomainSetMetadata)
+    """
+    for definition in definitions:
+        rewrite(domain, lambda ours: ours if ours is None and not said else metadata.with_fact(ours, new), definition)
+
+
+def forget_disk(domain: Domain, disk: Element, definitions: Iterable[Definition]) -> None:
+    """Remove what is recorded of ``disk``, where anything is; another device has no record (virDomainSetMetadata)."""
+    for definition in definitions if disk.tag == "disk" else ():
+        rewrite(domain, lambda ours: metadata.without_facts(ours, DiskRecord, lambda old: is_of(old, disk)), definition)
+
+
+def _forget_record(domain: Domain, old: DiskRecord, definitions: Iterable[Definition]) -> None:
+    def without(ours: str | None) -> str | None:
+        return metadata.without_facts(ours, DiskRecord, lambda each: metadata.same_subject(each, old))
+
+    for definition in definitions:
+        rewrite(domain, without, definition)
+
+
+@dataclass(frozen=True)
+class Making:
+    """An image that is being made for a disk: what is recorded meanwhile, in the end, and what was before."""
+
+    connection: Connection
+    domain: Domain
+    record: DiskRecord
+    settled: DiskRecord
+    before: tuple[DiskRecord, ...]
+
+    def conclude(self, finished: bool) -> None:
+        """Look how things stand and record that, under the domain's lock (virDomainSetMetadata).
+
+        ``finished``: nothing is left to do. Else, where every document has the disk with the image, that is settled; an
+        image that is gone again leaves what was recorded before; and one that lies around stays recorded as being made.
+        """
+        documents = read(self.domain).all()
+        has = [definition for definition, document in documents.items() if has_image(document, self.record)]
+        settles = finished or len(has) == len(documents)
+        if has and settles and self.settled.is_worth_it:
+            record_disk(self.domain, self.settled, has)
+        elif has and settles:
+            _forget_record(self.domain, self.settled, has)
+        elsewhere = has and settles and _where(self.domain) not in has
+        if elsewhere or (not has and not image_exists(self.connection, self.record)):
+            self.forget()
+
+    def forget(self) -> None:
+        """Record what was recorded before: nothing was made, or it is gone again. (virDomainSetMetadata)
+
+        Nothing is written where the record is not there any more: somebody else has concluded, or begun anew.
+        """
+
+        def back(ours: str | None) -> str | None:
+            rest = metadata.without_fact(ours, self.record)
+            if rest != ours:
+                for each in (each for each in self.before if each.is_worth_it):
+                    rest = metadata.with_fact(rest, each)
+            return rest
+
+        rewrite(self.domain, back, _where(self.domain))
+
+
+def begin_making(connection: Connection, domain: Domain, making: DiskRecord, settled: DiskRecord) -> Making:
+    """Record ``making`` of an image from before it exists, under the domain's lock; ``settled`` comes in the end.
+
+    (virDomainSetMetadata)
+    """
+    where = _where(domain)
+    document = parse(domain.xml(where))
+    before = tuple(each for each in metadata.facts(document, DiskRecord) if metadata.same_subject(each, settled))
+    record_disk(domain, making, [where])
+    return Making(connection, domain, making, settled, before)
+
+
+@contextlib.contextmanager
+def image_in_making(
+    connection: Connection, domain: Domain, settled: DiskRecord, *, place: str, format: str, size: int | None = None
+) -> Iterator[None]:
+    """Record that an image is being made at ``place`` for a disk, while it is; in the end record ``settled`` of it.
+
+    ``place`` is a path or POOL/VOLUME, ``format`` the image's, ``size`` in bytes where it is known. When something
+    raises, it is concluded as :meth:`Making.conclude` says. (virDomainSetMetadata)
+    """
+    record = replace(settled, place=place, format=format, size=str(size or ""))
+    making = begin_making(connection, domain, record, settled)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(NoConnection):  # the mark stays, as after a crash
+            making.conclude(finished=False)
+        raise
+    making.conclude(finished=True)
+
+
+def _where(domain: Domain) -> Definition:
+    return Definition.CONFIG if domain.is_persistent() else Definition.LIVE
+
+
+def refuse_while_moved(domain: Domain, disk: Element, documents: Iterable[Element]) -> None:
+    """Raise Refused for a disk whose move is under way or broke off: its record tells of a copy nobody else knows."""
+    left = [
+        each for document in documents for each in left_in_making(document) if disk.tag == "disk" and is_of(each, disk)
+    ]
+    if left:
+        target = left[0].target
+        raise Refused(
+            f"the disk {target} of {domain.name!r} is being moved to {left[0].place}, or was when something broke",
+            f"'holdfast disk move {domain.name} {target}' finishes that, with --abort it ends",
+        )
+
+
+def remove_left(connection: Connection, domain: Domain, left: DiskRecord) -> None:
+    """Remove an image that was being made when something broke, and its record; no error when it is not there.
+
+    Raises Refused when another domain has it. (virStorageVolDelete, unlink, virDomainSetMetadata)
+    """
+    if image_exists(connection, left):
+        refuse_used(connection, domain, left)
+        remove_image(connection, Image(left.target, left.place, None))
+    forget(domain, left)

@@ -1,0 +1,270 @@
+"""From what a user says of a disk to its element and its image.
+
+First everything is planned and checked and nothing is made, so that a dry run and a mistake elsewhere leave no trace;
+then the images are made, each with its removal on the caller's undo stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.disk import (
+    EMPTY,
+    Source,
+    block_source,
+    file_source,
+    is_shared,
+    network_source,
+    new_disk,
+    set_source,
+    source_of,
+    volume_source,
+)
+from holdfast.domainxml.elements.network_source import parse_url
+from holdfast.domainxml.elements.volume import new_volume, pool_folder, pool_of_files, volume_format
+from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.records.disk_record import new_record
+from holdfast.errors import NotFound, Refused, UsageError
+from holdfast.hostfiles import new_image
+from holdfast.hostfiles.image import check_format_name, is_block_device
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.storage import find_pool, has_active_pool
+from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
+from holdfast.operations.disk_source import check_source
+from holdfast.operations.disks.seed import PlannedSeed
+from holdfast.operations.disks.spec import DiskSpec
+
+DEFAULT_POOL = "default"
+"""Where a new image goes when nothing is said: the pool that libvirt's packages and virt-manager set up."""
+
+
+@dataclass(frozen=True)
+class PlannedDisk:
+    """A disk that passed every check; ``image`` is what is to be made for it, None for an image that exists."""
+
+    element: Element
+    spec: DiskSpec
+    image: NewImage | PlannedSeed | None = None
+
+    def make(self, connection: Connection, undo: ExitStack) -> None:
+        """Make the image, if one is to be made, and put its place into the element."""
+        if self.image is not None:
+            set_source(self.element, self.image.make(connection, undo))
+
+    def record(self, role: str) -> DiskRecord:
+        """What is to be recorded of it in the end; ``role`` is what it has where none was said."""
+        in_pool = self.image.in_pool if self.image is not None else None
+        said = record_said(self.spec, self.element, role, in_pool)
+        if isinstance(self.image, PlannedSeed):
+            return replace(said, image=self.image.made_from, place=self.image.path)
+        return said
+
+    def making(self, settled: DiskRecord) -> DiskRecord:
+        """What is to be recorded of it while its image is being made, if one is; ``settled`` comes after."""
+        if self.image is None:
+            return settled
+        size = str(self.spec.size or "")
+        return replace(settled, place=source_of(self.element) or "", format=self.image.format, size=size)
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """An image to be made: at a path, or as a volume of a pool."""
+
+    spec: DiskSpec
+    format: str
+    path: str | None
+    pool: str | None
+    volume: str
+
+    def __str__(self) -> str:
+        return self.path or f"{self.pool}/{self.volume}"
+
+    @property
+    def in_pool(self) -> str | None:
+        """POOL/VOLUME; None for one at a path."""
+        return None if self.path is not None else str(self)
+
+    def make(self, connection: Connection, undo: ExitStack) -> Source:
+        """Make it and return where it is; ``undo`` then removes it again. Raises Failed, Refused, NotFound."""
+        if self.path is None:
+            return self._make_volume(connection, undo)
+        new_image.reserve(self.path)
+        undo.callback(new_image.remove, self.path)
+        spec = self.spec
+        if spec.copy_from is not None:
+            new_image.copy_image(spec.copy_from, spec.source_format or "", self.path, self.format)
+        elif spec.overlay_of is not None:
+            new_image.create_overlay(spec.overlay_of, spec.source_format or "", self.path)
+        else:
+            new_image.create_image(self.path, self.format, spec.size or 0)
+        if spec.size is not None and (spec.copy_from or spec.overlay_of):
+            new_image.grow_image(self.path, self.format, spec.size)
+        return file_source(self.path)
+
+    def _make_volume(self, connection: Connection, undo: ExitStack) -> Source:
+        spec = self.spec
+        pool = find_pool(connection, self.pool or "")
+        document = new_volume(self.volume, self.format, spec.size, spec.overlay_of, spec.source_format)
+        if spec.copy_from is not None:
+            volume = pool.copy(document, _volume_to_copy(connection, spec.copy_from))
+        else:
+            volume = pool.create(document)
+        undo.callback(volume.delete)
+        return _volume_as_source(volume, pool.name, self.volume)
+
+
+def plan_disk(
+    connection: Connection, spec: DiskSpec, *, name: str, target: str, bus: str, left: Container[str] = ()
+) -> PlannedDisk:
+    """Check all that can be checked of a disk for the domain ``name`` and make its element, without making anything.
+
+    A new image without a place becomes NAME-TARGET.FORMAT in the pool "default". A volume whose path QEMU can open is
+    named by that path, so that the domain starts also while its pool is not active; others stay volumes. ``left`` are
+    the places (paths, POOL/VOLUME) that need not be free, because what is there will be removed. Raises NotFound,
+    Refused, UsageError and Failed.
+    """
+    image = _plan_image(connection, spec, name, target, left) if spec.is_new else None
+    source = _planned_source(connection, image) if image is not None else existing_source(connection, spec)
+    format = image.format if image is not None else spec.format or "raw"
+    check_format_name(format)
+    if image is not None and spec.size is not None:
+        new_image.check_size(format, spec.size)
+    element = new_disk(
+        source,
+        target=target,
+        bus=bus,
+        format=format,
+        device=spec.device,
+        serial=spec.serial,
+        cache=spec.cache,
+        discard=spec.discard or ("unmap" if image is not None else None),
+        readonly=spec.readonly,
+        shareable=spec.shareable,
+    )
+    if image is None:
+        check_source(connection, None, element, trust_format=spec.trust_format)
+    return PlannedDisk(element, spec, image)
+
+
+def record_said(spec: DiskSpec, disk: Element, role: str, volume: str | None = None) -> DiskRecord:
+    """The record of ``disk`` that was made or attached as ``spec`` says; ``role`` is its role where none was said.
+
+    ``volume`` is POOL/VOLUME of a new image in a pool.
+    """
+    if volume is None and spec.volume is not None:
+        volume = f"{spec.pool}/{spec.volume}"
+    return new_record(
+        disk,
+        role=spec.role or role,
+        image=spec.made_from,
+        id=spec.id or "",
+        volume=volume if volume is not None and volume != source_of(disk) else "",
+        delete={None: "", True: "yes", False: "no"}[spec.delete_with_domain],
+    )
+
+
+def existing_source(connection: Connection, spec: DiskSpec) -> Source:
+    """Where the existing image of ``spec`` is. Raises NotFound for a volume that no active pool has.
+
+    Raises Refused when libvirt took the volume for another format than was stated, unless that is trusted.
+    """
+    if spec.path is not None:
+        is_block = connection.is_local and is_block_device(spec.path)
+        return block_source(spec.path) if is_block else file_source(spec.path)
+    if spec.source is not None:
+        return network_source(parse_url(spec.source))
+    if spec.volume is None or spec.pool is None:
+        return EMPTY
+    find_pool(connection, spec.pool)
+    volume = volume_named(connection, spec.pool, spec.volume)
+    if volume is None:
+        raise NotFound(f"there is no volume {spec.volume!r} in the pool {spec.pool!r}", f"virsh vol-list {spec.pool}")
+    found = volume_format(volume.xml())
+    if volume.kind() == "file" and not spec.trust_format and found not in (None, spec.format or "raw", "iso"):
+        raise Refused(
+            f"{spec.pool}/{spec.volume} was said to be {spec.format or 'raw'}, but libvirt takes it for {found}",
+            f"say format={found} if that is what it is; if you know where this image comes from, add 'trust-format'",
+        )
+    return _volume_as_source(volume, spec.pool, spec.volume)
+
+
+def refuse_shared_places(disks: Iterable[Element]) -> None:
+    """Raise UsageError when two disks that are not to be shared have the same image."""
+    places = [source_of(disk) for disk in disks if not is_shared(disk)]
+    for place in places:
+        if place is not None and places.count(place) > 1:
+            raise UsageError(f"two disks cannot both have the image {place}")
+
+
+def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, left: Container[str]) -> NewImage:
+    _check_start(connection, spec)
+    if spec.path is not None:
+        if not connection.is_local:
+            raise Refused(
+                f"an image at a path can be made only on the libvirt's own host, and {connection.uri} is elsewhere",
+                "make it in a storage pool (pool=NAME), or run holdfast there",
+            )
+        if spec.path not in left:
+            new_image.refuse_existing(spec.path)
+        return NewImage(spec, spec.format or "qcow2", spec.path, None, "")
+    pool = spec.pool
+    if pool is None:
+        if not has_active_pool(connection, DEFAULT_POOL):
+            raise UsageError(
+                "it is not said where the new image is to be",
+                "add path=/folder/name.qcow2 or pool=NAME (there is no active pool 'default' here)",
+            )
+        pool = DEFAULT_POOL
+    of_files = pool_of_files(find_pool(connection, pool).xml())
+    format = spec.format or ("qcow2" if of_files else "raw")
+    volume = spec.volume or (f"{name}-{target}.{format}" if of_files else f"{name}-{target}")
+    if of_files:
+        new_image.check_file_name(volume)
+    if f"{pool}/{volume}" not in left and volume_named(connection, pool, volume) is not None:
+        raise Refused(f"the pool {pool!r} has a volume {volume!r} already", "choose another name: volume=POOL/NAME")
+    if spec.copy_from is not None:
+        _volume_to_copy(connection, spec.copy_from)
+    return NewImage(spec, format, None, pool, volume)
+
+
+def _check_start(connection: Connection, spec: DiskSpec) -> None:
+    """Check the image that a copy or an overlay starts from as if the guest were given it: it is.
+
+    An overlay also needs that nobody writes to it; for a copy QEMU's own lock on a running guest's image is enough.
+    """
+    start = spec.copy_from or spec.overlay_of
+    if start is not None and spec.source_format is not None:
+        element = new_disk(file_source(start), format=spec.source_format, readonly=spec.copy_from is not None)
+        check_source(connection, None, element, trust_format=spec.trust_format)
+
+
+def _volume_to_copy(connection: Connection, path: str) -> Volume:
+    volume = volume_at(connection, path)
+    if volume is None:
+        raise NotFound(
+            f"no active pool has {path}, and only volumes can be copied into a pool",
+            "copy it to a path instead (path=…), or upload it first: virsh vol-upload",
+        )
+    return volume
+
+
+def _planned_source(connection: Connection, image: NewImage) -> Source:
+    if image.path is not None:
+        return file_source(image.path)
+    document = find_pool(connection, image.pool or "").xml()
+    folder = pool_folder(document)
+    if not folder:
+        return volume_source(image.pool or "", image.volume)
+    path = f"{folder}/{image.volume}"
+    return file_source(path) if pool_of_files(document) else block_source(path)
+
+
+def _volume_as_source(volume: Volume, pool: str, name: str) -> Source:
+    kind = volume.kind()
+    if kind == "volume":
+        return volume_source(pool, name)
+    return block_source(volume.path) if kind == "block" else file_source(volume.path)

@@ -1,0 +1,194 @@
+"""Which images are a domain's own, to be removed with it, and removing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.metadata import DiskRecord, Snapshotting, facts
+from holdfast.domainxml.records.disk_record import left_in_making
+from holdfast.domainxml.records.image_files import DiskImage, disk_images, named_paths
+from holdfast.domainxml.records.snapshot import read_snapshot
+from holdfast.errors import NotFound, Refused
+from holdfast.hostfiles import image_chain
+from holdfast.hostfiles.image import is_block_device, real_path
+from holdfast.hostfiles.image_chain import files_below
+from holdfast.hostfiles.new_image import file_exists
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.snapshot import snapshots
+from holdfast.libvirtapi.storage import find_pool, has_active_pool
+from holdfast.libvirtapi.volume import volume_at, volume_named
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of the deleted domain: the target of its disk, its path or POOL/VOLUME, and why it was kept.
+
+    ``kept`` is None when the image was removed (in a dry run: would be).
+    """
+
+    target: str
+    source: str
+    kept: str | None
+
+
+def images_to_delete(
+    connection: Connection, domain: Domain, documents: list[Element], storage: bool
+) -> tuple[Image, ...]:
+    """The images of a domain that is to be deleted, and whether each goes: all, or without ``storage`` the recorded.
+
+    Raises Refused where other domains' use of them cannot be seen, and where without ``storage`` an image would be left
+    that was being made and that nobody else knows of.
+    """
+    disks = [disk for document in documents for disk in disk_images(document) if storage or disk.delete == "yes"]
+    left = {
+        record.place: record.target
+        for document in documents
+        for record in left_in_making(document)
+        if image_exists(connection, record)
+    }
+    left.update(_left_of_snapshots(connection, domain, documents))
+    if left and not storage:
+        raise Refused(
+            f"an image was being made for {domain.name!r} when something broke, and is left: {', '.join(left)}",
+            f"'holdfast delete --storage {domain.name}' removes it too",
+        )
+    if not (disks or left):
+        return ()
+    others = _users(connection, domain)
+    found: dict[str, Image] = {}
+    for disk in disks:
+        path = _path(connection, disk)
+        source, kept = path or disk.source, disk.kept or _why(path, others)
+        if source not in found or kept:
+            found[source] = Image(disk.target, source, kept)
+    for target, path in _below_snapshots(domain, [image.source for image in found.values() if image.kept is None]):
+        found.setdefault(path, Image(target, path, _why(path, others)))
+    for place, target in left.items():
+        found[place] = Image(target, place, _used(place, others))
+    found.update({image.source: image for image in _below(found)})
+    return tuple(found.values())
+
+
+def refuse_used(connection: Connection, domain: Domain, record: DiskRecord) -> None:
+    """Raise Refused where another domain has the image that was being made for ``domain``."""
+    kept = _used(record.place, _users(connection, domain))
+    if kept is not None:
+        raise Refused(f"the image {record.place} that was being made for {domain.name!r} is {kept}")
+
+
+def why_kept(connection: Connection, path: str) -> str | None:
+    """Why the image that a disk had must stay: no file of this host, or some domain has it; None when it can go."""
+    return _why(path if path.startswith("/") else None, _users(connection))
+
+
+def image_exists(connection: Connection, record: DiskRecord) -> bool:
+    """True when there is something at the recorded place; also where nobody can look."""
+    pool, _, volume = record.where.partition("/")
+    if volume_named(connection, pool, volume) is not None:
+        return True
+    if record.place.startswith("/") and connection.is_local:  # a pool may not have it in its list yet
+        return file_exists(record.place) is not False
+    return not has_active_pool(connection, pool)
+
+
+def remove_image(connection: Connection, image: Image) -> None:
+    """Through its pool, so that the pool knows, else the file itself. One that is gone already is no error.
+
+    Raises Failed where it cannot be removed. (virStorageVolDelete, unlink)
+    """
+    path = image.source
+    pool, _, name = path.partition("/")
+    try:
+        if pool:
+            find_pool(connection, pool)
+            volume = volume_named(connection, pool, name)
+        else:
+            volume = volume_at(connection, path) or volume_at(connection, real_path(path))
+        if volume is not None:
+            volume.delete()
+        elif not pool:
+            image_chain.remove_image(path)
+    except NotFound:
+        return
+
+
+def _below_snapshots(domain: Domain, images: list[str]) -> Iterator[tuple[str, str]]:
+    """Target and path of what external snapshots left below ``images``, and of their memory: told by their documents.
+
+    Not by the images themselves, of which the upper ones may be gone already.
+    """
+    stored = [read_snapshot(snapshot.xml()) for snapshot in snapshots(domain)]
+    chain = list(images)
+    for path in chain:  # grows
+        for snapshot in stored:
+            for target in (target for target, overlay in snapshot.overlays.items() if overlay == path):
+                if snapshot.memory_file is not None:
+                    yield "memory", snapshot.memory_file
+                below = snapshot.images().get(target, path)
+                if below not in chain:
+                    chain.append(below)
+                    yield target, below
+
+
+def _left_of_snapshots(connection: Connection, domain: Domain, documents: list[Element]) -> Iterator[tuple[str, str]]:
+    """Path and what it is, of every file that an interrupted snapshot has left."""
+    known = {snapshot.name for snapshot in snapshots(domain)}
+    for entry in (entry for document in documents for entry in facts(document, Snapshotting)):
+        if entry.file and entry.snapshot not in known and connection.is_local and file_exists(entry.file):
+            yield entry.file, f"snapshot {entry.snapshot}"
+
+
+def _below(found: dict[str, Image]) -> Iterator[Image]:
+    own = {real_path(image.source) for image in found.values() if image.source.startswith("/")}
+    for image in [image for image in found.values() if image.kept is None and image.source.startswith("/")]:
+        for backing in files_below(image.source):
+            if real_path(backing) not in own and backing not in found:
+                yield Image(image.target, backing, "below another image")
+
+
+def _path(connection: Connection, disk: DiskImage) -> str | None:
+    if disk.pool is None or disk.volume is None:
+        return disk.source if disk.source.startswith("/") else None
+    volume = volume_named(connection, disk.pool, disk.volume)
+    return volume.path if volume is not None and volume.path.startswith("/") else None
+
+
+def _why(path: str | None, others: dict[str, str]) -> str | None:
+    """Why an image of the domain stays; None when it goes."""
+    if path is None:
+        return "not a file of this host"
+    if is_block_device(path):
+        return "a block device"
+    return _used(path, others)
+
+
+def _used(path: str, others: dict[str, str]) -> str | None:
+    user = others.get(real_path(path))
+    return None if user is None else f"used by the domain {user!r}"
+
+
+def _users(connection: Connection, domain: Domain | None = None) -> dict[str, str]:
+    """Real path → name of a domain, another than ``domain``, that has it in a document or as a backing file."""
+    if not connection.is_local:
+        raise Refused(
+            "which images other domains use can be seen only on their own host",
+            "run the command there; without --storage, images stay that are not recorded to go with their domain",
+        )
+    users: dict[str, str] = {}
+    for other in connection.domains():
+        if domain is not None and other.uuid == domain.uuid:
+            continue
+        try:
+            documents = [parse(other.xml(definition)) for definition in (Definition.LIVE, Definition.CONFIG)]
+        except NotFound:
+            continue
+        for document in documents:
+            paths = named_paths(document)
+            for disk in disk_images(document):
+                path = _path(connection, disk)
+                paths.update([path, *files_below(path)] if path is not None else [])
+            users.update((real_path(path), other.name) for path in paths)
+    return users

@@ -1,0 +1,59 @@
+"""The cloud-init seed of a new domain: where it lies, and its making."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from holdfast.domainxml.elements.disk import Source, file_source
+from holdfast.errors import Refused
+from holdfast.hostfiles import cloud_init, new_image
+from holdfast.hostfiles.image import real_path
+from holdfast.libvirtapi.connection import Connection
+
+DEFAULT_FOLDER = "/var/lib/libvirt/images"
+
+
+@dataclass(frozen=True)
+class PlannedSeed:
+    """A seed to be made at ``path``, with everything that goes into it; ``made_from`` is the user-data's file."""
+
+    path: str
+    made_from: str
+    user_data: bytes
+    instance_id: str
+    hostname: str
+    format: str = "raw"
+    in_pool: None = None
+
+    def __str__(self) -> str:
+        return self.path
+
+    def make(self, connection: Connection, undo: ExitStack) -> Source:
+        """Make it; ``undo`` then removes it again. Raises Refused when its place is taken, Failed without xorriso."""
+        new_image.reserve(self.path)
+        undo.callback(new_image.remove, self.path)
+        cloud_init.write_seed(self.path, self.user_data, instance_id=self.instance_id, hostname=self.hostname)
+        return file_source(self.path)
+
+
+def plan_seed(
+    connection: Connection, user_data: str, *, name: str, uuid: str, beside: Iterable[str | None]
+) -> PlannedSeed:
+    """Read the file ``user_data`` and choose NAME-seed.iso as the place: beside the first image that is a file.
+
+    The domain's UUID is the instance id. Raises NotFound, UsageError, Refused and Failed; nothing is made.
+    """
+    if not connection.is_local:
+        raise Refused(
+            f"a cloud-init seed can be made only on the libvirt's own host, and {connection.uri} is elsewhere",
+            "run 'holdfast create' there",
+        )
+    data = cloud_init.read_user_data(user_data)
+    files = (PurePosixPath(path) for path in beside if path is not None and not path.startswith("/dev/"))
+    folder = next((str(path.parent) for path in files), DEFAULT_FOLDER)
+    path = f"{folder}/{name}-seed.iso"
+    new_image.refuse_existing(path)
+    return PlannedSeed(path, real_path(user_data), data, uuid, name)

@@ -1,0 +1,1 @@
+"""A domain as a whole: created, cloned, renamed, sealed, edited, deleted."""

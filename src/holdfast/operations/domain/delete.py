@@ -1,0 +1,111 @@
+"""Deleting a domain: the only place besides a completed move where a domain is undefined.
+
+The images go first, the config document last: after a crash in between, the domain is still there to be deleted again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.metadata import Creating, fact
+from holdfast.domainxml.records.disk_record import left_in_making
+from holdfast.domainxml.records.image_files import has_tpm_state, nvram_path
+from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.disks.own_images import Image, image_exists, images_to_delete, remove_image
+from holdfast.operations.documents import read
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What was deleted, or with ``dry_run`` would be: ``state`` in words ("its NVRAM …", "2 snapshots"), images."""
+
+    name: str
+    uuid: str
+    state: tuple[str, ...]
+    images: tuple[Image, ...]
+    dry_run: bool
+
+
+def delete_domain(
+    connection: Connection, name: str, *, storage: bool = False, force: bool = False, dry_run: bool = False
+) -> Deletion:
+    """Undefine a domain, with its NVRAM, TPM state, managed-save image and the metadata of its snapshots.
+
+    ``storage`` also removes its images: files behind writable disks that no other domain uses, directly or as a backing
+    file, and what its external snapshots left below them. CD images, other backing files, block devices and network
+    disks stay, and images that are recorded to stay. Those recorded to go with the domain (``delete_with_domain``) are
+    removed without ``storage`` too. ``force`` switches a running domain off first, which is Refused otherwise; so is
+    leaving behind an image that was being made when something broke. Raises NotFound, Failed and Refused with nothing
+    changed, PartlyDone when it stopped in the middle: repeating the call goes on. (virDomainUndefineFlags,
+    virStorageVolDelete, unlink)
+    """
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        active, persistent = domain.is_active(), domain.is_persistent()
+        if active and not force:
+            raise Refused(
+                f"the domain {domain.name!r} is running",
+                f"'holdfast shutdown {domain.name}' first, or --force to switch it off as pulling the plug does",
+            )
+        if connection.readonly and not dry_run:
+            raise Failed("a read-only connection cannot delete a domain", "connect without --readonly")
+        documents = read(domain).own()
+        images = images_to_delete(connection, domain, documents, storage)
+        deletion = Deletion(domain.name, domain.uuid, _state(domain, documents), images, dry_run)
+        if not dry_run:
+            _delete(connection, domain, images, active, persistent)
+        return deletion
+
+
+def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
+    """Undefine a domain whose creation failed, if it is there and unfinished; its images are gone already.
+
+    ``interrupted``: anything may have come in between, so it stays when there is an image after all, which nobody else
+    would know of. (virDomainUndefineFlags)
+    """
+    try:
+        domain = connection.find_domain(uuid)
+    except NotFound:
+        return
+    document = parse(domain.xml(Definition.CONFIG))
+    is_left = interrupted and any(image_exists(connection, record) for record in left_in_making(document))
+    if fact(document, Creating) is not None and not is_left:
+        domain.undefine()
+
+
+def _delete(connection: Connection, domain: Domain, images: tuple[Image, ...], active: bool, persistent: bool) -> None:
+    done: list[str] = []
+    try:
+        if active:
+            domain.destroy()
+            done.append("it was switched off")
+        for image in images:
+            if image.kept is None:
+                remove_image(connection, image)
+                done.append(f"{image.source} was removed")
+        if persistent:
+            domain.undefine()
+    except HoldfastError as error:
+        if not done:
+            raise
+        raise PartlyDone(
+            f"the domain {domain.name!r} is not wholly deleted: {'; '.join(done)}; then: {error.message}",
+            f"remove the cause, then repeat 'holdfast delete {domain.name}' with the same options",
+        ) from error
+
+
+def _state(domain: Domain, documents: list[Element]) -> tuple[str, ...]:
+    """What libvirt keeps for the domain beside its document, in words."""
+    nvram = next((path for document in documents if (path := nvram_path(document))), None)
+    snapshots = domain.snapshot_count()
+    words = [
+        f"its NVRAM {nvram}" if nvram else None,
+        "its TPM state" if any(map(has_tpm_state, documents)) else None,
+        "its managed-save image" if domain.has_managed_save() else None,
+        f"its {snapshots} snapshot{'s' if snapshots > 1 else ''}" if snapshots else None,
+    ]
+    return tuple(word for word in words if word)

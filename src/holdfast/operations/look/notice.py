@@ -1,0 +1,128 @@
+"""What a watch tells: one change of one domain's state or hardware; and what differs between two looks at a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.changed_sources import changed_sources
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.document import parse
+from holdfast.libvirtapi.domain import Definition
+
+FORMAT = "holdfast.notice"
+VERSION = 1
+"""Raised when a field of the JSON form goes or changes its meaning."""
+
+
+class About(StrEnum):
+    """What a notice is about."""
+
+    HOST = "host"
+    STATE = "state"
+    HARDWARE = "hardware"
+    SOURCE = "source"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that happened, or was found to have happened.
+
+    ``host``         its URI
+    ``domain``, ``uuid``  empty for what concerns the host itself
+    ``about``        a state; hardware, as the guest sees it; or a source, which the guest does not see
+    ``definitions``  the documents that changed: "live" (the guest has it now), "config" (from its next start on)
+    ``change``       for hardware: the change, typed
+    ``time``         when it was noticed (ISO 8601, UTC)
+    ``unreached``    True for the first word of a host that could not be reached
+    """
+
+    host: str
+    domain: str
+    uuid: str
+    about: About
+    sentence: str
+    definitions: tuple[str, ...] = ()
+    change: Change | None = None
+    time: str = field(default_factory=_now)
+    unreached: bool = False
+
+    @classmethod
+    def of_host(cls, host: str, sentence: str, unreached: bool = False) -> Notice:
+        """A notice on the host itself."""
+        return cls(host, "", "", About.HOST, sentence, unreached=unreached)
+
+    @classmethod
+    def of_state(cls, host: str, domain: str, uuid: str, sentence: str) -> Notice:
+        """A notice on the state of a domain."""
+        return cls(host, domain, uuid, About.STATE, sentence)
+
+    def to_json(self) -> dict[str, Any]:
+        """The notice as a JSON object."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "time": self.time,
+            "host": self.host,
+            "domain": self.domain,
+            "uuid": self.uuid,
+            "about": str(self.about),
+            "definitions": list(self.definitions),
+            "sentence": self.sentence,
+            "change": None if self.change is None else self.change.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at a domain: its documents as text, None where it has none. ``last`` is live of the run before."""
+
+    name: str
+    state: str
+    live: str | None
+    config: str | None
+    last: str | None = None
+
+    def after(self, before: Seen | None) -> Seen:
+        """This look, with what is remembered from the look ``before``: the hardware of the last run."""
+        if before is None:
+            return self
+        return replace(self, last=before.live if self.live is None and before.live is not None else before.last)
+
+    def in_state(self, state: str) -> Seen:
+        """As it is, in another state."""
+        return replace(self, state=state)
+
+
+def differences(host: str, uuid: str, before: Seen, after: Seen) -> Iterator[Notice]:
+    """What happened between two looks at a domain: its name, its state, then its hardware.
+
+    A change that both documents have is told once. At a start the guest's hardware is compared with that of its last
+    run, so that a domain which was generated anew in between shows what its guest lost; with config at its first.
+    """
+    if before.name != after.name:
+        yield Notice.of_state(host, after.name, uuid, f"renamed, it was {before.name!r}")
+    if before.state != after.state:
+        yield Notice.of_state(host, after.name, uuid, f"{after.state}, it was {before.state}")
+    found: dict[tuple[str, Change | None], list[str]] = {}
+    for definition, old, new in (
+        (Definition.LIVE, before.live or before.last or before.config, after.live),
+        (Definition.CONFIG, before.config, after.config),
+    ):
+        if old is None or new is None or old == new:
+            continue
+        for change in visible(compare(old, new)):
+            found.setdefault((str(change), change), []).append(str(definition))
+        for sentence in changed_sources(parse(old), parse(new)):
+            found.setdefault((sentence, None), []).append(str(definition))
+    for (sentence, what), definitions in found.items():
+        about = About.SOURCE if what is None else About.HARDWARE
+        yield Notice(host, after.name, uuid, about, sentence, tuple(definitions), what)

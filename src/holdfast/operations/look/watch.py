@@ -1,0 +1,173 @@
+"""Watching hosts: a notice for each change of state or hardware of their domains, whoever made it. Changes nothing.
+
+libvirt announces what happens to a running guest; of a config document it announces nothing that concerns devices. So
+each announcement only says where to look, and every domain is looked at again after some seconds: what differs from
+the look before is the notice. A host that was lost and is back is looked at as a whole, so nothing is missed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterable, Sequence
+from queue import Empty, Queue
+
+from holdfast.errors import NoConnection, NotFound
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain_events import Heard, domain_events
+from holdfast.libvirtapi.inventory import inventory
+from holdfast.operations.connect import connect
+from holdfast.operations.look.notice import Notice, Seen, differences
+
+TOGETHER = 0.1
+"""Seconds within which announcements belong to one act: a start alone makes three."""
+
+
+def watch(
+    uris: Sequence[str | None] = (None,), *, interval: float = 10, readonly: bool = False
+) -> Generator[Notice, None, None]:
+    """Yield what happens on the hosts of ``uris`` (None: libvirt's default), for as long as the caller goes on.
+
+    The first notice of each host says that it is being watched. Config documents, and what libvirt does not announce
+    of live, are read every ``interval`` seconds. A host that is lost is said, and tried again as often. Raises
+    NoConnection when no host can be reached at the start.
+    """
+    notices: Queue[Notice | BaseException] = Queue()
+    stop = threading.Event()
+    hosts = [_Host(uri, interval, readonly, notices, stop) for uri in dict.fromkeys(uris)]
+    for host in hosts:
+        threading.Thread(target=host.run, name=f"watch {host.uri}", daemon=True).start()
+    try:
+        unreached = 0
+        while True:
+            notice = notices.get()
+            if isinstance(notice, BaseException):
+                raise notice
+            unreached += notice.unreached
+            if unreached == len(hosts):
+                raise NoConnection(notice.sentence, "is libvirt running there, and is the URI right? (-c URI)")
+            yield notice
+    finally:
+        stop.set()
+
+
+class _Host:
+    """One host: what was last seen of each of its domains, also while it cannot be reached."""
+
+    def __init__(
+        self,
+        uri: str | None,
+        interval: float,
+        readonly: bool,
+        notices: Queue[Notice | BaseException],
+        stop: threading.Event,
+    ) -> None:
+        self.uri = uri or "libvirt's default"
+        self._wanted = uri
+        self._interval = interval
+        self._readonly = readonly
+        self._notices = notices
+        self._stop = stop
+        self._seen: dict[str, Seen] = {}
+        self._complete = False
+        """True once every domain was looked at: from then on one that was not seen before is new."""
+
+    def run(self) -> None:
+        """Follow the host until the watch ends."""
+        try:
+            reached = lost = False
+            while not self._stop.is_set():
+                try:
+                    with connect(self._wanted, self._readonly) as connection:
+                        reached, lost = True, False
+                        self.uri = self._wanted or connection.uri
+                        self._follow(connection)
+                except NoConnection as error:
+                    if not lost:
+                        self._tell([Notice.of_host(self.uri, error.message, unreached=not reached)])
+                    lost = True
+                self._stop.wait(self._interval)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the notices are read
+            self._notices.put(error)
+
+    def _follow(self, connection: Connection) -> None:
+        heard: Queue[Heard] = Queue()
+        with domain_events(connection, heard.put):
+            known = self._complete
+            self._look_at_all(connection, heard)
+            back = "back: compared with what was seen before" if known else "watching"
+            self._tell([Notice.of_host(self.uri, f"{back} ({len(self._seen)} domains, every {self._interval:g} s)")])
+            while not self._stop.is_set():
+                self._listen(connection, heard)
+                self._look_at_all(connection, heard)
+
+    def _listen(self, connection: Connection, heard: Queue[Heard]) -> None:
+        """Look at what is announced, until it is time to look at everything."""
+        until = time.monotonic() + self._interval
+        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+            try:
+                items = [heard.get(timeout=min(1.0, left))]
+            except Empty:
+                continue
+            time.sleep(TOGETHER)
+            while not heard.empty():
+                items.append(heard.get())
+            if not all(item.uuid for item in items):
+                raise NoConnection(f"the connection to {self.uri} was lost")
+            for item in dict.fromkeys(items):  # a guest's reset comes several times (QEMU 7.2)
+                self._announce(item)
+            for uuid in dict.fromkeys(item.uuid for item in items):
+                self._look_again(connection, uuid)
+
+    def _announce(self, item: Heard) -> None:
+        """Tell what libvirt announced, unless a look has told it already."""
+        seen = self._seen.get(item.uuid)
+        if seen is None or not item.sentence or (item.state and item.state == seen.state):
+            return
+        self._tell([Notice.of_state(self.uri, item.name, item.uuid, item.sentence)])
+        self._seen[item.uuid] = seen.in_state(item.state or seen.state)
+
+    def _look_again(self, connection: Connection, uuid: str) -> None:
+        try:
+            domain = connection.find_domain(uuid)
+            self._look(domain, domain.state(), domain.is_active(), domain.is_persistent())
+        except NotFound:
+            self._gone(uuid)
+
+    def _look_at_all(self, connection: Connection, heard: Queue[Heard]) -> None:
+        states = {each.uuid: each.state for each in connection.domain_states()}
+        listed = inventory(connection)
+        for each in listed:
+            domain, state = each.domain, states.get(each.domain.uuid, "")
+            before = self._seen.get(domain.uuid)
+            if before is not None and before.state != state:
+                heard.put(Heard(domain.uuid, domain.name))  # behind what libvirt is about to announce of it
+                continue
+            try:
+                self._look(domain, state, each.active, each.persistent)
+            except NotFound:
+                continue  # undefined since it was listed: the next look tells
+        for uuid in self._seen.keys() - {each.domain.uuid for each in listed}:
+            self._gone(uuid)
+        self._complete = True
+
+    def _look(self, domain: Domain, state: str, active: bool, persistent: bool) -> None:
+        before = self._seen.get(domain.uuid)
+        live = domain.xml(Definition.LIVE) if active else None
+        config = domain.xml(Definition.CONFIG) if persistent else None
+        now = Seen(domain.name, state, live, config).after(before)
+        self._seen[domain.uuid] = now
+        if before is not None:
+            self._tell(differences(self.uri, domain.uuid, before, now))
+        elif self._complete:
+            self._tell([Notice.of_state(self.uri, domain.name, domain.uuid, f"new, {now.state}")])
+
+    def _gone(self, uuid: str) -> None:
+        seen = self._seen.pop(uuid, None)
+        if seen is not None:
+            self._tell([Notice.of_state(self.uri, seen.name, uuid, "gone: libvirt has no such domain any more")])
+
+    def _tell(self, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            self._notices.put(notice)

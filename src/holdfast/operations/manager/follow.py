@@ -1,0 +1,148 @@
+"""Following a manager: the config document of a domain does what the document says that the manager generated.
+
+The manager's whole document is never defined. The host side is taken from it; devices that the manager has added are
+added, those that it has taken away are removed; disks are called as it calls them; and where it says under which
+document the domain was built until now, exactly the difference of the two is applied. Nothing else that the guest sees
+changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.host_changes import host_changes
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.elements.boot import booted_by_kind
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.elements.iotune import order_limits
+from holdfast.domainxml.manager.apply_difference import Difference, apply_difference
+from holdfast.domainxml.manager.follow_devices import DeviceChanges, follow_membership
+from holdfast.domainxml.manager.take_host_side import take_host_side
+from holdfast.domainxml.sides import value_at
+from holdfast.errors import Refused
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
+
+IsOwn = Callable[[Element], bool]
+"""True for a device of the domain that is the manager's to take away."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What following changed, or with ``dry_run`` would change, in the config document.
+
+    ``changes`` is what the guest sees of it at its next start, all of it asked for; ``host`` are sentences on the host
+    side, without secrets; ``attached`` and ``detached`` are devices ("disk vdb") that the manager has added or taken
+    away.
+    """
+
+    name: str
+    uuid: str
+    changes: tuple[Change, ...]
+    host: tuple[str, ...]
+    attached: tuple[str, ...]
+    detached: tuple[str, ...]
+    dry_run: bool
+
+
+def follow_document(
+    connection: Connection, name: str, wanted: str, *, is_own: IsOwn, old: str | None = None, dry_run: bool = False
+) -> Followed:
+    """Let the config document of the domain ``name`` follow ``wanted``, a whole document that its manager generated.
+
+    ``is_own`` tells which of the domain's devices the manager may take away: all others stay. ``old`` is what the same
+    code generates for what the domain was until now, another flavor or other properties of its image: the difference
+    is what was asked for. A running guest has it after its next start.
+
+    Raises NotFound (4) for a domain that is not there or has no config document; Refused (3) in rescue, for a document
+    of another domain, and where the guest would see more than that or boot from another disk; OtherMachine (3) where
+    the difference is another kind of machine; Failed (1) and LibvirtRefused (1) where libvirt does not take it. Nothing
+    was changed then.
+    (virDomainDefineXMLFlags by the proved edit)
+    """
+    domain = connection.find_domain(name)
+    template = _parsed(wanted)
+    before = None if old is None else _parsed(old)
+    for document in (template, before):
+        _refuse_another(domain, document)
+    with domain_lock(domain.uuid):
+        following = _Following(template, before, is_own)
+        edit = following.left_open(plan_edit(domain, following.apply, following.asked))
+        if not dry_run and not edit.is_empty:
+            apply_edit(connection, domain, edit)
+    return following.result(domain, edit, dry_run)
+
+
+def _parsed(text: str) -> Element:
+    document = parse(text, "domain")
+    order_limits(document)
+    return document
+
+
+def _refuse_another(domain: Domain, document: Element | None) -> None:
+    uuid = domain.uuid if document is None else (document.findtext("uuid") or "").strip().lower()
+    if uuid != domain.uuid:
+        raise Refused(f"the document is of another domain than {domain.name!r}: its UUID is {uuid or 'not given'}")
+
+
+def _kind(disk: Element) -> tuple[str | None, ...]:
+    return disk.get("device"), value_at(disk, "target@bus")
+
+
+def _refuse_another_boot(booted: Element, found: Element) -> None:
+    """Refuse names of disks by which the guest would boot from ``found``, and no longer from a disk that stays."""
+    if found is not booted and booted.getparent() is not None and booted.get("device") != "cdrom":
+        raise Refused(
+            f"by its manager's names for the disks, {source_of(found)} would be booted, not {source_of(booted)}",
+            "give the domain a boot order of its own first: 'holdfast set --boot'",
+        )
+
+
+class _Following:
+    """One edit: what is made of a document, and which changes of it were asked for."""
+
+    def __init__(self, template: Element, old: Element | None, is_own: IsOwn) -> None:
+        self._template = template
+        self._old = old
+        self._is_own = is_own
+        self._difference: Difference | None = None
+        self._members = DeviceChanges()
+
+    def apply(self, domain: Element) -> None:
+        booted, disks = booted_by_kind(domain), {disk: _kind(disk) for disk in domain.iterfind("devices/disk")}
+        if self._old is not None:
+            self._difference = apply_difference(domain, self._old, self._template)
+            self._members = self._difference.devices
+        self._members = follow_membership(domain, self._template, self._is_own, self._members)
+        take_host_side(domain, self._template)
+        found = booted_by_kind(domain)
+        if booted is not None and found is not None and disks.get(found) in (None, _kind(found)):
+            _refuse_another_boot(booted, found)
+
+    def asked(self, change: Change) -> bool:
+        by_difference = self._difference is not None and self._difference.explains(change)
+        return by_difference or self._members.explains(change)
+
+    def left_open(self, edit: Edit) -> Edit:
+        return replace(edit, left_open=frozenset((*self._members.left_open, *self._members.attached)))
+
+    def result(self, domain: Domain, edit: Edit, dry_run: bool) -> Followed:
+        members = self._members
+        names = (
+            f"{old} is called {new.partition(chr(32))[2]} now"
+            for old, new in members.renamed.items()
+            if new not in members.attached
+        )
+        return Followed(
+            domain.name,
+            domain.uuid,
+            tuple(change for change in visible(edit.changes) if not members.is_rename(change)),
+            (*host_changes(edit.before, edit.after), *names),
+            tuple(members.attached),
+            tuple(members.detached),
+            dry_run,
+        )

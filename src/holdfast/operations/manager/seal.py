@@ -1,0 +1,36 @@
+"""Sealing a document before it is defined for the first time, for programs that make their documents themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml.document import parse, serialize
+from holdfast.domainxml.host.capabilities import read_capabilities
+from holdfast.domainxml.make.seal import seal
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.domain.create import free_cid
+from holdfast.operations.name_firmware import name_firmware
+
+
+@dataclass(frozen=True)
+class SealedDocument:
+    """A document of which nothing is left to a later start, and in sentences what could not be sealed."""
+
+    document: str
+    notes: tuple[str, ...]
+
+
+def seal_document(connection: Connection, document: str, *, root_ports: int) -> SealedDocument:
+    """Make concrete what ``document`` leaves open, as this host would choose it today; nothing is defined.
+
+    ``root_ports`` are to be free on a machine type that has them. Raises InvalidDocument, and Failed where the host
+    cannot say what it would choose. (virConnectGetDomainCapabilities)
+    """
+    domain = parse(document, "domain")
+    kind = domain.find("os/type")
+    machine, arch = (None, None) if kind is None else (kind.get("machine"), kind.get("arch"))
+    emulator = (domain.findtext("devices/emulator") or "").strip() or None
+    capabilities = read_capabilities(connection.domain_capabilities(emulator, arch, machine, domain.get("type")))
+    name_firmware(connection, domain, capabilities)
+    notes = seal(domain, capabilities, root_ports=root_ports, vsock_cid=free_cid(connection, domain))
+    return SealedDocument(serialize(domain), tuple(notes))

@@ -1,0 +1,228 @@
+"""Mending the host side of a domain: what its hardware is provided with, and never the hardware itself.
+
+Each fault that is found is a :class:`Step`: a sentence, and the act that mends it, or none where only a person can. An
+image is looked for where the record of its disk says; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.device import describe, find_device, label
+from holdfast.domainxml.document import Element, child, parse, serialize
+from holdfast.domainxml.elements.disk import (
+    Source,
+    block_source,
+    file_source,
+    host_path,
+    is_shared,
+    set_source,
+    stated_format,
+)
+from holdfast.domainxml.elements.volume import pool_folder
+from holdfast.domainxml.records.named_secrets import named_secrets
+from holdfast.domainxml.sides import value_at
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, Refused
+from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.permission import lacks_permission, permit
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.provisions import (
+    Presence,
+    has_secret,
+    inactive_pools,
+    network_presence,
+    pool_presence,
+    refresh_pool,
+    start_network,
+    start_pool,
+)
+from holdfast.libvirtapi.volume import volume_named
+from holdfast.operations.disk_source import check_source
+from holdfast.operations.disks.keep_record import disk_record
+from holdfast.operations.disks.new import existing_source
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.proved_edit import apply_edit, plan_edit
+
+
+@dataclass(frozen=True)
+class Step:
+    """One fault: what is done about it, in a sentence; ``act`` is None where it cannot be mended from here."""
+
+    sentence: str
+    act: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class HostSide:
+    """What was mended, or in a dry run would be, and what ``remains``, in sentences."""
+
+    mended: tuple[str, ...] = ()
+    remains: tuple[str, ...] = ()
+
+
+def mend_host_side(
+    connection: Connection, domain: Domain, sources: Mapping[str, str] | None = None, *, dry_run: bool = False
+) -> HostSide:
+    """Mend what can be mended of the host side of ``domain``; the caller holds its lock.
+
+    ``sources`` says where the images of disks are now, by target: a path, POOL/VOLUME or URL; each keeps its format.
+    Nothing of what a guest sees is changed. Raises NotFound for a target that no disk has, Refused for a disk whose
+    image is where it was. (virNetworkCreate, virStoragePoolCreate, virStoragePoolRefresh, virDomainUpdateDeviceFlags,
+    virDomainDefineXMLFlags)
+    """
+    mended, remains = [], []
+    config = parse(domain.xml(Definition.CONFIG))
+    unknown = set(sources or {}) - {label(disk) for disk in config.iterfind("devices/disk")}
+    if unknown:
+        raise NotFound(f"the domain {domain.name!r} has no disk {min(unknown)!r}", "'holdfast disk list' shows them")
+    for step in _steps(connection, domain, config, sources or {}):
+        if step.act is None:
+            remains.append(step.sentence)
+            continue
+        try:
+            if not dry_run:
+                step.act()
+            mended.append(step.sentence)
+        except NoConnection:
+            raise
+        except HoldfastError as error:
+            remains.append(f"{step.sentence}: {error.message}")
+    return HostSide(tuple(mended), tuple(remains))
+
+
+def _steps(connection: Connection, domain: Domain, config: Element, sources: Mapping[str, str]) -> Iterator[Step]:
+    """All faults, each looked for when those before it are mended: a pool must run before its volumes can be seen."""
+    yield from _emulator(connection, domain, config)
+    yield from _networks(connection, config)
+    for disk in config.iterfind("devices/disk"):
+        target = label(disk)
+        if target in sources:
+            _refuse_another(disk, sources[target])
+            yield _rebind(
+                connection,
+                domain,
+                disk,
+                existing_source(connection, DiskSpec.at(sources[target], format=stated_format(disk))),
+            )
+        elif disk.get("type") == "volume":
+            yield from _volume(connection, disk)
+        elif (path := host_path(disk)) is not None and connection.is_local:
+            yield from _image(connection, domain, config, disk, path)
+    for secret in named_secrets(config):
+        if has_secret(connection, secret.uuid, secret.kind, secret.usage) is False:
+            yield Step(f"{secret} is not there: 'virsh secret-define' and 'virsh secret-set-value' make it anew")
+
+
+def _refuse_another(disk: Element, place: str) -> None:
+    """A repair finds the image that a disk had; giving it another one is somebody's wish, and another command."""
+    path = host_path(disk)
+    if path is not None and place.startswith("/") and file_exists(path) and real_path(path) != real_path(place):
+        raise Refused(
+            f"the image of {describe(disk)} is where it was: {path}",
+            "'holdfast disk swap' gives a disk another image",
+        )
+
+
+def _networks(connection: Connection, config: Element) -> Iterator[Step]:
+    names = [source.get("network", "") for source in config.iterfind("devices/interface[@type='network']/source")]
+    for name in dict.fromkeys(names):
+        presence = network_presence(connection, name)
+        if presence is Presence.INACTIVE:
+            yield Step(f"start the network {name!r}", lambda name=name: start_network(connection, name))  # type: ignore[misc]
+        elif presence is Presence.MISSING:
+            yield Step(f"there is no network {name!r}: define it, or put the interface on another one")
+
+
+def _pool(connection: Connection, name: str) -> Iterator[Step]:
+    presence = pool_presence(connection, name)
+    if presence is Presence.INACTIVE:
+        yield Step(f"start the storage pool {name!r}", lambda: start_pool(connection, name))
+    elif presence is Presence.MISSING:
+        yield Step(f"there is no storage pool {name!r}")
+
+
+def _volume(connection: Connection, disk: Element) -> Iterator[Step]:
+    pool, volume = value_at(disk, "source@pool") or "", value_at(disk, "source@volume") or ""
+    yield from _pool(connection, pool)
+    if pool_presence(connection, pool) is Presence.ACTIVE and volume_named(connection, pool, volume) is None:
+        refresh_pool(connection, pool)
+        if volume_named(connection, pool, volume) is None:
+            yield Step(f"{describe(disk)}: the pool {pool!r} has no volume {volume!r}")
+
+
+def _image(connection: Connection, domain: Domain, config: Element, disk: Element, path: str) -> Iterator[Step]:
+    if file_exists(path) is False:
+        yield from _missing_image(connection, domain, config, disk, path)
+    write = not is_shared(disk) or disk.find("shareable") is not None
+    if lacks_permission(path, write):
+        yield Step(f"let the owner of {path} {'read and write' if write else 'read'} it", lambda: permit(path, write))
+
+
+def _missing_image(connection: Connection, domain: Domain, config: Element, disk: Element, path: str) -> Iterator[Step]:
+    record = disk_record(config, disk)
+    recorded, _, volume = (record.volume if record is not None else "").partition("/")
+    for pool in inactive_pools(connection):
+        folder = pool_folder(pool.xml)
+        if pool.name == recorded or (folder and path.startswith(f"{folder}/")):
+            yield Step(f"start the storage pool {pool.name!r}", lambda name=pool.name: start_pool(connection, name))  # type: ignore[misc]
+    if file_exists(path):
+        return
+    if recorded and pool_presence(connection, recorded) is Presence.ACTIVE:
+        refresh_pool(connection, recorded)
+        found = volume_named(connection, recorded, volume)
+        if found is not None and found.path != path:
+            source = block_source(found.path) if found.kind() == "block" else file_source(found.path)
+            yield _rebind(connection, domain, disk, source)
+            return
+    yield Step(f"{describe(disk)}: there is no image {path}")
+
+
+def _rebind(connection: Connection, domain: Domain, disk: Element, source: Source) -> Step:
+    new = copy.deepcopy(disk)
+    set_source(new, source)
+    for node in new.findall("backingStore"):
+        new.remove(node)
+    place = "another place" if source.element is None else " ".join(map(str, source.element.attrib.values()))
+
+    def act() -> None:
+        check_source(connection, domain.uuid, new)
+        before = parse(domain.xml(Definition.CONFIG))
+        domain.update(serialize(new), Definition.CONFIG)
+        after = parse(domain.xml(Definition.CONFIG))
+        if find_device(after, new) is None:
+            raise Failed(f"{describe(disk)} is gone: somebody else detached it meanwhile")
+        try:
+            refuse_unasked(domain.name, compare_documents(before, after), hint="report this")
+        except HoldfastError:
+            domain.update(serialize(disk), Definition.CONFIG)
+            raise
+
+    return Step(f"{describe(disk)}: its image is at {place}", act)
+
+
+def _emulator(connection: Connection, domain: Domain, config: Element) -> Iterator[Step]:
+    """An emulator that this host does not have, after a move or an upgrade: libvirt's own choice takes its place."""
+    path = (config.findtext("devices/emulator") or "").strip()
+    if not path or not connection.is_local or file_exists(path) is not False:
+        return
+    kind = config.find("os/type")
+    arch, machine = ("", "") if kind is None else (kind.get("arch", ""), kind.get("machine", ""))
+    try:
+        answer = connection.domain_capabilities(None, arch or None, machine or None, config.get("type"))
+    except (LibvirtRefused, NotFound) as error:
+        yield Step(f"there is no emulator {path}, and the host has no other for this domain: {error.message}")
+        return
+    found = (parse(answer).findtext("path") or "").strip()
+
+    def touch(document: Element) -> None:
+        child(child(document, "devices"), "emulator").text = found
+
+    yield Step(
+        f"take the emulator {found} for {path}", lambda: apply_edit(connection, domain, plan_edit(domain, touch))
+    )

@@ -1,0 +1,66 @@
+"""The NVRAM of a rescue: a copy of the guest's own, which is gone when the rescue is.
+
+The firmware writes what it boots into the NVRAM, so a rescue on the guest's own would change it. libvirt makes the
+copy at the start, with the guest's own file as the template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.elements.firmware import firmware_wish, nvram_in_command, nvram_of
+from holdfast.domainxml.make.rescue import nvram_copy, set_nvram
+from holdfast.errors import Failed, LibvirtRefused, NotFound
+from holdfast.hostfiles.image_chain import remove_image
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.host_outlook import HostOutlook, Kind
+from holdfast.operations.name_firmware import name_firmware
+
+
+class NvramCopy:
+    """The copy for one rescue; nothing to do for a guest without NVRAM. ``notes`` say what is worth knowing of it."""
+
+    def __init__(self, connection: Connection, config: Element, copy: Element) -> None:
+        """Let the rescue document ``copy`` have a copy of the NVRAM of ``config``; nothing is made yet.
+
+        Raises NotFound where the host has no firmware for the guest, Refused where that cannot be seen from here.
+        """
+        self.notes: tuple[str, ...] = ()
+        self._connection = connection
+        self._copy = copy
+        self._own = nvram_of(config)
+        if firmware_wish(config) is not None:
+            # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
+            capabilities = HostOutlook(connection).capabilities(Kind.of(config))
+            if isinstance(capabilities, str):
+                raise Failed(capabilities)
+            name_firmware(connection, copy, capabilities)
+            self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
+        nvram = copy.find("os/nvram")
+        self._template = None if nvram is None else nvram.get("template")
+        if self._own is not None:
+            set_nvram(copy, nvram_copy(self._own), self._own)
+        elif nvram is not None:
+            self.notes = ("its NVRAM is not a file, so it is not copied: the rescue writes to it",)
+
+    def start(self, start: Callable[[], None]) -> None:
+        """Call ``start``, which starts the document. Before a guest's first start there is no NVRAM to copy yet."""
+        try:
+            start()
+        except LibvirtRefused as error:
+            if self._own is None or f"'{self._own}'" not in error.message:
+                raise
+            set_nvram(self._copy, nvram_copy(self._own), self._template)
+            start()
+        if self._own is not None:
+            self._unlink(nvram_copy(self._own))
+
+    def _unlink(self, path: str) -> None:
+        """QEMU has the file open, and needs no name of it: so nothing is left, whatever ends the rescue."""
+        try:
+            if not self._connection.is_local:
+                raise NotFound(f"{path} is on another host")
+            remove_image(path)
+        except (NotFound, Failed):
+            self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)

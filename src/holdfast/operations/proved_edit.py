@@ -1,0 +1,88 @@
+"""The proved edit: one setting of a config document that libvirt has no call for.
+
+Parse, touch that one thing, prove that the rest is equal, define, read back, prove again. libvirt itself proves
+nothing: it accepts a define with other hardware silently, even while the domain runs (9.0).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast.domainxml.change import Change, Kind, visible
+from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.document import Element, parse, same, serialize
+from holdfast.errors import Failed, NotFound, Refused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.guard import Asked, nothing, refuse_unasked
+from holdfast.operations.rescue_mark import refuse_in_rescue
+
+Touch = Callable[[Element], None]
+"""Changes a parsed domain document in place."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit of one config document, worked out and not yet done: what it makes of it, and what the guest sees.
+
+    ``left_open`` are devices, as changes name them, whose place and defaults libvirt is to choose anew, with as many
+    buses as it takes.
+    """
+
+    before: Element
+    after: Element
+    changes: tuple[Change, ...]
+    left_open: frozenset[str] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        """True when the document says all of it already."""
+        return same(self.before, self.after)
+
+
+def plan_edit(domain: Domain, touch: Touch, asked: Asked = nothing) -> Edit:
+    """Work out what ``touch`` makes of the config document of ``domain``; nothing is changed.
+
+    Raises Refused, listing them, when the guest would see changes that were not ``asked`` for, Refused also in rescue,
+    and NotFound for a transient domain. Passwords are in the documents of the result: it is not for keeping.
+    """
+    if not domain.is_persistent():
+        raise NotFound(f"the domain {domain.name!r} is transient: it has no config document")
+    refuse_in_rescue(domain)
+    before = parse(domain.xml(Definition.CONFIG, secure=True))
+    after = copy.deepcopy(before)
+    touch(after)
+    changes = tuple(compare_documents(before, after))
+    refuse_unasked(
+        domain.name, changes, asked, hint="nothing was changed; report this, with the document ('holdfast xml')"
+    )
+    return Edit(before, after, changes)
+
+
+def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
+    """Define the edited document, and prove that libvirt made nothing else of it (virDomainDefineXMLFlags).
+
+    The caller holds the domain's lock. Raises Refused when somebody changed the document since the edit was planned;
+    between that look and the define there are a few milliseconds in which nobody can be seen. Raises Failed when
+    libvirt refuses the document, or fills in something that the guest would see: then the old document is back.
+    """
+    if not same(parse(domain.xml(Definition.CONFIG, secure=True)), edit.before):
+        raise Refused(f"somebody else changed the config document of {domain.name!r} meanwhile", "repeat the command")
+    defined = parse(connection.define(serialize(edit.after)).xml(Definition.CONFIG, secure=True))
+    surplus = [change for change in visible(compare_documents(edit.after, defined)) if not _completes(change, edit)]
+    if surplus:
+        connection.define(serialize(edit.before))
+        more = "; ".join(map(str, surplus))
+        raise Failed(f"libvirt would change more than was asked for: {more}", "the old document is back")
+
+
+def _completes(change: Change, edit: Edit) -> bool:
+    """True when libvirt filled in what the edit leaves to it: place and defaults of a device, and where asked its bus.
+
+    The first of the root ports in one slot tells that there are more.
+    """
+    if edit.left_open and change.where in ("devices/controller", "devices/controller/address@multifunction"):
+        return change.kind in (Kind.ADDED, Kind.CHANGED)
+    return change.what in {each.what for each in edit.changes if each.kind is Kind.ADDED} | edit.left_open

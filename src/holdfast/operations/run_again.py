@@ -1,0 +1,44 @@
+"""Which domains are wanted running: recorded when one is started, forgotten when somebody stops it.
+
+Only of domains that Holdfast keeps facts of, created or adopted. The caller holds the domain's lock.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.metadata import Wanted, fact
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.facts import forget, record
+from holdfast.operations.rescue_mark import in_rescue
+
+
+def want(domain: Domain) -> None:
+    """Record that ``domain`` is to run also after the host has booted, since now if that was not recorded before."""
+    if domain.metadata(metadata.URI, Definition.CONFIG) is None:
+        return
+    if _wanted(domain) is None:
+        record(domain, Wanted(datetime.now(UTC).isoformat(timespec="seconds")))
+
+
+def unwant(domain: Domain) -> None:
+    """Record that ``domain`` is to stay off."""
+    wanted = _wanted(domain) if domain.is_persistent() else None
+    if wanted is not None:
+        forget(domain, wanted)
+
+
+def observe(domain: Domain) -> None:
+    """Record what can be seen of a domain that others may have started, or switched off; of a rescue, nothing."""
+    if not domain.is_persistent() or in_rescue(domain):
+        return
+    if domain.is_active():
+        want(domain)
+    elif domain.was_switched_off():
+        unwant(domain)
+
+
+def _wanted(domain: Domain) -> Wanted | None:
+    return fact(parse(domain.xml(Definition.CONFIG)), Wanted)

@@ -1,0 +1,1 @@
+"""Snapshots: making, listing, deleting, and reverting to them."""

@@ -1,0 +1,78 @@
+"""What is left of a snapshot whose making was interrupted: told by our record of it, and removed when it is repeated.
+
+libvirt itself takes a failed snapshot back. Only when libvirt or the host dies in the middle something stays: a new
+file, or an internal snapshot in some of the images, of which libvirt knows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from holdfast.domainxml.metadata import Snapshotting, facts
+from holdfast.domainxml.records.image_files import named_paths
+from holdfast.domainxml.records.snapshot import memberships
+from holdfast.errors import Failed, NotFound, Refused
+from holdfast.hostfiles.image_chain import remove_image
+from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_open, remove_internal
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.documents import Documents
+from holdfast.operations.facts import forget
+
+
+def being_made(documents: Documents) -> list[Snapshotting]:
+    """The records of snapshots that are being made, or whose making was interrupted."""
+    return [] if documents.config is None else facts(documents.config, Snapshotting)
+
+
+def holds(image: str, snapshot: str) -> bool:
+    """True when a qcow2 image has an internal snapshot of this name; False where it cannot be read from here."""
+    try:
+        return snapshot in internal_snapshots(image).values()
+    except (Failed, NotFound):
+        return False  # unknown to this user: libvirt and QEMU look for themselves
+
+
+def settle(domain: Domain, documents: Documents, settled: Collection[str]) -> None:
+    """Forget the records of the snapshots ``settled``, which nobody is making any more."""
+    for entry in being_made(documents):
+        if entry.snapshot in settled:
+            forget(domain, entry, Definition.CONFIG)
+
+
+def remove_leftovers(connection: Connection, domain: Domain, documents: Documents, snapshot: str) -> None:
+    """Remove what our record tells of an interrupted ``snapshot``, and the record.
+
+    Raises Refused where one of its files is in use after all, or cannot be looked at because it is on another host.
+    """
+    for entry in [entry for entry in being_made(documents) if entry.snapshot == snapshot]:
+        if not connection.is_local:
+            raise Refused(
+                f"the making of the snapshot {snapshot!r} was interrupted, and what is left of it is on another host",
+                "run this command there",
+            )
+        if entry.file:
+            _remove_file(documents, entry.file)
+        else:
+            _remove_internal(documents, snapshot)
+        forget(domain, entry, Definition.CONFIG)
+
+
+def _remove_file(documents: Documents, path: str) -> None:
+    used = set().union(*map(named_paths, documents.all().values()))
+    if path in used or is_open(path):
+        raise Refused(
+            f"{path} was left by an interrupted snapshot, and the domain writes to it",
+            "switch the domain off, or choose another name for the snapshot",
+        )
+    with suppress(NotFound):
+        remove_image(path)
+
+
+def _remove_internal(documents: Documents, snapshot: str) -> None:
+    if documents.config is None or documents.live is not None:
+        return  # QEMU has the images, and writes a snapshot over one of the same name
+    for disk in memberships(documents.config, external=False):
+        if not (disk.left_out or disk.impossible) and holds(disk.source, snapshot):
+            remove_internal(disk.source, snapshot)

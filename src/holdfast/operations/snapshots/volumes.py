@@ -1,0 +1,31 @@
+"""The record of a disk while its image changes with snapshots: it names the volume whose path the document has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.records.disk_record import recorded_disk
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.volume import volume_name_at
+from holdfast.operations.disks.keep_record import record_disk
+from holdfast.operations.documents import Documents
+
+
+def follow_images(connection: Connection, domain: Domain, before: Documents, after: Documents) -> None:
+    """Record the volume of each recorded disk whose image changed from ``before`` to ``after`` (virDomainSetMetadata).
+
+    An overlay that its pool does not list is none: repairing must not take the image below it for the disk's own.
+    """
+    for definition, document in after.all().items():
+        old = before.all().get(definition)
+        for record in facts(document, DiskRecord):
+            disk = recorded_disk(document, record)
+            then = None if old is None else recorded_disk(old, record)
+            if disk is None or then is None or source_of(disk) == source_of(then):
+                continue
+            volume = volume_name_at(connection, source_of(disk) or "")
+            if volume != record.volume:
+                record_disk(domain, replace(record, volume=volume), [definition])

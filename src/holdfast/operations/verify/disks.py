@@ -1,0 +1,110 @@
+"""The disks of the live document beside those that the guest agent tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from holdfast.domainxml.address import PciAddress, address_of, describe_address, pci_address
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.controller import controller_of
+from holdfast.domainxml.elements.disk import is_serial
+from holdfast.domainxml.elements.pci import guest_buses
+from holdfast.domainxml.sides import value_at
+from holdfast.operations.verify.agent_answer import GuestDisk, unit_of
+from holdfast.operations.verify.checked_device import Checked, Said, Verdict, checked, pci_in_guest, place_of
+
+
+@dataclass(frozen=True)
+class _Disk:
+    """A disk of live, with where the guest must have it: PCI function and unit, None where nobody can tell."""
+
+    element: Element
+    pci: PciAddress | None
+    unit: str | None
+
+    def is_at(self, told: GuestDisk) -> bool | None:
+        """Whether ``told`` is in its place; None when that cannot be compared."""
+        if self.pci is None or told.pci is None:
+            return None
+        return self.pci == told.pci and (None in (self.unit, told.unit) or self.unit == told.unit)
+
+    def is_named(self, told: GuestDisk) -> bool | None:
+        """Whether ``told`` has its serial; None when that cannot be compared."""
+        return None if told.serial is None else is_serial(self.element, told.serial)
+
+    def said(self) -> Said:
+        """What live says of it."""
+        place = place_of(self.pci, self.unit)
+        return Said(address=place or describe_address(self.element), serial=self.element.findtext("serial"))
+
+
+def check_disks(live: Element, told: Sequence[GuestDisk]) -> tuple[list[Checked], list[Said]]:
+    """The disks of ``live`` beside those that the guest has ``told``, and what of these is none of live's."""
+    disks = _disks(live)
+    rest = list(told)
+    found: dict[int, GuestDisk] = {}
+
+    def match(fits: Callable[[_Disk, GuestDisk], bool | None]) -> None:
+        for number, disk in enumerate(disks):
+            if number not in found and (fit := next((each for each in rest if fits(disk, each)), None)):
+                found[number] = fit
+                rest.remove(fit)
+
+    match(lambda disk, told: disk.is_at(told) and disk.is_named(told))
+    match(lambda disk, told: disk.is_at(told) and disk.unit == told.unit)
+    match(_Disk.is_at)
+    match(_Disk.is_named)
+    outcome = [_check(disk, found.get(number), rest) for number, disk in enumerate(disks)]
+    return outcome, [_said(disk) for disk in rest]
+
+
+def unanswered_disks(live: Element, why: str) -> list[Checked]:
+    """The disks of ``live`` where the agent did not tell of any, and ``why``."""
+    return [checked(disk.element, Verdict.UNKNOWN, disk.said(), note=why) for disk in _disks(live)]
+
+
+def _disks(live: Element) -> list[_Disk]:
+    buses = guest_buses(live)
+    found = []
+    for element in live.iterfind("devices/disk"):
+        holder = element if pci_address(element) is not None else controller_of(live, element)
+        pci = None if holder is None else pci_in_guest(holder, buses)
+        found.append(_Disk(element, pci, None if pci is None else _unit(element)))
+    return found
+
+
+def _unit(disk: Element) -> str | None:
+    address = address_of(disk)
+    if address is None or address.get("type") != "drive":
+        return None
+    bus, target, unit = (int(address.get(part, "0")) for part in ("bus", "target", "unit"))
+    return unit_of(value_at(disk, "target@bus"), (bus, target, unit))
+
+
+def _check(disk: _Disk, told: GuestDisk | None, rest: Sequence[GuestDisk]) -> Checked:
+    if told is not None:
+        place, serial = disk.is_at(told), disk.is_named(told)
+        differing = [word for word, same in (("its place", place), ("its serial", serial)) if same is False]
+        if differing:
+            note = f"{' and '.join(differing)} differ{'s' * (len(differing) == 1)}"
+            return checked(disk.element, Verdict.DIFFERS, disk.said(), _said(told), note)
+        unsure = ["place"] if place is None else ["unit"] if disk.unit != told.unit else []
+        if serial is None and disk.element.find("serial") is not None:
+            unsure.append("serial")
+        note = f"its {' and its '.join(unsure)} could not be compared" if unsure else ""
+        return checked(disk.element, Verdict.AGREES, disk.said(), _said(told), note)
+    possible = [each.name for each in rest if disk.is_at(each) is None and disk.is_named(each) is None]
+    if disk.element.get("device") in ("cdrom", "floppy"):
+        note = "agents do not list every CD and floppy drive"
+    elif disk.pci is None and not disk.element.findtext("serial"):
+        note = "live says nothing of it that an agent tells"
+    elif possible:
+        note = f"the agent says too little of {', '.join(possible[:4])}"
+    else:
+        return checked(disk.element, Verdict.NOT_SEEN, disk.said(), note="the guest has no such disk")
+    return checked(disk.element, Verdict.UNKNOWN, disk.said(), note=note)
+
+
+def _said(disk: GuestDisk) -> Said:
+    return Said(disk.name, place_of(disk.pci, disk.unit), disk.serial)

@@ -1,0 +1,71 @@
+"""The interfaces of the live document beside those that the guest agent tells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.pci import guest_buses
+from holdfast.domainxml.sides import value_at
+from holdfast.operations.verify.agent_answer import GuestInterface
+from holdfast.operations.verify.checked_device import Checked, Said, Verdict, checked, pci_in_guest, place_of
+
+_SHARING = 3
+"""A bond gives the MAC of one of its interfaces to all of them and to itself: from three on there may be one."""
+
+_NO_MAC = "00:00:00:00:00:00"
+"""What Linux tells of lo."""
+
+
+def check_interfaces(live: Element, told: Sequence[GuestInterface]) -> list[Checked]:
+    """The interfaces of ``live`` beside those that the guest has ``told``: by MAC, for the agent tells no place."""
+    names: dict[str, list[str]] = {}
+    for each in told:
+        if each.mac is not None:
+            names.setdefault(each.mac, []).append(each.name)
+    macs = Counter(_mac(interface) for interface in live.iterfind("devices/interface"))
+    foreign = [f"{each.name} {each.mac}" for each in told if each.mac not in (*macs, None, _NO_MAC)]
+    shared = next((mac for mac in names if mac != _NO_MAC and len(names[mac]) >= max(_SHARING, macs[mac] + 1)), None)
+    return [_check(each, said, names.get(_mac(each), []), macs, foreign, shared) for each, said in _interfaces(live)]
+
+
+def unanswered_interfaces(live: Element, why: str) -> list[Checked]:
+    """The interfaces of ``live`` where the agent did not tell of any, and ``why``."""
+    return [checked(each, Verdict.UNKNOWN, said, note=why) for each, said in _interfaces(live)]
+
+
+def _interfaces(live: Element) -> list[tuple[Element, Said]]:
+    """Every interface with what live says of it."""
+    buses = guest_buses(live)
+    return [
+        (each, Said(address=place_of(pci_in_guest(each, buses)) or describe_address(each), mac=_mac(each)))
+        for each in live.iterfind("devices/interface")
+    ]
+
+
+def _check(
+    interface: Element,
+    live: Said,
+    names: Sequence[str],
+    macs: Counter[str],
+    foreign: Sequence[str],
+    shared: str | None,
+) -> Checked:
+    mac = _mac(interface)
+    if not names:
+        if shared is not None:
+            note = f"several interfaces of the guest have the MAC {shared}: in a bond this one does not show its own"
+            return checked(interface, Verdict.UNKNOWN, live, note=note)
+        more = f"; of none of live's is {', '.join(foreign[:4])}" if foreign else ""
+        return checked(interface, Verdict.NOT_SEEN, live, note=f"the guest has no interface with this MAC{more}")
+    said = Said(name=", ".join(names[:4]), mac=mac)
+    if len(names) < macs[mac]:
+        note = f"live has {macs[mac]} interfaces with this MAC, the guest has {len(names)}"
+        return checked(interface, Verdict.DIFFERS, live, said, note)
+    return checked(interface, Verdict.AGREES, live, said)
+
+
+def _mac(interface: Element) -> str:
+    return (value_at(interface, "mac@address") or "").lower()
