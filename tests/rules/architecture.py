@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ["src/holdfast", "src/holdfast_lab", "nova/src/holdfast_nova", "bench", "scripts", "tests"]
+SOURCES = ["src/holdfast", "lab/src/holdfast_lab", "nova/src/holdfast_nova", "bench", "scripts", "tests"]
 
 _BELOW = {
     "errors": set[str](),
@@ -87,7 +87,7 @@ def modules() -> Iterator[Module]:
     """Every module of the project."""
     for folder in SOURCES:
         for path in sorted(ROOT.joinpath(folder).rglob("*.py")):
-            base = next((ROOT / each for each in ("src", "nova/src") if folder.startswith(each)), ROOT)
+            base = next((ROOT / each for each in ("src", "lab/src", "nova/src") if folder.startswith(each)), ROOT)
             parts = list(path.relative_to(base).with_suffix("").parts)
             yield Module.of(".".join(parts[:-1] if parts[-1] == "__init__" else parts), path.read_text())
 

@@ -36,7 +36,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ["src", "pyproject.toml", "LICENSE", "README.md"]:
         subprocess.run(["cp", "-a", str(ROOT / name), str(copy)], check=True)
     target = tmp_path_factory.mktemp("dist")
-    build = "import setuptools.build_meta as b, sys; d = sys.argv[1]; b.build_sdist(d); b.build_wheel(d)"
+    build = "import hatchling.build as b, sys; d = sys.argv[1]; b.build_sdist(d); b.build_wheel(d)"
     subprocess.run([sys.executable, "-c", build, str(target)], cwd=copy, check=True, capture_output=True)
     return target
 
@@ -52,10 +52,10 @@ def shipped(archive: Path) -> set[str]:
 def test_wheel_and_sdist_hold_all_of_the_package(built: Path) -> None:
     package = {
         str(path.relative_to(ROOT / "src"))
-        for path in ROOT.glob("src/holdfast*/**/*")
-        if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path)
+        for path in ROOT.glob("src/holdfast/**/*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {"holdfast/py.typed", "holdfast/cli/main.py", "holdfast_lab/enclosure.py"} <= package
+    assert {"holdfast/py.typed", "holdfast/cli/main.py", "holdfast/operations/__init__.pyi"} <= package
     wheel = shipped(next(built.glob("*.whl")))
     sdist = shipped(next(built.glob("*.tar.gz")))
     assert package <= wheel

@@ -53,7 +53,7 @@ def install() -> Path:
 
 def environment() -> dict[str, str]:
     """The environment variables with which that Python finds this checkout's packages."""
-    paths = [CHECKOUT / "src", CHECKOUT / "nova" / "src", CHECKOUT / "nova" / "judge"]
+    paths = [CHECKOUT / part for part in ("src", "lab/src", "nova/src", "nova/judge")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONWARNINGS": "ignore"}
 
 
