@@ -142,7 +142,7 @@ def main() -> int:
             started = time.monotonic()
             outcome = "interrupted"
             try:
-                if not list(tier.folder.glob("test_*.py")):
+                if not list(tier.folder.rglob("test_*.py")):
                     outcome = "no tests yet"
                 else:
                     outcome = describe(run(tier.command(options)), selecting=bool(options))

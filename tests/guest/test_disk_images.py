@@ -15,8 +15,8 @@ from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Disk
 from tests.guest.conftest import Boot
 from tests.libvirt.commands import done, run
+from tests.libvirt.disks.network_storage import nbd_server
 from tests.libvirt.domains import CONFIG, LIVE, place
-from tests.libvirt.network_storage import nbd_server
 
 MIB = 1024 * 1024
 SIZE = 16 * MIB

@@ -8,9 +8,9 @@ import pytest
 from lxml import etree
 
 from tests.corpus import CORPUS, newer
-from tests.xml.schema_checks import superfluous, undeclared, wrong_verdicts
-from tests.xml.schema_paths import SchemaPaths
-from tests.xml.test_schema_coverage import NEWER
+from tests.xml.compare.schema_checks import superfluous, undeclared, wrong_verdicts
+from tests.xml.compare.schema_paths import SchemaPaths
+from tests.xml.compare.test_schema_coverage import NEWER
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,146 @@
+"""Extend: the size is what changes, and only upwards; both documents stay as they are to the byte."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, Refused, UsageError
+from holdfast.hostfiles.new_image import create_image, virtual_size
+from holdfast.libvirtapi import block
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.devices.attach_described import attach_disk
+from holdfast.operations.disks.extend import extend_disk
+from holdfast.operations.disks.spec import DiskSpec
+from tests.libvirt.commands import done, run
+from tests.libvirt.disks.network_storage import nbd_server
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
+
+MIB = 1024 * 1024
+
+
+def domain_with(connection: Connection, *disks: str, start: bool = True) -> Domain:
+    domain = connection.define(domain_xml(extra="".join(disks)))
+    if start:
+        domain.start(paused=True)
+    return domain
+
+
+def disk_of_format(folder: Path, format: str) -> str:
+    path = folder / "one.img"
+    create_image(str(path), format, MIB)
+    return (
+        f"<disk type='file' device='disk'><driver name='qemu' type='{format}'/><source file='{path}'/>"
+        "<target dev='vda' bus='virtio'/><serial>one</serial></disk>"
+    )
+
+
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+@pytest.mark.parametrize("start", [True, False])
+def test_disk_becomes_larger_and_the_documents_stay_the_same(
+    uri: str, connection: Connection, tmp_path: Path, format: str, start: bool
+) -> None:
+    domain = domain_with(connection, disk_of_format(tmp_path, format), start=start)
+    before = domain.xml(LIVE), domain.xml(CONFIG)
+    assert "would extend vda from 1 MiB to 3 MiB" in done(uri, "disk", "extend", "a", "vda", "3MiB", "--dry-run")
+    assert block.capacity(domain, "vda") == MIB
+    assert done(uri, "disk", "extend", "a", "vda", "3MiB") == "extended vda from 1 MiB to 3 MiB\n"
+    assert block.capacity(domain, "vda") == 3 * MIB
+    assert (domain.xml(LIVE), domain.xml(CONFIG)) == before
+    if not start:
+        assert virtual_size(str(tmp_path / "one.img"), format) == 3 * MIB
+    said = json.loads(done(uri, "disk", "extend", "a", "vda", "3MiB", "-o", "json"))
+    assert (said["before"], said["after"]) == (3 * MIB, 3 * MIB)
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_disk_never_becomes_smaller(uri: str, connection: Connection, tmp_path: Path, start: bool) -> None:
+    domain = domain_with(connection, disk_of_format(tmp_path, "raw"), start=start)
+    with pytest.raises(Refused, match="has 1 MiB: with 512 KiB it would lose data"):
+        extend_disk(connection, "a", "vda", MIB // 2)
+    assert run(uri, "disk", "extend", "a", "vda", "512KiB").exit_code == 3
+    assert block.capacity(domain, "vda") == MIB
+
+
+def test_stock_resize_makes_a_disk_smaller_without_a_word(connection: Connection, tmp_path: Path) -> None:
+    domain = domain_with(connection, disk_of_format(tmp_path, "raw"))
+    block.resize(domain, "vda", MIB // 2)
+    assert (tmp_path / "one.img").stat().st_size == MIB // 2
+
+
+def test_size_is_made_whole_sectors(connection: Connection, tmp_path: Path) -> None:
+    domain = domain_with(connection, disk_of_format(tmp_path, "raw"))
+    assert extend_disk(connection, "a", "vda", MIB + 1).after == MIB + 512
+    assert block.capacity(domain, "vda") == MIB + 512
+
+
+@pytest.mark.parametrize(
+    ("extra", "error", "sentence"),
+    [
+        (
+            "<disk type='file' device='cdrom'><source file='{image}'/><target dev='sda' bus='sata'/></disk>",
+            UsageError,
+            "sda is a cdrom",
+        ),
+        ("<disk type='file' device='floppy'><target dev='fda' bus='fdc'/></disk>", UsageError, "fda is a floppy"),
+        (
+            "<disk type='file'><source file='{image}'/><target dev='vda' bus='virtio'/><shareable/></disk>",
+            Refused,
+            "read-only or shareable",
+        ),
+        (
+            "<disk type='file'><source file='{image}'/><target dev='vda' bus='virtio'/><readonly/></disk>",
+            Refused,
+            "read-only or shareable",
+        ),
+        ("", NotFound, "has no disk"),
+    ],
+)
+def test_what_cannot_be_extended_is_refused_in_a_sentence(
+    connection: Connection, tmp_path: Path, extra: str, error: type[HoldfastError], sentence: str
+) -> None:
+    domain_with(connection, extra.format(image=image(tmp_path, "one")))
+    name = sentence.split()[0] if "is a" in sentence else "vda"
+    with pytest.raises(error, match=sentence):
+        extend_disk(connection, "a", name, 2 * MIB)
+    assert (tmp_path / "one.img").stat().st_size == MIB
+
+
+def test_saved_memory_is_not_given_a_larger_disk(connection: Connection, tmp_path: Path) -> None:
+    domain = domain_with(connection, disk_of_format(tmp_path, "raw"))
+    domain._handle.managedSave(0)
+    with pytest.raises(Refused, match="managed-save image"):
+        extend_disk(connection, "a", "vda", 2 * MIB)
+    assert block.capacity(domain, "vda") == MIB
+
+
+def test_export_on_the_network_says_that_it_must_grow_where_it_is(connection: Connection, tmp_path: Path) -> None:
+    domain = domain_with(connection)
+    with nbd_server(image(tmp_path, "one")) as url:
+        attach_disk(connection, "a", DiskSpec(source=url))
+        with pytest.raises(Failed, match="does not become larger") as failed:
+            extend_disk(connection, "a", "vda", 2 * MIB)
+        assert "make nbd+unix:///one" in (failed.value.hint or "")
+        domain.destroy()
+        with pytest.raises(Failed):
+            extend_disk(connection, "a", "vda", 2 * MIB)
+        assert extend_disk(connection, "a", "vda", MIB).after == MIB
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_read_only_connection_extends_nothing(uri: str, connection: Connection, tmp_path: Path, start: bool) -> None:
+    domain = domain_with(connection, disk_of_format(tmp_path, "raw"), start=start)
+    result = run(uri, "-r", "disk", "extend", "a", "vda", "2MiB")
+    assert (result.exit_code, "read-only" in result.stderr) == (1, True)
+    assert block.capacity(domain, "vda") == MIB
+    assert "would extend" in done(uri, "-r", "disk", "extend", "a", "vda", "2MiB", "--dry-run")
+
+
+def test_missing_image_is_one_sentence(connection: Connection, tmp_path: Path) -> None:
+    domain_with(connection, disk_xml(tmp_path, "one", "vda"), start=False)
+    (tmp_path / "one.img").unlink()
+    with pytest.raises(LibvirtRefused, match=r"one\.img"):
+        extend_disk(connection, "a", "vda", 2 * MIB)

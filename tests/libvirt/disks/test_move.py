@@ -1,0 +1,231 @@
+"""Moving a disk: its image is elsewhere, and for the guest and in both documents nothing else has changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import libvirt
+from holdfast.domainxml.document import parse
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, Refused, UsageError
+from holdfast.hostfiles import new_image
+from holdfast.hostfiles.new_image import virtual_size
+from holdfast.libvirtapi import block
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.disks.keep_record import disk_record, new_record, record_disk
+from holdfast.operations.disks.move import move_disk
+from holdfast.operations.disks.spec import Place
+from holdfast.operations.domain.adopt import adopt_domain
+from tests.libvirt.commands import done, run
+from tests.libvirt.disks.moves import (
+    SIZE,
+    content,
+    definitions,
+    disk,
+    images,
+    moving_domain,
+    read_back,
+    records,
+    without_image_of_vda,
+)
+from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, place, places
+
+
+@pytest.fixture(params=[True, False], ids=["running", "shut off"])
+def domain(request: pytest.FixtureRequest, connection: Connection, tmp_path: Path) -> Domain:
+    """A domain with vda to be moved and vdb beside it; running, or shut off."""
+    return moving_domain(connection, tmp_path, start=request.param)
+
+
+running = pytest.mark.parametrize("domain", [True], indirect=True, ids=["running"])
+
+
+@pytest.mark.parametrize("format", ["qcow2", "raw"])
+def test_disk_goes_on_elsewhere_and_nothing_else_changes(
+    uri: str, connection: Connection, domain: Domain, tmp_path: Path, format: str
+) -> None:
+    new, before = tmp_path / "new.img", without_image_of_vda(domain)
+    would = done(uri, "disk", "move", "a", "vda", f"path={new},format={format}", "--dry-run")
+    assert would == f"would move vda from {tmp_path}/one.img to {new} ({format}); nothing was changed\n"
+    assert not new.exists()
+    said = json.loads(done(uri, "disk", "move", "a", "vda", f"path={new},format={format}", "-o", "json"))
+    assert (said["before"], said["after"], said["format"], said["removed"]) == (
+        f"{tmp_path}/one.img",
+        str(new),
+        format,
+        False,
+    )
+    assert images(domain) == {(str(new), format)}
+    assert without_image_of_vda(domain) == before
+    assert read_back(new, format) == content() == (tmp_path / "one.img").read_bytes()
+    assert records(domain) == set()
+    address = places(domain, CONFIG)["vda"]
+    if domain.is_active():
+        domain.destroy()
+    domain.start(paused=True)
+    assert place(domain, "vda") == address
+    assert images(domain) == {(str(new), format)}
+
+
+def test_progress_is_told(connection: Connection, domain: Domain, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    place = Place(path=str(tmp_path / "new"))
+    move_disk(connection, "a", "vda", place, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (SIZE, SIZE)
+
+
+def test_format_stays_as_it_is_where_none_is_said(connection: Connection, domain: Domain, tmp_path: Path) -> None:
+    assert move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new"))).format == "raw"
+
+
+def test_image_of_an_odd_size_keeps_the_size_that_the_guest_sees(
+    connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
+    if not domain.is_active():
+        with (tmp_path / "one.img").open("r+b") as file:
+            file.truncate(SIZE + 100)
+        domain.start(paused=True)
+        size = block.capacity(domain, "vda")
+        domain.destroy()
+        move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+        assert block.capacity(domain, "vda") == size == SIZE + 512
+
+
+def test_old_image_goes_where_that_is_asked(uri: str, domain: Domain, tmp_path: Path) -> None:
+    old = tmp_path / "one.img"
+    out = done(uri, "disk", "move", "a", "vda", str(tmp_path / "new"), "--delete-source")
+    assert f"{old} was removed" in out
+    assert not old.exists()
+    assert (tmp_path / "new").read_bytes() == content()
+
+
+def test_old_image_that_another_domain_has_stays(
+    uri: str, connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
+    old = tmp_path / "one.img"
+    over = tmp_path / "over.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", old, "-F", "raw", "-u", over, "4M"], check=True)
+    connection.define(domain_xml("b", extra=disk_xml(tmp_path, "x", "vda").replace("x.img", "over.qcow2")))
+    out = done(uri, "disk", "move", "a", "vda", str(tmp_path / "new"), "--delete-source")
+    assert f"note: {old} stays: used by the domain 'b'" in out
+    assert old.exists()
+
+
+def test_what_is_recorded_of_the_disk_stays_but_the_id_of_a_volume_it_is_no_more(
+    connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
+    adopt_domain(connection, "a")
+    for which in definitions(domain):
+        record_disk(
+            domain, new_record(disk(domain, which), role="root", image="/base", id="1-2", delete="yes"), [which]
+        )
+    move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+    for which in definitions(domain):
+        found = disk_record(parse(domain.xml(which)), disk(domain, which))
+        assert found == new_record(disk(domain, which), role="root", image="/base", delete="yes")
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "sentence"),
+    [
+        ({"path": "{folder}/two.img"}, Refused, "exists already"),
+        ({"path": "/nosuch/new"}, NotFound, "no folder /nosuch"),
+        ({"path": "{folder}/new", "format": "qcow3"}, UsageError, "no disk format 'qcow3'"),
+        ({"pool": "nope"}, Failed, "no storage pools"),
+    ],
+)
+def test_place_that_cannot_be_is_one_sentence_and_nothing_changed(
+    connection: Connection,
+    domain: Domain,
+    tmp_path: Path,
+    where: dict[str, str],
+    error: type[HoldfastError],
+    sentence: str,
+) -> None:
+    before = images(domain), without_image_of_vda(domain), set(tmp_path.iterdir())
+    with pytest.raises(error, match=sentence):
+        move_disk(connection, "a", "vda", Place(**{key: value.format(folder=tmp_path) for key, value in where.items()}))
+    assert (images(domain), without_image_of_vda(domain), set(tmp_path.iterdir())) == before
+
+
+def test_image_that_somebody_makes_at_the_same_moment_is_not_removed(
+    connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
+    real = new_image.reserve
+
+    def reserve(path: str) -> None:
+        Path(path).write_text("mine")
+        real(path)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Refused, match="exists already"):
+        patch.setattr(new_image, "reserve", reserve)
+        move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+    assert (tmp_path / "new").read_text() == "mine"
+    assert records(domain) == set()
+
+
+def test_disk_with_snapshots_is_not_moved_away_from_them(
+    connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
+    domain._handle.snapshotCreateXML(
+        "<domainsnapshot><name>s</name><disks><disk name='vda' snapshot='no'/><disk name='vdb' snapshot='external'>"
+        f"<source file='{tmp_path}/over'/></disk></disks></domainsnapshot>",
+        libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY,
+    )
+    try:
+        with pytest.raises(Refused, match="has snapshots") as refused:
+            move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+        assert "'holdfast snapshot list a'" in (refused.value.hint or "")
+    finally:
+        domain._handle.snapshotLookupByName("s").delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
+
+
+@running
+def test_saved_memory_keeps_its_disks(connection: Connection, domain: Domain, tmp_path: Path) -> None:
+    domain._handle.managedSave(0)
+    with pytest.raises(Refused, match="managed-save image"):
+        move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+
+
+@running
+def test_disk_with_another_image_in_config_is_not_moved(connection: Connection, domain: Domain, tmp_path: Path) -> None:
+    changed = domain.xml(CONFIG).partition("<disk ")[2].partition("</disk>")[0].replace("one.img", "three.img")
+    domain.update(f"<disk {changed}</disk>", CONFIG)
+    with pytest.raises(Refused, match="another image in config"):
+        move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+
+
+def test_without_a_place_there_must_be_a_move_to_finish(uri: str, domain: Domain) -> None:
+    result = run(uri, "disk", "move", "a", "vda")
+    assert result.exit_code == 2
+    assert "it is not said where vda is to go" in result.stderr
+    assert run(uri, "disk", "move", "a", "vda", "--abort").exit_code == 1
+    assert run(uri, "disk", "move", "a", "vda", "/x", "--abort").exit_code == 2
+    assert run(uri, "disk", "move", "a", "vdz", "/x").exit_code == 4
+    assert run(uri, "-r", "disk", "move", "a", "vda", "/x").exit_code == 1
+    assert not Path("/x").exists()
+
+
+def test_missing_image_is_one_sentence(connection: Connection, domain: Domain, tmp_path: Path) -> None:
+    if not domain.is_active():
+        (tmp_path / "one.img").unlink()
+        with pytest.raises(LibvirtRefused, match=r"one\.img"):
+            move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
+        assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("target", "sentence"), [("sda", "sda is a cdrom"), ("vda", "shareable")])
+def test_what_is_not_this_domains_own_is_not_moved(
+    connection: Connection, tmp_path: Path, target: str, sentence: str
+) -> None:
+    extra = (
+        disk_xml(tmp_path, "one", "vda", "<shareable/>") + "<disk device='cdrom'><target dev='sda' bus='sata'/></disk>"
+    )
+    connection.define(domain_xml(extra=extra))
+    with pytest.raises(HoldfastError, match=sentence):
+        move_disk(connection, "a", target, Place(path=str(tmp_path / "new")))
+    assert virtual_size(str(image(tmp_path, "one")), "raw") == 1024 * 1024

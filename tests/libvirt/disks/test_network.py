@@ -1,0 +1,59 @@
+"""Disks whose images are on the network: NBD and iSCSI for real, through QEMU's own clients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.errors import Failed
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.devices.attach_described import attach_disk
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.create import create_domain
+from holdfast.operations.domain.spec import DomainSpec
+from tests.libvirt.commands import done
+from tests.libvirt.disks.network_storage import iscsi_target, nbd_server
+from tests.libvirt.domains import CONFIG, LIVE, image, place, running
+
+Server = Callable[[Path], AbstractContextManager[str]]
+
+
+@pytest.mark.parametrize("server", [nbd_server, iscsi_target])
+def test_image_on_the_network_is_attached_to_both_documents_alike(
+    uri: str, connection: Connection, tmp_path: Path, server: Server
+) -> None:
+    domain = running(connection)
+    with server(image(tmp_path, "one")) as url:
+        attached = attach_disk(connection, "a", DiskSpec(source=url))
+        assert f"pci {place(domain, 'vda')}" == attached.address
+        for which in (LIVE, CONFIG):
+            disk = parse(domain.xml(which)).find("devices/disk")
+            assert disk is not None
+            assert source_of(disk) == url
+        (listed,) = json.loads(done(uri, "disk", "list", "a", "-o", "json"))
+        assert (listed["source"], listed["format"], listed["waits"]) == (url, "raw", None)
+        domain.destroy()
+        domain.start(paused=True)
+        assert place(domain, "vda")
+        domain.destroy()
+
+
+def test_domain_is_created_on_an_image_on_the_network(connection: Connection, tmp_path: Path) -> None:
+    with nbd_server(image(tmp_path, "one")) as url:
+        spec = DomainSpec(memory=64 << 20, disks=(DiskSpec(source=url),), graphics="none")
+        assert create_domain(connection, "a", spec, start=True).images == ()
+        connection.find_domain("a").destroy()
+
+
+def test_server_that_is_not_there_is_one_sentence_and_nothing_changed(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    with pytest.raises(Failed, match="does not take disk vda"):
+        attach_disk(connection, "a", DiskSpec(source=f"nbd+unix:///x?socket={tmp_path}/none"))
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before

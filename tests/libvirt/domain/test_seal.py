@@ -1,0 +1,126 @@
+"""Sealing what others created: nothing the guest sees changes, and nothing is left to the next start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.make.open_parts import Remedy, open_parts
+from holdfast.errors import UsageError
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.domain.seal import seal_domain
+from tests.corpus.builder import make_images
+from tests.libvirt.compare.test_guest_view import STARTED
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
+
+HOST_MODEL = "<cpu mode='host-model'><topology sockets='1' cores='1' threads='1'/></cpu>"
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+
+
+def foreign(extra: str = "", ports: int = 8, name: str = "a") -> str:
+    """A domain as another tool would make it: host-model, no aliases."""
+    return domain_xml(name, ports=ports, extra=extra).replace("</features>", f"</features>{HOST_MODEL}")
+
+
+def kinds(document: str) -> set[str]:
+    return {part.kind for part in open_parts(parse(document))}
+
+
+def test_running_domain_is_sealed_with_the_cpu_it_has(connection: Connection) -> None:
+    domain = connection.define(foreign(RNG))
+    domain.start(paused=True)
+    live = domain.xml(LIVE)
+    sealed = seal_domain(connection, "a")
+    assert {part.kind for part in sealed.closed} == {"cpu", "alias"}
+    assert sealed.changes == ()
+    assert sealed.waits
+    assert domain.xml(LIVE) == live
+    assert parse(domain.xml(CONFIG)).find("cpu").get("mode") == "custom"  # type: ignore[union-attr]
+    assert visible(compare(live, domain.xml(CONFIG))) == []
+    domain.destroy()
+    domain.start(paused=True)
+    assert visible(compare(live, domain.xml(LIVE))) == []
+    again = seal_domain(connection, "a")
+    assert (again.closed, again.changes) == ((), ())
+
+
+def test_shut_off_domain_is_sealed_with_what_its_next_start_would_give(connection: Connection) -> None:
+    domain = connection.define(foreign())
+    domain.start(paused=True)
+    would_be = domain.xml(LIVE)
+    domain.destroy()
+    assert not seal_domain(connection, "a").waits
+    domain.start(paused=True)
+    assert visible(compare(would_be, domain.xml(LIVE))) == []
+
+
+def test_dry_run_changes_nothing(connection: Connection) -> None:
+    domain = connection.define(foreign(RNG))
+    before = domain.xml(CONFIG)
+    assert {part.kind for part in seal_domain(connection, "a", dry_run=True).closed} == {"cpu", "alias"}
+    assert domain.xml(CONFIG) == before
+
+
+def test_serials_and_ports_are_listed_and_added_only_when_asked(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(foreign(disk_xml(tmp_path, "one", "vda"), ports=3))
+    sealed = seal_domain(connection, "a")
+    assert {part.kind for part in sealed.left} == {"serial", "ports"}
+    assert "<serial>" not in domain.xml(CONFIG)
+    before = domain.xml(CONFIG)
+    sealed = seal_domain(connection, "a", add_serials=True, add_ports=6)
+    assert sealed.left == ()
+    assert any("serial" in str(change) for change in sealed.changes)
+    moved = [change for change in visible(compare(before, domain.xml(CONFIG))) if change.kind == "moved"]
+    assert moved == []
+    domain.start(paused=True)
+
+
+def test_uefi_files_are_taken_from_live(connection: Connection) -> None:
+    text = foreign().replace("<os>", "<os firmware='efi'>")
+    domain = connection.define(text)
+    domain.start(paused=True)
+    live = parse(domain.xml(LIVE))
+    assert seal_domain(connection, "a").changes == ()
+    config = parse(domain.xml(CONFIG))
+    assert config.find("os").get("firmware") is None  # type: ignore[union-attr]
+    assert config.findtext("os/loader") == live.findtext("os/loader")
+    assert config.findtext("os/nvram") == live.findtext("os/nvram")
+    domain.destroy()
+    domain.start(paused=True)
+    assert visible(compare(domain.xml(LIVE), domain.xml(CONFIG))) == []
+
+
+@pytest.mark.parametrize("ports", [-1, 100000])
+def test_impossible_number_of_ports_is_refused(connection: Connection, ports: int) -> None:
+    connection.define(foreign())
+    with pytest.raises(UsageError, match="spare root ports"):
+        seal_domain(connection, "a", add_ports=ports)
+
+
+def test_ports_on_i440fx_are_refused(connection: Connection) -> None:
+    connection.define(domain_xml(machine="pc"))
+    with pytest.raises(UsageError, match="pc-i440fx"):
+        seal_domain(connection, "a", add_ports=4)
+
+
+def test_what_cannot_be_sealed_is_said(connection: Connection) -> None:
+    connection.define(domain_xml().replace("</features>", "</features><cpu mode='maximum'/>"))
+    left = seal_domain(connection, "a").left
+    assert [part.remedy for part in left if part.kind == "cpu"] == ["none"]
+
+
+WITHOUT_VERSION = ("machine-microvm", "machine-isapc")
+"""Their machine types have none: they count as open, and nothing closes them."""
+
+
+def test_every_domain_can_be_sealed(connection: Connection, tmp_path: Path) -> None:
+    make_images(tmp_path)
+    for sample in STARTED:
+        domain = connection.define(sample.document(tmp_path))
+        left = {part.kind for part in seal_domain(connection, sample.name).left if part.remedy is Remedy.SEAL}
+        assert left == ({"machine"} if sample.name in WITHOUT_VERSION else set()), sample.name
+        domain.undefine()

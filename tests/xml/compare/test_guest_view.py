@@ -1,0 +1,150 @@
+"""What the guest view says of small differences. Each example is a file whose name is the sentence it shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+from tests.xml.compare.schema_checks import one_path, wrong_verdicts
+from tests.xml.compare.schema_paths import SCHEMAS, SchemaPaths
+
+from holdfast.domainxml.change import Change, Kind, changes_to_json, visible
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.elements.table import DEVICES
+from holdfast.errors import InvalidDocument
+
+DATA = Path(__file__).parents[1] / "data"
+EXAMPLES = sorted((DATA / "changes").glob("*.xml"))
+DOMAINS = sorted((DATA / "domains").glob("*.xml"))
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=[file.stem for file in EXAMPLES])
+def test_example(file: Path) -> None:
+    example = etree.parse(file).getroot()
+    before, after = (_domain(example, side) for side in ("before", "after"))
+    changes = compare(before, after)
+    assert [str(change) for change in visible(changes)] == [node.text for node in example.iterfind("guest")]
+    cosmetic = [str(change) for change in changes if not change.is_visible]
+    assert cosmetic == [node.text for node in example.iterfind("cosmetic")]
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=[file.stem for file in EXAMPLES])
+def test_the_other_way_round_the_verdict_is_the_same(file: Path) -> None:
+    example = etree.parse(file).getroot()
+    before, after = (_domain(example, side) for side in ("before", "after"))
+    there, back = compare(before, after), compare(after, before)
+    assert len(visible(there)) == len(visible(back))
+    assert len(there) == len(back)
+
+
+def _domain(example: etree._Element, side: str) -> str:
+    inside = "".join(etree.tostring(node, encoding="unicode") for node in example.iterfind(f"{side}/*"))
+    return f"<domain type='qemu'>{inside}</domain>"
+
+
+@pytest.mark.parametrize("file", DOMAINS, ids=[file.stem for file in DOMAINS])
+def test_a_document_does_not_differ_from_itself(file: Path) -> None:
+    text = file.read_text()
+    assert compare(text, text) == []
+    assert compare(text, text.replace("<devices>", "<!-- the same --><devices>\n")) == []
+
+
+@pytest.mark.skipif(not SCHEMAS.is_dir(), reason="libvirt's schemas are not installed (Debian: libvirt0)")
+def test_every_path_of_the_schema_flips_the_verdict_as_its_side_says() -> None:
+    """One value at each of libvirt's paths becomes another: the guest sees it, or not, as declared."""
+    assert wrong_verdicts(SchemaPaths().paths) == []
+
+
+def test_json_has_a_format_and_a_version() -> None:
+    changes = [Change(Kind.MOVED, "disk vdb", "devices/disk/address", "pci 0000:05:00.0", "pci 0000:04:00.0")]
+    assert json.loads(json.dumps(changes_to_json(changes))) == {
+        "format": "holdfast.changes",
+        "version": 1,
+        "changes": [
+            {
+                "kind": "moved",
+                "what": "disk vdb",
+                "where": "devices/disk/address",
+                "before": "pci 0000:05:00.0",
+                "after": "pci 0000:04:00.0",
+                "unknown": False,
+                "sentence": "disk vdb moved from pci 0000:05:00.0 to pci 0000:04:00.0",
+            }
+        ],
+    }
+
+
+GOOD = "<domain type='qemu'><name>a</name></domain>"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<domain>\n<name>a</name>", "line 2"),
+        ("", "line 1"),
+        ("\x00\x01\x7fELF", "line 1"),
+        ("<network/>", "expected <domain>, found <network>"),
+        ("<!-- -->\n<!DOCTYPE domain><domain/>", "line 2: .* DOCTYPE"),
+        ("<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain><name>&x;</name></domain>", "DOCTYPE"),
+        (
+            "<!DOCTYPE domain [<!ENTITY a 'aaaaaaaaaa'>"
+            + "".join(f"<!ENTITY {b} '{f'&{a};' * 10}'>" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+            + "]><domain><name>&i;</name></domain>",
+            "DOCTYPE|amplification",
+        ),
+        ("<domain>" + "<a>" * 100_000, "line 1"),
+        ("<domain xmlns:x='y'><x:name z:q='1'/></domain>", "line 1"),
+    ],
+    ids=["truncated", "empty", "binary", "other-root", "doctype", "external-entity", "entity-bomb", "deep", "prefix"],
+)
+def test_bad_input_is_refused_with_a_sentence(text: str, words: str) -> None:
+    for pair in ((text, GOOD), (GOOD, text)):
+        with pytest.raises(InvalidDocument, match=words):
+            compare(*pair)
+
+
+@pytest.mark.parametrize("value", ["zz", "", "0x", "-1", "9" * 5000, "٣"])
+def test_nonsense_in_an_address_is_compared_as_text(value: str) -> None:
+    def document(bus: str) -> str:
+        return f"<domain><devices><rng><address type='pci' bus='{bus}' slot='{value}'/></rng></devices></domain>"
+
+    assert compare(document(value), document(value) + "\n") == []
+    assert visible(compare(document(value), document("0x05"))) != []
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "0x" + "f" * 5000, "0x", "٣"])
+def test_nonsense_for_a_number_is_compared_as_text(value: str) -> None:
+    def document(ports: str) -> str:
+        return f"<domain><devices><controller type='usb' index='0' ports='{ports}'/></devices></domain>"
+
+    assert visible(compare(document(value), document("16"))) != []
+
+
+@pytest.mark.parametrize(("kind", "number"), [("disk", 100_000), ("rng", 20_000), ("wonder", 20_000)])
+def test_very_many_devices_are_compared_in_bounded_time(kind: str, number: int) -> None:
+    def document(first: int) -> str:
+        names = range(first, first + number)
+        devices = "".join(f"<{kind}><target dev='d{n}'/></{kind}>" for n in names)
+        return f"<domain><devices>{devices}</devices></domain>"
+
+    assert compare(document(0), document(1)) != []
+
+
+_HOST_SIDE = [
+    path
+    for tag, sides in DEVICES.items()
+    if sides.unseen != "*"
+    for path in (f"devices/{tag}/{token.split('=')[0]}" for token in sides.host.split())
+    if "**" not in path and "," not in path
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(path=st.sampled_from(_HOST_SIDE), value=st.text("abc/.:1", min_size=1, max_size=8))
+def test_what_is_declared_host_side_can_say_anything(path: str, value: str) -> None:
+    path = path.replace("/@", "@")
+    assert compare(one_path(path, value), one_path(path, "another")) == []

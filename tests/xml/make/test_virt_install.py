@@ -1,0 +1,44 @@
+"""What virt-install prints is read, the last document of several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.make.virt_install import last_domain
+from holdfast.errors import InvalidDocument
+
+PRINTED = sorted((Path(__file__).parents[2] / "data" / "virt-install").glob("*.xml"))
+
+
+@pytest.mark.parametrize("path", PRINTED, ids=lambda path: path.stem)
+def test_last_document_is_the_one_that_stays(path: Path) -> None:
+    domain = last_domain(path.read_text())
+    assert domain.findtext("name") == "a"
+    assert domain.findtext("on_reboot") != "destroy", "this is the document of the installation"
+
+
+def test_two_documents_with_declarations_are_read() -> None:
+    one = "<?xml version='1.0'?>\n<domain><name>a</name></domain>\n"
+    two = "<?xml version='1.0' encoding='UTF-8'?>\n<domain><name>b</name></domain>\n<!-- end -->\n"
+    assert last_domain(one + two).findtext("name") == "b"
+    assert last_domain(two).findtext("name") == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "well-formed"),
+        ("hello", "well-formed"),
+        ("<domain>", "line 1"),
+        ("<network/>", "expected <domain>, found <network>"),
+        ("<domain/>\n<network/>", "line 2: expected <domain>, found <network>"),
+        ("<domain/><domain>", "well-formed"),
+        ("<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>", "DOCTYPE"),
+    ],
+)
+def test_what_is_no_document_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        last_domain(text)
+    assert sentence in caught.value.message
