@@ -48,11 +48,21 @@ class Tier:
         if os.geteuid() == 0:
             # It ends also when we are killed.
             die_with_us = ["setpriv", "--pdeathsig", "TERM"]
-            return [*die_with_us, sys.executable, "-m", "holdfast_lab.enclosure", *pytest, *options]
+            return [*die_with_us, sys.executable, "-m", "holdfast_lab.enclosure", "--emulate", *pytest, *options]
         # Root's caches would lie in the user's tree.
         passed = [f"{name}={os.environ.get(name, '')}" for name in ("CI", "HOLDFAST_WHOLE_CORPUS")]
         sudo = ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1", *passed]
-        return [*sudo, sys.executable, "-m", "holdfast_lab.enclosure", *pytest, "-p", "no:cacheprovider", *options]
+        return [
+            *sudo,
+            sys.executable,
+            "-m",
+            "holdfast_lab.enclosure",
+            "--emulate",
+            *pytest,
+            "-p",
+            "no:cacheprovider",
+            *options,
+        ]
 
 
 SAFE = [

@@ -3,7 +3,8 @@
 Two traps of real machines are handled here. A ``/dev/kvm`` that opens but does not work makes libvirt 9.0 probe QEMU
 anew at every call: the enclosure has a /dev without it, unless KVM was seen to work. And QEMU daemonizes, so whoever
 is above libvirt must reap it: PID 1 of the enclosure does. When PID 1 ends, the kernel kills every process inside and
-drops every mount, also after Ctrl-C or a crash. Use ``python -m holdfast_lab.enclosure COMMAND …``, as root.
+drops every mount, also after Ctrl-C or a crash. As root: ``python -m holdfast_lab.enclosure [--emulate] COMMAND …``;
+``--emulate`` hides KVM also where it works, so that what a test sees does not depend on the machine.
 """
 
 from __future__ import annotations
@@ -39,11 +40,14 @@ _DEVICES = [
 def kvm_works() -> bool:
     """True when a guest really runs under KVM here; the device node alone proves nothing.
 
-    Starts the BIOS of a QEMU without disks for a moment and asks the monitor whether it is still running.
+    Starts the BIOS of a QEMU without disks for a moment and asks the monitor whether it is still running. With SMM, as
+    Secure Boot needs it: a KVM nested in another hypervisor may run a BIOS and lack that.
     """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
-    command = "qemu-system-x86_64 -accel kvm -machine q35 -cpu host -m 64 -nodefaults -display none -monitor stdio"
+    command = (
+        "qemu-system-x86_64 -accel kvm -machine q35,smm=on -cpu host -m 64 -nodefaults -display none -monitor stdio"
+    )
     try:
         with subprocess.Popen(
             command.split(),
@@ -72,15 +76,18 @@ def enclosed() -> bool:
     return MARK in os.environ
 
 
-def enclose(command: list[str]) -> int:
-    """Run ``command`` in a new enclosure and return its exit status. Needs root. Raises OSError without unshare(1)."""
+def enclose(command: list[str], *, emulate: bool = False) -> int:
+    """Run ``command`` in a new enclosure and return its exit status; ``emulate`` hides KVM also where it works.
+
+    Needs root. Raises OSError without unshare(1).
+    """
     if os.geteuid() != 0:
         print("the lab needs root to make its own namespaces; run it with sudo", file=sys.stderr)
         return 1
     environment = {
         "LIBVIRT_LOG_OUTPUTS": "4:file:/dev/null",  # the embedded driver would log to our stderr
         **os.environ,
-        MARK: acceleration(),
+        MARK: "emulation" if emulate else acceleration(),
     }
     inside = [sys.executable, "-m", "holdfast_lab.enclosure", "--inside", *command]
     # Whatever kills us ends unshare, and that ends its child, PID 1.
@@ -176,5 +183,7 @@ def reap_until_exit(payload: subprocess.Popen[bytes]) -> int:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    sys.exit(_inside(arguments[1:]) if arguments[:1] == ["--inside"] else enclose(arguments))
+    option, *rest = sys.argv[1:] or [""]
+    if option == "--inside":
+        sys.exit(_inside(rest))
+    sys.exit(enclose(rest, emulate=True) if option == "--emulate" else enclose(sys.argv[1:]))

@@ -25,7 +25,7 @@ _MILD = (Kind.RECORD, Kind.UNKNOWN, Kind.NO_SLOT, Kind.UNSEALED)
 def page(hosts: Sequence[HostReport], topologies: Topologies) -> Iterator[str]:
     """The page, in pieces to be written one after the other."""
     now = datetime.now(UTC)
-    style, script = (_resource(name) for name in ("audit_page.css", "audit_page.js"))
+    style, script = (_resource(name) for name in ("page.css", "page.js"))
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
     yield "<!doctype html>\n"
     yield '<html lang="en">'
@@ -51,7 +51,7 @@ def page(hosts: Sequence[HostReport], topologies: Topologies) -> Iterator[str]:
 
 
 def _resource(name: str) -> str:
-    data = pkgutil.get_data("holdfast.cli", name)
+    data = pkgutil.get_data("holdfast.cli.audit", name)
     assert data is not None
     return data.decode()
 
