@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.compare.unknown_parts import unknown_parts
+from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import parse
 from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.connection import Connection

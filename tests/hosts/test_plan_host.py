@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.outlook import Effect
+from holdfast.domainxml.host.outlook import Effect
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain

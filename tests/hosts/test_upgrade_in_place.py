@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection, open_connection

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.libvirtapi.domain import Definition
 from nova_lab import build, ceph

@@ -18,8 +18,8 @@ from holdfast.domainxml.host.machine_type import (
     read_machine_types,
     released,
 )
+from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.host.support import support_outlook
-from holdfast.domainxml.outlook import Effect
 
 Q35 = (Path(__file__).parents[1] / "data" / "domain-capabilities-q35.xml").read_text()
 

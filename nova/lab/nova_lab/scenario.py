@@ -17,8 +17,8 @@ from typing import Any
 from openstack.exceptions import SDKException
 
 import libvirt
-from holdfast.domainxml.change import visible
 from holdfast.domainxml.compare import guest_view
+from holdfast.domainxml.compare.change import visible
 from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.events import ensure_event_loop
 from holdfast_lab import comparison

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, Kind, visible
 from holdfast.domainxml.document import Element, canonical, parse
+from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
-from holdfast.domainxml.outlook import Effect
 from holdfast.errors import HoldfastError, Refused
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection

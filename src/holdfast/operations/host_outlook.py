@@ -23,8 +23,8 @@ from holdfast.domainxml.host.cpu_outlook import (
     same_model,
 )
 from holdfast.domainxml.host.machine_type import MachineType, machine_outlook, read_machine_types
+from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.support import support_outlook
-from holdfast.domainxml.outlook import Effect, Outlook
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection

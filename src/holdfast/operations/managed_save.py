@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import find_device
 from holdfast.domainxml.document import Element, parse

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, Kind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host.cpu_outlook import model_of
+from holdfast.domainxml.host.outlook import Effect, Outlook, differs
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
-from holdfast.domainxml.outlook import Effect, Outlook, differs
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_outlook import HostOutlook, Known

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, Kind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.errors import Failed, NotFound, Refused

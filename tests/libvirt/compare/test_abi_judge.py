@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, Kind, visible
 from holdfast.domainxml.compare.guest_view import compare
 from tests.corpus import CORPUS
 from tests.libvirt.compare.mutations import DOUBLED, Mutation, mutations, values_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import libvirt
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast_lab.daemon import private_host
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.make.open_parts import Remedy, open_parts

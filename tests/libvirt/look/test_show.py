@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.compare.hardware_tree import Part
+from holdfast.domainxml.describe.hardware_tree import Part
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running

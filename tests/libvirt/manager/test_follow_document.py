@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.elements.disk import source_of

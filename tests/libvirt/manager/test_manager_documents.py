@@ -9,7 +9,7 @@ import pytest
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse, same
-from holdfast.domainxml.elements.pci import hotplug_places
+from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.errors import NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.manager.rescue import is_rescue_by_define, rescue_from_template

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import canonical, devices, parse
 from holdfast.domainxml.metadata import DiskRecord, facts

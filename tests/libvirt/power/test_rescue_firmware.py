@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.document import parse
 from holdfast.errors import Failed
 from holdfast.hostfiles.image_chain import remove_image

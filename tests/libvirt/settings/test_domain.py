@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.document import same
 from holdfast.errors import Failed, PartlyDone, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from lxml import etree
 
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Node, Side, Sides
 
 

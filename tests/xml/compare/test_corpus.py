@@ -13,11 +13,11 @@ from tests.corpus import CORPUS, newer
 from tests.corpus.builder import Sample
 from tests.xml.compare.schema_paths import SCHEMAS
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.compare.unknown_parts import unknown_parts
+from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import canonical, parse, serialize
-from holdfast.domainxml.elements.table import DEVICES
+from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.domainxml.sides import Node
 
 EVERY = CORPUS | newer.SAMPLES

@@ -12,9 +12,9 @@ from lxml import etree
 from tests.xml.compare.schema_checks import one_path, wrong_verdicts
 from tests.xml.compare.schema_paths import SCHEMAS, SchemaPaths
 
-from holdfast.domainxml.change import Change, Kind, changes_to_json, visible
+from holdfast.domainxml.compare.change import Change, Kind, changes_to_json, visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.elements.table import DEVICES
+from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.errors import InvalidDocument
 
 DATA = Path(__file__).parents[1] / "data"

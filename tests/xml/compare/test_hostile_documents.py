@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from lxml import etree
 from tests.corpus import CORPUS
 
-from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.compare.unknown_parts import unknown_parts
+from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import MAX_BYTES, canonical, parse, serialize
-from holdfast.domainxml.elements.table import DEVICES
+from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.errors import InvalidDocument
 
 TEXTS = [sample.text for sample in CORPUS.values()]
@@ -184,7 +184,7 @@ GIGANTIC = {
 _PROGRAM = """
 import sys
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.compare.unknown_parts import unknown_parts
+from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import parse
 from holdfast.errors import InvalidDocument
 def many(each, before="<domain><devices>", after="</devices></domain>"):

@@ -8,7 +8,7 @@ import pytest
 from tests.xml.compare.schema_checks import declaration, superfluous, undeclared
 from tests.xml.compare.schema_paths import SCHEMAS, SchemaPaths
 
-from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Node, Side, Sides
 
 NEWER = set((Path(__file__).parents[1] / "data" / "newer-schema-paths").read_text().split())

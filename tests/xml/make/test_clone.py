@@ -8,7 +8,7 @@ import pytest
 from tests.corpus import CORPUS
 from tests.corpus.builder import Sample
 
-from holdfast.domainxml.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, Kind, visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.make.clone import renew_identity

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.generated import ASKED, DATA, INSTANCE, add, drop, generated, put
 
 from holdfast.domainxml.address import describe_address
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same
 from holdfast.domainxml.manager.apply_difference import apply_difference

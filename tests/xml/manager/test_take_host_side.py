@@ -9,7 +9,7 @@ import pytest
 from tests.generated import DATA, add, put
 from tests.libvirt.compare.mutations import mutations, values_of
 
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.compare.host_changes import host_changes

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import cached_property
 
 from holdfast.cli.audit.markup import Markup, join, tag
-from holdfast.domainxml.compare.hardware_tree import Part
+from holdfast.domainxml.describe.hardware_tree import Part
 from holdfast.domainxml.device import USER_ALIAS
 
 _OWN = ("serial ", "wwn ", "cid ")

@@ -112,7 +112,7 @@ def _report(edited: Edited, output: str) -> None:
 
 
 def _sentences(edited: Edited) -> Iterator[str]:
-    from holdfast.domainxml.change import visible
+    from holdfast.domainxml.compare.change import visible
 
     seen = visible(edited.changes)
     yield from (f"the guest will see: {change}" for change in seen)

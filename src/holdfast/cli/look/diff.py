@@ -23,7 +23,7 @@ def diff(session: Session, ctx: click.Context, before: str, after: str, output: 
 
     Exit code 0 when the guest sees no difference, 3 when it sees one.
     """
-    from holdfast.domainxml.change import changes_to_json, visible
+    from holdfast.domainxml.compare.change import changes_to_json, visible
     from holdfast.operations.look.diff import diff as compare
     from holdfast.operations.look.diff import is_file
 

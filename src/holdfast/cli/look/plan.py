@@ -13,7 +13,7 @@ from holdfast.cli.completion import complete_domains
 from holdfast.errors import Refused
 
 if TYPE_CHECKING:
-    from holdfast.domainxml.outlook import Outlook
+    from holdfast.domainxml.host.outlook import Outlook
     from holdfast.operations.domain.upgrade_machine import MachineUpgrade
     from holdfast.operations.plan_reboot import Plan
 
@@ -134,7 +134,7 @@ def _head(found: Plan) -> str:
 
 
 def _lines(outlooks: Iterable[Outlook]) -> Iterator[str]:
-    from holdfast.domainxml.outlook import Effect
+    from holdfast.domainxml.host.outlook import Effect
 
     order = list(Effect)
     for outlook in sorted(outlooks, key=lambda outlook: order.index(outlook.effect)):
@@ -147,7 +147,7 @@ def _word(outlook: Outlook) -> str:
 
 def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
     """Domain by domain what changes; what cannot be told, or is only worth knowing, is counted at the end."""
-    from holdfast.domainxml.outlook import differs
+    from holdfast.domainxml.host.outlook import differs
 
     rest: Counter[str] = Counter()
     total = changed = 0

@@ -12,7 +12,7 @@ import click
 from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
 
 if TYPE_CHECKING:
-    from holdfast.domainxml.compare.hardware_tree import Part
+    from holdfast.domainxml.describe.hardware_tree import Part
     from holdfast.operations.look.show import DomainView
 
 _LINES = {True: ("├─ ", "│  ", "└─ ", "   "), False: ("|- ", "|  ", "`- ", "   ")}
@@ -102,7 +102,7 @@ def _line(part: Part) -> str:
 
 
 def _waiting(domain: DomainView) -> Iterator[str]:
-    from holdfast.domainxml.change import visible
+    from holdfast.domainxml.compare.change import visible
 
     changes = visible(domain.waiting)
     if changes:

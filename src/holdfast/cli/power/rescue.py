@@ -17,7 +17,7 @@ from holdfast.cli.common import (
 )
 from holdfast.cli.devices.device import trust_format_option
 from holdfast.cli.power.power import report_power
-from holdfast.domainxml.make.place_last import BUSES
+from holdfast.domainxml.places.behind_all import BUSES
 from holdfast.errors import UsageError
 from holdfast.operations.disks.spec import DiskSpec
 

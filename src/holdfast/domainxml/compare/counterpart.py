@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from holdfast.domainxml.compare.match import Pair, pairs
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.elements.table import DEVICES
 from holdfast.domainxml.sides import Sides, value_at
 
 _IDENTITY = {

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.address import describe_address
-from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, Kind
 from holdfast.domainxml.compare.match import Pair, pairs
 from holdfast.domainxml.device import as_written, describe, label, user_alias
 from holdfast.domainxml.document import Element, element, parse
-from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Sides, View, local_name, value_at
 
 _NOTHING = element("nothing")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.compare.guest_view import short_name
 from holdfast.domainxml.document import Element, canonical, element
+from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.interface import connected_to
-from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Node, Side, Sides, everything
 
 _NOTHING = element("nothing")

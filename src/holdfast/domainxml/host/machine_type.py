@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.outlook import Effect, Outlook
+from holdfast.domainxml.host.outlook import Effect, Outlook
 
 _VERSIONED = re.compile(r"(?P<family>.+)-(?P<vendor>[a-z]*)(?P<version>\d+(?:\.\d+)*)")
 """pc-q35-7.2, pc-q35-4.0.1, virt-7.2; pc-q35-rhel9.2.0 is another vendor's, with numbers of its own."""

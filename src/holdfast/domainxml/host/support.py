@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.compare.guest_view import device_name
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.host.capabilities import Capabilities
-from holdfast.domainxml.outlook import Effect, Outlook
+from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.sides import value_at
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 
-from holdfast.domainxml.change import Change
+from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child
-from holdfast.domainxml.make.place_last import place_last
 from holdfast.domainxml.metadata import Rescue, Started, add_facts, drop_facts
+from holdfast.domainxml.places.behind_all import place_last
 
 _DIRECT_BOOT = ("kernel", "initrd", "cmdline", "shim")
 _BOOTED = {"hd": ("disk", "lun"), "cdrom": ("cdrom",), "fd": ("floppy",)}

@@ -9,15 +9,15 @@ import copy
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from holdfast.domainxml.change import Change
+from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.compare.guest_view import compare_documents, device_name, short_name
-from holdfast.domainxml.compare.hardware_tree import bus_of
+from holdfast.domainxml.describe.hardware_tree import bus_of
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.document import Element, child, devices, same
+from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import next_target
 from holdfast.domainxml.elements.memory import set_memory_beside_modules, total_memory
-from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.vcpu import max_vcpus, online_vcpus, set_max_vcpus, set_online
 from holdfast.domainxml.host.machine_type import family
 from holdfast.domainxml.manager.follow_devices import DeviceChanges, add_device, remove_device

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, Kind
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.compare.guest_view import device_name, short_name
 from holdfast.domainxml.device import alias
@@ -18,9 +18,9 @@ from holdfast.domainxml.document import Element, child, devices
 from holdfast.domainxml.elements.controller import missing_controller, next_index
 from holdfast.domainxml.elements.disk import next_target, source_of, stated_format
 from holdfast.domainxml.elements.memory import add_module, remove_module
-from holdfast.domainxml.make.place_last import seat_last
 from holdfast.domainxml.make.seal import name_device
 from holdfast.domainxml.manager.take_host_side import is_same_kind
+from holdfast.domainxml.places.behind_all import seat_last
 from holdfast.domainxml.records.disk_record import record_of, rename_record, target_of
 from holdfast.domainxml.sides import value_at
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.document import Element, child, element, same
+from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of, stated_format
-from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.manager.nova_metadata import without_moment
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.sides import Node, Rule, Side, everything, local_name

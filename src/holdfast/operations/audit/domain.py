@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from holdfast.domainxml.change import Change, visible
-from holdfast.domainxml.change import Kind as ChangeKind
+from holdfast.domainxml.compare.change import Change, visible
+from holdfast.domainxml.compare.change import Kind as ChangeKind
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance, nova_instance_in
 from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.domainxml.records.disk_record import agree, disagreements, unfinished
-from holdfast.domainxml.records.snapshot import read_snapshot
+from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.inventory import Listed
 from holdfast.libvirtapi.snapshot import snapshots

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
-from holdfast.domainxml.compare.hardware_tree import Part, hardware_tree
+from holdfast.domainxml.describe.hardware_tree import Part, hardware_tree
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

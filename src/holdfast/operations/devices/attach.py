@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from holdfast.domainxml.address import PciAddress, address_of, agree, describe_address, pci_address, with_address
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
-from holdfast.domainxml.elements import pci
 from holdfast.domainxml.elements.controller import has_controller, missing_controller
-from holdfast.domainxml.make.request import complete, conflict, parse_device, resumes
+from holdfast.domainxml.make.attach_request import complete, conflict, parse_device, resumes
 from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.places import pci
 from holdfast.errors import Failed, HoldfastError, NoFreePlace, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection

@@ -8,7 +8,7 @@ from dataclasses import replace
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.disk import default_bus, new_disk, next_target
 from holdfast.domainxml.elements.interface import new_interface
-from holdfast.domainxml.make.request import complete
+from holdfast.domainxml.make.attach_request import complete
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.records.disk_record import has_image, left_in_making, recorded_disk, usual_role
 from holdfast.domainxml.sides import value_at

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.device import alias, describe, label, lookup, matching, user_alias
 from holdfast.domainxml.document import Element, serialize
-from holdfast.domainxml.make.request import parse_device
+from holdfast.domainxml.make.attach_request import parse_device
 from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
 from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock

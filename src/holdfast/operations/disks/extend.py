@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.elements.disk import source_of, stated_format
-from holdfast.domainxml.elements.volume import volume_format
+from holdfast.domainxml.host.volume import volume_format
 from holdfast.domainxml.sides import size_in_words
 from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles import new_image

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.elements.mirror import copied_to, copy_of
-from holdfast.domainxml.elements.volume import pool_of_files
+from holdfast.domainxml.host.volume import pool_of_files
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, Refused, UsageError

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.host.image_files import DiskImage, disk_images, named_paths
 from holdfast.domainxml.metadata import DiskRecord, Snapshotting, facts
 from holdfast.domainxml.records.disk_record import left_in_making
-from holdfast.domainxml.records.image_files import DiskImage, disk_images, named_paths
-from holdfast.domainxml.records.snapshot import read_snapshot
+from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import NotFound, Refused
 from holdfast.hostfiles import image_chain
 from holdfast.hostfiles.image import is_block_device, real_path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml.address import describe_address
-from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, Kind
 from holdfast.domainxml.elements.disk import new_disk, source_of
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.records.disk_record import disk_record

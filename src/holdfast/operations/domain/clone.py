@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import PurePosixPath
 
-from holdfast.domainxml.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, Kind
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, label
 from holdfast.domainxml.document import Element, parse

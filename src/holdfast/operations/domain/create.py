@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.summary import DeviceLine, device_lines
+from holdfast.domainxml.describe.summary import DeviceLine, device_lines
 from holdfast.domainxml.document import Element, child, element, indented, parse, serialize
 from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, new_disk, next_target
 from holdfast.domainxml.elements.firmware import (
@@ -22,14 +22,14 @@ from holdfast.domainxml.elements.firmware import (
     wish_for,
 )
 from holdfast.domainxml.elements.interface import new_interface
-from holdfast.domainxml.elements.pci import hotplug_places
-from holdfast.domainxml.elements.root_ports import MOST, SPARE, has_root_ports
 from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.host.cpu_model import describe_cpu, new_cpu
 from holdfast.domainxml.make.new_domain import missing_hyperv, new_domain, set_boot_order, unfinished_domain
 from holdfast.domainxml.make.seal import LOWEST_CID, seal
 from holdfast.domainxml.make.virt_install import last_domain
 from holdfast.domainxml.metadata import Creating, DiskRecord, facts, same_subject, start_record
+from holdfast.domainxml.places.pci import hotplug_places
+from holdfast.domainxml.places.root_ports import MOST, SPARE, has_root_ports
 from holdfast.domainxml.records.disk_record import is_of
 from holdfast.domainxml.records.origin import disk_records
 from holdfast.errors import (

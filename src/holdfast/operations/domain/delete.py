@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.host.image_files import has_tpm_state, nvram_path
 from holdfast.domainxml.metadata import Creating, fact
 from holdfast.domainxml.records.disk_record import left_in_making
-from holdfast.domainxml.records.image_files import has_tpm_state, nvram_path
 from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection

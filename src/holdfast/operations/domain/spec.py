@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.elements.root_ports import SPARE
+from holdfast.domainxml.places.root_ports import SPARE
 from holdfast.errors import UsageError
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 

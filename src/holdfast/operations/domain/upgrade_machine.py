@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.host.machine_type import crossing_notes, family, is_newer, machine_outlook, of_family
-from holdfast.domainxml.outlook import Effect, Outlook
+from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.errors import NotFound, Refused, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection

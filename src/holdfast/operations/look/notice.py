@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.changed_sources import changed_sources
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import Change
-from holdfast.domainxml.compare.hardware_tree import Part, hardware_tree, waiting_devices
-from holdfast.domainxml.compare.identity import Identity, identity_of
+from holdfast.domainxml.compare.change import Change
+from holdfast.domainxml.describe.hardware_tree import Part, hardware_tree, waiting_devices
+from holdfast.domainxml.describe.identity import Identity, identity_of
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.elements.pci import hotplug_places, slot_count
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Releasing, Rescue, facts
+from holdfast.domainxml.places.pci import hotplug_places, slot_count
 from holdfast.domainxml.records.disk_record import unfinished
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.host_changes import host_changes
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.boot import booted_by_kind

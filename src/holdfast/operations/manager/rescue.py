@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from holdfast.domainxml.document import parse, serialize
-from holdfast.domainxml.make.rescue_template import is_rescue_document, rescue_medium, take_rescue_sources
+from holdfast.domainxml.manager.rescue_template import is_rescue_document, rescue_medium, take_rescue_sources
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.power.rescue import Rescued, rescue

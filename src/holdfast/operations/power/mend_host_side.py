@@ -22,8 +22,8 @@ from holdfast.domainxml.elements.disk import (
     set_source,
     stated_format,
 )
-from holdfast.domainxml.elements.volume import pool_folder
-from holdfast.domainxml.records.named_secrets import named_secrets
+from holdfast.domainxml.host.named_secrets import named_secrets
+from holdfast.domainxml.host.volume import pool_folder
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, Refused
 from holdfast.hostfiles.image import real_path

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from holdfast.domainxml.address import describe_address
-from holdfast.domainxml.change import visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.disk import default_bus, new_disk
-from holdfast.domainxml.make.request import complete, conflict, parse_device
+from holdfast.domainxml.make.attach_request import complete, conflict, parse_device
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
 from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused, UsageError
 from holdfast.hostfiles.image import check_format_name

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from holdfast.domainxml.metadata import Snapshotting
-from holdfast.domainxml.records.snapshot import new_snapshot, read_snapshot, with_metadata_of
+from holdfast.domainxml.snapshots.stored import new_snapshot, read_snapshot, with_metadata_of
 from holdfast.errors import LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import refuse_existing

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
-from holdfast.domainxml.records.snapshot import StoredSnapshot, read_snapshot, written_images
+from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.image_chain import remove_image
 from holdfast.hostfiles.lock import domain_lock

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from holdfast.domainxml.change import Change, Kind
-from holdfast.domainxml.records.snapshot import StoredSnapshot, read_snapshot, written_images
+from holdfast.domainxml.compare.change import Change, Kind
 from holdfast.domainxml.sides import size_in_words
+from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.image_chain import files_below

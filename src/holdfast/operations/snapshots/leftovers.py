@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 
+from holdfast.domainxml.host.image_files import named_paths
 from holdfast.domainxml.metadata import Snapshotting, facts
-from holdfast.domainxml.records.image_files import named_paths
-from holdfast.domainxml.records.snapshot import memberships
+from holdfast.domainxml.snapshots.stored import memberships
 from holdfast.errors import Failed, NotFound, Refused
 from holdfast.hostfiles.image_chain import remove_image
 from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_open, remove_internal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.records.snapshot import StoredSnapshot, read_snapshot
+from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot
 from holdfast.errors import NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import snapshots

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.records.snapshot import StoredSnapshot
+from holdfast.domainxml.snapshots.stored import StoredSnapshot
 from holdfast.operations.documents import Documents
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.records.image_files import has_tpm_state, nvram_path
-from holdfast.domainxml.records.snapshot import Membership, memberships
+from holdfast.domainxml.host.image_files import has_tpm_state, nvram_path
+from holdfast.domainxml.snapshots.stored import Membership, memberships
 from holdfast.errors import Failed, NotFound, UsageError
 from holdfast.hostfiles.new_image import check_file_name
 from holdfast.libvirtapi.connection import Connection

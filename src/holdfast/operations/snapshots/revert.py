@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.change import Change, visible
+from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.records.snapshot import StoredSnapshot, read_snapshot, with_metadata_of, written_images
+from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, with_metadata_of, written_images
 from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.elements.disk import stated_format
-from holdfast.domainxml.records.snapshot import StoredSnapshot, written_images
+from holdfast.domainxml.snapshots.stored import StoredSnapshot, written_images
 from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused
 from holdfast.hostfiles.internal_snapshot import bring_back
 from holdfast.libvirtapi.connection import Connection

@@ -9,7 +9,7 @@ from holdfast.domainxml.address import PciAddress, address_of, describe_address,
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.controller import controller_of
 from holdfast.domainxml.elements.disk import is_serial
-from holdfast.domainxml.elements.pci import guest_buses
+from holdfast.domainxml.places.pci import guest_buses
 from holdfast.domainxml.sides import value_at
 from holdfast.operations.verify.agent_answer import GuestDisk, unit_of
 from holdfast.operations.verify.checked_device import Checked, Said, Verdict, checked, pci_in_guest, place_of

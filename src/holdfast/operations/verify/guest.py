@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from holdfast.domainxml.compare.hardware_tree import is_seen
+from holdfast.domainxml.describe.hardware_tree import is_seen
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.elements.character import GUEST_AGENT, agent_channel, is_open

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, element, parse, serialize
 from holdfast.domainxml.elements.disk import is_shared, source_of, stated_format
-from holdfast.domainxml.records.carry_metadata import carry
+from holdfast.domainxml.snapshots.carry_metadata import carry
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Releasing, Snapshotting, Started, facts, start_record
-from holdfast.domainxml.records.snapshot import memberships, new_snapshot, read_snapshot, with_metadata_of
+from holdfast.domainxml.snapshots.stored import memberships, new_snapshot, read_snapshot, with_metadata_of
 
 NOVA = "<n:instance xmlns:n='http://openstack.org/xmlns/libvirt/nova/1.1'><n:flavor name='{}'/></n:instance>"
 

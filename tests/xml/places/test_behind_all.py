@@ -7,7 +7,7 @@ import pytest
 from holdfast.domainxml.device import describe
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.elements.disk import file_source, new_disk
-from holdfast.domainxml.make.place_last import place_last
+from holdfast.domainxml.places.behind_all import place_last
 from holdfast.errors import Refused, UsageError
 
 ROOT = "<controller type='pci' index='0' model='pcie-root'/>"

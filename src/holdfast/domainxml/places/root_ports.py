@@ -10,7 +10,7 @@ from itertools import count
 
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.document import Element, child, devices, element
-from holdfast.domainxml.elements.pci import pci_controllers
+from holdfast.domainxml.places.pci import pci_controllers
 
 SPARE = 16
 MOST = 200

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.elements.table import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Node, Side, local_name
 
 

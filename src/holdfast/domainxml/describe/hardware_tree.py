@@ -9,8 +9,8 @@ from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.compare.guest_view import device_pairs
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, devices
-from holdfast.domainxml.elements.pci import hotplug_places
-from holdfast.domainxml.elements.table import DEVICES
+from holdfast.domainxml.elements.declarations import DEVICES
+from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.sides import Sides, value_at
 
 _PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
