@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holdfast.libvirtapi.connection import Connection
+    from holdfast.operations.connect import Connection
 
 __version__ = "0.1.0"
 

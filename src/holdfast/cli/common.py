@@ -11,7 +11,7 @@ import click
 from holdfast.cli.completion import complete_domains
 
 if TYPE_CHECKING:
-    from holdfast.libvirtapi.connection import Connection
+    from holdfast.operations.connect import Connection
 
 
 class Session:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from holdfast.libvirtapi.connection import Connection
+    from holdfast.operations.connect import Connection
 
 _PATIENCE = 2.0
 """Seconds until a slow libvirt is no longer waited for."""
@@ -20,7 +20,9 @@ _PATIENCE = 2.0
 
 def complete_domains(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The names of the domains that begin with what was typed."""
-    return _offer(ctx, incomplete, lambda connection: [domain.name for domain in connection.domain_states()])
+    from holdfast.operations.look.list import domain_names
+
+    return _offer(ctx, incomplete, domain_names)
 
 
 def complete_devices(*tags: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
@@ -42,12 +44,12 @@ def complete_devices(*tags: str) -> Callable[[click.Context, click.Parameter, st
 
 def complete_snapshots(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The names of the snapshots of the domain in argument ``name``."""
-    from holdfast.libvirtapi.snapshot import snapshots
-
     name = ctx.params.get("name")
     if not name:
         return []
-    return _offer(ctx, incomplete, lambda connection: [each.name for each in snapshots(connection.find_domain(name))])
+    from holdfast.operations.snapshots.list import snapshot_names
+
+    return _offer(ctx, incomplete, lambda connection: snapshot_names(connection, name))
 
 
 def _offer(ctx: click.Context, incomplete: str, names: Callable[[Connection], list[str]]) -> list[str]:

@@ -60,7 +60,7 @@ def in_words(name: str, value: Value) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int) and (name.endswith("memory") or "bytes" in name):
-        from holdfast.domainxml.sides import size_in_words
+        from holdfast.text import size_in_words
 
         return size_in_words(value) if value else "0"
     if name in ("title", "description"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.domainxml.printable import printable
+from holdfast.text import printable
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:

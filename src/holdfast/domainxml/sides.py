@@ -24,6 +24,7 @@ from functools import cached_property
 
 from holdfast.domainxml.device import USER_ALIAS
 from holdfast.domainxml.document import Element
+from holdfast.text import size_in_words
 
 _TOKEN = re.compile(r"^(?P<path>[^@=]*)(?:@(?P<attributes>[^=]+))?(?:=(?P<same>.+))?$")
 
@@ -333,12 +334,3 @@ def _scaled(value: str, scale: int) -> str:
     if not value.isascii() or not value.isdigit():
         return value
     return size_in_words(int(value[:30]) * scale)
-
-
-def size_in_words(size: int) -> str:
-    """A size of so many bytes in the largest unit that needs no fraction: "2 GiB", "1025 KiB"."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size % 1024 or size < 1024:
-            return f"{size} {unit}"
-        size //= 1024
-    return f"{size} TiB"

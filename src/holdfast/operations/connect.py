@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.connection import Connection as Connection
+from holdfast.libvirtapi.connection import open_connection
 
 
 def connect(uri: str | None = None, readonly: bool = False) -> Connection:

@@ -8,7 +8,9 @@ from holdfast.domainxml.compare.change import Change, Kind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host.cpu_outlook import model_of
-from holdfast.domainxml.host.outlook import Effect, Outlook, differs
+from holdfast.domainxml.host.outlook import Effect as Effect
+from holdfast.domainxml.host.outlook import Outlook as Outlook
+from holdfast.domainxml.host.outlook import differs as differs
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
 from holdfast.libvirtapi.connection import Connection

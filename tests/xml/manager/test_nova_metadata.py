@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.cli.heading import heading
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.manager.nova_metadata import (
     NovaInstance,
-    heading,
     nova_instance,
     nova_instance_in,
     recorded_request,

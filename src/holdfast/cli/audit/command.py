@@ -59,9 +59,9 @@ def audit(
     from holdfast.cli.audit.progress import progress_bars
     from holdfast.cli.audit.table import table
     from holdfast.cli.audit.topology import Topologies
-    from holdfast.hostfiles.new_file import new_file
     from holdfast.operations.audit.hosts import audit_hosts
     from holdfast.operations.audit.report import hosts_to_json
+    from holdfast.operations.files import new_file
 
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(new_file(page)) if page is not None else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from shutil import get_terminal_size
 
-from holdfast.domainxml.manager.nova_metadata import heading
+from holdfast.cli.heading import heading
 from holdfast.operations.audit.report import DomainReport, HostReport, count_kinds
 
 _WIDTH = 100

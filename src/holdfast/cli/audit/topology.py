@@ -7,8 +7,7 @@ from collections import Counter
 from functools import cached_property
 
 from holdfast.cli.audit.markup import Markup, join, tag
-from holdfast.domainxml.describe.hardware_tree import Part
-from holdfast.domainxml.device import USER_ALIAS
+from holdfast.operations.look.show import Part
 
 _OWN = ("serial ", "wwn ", "cid ")
 """Details that tell one domain from another, not one topology."""
@@ -75,14 +74,12 @@ def _with_free_ports_joined(parts: list[Part]) -> list[Markup]:
 
 
 def _node(part: Part) -> Markup:
-    kind, _, own = part.name.partition(" ")
-    name = kind if kind == "interface" or own.startswith(USER_ALIAS) else part.name
     details = ", ".join(word for word in part.details.split(", ") if word and not word.startswith(_OWN))
     behind = None if part.bus is None else f"bus {part.bus}"
     return tag(
         "span",
         tag("code", part.address) if part.address else None,
-        tag("b", name),
+        tag("b", part.common_name),
         join(*(tag("i", word) for word in (details, behind) if word)),
         class_="bus" if part.bus is not None else "device",
     )

@@ -60,7 +60,7 @@ def attach(
     address or an image by which it is known again.
     """
     from holdfast import operations
-    from holdfast.hostfiles.document_file import read_document
+    from holdfast.operations.files import read_document
 
     attached = operations.attach_device(
         session.connection,
@@ -90,10 +90,9 @@ def detach(
 
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
-    from holdfast.hostfiles.document_file import read_document
+    from holdfast.operations.files import is_file, read_document
 
-    is_file = device_name == "-" or device_name.endswith(".xml") or "/" in device_name
-    wanted = read_document(device_name) if is_file else device_name
+    wanted = read_document(device_name) if is_file(device_name) else device_name
     detach_and_report(session, name, wanted, None, config_only, timeout, dry_run, output)
 
 

@@ -39,7 +39,7 @@ target_argument = click.argument("target", metavar="TARGET", shell_complete=comp
 def extend(session: Session, name: str, target: str, size: int, dry_run: bool, output: str) -> None:
     """Make a disk SIZE large (20GiB); a running guest is told. A disk never becomes smaller."""
     from holdfast import operations
-    from holdfast.domainxml.sides import size_in_words
+    from holdfast.text import size_in_words
 
     done = operations.extend_disk(session.connection, name, target, size, dry_run=dry_run)
     if output == "json":

@@ -105,7 +105,7 @@ def create(
 
     if from_xml is not None:
         _refuse_others(context)
-        from holdfast.hostfiles.document_file import read_document
+        from holdfast.operations.files import read_document
 
         created = operations.create_domain_from_document(
             session.connection,

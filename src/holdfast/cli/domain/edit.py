@@ -12,8 +12,8 @@ from holdfast.cli.common import Session, domain_argument, dry_run_option, output
 from holdfast.errors import HoldfastError
 
 if TYPE_CHECKING:
-    from holdfast.hostfiles.editor import Draft
     from holdfast.operations.domain.edit import Edited
+    from holdfast.operations.files import Draft
 
 
 @click.command()
@@ -29,8 +29,8 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     with exit code 3, unless --accept takes it. What is wrong can be edited again. A running guest has it after its
     next start.
     """
-    from holdfast.hostfiles.editor import Draft
     from holdfast.operations.domain.edit import edit_domain
+    from holdfast.operations.files import Draft
     from holdfast.operations.look.document import document
 
     original = document(session.connection, name, secure=True)
@@ -112,9 +112,7 @@ def _report(edited: Edited, output: str) -> None:
 
 
 def _sentences(edited: Edited) -> Iterator[str]:
-    from holdfast.domainxml.compare.change import visible
-
-    seen = visible(edited.changes)
+    seen = [change for change in edited.changes if change.is_visible]
     yield from (f"the guest will see: {change}" for change in seen)
     yield from (str(change) for change in edited.changes if change not in seen)
     yield from (f"it would not start any more: {sentence}" for sentence in edited.blocks)

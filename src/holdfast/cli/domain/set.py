@@ -98,6 +98,6 @@ def _password(file: str | None) -> str | None:
         return None
     if file == "-" and sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    from holdfast.hostfiles.document_file import read_password
+    from holdfast.operations.files import read_password
 
     return read_password(file)

@@ -15,7 +15,7 @@ from holdfast.cli.common import Session, domain_argument, pass_session
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
-    from holdfast.libvirtapi.console import Console
+    from holdfast.operations.look.console import Console
 
 _ESCAPE = b"\x1d"
 """Ctrl-], as in virsh and telnet."""

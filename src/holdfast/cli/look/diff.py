@@ -23,13 +23,13 @@ def diff(session: Session, ctx: click.Context, before: str, after: str, output: 
 
     Exit code 0 when the guest sees no difference, 3 when it sees one.
     """
-    from holdfast.domainxml.compare.change import changes_to_json, visible
+    from holdfast.operations.files import is_file
+    from holdfast.operations.look.diff import changes_to_json
     from holdfast.operations.look.diff import diff as compare
-    from holdfast.operations.look.diff import is_file
 
     connection = None if is_file(before) and is_file(after) else session.connection
     changes = compare(connection, before, after)
-    seen = visible(changes)
+    seen = [change for change in changes if change.is_visible]
     if output == "json":
         print_json(changes_to_json(changes))
     else:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import Session, output_option, pass_session, print_json
-from holdfast.domainxml.printable import printable
+from holdfast.text import printable
 
 if TYPE_CHECKING:
-    from holdfast.libvirtapi.connection import DomainState
+    from holdfast.operations.look.list import DomainState
 
 
 @click.command("list")

@@ -10,12 +10,12 @@ import click
 
 from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
 from holdfast.cli.completion import complete_domains
+from holdfast.cli.heading import heading
 from holdfast.errors import Refused
 
 if TYPE_CHECKING:
-    from holdfast.domainxml.host.outlook import Outlook
     from holdfast.operations.domain.upgrade_machine import MachineUpgrade
-    from holdfast.operations.plan_reboot import Plan
+    from holdfast.operations.plan_reboot import Outlook, Plan
 
 
 @click.group()
@@ -128,13 +128,11 @@ def _whole(found: Plan) -> Iterator[str]:
 
 
 def _head(found: Plan) -> str:
-    from holdfast.domainxml.manager.nova_metadata import heading
-
     return f"{heading(found.name, found.uuid, found.instance)} ({found.state})"
 
 
 def _lines(outlooks: Iterable[Outlook]) -> Iterator[str]:
-    from holdfast.domainxml.host.outlook import Effect
+    from holdfast.operations.plan_reboot import Effect
 
     order = list(Effect)
     for outlook in sorted(outlooks, key=lambda outlook: order.index(outlook.effect)):
@@ -147,7 +145,7 @@ def _word(outlook: Outlook) -> str:
 
 def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
     """Domain by domain what changes; what cannot be told, or is only worth knowing, is counted at the end."""
-    from holdfast.domainxml.host.outlook import differs
+    from holdfast.operations.plan_reboot import differs
 
     rest: Counter[str] = Counter()
     total = changed = 0

@@ -12,8 +12,7 @@ import click
 from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
 
 if TYPE_CHECKING:
-    from holdfast.domainxml.describe.hardware_tree import Part
-    from holdfast.operations.look.show import DomainView
+    from holdfast.operations.look.show import DomainView, Part
 
 _LINES = {True: ("├─ ", "│  ", "└─ ", "   "), False: ("|- ", "|  ", "`- ", "   ")}
 
@@ -39,7 +38,7 @@ def _as_json(domain: DomainView) -> dict[str, Any]:
 
 
 def _head(domain: DomainView) -> Iterator[str]:
-    from holdfast.domainxml.sides import size_in_words
+    from holdfast.text import size_in_words
 
     identity = domain.identity
     of_max = f" of {identity.max_vcpus}" if identity.max_vcpus != identity.vcpus else ""
@@ -102,9 +101,7 @@ def _line(part: Part) -> str:
 
 
 def _waiting(domain: DomainView) -> Iterator[str]:
-    from holdfast.domainxml.compare.change import visible
-
-    changes = visible(domain.waiting)
+    changes = [change for change in domain.waiting if change.is_visible]
     if changes:
         yield ""
         saved = domain.managed_save and domain.state == "shut off"

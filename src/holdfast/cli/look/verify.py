@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast.cli.common import Seconds, Session, domain_argument, output_option, pass_session, print_json
+from holdfast.cli.heading import heading
 from holdfast.errors import Refused
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def _as_json(found: Verification) -> dict[str, Any]:
 
 def _lines(found: Verification) -> Iterator[str]:
     from holdfast.cli.table import columns
-    from holdfast.domainxml.manager.nova_metadata import heading
 
     if found.instance is not None:
         yield heading(found.name, found.uuid, found.instance)

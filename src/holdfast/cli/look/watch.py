@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import Session, output_option, pass_session
-from holdfast.domainxml.printable import printable
+from holdfast.text import printable
 
 if TYPE_CHECKING:
     from holdfast.operations.look.notice import Notice

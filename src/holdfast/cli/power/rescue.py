@@ -17,9 +17,9 @@ from holdfast.cli.common import (
 )
 from holdfast.cli.devices.device import trust_format_option
 from holdfast.cli.power.power import report_power
-from holdfast.domainxml.places.behind_all import BUSES
 from holdfast.errors import UsageError
 from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.power.rescue import BUSES
 
 
 @click.command()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from holdfast.domainxml.printable import printable
+from holdfast.text import printable
 
 FORMAT = "holdfast.changes"
 VERSION = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.compare.guest_view import device_pairs
-from holdfast.domainxml.device import label
+from holdfast.domainxml.device import USER_ALIAS, label
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.domainxml.places.pci import hotplug_places
@@ -40,6 +40,12 @@ class Part:
     free: bool = False
     waits: str | None = None
     children: list[Part] = field(default_factory=list)
+
+    @property
+    def common_name(self) -> str:
+        """``name`` without what only this domain calls it: a MAC address, an alias that a user gave."""
+        kind, _, own = self.name.partition(" ")
+        return kind if kind == "interface" or own.startswith(USER_ALIAS) else self.name
 
 
 def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -> list[Part]:

@@ -6,8 +6,8 @@ import copy
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.printable import printable
 from holdfast.errors import InvalidDocument
+from holdfast.text import printable
 
 URI = "http://openstack.org/xmlns/libvirt/nova/1.1"
 _NAMES = {"nova": URI}
@@ -30,7 +30,12 @@ class NovaInstance:
         more = ", ".join(
             f"{word} {_shown(text)}" for word, text in (("flavor", self.flavor), ("project", self.project)) if text
         )
-        return f"{_shown(self.name)} ({more})" if more else _shown(self.name)
+        return f"{self.shown_name} ({more})" if more else self.shown_name
+
+    @property
+    def shown_name(self) -> str:
+        """``name`` as fit for a terminal: in one line, and cut where it is very long."""
+        return _shown(self.name)
 
 
 def nova_instance(domain: Element) -> NovaInstance | None:
@@ -101,11 +106,6 @@ def _named(parent: Element | None, tag: str) -> dict[str, str] | None:
     if parent is None:
         return None
     return {each.get("name", ""): each.text or "" for each in parent.iterfind(tag, _NAMES)}
-
-
-def heading(name: str, uuid: str, instance: NovaInstance | None) -> str:
-    """The domain ``name`` for a line of a terminal; with the instance's name and id where it is one."""
-    return printable(name) if instance is None else f"{printable(name)} [{_shown(instance.name)}, {uuid}]"
 
 
 def _instance(node: Element | None) -> NovaInstance | None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.document import Element, element, same, serialize
 from holdfast.domainxml.elements.disk import Source, source_of, stated_format, with_image
 from holdfast.domainxml.elements.mirror import copy_is_ready, copy_of
-from holdfast.domainxml.sides import size_in_words
 from holdfast.errors import Failed, LibvirtRefused, NoConnection, NotFound, PartlyDone, Refused
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.lock import domain_lock
@@ -23,6 +22,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disks.image_size import disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, prove
+from holdfast.text import size_in_words
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many are copied, often at first and then twice a second."""

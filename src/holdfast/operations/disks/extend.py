@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.host.volume import volume_format
-from holdfast.domainxml.sides import size_in_words
 from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.lock import domain_lock
@@ -21,6 +20,7 @@ from holdfast.operations.disks.in_place import (
     refuse_while_copied,
     refuse_without_image,
 )
+from holdfast.text import size_in_words
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from holdfast.domainxml.compare.change import Change, Kind
 from holdfast.domainxml.elements.disk import new_disk, source_of
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.records.disk_record import disk_record
-from holdfast.domainxml.sides import size_in_words
 from holdfast.errors import Refused, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
@@ -29,6 +28,7 @@ from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.disks.new import existing_source, record_said
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
+from holdfast.text import size_in_words
 
 
 @dataclass(frozen=True)

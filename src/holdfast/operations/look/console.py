@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from holdfast.errors import Failed, LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.console import Console
+from holdfast.libvirtapi.console import Console as Console
 
 
 def open_console(

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.compare.change import Change
+from holdfast.domainxml.compare.change import Change as Change
+from holdfast.domainxml.compare.change import changes_to_json as changes_to_json
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
 from holdfast.errors import Failed, InvalidDocument, NotFound, UsageError
-from holdfast.hostfiles.document_file import read_document
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-
-
-def is_file(name: str) -> bool:
-    """True when a side of a comparison names a file: "-", or something with a "/" in it or ".xml" at its end.
-
-    A domain with such a name is still found by its UUID, or as ``NAME@config``.
-    """
-    return name == "-" or "/" in name or name.endswith(".xml")
+from holdfast.operations.files import is_file, read_document
 
 
 def diff(connection: Connection | None, before: str, after: str) -> list[Change]:
     """The changes that lead from ``before`` to ``after``; cosmetic ones, which no guest sees, are among them.
 
     Each side is a domain ("NAME@live"; "NAME@config", what the next start uses; "NAME", its live document while it
-    runs and config otherwise) or an XML file ("-" for standard input, see :func:`is_file`). Where a domain is itself
-    named "x@live", that is what it means; "UUID@live" is the document of the other. ``connection`` may be None
-    when both are files. Raises NotFound, InvalidDocument, UsageError, and Failed for a document a domain does not have.
+    runs and config otherwise) or an XML file (:func:`holdfast.operations.files.is_file`; "-" for standard input). Where
+    a domain is itself named "x@live", that is what it means; "UUID@live" is the document of the other. ``connection``
+    may be None when both are files. Raises NotFound, InvalidDocument, UsageError, and Failed for a document a domain
+    does not have.
     """
     if before == after == "-":
         raise UsageError("only one of the two can come from standard input")

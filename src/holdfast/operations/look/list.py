@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from holdfast.libvirtapi.connection import Connection, DomainState
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.connection import DomainState as DomainState
 from holdfast.operations.rescue_mark import in_rescue
 
 
@@ -12,3 +13,8 @@ def list_domains(connection: Connection, *, running: bool = False) -> list[Domai
     ``running`` leaves out those without a QEMU; a paused domain has one.
     """
     return connection.domain_states(running, in_rescue)
+
+
+def domain_names(connection: Connection) -> list[str]:
+    """The names of all domains, sorted; for the shell's completion. (virConnectGetAllDomainStats)"""
+    return [domain.name for domain in connection.domain_states()]

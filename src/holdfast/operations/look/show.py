@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import Change
-from holdfast.domainxml.describe.hardware_tree import Part, hardware_tree, waiting_devices
+from holdfast.domainxml.describe.hardware_tree import Part as Part
+from holdfast.domainxml.describe.hardware_tree import hardware_tree, waiting_devices
 from holdfast.domainxml.describe.identity import Identity, identity_of
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
+from holdfast.domainxml.manager.nova_metadata import NovaInstance as NovaInstance
+from holdfast.domainxml.manager.nova_metadata import nova_instance
 from holdfast.domainxml.metadata import Releasing, Rescue, facts
 from holdfast.domainxml.places.pci import hotplug_places, slot_count
 from holdfast.domainxml.records.disk_record import unfinished

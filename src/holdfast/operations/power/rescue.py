@@ -19,6 +19,7 @@ from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.disk import default_bus, new_disk
 from holdfast.domainxml.make.attach_request import complete, conflict, parse_device
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
+from holdfast.domainxml.places.behind_all import BUSES as BUSES
 from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused, UsageError
 from holdfast.hostfiles.image import check_format_name
 from holdfast.hostfiles.lock import domain_lock

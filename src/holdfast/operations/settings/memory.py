@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from holdfast.domainxml.device import USER_ALIAS
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements import memory
-from holdfast.domainxml.sides import size_in_words
 from holdfast.errors import Refused, UsageError
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.settings.change import NEXT_START, Step, at_next_start, at_once
 from holdfast.operations.settings.values import DomainSettings
+from holdfast.text import size_in_words
 
 BLOCK = 128 * 1024 * 1024
 """Linux takes memory modules in blocks of this size (x86-64), and leaves what is none unused."""

@@ -11,8 +11,8 @@ from holdfast.domainxml.document import element
 from holdfast.domainxml.elements.disk import check_word
 from holdfast.domainxml.elements.iotune import LIMITS
 from holdfast.domainxml.elements.vcpu import Topology as Topology
-from holdfast.domainxml.sides import size_in_words
 from holdfast.errors import UsageError
+from holdfast.text import size_in_words
 
 MIB = 1024 * 1024
 MOST_IO = 10**15

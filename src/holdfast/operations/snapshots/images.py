@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from holdfast.domainxml.compare.change import Change, Kind
-from holdfast.domainxml.sides import size_in_words
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.image import real_path
@@ -16,6 +15,7 @@ from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.image_users import users_of
 from holdfast.operations.documents import Documents
+from holdfast.text import size_in_words
 
 
 def id_in(image: str, snapshot: str) -> str | None:

@@ -64,6 +64,11 @@ def list_snapshots(connection: Connection, name: str) -> list[SnapshotInfo]:
     ]
 
 
+def snapshot_names(connection: Connection, name: str) -> list[str]:
+    """Their names alone, for the shell's completion. Raises NotFound. (virDomainListAllSnapshots)"""
+    return [snapshot.name for snapshot in snapshots(connection.find_domain(name))]
+
+
 def _described(documents: Documents, stored: StoredSnapshot, current: bool, impossible: str | None) -> SnapshotInfo:
     return SnapshotInfo(
         name=stored.name,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from holdfast.domainxml.address import PciAddress
-from holdfast.domainxml.printable import printable
 from holdfast.errors import Failed
+from holdfast.text import printable
 
 T = TypeVar("T")
 

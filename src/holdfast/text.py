@@ -1,0 +1,22 @@
+"""How values are shown to people, in any layer. Imports nothing: ``holdfast list`` needs it too."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """``text``, which others wrote, fit for one line of a terminal.
+
+    What a terminal would obey is escaped: line ends, control characters, marks that turn text round.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def size_in_words(size: int) -> str:
+    """A size of so many bytes in the largest unit that needs no fraction: "2 GiB", "1025 KiB"."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size % 1024 or size < 1024:
+            return f"{size} {unit}"
+        size //= 1024
+    return f"{size} TiB"
