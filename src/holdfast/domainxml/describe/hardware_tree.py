@@ -10,14 +10,11 @@ from holdfast.domainxml.compare.guest_view import device_pairs
 from holdfast.domainxml.device import USER_ALIAS, label
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.declarations import DEVICES
+from holdfast.domainxml.places.bus import Bus, bus_of
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.sides import Sides, value_at
 
 _PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
-_DISK_CONTROLLERS = ("scsi", "ide", "sata", "fdc")
-
-Bus = tuple[str, str]
-"""A kind of bus and its number, as controllers and addresses name them: ("pci", "5"), ("usb", "0")."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +75,6 @@ def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -
 def count(parts: list[Part]) -> int:
     """How many pieces of hardware a tree has."""
     return sum(1 + count(part.children) for part in parts)
-
-
-def bus_of(device: Element) -> Bus | None:
-    """The bus that a device sits on; None for what sits on none that a controller provides."""
-    address = device.find("address")
-    kind = address.get("type") if address is not None else None
-    if address is None or kind is None:
-        return None
-    if kind == "pci":
-        place = pci_address(device)
-        return ("pci", str(place.bus)) if place is not None else None
-    if kind == "drive":
-        bus = value_at(device, "target@bus")
-        return (bus if bus in _DISK_CONTROLLERS else "scsi", address.get("controller", "0"))
-    if kind in ("virtio-serial", "ccid"):
-        return kind, address.get("controller", "0")
-    return ("usb", address.get("bus", "0")) if kind == "usb" else None
 
 
 def is_seen(device: Element) -> bool:

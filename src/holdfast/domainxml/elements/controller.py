@@ -26,6 +26,11 @@ SIDES = Sides(
 )
 
 
+def has_root_ports(machine: str) -> bool:
+    """True for the machine types whose PCI devices sit behind root ports: q35, and virt on ARM and RISC-V."""
+    return "q35" in machine or machine.startswith("virt")
+
+
 def _seat(device: Element) -> tuple[str, str] | None:
     """Type and index of the controller that the address of ``device`` names; None where it names none."""
     address = address_of(device)

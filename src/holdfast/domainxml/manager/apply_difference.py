@@ -12,7 +12,6 @@ from typing import NamedTuple
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.compare.guest_view import compare_documents, device_name, short_name
-from holdfast.domainxml.describe.hardware_tree import bus_of
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.document import Element, child, devices, same
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
@@ -21,6 +20,7 @@ from holdfast.domainxml.elements.memory import set_memory_beside_modules, total_
 from holdfast.domainxml.elements.vcpu import max_vcpus, online_vcpus, set_max_vcpus, set_online
 from holdfast.domainxml.host.machine_type import family
 from holdfast.domainxml.manager.follow_devices import DeviceChanges, add_device, remove_device
+from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.records.disk_record import rename_record
 from holdfast.domainxml.sides import Node, local_name, value_at
 from holdfast.errors import OtherMachine

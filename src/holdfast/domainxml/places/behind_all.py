@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from itertools import product
 
 from holdfast.domainxml.address import PciAddress, pci_address
-from holdfast.domainxml.describe.hardware_tree import bus_of
 from holdfast.domainxml.document import Element, child, devices, element
 from holdfast.domainxml.elements.controller import next_index
+from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.places.pci import cold_places, pci_controllers, taken
 from holdfast.errors import Refused, UsageError
 

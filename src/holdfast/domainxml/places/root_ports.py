@@ -20,11 +20,6 @@ _CONVENTIONAL_INTERFACES = ("e1000", "rtl8139", "ne2k_pci", "pcnet", "usb-net")
 _EXPRESS_CONTROLLERS = ("xhci", "virtio-scsi", "virtio-non-transitional", "lsisas1068", "lsisas1078")
 
 
-def has_root_ports(machine: str) -> bool:
-    """True for the machine types whose PCI devices sit behind root ports: q35, and virt on ARM and RISC-V."""
-    return "q35" in machine or machine.startswith("virt")
-
-
 def provide_root_ports(domain: Element, spare: int) -> None:
     """Number the PCI controllers of ``domain`` and add root ports, so that ``spare`` are free once libvirt has placed
     every device that has no address yet. Ports that the document has already count.
