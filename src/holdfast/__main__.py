@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import os
 import signal
 import sys
@@ -12,6 +13,10 @@ from typing import NoReturn
 
 # A command lives for a moment and makes few cycles: looking for them during the imports takes a fifth of its start.
 gc.set_threshold(100_000)
+
+if not all(importlib.util.find_spec(library) for library in ("click", "rich")):
+    print("error: the command line needs click and rich, and this Python does not have both", file=sys.stderr)
+    sys.exit("hint: install holdfast[cli] with pip or pipx, or the packages python3-click and python3-rich")
 
 from holdfast.cli.main import INTERRUPTED, holdfast  # noqa: E402
 

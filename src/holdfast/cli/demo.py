@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import output_option, print_json
+from holdfast.errors import Failed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from holdfast_lab.scenario import Scenario, Step
 
 _WIDTH = 100
+_INSTALL_LAB = "install holdfast-lab beside holdfast with pip; in a checkout 'scripts/demo' does so"
 
 
 @click.command()
@@ -35,7 +37,12 @@ def demo(machine: str, keep: bool, output: str) -> None:
     """
     from rich.console import Console
 
-    from holdfast_lab.scenario import STEPS, check_host, scenario
+    try:
+        from holdfast_lab.scenario import STEPS, check_host, scenario
+    except ModuleNotFoundError as error:
+        if error.name != "holdfast_lab":
+            raise
+        raise Failed("the demo needs holdfast-lab, which is not installed", _INSTALL_LAB) from None
 
     check_host()
 
