@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,6 +20,9 @@ from nova_lab.world import LabError
 
 CHECKOUT = Path(__file__).parents[3]
 """The repository that this file is in."""
+
+_PROJECTS = (CHECKOUT, CHECKOUT / "nova")
+"""The distributions that a compute node has."""
 
 PYTHON = "/usr/bin/python3"
 """The distribution's: its bindings of libvirt, rados and rbd fit its libraries."""
@@ -72,29 +74,22 @@ def install() -> Venvs:
 
 
 def install_checkout(venvs: Venvs) -> bool:
-    """Install this checkout's ``holdfast`` and, where it is there, ``holdfast-nova`` for Nova; False when they are."""
+    """Install this checkout's ``holdfast`` and ``holdfast-nova`` for Nova; False when they are."""
     stamp = venvs.compute / "checkout"
     sources = list(_sources())
     now = fingerprint(*(str(path).encode() + path.read_bytes() for path in sources))
     if stamp.exists() and stamp.read_text() == now:
         return False
-    with tempfile.TemporaryDirectory() as scratch:
-        for source in sources:  # setuptools would leave its scratch in the checkout, and ship what an older one left
-            copy = Path(scratch, source.relative_to(CHECKOUT))
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, copy)
-        projects = [str(path.parent) for path in sorted(Path(scratch).glob("**/pyproject.toml"))]
-        _pip(venvs.compute, "--no-deps", "--no-build-isolation", "--force-reinstall", *projects)
+    _pip(venvs.compute, "--no-deps", "--no-build-isolation", "--force-reinstall", *map(str, _PROJECTS))
     stamp.write_text(now)
     return True
 
 
 def _sources() -> Iterator[Path]:
     """The files of which the checkout's wheels are made."""
-    for project in (CHECKOUT, CHECKOUT / "nova"):
-        if (project / "pyproject.toml").exists():
-            found = [*project.iterdir(), *project.joinpath("src").rglob("*")]
-            yield from sorted(path for path in found if path.is_file() and path.suffix != ".pyc")
+    for project in _PROJECTS:
+        found = [*project.iterdir(), *project.joinpath("src").rglob("*")]
+        yield from sorted(path for path in found if path.is_file() and path.suffix != ".pyc")
 
 
 def _environment(name: str) -> Path:
