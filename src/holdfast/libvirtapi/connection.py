@@ -202,8 +202,12 @@ class Connection:
         machine: str | None = None,
         virttype: str | None = None,
     ) -> str:
-        """What domains of this kind can have here (virConnectGetDomainCapabilities); None takes libvirt's default."""
-        return str(self._handle.getDomainCapabilities(emulator, arch, machine, virttype, 0))
+        """What a domain with these can have here (virConnectGetDomainCapabilities).
+
+        None, or an empty text, takes libvirt's default.
+        """
+        asked = (text or None for text in (emulator, arch, machine, virttype))
+        return str(self._handle.getDomainCapabilities(*asked, 0))
 
     @translated
     def cpu_shortfall(
@@ -216,7 +220,7 @@ class Connection:
         """
         flags = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
         try:
-            self._handle.compareHypervisorCPU(emulator, arch, machine, virttype, cpu, flags)
+            self._handle.compareHypervisorCPU(emulator or None, arch, machine, virttype, cpu, flags)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_CPU_INCOMPATIBLE:
                 raise

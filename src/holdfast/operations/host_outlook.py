@@ -1,7 +1,7 @@
 """A host as the place of a cold start: what it would make of a domain's config document.
 
-What libvirt tells of the host is asked for once per kind of domain (emulator, architecture, machine and
-virtualisation type) and kept as long as the object lives, so that thousands of domains cost a few calls.
+What libvirt says of the host is asked for once per platform (emulator, architecture, machine and virtualisation type)
+and kept as long as the object lives, so that thousands of domains cost a few calls.
 """
 
 from __future__ import annotations
@@ -25,28 +25,11 @@ from holdfast.domainxml.host.cpu_outlook import (
 from holdfast.domainxml.host.machine_type import MachineType, machine_outlook, read_machine_types
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.support import support_outlook
+from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.name_firmware import name_firmware
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What decides which capabilities a domain meets; ``emulator`` None is the host's own choice."""
-
-    emulator: str | None
-    arch: str
-    machine: str
-    virt_type: str
-
-    @classmethod
-    def of(cls, domain: Element) -> Kind:
-        """The kind of a domain document."""
-        kind = domain.find("os/type")
-        emulator = (domain.findtext("devices/emulator") or "").strip() or None
-        arch, machine = ("", "") if kind is None else (kind.get("arch", ""), kind.get("machine", ""))
-        return cls(emulator, arch, machine, domain.get("type", ""))
 
 
 @dataclass(frozen=True)
@@ -76,13 +59,13 @@ class HostOutlook:
         """The machine types of this host, by name (virConnectGetCapabilities)."""
         return self._machines(arch, virt_type)
 
-    def capabilities(self, kind: Kind) -> Capabilities | str:
-        """What domains of this kind can have here; a sentence where there can be none."""
-        return self._answers(kind)
+    def capabilities(self, platform: Platform) -> Capabilities | str:
+        """What domains of this platform can have here; a sentence where there can be none."""
+        return self._answers(platform)
 
     def expanded_cpu(self, domain: Element) -> Element | None:
         """The concrete ``<cpu>`` that host-model is here; None where the domain has another, or libvirt cannot say."""
-        capabilities = self._answers(Kind.of(domain)) if cpu_mode(domain) == "host-model" else ""
+        capabilities = self._answers(Platform.of(domain)) if cpu_mode(domain) == "host-model" else ""
         if isinstance(capabilities, str) or capabilities.host_model is None:
             return None
         return expanded(domain, capabilities)
@@ -92,19 +75,19 @@ class HostOutlook:
 
         ``known`` is what the guest has now; ``origin`` the host that the domain is on, if that is another one.
         """
-        kind = Kind.of(domain)
-        here = self.machines(kind.arch, kind.virt_type)
+        platform = Platform.of(domain)
+        here = self.machines(platform.arch, platform.virt_type)
         if here:
-            there = here if origin is None else origin.machines(kind.arch, kind.virt_type)
-            yield from machine_outlook(kind.machine, here, there)
-            if kind.machine not in here:
+            there = here if origin is None else origin.machines(platform.arch, platform.virt_type)
+            yield from machine_outlook(platform.machine, here, there)
+            if platform.machine not in here:
                 return
-        capabilities = self._answers(kind)
+        capabilities = self._answers(platform)
         if isinstance(capabilities, str):
             yield Outlook(Effect.BLOCKS, "host", capabilities)
             return
         # Of this host as it was before an upgrade nothing can be asked any more.
-        yield from self._cpu(domain, kind, capabilities, known.cpu, None if origin is self else origin)
+        yield from self._cpu(domain, platform, capabilities, known.cpu, None if origin is self else origin)
         yield from self._firmware(domain, capabilities, known)
         yield from support_outlook(domain, capabilities)
 
@@ -119,14 +102,14 @@ class HostOutlook:
     def _cpu(
         self,
         domain: Element,
-        kind: Kind,
+        platform: Platform,
         capabilities: Capabilities,
         before: Element | None,
         origin: HostOutlook | None,
     ) -> Iterator[Outlook]:
         mode = cpu_mode(domain)
         if mode in ("host-model", "host-passthrough", "maximum") and mode not in capabilities.cpu_modes:
-            yield _cpu(Effect.BLOCKS, f"the host cannot give the CPU {mode} with {kind.virt_type}")
+            yield _cpu(Effect.BLOCKS, f"the host cannot give the CPU {mode} with {platform.virt_type}")
         elif mode == "host-model":
             after = expanded(domain, capabilities)
             names = capabilities.canonical_models
@@ -136,7 +119,7 @@ class HostOutlook:
             elif difference := cpu_difference(before, after, names):
                 yield _cpu(Effect.CHANGES, f"host-model is expanded anew: the CPU {difference}")
                 if not same_model(before, after, names):
-                    yield from self._lost(before, kind)
+                    yield from self._lost(before, platform)
         elif mode == "host-passthrough":
             sentence = "the CPU is the host's own (host-passthrough): it follows its processor, microcode and QEMU"
             yield _cpu(Effect.NOTE, sentence)
@@ -145,14 +128,14 @@ class HostOutlook:
             yield _cpu(Effect.UNKNOWN, sentence)
         elif mode == "minimum":
             yield _cpu(Effect.UNKNOWN, "the CPU has match='minimum': it follows what the host has beyond its model")
-            yield from self._lost(before, kind)
+            yield from self._lost(before, platform)
         else:
-            yield from self._custom_cpu(domain, kind, capabilities, before, origin)
+            yield from self._custom_cpu(domain, platform, capabilities, before, origin)
 
     def _custom_cpu(
         self,
         domain: Element,
-        kind: Kind,
+        platform: Platform,
         capabilities: Capabilities,
         before: Element | None,
         origin: HostOutlook | None,
@@ -167,48 +150,48 @@ class HostOutlook:
             yield _cpu(Effect.NOTE, f"these CPU features depend on the host (optional): {', '.join(optional)}")
         try:
             if cpu.get("check") == "none":
-                yield from self._unchecked_cpu(cpu, kind, before, origin)
-            elif missing := self._missing(cpu, kind):
+                yield from self._unchecked_cpu(cpu, platform, before, origin)
+            elif missing := self._missing(cpu, platform):
                 yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {', '.join(missing)}")
-            elif unwanted := self._shortfalls(serialize(cpu).strip(), kind):
+            elif unwanted := self._shortfalls(serialize(cpu).strip(), platform):
                 yield _cpu(Effect.BLOCKS, f"the host has CPU features that the domain forbids: {unwanted}")
         except LibvirtRefused as error:
             yield self._not_comparable(error, cpu, capabilities)
 
     def _unchecked_cpu(
-        self, cpu: Element, kind: Kind, before: Element | None, origin: HostOutlook | None
+        self, cpu: Element, platform: Platform, before: Element | None, origin: HostOutlook | None
     ) -> Iterator[Outlook]:
         """A CPU that is started with less than its model has, where the host lacks something of it."""
-        missing = self._missing(cpu, kind)
+        missing = self._missing(cpu, platform)
         lacked: list[str] = []
         if origin is not None:
             try:
-                lacked = origin._missing(cpu, kind)
+                lacked = origin._missing(cpu, platform)
             except LibvirtRefused:  # it does not know what the guest is said to have
                 origin = None
         if before is not None and same_model(before, cpu):
-            lost = self._missing(before, kind)
+            lost = self._missing(before, platform)
         elif origin is not None:
-            lost = origin._given([name for name in missing if name not in lacked], cpu, kind)
+            lost = origin._given([name for name in missing if name not in lacked], cpu, platform)
         else:
             if missing:
                 words = f"the host lacks {', '.join(missing)} of {model_of(cpu)}"
                 yield _cpu(Effect.UNKNOWN, f"{words}; nothing tells whether the guest had them before")
             return
-        gained = self._given([name for name in lacked if name not in missing], cpu, kind)
+        gained = self._given([name for name in lacked if name not in missing], cpu, platform)
         if words := gains_and_losses(gained, lost):
             yield _cpu(Effect.CHANGES, f"the CPU {words}")
 
-    def _missing(self, cpu: Element, kind: Kind) -> list[str]:
+    def _missing(self, cpu: Element, platform: Platform) -> list[str]:
         """The features of a concrete CPU that are not to be had here. Raises LibvirtRefused."""
         wanted = copy.deepcopy(cpu)
         wanted.set("match", "exact")  # what a host has besides, and should not, is another question
         for feature in wanted.iterfind("feature[@policy='forbid']"):
             feature.set("policy", "disable")
-        shortfall = self._shortfalls(serialize(wanted).strip(), kind)
+        shortfall = self._shortfalls(serialize(wanted).strip(), platform)
         return shortfall.split(", ") if shortfall else []
 
-    def _given(self, features: list[str], cpu: Element, kind: Kind) -> list[str]:
+    def _given(self, features: list[str], cpu: Element, platform: Platform) -> list[str]:
         """Those features that are to be had here: a model has more of them in one libvirt than in another."""
         if not features:
             return []
@@ -216,17 +199,17 @@ class HostOutlook:
         asked = copy.deepcopy(cpu)
         asked.extend(element("feature", {"policy": "require", "name": name}) for name in features if name not in named)
         try:
-            missing = self._missing(asked, kind)
+            missing = self._missing(asked, platform)
         except LibvirtRefused:  # libvirt here does not know one of them by name
             return []
         return [name for name in features if name not in missing]
 
-    def _lost(self, before: Element | None, kind: Kind) -> Iterator[Outlook]:
+    def _lost(self, before: Element | None, platform: Platform) -> Iterator[Outlook]:
         """What of a concrete CPU is not to be had here."""
         if before is None:
             return
         try:
-            missing = self._missing(before, kind)
+            missing = self._missing(before, platform)
         except LibvirtRefused as error:
             yield _cpu(Effect.UNKNOWN, f"libvirt cannot compare the CPU: {error.message}")
             return
@@ -292,17 +275,15 @@ class HostOutlook:
         elif known.firmware != now:
             yield _firmware(Effect.CHANGES, f"{loader} is another build than at the last start")
 
-    def _ask(self, kind: Kind) -> Capabilities | str:
+    def _ask(self, platform: Platform) -> Capabilities | str:
         try:
-            text = self._connection.domain_capabilities(
-                kind.emulator, kind.arch or None, kind.machine or None, kind.virt_type or None
-            )
+            text = self._connection.domain_capabilities(*platform)
         except LibvirtRefused as error:
             return f"the host cannot run domains of this kind: {error.message.removeprefix('invalid argument: ')}"
         return read_capabilities(text)
 
-    def _compare_cpu(self, cpu: str, kind: Kind) -> str:
-        return self._connection.cpu_shortfall(cpu, kind.emulator, kind.arch, kind.machine, kind.virt_type)
+    def _compare_cpu(self, cpu: str, platform: Platform) -> str:
+        return self._connection.cpu_shortfall(cpu, *platform)
 
     @staticmethod
     def _digest(path: str) -> str:

@@ -8,6 +8,7 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.memory import balloon_memory, total_memory
 from holdfast.domainxml.elements.os import chooses_firmware
 from holdfast.domainxml.elements.vcpu import max_vcpus, online_vcpus
+from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.sides import value_at
 
 
@@ -32,11 +33,12 @@ class Identity:
 
 def identity_of(domain: Element) -> Identity:
     """The identity of a domain document as libvirt prints it."""
+    platform = Platform.of(domain)
     return Identity(
         uuid=value_at(domain, "uuid") or "",
-        machine=value_at(domain, "os/type@machine") or "",
-        arch=value_at(domain, "os/type@arch") or "",
-        kind=domain.get("type", ""),
+        machine=platform.machine,
+        arch=platform.arch,
+        kind=platform.virt_type,
         cpu=_cpu(domain),
         vcpus=online_vcpus(domain),
         max_vcpus=max_vcpus(domain),
@@ -59,6 +61,6 @@ def _firmware(domain: Element) -> str:
     if chooses_firmware(domain):
         return "UEFI (left open: libvirt chooses at each start)"
     if loader is None:
-        return "BIOS" if value_at(domain, "os/type@arch") in ("x86_64", "i686") else "QEMU's default"
+        return "BIOS" if Platform.of(domain).is_x86 else "QEMU's default"
     secure = ", secure boot" if value_at(domain, "os/loader@secure") == "yes" else ""
     return f"{'UEFI' if value_at(domain, 'os/loader@type') == 'pflash' else 'ROM'} {loader}{secure}"

@@ -13,6 +13,7 @@ from holdfast.domainxml.elements.controller import has_root_ports
 from holdfast.domainxml.elements.firmware import firmware_wish
 from holdfast.domainxml.make.seal import alias_stem
 from holdfast.domainxml.places.pci import hotplug_places
+from holdfast.domainxml.platform import Platform
 
 LEAST_FREE_PORTS = 4
 """Fewer free root ports than that are listed: each device attached while the guest runs takes one."""
@@ -57,8 +58,7 @@ def _cpu(config: Element) -> Iterator[OpenPart]:
 
 
 def _machine(config: Element) -> Iterator[OpenPart]:
-    machine = config.find("os/type")
-    name = "" if machine is None else machine.get("machine", "")
+    name = Platform.of(config).machine
     if name and not _VERSIONED.search(name):
         yield OpenPart("machine", f"the machine type {name} is an alias: it names another version later", Remedy.SEAL)
 
@@ -90,8 +90,7 @@ def _devices(config: Element, live: Element | None) -> Iterator[OpenPart]:
         if device.tag == "vsock" and device.find("cid[@auto='yes']") is not None:
             remedy = Remedy.NONE if live is None else Remedy.SEAL
             yield OpenPart("vsock", "the vsock CID is chosen anew at each start (auto='yes')", remedy)
-    machine = config.find("os/type")
-    if machine is not None and has_root_ports(machine.get("machine", "")):
+    if has_root_ports(Platform.of(config).machine):
         free = len(hotplug_places(config))
         if free < LEAST_FREE_PORTS:
             sentence = f"only {free} root ports are free for devices to be attached while it runs"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from holdfast.domainxml.address import PciAddress, pci_address, read_pci
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.sides import value_at
 
 _ONE_SLOT = {"pcie-root-port", "pcie-switch-downstream-port"}
@@ -52,7 +53,7 @@ def slot_count(domain: Element) -> int:
 def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
     slots: list[tuple[int, int]] = []
     has_acpi = domain.find("features/acpi") is not None
-    is_x86 = _is_x86(domain)
+    is_x86 = Platform.of(domain).is_x86
     for controller in pci_controllers(domain):
         if not cold and value_at(controller, "target@hotplug") == "off":
             continue
@@ -62,10 +63,6 @@ def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
         elif model in _CONVENTIONAL and (has_acpi or cold or not is_x86):
             slots.extend((bus, slot) for slot in range(_CONVENTIONAL[model], 32))
     return sorted(slots)
-
-
-def _is_x86(domain: Element) -> bool:
-    return value_at(domain, "os/type@arch") in ("x86_64", "i686")
 
 
 def guest_buses(domain: Element) -> dict[int, int]:
@@ -78,7 +75,7 @@ def guest_buses(domain: Element) -> dict[int, int]:
     for controller in pci_controllers(domain):
         if (address := pci_address(controller)) is not None:
             bridges.setdefault(address.bus, []).append((address, controller))
-    numbers = {0: 0} if _is_x86(domain) else {}
+    numbers = {0: 0} if Platform.of(domain).is_x86 else {}
 
     def count(bus: int, last: int) -> int:
         for _, controller in sorted(bridges.get(bus, ()), key=lambda bridge: bridge[0]):

@@ -21,6 +21,7 @@ from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.machine_type import MachineType, emulators, read_machine_types, released
 from holdfast.domainxml.make.open_parts import OpenPart, open_parts
 from holdfast.domainxml.places.pci import hotplug_places, slot_count
+from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import InvalidDocument, LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
@@ -59,7 +60,7 @@ class Judge:
         self._connection = connection
         self._known: OrderedDict[str, Verdict] = OrderedDict()
         self._machines: dict[tuple[str, str], dict[str, MachineType]] = {}
-        self._cpus: dict[tuple[str, str, str], frozenset[str]] = {}
+        self._cpus: dict[Platform, frozenset[str]] = {}
         self.notes: set[str] = set()
 
     @cached_property
@@ -96,10 +97,10 @@ class Judge:
         return Verdict(tuple(findings), tuple(images), machine)
 
     def _machine(self, config: Element) -> Machine:
-        arch, name = value_at(config, "os/type@arch") or "", value_at(config, "os/type@machine") or ""
+        emulator, arch, name, virt_type = Platform.of(config)
         status = MachineStatus.UNKNOWN
-        machines = self._machines_for(arch, config.get("type", ""))
-        if name and machines and value_at(config, "devices/emulator") in self._emulators:
+        machines = self._machines_for(arch, virt_type)
+        if name and machines and emulator in self._emulators:
             found = machines.get(name)
             status = MachineStatus.MISSING if found is None else MachineStatus.OFFERED
             status = MachineStatus.DEPRECATED if found is not None and found.deprecated else status
@@ -129,17 +130,16 @@ class Judge:
             )
 
     def _deprecated_cpus(self, config: Element) -> frozenset[str]:
-        emulator, arch = value_at(config, "devices/emulator") or "", value_at(config, "os/type@arch") or ""
-        key = emulator, arch, config.get("type", "")
-        if key not in self._cpus:
+        platform = Platform.of(config)._replace(machine="")  # the models are the same for all machine types
+        if platform not in self._cpus:
             try:
-                text = self._connection.domain_capabilities(emulator or None, arch, None, key[2])
-                found = read_capabilities(text).deprecated_models
+                found = read_capabilities(self._connection.domain_capabilities(*platform)).deprecated_models
             except LibvirtRefused as error:
-                self.notes.add(f"which CPU models expire is not known for {emulator or arch}: {error.message}")
+                name = platform.emulator or platform.arch
+                self.notes.add(f"which CPU models expire is not known for {name}: {error.message}")
                 found = frozenset()
-            self._cpus[key] = found
-        return self._cpus[key]
+            self._cpus[platform] = found
+        return self._cpus[platform]
 
 
 def _unknown(config: Element) -> list[Finding]:

@@ -6,19 +6,19 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from holdfast.domainxml.document import Element, serialize
-from holdfast.domainxml.elements.disk import default_bus, new_disk, next_target
+from holdfast.domainxml.elements.disk import default_bus, next_target
 from holdfast.domainxml.elements.interface import new_interface
 from holdfast.domainxml.make.attach_request import complete
 from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_image, left_in_making, recorded_disk, usual_role
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import NoConnection
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.devices.attach import Attached, attach_device, attach_element
 from holdfast.operations.disks.keep_record import image_in_making, remove_left
-from holdfast.operations.disks.new import DEFAULT_POOL, existing_source, plan_disk, record_said
+from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, existing_source, plan_disk, record_said
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.rescue_mark import refuse_in_rescue
@@ -36,22 +36,11 @@ def attach_disk(
     with domain_lock(domain.uuid):
         refuse_in_rescue(domain)
         before = read(domain)
-        machine = value_at(next(iter(before.all().values())), "os/type@machine") or ""
+        machine = Platform.of(next(iter(before.all().values()))).machine
         bus = disk.bus or default_bus(disk.device, machine)
         if disk.is_new:
             return _attach_new(connection, domain, before, disk, bus, config_only, dry_run)
-        element = new_disk(
-            existing_source(connection, disk),
-            target=disk.target,
-            bus=bus,
-            format=disk.format or "raw",
-            device=disk.device,
-            serial=disk.serial,
-            cache=disk.cache,
-            discard=disk.discard,
-            readonly=disk.readonly,
-            shareable=disk.shareable,
-        )
+        element = described_disk(disk, existing_source(connection, disk), bus)
         return attach_element(
             connection,
             domain,

@@ -133,21 +133,30 @@ def plan_disk(
     check_format_name(format)
     if image is not None and spec.size is not None:
         new_image.check_size(format, spec.size)
-    element = new_disk(
-        source,
-        target=target,
-        bus=bus,
-        format=format,
-        device=spec.device,
-        serial=spec.serial,
-        cache=spec.cache,
-        discard=spec.discard or ("unmap" if image is not None else None),
-        readonly=spec.readonly,
-        shareable=spec.shareable,
-    )
+    discard = spec.discard or ("unmap" if image is not None else None)
+    element = described_disk(replace(spec, target=target, format=format, discard=discard), source, bus)
     if image is None:
         check_source(connection, None, element, trust_format=spec.trust_format)
     return PlannedDisk(element, spec, image)
+
+
+def described_disk(spec: DiskSpec, source: Source, bus: str) -> Element:
+    """The ``<disk>`` that ``spec`` describes, on ``bus``, with its image at ``source``; raw where no format is stated.
+
+    Raises UsageError for what makes no sense together (see :func:`new_disk`).
+    """
+    return new_disk(
+        source,
+        target=spec.target,
+        bus=bus,
+        format=spec.format or "raw",
+        device=spec.device,
+        serial=spec.serial,
+        cache=spec.cache,
+        discard=spec.discard,
+        readonly=spec.readonly,
+        shareable=spec.shareable,
+    )
 
 
 def record_said(spec: DiskSpec, disk: Element, role: str, volume: str | None = None) -> DiskRecord:

@@ -31,6 +31,7 @@ from holdfast.domainxml.make.virt_install import last_domain
 from holdfast.domainxml.metadata import Creating, DiskRecord, facts, same_subject, start_record
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.places.root_ports import MOST, SPARE
+from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import is_of
 from holdfast.domainxml.records.origin import disk_records
 from holdfast.errors import (
@@ -95,7 +96,8 @@ def create_domain(
     (virConnectGetDomainCapabilities, virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
     check_new_name(connection, name, dry_run)
-    capabilities = _capabilities(connection, spec.virt_type, spec.machine)
+    platform = Platform(machine=spec.machine or "", virt_type=spec.virt_type or "")
+    capabilities = _capabilities(connection, platform)
     _check_root_ports(spec.root_ports, capabilities)
     uuid = str(uuids.uuid4())
     planned = _plan_disks(connection, name, uuid, spec, capabilities)
@@ -151,14 +153,7 @@ def create_domain_from_document(
     child(domain, "name").text = name
     _normalise_uuid(domain)
     check_new_name(connection, name, dry_run)
-    kind = domain.find("os/type")
-    capabilities = _capabilities(
-        connection,
-        domain.get("type"),
-        None if kind is None else kind.get("machine"),
-        None if kind is None else kind.get("arch"),
-        (domain.findtext("devices/emulator") or "").strip() or None,
-    )
+    capabilities = _capabilities(connection, Platform.of(domain))
     _check_root_ports(root_ports, capabilities)
     disks = domain.findall("devices/disk")
     refuse_shared_places(disks)
@@ -191,15 +186,9 @@ def check_new_name(connection: Connection, name: str, dry_run: bool) -> None:
     refuse_taken(connection, name)
 
 
-def _capabilities(
-    connection: Connection,
-    virt_type: str | None,
-    machine: str | None,
-    arch: str | None = None,
-    emulator: str | None = None,
-) -> Capabilities:
+def _capabilities(connection: Connection, platform: Platform) -> Capabilities:
     try:
-        return read_capabilities(connection.domain_capabilities(emulator, arch, machine, virt_type))
+        return read_capabilities(connection.domain_capabilities(*platform))
     except LibvirtRefused as error:
         raise Failed(error.message.removeprefix("invalid argument: "), "'virsh capabilities' lists what is") from error
 
@@ -356,12 +345,11 @@ def _define(connection: Connection, domain: Element, undo: ExitStack) -> Domain:
 def _result(
     domain: Element, document: str, images: tuple[str, ...], notes: list[str], *, started: bool, dry_run: bool
 ) -> Created:
-    kind = domain.find("os/type")
     return Created(
         name=domain.findtext("name") or "",
         uuid=domain.findtext("uuid") or "",
         document=document,
-        machine=kind.get("machine", "") if kind is not None else "",
+        machine=Platform.of(domain).machine,
         cpu=describe_cpu(domain),
         firmware=describe_firmware(domain),
         nvram=nvram_of(domain),

@@ -12,11 +12,12 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.elements.controller import has_root_ports
 from holdfast.domainxml.elements.firmware import firmware_wish
-from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
 from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.places.root_ports import MOST, provide_root_ports
+from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, NotFound, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
@@ -60,7 +61,7 @@ def seal_domain(
         config = documents.config
         if config is None:
             raise NotFound(f"the domain {domain.name!r} is transient: it has no config document")
-        capabilities = _capabilities(connection, config)
+        capabilities = read_capabilities(connection.domain_capabilities(*Platform.of(config)))
         if add_ports and not (has_root_ports(capabilities.machine) and 0 < add_ports <= MOST):
             raise UsageError(
                 f"{capabilities.machine} cannot have {add_ports} spare root ports", f"at most {MOST}, on q35"
@@ -90,13 +91,6 @@ def seal_domain(
     # What was taken from live the guest has already, whatever config said of it before.
     seen = tuple(change for change in visible(edit.changes) if live is None or not _makes_concrete(change))
     return Sealed(domain.name, closed, tuple(left), seen, live is not None and bool(closed), dry_run)
-
-
-def _capabilities(connection: Connection, config: Element) -> Capabilities:
-    kind = config.find("os/type")
-    machine, arch = (None, None) if kind is None else (kind.get("machine"), kind.get("arch"))
-    emulator = (config.findtext("devices/emulator") or "").strip() or None
-    return read_capabilities(connection.domain_capabilities(emulator, arch, machine, config.get("type")))
 
 
 def _take_over(document: Element, live: Element) -> None:

@@ -13,11 +13,12 @@ from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.host.machine_type import crossing_notes, family, is_newer, machine_outlook, of_family
 from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.platform import Platform
 from holdfast.errors import NotFound, Refused, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.host_outlook import HostOutlook, Kind
+from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
 
 _SHOWN = 8
@@ -57,7 +58,7 @@ def upgrade_machine(
     domain = connection.find_domain(name)
     with domain_lock(domain.uuid):
         edit, notes = _plan(connection, domain, machine, lower)
-        before, after = Kind.of(edit.before).machine, Kind.of(edit.after).machine
+        before, after = Platform.of(edit.before).machine, Platform.of(edit.after).machine
         waits = domain.is_active() and not edit.is_empty
         if not dry_run and not edit.is_empty:
             apply_edit(connection, domain, edit)
@@ -72,12 +73,12 @@ def _plan(connection: Connection, domain: Domain, machine: str, lower: bool) -> 
 
     def touch(document: Element) -> None:
         nonlocal chosen
-        chosen = _choose(connection, host, Kind.of(document), machine, lower)
+        chosen = _choose(connection, host, Platform.of(document), machine, lower)
         child(child(document, "os"), "type").set("machine", chosen)
 
     edit = plan_edit(domain, touch, lambda change: change.where == "os/type@machine")
-    kind = Kind.of(edit.after)
-    machines = host.machines(kind.arch, kind.virt_type)
+    platform = Platform.of(edit.after)
+    machines = host.machines(platform.arch, platform.virt_type)
     notes = machine_outlook(chosen, machines, machines)
     if edit.is_empty:
         return edit, notes
@@ -90,24 +91,24 @@ def _plan(connection: Connection, domain: Domain, machine: str, lower: bool) -> 
     if domain.has_managed_save():
         sentence = "the managed-save image still has the old version, and the next start continues from it"
         notes.append(Outlook(Effect.NOTE, "managed save", sentence))
-    return edit, [*notes, *crossing_notes(Kind.of(edit.before).machine, chosen)]
+    return edit, [*notes, *crossing_notes(Platform.of(edit.before).machine, chosen)]
 
 
-def _choose(connection: Connection, host: HostOutlook, kind: Kind, wanted: str, lower: bool) -> str:
+def _choose(connection: Connection, host: HostOutlook, platform: Platform, wanted: str, lower: bool) -> str:
     """The versioned name of ``wanted``, when the domain may have it."""
-    machines = host.machines(kind.arch, kind.virt_type)
+    machine, machines = platform.machine, host.machines(platform.arch, platform.virt_type)
     found = machines.get(wanted)
     name = wanted if found is None else found.canonical or found.name
-    if family(name) != family(kind.machine):
+    if family(name) != family(machine):
         raise UsageError(
-            f"{name} is another kind of machine than {kind.machine}: its guest would find other hardware altogether",
-            _newest(kind.machine, machines),
+            f"{name} is another kind of machine than {machine}: its guest would find other hardware altogether",
+            _newest(machine, machines),
         )
     if found is None:
-        raise NotFound(f"{connection.uri} has no machine type {wanted}", _newest(kind.machine, machines))
-    if name != kind.machine and not lower and is_newer(name, kind.machine) is not True:
-        relation = "is an earlier version than" if is_newer(kind.machine, name) else "may be an earlier version than"
-        raise Refused(f"{name} {relation} {kind.machine}, which the guest has", "--lower allows it: it is the way back")
+        raise NotFound(f"{connection.uri} has no machine type {wanted}", _newest(machine, machines))
+    if name != machine and not lower and is_newer(name, machine) is not True:
+        relation = "is an earlier version than" if is_newer(machine, name) else "may be an earlier version than"
+        raise Refused(f"{name} {relation} {machine}, which the guest has", "--lower allows it: it is the way back")
     return name
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.make.seal import seal
+from holdfast.domainxml.platform import Platform
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.create import free_cid
 from holdfast.operations.name_firmware import name_firmware
@@ -27,10 +28,7 @@ def seal_document(connection: Connection, document: str, *, root_ports: int) -> 
     cannot say what it would choose. (virConnectGetDomainCapabilities)
     """
     domain = parse(document, "domain")
-    kind = domain.find("os/type")
-    machine, arch = (None, None) if kind is None else (kind.get("machine"), kind.get("arch"))
-    emulator = (domain.findtext("devices/emulator") or "").strip() or None
-    capabilities = read_capabilities(connection.domain_capabilities(emulator, arch, machine, domain.get("type")))
+    capabilities = read_capabilities(connection.domain_capabilities(*Platform.of(domain)))
     name_firmware(connection, domain, capabilities)
     notes = seal(domain, capabilities, root_ports=root_ports, vsock_cid=free_cid(connection, domain))
     return SealedDocument(serialize(domain), tuple(notes))

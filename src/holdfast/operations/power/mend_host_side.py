@@ -24,6 +24,7 @@ from holdfast.domainxml.elements.disk import (
 )
 from holdfast.domainxml.host.named_secrets import named_secrets
 from holdfast.domainxml.host.volume import pool_folder
+from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, Refused
 from holdfast.hostfiles.image import real_path
@@ -208,13 +209,12 @@ def _rebind(connection: Connection, domain: Domain, disk: Element, source: Sourc
 
 def _emulator(connection: Connection, domain: Domain, config: Element) -> Iterator[Step]:
     """An emulator that this host does not have, after a move or an upgrade: libvirt's own choice takes its place."""
-    path = (config.findtext("devices/emulator") or "").strip()
+    platform = Platform.of(config)
+    path = platform.emulator
     if not path or not connection.is_local or file_exists(path) is not False:
         return
-    kind = config.find("os/type")
-    arch, machine = ("", "") if kind is None else (kind.get("arch", ""), kind.get("machine", ""))
     try:
-        answer = connection.domain_capabilities(None, arch or None, machine or None, config.get("type"))
+        answer = connection.domain_capabilities(*platform._replace(emulator=""))
     except (LibvirtRefused, NotFound) as error:
         yield Step(f"there is no emulator {path}, and the host has no other for this domain: {error.message}")
         return

@@ -8,7 +8,7 @@ starts paused, and runs only once it is seen that libvirt put everything where c
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from holdfast.domainxml.address import describe_address
@@ -16,21 +16,21 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, serialize
-from holdfast.domainxml.elements.disk import default_bus, new_disk
+from holdfast.domainxml.elements.disk import default_bus
 from holdfast.domainxml.make.attach_request import complete, conflict, parse_device
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
 from holdfast.domainxml.places.behind_all import BUSES as BUSES
+from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused, UsageError
 from holdfast.hostfiles.image import check_format_name
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disk_source import check_source
-from holdfast.operations.disks.new import existing_source
+from holdfast.operations.disks.new import described_disk, existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import read
 from holdfast.operations.guard import look_before_start, record_foreign_start, refuse_unasked
-from holdfast.operations.host_outlook import Kind
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.power.rescue_nvram import NvramCopy
 from holdfast.operations.power.start import PowerChange, start_locked
@@ -202,18 +202,9 @@ def _from_spec(connection: Connection, config: Element, spec: DiskSpec) -> Eleme
     if spec.is_new:
         raise UsageError("a rescue medium is an image that exists already", "path=… or volume=POOL/NAME")
     check_format_name(spec.format or "raw")
-    return new_disk(
-        existing_source(connection, spec),
-        target=spec.target,
-        bus=spec.bus or default_bus(spec.device, Kind.of(config).machine),
-        format=spec.format or "raw",
-        device=spec.device,
-        serial=spec.serial or (NAME if spec.device == "disk" else None),
-        cache=spec.cache,
-        discard=spec.discard,
-        readonly=spec.readonly,
-        shareable=spec.shareable,
-    )
+    bus = spec.bus or default_bus(spec.device, Platform.of(config).machine)
+    named = spec if spec.serial or spec.device != "disk" else replace(spec, serial=NAME)
+    return described_disk(named, existing_source(connection, spec), bus)
 
 
 def _switch_over(connection: Connection, domain: Domain, copy: Element, nvram: NvramCopy) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.firmware import firmware_wish, nvram_in_command, nvram_of
 from holdfast.domainxml.make.rescue import nvram_copy, set_nvram
+from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.image_chain import remove_image
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.host_outlook import HostOutlook, Kind
+from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.name_firmware import name_firmware
 
 
@@ -32,7 +33,7 @@ class NvramCopy:
         self._own = nvram_of(config)
         if firmware_wish(config) is not None:
             # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
-            capabilities = HostOutlook(connection).capabilities(Kind.of(config))
+            capabilities = HostOutlook(connection).capabilities(Platform.of(config))
             if isinstance(capabilities, str):
                 raise Failed(capabilities)
             name_firmware(connection, copy, capabilities)
