@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import libvirt
 from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.events import callback
 from holdfast.libvirtapi.translate import translated
 
 _CHUNK = 65536
@@ -23,14 +23,9 @@ class Console:
         self._pending = b""
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._stream: Any = None
-        self._open(domain, device, force)
-
-    @translated
-    def _open(self, domain: Domain, device: str | None, force: bool) -> None:
-        self._stream = domain._handle.connect().newStream(libvirt.VIR_STREAM_NONBLOCK)
-        domain._handle.openConsole(device, self._stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE if force else 0)
-        self._stream.eventAddCallback(libvirt.VIR_STREAM_EVENT_READABLE | _HANGUP, self._ready, None)
+        self._failure: Exception | None = None
+        self._stream = _opened(domain, device, force)
+        translated(self._stream.eventAddCallback)(libvirt.VIR_STREAM_EVENT_READABLE | _HANGUP, _ready, self)
 
     def send(self, data: bytes) -> None:
         """Type ``data``; what libvirt does not take at once follows as soon as it does."""
@@ -39,8 +34,14 @@ class Console:
             self._watch_writable()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the domain ends the stream: it stopped, or someone else took the console over (--force)."""
-        return self._ended.wait(timeout)
+        """Wait until the domain ends the stream: it stopped, or someone else took the console over (--force).
+
+        Raises what ``output`` raised, which ends the console, too.
+        """
+        ended = self._ended.wait(timeout)
+        if self._failure is not None:
+            raise self._failure
+        return ended
 
     def close(self) -> None:
         """Let go of the console; the domain does not notice."""
@@ -48,7 +49,7 @@ class Console:
             if not self._ended.is_set():
                 self._end()
 
-    def _ready(self, _stream: Any, events: int, _opaque: Any) -> None:
+    def _ready(self, events: int) -> None:
         with self._lock:
             if self._ended.is_set():
                 return
@@ -59,6 +60,8 @@ class Console:
                     self._transmit()
             except libvirt.libvirtError:
                 events |= _HANGUP
+            except Exception as error:  # noqa: BLE001 - it is raised where the end is waited for
+                self._failure, events = error, events | _HANGUP
             if events & _HANGUP and not self._ended.is_set():
                 self._end()
 
@@ -66,7 +69,7 @@ class Console:
         data = self._stream.recv(_CHUNK)
         if data == b"":
             self._end()
-        elif data != _WOULD_BLOCK:
+        elif isinstance(data, bytes):
             self._output(data)
 
     def _transmit(self) -> None:
@@ -85,3 +88,15 @@ class Console:
         self._ended.set()
         self._stream.eventRemoveCallback()
         self._stream.abort()
+
+
+@translated
+def _opened(domain: Domain, device: str | None, force: bool) -> libvirt.virStream:
+    stream = domain._handle.connect().newStream(libvirt.VIR_STREAM_NONBLOCK)
+    domain._handle.openConsole(device, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE if force else 0)
+    return stream
+
+
+@callback
+def _ready(_: libvirt.virStream, events: int, console: Console) -> None:
+    console._ready(events)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import ParamSpec, TypeAlias
 
 import libvirt
 from holdfast.errors import LibvirtRefused, NoConnection
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.events import callback
 from holdfast.libvirtapi.translate import translated
+
+P = ParamSpec("P")
 
 KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 4
 """A host that answers none of so many requests, so many seconds apart, counts as lost."""
@@ -29,6 +32,8 @@ class Heard:
     sentence: str = ""
     state: str = ""
 
+
+Hear: TypeAlias = Callable[[Heard], None]
 
 _LIFECYCLE = {
     libvirt.VIR_DOMAIN_EVENT_STARTED: ("started", "running"),
@@ -63,56 +68,78 @@ _DETAILS = {
     },
 }
 
-_WORTH_A_LOOK = (
-    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
-    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
-    libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE,
-    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
-)
-
 
 @contextlib.contextmanager
-def domain_events(connection: Connection, hear: Callable[[Heard], None]) -> Iterator[None]:
+def domain_events(connection: Connection, hear: Hear) -> Iterator[None]:
     """Call ``hear`` for each announcement while the block runs, from libvirt's own thread, and when the host is lost.
+
+    What ``hear`` raises goes to the log, and the next announcement to ``hear``.
 
     (virConnectDomainEventRegisterAny for all domains, virConnectRegisterCloseCallback, virConnectSetKeepAlive)
     """
     handle = connection._handle
+    register = handle.domainEventRegisterAny
     with contextlib.ExitStack() as undo:
-
-        def register(event: int, say: Callable[..., Heard]) -> None:
-            def heard(_conn: Any, domain: Any, *details: Any) -> None:
-                hear(say(domain, *details[:-1]))
-
-            number = translated(handle.domainEventRegisterAny)(None, event, heard, None)
-            undo.callback(_forget, handle.domainEventDeregisterAny, number)
-
-        register(libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, _lifecycle)
-        register(libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, lambda domain: _heard(domain, "the guest rebooted"))
-        register(libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, _refused)
-        for event in _WORTH_A_LOOK:
-            register(event, lambda domain, *_: _heard(domain))
+        for registration in (
+            lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, _lifecycle, hear),
+            lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, _rebooted, hear),
+            lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, _refused, hear),
+            lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, _other_device, hear),
+            lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, _other_device, hear),
+            lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, _tray, hear),
+            lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, _block_job, hear),
+        ):
+            undo.callback(_forget, handle.domainEventDeregisterAny, translated(registration)())
         with contextlib.suppress(LibvirtRefused):  # qemu:///embed has no connection that could break
-            translated(handle.registerCloseCallback)(lambda *_: hear(Heard("", "")), None)
+            translated(handle.registerCloseCallback)(_lost, hear)
             undo.callback(_forget, handle.unregisterCloseCallback)
             translated(handle.setKeepAlive)(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
         yield
 
 
-def _forget(call: Callable[..., object], *arguments: object) -> None:
+def _forget(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
     with contextlib.suppress(NoConnection, LibvirtRefused):  # a lost connection calls nobody any more
-        translated(call)(*arguments)
+        translated(call)(*args, **kwargs)
 
 
-def _heard(domain: Any, sentence: str = "", state: str = "") -> Heard:
+def _heard(domain: libvirt.virDomain, sentence: str = "", state: str = "") -> Heard:
     return Heard(domain.UUIDString(), domain.name(), sentence, state)
 
 
-def _lifecycle(domain: Any, event: int, detail: int) -> Heard:
+@callback
+def _lifecycle(_: libvirt.virConnect, domain: libvirt.virDomain, event: int, detail: int, hear: Hear) -> None:
     sentence, state = _LIFECYCLE.get(event, ("", ""))
     why = _DETAILS.get(event, {}).get(detail)
-    return _heard(domain, f"{sentence}: {why}" if why else sentence, state)
+    hear(_heard(domain, f"{sentence}: {why}" if why else sentence, state))
 
 
-def _refused(domain: Any, alias: str) -> Heard:
-    return _heard(domain, f"the guest refuses to release {alias}")
+@callback
+def _rebooted(_: libvirt.virConnect, domain: libvirt.virDomain, hear: Hear) -> None:
+    hear(_heard(domain, "the guest rebooted"))
+
+
+@callback
+def _refused(_: libvirt.virConnect, domain: libvirt.virDomain, alias: str, hear: Hear) -> None:
+    hear(_heard(domain, f"the guest refuses to release {alias}"))
+
+
+@callback
+def _other_device(_: libvirt.virConnect, domain: libvirt.virDomain, _alias: str, hear: Hear) -> None:
+    hear(_heard(domain))
+
+
+@callback
+def _tray(_: libvirt.virConnect, domain: libvirt.virDomain, _alias: str, _reason: int, hear: Hear) -> None:
+    hear(_heard(domain))
+
+
+@callback
+def _block_job(
+    _: libvirt.virConnect, domain: libvirt.virDomain, _disk: str, _kind: int, _status: int, hear: Hear
+) -> None:
+    hear(_heard(domain))
+
+
+@callback
+def _lost(_: libvirt.virConnect, _reason: int, hear: Hear) -> None:
+    hear(Heard("", ""))

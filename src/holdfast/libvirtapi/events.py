@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, ParamSpec
 
 import libvirt
 from holdfast.libvirtapi.translate import translated
+
+if TYPE_CHECKING:
+    import logging
+
+P = ParamSpec("P")
 
 _started = threading.Lock()
 _loop: threading.Thread | None = None
@@ -32,7 +39,34 @@ def ensure_event_loop() -> None:
 
 def _run() -> None:
     while True:
-        libvirt.virEventRunDefaultImpl()
+        try:
+            libvirt.virEventRunDefaultImpl()
+        except Exception:  # noqa: BLE001 - it goes to the log
+            _logger().exception("libvirt's event loop failed, and goes on")
+            time.sleep(1)  # it may fail again at once, and again
+
+
+def callback(function: Callable[P, object]) -> Callable[P, None]:
+    """``function`` as libvirt may call it in the thread of its events: what it raises goes to the log.
+
+    Without this the binding prints a traceback on standard error (9.0). The next event comes either way.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - it goes to the log
+            _logger().exception("%s failed on an event of libvirt", function.__qualname__)
+
+    return wrapper
+
+
+def _logger() -> logging.Logger:
+    import logging  # takes longer than libvirt needs to list domains
+
+    # Where nobody has set up logging, Python prints errors on standard error.
+    return logging.getLogger("holdfast.libvirt")
 
 
 class Wait:
@@ -54,43 +88,50 @@ class Wait:
 
 
 @contextlib.contextmanager
-def device_removal(domain: Any, alias: str) -> Iterator[Wait]:
+def device_removal(domain: libvirt.virDomain, alias: str) -> Iterator[Wait]:
     """Listen for the guest's answer to a detach of device ``alias``: "removed" or "refused".
 
     Rests on VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED and _DEVICE_REMOVAL_FAILED. Register first, then ask for the detach.
     """
     wait = Wait()
 
-    def heard(_conn: Any, _dom: Any, dev_alias: str, outcome: str) -> None:
-        if dev_alias == alias:
+    @callback
+    def answered(_conn: libvirt.virConnect, _domain: libvirt.virDomain, device: str, outcome: str) -> None:
+        if device == alias:
             wait.settle(outcome)
 
     conn = domain.connect()
+    register = conn.domainEventRegisterAny
     with (
-        _registered(conn, domain, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, heard, "removed"),
-        _registered(conn, domain, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, heard, "refused"),
+        _listening(conn, lambda: register(domain, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, answered, "removed")),
+        _listening(
+            conn, lambda: register(domain, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, answered, "refused")
+        ),
     ):
         yield wait
 
 
 @contextlib.contextmanager
-def stopped(domain: Any) -> Iterator[Wait]:
+def stopped(domain: libvirt.virDomain) -> Iterator[Wait]:
     """Listen for the domain to stop running, for whatever reason (VIR_DOMAIN_EVENT_ID_LIFECYCLE, STOPPED)."""
     wait = Wait()
 
-    def heard(_conn: Any, _dom: Any, event: int, _detail: int, outcome: str) -> None:
+    @callback
+    def changed(_conn: libvirt.virConnect, _domain: libvirt.virDomain, event: int, _detail: int, outcome: str) -> None:
         if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
             wait.settle(outcome)
 
-    with _registered(domain.connect(), domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, heard, "stopped"):
+    conn = domain.connect()
+    register = conn.domainEventRegisterAny
+    with _listening(conn, lambda: register(domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, changed, "stopped")):
         yield wait
 
 
 @contextlib.contextmanager
-def _registered(conn: Any, domain: Any, event_id: int, callback: Any, opaque: str) -> Iterator[None]:
-    register = translated(conn.domainEventRegisterAny)
-    handle = register(domain, event_id, callback, opaque)
+def _listening(conn: libvirt.virConnect, register: Callable[[], int]) -> Iterator[None]:
+    """What ``register`` has registered is called while the block runs (virConnectDomainEventRegisterAny)."""
+    number = translated(register)()
     try:
         yield
     finally:
-        translated(conn.domainEventDeregisterAny)(handle)
+        translated(conn.domainEventDeregisterAny)(number)

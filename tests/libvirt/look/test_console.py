@@ -140,3 +140,15 @@ def test_a_terminated_console_restores_the_terminal(daemon: Connection) -> None:
     terminal.process.send_signal(signal.SIGTERM)
     assert terminal.process.wait(60) == 128 + signal.SIGTERM
     assert terminal.settings() == terminal.before
+
+
+def test_output_that_cannot_be_shown_ends_the_console_with_its_reason(connection: Connection) -> None:
+    def broken(data: bytes) -> None:
+        raise OSError("the terminal has gone")
+
+    talking(connection)
+    console = operations.open_console(connection, "a", broken)
+    operations.resume(connection, "a")
+    with pytest.raises(OSError, match="the terminal has gone"):
+        console.wait(60)
+    console.close()

@@ -1,0 +1,56 @@
+"""The thread in which libvirt says what happens outlives every failure, and each failure is in the log."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+import libvirt
+from holdfast import operations
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain_events import Heard, domain_events
+from tests.libvirt.domains import running
+
+
+def test_the_event_loop_goes_on_after_a_failure(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    domain = running(connection)
+    run, failed = libvirt.virEventRunDefaultImpl, threading.Event()
+
+    def fails_once() -> int:
+        if not failed.is_set():
+            failed.set()
+            raise libvirt.libvirtError("virEventRunDefaultImpl() failed")
+        return run()
+
+    monkeypatch.setattr(libvirt, "virEventRunDefaultImpl", fails_once)
+    with domain.stopped() as stopped:
+        domain.resume()  # its event ends the turn of the loop that is under way
+        assert failed.wait(60)
+        domain.destroy()
+        assert stopped.wait(60) == "stopped"
+    assert "virEventRunDefaultImpl() failed" in caplog.text
+
+
+def test_a_listener_that_fails_is_logged_and_hears_the_next_event(
+    connection: Connection, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running(connection)
+    said: list[str] = []
+    stopped = threading.Event()
+
+    def hear(heard: Heard) -> None:
+        said.append(heard.state)
+        if heard.state == "shut off":
+            stopped.set()
+        raise ValueError(f"cannot bear that it is {heard.state}")
+
+    with domain_events(connection, hear):
+        operations.resume(connection, "a")
+        operations.destroy(connection, "a")
+        assert stopped.wait(60)
+    assert {"running", "shut off"} <= set(said)
+    assert "cannot bear that it is running" in caplog.text
+    assert capfd.readouterr().err == ""
