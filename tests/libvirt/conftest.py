@@ -74,10 +74,10 @@ def daemon(daemon_uri: str) -> Iterator[Connection]:
             if persistent:
                 domain.undefine()
         for each in (*connection._handle.listAllNetworks(), *connection._handle.listAllStoragePools()):
-            persistent = each.isPersistent()
+            is_persistent = each.isPersistent()
             if each.isActive():
                 each.destroy()
-            if persistent:
+            if is_persistent:
                 each.undefine()
 
 

@@ -16,7 +16,7 @@ def capacity(domain: Domain, target: str) -> int:
 
     Raises LibvirtRefused for an empty drive, and for an image on the network while the domain is shut off.
     """
-    return int(domain._handle.blockInfo(target)[0])
+    return domain._handle.blockInfo(target)[0]
 
 
 @translated
@@ -48,7 +48,7 @@ def start_copy(domain: Domain, target: str, destination: str) -> None:
 def copied(domain: Domain, target: str) -> tuple[int, int] | None:
     """How much of how much is copied, in bytes; None when no job is at work on the disk (virDomainGetBlockJobInfo)."""
     info = domain._handle.blockJobInfo(target, 0)
-    return (int(info["cur"]), int(info["end"])) if info else None
+    return (info["cur"], info["end"]) if info else None
 
 
 @translated

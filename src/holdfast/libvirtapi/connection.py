@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import libvirt
 from holdfast.errors import NoConnection, NotFound
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _BOOTED = (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED)
+_START_RESET_NVRAM: int = getattr(libvirt, "VIR_DOMAIN_START_RESET_NVRAM", 0)  # libvirt ≥ 8.1
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class DomainState:
 class Connection:
     """An open connection. ``uri`` is libvirt's own name for it. Use it as a context manager, or close it."""
 
-    def __init__(self, handle: Any, readonly: bool) -> None:
+    def __init__(self, handle: libvirt.virConnect, readonly: bool) -> None:
         self._handle = handle
         self.readonly = readonly
-        self.uri: str = handle.getURI()
+        self.uri = handle.getURI()
 
     def __repr__(self) -> str:
         return f"<Connection {self.uri}>"
@@ -85,7 +86,7 @@ class Connection:
         found = []
         for handle, values in stats:
             uuid = handle.UUIDString()
-            state, reason = values.get("state.state", 0), values.get("state.reason", 0)
+            state, reason = _number(values, "state.state"), _number(values, "state.reason")
             ordinary = state == libvirt.VIR_DOMAIN_SHUTOFF or (state, reason) == _BOOTED
             rescue = not ordinary and is_rescue(Domain(handle))
             found.append(DomainState(handle.name(), uuid, STATES.get(state, "unknown"), rescue, uuid in saved))
@@ -103,7 +104,7 @@ class Connection:
         raise NotFound(f"there is no domain {name!r} at {self.uri}", "'holdfast list' shows all domains")
 
     @translated
-    def _lookup_name(self, name: str) -> Any:
+    def _lookup_name(self, name: str) -> libvirt.virDomain | None:
         try:
             return self._handle.lookupByName(name)
         except libvirt.libvirtError as error:
@@ -112,7 +113,7 @@ class Connection:
             raise
 
     @translated
-    def _lookup_uuid(self, text: str) -> Any:
+    def _lookup_uuid(self, text: str) -> libvirt.virDomain | None:
         try:
             return self._handle.lookupByUUIDString(text)
         except libvirt.libvirtError as error:
@@ -141,7 +142,7 @@ class Connection:
         return [
             (
                 Domain(handle),
-                [path for n in range(values.get("block.count", 0)) if (path := values.get(f"block.{n}.path"))],
+                [str(path) for n in range(_number(values, "block.count")) if (path := values.get(f"block.{n}.path"))],
             )
             for handle, values in stats
         ]
@@ -160,13 +161,12 @@ class Connection:
 
         Config stays as it is. The file of the NVRAM that ``document`` names is written anew from its template.
         """
-        reset = getattr(libvirt, "VIR_DOMAIN_START_RESET_NVRAM", 0)  # libvirt ≥ 8.1
-        return Domain(self._handle.createXML(document, libvirt.VIR_DOMAIN_START_PAUSED | reset))
+        return Domain(self._handle.createXML(document, libvirt.VIR_DOMAIN_START_PAUSED | _START_RESET_NVRAM))
 
     @translated
     def qemu_command(self, document: str) -> str:
         """The command line with which libvirt would start QEMU for ``document`` now (virConnectDomainXMLToNative)."""
-        return str(self._handle.domainXMLToNative("qemu-argv", document, 0))
+        return self._handle.domainXMLToNative("qemu-argv", document, 0)
 
     @translated
     def check_network(self, name: str) -> None:
@@ -186,13 +186,13 @@ class Connection:
     @translated
     def libvirt_version(self) -> tuple[int, int, int]:
         """The version of the libvirt that answers: (9, 0, 0) (virConnectGetLibVersion)."""
-        number = int(self._handle.getLibVersion())
+        number = self._handle.getLibVersion()
         return number // 1_000_000, number // 1000 % 1000, number % 1000
 
     @translated
     def capabilities(self) -> str:
         """The host's capabilities document (virConnectGetCapabilities)."""
-        return str(self._handle.getCapabilities())
+        return self._handle.getCapabilities()
 
     @translated
     def domain_capabilities(
@@ -206,8 +206,7 @@ class Connection:
 
         None, or an empty text, takes libvirt's default.
         """
-        asked = (text or None for text in (emulator, arch, machine, virttype))
-        return str(self._handle.getDomainCapabilities(*asked, 0))
+        return self._handle.getDomainCapabilities(emulator or None, arch or None, machine or None, virttype or None, 0)
 
     @translated
     def cpu_shortfall(
@@ -242,3 +241,7 @@ def open_connection(uri: str | None = None, readonly: bool = False) -> Connectio
             f"cannot connect to {uri or 'the default libvirt'}: {sentence(error)}",
             "is libvirt running there, may this user manage it (group libvirt, or sudo), is the URI right (-c URI)?",
         ) from error
+
+
+def _number(statistics: dict[str, int | str], name: str) -> int:
+    return int(statistics.get(name, 0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Any
 
 import libvirt
 from holdfast.libvirtapi import events
@@ -26,6 +25,8 @@ _AFFECT = {
     Definition.CONFIG: libvirt.VIR_DOMAIN_AFFECT_CONFIG,
 }
 
+_UNDEFINE_TPM: int = getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)  # libvirt ≥ 8.9
+
 STATES = {
     libvirt.VIR_DOMAIN_NOSTATE: "no state",
     libvirt.VIR_DOMAIN_RUNNING: "running",
@@ -42,10 +43,10 @@ STATES = {
 class Domain:
     """A domain of one connection. Every method reads or acts now; nothing is cached but name and UUID."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: libvirt.virDomain) -> None:
         self._handle = handle
-        self.name: str = handle.name()
-        self.uuid: str = handle.UUIDString()
+        self.name = handle.name()
+        self.uuid = handle.UUIDString()
 
     def __repr__(self) -> str:
         return f"<Domain {self.name} {self.uuid}>"
@@ -86,7 +87,7 @@ class Domain:
 
         (virDomainManagedSaveGetXMLDesc)
         """
-        return str(self._handle.managedSaveGetXMLDesc(0))
+        return self._handle.managedSaveGetXMLDesc(0)
 
     @translated
     def managed_save(self) -> None:
@@ -101,7 +102,7 @@ class Domain:
     @translated
     def snapshot_count(self) -> int:
         """How many snapshots libvirt knows of it (virDomainSnapshotNum)."""
-        return int(self._handle.snapshotNum(0))
+        return self._handle.snapshotNum(0)
 
     @translated
     def xml(self, definition: Definition, secure: bool = False) -> str:
@@ -111,7 +112,7 @@ class Domain:
         Asking for LIVE of a domain that is shut off returns what libvirt has, its config: ask ``is_active`` first.
         """
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE if definition is Definition.CONFIG else 0
-        return str(self._handle.XMLDesc(flags | (libvirt.VIR_DOMAIN_XML_SECURE if secure else 0)))
+        return self._handle.XMLDesc(flags | (libvirt.VIR_DOMAIN_XML_SECURE if secure else 0))
 
     @translated
     def attach(self, device: str, definition: Definition) -> None:
@@ -259,7 +260,7 @@ class Domain:
             | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
             | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
             | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-            | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
+            | _UNDEFINE_TPM
         )
 
     @translated
@@ -269,7 +270,7 @@ class Domain:
         None where there is none, and of LIVE while the domain is shut off.
         """
         try:
-            return str(self._handle.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, uri, _AFFECT[definition]))
+            return self._handle.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, uri, _AFFECT[definition])
         except libvirt.libvirtError as error:
             if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_OPERATION_INVALID):
                 return None

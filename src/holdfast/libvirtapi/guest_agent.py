@@ -28,6 +28,6 @@ def ask(domain: Domain, command: str) -> str:
     LibvirtRefused when it does not know the command, may not run it, or answers what is no JSON.
     """
     try:
-        return str(libvirt_qemu.qemuAgentCommand(domain._handle, json.dumps({"execute": command}), _TIMEOUT, 0))
+        return libvirt_qemu.qemuAgentCommand(domain._handle, json.dumps({"execute": command}), _TIMEOUT, 0)
     except (SystemError, UnicodeDecodeError) as error:  # the binding, where libvirt's error quotes what is no UTF-8
         raise LibvirtRefused(f"the answer to {command} is no text") from error

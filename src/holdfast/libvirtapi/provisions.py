@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import libvirt
 from holdfast.libvirtapi.connection import Connection
@@ -104,7 +103,7 @@ def has_secret(connection: Connection, uuid: str | None, kind: str = "", usage: 
     return None if found is None else found is Presence.ACTIVE
 
 
-def _presence(is_active: Callable[[], Any]) -> Presence | None:
+def _presence(is_active: Callable[[], int]) -> Presence | None:
     try:
         return Presence.ACTIVE if is_active() else Presence.INACTIVE
     except libvirt.libvirtError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import libvirt
 from holdfast.errors import NotFound
 from holdfast.libvirtapi.domain import Domain
@@ -13,9 +11,9 @@ from holdfast.libvirtapi.translate import translated
 class Snapshot:
     """A snapshot that libvirt knows of."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: libvirt.virDomainSnapshot) -> None:
         self._handle = handle
-        self.name: str = handle.getName()
+        self.name = handle.getName()
 
     @translated
     def xml(self, secure: bool = False) -> str:
@@ -23,7 +21,7 @@ class Snapshot:
 
         ``secure`` includes passwords: for a document that is redefined, never for one that is kept.
         """
-        return str(self._handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE if secure else 0))
+        return self._handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE if secure else 0)
 
     @translated
     def is_current(self) -> bool:

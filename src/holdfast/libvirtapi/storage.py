@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import libvirt
 from holdfast.errors import Failed, NotFound
 from holdfast.libvirtapi.connection import Connection
@@ -14,14 +12,14 @@ from holdfast.libvirtapi.volume import Volume
 class Pool:
     """An active storage pool."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: libvirt.virStoragePool) -> None:
         self._handle = handle
-        self.name: str = handle.name()
+        self.name = handle.name()
 
     @translated
     def xml(self) -> str:
         """Its document (virStoragePoolGetXMLDesc)."""
-        return str(self._handle.XMLDesc(0))
+        return self._handle.XMLDesc(0)
 
     @translated
     def create(self, volume: str) -> Volume:

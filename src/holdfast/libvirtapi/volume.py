@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import libvirt
 from holdfast.libvirtapi.connection import Connection
@@ -19,9 +19,9 @@ _NO_VOLUME = {
 class Volume:
     """A volume of an active pool. ``path`` is where it is on its host."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: libvirt.virStorageVol) -> None:
         self._handle = handle
-        self.path: str = handle.path()
+        self.path = handle.path()
 
     @translated
     def in_pool(self) -> str:
@@ -37,17 +37,17 @@ class Volume:
     @translated
     def pool_name(self) -> str:
         """The name of the pool that it is in (virStoragePoolLookupByVolume)."""
-        return str(self._handle.storagePoolLookupByVolume().name())
+        return self._handle.storagePoolLookupByVolume().name()
 
     @translated
     def xml(self) -> str:
         """Its document (virStorageVolGetXMLDesc)."""
-        return str(self._handle.XMLDesc(0))
+        return self._handle.XMLDesc(0)
 
     @translated
     def capacity(self) -> int:
         """Its size in bytes, as a guest has it (virStorageVolGetInfo)."""
-        return int(self._handle.info()[1])
+        return self._handle.info()[1]
 
     @translated
     def resize(self, size: int) -> None:
@@ -85,7 +85,7 @@ def volume_name_at(connection: Connection, path: str) -> str:
     return "" if volume is None else f"{volume._handle.storagePoolLookupByVolume().name()}/{volume._handle.name()}"
 
 
-def _found(lookup: Any) -> Volume | None:
+def _found(lookup: Callable[[], libvirt.virStorageVol]) -> Volume | None:
     try:
         return Volume(lookup())
     except libvirt.libvirtError as error:
