@@ -13,14 +13,14 @@ from holdfast.domainxml.manager.nova_metadata import URI as NOVA
 from holdfast.errors import Failed, NoAnswer, PartlyDone
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
-from holdfast.operations.verify.checked_device import Verdict
+from holdfast.operations.verify.checked_device import Agreement
 from holdfast_lab.guest import Guest
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, image, place, places
 
 MAC = "52:54:00:aa:00:01"
-AGREES, DIFFERS, NOT_SEEN, UNKNOWN = Verdict.AGREES, Verdict.DIFFERS, Verdict.NOT_SEEN, Verdict.UNKNOWN
+AGREES, DIFFERS, NOT_SEEN, UNKNOWN = Agreement.AGREES, Agreement.DIFFERS, Agreement.NOT_SEEN, Agreement.UNKNOWN
 
 INSTANCE = (Path(__file__).parents[1] / "data" / "nova-instance.xml").read_text()
 
@@ -40,7 +40,7 @@ done
 """A program in the agent's place that says /run/answer, whatever it is asked."""
 
 
-def verdicts(connection: Connection, timeout: float = 10) -> dict[str, Verdict]:
+def verdicts(connection: Connection, timeout: float = 10) -> dict[str, Agreement]:
     """Device → what comes of it."""
     return {
         each.device: each.verdict for each in operations.verify_domain(connection, "guest", timeout=timeout).devices

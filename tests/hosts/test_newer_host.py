@@ -11,7 +11,7 @@ from pathlib import Path
 
 from holdfast.domainxml.document import parse
 from holdfast.libvirtapi.connection import Connection
-from holdfast_lab.debian13 import is_whole
+from holdfast_lab.debian13 import is_unpacked
 
 OWNER = """
 import sys, time
@@ -46,14 +46,14 @@ def test_killed_owner_leaves_nothing(system: Path) -> None:
     assert not Path("/proc", pid).exists()
     assert not Path(folder).exists()
     assert not list((system / "run").iterdir()) and not list((system / "tmp").iterdir())
-    assert is_whole(system)
+    assert is_unpacked(system)
 
 
 def test_a_folder_that_lost_something_is_not_used(tmp_path: Path) -> None:
-    assert not is_whole(tmp_path)
+    assert not is_unpacked(tmp_path)
     (tmp_path / "unpacked-files").write_text("3 a file\n")
-    assert not is_whole(tmp_path)
+    assert not is_unpacked(tmp_path)
     (tmp_path / "a file").write_text("abc")
-    assert is_whole(tmp_path)
+    assert is_unpacked(tmp_path)
     (tmp_path / "a file").write_text("ab")
-    assert not is_whole(tmp_path)
+    assert not is_unpacked(tmp_path)

@@ -37,9 +37,9 @@ CHANGES = (
     (Volume, "delete"),
     (new_image, "reserve"),
     (new_image, "remove"),
-    (image_chain, "remove_image"),
+    (image_chain, "remove_image_file"),
     (cloud_init, "write_seed"),
-    (block, "start_copy"),
+    (block, "start_block_copy"),
     (block, "pivot"),
     (block, "cancel"),
 )

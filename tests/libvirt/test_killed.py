@@ -20,7 +20,7 @@ from holdfast.domainxml.metadata import DiskRecord
 from holdfast.errors import NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.audit.report import Kind
+from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.keep_record import left_in_making, record_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import read
@@ -58,8 +58,8 @@ def folder(daemon_uri: str, tmp_path: Path) -> Iterator[Path]:
 def unfinished(host: Connection) -> list[str]:
     """What the audit says of it."""
     findings = [finding for report in operations.audit_host(host).reports for finding in report.findings]
-    assert not [finding for finding in findings if finding.kind is Kind.RECORD]
-    return [finding.sentence for finding in findings if finding.kind is Kind.UNFINISHED]
+    assert not [finding for finding in findings if finding.kind is FindingKind.RECORD]
+    return [finding.sentence for finding in findings if finding.kind is FindingKind.UNFINISHED]
 
 
 def known(documents: list[Element]) -> set[str]:

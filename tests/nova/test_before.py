@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nova import objects  # isort: skip
-from holdfast.operations.manager.instance import Request
+from holdfast.operations.manager.instance import NovaRequest
 from holdfast_nova.before import before_request
 
 objects.register_all()
@@ -39,9 +39,9 @@ def image(**properties: str) -> Any:
     return objects.ImageMeta.from_dict({"id": IMAGE, "properties": properties})
 
 
-def request(vcpus: str = "2", memory: str = "512", **properties: str) -> Request:
+def request(vcpus: str = "2", memory: str = "512", **properties: str) -> NovaRequest:
     """What its domain records."""
-    return Request("now", vcpus, memory, {"hw:cpu_sockets": "1"}, IMAGE, properties)
+    return NovaRequest("now", vcpus, memory, {"hw:cpu_sockets": "1"}, IMAGE, properties)
 
 
 def test_what_is_as_it_was_recorded_has_no_before() -> None:

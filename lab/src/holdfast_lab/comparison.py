@@ -63,18 +63,18 @@ class Comparison:
         return (self.before and self.before.exact) != (self.after and self.after.exact)
 
 
-def compare(before: Inventory, after: Inventory, labels: Mapping[str, str]) -> list[Comparison]:
+def compare_inventories(before: Inventory, after: Inventory, labels: Mapping[str, str]) -> list[Comparison]:
     """Every fact of either inventory, in the order in which a person would read them.
 
     ``labels`` names disks by their serial and interfaces by their MAC. A new boot id is no change of hardware.
     """
-    old, new = facts(before, labels), facts(after, labels)
+    old, new = inventory_facts(before, labels), inventory_facts(after, labels)
     return [
         Comparison(name, old.get(name), new.get(name)) for name in [*old, *(name for name in new if name not in old)]
     ]
 
 
-def facts(inventory: Inventory, labels: Mapping[str, str]) -> dict[str, Fact]:
+def inventory_facts(inventory: Inventory, labels: Mapping[str, str]) -> dict[str, Fact]:
     """What ``inventory`` says, fact by fact."""
     found = {}
     for disk in inventory.disks:

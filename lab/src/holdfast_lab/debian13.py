@@ -61,7 +61,7 @@ def debian13() -> Path:
     folder = cache / f"debian-13-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     with (cache / "debian-13.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not is_whole(folder):
+        if not is_unpacked(folder):
             for stale in (folder, *cache.glob(".unpacking-*")):
                 shutil.rmtree(stale, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
@@ -70,7 +70,7 @@ def debian13() -> Path:
     return folder
 
 
-def is_whole(folder: Path) -> bool:
+def is_unpacked(folder: Path) -> bool:
     """True when every file that was unpacked into ``folder`` is there in its size; the list is written last."""
     try:
         lines = (folder / _MANIFEST).read_text().splitlines()

@@ -20,7 +20,7 @@ from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain.spec import DomainSpec
-from holdfast_lab.comparison import Comparison, compare
+from holdfast_lab.comparison import Comparison, compare_inventories
 from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
@@ -160,7 +160,7 @@ class Regenerated(Managed):
 
 
 @dataclass(frozen=True)
-class Step:
+class ScenarioStep:
     """One step of the day: its name, what happens in it, and how a guest takes it."""
 
     name: str
@@ -169,15 +169,15 @@ class Step:
 
 
 STEPS = (
-    Step("create", "root disk, config drive, interface, balloon; nothing addressed", Managed.create),
-    Step("boot", "for the first time", Managed.boot),
-    Step("attach volume 1", "the guest sees", lambda managed: managed.attach_volume(VOLUMES[0])),
-    Step("attach volume 2", "the guest sees", lambda managed: managed.attach_volume(VOLUMES[1])),
-    Step("attach interface 2", "the guest sees", Managed.attach_interface),
-    Step("detach volume 1", "the guest sees", lambda managed: managed.detach_volume(VOLUMES[0])),
-    Step(BASELINE, "the guest reboots itself", Managed.soft_reboot),
-    Step("hard reboot", "off and on", lambda managed: managed.hard_reboot()),
-    Step("shutdown, start", "the power button, then on", lambda managed: managed.shut_down_and_start()),
+    ScenarioStep("create", "root disk, config drive, interface, balloon; nothing addressed", Managed.create),
+    ScenarioStep("boot", "for the first time", Managed.boot),
+    ScenarioStep("attach volume 1", "the guest sees", lambda managed: managed.attach_volume(VOLUMES[0])),
+    ScenarioStep("attach volume 2", "the guest sees", lambda managed: managed.attach_volume(VOLUMES[1])),
+    ScenarioStep("attach interface 2", "the guest sees", Managed.attach_interface),
+    ScenarioStep("detach volume 1", "the guest sees", lambda managed: managed.detach_volume(VOLUMES[0])),
+    ScenarioStep(BASELINE, "the guest reboots itself", Managed.soft_reboot),
+    ScenarioStep("hard reboot", "off and on", lambda managed: managed.hard_reboot()),
+    ScenarioStep("shutdown, start", "the power button, then on", lambda managed: managed.shut_down_and_start()),
 )
 
 
@@ -191,30 +191,31 @@ class Scenario:
         self.regenerated = Regenerated(connection, host, "regenerated", machine)
         self._pool = ThreadPoolExecutor(2, "scenario")
 
-    def take(self, step: Step) -> float:
+    def take(self, step: ScenarioStep) -> float:
         """Both guests take the step at once; return the seconds it took. Raises what either of them raised."""
         began = time.monotonic()
         for taken in [self._pool.submit(_take, step, managed) for managed in (self.holdfast, self.regenerated)]:
             taken.result()
         return time.monotonic() - began
 
-    def seen(self, step: Step) -> list[str]:
+    def seen(self, step: ScenarioStep) -> list[str]:
         """What appeared and what went between the step before and ``step``, in the word of Holdfast's guest."""
         names = [other.name for other in STEPS]
         before, after = (self.holdfast.inventories.get(name) for name in (names[names.index(step.name) - 1], step.name))
         if before is None or after is None:
             return []
-        facts = [fact for fact in compare(before, after, LABELS) if fact.before is None or fact.after is None]
+        compared = compare_inventories(before, after, LABELS)
+        facts = [fact for fact in compared if fact.before is None or fact.after is None]
         return [f"{fact.name}: {fact.after.shown if fact.after else 'gone'}" for fact in facts]
 
-    def has_baseline_before(self, step: Step) -> bool:
+    def has_baseline_before(self, step: ScenarioStep) -> bool:
         """True for the steps whose guests are compared with the baseline."""
         return STEPS.index(step) > [other.name for other in STEPS].index(BASELINE)
 
-    def changes_at(self, managed: Managed, step: Step) -> int:
+    def changes_at(self, managed: Managed, step: ScenarioStep) -> int:
         """How many facts differ after ``step`` from what the guest saw at the baseline."""
         before, after = managed.inventories[BASELINE], managed.inventories[step.name]
-        return sum(fact.changed for fact in compare(before, after, LABELS))
+        return sum(fact.changed for fact in compare_inventories(before, after, LABELS))
 
     def changes(self, managed: Managed) -> list[Comparison]:
         """Every fact of the guest: at the baseline, and after all that came later.
@@ -225,7 +226,7 @@ class Scenario:
         baseline, *later = [managed.inventories[name] for name in names[names.index(BASELINE) :]]
         facts: dict[str, Comparison] = {}
         for inventory in reversed(later):
-            for fact in compare(baseline, inventory, LABELS):
+            for fact in compare_inventories(baseline, inventory, LABELS):
                 if fact.name not in facts or (fact.changed and not facts[fact.name].changed):
                     facts[fact.name] = fact
         return list(facts.values())
@@ -267,7 +268,7 @@ def scenario(machine: str) -> Iterator[Scenario]:
             played.close()
 
 
-def _take(step: Step, managed: Managed) -> None:
+def _take(step: ScenarioStep, managed: Managed) -> None:
     step.take(managed)
     if step is not STEPS[0]:
         managed.inventories[step.name] = managed.guest.inventory()

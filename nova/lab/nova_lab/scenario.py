@@ -219,7 +219,7 @@ def judge(step: Step, before: State, after: State, labels: dict[str, str]) -> di
     seen: dict[str, str] = {}
     if before.inventory is not None and after.inventory is not None:
         old, new = _by_identity(before.inventory, labels), _by_identity(after.inventory, labels)
-        for fact in comparison.compare(old, new, labels):
+        for fact in comparison.compare_inventories(old, new, labels):
             if fact.changed:
                 values = (one.shown if one else "nothing" for one in (fact.before, fact.after))
                 seen[fact.name] = "{}: {} → {}".format(fact.name, *values)

@@ -30,7 +30,7 @@ def record_request(driver: Any, instance: Any) -> None:
         LOG.warning("The image properties are not recorded in the domain: %s", error, instance=instance)
 
 
-def adopt(driver: Any, keeper: Keeper, instance: Any) -> None:
+def adopt_instance(driver: Any, keeper: Keeper, instance: Any) -> None:
     """Adopt the domain of ``instance`` as it stands; repeating it brings the records of its disks up to date.
 
     It is adopted last: what is cut off before is done at the next start. Raises HoldfastError.

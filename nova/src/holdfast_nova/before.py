@@ -15,7 +15,7 @@ from typing import Any
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
-from holdfast.operations.manager.instance import Request
+from holdfast.operations.manager.instance import NovaRequest
 
 LOG = logging.getLogger(__name__)
 _MACHINE = "hw_machine_type"
@@ -47,7 +47,7 @@ def before_resize(instance: Any, image_meta: Any, mdevs: list[str], block_device
     return Before(old, copy.deepcopy(image_meta), disks, mdevs)
 
 
-def before_request(instance: Any, image_meta: Any, request: Request, block_device_info: Any) -> Before | None:
+def before_request(instance: Any, image_meta: Any, request: NovaRequest, block_device_info: Any) -> Before | None:
     """``instance`` as its domain was last made for it; None where that is what it is today.
 
     A flavor differs where a resize was interrupted, properties where an operator changed them, and those and the kind
@@ -111,7 +111,7 @@ def _copy(instance: Any) -> Any:
     return old
 
 
-def _flavor(flavor: Any, request: Request) -> Any:
+def _flavor(flavor: Any, request: NovaRequest) -> Any:
     """``flavor`` with the size that the domain was made with; None where it is that."""
     specs = flavor.extra_specs if request.extra_specs is None else request.extra_specs
     was, now = (request.vcpus, request.memory, specs), (str(flavor.vcpus), str(flavor.memory_mb), flavor.extra_specs)
@@ -122,7 +122,7 @@ def _flavor(flavor: Any, request: Request) -> Any:
     return old
 
 
-def _kernel(instance: Any, request: Request) -> dict[str, str]:
+def _kernel(instance: Any, request: NovaRequest) -> dict[str, str]:
     """Which of the instance's kernel and ramdisk the domain has otherwise, by Nova's fields; any text stands for an id.
 
     Nova keeps the two under these names in the folder of the instance. One that lies elsewhere is an operator's.
@@ -136,7 +136,7 @@ def _kernel(instance: Any, request: Request) -> dict[str, str]:
     return found
 
 
-def _disk_format(image_meta: Any, request: Request) -> str | None:
+def _disk_format(image_meta: Any, request: NovaRequest) -> str | None:
     """The format of the image before, where that makes another device of the root disk: a CD of an ISO."""
     now = image_meta.disk_format if "disk_format" in image_meta else ""
     return request.disk_format if request.disk_format and (request.disk_format == "iso") != (now == "iso") else None

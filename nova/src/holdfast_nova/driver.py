@@ -28,12 +28,12 @@ from oslo_log import log as logging
 
 from holdfast.operations.manager.instance import last_request, with_machine_type
 from holdfast_nova import conf
-from holdfast_nova.adoption import adopt, record_request
+from holdfast_nova.adoption import adopt_instance, record_request
 from holdfast_nova.before import before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume, quiesced
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
-from holdfast_nova.local_images import lack_nothing
+from holdfast_nova.local_images import has_all_local_images
 from holdfast_nova.mediated_devices import GivenAgain, replace_mdevs
 from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import let_go
@@ -198,7 +198,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             self._rebuilding.add(instance.uuid)
         raise NotImplementedError
 
-    def _comes_back(self, instance: Any) -> bool:
+    def _will_be_recreated(self, instance: Any) -> bool:
         """True when Nova destroys the domain only to make it anew here: in a rebuild, and to revert a resize."""
         if instance.task_state == task_states.RESIZE_REVERTING:
             return waits_for_revert(instance)
@@ -216,7 +216,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
     ) -> None:
         """As stock; a domain that comes back is kept."""
         with ExitStack() as stack:
-            if self._comes_back(instance):
+            if self._will_be_recreated(instance):
                 stack.enter_context(self._keeper.keep(instance, Purpose.AS_IT_IS))
             super().destroy(context, instance, network_info, block_device_info, destroy_disks, destroy_secrets)
 
@@ -224,7 +224,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         self, context: Any, connection_info: Any, instance: Any, mountpoint: str, encryption: Any = None
     ) -> None:
         """As stock; for a rebuild, which attaches it again, only the host lets go of the volume."""
-        if self._comes_back(instance) and self._keeper.has_domain(instance):
+        if self._will_be_recreated(instance) and self._keeper.has_domain(instance):
             self._disconnect_volume(context, connection_info, instance, encryption=encryption)
             return
         super().detach_volume(context, connection_info, instance, mountpoint, encryption=encryption)
@@ -247,7 +247,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def _get_instance_disk_info_from_config(self, guest_config: Any, block_device_info: Any) -> Any:
         """As stock; a hard reboot asks it what images it could make again, which need not be measured if none lacks."""
-        if self._keeper.is_at_work and lack_nothing(guest_config, block_device_info):
+        if self._keeper.is_at_work and has_all_local_images(guest_config, block_device_info):
             return []
         return super()._get_instance_disk_info_from_config(guest_config, block_device_info)
 
@@ -365,7 +365,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         for instance in instances:
             try:
                 if self._keeper.has_domain(instance):
-                    adopt(self, self._keeper, instance)
+                    adopt_instance(self, self._keeper, instance)
             except Exception:
                 # One domain must not keep the compute service from starting.
                 LOG.exception("The domain could not be adopted; it is kept all the same.", instance=instance)

@@ -9,7 +9,7 @@ from nova.virt import driver
 from holdfast.operations.manager.instance import has_all_images
 
 
-def lack_nothing(guest_config: Any, block_device_info: Any) -> bool:
+def has_all_local_images(guest_config: Any, block_device_info: Any) -> bool:
     """True when all that ``guest_config`` names are there, with what they are based on; volumes are not looked at."""
     mapping = driver.block_device_info_get_mapping(block_device_info)
     volumes = {volume["mount_device"].rpartition("/")[2] for volume in mapping}

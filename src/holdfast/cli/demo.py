@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from holdfast_lab.comparison import Comparison
-    from holdfast_lab.scenario import Scenario, Step
+    from holdfast_lab.scenario import Scenario, ScenarioStep
 
 _WIDTH = 100
 _INSTALL_LAB = "install holdfast-lab beside holdfast with pip; in a checkout 'scripts/demo' does so"
@@ -81,7 +81,7 @@ def _introduce(console: Console, machine: str) -> None:
     console.print()
 
 
-def _step_line(played: Scenario, step: Step, seconds: float) -> Text:
+def _step_line(played: Scenario, step: ScenarioStep, seconds: float) -> Text:
     """What was done, what the guest said of it, and how long both took."""
     from rich.text import Text
 

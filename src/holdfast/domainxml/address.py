@@ -83,7 +83,7 @@ def address_of(device: Element) -> Element | None:
     return address if address is not None and len(address.attrib) > 1 else None
 
 
-def agree(one: Element, other: Element) -> bool:
+def same_place(one: Element, other: Element) -> bool:
     """True when two ``<address>`` elements say the same place: nothing that both state differs.
 
     The base of a DIMM is stated in live only (libvirt 9.0): QEMU chooses it from the slot.

@@ -125,7 +125,7 @@ class DiskRecord:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunAgain:
     """The domain was started and nobody has stopped it: it is to run again after the host has booted.
 
     ``since`` is when it was started (ISO 8601, UTC): what was started first is first again.
@@ -152,8 +152,21 @@ class Rescue:
         return self.brought.split(", ")
 
 
-AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | Wanted | Rescue | Snapshotting
-Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, Wanted, Rescue, Snapshotting)
+AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | RunAgain | Rescue | Snapshotting
+Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, RunAgain, Rescue, Snapshotting)
+
+
+_TAGS: dict[type[AnyFact], str] = {
+    Releasing: "releasing",
+    Started: "started",
+    Adopted: "adopted",
+    Creating: "creating",
+    DiskRecord: "disk",
+    RunAgain: "wanted",
+    Rescue: "rescue",
+    Snapshotting: "snapshotting",
+}
+"""Fact → its element: what domains have recorded for years must be read for years."""
 
 
 def tag_of(kind: type[AnyFact]) -> str:
@@ -199,7 +212,7 @@ def with_all(ours: str | None, kind: type[Fact], new: Sequence[Fact]) -> str | N
     return _text(root) if len(root) or root.attrib else None
 
 
-def start_record(domain: Element, *new: AnyFact) -> None:
+def set_facts(domain: Element, *new: AnyFact) -> None:
     """Put our element with the facts ``new`` into a document that is yet to be defined; an older one of ours goes."""
     metadata = child(domain, "metadata")
     for old in metadata.findall(f"{{{URI}}}domain"):
@@ -258,7 +271,7 @@ def _attributes(one: AnyFact) -> dict[str, str]:
 
 
 def _tag(kind: type[AnyFact]) -> str:
-    return kind.__name__.removesuffix("Record").lower()
+    return _TAGS[kind]
 
 
 def _read(kind: type[Fact], item: Element) -> Fact:

@@ -48,7 +48,7 @@ def _file_name(name: str) -> str | None:
     return None if ":" in name.split("/", 1)[0] else name
 
 
-def remove_image(path: str) -> None:
+def remove_image_file(path: str) -> None:
     """Remove the file ``path`` (unlink(2)). Raises NotFound when there is none, Failed when that is not allowed."""
     try:
         Path(path).unlink()

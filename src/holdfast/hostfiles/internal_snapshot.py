@@ -84,7 +84,7 @@ def remove_internal(path: str, name: str) -> None:
     qemu_img("snapshot", "-d", name, path)
 
 
-def is_open(path: str) -> bool:
+def is_held_open(path: str) -> bool:
     """True while another program holds a lock on any part of the file ``path``, as QEMU does on its images.
 
     False where there is no such file. Raises Failed when it cannot be read. (fcntl(2), F_OFD_GETLK)

@@ -29,7 +29,7 @@ def resize(domain: Domain, target: str, size: int) -> None:
 
 
 @translated
-def start_copy(domain: Domain, target: str, destination: str) -> None:
+def start_block_copy(domain: Domain, target: str, destination: str) -> None:
     """Start to copy the disk onto the existing image of the ``<disk>`` element ``destination`` (virDomainBlockCopy).
 
     The guest's own writes go to both (libvirt ≥ 8.0), so that the copy always catches up. The job ends with QEMU.

@@ -71,7 +71,7 @@ def _lookup(domain: Domain, name: str) -> Snapshot | None:
 
 
 @translated
-def create_snapshot(domain: Domain, document: str, *, disk_only: bool = False, quiesce: bool = False) -> None:
+def make_snapshot(domain: Domain, document: str, *, disk_only: bool = False, quiesce: bool = False) -> None:
     """Make a snapshot from its document; ``quiesce`` lets the guest agent freeze the file systems meanwhile.
 
     (virDomainSnapshotCreateXML.) All disks or none are in it at the end, unless libvirt or the host dies.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.compare.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.document import Element, canonical, parse
 from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
@@ -21,7 +21,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import read
 from holdfast.operations.facts import forget, record
 from holdfast.operations.host_outlook import HostOutlook
-from holdfast.operations.plan_reboot import known_of
+from holdfast.operations.plan_reboot import known_guest
 from holdfast.operations.unfinished import refuse_unfinished
 
 Asked = Callable[[Change], bool]
@@ -65,7 +65,7 @@ def look_before_start(
         return ()
     refuse_unfinished(domain.name, documents.config)
     pending = visible(documents.waiting())
-    known = known_of(documents.live, documents.config)
+    known = known_guest(documents.live, documents.config)
     host = list(HostOutlook(connection).of(documents.config, known))
     blocks = [*missing, *(str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS)]
     if not accept and not dry_run:
@@ -82,7 +82,7 @@ def look_before_start(
 
 def _was_detached_from(config: Element) -> Asked:
     releasing = {f"{item.device} {item.label}" for item in facts(config, Releasing)}
-    return lambda change: change.kind is Kind.REMOVED and change.what in releasing
+    return lambda change: change.kind is ChangeKind.REMOVED and change.what in releasing
 
 
 def record_start(connection: Connection, domain: Domain) -> None:

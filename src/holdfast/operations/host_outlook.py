@@ -33,7 +33,7 @@ from holdfast.operations.name_firmware import name_firmware
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownGuest:
     """What is known of the guest as it runs, or last ran. Each is None where nobody knows.
 
     ``cpu`` is a concrete ``<cpu>``, ``firmware`` the SHA-256 of its loader file, ``loader`` the path of that file.
@@ -70,7 +70,7 @@ class HostOutlook:
             return None
         return expanded(domain, capabilities)
 
-    def of(self, domain: Element, known: Known, origin: HostOutlook | None = None) -> Iterator[Outlook]:
+    def of(self, domain: Element, known: KnownGuest, origin: HostOutlook | None = None) -> Iterator[Outlook]:
         """Everything that a cold start of the config document ``domain`` here would change or lack.
 
         ``known`` is what the guest has now; ``origin`` the host that the domain is on, if that is another one.
@@ -94,7 +94,7 @@ class HostOutlook:
     def newly_blocks(self, before: Element, after: Element) -> list[str]:
         """Why the document ``after`` would not start here, for reasons that ``before`` did not have; in sentences."""
         was, becomes = (
-            {str(outlook) for outlook in self.of(document, Known()) if outlook.effect is Effect.BLOCKS}
+            {str(outlook) for outlook in self.of(document, KnownGuest()) if outlook.effect is Effect.BLOCKS}
             for document in (before, after)
         )
         return sorted(becomes - was)
@@ -226,7 +226,7 @@ class HostOutlook:
             return _cpu(Effect.BLOCKS, f"the host cannot run the CPU model {model_of(cpu)}")
         return _cpu(Effect.UNKNOWN, f"libvirt cannot compare the CPU: {error.message}")
 
-    def _firmware(self, domain: Element, capabilities: Capabilities, known: Known) -> Iterator[Outlook]:
+    def _firmware(self, domain: Element, capabilities: Capabilities, known: KnownGuest) -> Iterator[Outlook]:
         loader = (domain.findtext("os/loader") or "").strip()
         if firmware_wish(domain) is not None:
             if not self._connection.is_local:
@@ -249,7 +249,7 @@ class HostOutlook:
             sentence = "the BIOS comes with QEMU: whether it is the same build as before is recorded nowhere"
             yield _firmware(Effect.UNKNOWN, sentence)
 
-    def _loader(self, loader: str, capabilities: Capabilities, known: Known) -> Iterator[Outlook]:
+    def _loader(self, loader: str, capabilities: Capabilities, known: KnownGuest) -> Iterator[Outlook]:
         if not self._connection.is_local:
             listed = loader in capabilities.loaders
             sentence = (

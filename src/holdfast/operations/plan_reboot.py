@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host.cpu_outlook import model_of
@@ -15,7 +15,7 @@ from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, read
-from holdfast.operations.host_outlook import HostOutlook, Known
+from holdfast.operations.host_outlook import HostOutlook, KnownGuest
 from holdfast.operations.managed_save import saved_document
 
 
@@ -48,7 +48,7 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
     saved = None if documents.config is None else saved_document(domain)
     outlooks = [*waiting(documents, saved)]
     if documents.config is not None:
-        known = known_of(documents.live if documents.live is not None else saved, documents.config)
+        known = known_guest(documents.live if documents.live is not None else saved, documents.config)
         outlooks += HostOutlook(connection).of(documents.config, known)
     return Plan(domain.name, domain.uuid, domain.state(), instance_of(documents), tuple(outlooks))
 
@@ -83,13 +83,13 @@ def _pending(changes: list[Change], config: Element) -> list[Outlook]:
     found = []
     for change in visible(changes):
         part, sentence = change.where.removeprefix("devices/").partition("/")[0], str(change)
-        if change.kind is Kind.REMOVED and change.what in releasing:
+        if change.kind is ChangeKind.REMOVED and change.what in releasing:
             sentence += "; it was detached, and the guest has not released it"
         found.append(Outlook(Effect.CHANGES, part, sentence))
     return found
 
 
-def known_of(running: Element | None, config: Element) -> Known:
+def known_guest(running: Element | None, config: Element) -> KnownGuest:
     """What is known of the guest: from the document that it runs with, else from what its last start recorded.
 
     A record that stands in the running document too was copied there by somebody else's start: it is of one before.
@@ -102,4 +102,4 @@ def known_of(running: Element | None, config: Element) -> Known:
         cpu = None
     loader = None if running is None else (running.findtext("os/loader") or "").strip() or None
     stale = running is not None and fact(running, Started) is not None
-    return Known(cpu, started.firmware or None if started is not None and not stale else None, loader)
+    return KnownGuest(cpu, started.firmware or None if started is not None and not stale else None, loader)

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.errors import Failed, NotFound, Refused
@@ -84,5 +84,5 @@ def _completes(change: Change, edit: Edit) -> bool:
     The first of the root ports in one slot tells that there are more.
     """
     if edit.left_open and change.where in ("devices/controller", "devices/controller/address@multifunction"):
-        return change.kind in (Kind.ADDED, Kind.CHANGED)
-    return change.what in {each.what for each in edit.changes if each.kind is Kind.ADDED} | edit.left_open
+        return change.kind in (ChangeKind.ADDED, ChangeKind.CHANGED)
+    return change.what in {each.what for each in edit.changes if each.kind is ChangeKind.ADDED} | edit.left_open

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Wanted, fact
+from holdfast.domainxml.metadata import RunAgain, fact
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.facts import forget, record
 from holdfast.operations.rescue_mark import in_rescue
@@ -20,7 +20,7 @@ def want(domain: Domain) -> None:
     if domain.metadata(metadata.URI, Definition.CONFIG) is None:
         return
     if _wanted(domain) is None:
-        record(domain, Wanted(datetime.now(UTC).isoformat(timespec="seconds")))
+        record(domain, RunAgain(datetime.now(UTC).isoformat(timespec="seconds")))
 
 
 def unwant(domain: Domain) -> None:
@@ -40,5 +40,5 @@ def observe(domain: Domain) -> None:
         unwant(domain)
 
 
-def _wanted(domain: Domain) -> Wanted | None:
-    return fact(parse(domain.xml(Definition.CONFIG)), Wanted)
+def _wanted(domain: Domain) -> RunAgain | None:
+    return fact(parse(domain.xml(Definition.CONFIG)), RunAgain)

@@ -19,7 +19,7 @@ def refuse_unfinished(name: str, document: Element) -> None:
         )
 
 
-def is_whole(connection: Connection, uuid: str) -> bool:
+def is_fully_created(connection: Connection, uuid: str) -> bool:
     """False for a domain that does not exist, or whose creation is not finished (virDomainGetXMLDesc)."""
     try:
         return fact(parse(connection.find_domain(uuid).xml(Definition.CONFIG)), Creating) is None

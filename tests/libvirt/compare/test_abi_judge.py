@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.compare.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare
 from tests.corpus import CORPUS
 from tests.libvirt.compare.mutations import DOUBLED, Mutation, mutations, values_of
@@ -49,7 +49,7 @@ def is_listed(path: str, table: dict[str, str]) -> bool:
 
 def kind_of(change: Change) -> str:
     """The path of a change without numbers and names, and what became of a whole device."""
-    whole = {Kind.ADDED: " added", Kind.REMOVED: " removed", Kind.REPLACED: " replaced"}
+    whole = {ChangeKind.ADDED: " added", ChangeKind.REMOVED: " removed", ChangeKind.REPLACED: " replaced"}
     return re.sub(r"\[[^]]*\]|#\d+", "", change.where) + whole.get(change.kind, "")
 
 

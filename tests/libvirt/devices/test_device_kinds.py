@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.address import address_of, agree, describe_address
+from holdfast.domainxml.address import address_of, describe_address, same_place
 from holdfast.domainxml.device import find_device
 from holdfast.domainxml.document import Element, parse, same
 from holdfast.errors import HoldfastError
@@ -63,7 +63,7 @@ def test_device_stands_at_one_place_in_both(connection: Connection, kind: str) -
     attached = attach_device(connection, "a", ATTACHED[kind])
     assert attached.definitions == (LIVE, CONFIG)
     live, config = (_address(domain, which, attached.device) for which in (LIVE, CONFIG))
-    assert agree(live, config)
+    assert same_place(live, config)
 
 
 @pytest.mark.parametrize("kind", REFUSED)

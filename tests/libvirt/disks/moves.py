@@ -97,5 +97,5 @@ def begin(domain: Domain, new: Path) -> None:
     record_disk(domain, record, [CONFIG])
     if domain.is_active():
         xml = f"<disk type='file'><driver name='qemu' type='raw'/><source file='{new}'/></disk>"
-        block.start_copy(domain, "vda", xml)
+        block.start_block_copy(domain, "vda", xml)
     assert source_of(found) != str(new)

@@ -290,10 +290,10 @@ def test_copy_that_somebody_else_began_is_finished_or_ended_too(
 ) -> None:
     xml = f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{tmp_path}/new'/></disk>"
     create_image(f"{tmp_path}/new", "qcow2", SIZE)
-    block.start_copy(domain, "vda", xml)
+    block.start_block_copy(domain, "vda", xml)
     assert abort_move(connection, "a", "vda").removed is None
     assert (tmp_path / "new").exists()
-    block.start_copy(domain, "vda", xml)
+    block.start_block_copy(domain, "vda", xml)
     assert move_disk(connection, "a", "vda").after == f"{tmp_path}/new"
     assert images(domain) == {(f"{tmp_path}/new", "qcow2")}
 
@@ -324,7 +324,7 @@ def test_old_image_that_cannot_go_is_told_and_repeating_finishes(
         raise Failed(f"cannot remove {path}")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_chain, "remove_image", refuse)
+        patch.setattr(image_chain, "remove_image_file", refuse)
         with pytest.raises(PartlyDone, match="its old image is still there"):
             move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")), delete_source=True)
     assert images(domain) == {(f"{tmp_path}/new", "raw")}

@@ -16,7 +16,7 @@ from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import NoFreePlace, PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.audit.report import Kind
+from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.keep_record import left_in_making, record_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
@@ -46,7 +46,7 @@ def adopted(connection: Connection, folder: Path, start: bool = True) -> Domain:
     return domain
 
 
-def findings(connection: Connection, kind: Kind) -> list[str]:
+def findings(connection: Connection, kind: FindingKind) -> list[str]:
     found = [finding for report in operations.audit_host(connection).reports for finding in report.findings]
     return [finding.sentence for finding in found if finding.kind is kind]
 
@@ -65,7 +65,7 @@ def test_create_records_what_each_disk_is_for_and_what_it_was_made_from(connecti
         "sda": DiskRecord("", "", "cdrom"),
         "sdb": DiskRecord("", "", "config", image=str(user_data), place=str(tmp_path / "a-seed.iso")),
     }
-    assert not findings(connection, Kind.RECORD) and not findings(connection, Kind.UNFINISHED)
+    assert not findings(connection, FindingKind.RECORD) and not findings(connection, FindingKind.UNFINISHED)
     exported = domain.xml(CONFIG)
     domain.undefine()
     operations.create_domain_from_document(connection, exported, name="b")
@@ -84,7 +84,7 @@ def test_attach_records_it_in_each_document_that_has_the_disk(connection: Connec
     root = DiskRecord("", "", "root")
     assert records(domain, LIVE) == {"vda": root, "vdb": ephemeral, "vdd": volume}
     assert records(domain) == {"vda": root, "vdb": ephemeral, "vdc": volume, "vdd": volume}
-    assert not findings(connection, Kind.RECORD)
+    assert not findings(connection, FindingKind.RECORD)
 
 
 def test_domain_that_was_never_adopted_gets_a_record_only_of_what_is_said(
@@ -142,24 +142,26 @@ def test_detach_takes_the_record_out_of_each_document_as_the_disk_leaves_it(
     domain.start(paused=True)
     assert not records(domain, LIVE)
     assert operations.detach_device(connection, "a", "vda").definitions == ()
-    assert not findings(connection, Kind.RECORD)
+    assert not findings(connection, FindingKind.RECORD)
 
 
 def test_audit_tells_where_document_and_record_do_not_agree_and_adopt_mends_it(
     connection: Connection, tmp_path: Path
 ) -> None:
     domain = adopted(connection, tmp_path, start=False)
-    assert findings(connection, Kind.RECORD) == []
+    assert findings(connection, FindingKind.RECORD) == []
     domain.attach(disk_xml(tmp_path, "new", "vdb"), CONFIG)
-    assert findings(connection, Kind.RECORD) == ["nothing is recorded of vdb, though the domain is adopted"]
+    assert findings(connection, FindingKind.RECORD) == ["nothing is recorded of vdb, though the domain is adopted"]
     domain.detach(disk_xml(tmp_path, "root", "vda"), CONFIG)
     gone = "vda is recorded as root, but the document has no such disk"
-    assert findings(connection, Kind.RECORD)[0] == gone
+    assert findings(connection, FindingKind.RECORD)[0] == gone
     domain.start(paused=True)
-    assert findings(connection, Kind.RECORD)[0] == gone, "the same of a running one, which is read in another way"
+    assert findings(connection, FindingKind.RECORD)[0] == gone, (
+        "the same of a running one, which is read in another way"
+    )
     assert operations.adopt_domain(connection, "a", dry_run=True).updated
     assert operations.adopt_domain(connection, "a").updated
-    assert findings(connection, Kind.RECORD) == []
+    assert findings(connection, FindingKind.RECORD) == []
     assert not operations.adopt_domain(connection, "a").updated
     assert records(domain).keys() == records(domain, LIVE).keys() == {"vdb"}
 
@@ -169,12 +171,12 @@ def test_novas_volumes_are_known_by_their_serial(connection: Connection, tmp_pat
     domain = connection.define(with_metadata(domain_xml(extra=disks), NOVA))
     operations.adopt_domain(connection, "a")
     assert records(domain)["vdb"] == DiskRecord("", "", "volume", id=VOLUME)
-    assert findings(connection, Kind.RECORD) == []
+    assert findings(connection, FindingKind.RECORD) == []
     record_disk(domain, DiskRecord("vdb", id="another"), [CONFIG])
     wrong = f"vdb is recorded as the volume another, but its serial is {VOLUME}"
-    assert findings(connection, Kind.RECORD) == [wrong]
+    assert findings(connection, FindingKind.RECORD) == [wrong]
     operations.adopt_domain(connection, "a")
-    assert findings(connection, Kind.RECORD) == []
+    assert findings(connection, FindingKind.RECORD) == []
 
 
 def test_delete_removes_what_is_recorded_to_go_and_storage_keeps_what_is_recorded_to_stay(

@@ -129,7 +129,7 @@ def test_another_size_is_what_the_guest_would_see(
 
 def test_stock_copy_onto_a_larger_image_fails_in_the_middle(connection: Connection, tmp_path: Path) -> None:
     domain, image = moving_domain(connection, tmp_path, start=True), other(tmp_path, size=2 * SIZE)
-    block.start_copy(domain, "vda", disk_xml(tmp_path, "x").replace("x.img", "other.img"))
+    block.start_block_copy(domain, "vda", disk_xml(tmp_path, "x").replace("x.img", "other.img"))
     while block.copied(domain, "vda") is not None:
         pass
     assert parse(domain.xml(LIVE)).find("devices/disk/mirror") is None
@@ -174,7 +174,7 @@ def test_interrupted_copy_leaves_the_disk_where_it_was(connection: Connection, t
     assert (tmp_path / "other.img").exists(), "it is not ours to remove"
     domain.start(paused=True)
     wanted = disk_xml(tmp_path, "x").replace("x.img", "other.img")
-    block.start_copy(domain, "vda", wanted)
+    block.start_block_copy(domain, "vda", wanted)
     swap_disk(connection, "a", "vda", image, copy_content=True)
     assert images(domain) == {(image.path, "raw")}, "repeating goes on where another command had stopped"
 

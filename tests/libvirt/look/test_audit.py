@@ -15,7 +15,7 @@ from holdfast.domainxml.metadata import Releasing
 from holdfast.errors import NoConnection
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.audit.report import Finding, Kind
+from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.connect import connect
 from holdfast.operations.facts import record
 from tests.libvirt.commands import run
@@ -47,7 +47,7 @@ def found(connection: Connection, name: str = "a") -> list[Finding]:
     return [finding for report in reports if report.name == name for finding in report.findings]
 
 
-def kinds(connection: Connection, name: str = "a") -> set[Kind]:
+def kinds(connection: Connection, name: str = "a") -> set[FindingKind]:
     return {finding.kind for finding in found(connection, name)}
 
 
@@ -66,24 +66,27 @@ def test_live_and_config_that_differ(connection: Connection) -> None:
     domain.start(paused=True)
     domain.attach(RNG, CONFIG)
     (finding,) = found(connection)
-    assert (finding.kind, finding.sentence) == (Kind.DRIFT, "at the next start rng ua-rng is added at pci 0000:02:00.0")
+    assert (finding.kind, finding.sentence) == (
+        FindingKind.DRIFT,
+        "at the next start rng ua-rng is added at pci 0000:02:00.0",
+    )
 
 
 def test_a_device_that_is_not_released_is_no_drift(connection: Connection, tmp_path: Path) -> None:
     domain = connection.define(sealed())
     domain.start(paused=True)
     domain.attach(own_disk(tmp_path, "data", "vdb"), LIVE)
-    assert kinds(connection) == {Kind.DRIFT}
+    assert kinds(connection) == {FindingKind.DRIFT}
     record(domain, Releasing("disk", "vdb", "ua-vdb"))
     (finding,) = found(connection)
-    assert finding == Finding(Kind.RELEASING, "disk vdb is detached, and the guest has not released it")
+    assert finding == Finding(FindingKind.RELEASING, "disk vdb is detached, and the guest has not released it")
 
 
 def test_parts_left_open_are_one_finding_for_each_kind_of_part(connection: Connection, tmp_path: Path) -> None:
     document = sealed(extra=disk_xml(tmp_path, "x", "vda") + disk_xml(tmp_path, "y", "vdb"))
     connection.define(document.replace("<devices>", "<cpu mode='host-model'/><devices>", 1))
     sentences = [finding.sentence for finding in found(connection)]
-    assert {finding.kind for finding in found(connection)} == {Kind.UNSEALED}
+    assert {finding.kind for finding in found(connection)} == {FindingKind.UNSEALED}
     assert sorted(sentence.partition(":")[0] for sentence in sentences) == ["alias", "cpu", "serial"]
     assert any(sentence.endswith("(and 1 more of this kind)") for sentence in sentences)
 
@@ -93,22 +96,22 @@ def test_a_machine_type_that_expires(connection: Connection) -> None:
     new = sealed("new", "pc-i440fx-7.2")
     for document in (old, new):
         connection.define(document)
-    assert Kind.EXPIRING_MACHINE in kinds(connection, "old")
-    assert Kind.EXPIRING_MACHINE not in kinds(connection, "new")
+    assert FindingKind.EXPIRING_MACHINE in kinds(connection, "old")
+    assert FindingKind.EXPIRING_MACHINE not in kinds(connection, "new")
 
 
 def test_no_free_slot_is_told_once(connection: Connection) -> None:
     connection.define(sealed("full", ports=1))
     connection.define(sealed("one-left", ports=2))
-    assert kinds(connection, "full") == {Kind.NO_SLOT}
-    assert kinds(connection, "one-left") == {Kind.UNSEALED}
+    assert kinds(connection, "full") == {FindingKind.NO_SLOT}
+    assert kinds(connection, "one-left") == {FindingKind.UNSEALED}
 
 
 def test_a_transient_domain(connection: Connection) -> None:
     connection.define(sealed()).start(paused=True)
     assert found(connection) == []
     connection.find_domain("a").undefine()
-    assert kinds(connection) == {Kind.TRANSIENT}
+    assert kinds(connection) == {FindingKind.TRANSIENT}
 
 
 def test_a_snapshot_with_other_hardware(connection: Connection, tmp_path: Path) -> None:
@@ -122,7 +125,7 @@ def test_a_snapshot_with_other_hardware(connection: Connection, tmp_path: Path) 
     assert found(connection) == []
     domain.attach(RNG, CONFIG)
     (finding,) = found(connection)
-    assert finding.kind is Kind.SNAPSHOT
+    assert finding.kind is FindingKind.SNAPSHOT
     assert "snapshot before" in finding.sentence and "rng ua-rng is removed" in finding.sentence
 
 
@@ -134,9 +137,9 @@ def test_an_image_of_two_domains(connection: Connection, tmp_path: Path) -> None
         connection.define(sealed(name, extra=shared + marked.replace("vdb", "vdc")))
     connection.define(sealed("c", extra=own_disk(tmp_path, "own", "vdb")))
     (finding,) = found(connection)
-    assert finding.kind is Kind.SHARED_IMAGE
+    assert finding.kind is FindingKind.SHARED_IMAGE
     assert finding.sentence == f"disk vdb writes {tmp_path}/common.img, which is also an image of b"
-    assert kinds(connection, "b") == {Kind.SHARED_IMAGE}
+    assert kinds(connection, "b") == {FindingKind.SHARED_IMAGE}
     assert kinds(connection, "c") == set()
 
 
@@ -145,7 +148,7 @@ def test_a_raw_image_that_begins_like_another_format(connection: Connection, tmp
     assert found(connection) == []
     with (tmp_path / "evil.img").open("r+b") as file:
         file.write(b"QFI\xfb\0\0\0\3")
-    assert kinds(connection) == {Kind.DISGUISED_IMAGE}
+    assert kinds(connection) == {FindingKind.DISGUISED_IMAGE}
     (tmp_path / "evil.img").unlink()
     report = operations.audit_host(connection)
     assert report.reports == []
@@ -170,7 +173,7 @@ def test_a_cpu_model_that_expires(connection: Connection, monkeypatch: pytest.Mo
         if ">qemu64<" in line:
             new = line.replace("<model ", "<model deprecated='yes' ")
             change_the_capabilities(connection, monkeypatch, "domain_capabilities", line, new)
-    assert kinds(connection) == {Kind.EXPIRING_CPU}
+    assert kinds(connection) == {FindingKind.EXPIRING_CPU}
     assert kinds(connection, "other") == set()
 
 
@@ -178,7 +181,7 @@ def test_a_machine_type_that_the_host_has_no_more(connection: Connection, monkey
     connection.define(sealed())
     change_the_capabilities(connection, monkeypatch, "capabilities", ">pc-q35-7.2<", ">pc-q35-9.9<")
     (finding,) = found(connection)
-    assert finding.kind is Kind.EXPIRING_MACHINE
+    assert finding.kind is FindingKind.EXPIRING_MACHINE
     assert "cannot start here" in finding.sentence
 
 
@@ -192,7 +195,7 @@ def test_what_a_newer_libvirt_brings(connection: Connection, monkeypatch: pytest
 
     monkeypatch.setattr(Domain, "xml", newer)
     (finding,) = found(connection)
-    assert finding.kind is Kind.UNKNOWN
+    assert finding.kind is FindingKind.UNKNOWN
     assert "devices/memballoon@shiny" in finding.sentence
 
 

@@ -14,7 +14,7 @@ from holdfast.domainxml.document import parse, serialize
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.audit.document import Judge
-from holdfast.operations.audit.report import Kind
+from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.manager.instance import is_of_instance
 from tests.generated import drop
 from tests.libvirt.commands import done, run
@@ -133,7 +133,9 @@ def test_instances_that_are_alike_are_judged_once_and_each_by_its_own_values(con
     for text in texts:
         assert judge.judge_text(text) == judge.judge(parse(text))
     found = {each.name: each.findings for each in operations.audit_host(connection).reports}
-    shared = {name: {each.sentence for each in all_ if each.kind is Kind.SHARED_IMAGE} for name, all_ in found.items()}
+    shared = {
+        name: {each.sentence for each in all_ if each.kind is FindingKind.SHARED_IMAGE} for name, all_ in found.items()
+    }
     assert shared["instance-2"] == set()
     (sentence,) = shared["instance-1"]
     assert "rbd:vms/00000000-0000-0000-0000-000000000001 at 10.0.0.1" in sentence

@@ -10,7 +10,7 @@ from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.document import parse
 from holdfast.errors import Failed
-from holdfast.hostfiles.image_chain import remove_image
+from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec
@@ -32,7 +32,7 @@ def defined(connection: Connection, left_open: bool = False, tpm: bool = False) 
         domain.start(paused=True)
         own = parse(domain.xml(LIVE)).findtext("os/nvram") or ""
         domain.destroy()
-        remove_image(own)
+        remove_image_file(own)
     else:
         spec = DomainSpec(memory=64 << 20, firmware="uefi", tpm=tpm, graphics="none")
         own = operations.create_domain(connection, "a", spec).nvram or ""
@@ -57,7 +57,7 @@ def test_rescue_has_a_copy_of_the_variables_that_is_gone_at_once(
 
     def look(path: str) -> None:
         seen.append(Path(path).read_bytes())
-        remove_image(path)
+        remove_image_file(path)
 
     monkeypatch.setattr("holdfast.operations.power.rescue_nvram.remove_image", look)
     before = domain.xml(CONFIG)
@@ -96,7 +96,7 @@ def test_copy_that_cannot_be_removed_is_said(
     out = done(uri, "rescue", "a", *options)
     assert out.endswith(f"note: the copy of its NVRAM stays on libvirt's host, until the next rescue: {own}.rescue\n")
     operations.unrescue(connection, "a")
-    remove_image(f"{own}.rescue")
+    remove_image_file(f"{own}.rescue")
 
 
 def test_variables_that_are_no_file_are_said_not_to_be_copied(connection: Connection, tmp_path: Path) -> None:

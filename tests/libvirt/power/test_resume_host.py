@@ -12,7 +12,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Releasing, Wanted, fact, facts
+from holdfast.domainxml.metadata import Releasing, RunAgain, fact, facts
 from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -28,8 +28,8 @@ def adopted(connection: Connection, name: str, **options: str) -> Domain:
     return domain
 
 
-def wanted(domain: Domain) -> Wanted | None:
-    return fact(parse(domain.xml(CONFIG)), Wanted)
+def wanted(domain: Domain) -> RunAgain | None:
+    return fact(parse(domain.xml(CONFIG)), RunAgain)
 
 
 def crash(domain: Domain) -> None:
@@ -75,7 +75,7 @@ def test_what_crashed_runs_again_in_its_order_and_nothing_else(daemon: Connectio
     domains["auto"]._handle.setAutostart(1)
     for number, name in enumerate(["c", "a", "b", "stopped"]):
         operations.start(daemon, name, paused=True)
-        record(domains[name], Wanted(f"2026-01-01T00:00:0{number}+00:00"))
+        record(domains[name], RunAgain(f"2026-01-01T00:00:0{number}+00:00"))
     for name in ("c", "a", "b"):
         crash(domains[name])
     domains["stopped"].destroy()
@@ -95,7 +95,7 @@ def test_what_crashed_runs_again_in_its_order_and_nothing_else(daemon: Connectio
 def test_one_that_does_not_start_holds_up_no_other(connection: Connection, tmp_path: Path, uri: str) -> None:
     for name in ("a", "b"):
         domain = adopted(connection, name, extra=disk_xml(tmp_path, name, "vda"))
-        record(domain, Wanted("2026-01-01T00:00:00+00:00"))
+        record(domain, RunAgain("2026-01-01T00:00:00+00:00"))
     (tmp_path / "a.img").unlink()
     result = run(uri, "resume-host", "-o", "json")
     assert result.exit_code == 5

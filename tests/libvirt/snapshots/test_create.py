@@ -339,13 +339,13 @@ def test_hardware_that_somebody_changed_meanwhile_is_told(
     connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     domain = in_state(connection, "shut off", qcow2_disk(qcow2(tmp_path, "root")))
-    original = libvirt_snapshot.create_snapshot
+    original = libvirt_snapshot.make_snapshot
 
     def and_virsh(*arguments: object, **options: object) -> None:
         original(*arguments, **options)  # type: ignore[arg-type]
         domain.attach(qcow2_disk(qcow2(tmp_path, "more"), "vdb"), CONFIG)
 
-    monkeypatch.setattr(libvirt_snapshot, "create_snapshot", and_virsh)
+    monkeypatch.setattr(libvirt_snapshot, "make_snapshot", and_virsh)
     with pytest.raises(PartlyDone, match="disk vdb is added"):
         operations.create_snapshot(connection, "a", "one")
     assert names(domain) == ["one"]

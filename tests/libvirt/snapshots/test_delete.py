@@ -143,7 +143,7 @@ def external(domain: Domain, overlay: Path) -> None:
     """The external snapshot "outer" of the disk vda, as others make it."""
     disks = f"<disks><disk name='vda'><source file='{overlay}'/></disk></disks>"
     document = f"<domainsnapshot><name>outer</name>{disks}</domainsnapshot>"
-    libvirt_snapshot.create_snapshot(domain, document, disk_only=True)
+    libvirt_snapshot.make_snapshot(domain, document, disk_only=True)
 
 
 def overlay_of(connection: Connection, folder: Path, base: Path, format: str = "qcow2") -> None:

@@ -46,7 +46,7 @@ def test_longest_name_is_the_one_that_libvirt_can_still_write(connection: Connec
     with pytest.raises(UsageError, match="too long"):
         operations.create_snapshot(connection, "a", "x" * 248)
     with pytest.raises(LibvirtRefused):  # the control: libvirt leaves an internal snapshot that it does not know
-        libvirt_snapshot.create_snapshot(domain, f"<domainsnapshot><name>{'x' * 248}</name></domainsnapshot>")
+        libvirt_snapshot.make_snapshot(domain, f"<domainsnapshot><name>{'x' * 248}</name></domainsnapshot>")
     assert (names(domain), tags(path)) == ([], ["x" * 248])
 
 
@@ -86,13 +86,13 @@ def test_somebody_else_making_it_at_the_same_moment_is_seen(
 ) -> None:
     path = qcow2(tmp_path, "root")
     domain = in_state(connection, "shut off", qcow2_disk(path))
-    original = libvirt_snapshot.create_snapshot
+    original = libvirt_snapshot.make_snapshot
 
     def after_virsh(*arguments: object, **options: object) -> None:
         domain._handle.snapshotCreateXML("<domainsnapshot><name>one</name></domainsnapshot>")
         original(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(libvirt_snapshot, "create_snapshot", after_virsh)
+    monkeypatch.setattr(libvirt_snapshot, "make_snapshot", after_virsh)
     with pytest.raises(LibvirtRefused, match="already exists"):
         operations.create_snapshot(connection, "a", "one")
     assert (names(domain), tags(path), unfinished(domain)) == (["one"], ["one"], [])

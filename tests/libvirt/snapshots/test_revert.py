@@ -9,7 +9,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import DiskRecord, Started, Wanted, fact, facts
+from holdfast.domainxml.metadata import DiskRecord, RunAgain, Started, fact, facts
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
@@ -278,7 +278,7 @@ def test_number_that_qemu_would_take_for_another_snapshot(connection: Connection
     domain = in_state(connection, "shut off", qcow2_disk(path))
     operations.create_snapshot(connection, "a", "first")
     write(path, 2)
-    libvirt_snapshot.create_snapshot(domain, "<domainsnapshot><name>1</name></domainsnapshot>")
+    libvirt_snapshot.make_snapshot(domain, "<domainsnapshot><name>1</name></domainsnapshot>")
     write(path, 3)
     result = run(uri, "snapshot", "revert", "a", "1")
     assert result.exit_code == 3
@@ -349,12 +349,12 @@ def test_what_is_wanted_after_the_host_boots_follows_the_revert(connection: Conn
     for snapshot, wanted in (("off", False), ("on", True)):
         operations.revert_to_snapshot(connection, "a", snapshot, accept=True)
         assert domain.is_active() is wanted
-        assert (fact(parse(domain.xml(CONFIG)), Wanted) is not None) is wanted
+        assert (fact(parse(domain.xml(CONFIG)), RunAgain) is not None) is wanted
 
 
 def test_transient_domain_is_reverted_to_what_others_made(connection: Connection, tmp_path: Path) -> None:
     domain = in_state(connection, "running", qcow2_disk(qcow2(tmp_path, "root")))
     domain.undefine()
-    libvirt_snapshot.create_snapshot(domain, "<domainsnapshot><name>one</name></domainsnapshot>")
+    libvirt_snapshot.make_snapshot(domain, "<domainsnapshot><name>one</name></domainsnapshot>")
     assert operations.revert_to_snapshot(connection, "a", "one").after == "running"
     assert operations.list_snapshots(connection, "a")[0].changes == ()

@@ -12,7 +12,7 @@ from lxml import etree
 from tests.xml.compare.schema_checks import one_path, wrong_verdicts
 from tests.xml.compare.schema_paths import SCHEMAS, SchemaPaths
 
-from holdfast.domainxml.compare.change import Change, Kind, changes_to_json, visible
+from holdfast.domainxml.compare.change import Change, ChangeKind, changes_to_json, visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.errors import InvalidDocument
@@ -60,7 +60,7 @@ def test_every_path_of_the_schema_flips_the_verdict_as_its_side_says() -> None:
 
 
 def test_json_has_a_format_and_a_version() -> None:
-    changes = [Change(Kind.MOVED, "disk vdb", "devices/disk/address", "pci 0000:05:00.0", "pci 0000:04:00.0")]
+    changes = [Change(ChangeKind.MOVED, "disk vdb", "devices/disk/address", "pci 0000:05:00.0", "pci 0000:04:00.0")]
     assert json.loads(json.dumps(changes_to_json(changes))) == {
         "format": "holdfast.changes",
         "version": 1,

@@ -8,7 +8,7 @@ import pytest
 from tests.corpus import CORPUS
 from tests.corpus.builder import Sample
 
-from holdfast.domainxml.compare.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.make.clone import renew_identity
@@ -40,7 +40,7 @@ def _with_macs_of(document: str, clone: str) -> str:
 
 
 def is_identity(change: Change) -> bool:
-    return IDENTITY.fullmatch(change.where) is not None and change.kind in (Kind.CHANGED, Kind.REPLACED)
+    return IDENTITY.fullmatch(change.where) is not None and change.kind in (ChangeKind.CHANGED, ChangeKind.REPLACED)
 
 
 @pytest.mark.parametrize("sample", CORPUS.values(), ids=list(CORPUS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.generated import DATA, add, drop, generated, volume
 
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.manager.follow_devices import follow_membership
+from holdfast.domainxml.manager.follow_devices import follow_devices
 
 NORMALISED = (DATA / "instance-normalised.xml").read_text()
 BOOT = "<boot order='{}'/>"
@@ -13,7 +13,7 @@ BOOT = "<boot order='{}'/>"
 
 def followed(domain: Element, wanted: str, is_own: bool = False) -> Element:
     """The last disk of ``domain`` after it followed."""
-    follow_membership(domain, parse(wanted), lambda device: is_own)
+    follow_devices(domain, parse(wanted), lambda device: is_own)
     return domain.findall("devices/disk")[-1]
 
 

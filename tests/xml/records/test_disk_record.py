@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.make.seal import name_devices
-from holdfast.domainxml.metadata import DiskRecord, start_record, with_fact
+from holdfast.domainxml.metadata import DiskRecord, set_facts, with_fact
 from holdfast.domainxml.records.disk_record import disk_record, is_of, left_in_making, new_record, recorded_disk
 
 OURS = DiskRecord("vdb", "ua-one", "volume", image="/base.qcow2", delete="yes")
@@ -21,7 +21,7 @@ def disk(target: str, alias: str = "", source: str = "/images/x") -> str:
 
 def domain(*disks: str, records: tuple[DiskRecord, ...] = ()) -> Element:
     document = parse(f"<domain><devices>{''.join(disks)}</devices></domain>")
-    start_record(document, *records)
+    set_facts(document, *records)
     return document
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from holdfast.domainxml.document import Element, parse, serialize
-from holdfast.domainxml.metadata import Adopted, DiskRecord, Releasing, Snapshotting, Started, facts, start_record
-from holdfast.domainxml.snapshots.stored import memberships, new_snapshot, read_snapshot, with_metadata_of
+from holdfast.domainxml.metadata import Adopted, DiskRecord, Releasing, Snapshotting, Started, facts, set_facts
+from holdfast.domainxml.snapshots.stored import candidate_disks, new_snapshot, read_snapshot, with_metadata_of
 
 NOVA = "<n:instance xmlns:n='http://openstack.org/xmlns/libvirt/nova/1.1'><n:flavor name='{}'/></n:instance>"
 
@@ -81,7 +81,7 @@ def test_snapshot_with_the_mere_uuid_of_its_domain_has_no_document() -> None:
 )
 def test_what_disk_can_be_part(element: str, left_out: str | None, internal: str | None, external: str | None) -> None:
     for is_external, why in ((False, internal), (True, external)):
-        (member,) = memberships(parse(domain(element)), external=is_external)
+        (member,) = candidate_disks(parse(domain(element)), external=is_external)
         for said, expected in ((member.left_out, left_out), (member.impossible, why)):
             assert (said is None) == (expected is None)
             assert expected is None or expected in str(said)
@@ -101,7 +101,7 @@ def test_request_names_every_disk_so_that_libvirt_chooses_nothing() -> None:
 def with_facts(text: str, *new: object) -> Element:
     """The document with our element holding these facts."""
     root = parse(text)
-    start_record(root, *new)  # type: ignore[arg-type]
+    set_facts(root, *new)  # type: ignore[arg-type]
     return root
 
 

@@ -11,7 +11,7 @@ import pytest
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.document import Element, parse
 from holdfast.operations.verify.agent_answer import parse_disks, parse_interfaces, parse_system
-from holdfast.operations.verify.checked_device import Checked, Verdict
+from holdfast.operations.verify.checked_device import Agreement, Checked
 from holdfast.operations.verify.disks import check_disks, unanswered_disks
 from holdfast.operations.verify.interfaces import check_interfaces, unanswered_interfaces
 
@@ -68,10 +68,10 @@ def cards(*macs: str) -> Element:
 def test_an_untouched_guest_agrees_on_every_bus(machine: str) -> None:
     document = live(machine)
     found = disks(document, recorded("disks", machine))
-    assert {name for name, each in found.items() if each.verdict is not Verdict.AGREES} == {"fda"} & set(found)
+    assert {name for name, each in found.items() if each.verdict is not Agreement.AGREES} == {"fda"} & set(found)
     assert len(found) > 12
     assert check_disks(document, parse_disks(answer(recorded("disks", machine))))[1] == []
-    assert {each.verdict for each in interfaces(document, recorded("interfaces", machine))} == {Verdict.AGREES}
+    assert {each.verdict for each in interfaces(document, recorded("interfaces", machine))} == {Agreement.AGREES}
 
 
 def test_libvirts_own_bus_numbers_would_be_false_alarms() -> None:
@@ -96,9 +96,9 @@ def test_another_serial_differs() -> None:
     for name, serial in {"vda": "toor", "sda": "0QEMU_QEMU_HARDDISK_two", "sdg": "QEMU_QEMU_HARDDISK_usb2-0:0"}.items():
         named(told, name)["address"]["serial"] = serial
     found = disks(live(), told)
-    assert (found["vda"].verdict, found["vda"].note) == (Verdict.DIFFERS, "its serial differs")
-    assert found["sda"].verdict is Verdict.DIFFERS
-    assert found["sdi"].verdict is Verdict.NOT_SEEN  # USB: nothing but the serial tells which one it is
+    assert (found["vda"].verdict, found["vda"].note) == (Agreement.DIFFERS, "its serial differs")
+    assert found["sda"].verdict is Agreement.DIFFERS
+    assert found["sdi"].verdict is Agreement.NOT_SEEN  # USB: nothing but the serial tells which one it is
 
 
 def test_a_serial_is_told_as_far_as_the_bus_takes_it() -> None:
@@ -107,10 +107,10 @@ def test_a_serial_is_told_as_far_as_the_bus_takes_it() -> None:
     assert serial is not None
     serial.text = "a-serial-of-more-than-twenty"
     named(told, "vda")["address"]["serial"] = "a-serial-of-more-tha"
-    assert disks(document, told)["vda"].verdict is Verdict.AGREES
+    assert disks(document, told)["vda"].verdict is Agreement.AGREES
     for other in ("a-serial", "QEMU_a-serial-of-more-tha"):  # virtio puts nothing before it
         named(told, "vda")["address"]["serial"] = other
-        assert disks(document, told)["vda"].verdict is Verdict.DIFFERS
+        assert disks(document, told)["vda"].verdict is Agreement.DIFFERS
 
 
 def test_a_disk_at_another_place_differs() -> None:
@@ -118,9 +118,9 @@ def test_a_disk_at_another_place_differs() -> None:
     named(told, "vda")["address"]["pci-controller"]["bus"] = 200
     named(told, "sda")["address"]["unit"] = 9
     found = disks(live(), told)
-    assert (found["vda"].verdict, found["vda"].note) == (Verdict.DIFFERS, "its place differs")
+    assert (found["vda"].verdict, found["vda"].note) == (Agreement.DIFFERS, "its place differs")
     assert str(found["vda"].guest) == "/dev/vda, pci 0000:c8:00.0, serial root"
-    assert found["sda"].verdict is Verdict.DIFFERS
+    assert found["sda"].verdict is Agreement.DIFFERS
 
 
 def test_swapped_disks_differ_both() -> None:
@@ -128,16 +128,16 @@ def test_swapped_disks_differ_both() -> None:
     one, other = named(told, "vda")["address"], named(told, "vdb")["address"]
     one["pci-controller"], other["pci-controller"] = other["pci-controller"], one["pci-controller"]
     found = disks(live(), told)
-    assert {found["vda"].verdict, found["vdb"].verdict} == {Verdict.DIFFERS}
-    assert found["vdc"].verdict is Verdict.AGREES
+    assert {found["vda"].verdict, found["vdb"].verdict} == {Agreement.DIFFERS}
+    assert found["vdc"].verdict is Agreement.AGREES
 
 
 def test_a_disk_that_the_guest_does_not_list_is_not_seen_but_a_cd_may_be_there() -> None:
     told = [each for each in recorded("disks") if each["name"] not in ("/dev/vda", "/dev/sdf", "/dev/sr0")]
     found = disks(live(), told)
-    assert found["vda"].verdict is Verdict.NOT_SEEN and found["vda"].differs
-    assert found["sde"].verdict is Verdict.NOT_SEEN
-    assert found["sdf"].verdict is Verdict.UNKNOWN and not found["sdf"].differs
+    assert found["vda"].verdict is Agreement.NOT_SEEN and found["vda"].differs
+    assert found["sde"].verdict is Agreement.NOT_SEEN
+    assert found["sdf"].verdict is Agreement.UNKNOWN and not found["sdf"].differs
 
 
 def test_a_disk_of_which_the_agent_says_too_little_may_be_the_missing_one() -> None:
@@ -147,7 +147,7 @@ def test_a_disk_of_which_the_agent_says_too_little_may_be_the_missing_one() -> N
         "pci-controller": dict.fromkeys(("domain", "bus", "slot", "function"), -1),
     }
     found = disks(live(), told)["vda"]
-    assert (found.verdict, found.note) == (Verdict.UNKNOWN, "the agent says too little of /dev/vda")
+    assert (found.verdict, found.note) == (Agreement.UNKNOWN, "the agent says too little of /dev/vda")
 
 
 def test_partitions_and_what_sits_on_no_hardware_are_no_disks() -> None:
@@ -173,13 +173,13 @@ def test_units_that_windows_counts_otherwise_are_not_compared() -> None:
     """Made by hand: its agent gives disks other names, and tells the port of a SATA controller as a bus."""
     told = recorded("disks")
     named(told, "sdf")["address"] |= {"bus": 4, "unit": 0, "serial": "ata1"}
-    assert disks(live(), told)["sde"].verdict is Verdict.DIFFERS
+    assert disks(live(), told)["sde"].verdict is Agreement.DIFFERS
     named(told, "sdf")["name"] = "\\\\.\\PhysicalDrive1"
     found = disks(live(), told)["sde"]
-    assert (found.verdict, found.note) == (Verdict.AGREES, "its unit could not be compared")
+    assert (found.verdict, found.note) == (Agreement.AGREES, "its unit could not be compared")
     del named(told, r"\\.\PhysicalDrive1")["address"]["serial"]
     found = disks(live(), told)["sde"]
-    assert (found.verdict, found.note) == (Verdict.AGREES, "its unit and its serial could not be compared")
+    assert (found.verdict, found.note) == (Agreement.AGREES, "its unit and its serial could not be compared")
 
 
 @pytest.mark.parametrize("where", ["another architecture", "another PCI domain"])
@@ -192,8 +192,8 @@ def test_where_nobody_knows_the_guests_numbers_the_serial_alone_decides(where: s
     told = recorded("disks")
     named(told, "vda")["address"]["pci-controller"]["domain"] = 1
     found = disks(document, told)
-    assert (found["vda"].verdict, found["vda"].note) == (Verdict.AGREES, "its place could not be compared")
-    assert found["vdc"].verdict is Verdict.UNKNOWN  # no serial
+    assert (found["vda"].verdict, found["vda"].note) == (Agreement.AGREES, "its place could not be compared")
+    assert found["vdc"].verdict is Agreement.UNKNOWN  # no serial
     assert disks(document, [])["vdc"].note == "live says nothing of it that an agent tells"
 
 
@@ -212,18 +212,18 @@ def test_disks_without_serials_on_one_controller_are_told_apart_by_their_unit() 
     address["pci-controller"] = {"domain": 0, "bus": 0, "slot": 5, "function": 0}
     told = [{"name": "/dev/sda", "partition": False, "address": address}]
     found = disks(document, told)
-    assert (found["sda"].verdict, found["sdb"].verdict) == (Verdict.NOT_SEEN, Verdict.AGREES)
+    assert (found["sda"].verdict, found["sdb"].verdict) == (Agreement.NOT_SEEN, Agreement.AGREES)
 
 
 def test_an_interface_is_known_by_its_mac_alone() -> None:
     (one, other) = interfaces(cards(*MACS), [LO, interface("eth0", MACS[1].upper()), interface("eth1", MACS[0])])
-    assert (one.verdict, one.guest and one.guest.name) == (Verdict.AGREES, "eth1")
-    assert (other.verdict, other.guest and other.guest.name) == (Verdict.AGREES, "eth0")
+    assert (one.verdict, one.guest and one.guest.name) == (Agreement.AGREES, "eth1")
+    assert (other.verdict, other.guest and other.guest.name) == (Agreement.AGREES, "eth0")
 
 
 def test_an_interface_whose_mac_the_guest_changed_is_not_seen() -> None:
     one, other = interfaces(cards(*MACS), [LO, interface("eth0", "52:54:00:99:99:99"), interface("eth1", MACS[1])])
-    assert (one.verdict, other.verdict) == (Verdict.NOT_SEEN, Verdict.AGREES)
+    assert (one.verdict, other.verdict) == (Agreement.NOT_SEEN, Agreement.AGREES)
     assert one.note.endswith("; of none of live's is eth0 52:54:00:99:99:99")
 
 
@@ -232,27 +232,29 @@ def test_a_bridge_over_an_interface_hides_no_other() -> None:
     told += [{**LO, "name": name} for name in ("lo", "tunl0", "sit0")]
     one, other = interfaces(cards(*MACS), told)
     assert one.guest is not None and one.guest.name == "br0, eth0"
-    assert (one.verdict, other.verdict) == (Verdict.AGREES, Verdict.NOT_SEEN)
+    assert (one.verdict, other.verdict) == (Agreement.AGREES, Agreement.NOT_SEEN)
 
 
 @pytest.mark.parametrize("mac", [MACS[0], "02:00:00:00:00:01"])
 def test_in_a_bond_an_interface_may_show_the_mac_of_another(mac: str) -> None:
     told = [interface(name, mac) for name in ("bond0", "eth0", "eth1")]
     found = interfaces(cards(*MACS), told)
-    assert {each.verdict for each in found} == ({Verdict.AGREES, Verdict.UNKNOWN} if mac in MACS else {Verdict.UNKNOWN})
+    assert {each.verdict for each in found} == (
+        {Agreement.AGREES, Agreement.UNKNOWN} if mac in MACS else {Agreement.UNKNOWN}
+    )
 
 
 def test_two_interfaces_with_one_mac_must_both_be_there() -> None:
     document, pair = cards(MACS[0], MACS[0]), [interface("eth0", MACS[0]), interface("eth1", MACS[0])]
-    assert {each.verdict for each in interfaces(document, pair)} == {Verdict.AGREES}
-    assert {each.verdict for each in interfaces(document, pair[:1])} == {Verdict.DIFFERS}
+    assert {each.verdict for each in interfaces(document, pair)} == {Agreement.AGREES}
+    assert {each.verdict for each in interfaces(document, pair[:1])} == {Agreement.DIFFERS}
 
 
 def test_what_was_not_answered_is_unknown() -> None:
     found = [*unanswered_disks(live(), "no"), *unanswered_interfaces(live(), "no")]
     assert len(found) == 15
     assert {(each.verdict, each.guest, each.note, each.differs) for each in found} == {
-        (Verdict.UNKNOWN, None, "no", False)
+        (Agreement.UNKNOWN, None, "no", False)
     }
 
 

@@ -16,9 +16,9 @@ from itertools import groupby
 from holdfast.cli.audit.markup import Markup, join, raw, tag
 from holdfast.cli.audit.picture import DEPRECATED_AFTER, REMOVED_AFTER, finding_picture, machine_picture
 from holdfast.cli.audit.topology import Topologies
-from holdfast.operations.audit.report import MEANINGS, DomainReport, HostReport, Kind, count_kinds
+from holdfast.operations.audit.report import MEANINGS, DomainReport, FindingKind, HostReport, count_kinds
 
-_MILD = (Kind.RECORD, Kind.UNKNOWN, Kind.NO_SLOT, Kind.UNSEALED)
+_MILD = (FindingKind.RECORD, FindingKind.UNKNOWN, FindingKind.NO_SLOT, FindingKind.UNSEALED)
 """Kinds that nothing comes of before somebody acts."""
 
 
@@ -159,7 +159,7 @@ def _domains(hosts: Sequence[HostReport], topologies: Topologies) -> Iterator[st
 
 def _urgency(report: DomainReport) -> int:
     """The place of its most urgent kind; what has no finding comes last."""
-    return list(Kind).index(report.findings[0].kind) if report.findings else len(Kind)
+    return list(FindingKind).index(report.findings[0].kind) if report.findings else len(FindingKind)
 
 
 def _row(host: HostReport, report: DomainReport, several: bool, topology: int | None) -> Markup:

@@ -15,7 +15,7 @@ VERSION = 1
 """Raised when a field of the JSON form goes or changes its meaning; new fields and new kinds do not raise it."""
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What happened to a part of the hardware."""
 
     MOVED = "moved"
@@ -36,7 +36,7 @@ class Change:
     ``unknown``  True when Holdfast does not know this path, so that it counts as seen by the guest
     """
 
-    kind: Kind
+    kind: ChangeKind
     what: str
     where: str
     before: str | None
@@ -50,7 +50,7 @@ class Change:
     @property
     def is_visible(self) -> bool:
         """True when the guest sees it, or might."""
-        return self.kind is not Kind.COSMETIC
+        return self.kind is not ChangeKind.COSMETIC
 
     def to_json(self) -> dict[str, Any]:
         """The change as a JSON object, with its sentence."""
@@ -94,11 +94,11 @@ def _at(place: str | None) -> str:
     return f" at {place}" if place else ""
 
 
-_SENTENCES: dict[Kind, Callable[[Change], str]] = {
-    Kind.MOVED: _moved,
-    Kind.REPLACED: lambda c: f"{c.what} is replaced: {c.before} becomes {c.after}",
-    Kind.ADDED: lambda c: f"{c.what} is added{_at(c.after)}",
-    Kind.REMOVED: lambda c: f"{c.what} is removed{', it was' * bool(c.before)}{_at(c.before)}",
-    Kind.CHANGED: _changed,
-    Kind.COSMETIC: lambda c: f"{_changed(c)} (the guest does not see it)",
+_SENTENCES: dict[ChangeKind, Callable[[Change], str]] = {
+    ChangeKind.MOVED: _moved,
+    ChangeKind.REPLACED: lambda c: f"{c.what} is replaced: {c.before} becomes {c.after}",
+    ChangeKind.ADDED: lambda c: f"{c.what} is added{_at(c.after)}",
+    ChangeKind.REMOVED: lambda c: f"{c.what} is removed{', it was' * bool(c.before)}{_at(c.before)}",
+    ChangeKind.CHANGED: _changed,
+    ChangeKind.COSMETIC: lambda c: f"{_changed(c)} (the guest does not see it)",
 }

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.address import describe_address
-from holdfast.domainxml.compare.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.match import Pair, pairs
 from holdfast.domainxml.device import as_written, describe, label, user_alias
 from holdfast.domainxml.document import Element, element, parse
@@ -112,17 +112,21 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
     where = f"devices/{sides.tag}"
     if before is None:
         if after is not None:
-            yield Change(Kind.ADDED, short_name(after), where, None, place(after, sides), sides.tag not in DEVICES)
+            yield Change(
+                ChangeKind.ADDED, short_name(after), where, None, place(after, sides), sides.tag not in DEVICES
+            )
         return
     if after is None:
-        yield Change(Kind.REMOVED, short_name(before), where, place(before, sides), None, sides.tag not in DEVICES)
+        yield Change(
+            ChangeKind.REMOVED, short_name(before), where, place(before, sides), None, sides.tag not in DEVICES
+        )
     elif pair.other_name is not None:
         old, new = (_named_by(device, pair.other_name) for device in (before, after))
-        yield Change(Kind.REPLACED, short_name(before), where, old, new)
+        yield Change(ChangeKind.REPLACED, short_name(before), where, old, new)
     else:
         one, other = sides.view(before), sides.view(after)
         if one.place != other.place and not _same_place(before, after, sides):
-            yield Change(Kind.MOVED, short_name(before), f"{where}/address", *_places(before, after, sides))
+            yield Change(ChangeKind.MOVED, short_name(before), f"{where}/address", *_places(before, after, sides))
         if one != other:
             yield from _differences(sides, before, after, one, other, device_name(before), where)
 
@@ -164,11 +168,11 @@ def _differences(
     """What differs between two views of the same element; ``what`` None names each by its own first word."""
     if sides.reconcile is not None:
         for path, old, new in sides.reconcile(before, after, one, other):
-            yield Change(Kind.COSMETIC, what or path, _join(where, path), old, new)
+            yield Change(ChangeKind.COSMETIC, what or path, _join(where, path), old, new)
     unknown = one.unknown | other.unknown
     for kind, was, becomes in (
-        (Kind.CHANGED, one.guest, other.guest),
-        (Kind.COSMETIC, one.management, other.management),
+        (ChangeKind.CHANGED, one.guest, other.guest),
+        (ChangeKind.COSMETIC, one.management, other.management),
     ):
         if was == becomes:
             continue
@@ -176,7 +180,7 @@ def _differences(
             old, new = was.get(path), becomes.get(path)
             if not _same_value(path, old, new):
                 name = what or path.partition("/")[0].partition("@")[0] or "domain"
-                yield Change(kind, name, _join(where, path), old, new, kind is Kind.CHANGED and path in unknown)
+                yield Change(kind, name, _join(where, path), old, new, kind is ChangeKind.CHANGED and path in unknown)
 
 
 def _join(where: str, path: str) -> str:

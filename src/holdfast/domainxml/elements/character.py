@@ -67,7 +67,7 @@ def agent_channel(domain: Element) -> Element | None:
     return next(iter(domain.xpath("devices/channel[target/@name=$name]", name=GUEST_AGENT)), None)
 
 
-def is_open(channel: Element) -> bool:
+def is_channel_open(channel: Element) -> bool:
     """True when the guest has opened this channel, which only live tells."""
     target = channel.find("target")
     return target is not None and target.get("state") == "connected"

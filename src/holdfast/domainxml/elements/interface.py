@@ -97,7 +97,7 @@ def set_link(interface: Element, state: str) -> None:
     child(interface, "link").set("state", state)
 
 
-def connect(interface: Element, kind: str, source: str) -> None:
+def connect_interface(interface: Element, kind: str, source: str) -> None:
     """Put the cable into another network or bridge of the host; all else stays."""
     interface.set("type", kind)
     found = interface.find("source")

@@ -113,7 +113,7 @@ def unfinished_domain(domain: Element) -> Element:
     return copied
 
 
-def set_boot_order(disks: Iterable[Element]) -> None:
+def boot_from_disk_then_cd(disks: Iterable[Element]) -> None:
     """Boot from the first disk; from the first CD with something in it while that disk has nothing to boot."""
     disks = list(disks)
     chosen = [

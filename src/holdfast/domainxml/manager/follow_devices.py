@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from holdfast.domainxml.compare.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.compare.guest_view import device_name, short_name
 from holdfast.domainxml.device import alias
@@ -49,15 +49,15 @@ class DeviceChanges:
         if self.is_rename(change) or (change.what in self.attached and change.what in self.detached):
             return True
         named = {
-            Kind.ADDED: [*self.attached, *self.others],
-            Kind.REMOVED: self.detached,
-            Kind.REPLACED: self.detached,  # another one took its place
+            ChangeKind.ADDED: [*self.attached, *self.others],
+            ChangeKind.REMOVED: self.detached,
+            ChangeKind.REPLACED: self.detached,  # another one took its place
         }
         return change.what in named.get(change.kind, self.rebuilt)
 
     def is_rename(self, change: Change) -> bool:
         """True where a disk only has another name, in the place that it had."""
-        if change.kind is not Kind.MOVED or change.what not in self.renamed:
+        if change.kind is not ChangeKind.MOVED or change.what not in self.renamed:
             return False
         places = [(text or "").partition(", ")[2] for text in (change.before, change.after)]
         return places[0] == places[1] != ""
@@ -68,7 +68,7 @@ class DeviceChanges:
         self.left_open += [short_name(after), device_name(after)]
 
 
-def follow_membership(
+def follow_devices(
     domain: Element, template: Element, is_own: Callable[[Element], bool], changes: DeviceChanges | None = None
 ) -> DeviceChanges:
     """Let ``domain`` have the disks, interfaces, hostdevs, filesystems and NVDIMMs that ``template`` has, in place.

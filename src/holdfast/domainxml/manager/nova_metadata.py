@@ -56,7 +56,7 @@ def nova_instance_in(document: str) -> NovaInstance | None:
 
 
 @dataclass(frozen=True)
-class Request:
+class NovaRequest:
     """What Nova last made a domain for: the flavor's name, vCPUs, memory in MiB, extra specs; image and its properties.
 
     All as text. ``extra_specs``, ``properties`` and ``disk_format``, the image's, are None where Nova did not record
@@ -82,14 +82,14 @@ def without_moment(metadata: Element) -> Element:
     return copied
 
 
-def recorded_request(domain: Element) -> Request | None:
+def recorded_request(domain: Element) -> NovaRequest | None:
     """What Nova made ``domain`` for; None for a domain that it did not make."""
     instance = domain.find("metadata/nova:instance", _NAMES)
     flavor = None if instance is None else instance.find("nova:flavor", _NAMES)
     if instance is None or flavor is None:
         return None
     image = instance.find("nova:image", _NAMES)
-    return Request(
+    return NovaRequest(
         flavor.get("name", ""),
         flavor.findtext("nova:vcpus", "", _NAMES),
         flavor.findtext("nova:memory", "", _NAMES),

@@ -104,7 +104,7 @@ def unfinished(domain: Element) -> Iterator[str]:
 
 
 def disagreements(domain: Element) -> Iterator[str]:
-    """In sentences: where a document and its records of its disks do not agree.
+    """In sentences: where a document and its records of its disks do not records_in_order.
 
     Disks that have no record are named where the domain is adopted; the id of a volume is compared with the serial that
     Nova gives to its disk.
@@ -124,7 +124,7 @@ def disagreements(domain: Element) -> Iterator[str]:
             yield f"nothing is recorded of {target_of(disk)}, though the domain is adopted"
 
 
-def agree(document: str) -> bool:
+def records_in_order(document: str) -> bool:
     """True when one look at a config document, as libvirt writes it, tells that its records say nothing to report.
 
     False where it has to be parsed: :func:`unfinished` and :func:`disagreements` know then.

@@ -100,7 +100,7 @@ def with_metadata_of(text: str, live: Element | None, config: Element | None) ->
 
 
 @dataclass(frozen=True)
-class Membership:
+class CandidateDisk:
     """Whether a disk can be part of a snapshot: ``left_out`` and ``impossible`` say why not, else both are None.
 
     ``left_out`` disks have nothing that could change; ``impossible`` ones stand in the way.
@@ -113,16 +113,16 @@ class Membership:
     impossible: str | None = None
 
 
-def memberships(domain: Element, *, external: bool) -> list[Membership]:
+def candidate_disks(domain: Element, *, external: bool) -> list[CandidateDisk]:
     """Which disks of a document can be part of a snapshot, and why not the others."""
     return [_membership(disk, external) for disk in domain.iterfind("devices/disk")]
 
 
-def _membership(disk: Element, external: bool) -> Membership:
+def _membership(disk: Element, external: bool) -> CandidateDisk:
     kind, source = disk.get("type", "file"), source_of(disk)
     left_out = _why_left_out(disk, source)
     impossible = None if left_out else _why_impossible(disk, kind, external)
-    return Membership(label(disk), source or "", kind == "block", left_out, impossible)
+    return CandidateDisk(label(disk), source or "", kind == "block", left_out, impossible)
 
 
 def _why_left_out(disk: Element, source: str | None) -> str | None:

@@ -25,7 +25,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import InvalidDocument, LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.audit.report import Finding, Kind, Machine, MachineStatus
+from holdfast.operations.audit.report import Finding, FindingKind, Machine, MachineStatus
 
 _PATTERNS = 512
 """So many patterns are kept for a host: memory does not grow with the number of domains."""
@@ -45,7 +45,7 @@ class ImageUse(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """What was found in one document: findings, images, and the machine type."""
 
     findings: tuple[Finding, ...]
@@ -58,7 +58,7 @@ class Judge:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._known: OrderedDict[str, Verdict] = OrderedDict()
+        self._known: OrderedDict[str, Judgement] = OrderedDict()
         self._machines: dict[tuple[str, str], dict[str, MachineType]] = {}
         self._cpus: dict[Platform, frozenset[str]] = {}
         self.notes: set[str] = set()
@@ -71,7 +71,7 @@ class Judge:
     def _emulators(self) -> frozenset[str]:
         return emulators(self._host)
 
-    def judge_text(self, document: str) -> Verdict:
+    def judge_text(self, document: str) -> Judgement:
         """Judge a document as libvirt prints it. Raises InvalidDocument."""
         pattern, values = abstract(document)
         verdict = self._known.get(pattern)
@@ -85,16 +85,16 @@ class Judge:
                 self._known.popitem(last=False)
         return _filled(verdict, values)
 
-    def judge(self, config: Element, live: Element | None = None) -> Verdict:
+    def judge(self, config: Element, live: Element | None = None) -> Judgement:
         """Judge a document; where the domain runs, ``live`` is its live one, which has the free slots and images."""
         current = config if live is None else live
         machine = self._machine(config)
         findings = [*self._expiring(config, machine), *_unknown(config), *_no_slot(current)]
-        has_no_slot = findings and findings[-1].kind is Kind.NO_SLOT
+        has_no_slot = findings and findings[-1].kind is FindingKind.NO_SLOT
         parts = [part for part in open_parts(config, live) if not (has_no_slot and part.kind == "ports")]
-        findings += [Finding(Kind.UNSEALED, sentence) for sentence in _merged(parts)]
+        findings += [Finding(FindingKind.UNSEALED, sentence) for sentence in _merged(parts)]
         images = dict.fromkeys(image for document in (current, config) for image in _images(document))
-        return Verdict(tuple(findings), tuple(images), machine)
+        return Judgement(tuple(findings), tuple(images), machine)
 
     def _machine(self, config: Element) -> Machine:
         emulator, arch, name, virt_type = Platform.of(config)
@@ -115,18 +115,18 @@ class Judge:
     def _expiring(self, config: Element, machine: Machine) -> Iterator[Finding]:
         if machine.status is MachineStatus.DEPRECATED:
             yield Finding(
-                Kind.EXPIRING_MACHINE,
+                FindingKind.EXPIRING_MACHINE,
                 f"the machine type {machine.name} is deprecated: a later QEMU does not have it any more",
             )
         if machine.status is MachineStatus.MISSING:
             yield Finding(
-                Kind.EXPIRING_MACHINE,
+                FindingKind.EXPIRING_MACHINE,
                 f"this host has no machine type {machine.name} any more: the domain cannot start here",
             )
         model = value_at(config, "cpu/model")
         if model and value_at(config, "cpu@mode") in (None, "custom") and model in self._deprecated_cpus(config):
             yield Finding(
-                Kind.EXPIRING_CPU, f"the CPU model {model} is deprecated: a later QEMU does not have it any more"
+                FindingKind.EXPIRING_CPU, f"the CPU model {model} is deprecated: a later QEMU does not have it any more"
             )
 
     def _deprecated_cpus(self, config: Element) -> frozenset[str]:
@@ -144,7 +144,7 @@ class Judge:
 
 def _unknown(config: Element) -> list[Finding]:
     return [
-        Finding(Kind.UNKNOWN, f"Holdfast does not know {path}: it counts as seen by the guest")
+        Finding(FindingKind.UNKNOWN, f"Holdfast does not know {path}: it counts as seen by the guest")
         for path in unknown_parts(config)
     ]
 
@@ -152,7 +152,9 @@ def _unknown(config: Element) -> list[Finding]:
 def _no_slot(current: Element) -> list[Finding]:
     if hotplug_places(current) or not (slots := slot_count(current)):
         return []
-    return [Finding(Kind.NO_SLOT, f"all {slots} hot-plug slots are taken: nothing can be attached while it runs")]
+    return [
+        Finding(FindingKind.NO_SLOT, f"all {slots} hot-plug slots are taken: nothing can be attached while it runs")
+    ]
 
 
 def _merged(parts: Iterable[OpenPart]) -> Iterator[str]:
@@ -177,7 +179,7 @@ def _images(document: Element) -> Iterator[ImageUse]:
                 yield ImageUse(value_at(disk, "target@dev") or "disk", path, None, "", False)
 
 
-def _filled(verdict: Verdict, values: list[str]) -> Verdict:
+def _filled(verdict: Judgement, values: list[str]) -> Judgement:
     """The verdict on a pattern with the values of one document."""
     if not values:
         return verdict
@@ -185,7 +187,9 @@ def _filled(verdict: Verdict, values: list[str]) -> Verdict:
         finding if finding.sentence.isascii() else Finding(finding.kind, fill(finding.sentence, values))
         for finding in verdict.findings
     ]
-    return Verdict(tuple(findings), tuple([_filled_image(image, values) for image in verdict.images]), verdict.machine)
+    return Judgement(
+        tuple(findings), tuple([_filled_image(image, values) for image in verdict.images]), verdict.machine
+    )
 
 
 def _filled_image(image: ImageUse, values: list[str]) -> ImageUse:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from holdfast.domainxml.compare.change import Change, visible
-from holdfast.domainxml.compare.change import Kind as ChangeKind
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance, nova_instance_in
 from holdfast.domainxml.metadata import Releasing, facts
-from holdfast.domainxml.records.disk_record import agree, disagreements, unfinished
+from holdfast.domainxml.records.disk_record import disagreements, records_in_order, unfinished
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.inventory import Listed
 from holdfast.libvirtapi.snapshot import snapshots
-from holdfast.operations.audit.document import Judge, Verdict
-from holdfast.operations.audit.report import Finding, Kind
+from holdfast.operations.audit.document import Judge, Judgement
+from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.snapshots.outlook import changes_of_revert
 
@@ -31,7 +30,7 @@ class Judged(NamedTuple):
     ``document`` gives what the guest has or will have: most domains are judged without parsing theirs.
     """
 
-    verdict: Verdict
+    verdict: Judgement
     findings: list[Finding]
     instance: NovaInstance | None
     document: Callable[[], Element]
@@ -44,7 +43,7 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
     """
     if not listed.active and not listed.snapshots:
         text = domain.xml(Definition.CONFIG)
-        findings = [] if agree(text) else list(_records(parse(text)))
+        findings = [] if records_in_order(text) else list(_records(parse(text)))
         return Judged(judge.judge_text(text), findings, nova_instance_in(text), lambda: parse(text))
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
@@ -52,7 +51,7 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
     verdict = judge.judge(config, documents.live)
     findings = [*_drift(documents), *_records(config), *_snapshots(listed, documents)]
     if documents.config is None:
-        findings.append(Finding(Kind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
+        findings.append(Finding(FindingKind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
     current = config if documents.live is None else documents.live
     return Judged(verdict, findings, nova_instance(config), lambda: current)
 
@@ -65,15 +64,15 @@ def _drift(documents: Documents) -> Iterator[Finding]:
     releasing = [entry for entry in facts(config, Releasing) if entry.alias in there]
     names = {" ".join(dict.fromkeys((entry.device, entry.label))) for entry in releasing}
     for name in sorted(names):
-        yield Finding(Kind.RELEASING, f"{name} is detached, and the guest has not released it")
+        yield Finding(FindingKind.RELEASING, f"{name} is detached, and the guest has not released it")
     for change in visible(documents.waiting()):
         if not (change.kind is ChangeKind.REMOVED and change.what in names):
-            yield Finding(Kind.DRIFT, f"at the next start {change}")
+            yield Finding(FindingKind.DRIFT, f"at the next start {change}")
 
 
 def _records(config: Element) -> Iterator[Finding]:
-    yield from (Finding(Kind.UNFINISHED, sentence) for sentence in unfinished(config))
-    yield from (Finding(Kind.RECORD, sentence) for sentence in disagreements(config))
+    yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in unfinished(config))
+    yield from (Finding(FindingKind.RECORD, sentence) for sentence in disagreements(config))
 
 
 def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:
@@ -81,7 +80,8 @@ def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:
         changes = changes_of_revert(documents, read_snapshot(snapshot.xml()))
         if changes:
             yield Finding(
-                Kind.SNAPSHOT, f"reverting to the snapshot {snapshot.name} would change the hardware: {_few(changes)}"
+                FindingKind.SNAPSHOT,
+                f"reverting to the snapshot {snapshot.name} would change the hardware: {_few(changes)}",
             )
 
 

@@ -16,7 +16,7 @@ from holdfast.libvirtapi.inventory import Listed, inventory
 from holdfast.operations.audit.document import Judge
 from holdfast.operations.audit.domain import judge_domain
 from holdfast.operations.audit.images import Images
-from holdfast.operations.audit.report import DomainReport, HostReport, Kind
+from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport
 from holdfast.operations.connect import connect
 
 THREADS = 3
@@ -173,7 +173,7 @@ class _Audit:
             )
 
 
-_ORDER = {kind: number for number, kind in enumerate(Kind)}
+_ORDER = {kind: number for number, kind in enumerate(FindingKind)}
 
 
 def _ordered(report: DomainReport) -> DomainReport:

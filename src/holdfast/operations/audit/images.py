@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from holdfast.errors import HoldfastError
 from holdfast.hostfiles.image import disguise
 from holdfast.operations.audit.document import ImageUse
-from holdfast.operations.audit.report import Finding, Kind
+from holdfast.operations.audit.report import Finding, FindingKind
 
 _OTHERS = 3
 """So many other domains with the same image are named."""
@@ -39,7 +39,7 @@ class Images:
                 more = f" and {len(others) - _OTHERS} more" if len(others) > _OTHERS else ""
                 does = "writes" if writes else "reads"
                 sentence = f"disk {disk} {does} {source}, which is also an image of {', '.join(others[:_OTHERS])}{more}"
-                yield name, Finding(Kind.SHARED_IMAGE, sentence)
+                yield name, Finding(FindingKind.SHARED_IMAGE, sentence)
 
     def disguised(self, uses: Iterable[ImageUse]) -> Iterator[Finding]:
         """Raw images that begin like another format; only the first bytes are read, and only on this machine."""
@@ -54,7 +54,7 @@ class Images:
                 continue
             if found is not None:
                 yield Finding(
-                    Kind.DISGUISED_IMAGE,
+                    FindingKind.DISGUISED_IMAGE,
                     f"disk {use.disk} is said to be raw, but {use.path} begins like a {found} image: whoever lets "
                     "QEMU guess its format opens the files that it names",
                 )

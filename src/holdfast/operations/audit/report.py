@@ -15,7 +15,7 @@ VERSION = 1
 """Raised when a field of the JSON form goes or changes its meaning; new fields and new kinds do not raise it."""
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What there is to find, the most urgent first."""
 
     DISGUISED_IMAGE = "disguised-image"
@@ -34,19 +34,19 @@ class Kind(StrEnum):
 
 
 MEANINGS = {
-    Kind.DISGUISED_IMAGE: "a raw image begins like one of another format",
-    Kind.SHARED_IMAGE: "two domains have one image, and one of them writes it",
-    Kind.EXPIRING_MACHINE: "the machine type is deprecated, or this host has it no more",
-    Kind.EXPIRING_CPU: "the CPU model is deprecated",
-    Kind.DRIFT: "the next cold start changes the hardware: live and config differ",
-    Kind.RELEASING: "a detached device that the guest has not released",
-    Kind.UNFINISHED: "a creation or an image that was begun and is not finished",
-    Kind.SNAPSHOT: "reverting to a snapshot would change the hardware",
-    Kind.TRANSIENT: "no config document: the domain is gone once it stops",
-    Kind.RECORD: "what is recorded of the disks and the document do not agree",
-    Kind.UNKNOWN: "something in the document that Holdfast does not know",
-    Kind.NO_SLOT: "no place to attach a device while the guest runs",
-    Kind.UNSEALED: "left open, for a later start, host or libvirt to fill in",
+    FindingKind.DISGUISED_IMAGE: "a raw image begins like one of another format",
+    FindingKind.SHARED_IMAGE: "two domains have one image, and one of them writes it",
+    FindingKind.EXPIRING_MACHINE: "the machine type is deprecated, or this host has it no more",
+    FindingKind.EXPIRING_CPU: "the CPU model is deprecated",
+    FindingKind.DRIFT: "the next cold start changes the hardware: live and config differ",
+    FindingKind.RELEASING: "a detached device that the guest has not released",
+    FindingKind.UNFINISHED: "a creation or an image that was begun and is not finished",
+    FindingKind.SNAPSHOT: "reverting to a snapshot would change the hardware",
+    FindingKind.TRANSIENT: "no config document: the domain is gone once it stops",
+    FindingKind.RECORD: "what is recorded of the disks and the document do not agree",
+    FindingKind.UNKNOWN: "something in the document that Holdfast does not know",
+    FindingKind.NO_SLOT: "no place to attach a device while the guest runs",
+    FindingKind.UNSEALED: "left open, for a later start, host or libvirt to fill in",
 }
 
 
@@ -54,7 +54,7 @@ MEANINGS = {
 class Finding:
     """One finding. ``sentence`` is for people."""
 
-    kind: Kind
+    kind: FindingKind
     sentence: str
 
 
@@ -116,12 +116,12 @@ class HostReport:
         return [report for report in self.reports if report.findings]
 
 
-def count_kinds(hosts: Iterable[HostReport]) -> dict[Kind, int]:
-    """How many domains have findings of each kind, in the order of :class:`Kind`; only kinds that some domain has."""
+def count_kinds(hosts: Iterable[HostReport]) -> dict[FindingKind, int]:
+    """How many domains have findings of each kind, in the order of the kinds; only those that some domain has."""
     found = Counter(
         kind for host in hosts for report in host.reports for kind in {finding.kind for finding in report.findings}
     )
-    return {kind: found[kind] for kind in Kind if found[kind]}
+    return {kind: found[kind] for kind in FindingKind if found[kind]}
 
 
 def hosts_to_json(hosts: Iterable[HostReport]) -> dict[str, Any]:

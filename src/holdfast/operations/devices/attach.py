@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from holdfast.domainxml.address import PciAddress, address_of, agree, describe_address, pci_address, with_address
+from holdfast.domainxml.address import PciAddress, address_of, describe_address, pci_address, same_place, with_address
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.elements.controller import has_controller, missing_controller
@@ -261,7 +261,7 @@ def _confirm(domain: Domain, before: Documents, request: Element) -> Attached:
     if not found:
         raise PartlyDone(f"{describe(request)} was attached and is gone again: somebody else detached it meanwhile")
     addresses = [address for device in found.values() if (address := address_of(device)) is not None]
-    if not all(agree(addresses[0], other) for other in addresses[1:]):
+    if not all(same_place(addresses[0], other) for other in addresses[1:]):
         places = ", ".join(f"{describe_address(device)} in {definition}" for definition, device in found.items())
         raise PartlyDone(f"{describe(request)} is attached at {places}", "detach it and attach it again")
     brought = _brought(before.config, after.config, request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.address import address_of, agree, describe_address
+from holdfast.domainxml.address import address_of, describe_address, same_place
 from holdfast.domainxml.device import alias, label, user_alias
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.disk import source_of, stated_format
@@ -20,7 +20,7 @@ from holdfast.operations.documents import OF_RESCUE, Documents, read
 class Device:
     """One device. ``address`` is where the guest has it, ``next_address`` where the next start puts it if elsewhere.
 
-    ``waits`` says in words what the next start or the guest still has to do; None where live and config agree.
+    ``waits`` says in words what the next start or the guest still has to do; None where live and config same_place.
     ``model`` is a disk's bus or an interface's model, ``source`` what of the host is behind it, ``format`` an image's.
     ``record`` is what is recorded of a disk; None where nothing is.
     """
@@ -97,7 +97,7 @@ def _waits(documents: Documents, device: Element, planned: Element | None) -> st
     if current is None:
         return "in config only: comes with the next start"
     place, next_place = address_of(current), address_of(planned)
-    if place is not None and next_place is not None and not agree(place, next_place):
+    if place is not None and next_place is not None and not same_place(place, next_place):
         return f"moves to {describe_address(planned)} at the next start"
     if device.tag == "disk" and source_of(current) != source_of(planned):
         return f"has {source_of(planned) or 'nothing'} at the next start"

@@ -147,7 +147,7 @@ def start_copy(disk: DiskInPlace, to: Destination) -> None:
         driver = element("driver", {"name": "qemu", "type": stated_format(to.disk)})
         wanted = element("disk", {"type": to.disk.get("type", "file")}, driver)
         wanted.extend(to.given_to(disk.current).findall("source"))
-        block.start_copy(to.domain, to.target, serialize(wanted))
+        block.start_block_copy(to.domain, to.target, serialize(wanted))
     except BaseException:
         to.give_up()
         raise

@@ -110,7 +110,7 @@ def remove_image(connection: Connection, image: Image) -> None:
         if volume is not None:
             volume.delete()
         elif not pool:
-            image_chain.remove_image(path)
+            image_chain.remove_image_file(path)
     except NotFound:
         return
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml.address import describe_address
-from holdfast.domainxml.compare.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.elements.disk import new_disk, source_of
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.records.disk_record import disk_record
@@ -120,7 +120,7 @@ def _checked(
     if size == other is not None:
         return to, ()
     before, after = ("unknown" if each is None else size_in_words(each) for each in (size, other))
-    change = Change(Kind.CHANGED, f"disk {disk.target}", "devices/disk/size", before, after)
+    change = Change(ChangeKind.CHANGED, f"disk {disk.target}", "devices/disk/size", before, after)
     if not accept:
         refuse_unasked(name, [change], hint="take it with --accept, or take an image of the same size")
     return to, (str(change),)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import PurePosixPath
 
-from holdfast.domainxml.compare.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, label
 from holdfast.domainxml.document import Element, parse
@@ -189,8 +189,8 @@ def _asked(new_serials: bool, without: Collection[str]) -> Callable[[Change], bo
     left_out = {f"disk {target}" for target in without}
 
     def asked(change: Change) -> bool:
-        if change.kind is Kind.REMOVED and change.what in left_out:
+        if change.kind is ChangeKind.REMOVED and change.what in left_out:
             return True
-        return change.where.startswith(_IDENTITY) or (change.where in serials and change.kind is not Kind.REMOVED)
+        return change.where.startswith(_IDENTITY) or (change.where in serials and change.kind is not ChangeKind.REMOVED)
 
     return asked

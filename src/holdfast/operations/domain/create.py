@@ -25,10 +25,10 @@ from holdfast.domainxml.elements.firmware import (
 from holdfast.domainxml.elements.interface import new_interface
 from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.host.cpu_model import describe_cpu, new_cpu
-from holdfast.domainxml.make.new_domain import missing_hyperv, new_domain, set_boot_order, unfinished_domain
+from holdfast.domainxml.make.new_domain import boot_from_disk_then_cd, missing_hyperv, new_domain, unfinished_domain
 from holdfast.domainxml.make.seal import LOWEST_CID, seal
 from holdfast.domainxml.make.virt_install import last_domain
-from holdfast.domainxml.metadata import Creating, DiskRecord, facts, same_subject, start_record
+from holdfast.domainxml.metadata import Creating, DiskRecord, facts, same_subject, set_facts
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.places.root_ports import MOST, SPARE
 from holdfast.domainxml.platform import Platform
@@ -58,7 +58,7 @@ from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.domain_name import check_name, refuse_taken
 from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.power.start import start
-from holdfast.operations.unfinished import is_whole
+from holdfast.operations.unfinished import is_fully_created
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def _plan_disks(
         child(so_far, "devices").append(planned[-1].element)
     elements = [disk.element for disk in planned]
     refuse_shared_places(elements)
-    set_boot_order(elements)
+    boot_from_disk_then_cd(elements)
     if spec.user_data is None:
         return planned
     seed = plan_seed(connection, spec.user_data, name=name, uuid=uuid, beside=map(host_path, elements))
@@ -270,7 +270,7 @@ def create_planned(
     uuid = domain.findtext("uuid") or ""
     refuse_taken(connection, uuid)
     records = _records(domain, planned)
-    start_record(domain, adoption_of("holdfast"), *records)
+    set_facts(domain, adoption_of("holdfast"), *records)
     if dry_run:
         return _result(domain, indented(domain), images, notes, started=False, dry_run=True)
     try:
@@ -309,7 +309,7 @@ def _make_images(connection: Connection, domain: Element, planned: list[PlannedD
     """Make the images; before the first of them exists, libvirt knows of them all."""
     unfinished = unfinished_domain(domain)
     making = [disk.making(disk.record("")) for disk in planned if disk.image is not None]
-    start_record(unfinished, Creating(now()), *making)
+    set_facts(unfinished, Creating(now()), *making)
     uuid = domain.findtext("uuid") or ""
     undo.push(lambda kind, _error, _trace: take_back(connection, uuid, kind is KeyboardInterrupt))
     connection.define(serialize(unfinished))
@@ -335,7 +335,7 @@ def _define(connection: Connection, domain: Element, undo: ExitStack) -> Domain:
         undo.pop_all()
         raise
     except KeyboardInterrupt:
-        if is_whole(connection, domain.findtext("uuid") or ""):
+        if is_fully_created(connection, domain.findtext("uuid") or ""):
             undo.pop_all()
         raise
     undo.pop_all()

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.change import Change, Kind, visible
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.elements.controller import has_root_ports
@@ -137,7 +137,7 @@ def _asked(runs: bool, add_serials: bool, add_ports: int) -> Callable[[Change], 
 
     def asked(change: Change) -> bool:
         serial = add_serials and change.where == "devices/disk/serial"
-        port = bool(add_ports) and change.where == "devices/controller" and change.kind is Kind.ADDED
+        port = bool(add_ports) and change.where == "devices/controller" and change.kind is ChangeKind.ADDED
         return _makes_concrete(change) or serial or port
 
     return asked

@@ -9,8 +9,8 @@ from holdfast.errors import NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.documents import read
-from holdfast.operations.host_outlook import HostOutlook, Known
-from holdfast.operations.plan_reboot import Plan, instance_of, known_of
+from holdfast.operations.host_outlook import HostOutlook, KnownGuest
+from holdfast.operations.plan_reboot import Plan, instance_of, known_guest
 
 
 def plan_host(connection: Connection, target: Connection | None = None, names: Sequence[str] = ()) -> Iterator[Plan]:
@@ -43,7 +43,7 @@ def _plan(domain: Domain, here: HostOutlook, there: HostOutlook) -> Plan:
     if config is None:
         sentence = "it is transient: there is no document to start it from, here or elsewhere"
         return Plan(domain.name, domain.uuid, state, instance, (Outlook(Effect.NOTE, "domain", sentence),))
-    known = known_of(documents.live, config)
+    known = known_guest(documents.live, config)
     if known.cpu is None and there is not here:
-        known = Known(here.expanded_cpu(config), known.firmware, known.loader)
+        known = KnownGuest(here.expanded_cpu(config), known.firmware, known.loader)
     return Plan(domain.name, domain.uuid, state, instance, tuple(there.of(config, known, here)))

@@ -18,7 +18,7 @@ from holdfast.domainxml.elements.boot import booted_by_kind
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.iotune import order_limits
 from holdfast.domainxml.manager.apply_difference import Difference, apply_difference
-from holdfast.domainxml.manager.follow_devices import DeviceChanges, follow_membership
+from holdfast.domainxml.manager.follow_devices import DeviceChanges, follow_devices
 from holdfast.domainxml.manager.take_host_side import take_host_side
 from holdfast.domainxml.sides import value_at
 from holdfast.errors import Refused
@@ -117,7 +117,7 @@ class _Following:
         if self._old is not None:
             self._difference = apply_difference(domain, self._old, self._template)
             self._members = self._difference.devices
-        self._members = follow_membership(domain, self._template, self._is_own, self._members)
+        self._members = follow_devices(domain, self._template, self._is_own, self._members)
         take_host_side(domain, self._template)
         found = booted_by_kind(domain)
         if booted is not None and found is not None and disks.get(found) in (None, _kind(found)):

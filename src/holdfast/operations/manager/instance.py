@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from holdfast.domainxml.document import Element, child, parse, serialize
-from holdfast.domainxml.manager.nova_metadata import Request as Request
+from holdfast.domainxml.manager.nova_metadata import NovaRequest as NovaRequest
 from holdfast.domainxml.manager.nova_metadata import recorded_request
 from holdfast.domainxml.sides import value_at
 from holdfast.hostfiles.image import is_complete
@@ -20,7 +20,7 @@ _VOLUME_SERIAL = 36
 """Nova gives the disk of a volume the volume's id as its serial: a UUID."""
 
 
-def last_request(connection: Connection, name: str) -> Request | None:
+def last_request(connection: Connection, name: str) -> NovaRequest | None:
     """What Nova last made the domain ``name`` for, from its config document; None for a domain that it did not make.
 
     Raises NotFound. (virDomainGetXMLDesc)

@@ -13,7 +13,7 @@ from holdfast.domainxml.elements.firmware import firmware_wish, nvram_in_command
 from holdfast.domainxml.make.rescue import nvram_copy, set_nvram
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, LibvirtRefused, NotFound
-from holdfast.hostfiles.image_chain import remove_image
+from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.name_firmware import name_firmware
@@ -62,6 +62,6 @@ class NvramCopy:
         try:
             if not self._connection.is_local:
                 raise NotFound(f"{path} is on another host")
-            remove_image(path)
+            remove_image_file(path)
         except (NotFound, Failed):
             self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)

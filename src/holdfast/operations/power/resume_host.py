@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import alias, describe
 from holdfast.domainxml.document import devices, parse
-from holdfast.domainxml.metadata import Releasing, Wanted, fact, facts
+from holdfast.domainxml.metadata import Releasing, RunAgain, fact, facts
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
@@ -81,7 +81,7 @@ def _wanted(connection: Connection) -> list[Domain]:
         try:
             if not domain.is_persistent() or domain.was_switched_off():
                 continue
-            wanted = fact(parse(domain.xml(Definition.CONFIG)), Wanted)
+            wanted = fact(parse(domain.xml(Definition.CONFIG)), RunAgain)
         except NotFound:
             continue  # deleted since it was listed
         if domain.uuid in auto or wanted is not None:

@@ -1,9 +1,10 @@
 """How a setting is changed: predicted, refused or done, and proved.
 
-A setting knows how a document says it (:class:`Step`). What it makes of both documents is worked out first, and shown
-to the guard. Then libvirt is told by its own calls, live before config, and by the proved edit where it has none. In
-the end both documents are read again: they are what was predicted, as far as a guest can see, and say what was asked
-for. A crash in between leaves it in one document only, which 'holdfast show' tells; repeating the command finishes.
+A :class:`SettingStep` knows how a document says a setting. What it makes of both documents is worked out first, and
+shown to the guard. Then the setting is made by libvirt's own calls, live before config, and by the proved edit where
+there is none. In the end both documents are read again: they are what was predicted, as far as a guest can see, and say
+what was asked for. A crash in between leaves the setting in one document only: 'holdfast show' says so, and repeating
+the command finishes it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def at_once(live: Element) -> str | None:
 
 
 @dataclass(frozen=True)
-class Step:
+class SettingStep:
     """One setting of one domain.
 
     ``name``    as the option is called: "max-memory"
@@ -113,14 +114,14 @@ class _Plan:
 
     before: Documents
     after: dict[Definition, Element]
-    todo: list[tuple[Step, list[Definition]]]
+    todo: list[tuple[SettingStep, list[Definition]]]
     settings: list[Setting]
 
 
 def change_settings(
     connection: Connection,
     domain: Domain,
-    steps: Sequence[Step],
+    steps: Sequence[SettingStep],
     definitions: Sequence[Definition],
     before: Documents,
     *,
@@ -141,7 +142,7 @@ def change_settings(
     return SettingsChange(domain.name, domain.uuid, tuple(plan.settings), changes, (*notes, *more), dry_run)
 
 
-def _plan(domain: Domain, before: Documents, steps: Sequence[Step], definitions: Sequence[Definition]) -> _Plan:
+def _plan(domain: Domain, before: Documents, steps: Sequence[SettingStep], definitions: Sequence[Definition]) -> _Plan:
     plan = _Plan(before, {each: copy.deepcopy(before.all()[each]) for each in definitions}, [], [])
     for step in steps:
         concerned = [each for each in definitions if not step.once or each is Definition.CONFIG]
@@ -172,7 +173,7 @@ def _plan(domain: Domain, before: Documents, steps: Sequence[Step], definitions:
     return plan
 
 
-def _guard(domain: Domain, plan: _Plan, steps: Sequence[Step]) -> tuple[Change, ...]:
+def _guard(domain: Domain, plan: _Plan, steps: Sequence[SettingStep]) -> tuple[Change, ...]:
     found: dict[str, Change] = {}
     for definition, after in plan.after.items():
         changes = visible(compare_documents(plan.before.all()[definition], after))

@@ -8,14 +8,21 @@ from functools import partial
 from holdfast.domainxml.device import find_device, label, lookup
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.disk import driver_word, set_driver_word
-from holdfast.domainxml.elements.interface import connect, connected_to, link_state, set_link
+from holdfast.domainxml.elements.interface import connect_interface, connected_to, link_state, set_link
 from holdfast.domainxml.elements.iotune import LIMITS, io_limit, io_parameters, set_io_limit
 from holdfast.errors import NotFound
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import definitions_for, read
-from holdfast.operations.settings.change import SettingsChange, Step, Value, at_next_start, at_once, change_settings
+from holdfast.operations.settings.change import (
+    SettingsChange,
+    SettingStep,
+    Value,
+    at_next_start,
+    at_once,
+    change_settings,
+)
 from holdfast.operations.settings.values import DiskSettings, InterfaceSettings
 
 
@@ -35,7 +42,7 @@ def set_disk(
     (virDomainSetBlockIoTune; virDomainUpdateDeviceFlags)
     """
 
-    def steps(domain: Domain, found: _Find) -> Iterator[Step]:
+    def steps(domain: Domain, found: _Find) -> Iterator[SettingStep]:
         def limit(definition: Definition, document: Element) -> None:
             device = found(document)
             assert device is not None
@@ -71,7 +78,7 @@ def set_interface(
     if settings.network is not None:
         connection.check_network(settings.network)
 
-    def steps(domain: Domain, found: _Find) -> Iterator[Step]:
+    def steps(domain: Domain, found: _Find) -> Iterator[SettingStep]:
         update = _update(domain, found)
         if settings.link is not None:
             yield _step(
@@ -89,7 +96,7 @@ def set_interface(
                 f"{kind} {source}",
                 found,
                 lambda device, _: connected_to(device),
-                lambda device, *_: connect(device, kind, source),
+                lambda device, *_: connect_interface(device, kind, source),
                 update,
             )
 
@@ -105,7 +112,7 @@ def _set(
     name: str,
     device: str,
     tag: str,
-    steps: Callable[[Domain, _Find], Iterator[Step]],
+    steps: Callable[[Domain, _Find], Iterator[SettingStep]],
     config_only: bool,
     dry_run: bool,
 ) -> SettingsChange:
@@ -145,8 +152,8 @@ def _step(
     call: Callable[[Definition, Element], None],
     waits: Callable[[Element], str | None] = at_once,
     sees: tuple[str, ...] = (),
-) -> Step:
-    return Step(
+) -> SettingStep:
+    return SettingStep(
         name.replace("_", "-"),
         value,
         lambda document: None if (device := found(document)) is None else reads(device, name),

@@ -15,7 +15,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents, definitions_for, read
-from holdfast.operations.settings.change import SettingsChange, Step, at_once, change_settings
+from holdfast.operations.settings.change import SettingsChange, SettingStep, at_once, change_settings
 from holdfast.operations.settings.memory import memory_steps
 from holdfast.operations.settings.values import DomainSettings
 from holdfast.operations.settings.vcpus import vcpu_steps
@@ -57,7 +57,7 @@ def set_domain(
         return change_settings(connection, domain, steps, definitions, before, notes=notes, dry_run=dry_run)
 
 
-def _boot(domain: Domain, settings: DomainSettings, document: Element) -> Iterator[Step]:
+def _boot(domain: Domain, settings: DomainSettings, document: Element) -> Iterator[SettingStep]:
     if settings.boot is None:
         return
     labels = [label(device) for device in _bootable(domain, document, settings.boot)]
@@ -66,7 +66,7 @@ def _boot(domain: Domain, settings: DomainSettings, document: Element) -> Iterat
         set_boot_order(document, _bootable(domain, document, settings.boot or ()))
 
     sees = ("os/boot", *(f"devices/{tag}/boot" for tag in BOOTABLE))
-    yield Step("boot", ", ".join(labels), lambda document: ", ".join(boot_order(document)), write, sees=sees)
+    yield SettingStep("boot", ", ".join(labels), lambda document: ", ".join(boot_order(document)), write, sees=sees)
 
 
 def _bootable(domain: Domain, document: Element, names: tuple[str, ...]) -> list[Element]:
@@ -83,14 +83,14 @@ def _bootable(domain: Domain, document: Element, names: tuple[str, ...]) -> list
     return found
 
 
-def _limits(domain: Domain, settings: DomainSettings) -> Iterator[Step]:
+def _limits(domain: Domain, settings: DomainSettings) -> Iterator[SettingStep]:
     def call(definition: Definition, document: Element) -> None:
         domain.set_scheduler(scheduler_parameters(document), definition)
 
     for name in PARAMETERS:
         value = getattr(settings, f"cpu_{name}")
         if value is not None:
-            yield Step(
+            yield SettingStep(
                 f"cpu-{name}",
                 value,
                 lambda document, name=name: cpu_limit(document, name),  # type: ignore[misc]
@@ -100,7 +100,7 @@ def _limits(domain: Domain, settings: DomainSettings) -> Iterator[Step]:
             )
 
 
-def _password(domain: Domain, settings: DomainSettings, documents: list[Element]) -> Iterator[Step]:
+def _password(domain: Domain, settings: DomainSettings, documents: list[Element]) -> Iterator[SettingStep]:
     wanted = settings.graphics_password
     if wanted is None:
         return
@@ -130,20 +130,20 @@ def _password(domain: Domain, settings: DomainSettings, documents: list[Element]
             return "the running guest's graphics were started without, and ask for none until its next start"
         return None
 
-    yield Step("graphics-password", wanted, reads, write, call, waits, secret=True)
+    yield SettingStep("graphics-password", wanted, reads, write, call, waits, secret=True)
 
 
 def _graphics(document: Element) -> list[Element]:
     return [each for each in document.iterfind("devices/graphics") if each.get("type") in WITH_PASSWORD]
 
 
-def _names(domain: Domain, settings: DomainSettings) -> Iterator[Step]:
+def _names(domain: Domain, settings: DomainSettings) -> Iterator[SettingStep]:
     for tag, text, set_text in (
         ("title", settings.title, domain.set_title),
         ("description", settings.description, domain.set_description),
     ):
         if text is not None:
-            yield Step(
+            yield SettingStep(
                 tag,
                 text,
                 lambda document, tag=tag: document.findtext(tag) or "",  # type: ignore[misc]
@@ -153,7 +153,7 @@ def _names(domain: Domain, settings: DomainSettings) -> Iterator[Step]:
             )
     if settings.autostart is not None:
         wanted = settings.autostart
-        yield Step(
+        yield SettingStep(
             "autostart",
             wanted,
             lambda _: domain.autostart(),

@@ -11,7 +11,7 @@ from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements import memory
 from holdfast.errors import Refused, UsageError
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.settings.change import NEXT_START, Step, at_next_start, at_once
+from holdfast.operations.settings.change import NEXT_START, SettingStep, at_next_start, at_once
 from holdfast.operations.settings.values import DomainSettings
 from holdfast.text import size_in_words
 
@@ -19,7 +19,7 @@ BLOCK = 128 * 1024 * 1024
 """Linux takes memory modules in blocks of this size (x86-64), and leaves what is none unused."""
 
 
-def memory_steps(domain: Domain, settings: DomainSettings, documents: Sequence[Element]) -> Iterator[Step]:
+def memory_steps(domain: Domain, settings: DomainSettings, documents: Sequence[Element]) -> Iterator[SettingStep]:
     """The steps for ``max_memory`` and ``memory`` in these documents of ``domain``, in this order."""
     if settings.max_memory is not None:
         size = settings.max_memory // 1024 * 1024
@@ -28,7 +28,7 @@ def memory_steps(domain: Domain, settings: DomainSettings, documents: Sequence[E
         yield _balloon(domain, settings.memory // 1024 * 1024)
 
 
-def _total(domain: Domain, wanted: int) -> Step:
+def _total(domain: Domain, wanted: int) -> SettingStep:
     def write(document: Element) -> None:
         if memory.cells(document):
             raise Refused(
@@ -40,10 +40,10 @@ def _total(domain: Domain, wanted: int) -> Step:
     def call(_: object, document: Element) -> None:
         domain.set_max_memory(memory.total_memory(document) // 1024)
 
-    return Step("max-memory", wanted, memory.total_memory, write, call, at_next_start, sees=("memory",))
+    return SettingStep("max-memory", wanted, memory.total_memory, write, call, at_next_start, sees=("memory",))
 
 
-def _by_module(domain: Domain, wanted: int, documents: Sequence[Element]) -> Step:
+def _by_module(domain: Domain, wanted: int, documents: Sequence[Element]) -> SettingStep:
     """Where there are slots, memory grows by a module: the same one in the same slot of each document."""
     fresh: list[Element] = []
 
@@ -64,7 +64,8 @@ def _by_module(domain: Domain, wanted: int, documents: Sequence[Element]) -> Ste
     def call(definition: Definition, document: Element) -> None:
         domain.attach(serialize(memory.last_module(document)), definition)
 
-    return Step("max-memory", wanted, memory.total_memory, write, call, at_once, sees=("memory", "devices/memory"))
+    sees = ("memory", "devices/memory")
+    return SettingStep("max-memory", wanted, memory.total_memory, write, call, at_once, sees=sees)
 
 
 def _check_module(domain: Domain, document: Element, wanted: int) -> None:
@@ -92,7 +93,7 @@ def _check_module(domain: Domain, document: Element, wanted: int) -> None:
         )
 
 
-def _balloon(domain: Domain, wanted: int) -> Step:
+def _balloon(domain: Domain, wanted: int) -> SettingStep:
     def write(document: Element) -> None:
         total = memory.total_memory(document)
         if wanted > total:
@@ -111,7 +112,7 @@ def _balloon(domain: Domain, wanted: int) -> Step:
         total = memory.total_memory(live)
         return f"the running guest is built with {size_in_words(total)}; {NEXT_START}" if wanted > total else None
 
-    return Step(
+    return SettingStep(
         "memory",
         wanted,
         memory.balloon_memory,

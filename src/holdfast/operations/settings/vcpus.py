@@ -11,11 +11,11 @@ from holdfast.errors import Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.host_outlook import HostOutlook
-from holdfast.operations.settings.change import NEXT_START, Step
+from holdfast.operations.settings.change import NEXT_START, SettingStep
 from holdfast.operations.settings.values import DomainSettings
 
 
-def vcpu_steps(connection: Connection, domain: Domain, settings: DomainSettings) -> Iterator[Step]:
+def vcpu_steps(connection: Connection, domain: Domain, settings: DomainSettings) -> Iterator[SettingStep]:
     """The steps for ``cpu_topology``, ``max_vcpus`` and ``vcpus``, in the order in which they can be done."""
     if settings.cpu_topology is not None:
         yield _topology(settings.cpu_topology, settings.max_vcpus)
@@ -25,7 +25,7 @@ def vcpu_steps(connection: Connection, domain: Domain, settings: DomainSettings)
         yield _online(domain, settings.vcpus)
 
 
-def _topology(wanted: vcpu.Topology, most: int | None) -> Step:
+def _topology(wanted: vcpu.Topology, most: int | None) -> SettingStep:
     def write(document: Element) -> None:
         vcpu.set_topology(document, wanted)
         made, there = vcpu.topology_vcpus(document), most or vcpu.max_vcpus(document)
@@ -34,10 +34,10 @@ def _topology(wanted: vcpu.Topology, most: int | None) -> Step:
                 f"the topology {wanted} makes {made} vCPUs, and there are to be {there}", f"--max-vcpus {made} fits it"
             )
 
-    return Step("cpu-topology", str(wanted), vcpu.topology, write, sees=("cpu/topology",))
+    return SettingStep("cpu-topology", str(wanted), vcpu.topology, write, sees=("cpu/topology",))
 
 
-def _most(connection: Connection, domain: Domain, wanted: int, with_topology: bool) -> Step:
+def _most(connection: Connection, domain: Domain, wanted: int, with_topology: bool) -> SettingStep:
     def write(document: Element) -> None:
         before = copy.deepcopy(document)
         if document.find("cpu/numa/cell") is not None:
@@ -59,10 +59,10 @@ def _most(connection: Connection, domain: Domain, wanted: int, with_topology: bo
         domain.set_max_vcpus(vcpu.max_vcpus(document))
 
     # libvirt's call refuses a number that the topology does not make, and has none for the topology (9.0).
-    return Step("max-vcpus", wanted, vcpu.max_vcpus, write, None if with_topology else call, sees=("vcpu",))
+    return SettingStep("max-vcpus", wanted, vcpu.max_vcpus, write, None if with_topology else call, sees=("vcpu",))
 
 
-def _online(domain: Domain, wanted: int) -> Step:
+def _online(domain: Domain, wanted: int) -> SettingStep:
     def write(document: Element) -> None:
         if wanted > vcpu.max_vcpus(document):
             raise Refused(
@@ -78,7 +78,7 @@ def _online(domain: Domain, wanted: int) -> Step:
             return f"the running guest keeps the {vcpu.least_online(live)} that it was started with"
         return None
 
-    return Step(
+    return SettingStep(
         "vcpus",
         wanted,
         vcpu.online_vcpus,

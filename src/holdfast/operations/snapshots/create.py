@@ -170,7 +170,7 @@ def _create(
     )
     try:
         disk_only = bool(plan.files) and not plan.memory
-        libvirt_snapshot.create_snapshot(domain, request, disk_only=disk_only, quiesce=quiesce)
+        libvirt_snapshot.make_snapshot(domain, request, disk_only=disk_only, quiesce=quiesce)
     except LibvirtRefused:
         settle(domain, read(domain), [snapshot])  # libvirt has taken back what it made
         raise

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
-from holdfast.hostfiles.image_chain import remove_image
+from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
@@ -72,7 +72,7 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
             follow_images(connection, domain, documents, after)
             if found.memory_file and connection.is_local:
                 with suppress(NotFound):
-                    remove_image(found.memory_file)
+                    remove_image_file(found.memory_file)
             settle(domain, documents, [snapshot])
     return SnapshotDeleted(domain.name, domain.uuid, snapshot, found.is_external, removed, dry_run, notes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from holdfast.domainxml.compare.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.image import real_path
@@ -43,7 +43,7 @@ def size_changes(connection: Connection, snapshot: str, images: Mapping[str, str
         sizes = None if id is None else sizes_of_snapshot(image, id)
         if sizes is not None and sizes[0] != sizes[1]:
             now, then = (size_in_words(size) for size in sizes)
-            found.append(Change(Kind.CHANGED, f"disk {target}", "devices/disk/size", now, then))
+            found.append(Change(ChangeKind.CHANGED, f"disk {target}", "devices/disk/size", now, then))
     return found
 
 

@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from holdfast.domainxml.host.image_files import named_paths
 from holdfast.domainxml.metadata import Snapshotting, facts
-from holdfast.domainxml.snapshots.stored import memberships
+from holdfast.domainxml.snapshots.stored import candidate_disks
 from holdfast.errors import Failed, NotFound, Refused
-from holdfast.hostfiles.image_chain import remove_image
-from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_open, remove_internal
+from holdfast.hostfiles.image_chain import remove_image_file
+from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_held_open, remove_internal
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents
@@ -61,18 +61,18 @@ def remove_leftovers(connection: Connection, domain: Domain, documents: Document
 
 def _remove_file(documents: Documents, path: str) -> None:
     used = set().union(*map(named_paths, documents.all().values()))
-    if path in used or is_open(path):
+    if path in used or is_held_open(path):
         raise Refused(
             f"{path} was left by an interrupted snapshot, and the domain writes to it",
             "switch the domain off, or choose another name for the snapshot",
         )
     with suppress(NotFound):
-        remove_image(path)
+        remove_image_file(path)
 
 
 def _remove_internal(documents: Documents, snapshot: str) -> None:
     if documents.config is None or documents.live is not None:
         return  # QEMU has the images, and writes a snapshot over one of the same name
-    for disk in memberships(documents.config, external=False):
+    for disk in candidate_disks(documents.config, external=False):
         if not (disk.left_out or disk.impossible) and holds(disk.source, snapshot):
             remove_internal(disk.source, snapshot)

@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.host.image_files import has_tpm_state, nvram_path
-from holdfast.domainxml.snapshots.stored import Membership, memberships
+from holdfast.domainxml.snapshots.stored import CandidateDisk, candidate_disks
 from holdfast.errors import Failed, NotFound, UsageError
 from holdfast.hostfiles.new_image import check_file_name
 from holdfast.libvirtapi.connection import Connection
@@ -108,7 +108,7 @@ def plan_snapshot(
     with_memory = memory and documents.live is not None
     if quiesce and not (external and documents.live is not None and not memory):
         raise UsageError("--quiesce is for the disks of a running guest", "it goes with --external --no-memory")
-    members = memberships(document, external=external)
+    members = candidate_disks(document, external=external)
     _check_without(name, members, without, external)
     if external:
         if with_memory and state != "running":
@@ -138,7 +138,7 @@ def plan_snapshot(
     )
 
 
-def _check_without(name: str, members: list[Membership], without: Collection[str], external: bool) -> None:
+def _check_without(name: str, members: list[CandidateDisk], without: Collection[str], external: bool) -> None:
     if without and not external:
         raise UsageError(
             "an internal snapshot has every disk that can be written in it", "--without goes with --external"
@@ -166,7 +166,7 @@ def _check_internal(connection: Connection, name: str, document: Element, runs: 
         )
 
 
-def _check_members(name: str, taken: list[Membership], external: bool) -> None:
+def _check_members(name: str, taken: list[CandidateDisk], external: bool) -> None:
     impossible = [f"disk {each.target}: {each.impossible}" for each in taken if each.impossible]
     if impossible:
         ways = [f"--without {each.target}" for each in taken if each.impossible]
@@ -178,7 +178,7 @@ def _check_members(name: str, taken: list[Membership], external: bool) -> None:
         raise Failed(f"no disk of {name!r} would be part of this snapshot: there is nothing to take")
 
 
-def _beside(disk: Membership, folder: str | None, file: str) -> str:
+def _beside(disk: CandidateDisk, folder: str | None, file: str) -> str:
     """The path of a new file: in ``folder``, else where the image of ``disk`` is."""
     check_file_name(file)
     if folder is None and disk.is_device:

@@ -14,7 +14,7 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element
 
 
-class Verdict(Enum):
+class Agreement(Enum):
     """What comes of the comparison of one device."""
 
     AGREES = "agrees"
@@ -52,7 +52,7 @@ class Checked:
     """
 
     device: str
-    verdict: Verdict
+    verdict: Agreement
     live: Said
     guest: Said | None = None
     note: str = ""
@@ -61,10 +61,10 @@ class Checked:
     @property
     def differs(self) -> bool:
         """True when the guest's word is not what live leads to expect."""
-        return self.verdict is Verdict.DIFFERS or (self.verdict is Verdict.NOT_SEEN and not self.releasing)
+        return self.verdict is Agreement.DIFFERS or (self.verdict is Agreement.NOT_SEEN and not self.releasing)
 
 
-def checked(device: Element, verdict: Verdict, live: Said, guest: Said | None = None, note: str = "") -> Checked:
+def checked(device: Element, verdict: Agreement, live: Said, guest: Said | None = None, note: str = "") -> Checked:
     """What came of ``device``, an element of live."""
     return Checked(name_of(device), verdict, live, guest, note)
 

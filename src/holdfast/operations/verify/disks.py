@@ -12,7 +12,7 @@ from holdfast.domainxml.elements.disk import is_serial
 from holdfast.domainxml.places.pci import guest_buses
 from holdfast.domainxml.sides import value_at
 from holdfast.operations.verify.agent_answer import GuestDisk, unit_of
-from holdfast.operations.verify.checked_device import Checked, Said, Verdict, checked, pci_in_guest, place_of
+from holdfast.operations.verify.checked_device import Agreement, Checked, Said, checked, pci_in_guest, place_of
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def check_disks(live: Element, told: Sequence[GuestDisk]) -> tuple[list[Checked]
 
 def unanswered_disks(live: Element, why: str) -> list[Checked]:
     """The disks of ``live`` where the agent did not tell of any, and ``why``."""
-    return [checked(disk.element, Verdict.UNKNOWN, disk.said(), note=why) for disk in _disks(live)]
+    return [checked(disk.element, Agreement.UNKNOWN, disk.said(), note=why) for disk in _disks(live)]
 
 
 def _disks(live: Element) -> list[_Disk]:
@@ -88,12 +88,12 @@ def _check(disk: _Disk, told: GuestDisk | None, rest: Sequence[GuestDisk]) -> Ch
         differing = [word for word, same in (("its place", place), ("its serial", serial)) if same is False]
         if differing:
             note = f"{' and '.join(differing)} differ{'s' * (len(differing) == 1)}"
-            return checked(disk.element, Verdict.DIFFERS, disk.said(), _said(told), note)
+            return checked(disk.element, Agreement.DIFFERS, disk.said(), _said(told), note)
         unsure = ["place"] if place is None else ["unit"] if disk.unit != told.unit else []
         if serial is None and disk.element.find("serial") is not None:
             unsure.append("serial")
         note = f"its {' and its '.join(unsure)} could not be compared" if unsure else ""
-        return checked(disk.element, Verdict.AGREES, disk.said(), _said(told), note)
+        return checked(disk.element, Agreement.AGREES, disk.said(), _said(told), note)
     possible = [each.name for each in rest if disk.is_at(each) is None and disk.is_named(each) is None]
     if disk.element.get("device") in ("cdrom", "floppy"):
         note = "agents do not list every CD and floppy drive"
@@ -102,8 +102,8 @@ def _check(disk: _Disk, told: GuestDisk | None, rest: Sequence[GuestDisk]) -> Ch
     elif possible:
         note = f"the agent says too little of {', '.join(possible[:4])}"
     else:
-        return checked(disk.element, Verdict.NOT_SEEN, disk.said(), note="the guest has no such disk")
-    return checked(disk.element, Verdict.UNKNOWN, disk.said(), note=note)
+        return checked(disk.element, Agreement.NOT_SEEN, disk.said(), note="the guest has no such disk")
+    return checked(disk.element, Agreement.UNKNOWN, disk.said(), note=note)
 
 
 def _said(disk: GuestDisk) -> Said:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from holdfast.domainxml.describe.hardware_tree import is_seen
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.document import Element, devices, parse
-from holdfast.domainxml.elements.character import GUEST_AGENT, agent_channel, is_open
+from holdfast.domainxml.elements.character import GUEST_AGENT, agent_channel, is_channel_open
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.errors import Failed, NoAnswer
@@ -124,7 +124,7 @@ def _refuse_without_agent(name: str, live: Element) -> None:
             f"the domain {name!r} has no channel for a guest agent",
             f"attach a virtio channel named {GUEST_AGENT} ('holdfast device attach'), and run qemu-guest-agent inside",
         )
-    if not is_open(channel):
+    if not is_channel_open(channel):
         raise NoAnswer(
             f"no agent is running in the guest of {name!r}: its channel is not open",
             "install and start qemu-guest-agent there; --timeout waits for one that is about to start",

@@ -10,7 +10,7 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.places.pci import guest_buses
 from holdfast.domainxml.sides import value_at
 from holdfast.operations.verify.agent_answer import GuestInterface
-from holdfast.operations.verify.checked_device import Checked, Said, Verdict, checked, pci_in_guest, place_of
+from holdfast.operations.verify.checked_device import Agreement, Checked, Said, checked, pci_in_guest, place_of
 
 _SHARING = 3
 """A bond gives the MAC of one of its interfaces to all of them and to itself: from three on there may be one."""
@@ -33,7 +33,7 @@ def check_interfaces(live: Element, told: Sequence[GuestInterface]) -> list[Chec
 
 def unanswered_interfaces(live: Element, why: str) -> list[Checked]:
     """The interfaces of ``live`` where the agent did not tell of any, and ``why``."""
-    return [checked(each, Verdict.UNKNOWN, said, note=why) for each, said in _interfaces(live)]
+    return [checked(each, Agreement.UNKNOWN, said, note=why) for each, said in _interfaces(live)]
 
 
 def _interfaces(live: Element) -> list[tuple[Element, Said]]:
@@ -57,14 +57,14 @@ def _check(
     if not names:
         if shared is not None:
             note = f"several interfaces of the guest have the MAC {shared}: in a bond this one does not show its own"
-            return checked(interface, Verdict.UNKNOWN, live, note=note)
+            return checked(interface, Agreement.UNKNOWN, live, note=note)
         more = f"; of none of live's is {', '.join(foreign[:4])}" if foreign else ""
-        return checked(interface, Verdict.NOT_SEEN, live, note=f"the guest has no interface with this MAC{more}")
+        return checked(interface, Agreement.NOT_SEEN, live, note=f"the guest has no interface with this MAC{more}")
     said = Said(name=", ".join(names[:4]), mac=mac)
     if len(names) < macs[mac]:
         note = f"live has {macs[mac]} interfaces with this MAC, the guest has {len(names)}"
-        return checked(interface, Verdict.DIFFERS, live, said, note)
-    return checked(interface, Verdict.AGREES, live, said)
+        return checked(interface, Agreement.DIFFERS, live, said, note)
+    return checked(interface, Agreement.AGREES, live, said)
 
 
 def _mac(interface: Element) -> str:
