@@ -13,9 +13,9 @@ from pathlib import Path
 import libvirt
 from bench.cases import Bench
 from bench.measure import Case, Figure, measure
-from holdfast_lab.command import leave
 from holdfast_lab.daemon import private_host
 from holdfast_lab.enclosure import acceleration, enclose, enclosed
+from holdfast_lab.script_exit import leave
 
 MEMORY_AIM = 80.0
 """MiB for ``holdfast list`` of 5,000 domains."""

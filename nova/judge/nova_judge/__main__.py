@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from holdfast_lab.command import leave
+from holdfast_lab.script_exit import leave
 from nova_judge.compare import Suite, complaints, read_expected, read_outcomes, summary, unknown
 from nova_judge.install import CHECKOUT, environment, install
 

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from holdfast_lab.command import leave
+from holdfast_lab.script_exit import leave
 from nova_lab import config
 from nova_lab.lab import Lab
 from nova_lab.world import LabError

@@ -11,7 +11,7 @@ from holdfast.cli.common import print_json
 from holdfast.cli.size import parse_size
 
 if TYPE_CHECKING:
-    from holdfast.operations.settings.change import Setting, SettingsChange, Value
+    from holdfast.operations.settings.apply import Setting, SettingsChange, Value
 
 
 def parse_limit(text: str) -> int:

@@ -13,7 +13,7 @@ from holdfast.domainxml.compare.document_pattern import abstract
 from holdfast.domainxml.document import parse, serialize
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.audit.document import Judge
+from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.manager.instance import is_of_instance
 from tests.generated import drop

@@ -257,7 +257,7 @@ def test_boot_order_is_not_set_over_somebody_elses_change(
         domain.set_title("theirs", CONFIG)
         return edit
 
-    monkeypatch.setattr("holdfast.operations.settings.change.plan_edit", meanwhile)
+    monkeypatch.setattr("holdfast.operations.settings.apply.plan_edit", meanwhile)
     with pytest.raises(Refused, match="somebody else changed"):
         set_domain(connection, "a", DomainSettings(boot=(MAC,)))
     assert config(domain).find("devices/interface/boot") is None

@@ -13,12 +13,12 @@ from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.domainxml.records.disk_record import disagreements, records_in_order, unfinished
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.libvirtapi.inventory import Listed
+from holdfast.libvirtapi.domain_list import Listed
 from holdfast.libvirtapi.snapshot import snapshots
-from holdfast.operations.audit.document import Judge, Judgement
+from holdfast.operations.audit.judge import Judge, Judgement
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.documents import Documents, read
-from holdfast.operations.snapshots.outlook import changes_of_revert
+from holdfast.operations.snapshots.revert_changes import changes_of_revert
 
 _CHANGES = 2
 """So many of the changes that a revert would bring are told."""

@@ -12,10 +12,10 @@ from holdfast.domainxml.describe.hardware_tree import Part, hardware_tree
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.libvirtapi.inventory import Listed, inventory
-from holdfast.operations.audit.document import Judge
+from holdfast.libvirtapi.domain_list import Listed, inventory
 from holdfast.operations.audit.domain import judge_domain
 from holdfast.operations.audit.images import Images
+from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport
 from holdfast.operations.connect import connect
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from holdfast.errors import HoldfastError
 from holdfast.hostfiles.image import disguise
-from holdfast.operations.audit.document import ImageUse
+from holdfast.operations.audit.judge import ImageUse
 from holdfast.operations.audit.report import Finding, FindingKind
 
 _OTHERS = 3

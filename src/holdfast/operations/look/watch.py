@@ -16,7 +16,7 @@ from holdfast.errors import NoConnection, NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_events import Heard, domain_events
-from holdfast.libvirtapi.inventory import inventory
+from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.connect import connect
 from holdfast.operations.look.notice import Notice, Seen, differences
 

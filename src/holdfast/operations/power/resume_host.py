@@ -16,7 +16,7 @@ from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.libvirtapi.inventory import autostarted
+from holdfast.libvirtapi.domain_list import autostarted
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.facts import forget
 from holdfast.operations.power.mend_host_side import mend_host_side

@@ -15,7 +15,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import definitions_for, read
-from holdfast.operations.settings.change import (
+from holdfast.operations.settings.apply import (
     SettingsChange,
     SettingStep,
     Value,

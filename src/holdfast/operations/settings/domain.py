@@ -15,7 +15,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents, definitions_for, read
-from holdfast.operations.settings.change import SettingsChange, SettingStep, at_once, change_settings
+from holdfast.operations.settings.apply import SettingsChange, SettingStep, at_once, change_settings
 from holdfast.operations.settings.memory import memory_steps
 from holdfast.operations.settings.values import DomainSettings
 from holdfast.operations.settings.vcpus import vcpu_steps

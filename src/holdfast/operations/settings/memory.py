@@ -11,7 +11,7 @@ from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements import memory
 from holdfast.errors import Refused, UsageError
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.settings.change import NEXT_START, SettingStep, at_next_start, at_once
+from holdfast.operations.settings.apply import NEXT_START, SettingStep, at_next_start, at_once
 from holdfast.operations.settings.values import DomainSettings
 from holdfast.text import size_in_words
 

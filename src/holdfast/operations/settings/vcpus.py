@@ -11,7 +11,7 @@ from holdfast.errors import Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.host_outlook import HostOutlook
-from holdfast.operations.settings.change import NEXT_START, SettingStep
+from holdfast.operations.settings.apply import NEXT_START, SettingStep
 from holdfast.operations.settings.values import DomainSettings
 
 

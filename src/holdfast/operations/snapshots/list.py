@@ -10,8 +10,8 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.snapshots.leftovers import being_made
-from holdfast.operations.snapshots.outlook import changes_of_revert
 from holdfast.operations.snapshots.plan import why_no_external_revert
+from holdfast.operations.snapshots.revert_changes import changes_of_revert
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.rescue_mark import refuse_in_rescue
 from holdfast.operations.run_again import unwant, want
 from holdfast.operations.snapshots.images import check_images, size_changes
-from holdfast.operations.snapshots.outlook import changes_of_revert
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, why_no_external_revert
+from holdfast.operations.snapshots.revert_changes import changes_of_revert
 from holdfast.operations.snapshots.revert_disks import plan_disks, revert_disks
 
 
