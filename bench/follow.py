@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import libvirt
 from bench.measure import Case
@@ -15,7 +14,7 @@ CONFIG = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 OURS, BARE = "domain-00000", "domain-00001"
 
 
-def follow_cases(ours: Connection, bare: Any) -> Iterator[Case]:
+def follow_cases(ours: Connection, bare: libvirt.virConnect) -> Iterator[Case]:
     """On two domains: the CPU share goes to another value and back."""
     shares = [itertools.cycle((500, 600)) for _ in range(2)]
     texts = {name: bare.lookupByName(name).XMLDesc(CONFIG) for name in (OURS, BARE)}

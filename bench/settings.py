@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import libvirt
 from bench.measure import Case
@@ -17,7 +16,7 @@ CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
 OURS, BARE = "domain-00000", "domain-00001"
 
 
-def settings_cases(ours: Connection, bare: Any) -> Iterator[Case]:
+def settings_cases(ours: Connection, bare: libvirt.virConnect) -> Iterator[Case]:
     """On two running domains: each setting goes to another value and back."""
     domain = bare.lookupByName(BARE)
     sizes = [itertools.cycle((32 << 20, 48 << 20)) for _ in range(2)]

@@ -11,6 +11,7 @@ import click
 from holdfast.cli.completion import complete_domains
 
 if TYPE_CHECKING:
+    from holdfast.json_value import Json
     from holdfast.operations.connect import Connection
 
 
@@ -47,7 +48,12 @@ class Seconds(click.FloatRange):
     def __init__(self) -> None:
         super().__init__(min=0, max=7 * 24 * 3600)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - a text or the default, as click has it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
         """The number of seconds; fails with click's own usage error."""
         seconds = float(super().convert(value, param, ctx))
         if seconds != seconds:
@@ -72,7 +78,7 @@ accept_option = click.option("--accept", is_flag=True, help="Take changes of the
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 
 
-def print_json(value: Any) -> None:
+def print_json(value: Json) -> None:
     """Print ``value`` as indented JSON on standard output."""
     import json
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from holdfast.json_value import Json
     from holdfast_lab.comparison import Comparison
     from holdfast_lab.scenario import Scenario, ScenarioStep
 
@@ -135,10 +136,10 @@ def _after(fact: Comparison) -> str:
     return f"[bold red]{shown}[/]" if fact.changed else f"[green]{shown}[/]"
 
 
-def _as_json(played: Scenario, holdfast: list[Comparison], regenerated: list[Comparison]) -> dict[str, object]:
+def _as_json(played: Scenario, holdfast: list[Comparison], regenerated: list[Comparison]) -> dict[str, Json]:
     from dataclasses import asdict
 
-    runs = {}
+    runs: dict[str, Json] = {}
     for managed, facts in ((played.holdfast, holdfast), (played.regenerated, regenerated)):
         changed = [fact for fact in facts if fact.changed]
         runs[managed.name] = {

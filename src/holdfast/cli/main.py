@@ -104,14 +104,14 @@ class HoldfastGroup(click.Group):
             with formatter.section(section):
                 formatter.write_dl([(name, command.get_short_help_str(120)) for name, command in commands])
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run the command; click itself would call a reader that has gone a failure."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             ctx.exit(_without_reader())
 
-    def main(self, *args: Any, **extra: Any) -> NoReturn:
+    def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - whatever click's own takes
         """Run the command line and exit with the documented code; 130 after Ctrl-C, 141 when the reader has gone."""
         self.verbose = False
         try:

@@ -11,9 +11,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from holdfast.errors import Failed, NotFound
+from holdfast.json_value import Json, as_list, as_object, as_text
 
 FOLDERS = ("/usr/share/qemu/firmware", "/etc/qemu/firmware")
 """Where descriptors are, the later hiding the earlier."""
@@ -97,7 +97,7 @@ def read_firmwares(folders: Sequence[str] = FOLDERS) -> list[Firmware]:
             firmware = _firmware(json.loads(text)) if text.strip() else None
         except OSError as error:
             raise Failed(f"cannot read the firmware descriptor {file}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise Failed(
                 f"the firmware descriptor {file} is damaged", f"reinstall the package it is of: {error}"
             ) from error
@@ -106,14 +106,20 @@ def read_firmwares(folders: Sequence[str] = FOLDERS) -> list[Firmware]:
     return found
 
 
-def _firmware(descriptor: dict[str, Any]) -> Firmware | None:
-    mapping = descriptor["mapping"]
-    if "uefi" not in descriptor["interface-types"] or mapping["device"] != "flash":
+def _firmware(descriptor: Json) -> Firmware | None:
+    said = as_object(descriptor)
+    mapping = as_object(said["mapping"])
+    if "uefi" not in as_list(said["interface-types"]) or mapping["device"] != "flash":
         return None
     if mapping.get("mode", "split") != "split":
         return None
-    code, template = mapping["executable"], mapping["nvram-template"]
+    code, template = as_object(mapping["executable"]), as_object(mapping["nvram-template"])
     if code.get("format") != "raw" or template.get("format") != "raw":
         return None
-    machines = {target["architecture"]: tuple(target["machines"]) for target in descriptor["targets"]}
-    return Firmware(code["filename"], template["filename"], machines, frozenset(descriptor["features"]))
+    targets = [as_object(target) for target in as_list(said["targets"])]
+    return Firmware(
+        as_text(code["filename"]),
+        as_text(template["filename"]),
+        {as_text(target["architecture"]): tuple(map(as_text, as_list(target["machines"]))) for target in targets},
+        frozenset(map(as_text, as_list(said["features"]))),
+    )

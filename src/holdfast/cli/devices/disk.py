@@ -80,7 +80,14 @@ def detach(
 @output_option
 @pass_session
 def set_(
-    session: Session, /, name: str, target: str, config_only: bool, dry_run: bool, output: str, **wishes: Any
+    session: Session,
+    /,
+    name: str,
+    target: str,
+    config_only: bool,
+    dry_run: bool,
+    output: str,
+    **wishes: Any,  # noqa: ANN401 - the other options, which click has converted for DiskSettings
 ) -> None:
     """Set cache mode, discard mode and limits of the disk with this target (vdb), alias or PCI address.
 

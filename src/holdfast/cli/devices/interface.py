@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
@@ -70,7 +68,15 @@ def detach(
 @output_option
 @pass_session
 def set_(
-    session: Session, /, name: str, mac: str, config_only: bool, dry_run: bool, output: str, **wishes: Any
+    session: Session,
+    name: str,
+    mac: str,
+    link: str | None,
+    network: str | None,
+    bridge: str | None,
+    config_only: bool,
+    dry_run: bool,
+    output: str,
 ) -> None:
     """Set link state and network of the interface with this MAC address, alias or PCI address.
 
@@ -78,7 +84,7 @@ def set_(
     """
     from holdfast import operations
 
-    settings = operations.InterfaceSettings(**wishes)
+    settings = operations.InterfaceSettings(link=link, network=network, bridge=bridge)
     change = operations.set_interface(session.connection, name, mac, settings, config_only=config_only, dry_run=dry_run)
     report_settings(change, output, f"{change.name} interface {mac}")
 

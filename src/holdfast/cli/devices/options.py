@@ -92,7 +92,7 @@ def _disk_fields(what: str, text: str, words: tuple[str, ...], flags: tuple[str,
     pairs = split(text)
     if pairs[0][0].startswith("/") and pairs[0][1] is None:
         pairs[0] = ("path", pairs[0][0])
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {}  # each as its field of DiskSpec has it
     for key, value in pairs:
         if key in flags and value is None:
             fields[key.replace("-", "_")] = True

@@ -91,7 +91,7 @@ def create(
     start: bool,
     dry_run: bool,
     output: str,
-    **rest: Any,
+    **rest: Any,  # noqa: ANN401 - the other options, which click has converted for DomainSpec
 ) -> None:
     """Create a domain whose hardware stays as it is: CPU, machine, firmware and places are decided now.
 

@@ -69,7 +69,7 @@ def set_(
     config_only: bool,
     dry_run: bool,
     output: str,
-    **wishes: Any,
+    **wishes: Any,  # noqa: ANN401 - the other options, which click has converted for DomainSettings
 ) -> None:
     """Change settings of a domain: at once where its guest can follow, and for its next start.
 

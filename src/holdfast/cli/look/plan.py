@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from holdfast.cli.heading import heading
 from holdfast.errors import Refused
 
 if TYPE_CHECKING:
+    from holdfast.json_value import Json
     from holdfast.operations.domain.upgrade_machine import MachineUpgrade
     from holdfast.operations.plan_reboot import Outlook, Plan
 
@@ -98,7 +99,7 @@ def print_upgrade(found: MachineUpgrade, output: str) -> None:
 
         changes = [change.to_json() for change in found.changes]
         notes = [note.to_json() for note in found.notes]
-        head = {"format": "holdfast.upgrade-machine", "version": 1}
+        head: dict[str, Json] = {"format": "holdfast.upgrade-machine", "version": 1}
         print_json({**head, **asdict(found), "changes": changes, "notes": notes})
         return
     if found.before == found.after:
@@ -176,7 +177,7 @@ def _print_json_array(uri: str, plans: Iterable[Plan]) -> bool:
     return differs
 
 
-def _as_json(found: Plan) -> dict[str, Any]:
+def _as_json(found: Plan) -> dict[str, Json]:
     from dataclasses import asdict
 
     return {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
 
 if TYPE_CHECKING:
+    from holdfast.json_value import Json
     from holdfast.operations.look.show import DomainView, Part
 
 _LINES = {True: ("├─ ", "│  ", "└─ ", "   "), False: ("|- ", "|  ", "`- ", "   ")}
@@ -32,7 +33,7 @@ def show(session: Session, name: str, output: str) -> None:
         click.echo("\n".join([*_head(domain), "", *_tree(domain.hardware), *_waiting(domain)]))
 
 
-def _as_json(domain: DomainView) -> dict[str, Any]:
+def _as_json(domain: DomainView) -> dict[str, Json]:
     changes = [change.to_json() for change in domain.waiting]
     return {"format": "holdfast.domain", "version": 1, **asdict(domain), "waiting": changes}
 

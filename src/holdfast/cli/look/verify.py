@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from holdfast.cli.heading import heading
 from holdfast.errors import Refused
 
 if TYPE_CHECKING:
+    from holdfast.json_value import Json
     from holdfast.operations.verify.guest import Verification
 
 
@@ -47,11 +48,11 @@ def verify(session: Session, ctx: click.Context, name: str, timeout: float, outp
         ctx.exit(Refused.exit_code)
 
 
-def _as_json(found: Verification) -> dict[str, Any]:
+def _as_json(found: Verification) -> dict[str, Json]:
     from dataclasses import asdict
 
     devices = [{**asdict(device), "verdict": str(device.verdict)} for device in found.devices]
-    head = {"format": "holdfast.verify", "version": 1}
+    head: dict[str, Json] = {"format": "holdfast.verify", "version": 1}
     return {**head, **asdict(found), "differs": found.differs, "devices": devices}
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
 
+from holdfast.json_value import Json
 from holdfast.text import printable
 
 FORMAT = "holdfast.changes"
@@ -52,7 +52,7 @@ class Change:
         """True when the guest sees it, or might."""
         return self.kind is not ChangeKind.COSMETIC
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """The change as a JSON object, with its sentence."""
         return {**asdict(self), "kind": str(self.kind), "sentence": str(self)}
 
@@ -62,7 +62,7 @@ def visible(changes: Iterable[Change]) -> list[Change]:
     return [change for change in changes if change.is_visible]
 
 
-def changes_to_json(changes: Iterable[Change]) -> dict[str, Any]:
+def changes_to_json(changes: Iterable[Change]) -> dict[str, Json]:
     """The whole list as a JSON object; its format is documented in docs/guest-view.md."""
     return {"format": FORMAT, "version": VERSION, "changes": [change.to_json() for change in changes]}
 

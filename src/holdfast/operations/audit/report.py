@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
+from holdfast.json_value import Json
 
 FORMAT = "holdfast.audit"
 VERSION = 1
@@ -124,7 +124,7 @@ def count_kinds(hosts: Iterable[HostReport]) -> dict[FindingKind, int]:
     return {kind: found[kind] for kind in FindingKind if found[kind]}
 
 
-def hosts_to_json(hosts: Iterable[HostReport]) -> dict[str, Any]:
+def hosts_to_json(hosts: Iterable[HostReport]) -> dict[str, Json]:
     """The whole audit as a JSON object; its format is documented in docs/audit.md."""
     hosts = list(hosts)
     return {
@@ -141,7 +141,7 @@ def hosts_to_json(hosts: Iterable[HostReport]) -> dict[str, Any]:
     }
 
 
-def _host(host: HostReport) -> dict[str, Any]:
+def _host(host: HostReport) -> dict[str, Json]:
     return {
         "uri": host.uri,
         "error": host.error,
@@ -166,6 +166,6 @@ def _host(host: HostReport) -> dict[str, Any]:
     }
 
 
-def _machine(machine: Machine) -> dict[str, Any]:
+def _machine(machine: Machine) -> dict[str, Json]:
     when = None if machine.released is None else "{}-{:02}".format(*machine.released)
     return {"arch": machine.arch, "name": machine.name, "status": str(machine.status), "released": when}

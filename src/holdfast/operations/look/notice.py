@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.changed_sources import changed_sources
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
+from holdfast.json_value import Json
 from holdfast.libvirtapi.domain import Definition
 
 FORMAT = "holdfast.notice"
@@ -65,7 +65,7 @@ class Notice:
         """A notice on the state of a domain."""
         return cls(host, domain, uuid, About.STATE, sentence)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """The notice as a JSON object."""
         return {
             "format": FORMAT,

@@ -6,12 +6,13 @@ What is not told is None. Texts are cut and made fit for a terminal; an answer t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from holdfast.domainxml.address import PciAddress
 from holdfast.errors import Failed
+from holdfast.json_value import Json, as_list, as_object, as_text
 from holdfast.text import printable
 
 T = TypeVar("T")
@@ -57,12 +58,12 @@ class GuestSystem:
 
 def parse_disks(answer: str) -> tuple[GuestDisk, ...]:
     """The answer to guest-get-disks. Raises Failed when it makes no sense."""
-    return _parsed(answer, lambda said: tuple(_disk(each) for each in _list(said) if _is_disk(each)))
+    return _parsed(answer, lambda said: tuple(_disk(each) for each in _objects(said) if _is_disk(each)))
 
 
 def parse_interfaces(answer: str) -> tuple[GuestInterface, ...]:
     """The answer to guest-network-get-interfaces. Raises Failed when it makes no sense."""
-    return _parsed(answer, lambda said: tuple(_interface(each) for each in _list(said)))
+    return _parsed(answer, lambda said: tuple(_interface(each) for each in _objects(said)))
 
 
 def parse_system(answer: str) -> GuestSystem:
@@ -87,57 +88,66 @@ def unit_of(bus: str | None, numbers: tuple[int, int, int]) -> str | None:
     return str(unit) if bus in ("scsi", "sata") and target == 0 else None
 
 
-def _parsed(answer: str, read: Callable[[Any], T]) -> T:
+def _parsed(answer: str, read: Callable[[Json], T]) -> T:
     try:
-        return read(json.loads(answer)["return"])
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        return read(as_object(json.loads(answer))["return"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise Failed("the answer makes no sense") from error
 
 
-def _list(said: Any) -> list[dict[str, Any]]:
-    if not isinstance(said, list) or len(said) > MOST:
-        raise ValueError
-    return said
+def _objects(said: Json) -> Sequence[Mapping[str, Json]]:
+    items = as_list(said)
+    if len(items) > MOST:
+        raise ValueError("a list that nobody can believe")
+    return [as_object(item) for item in items]
 
 
-def _text(said: dict[str, Any], key: str) -> str | None:
+def _text(said: Mapping[str, Json], key: str) -> str | None:
     value = said.get(key)
-    if value is not None and not isinstance(value, str):
-        raise TypeError
-    return fit(value) if value else None
+    text = "" if value is None else as_text(value)
+    return fit(text) if text else None
 
 
-def _name(said: dict[str, Any]) -> str:
+def _number(said: Mapping[str, Json], key: str) -> int:
+    value = said[key]
+    if not isinstance(value, int | float | str):
+        raise TypeError(f"{key} is no number")
+    return int(value)
+
+
+def _name(said: Mapping[str, Json]) -> str:
     name = _text(said, "name")
     if name is None:
-        raise ValueError
+        raise ValueError("a thing without a name")
     return name
 
 
-def _is_disk(said: dict[str, Any]) -> bool:
+def _is_disk(said: Mapping[str, Json]) -> bool:
     return not said["partition"] and "address" in said
 
 
-def _disk(said: dict[str, Any]) -> GuestDisk:
-    name, address = _name(said), said["address"]
-    place = tuple(int(address["pci-controller"][key]) for key in ("domain", "bus", "slot", "function"))
+def _disk(said: Mapping[str, Json]) -> GuestDisk:
+    name, address = _name(said), as_object(said["address"])
+    controller = as_object(address["pci-controller"])
+    place = [_number(controller, key) for key in ("domain", "bus", "slot", "function")]
     is_place = all(0 <= number <= most for number, most in zip(place, (0xFFFFFFFF, 255, 31, 7), strict=True))
-    seat = (int(address["bus"]), int(address["target"]), int(address["unit"]))
+    seat = (_number(address, "bus"), _number(address, "target"), _number(address, "unit"))
     # Windows counts what hangs on a SATA controller in other ways.
     unit = unit_of(_text(address, "bus-type"), seat) if name.startswith("/") else None
     return GuestDisk(name, PciAddress(*place) if is_place else None, unit, _text(address, "serial"))
 
 
-def _interface(said: dict[str, Any]) -> GuestInterface:
+def _interface(said: Mapping[str, Json]) -> GuestInterface:
     mac = _text(said, "hardware-address")
     return GuestInterface(_name(said), None if mac is None else mac.lower())
 
 
-def _system(said: dict[str, Any]) -> GuestSystem:
+def _system(said: Json) -> GuestSystem:
+    system = as_object(said)
     return GuestSystem(
-        name=_text(said, "pretty-name") or _text(said, "name"),
-        id=_text(said, "id"),
-        version=_text(said, "version-id"),
-        kernel=_text(said, "kernel-release"),
-        machine=_text(said, "machine"),
+        name=_text(system, "pretty-name") or _text(system, "name"),
+        id=_text(system, "id"),
+        version=_text(system, "version-id"),
+        kernel=_text(system, "kernel-release"),
+        machine=_text(system, "machine"),
     )
