@@ -53,6 +53,17 @@ def describe(device: Element) -> str:
     return " ".join(part for part in parts if part)
 
 
+def device_name(device: Element) -> str:
+    """A device as a sentence names it: "disk vdb", "interface 52:54:00:…", "rng pci 0000:06:00.0"."""
+    name = label(device)
+    return describe(device) if name == device.tag else f"{device.tag!s} {name}"
+
+
+def short_name(device: Element) -> str:
+    """As :func:`device_name`, but without the place, which the change tells anyway."""
+    return " ".join(dict.fromkeys((str(device.tag), label(device))))
+
+
 def identity(device: Element) -> tuple[str, str]:
     """What makes this the same device in another document: its tag and alias, MAC, target, index or place."""
     tag = str(device.tag)

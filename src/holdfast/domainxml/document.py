@@ -6,6 +6,7 @@ Nothing is turned into objects that could lose what they do not know: an element
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 
 from lxml import etree
@@ -122,3 +123,35 @@ def element(tag: str, attributes: dict[str, str] | None = None, *children: Eleme
         wrong = next((value for value in values if not value.isprintable()), "")
         raise UsageError(f"{wrong!r} has characters that no document can hold") from error
     return made
+
+
+def value_at(element: Element, path: str) -> str | None:
+    """The value at a path of one element ("serial", "target@bus", "@type"); None where it is not given."""
+    where, _, attribute = path.partition("@")
+    for step in where.split("/") if where else ():
+        below = next(element.iterchildren(step), None)  # half the time of find()
+        if below is None:
+            return None
+        element = below
+    return element.get(attribute) if attribute else text_of(element)
+
+
+def text_of(element: Element) -> str:
+    """The text of an element, with what follows a comment in it; spaces at its ends count, as they do for libvirt.
+
+    They do not around a number, nor where the text has lines of its own, as in a document that was laid out by hand.
+    """
+    text = element.text or ""
+    if len(element):
+        text = "".join((text, *(child.tail or "" for child in element)))
+    stripped = text.strip()
+    return stripped if not stripped or stripped.isdigit() or "\n" in text else text
+
+
+def local_name(tag: str) -> str:
+    """An element's name without its namespace; libvirt's own extensions have the namespace's last word before it."""
+    if tag[0] != "{":
+        return tag
+    uri, _, name = tag[1:].partition("}")
+    match = re.fullmatch(r"http://libvirt\.org/schemas/domain/(\w+)/1\.0", uri)
+    return f"{match[1]}:{name}" if match else tag

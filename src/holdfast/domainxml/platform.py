@@ -34,3 +34,8 @@ class Platform(NamedTuple):
     def is_x86(self) -> bool:
         """True for a PC, of 32 or 64 bits."""
         return self.arch in ("x86_64", "i686")
+
+
+def has_root_ports(machine: str) -> bool:
+    """True for the machine types whose PCI devices sit behind root ports: q35, and virt on ARM and RISC-V."""
+    return "q35" in machine or machine.startswith("virt")

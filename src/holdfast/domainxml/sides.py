@@ -23,23 +23,11 @@ from enum import StrEnum
 from functools import cached_property
 
 from holdfast.domainxml.device import USER_ALIAS
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, local_name, text_of, value_at
+from holdfast.domainxml.units import unit_size
 from holdfast.text import size_in_words
 
 _TOKEN = re.compile(r"^(?P<path>[^@=]*)(?:@(?P<attributes>[^=]+))?(?:=(?P<same>.+))?$")
-
-
-def unit_size(unit: str | None) -> int | None:
-    """The bytes in one of libvirt's units, in whatever case (virScaleInteger); None for none that it knows.
-
-    Where no unit is given, a document's sizes are in KiB.
-    """
-    unit = (unit or "k").lower()
-    if unit in ("b", "byte", "bytes"):
-        return 1
-    power = "kmgtpe".find(unit[:1]) + 1
-    base = {"": 1024, "ib": 1024, "b": 1000}.get(unit[1:])
-    return base**power if power and base else None
 
 
 class Side(StrEnum):
@@ -211,26 +199,6 @@ class Sides:
         return view
 
 
-def value_at(element: Element, path: str) -> str | None:
-    """The value at a path of one element ("serial", "target@bus", "@type"); None where it is not given."""
-    where, _, attribute = path.partition("@")
-    for step in where.split("/") if where else ():
-        below = next(element.iterchildren(step), None)  # half the time of find()
-        if below is None:
-            return None
-        element = below
-    return element.get(attribute) if attribute else _text(element)
-
-
-def local_name(tag: str) -> str:
-    """An element's name without its namespace; libvirt's own extensions have the namespace's last word before it."""
-    if tag[0] != "{":
-        return tag
-    uri, _, name = tag[1:].partition("}")
-    match = re.fullmatch(r"http://libvirt\.org/schemas/domain/(\w+)/1\.0", uri)
-    return f"{match[1]}:{name}" if match else tag
-
-
 def _declare(root: Node, token: str, side: Side) -> None:
     match = _TOKEN.match(token)
     if match is None:
@@ -271,7 +239,7 @@ def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[s
     if node.text is None:
         if (text := element.text) and not text.isspace():
             view.add_unknown({path: text.strip()})
-    elif (values := said.get(node.text.side)) is not None and (value := _text(element)) not in node.text.same:
+    elif (values := said.get(node.text.side)) is not None and (value := text_of(element)) not in node.text.same:
         values[path] = _scaled(value, scale) if scale else value
     if len(element):
         _walk_children(element, node, path, view, skip)
@@ -306,7 +274,7 @@ def _walk_children(element: Element, node: Node, path: str, view: View, skip: fr
 def everything(element: Element, path: str) -> dict[str, str]:
     """All that an element says, without knowing what it means."""
     values = {f"{path}@{name}": value for name, value in element.items()}
-    children, text = [child for child in element if isinstance(child.tag, str)], _text(element)
+    children, text = [child for child in element if isinstance(child.tag, str)], text_of(element)
     if text or not (values or children):
         values[path] = text
     seen: dict[str, int] = {}
@@ -315,18 +283,6 @@ def everything(element: Element, path: str) -> dict[str, str]:
         seen[name] = number = seen.get(name, 0) + 1
         values |= everything(child, f"{path}/{name}" if number == 1 else f"{path}/{name}#{number}")
     return values
-
-
-def _text(element: Element) -> str:
-    """The text of an element, with what follows a comment in it; spaces at its ends count, as they do for libvirt.
-
-    They do not around a number, nor where the text has lines of its own, as in a document that was laid out by hand.
-    """
-    text = element.text or ""
-    if len(element):
-        text = "".join((text, *(child.tail or "" for child in element)))
-    stripped = text.strip()
-    return stripped if not stripped or stripped.isdigit() or "\n" in text else text
 
 
 def _scaled(value: str, scale: int) -> str:

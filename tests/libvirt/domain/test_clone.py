@@ -11,11 +11,10 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.document import parse
+from holdfast.domainxml.document import parse, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, facts
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

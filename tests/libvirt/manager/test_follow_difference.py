@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import OtherMachine
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

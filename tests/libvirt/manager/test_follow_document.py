@@ -9,10 +9,9 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.document import parse, serialize
+from holdfast.domainxml.document import parse, serialize, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import NotFound, Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec

@@ -8,10 +8,9 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.device import alias as alias_of
-from holdfast.domainxml.document import parse, serialize
+from holdfast.domainxml.document import parse, serialize, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain

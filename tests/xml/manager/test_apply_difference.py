@@ -13,9 +13,8 @@ from tests.generated import ASKED, DATA, INSTANCE, add, drop, generated, put
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.document import Element, parse, same
+from holdfast.domainxml.document import Element, parse, same, value_at
 from holdfast.domainxml.manager.apply_difference import apply_difference
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import OtherMachine
 
 NORMALISED = (DATA / "instance-normalised.xml").read_text()

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from holdfast.domainxml.compare.counterpart import counterparts
-from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.sides import value_at
+from holdfast.domainxml.document import Element, parse, value_at
 
 ADDRESS = "<address type='pci' domain='0x0000' bus='0x0{}' slot='0x00' function='0x0'/>"
 

@@ -13,10 +13,9 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.compare.host_changes import host_changes
-from holdfast.domainxml.document import Element, parse, same
+from holdfast.domainxml.document import Element, parse, same, value_at
 from holdfast.domainxml.manager.take_host_side import take_host_side
 from holdfast.domainxml.namespace import URI
-from holdfast.domainxml.sides import value_at
 
 TEXTS = {path.stem: path.read_text() for path in DATA.glob("*.xml")}
 NAMES = ["instance", "realtime"]

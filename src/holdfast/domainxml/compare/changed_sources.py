@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from holdfast.domainxml.compare.guest_view import device_pairs
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.sides import value_at
 
 
 def changed_sources(before: Element, after: Element) -> Iterator[str]:

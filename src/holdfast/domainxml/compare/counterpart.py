@@ -6,14 +6,13 @@ the serials and aliases that the domain was given since.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from holdfast.domainxml.compare.match import Pair, pairs
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.compare.match import Pair, pairs_by_kind
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.sides import Sides, value_at
 
 _IDENTITY = {
     "disk": f"serial {DEVICES['disk'].identity.replace('serial ', '')}",
@@ -31,12 +30,9 @@ _SIDES = {tag: replace(sides, identity=_IDENTITY.get(tag, sides.identity)) for t
 
 def counterparts(domain: Element, generated: Element) -> Iterator[Pair]:
     """Every device that a guest can see of both documents, ``before`` in ``domain`` and ``after`` in ``generated``."""
-    mine, theirs = (_by_tag(document.iterfind("devices/*")) for document in (domain, generated))
-    for tag in dict.fromkeys((*mine, *theirs)):
-        sides = _SIDES.get(tag) or Sides(tag)
-        seen = [[device for device in group.get(tag, ()) if sides.is_seen(device)] for group in (mine, theirs)]
-        for pair in pairs(sides, *seen):
-            yield from (Pair(pair.before, None), Pair(None, pair.after)) if _are_two(pair) else (pair,)
+    found = (document.iterfind("devices/*") for document in (domain, generated))
+    for pair, _ in pairs_by_kind(_SIDES, *found):
+        yield from (Pair(pair.before, None), Pair(None, pair.after)) if _are_two(pair) else (pair,)
 
 
 def _are_two(pair: Pair) -> bool:
@@ -68,11 +64,3 @@ def _may_be_one_image(disk: Element, other: Element) -> bool:
     """True when one drive is empty, or the images have one name, in whatever folder or pool."""
     names = [source.rpartition("/")[2] for source in map(source_of, (disk, other)) if source is not None]
     return len(names) < 2 or names[0] == names[1]
-
-
-def _by_tag(devices: Iterable[Element]) -> dict[str, list[Element]]:
-    groups: dict[str, list[Element]] = {}
-    for device in devices:
-        if isinstance(device.tag, str):
-            groups.setdefault(device.tag, []).append(device)
-    return groups

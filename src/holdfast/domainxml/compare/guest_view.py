@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import Change, ChangeKind
-from holdfast.domainxml.compare.match import Pair, pairs
-from holdfast.domainxml.device import as_written, describe, label, user_alias
-from holdfast.domainxml.document import Element, element, parse
+from holdfast.domainxml.compare.match import Pair, pairs_by_kind
+from holdfast.domainxml.device import as_written, device_name, short_name, user_alias
+from holdfast.domainxml.document import Element, element, parse, value_at
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
-from holdfast.domainxml.sides import Sides, View, local_name, value_at
+from holdfast.domainxml.sides import Sides, View
 
 _NOTHING = element("nothing")
 _ELSEWHERE = frozenset({"devices", "metadata", *SECTIONS})
@@ -38,7 +38,7 @@ def compare_documents(before: Element, after: Element) -> list[Change]:
 
 def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]]:
     """Every device that a guest can see, matched by identity, with the declaration of its kind."""
-    return _pairs(DEVICES, before.iterfind("devices/*"), after.iterfind("devices/*"))
+    return pairs_by_kind(DEVICES, before.iterfind("devices/*"), after.iterfind("devices/*"))
 
 
 def _rewritten(*documents: list[Element]) -> list[list[Element]]:
@@ -52,41 +52,11 @@ def _rewritten(*documents: list[Element]) -> list[list[Element]]:
     ]
 
 
-def _pairs(
-    declared: dict[str, Sides], before: Iterable[Element], after: Iterable[Element]
-) -> Iterator[tuple[Pair, Sides]]:
-    old, new = _by_tag(before), _by_tag(after)
-    for tag in dict.fromkeys((*old, *new)):
-        sides = declared.get(tag) or Sides(tag)
-        seen = [[element for element in group.get(tag, ()) if sides.is_seen(element)] for group in (old, new)]
-        for pair in pairs(sides, *seen):
-            yield pair, sides
-
-
-def device_name(device: Element) -> str:
-    """A device as a sentence names it: "disk vdb", "interface 52:54:00:…", "rng pci 0000:06:00.0"."""
-    name = label(device)
-    return describe(device) if name == device.tag else f"{device.tag!s} {name}"
-
-
-def short_name(device: Element) -> str:
-    """As :func:`device_name`, but without the place, which the change tells anyway."""
-    return " ".join(dict.fromkeys((str(device.tag), label(device))))
-
-
 def _named_by(device: Element, entry: str) -> str:
     """A device with what tells it from another in the same place: "disk vdb, serial ONE"."""
     value = user_alias(device) if entry == "alias" else value_at(device, entry)
     name = short_name(device)
     return name if value is None or value.lower() in name else f"{name}, {entry.replace('@', ' ')} {value}"
-
-
-def _by_tag(elements: Iterable[Element]) -> dict[str, list[Element]]:
-    groups: dict[str, list[Element]] = {}
-    for each in elements:
-        if isinstance(each.tag, str):
-            groups.setdefault(local_name(each.tag), []).append(each)
-    return groups
 
 
 def _domain(before: Element, after: Element) -> Iterator[Change]:
@@ -96,14 +66,14 @@ def _domain(before: Element, after: Element) -> Iterator[Change]:
 
 def _sections(before: Element, after: Element) -> Iterator[Change]:
     found = ([child for child in document if child.tag in SECTIONS] for document in (before, after))
-    for pair, sides in _pairs(SECTIONS, *_rewritten(*found)):
+    for pair, sides in pairs_by_kind(SECTIONS, *_rewritten(*found)):
         old, new = (_NOTHING if each is None else each for each in (pair.before, pair.after))
         yield from _differences(sides, before, after, sides.view(old), sides.view(new), sides.tag, sides.tag)
 
 
 def _devices(before: Element, after: Element) -> Iterator[Change]:
     found = (list(document.iterfind("devices/*")) for document in (before, after))
-    for pair, sides in _pairs(DEVICES, *_rewritten(*found)):
+    for pair, sides in pairs_by_kind(DEVICES, *_rewritten(*found)):
         yield from _device(pair, sides)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from holdfast.domainxml.compare.counterpart import counterparts
-from holdfast.domainxml.compare.guest_view import short_name
+from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element, canonical, element
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of

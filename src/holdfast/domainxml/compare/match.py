@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.device import user_alias
-from holdfast.domainxml.document import Element
-from holdfast.domainxml.sides import Side, Sides, value_at
+from holdfast.domainxml.document import Element, local_name, value_at
+from holdfast.domainxml.sides import Side, Sides
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,26 @@ class Pair:
     before: Element | None
     after: Element | None
     other_name: str | None = None
+
+
+def pairs_by_kind(
+    declared: Mapping[str, Sides], before: Iterable[Element], after: Iterable[Element]
+) -> Iterator[tuple[Pair, Sides]]:
+    """Match elements of several kinds, each with the declaration of its kind; what a guest never sees is left out."""
+    old, new = _by_kind(before), _by_kind(after)
+    for kind in dict.fromkeys((*old, *new)):
+        sides = declared.get(kind) or Sides(kind)
+        seen = [[each for each in group.get(kind, ()) if sides.is_seen(each)] for group in (old, new)]
+        for pair in pairs(sides, *seen):
+            yield pair, sides
+
+
+def _by_kind(elements: Iterable[Element]) -> dict[str, list[Element]]:
+    kinds: dict[str, list[Element]] = {}
+    for each in elements:
+        if isinstance(each.tag, str):
+            kinds.setdefault(local_name(each.tag), []).append(each)
+    return kinds
 
 
 def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> list[Pair]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.compare.guest_view import device_pairs
 from holdfast.domainxml.device import USER_ALIAS, label
-from holdfast.domainxml.document import Element, devices
-from holdfast.domainxml.elements.declarations import DEVICES
+from holdfast.domainxml.document import Element, devices, value_at
+from holdfast.domainxml.elements.declarations import DEVICES, is_hardware
 from holdfast.domainxml.places.bus import Bus, bus_of
 from holdfast.domainxml.places.pci import hotplug_places
-from holdfast.domainxml.sides import Sides, value_at
+from holdfast.domainxml.sides import Sides
 
 _PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
 
@@ -47,7 +47,7 @@ class Part:
 
 def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -> list[Part]:
     """The roots of the tree: PCI first, then what has a bus of its own or none. ``waits`` has notes on devices."""
-    seen = [device for device in devices(domain) if is_seen(device)]
+    seen = [device for device in devices(domain) if is_hardware(device)]
     provided: dict[Bus, Element] = {}
     for device in seen:
         if device.tag == "controller" and device.find("master") is None:
@@ -75,14 +75,6 @@ def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -
 def count(parts: list[Part]) -> int:
     """How many pieces of hardware a tree has."""
     return sum(1 + count(part.children) for part in parts)
-
-
-def is_seen(device: Element) -> bool:
-    """True for a device that the guest meets: not what only the host has, and not what says that there is none."""
-    sides = DEVICES.get(str(device.tag))
-    # model='none' is no hardware: it only keeps libvirt from adding some.
-    is_none = "none" in (device.get("model"), value_at(device, "model@type"))
-    return not is_none and (sides is None or sides.is_seen(device))
 
 
 def _order(device: Element) -> tuple[int, PciAddress, str]:

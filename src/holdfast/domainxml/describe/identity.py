@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.memory import balloon_memory, total_memory
 from holdfast.domainxml.elements.os import chooses_firmware
 from holdfast.domainxml.elements.vcpu import max_vcpus, online_vcpus
 from holdfast.domainxml.platform import Platform
-from holdfast.domainxml.sides import value_at
 
 
 @dataclass(frozen=True)

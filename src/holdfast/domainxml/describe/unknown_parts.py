@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, local_name
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
-from holdfast.domainxml.sides import Node, Side, local_name
+from holdfast.domainxml.sides import Node, Side
 
 
 def unknown_parts(domain: Element) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import Element, child, devices
-from holdfast.domainxml.sides import value_at
+from holdfast.domainxml.document import Element, child, devices, value_at
 
 BOOTABLE = ("disk", "interface", "hostdev", "redirdev")
 """The devices that can have a place in the boot order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements import (
     audio,
     character,
@@ -57,3 +58,11 @@ DEVICES: dict[str, Sides] = {
     )
 }
 """Children of <devices>."""
+
+
+def is_hardware(device: Element) -> bool:
+    """True for a device that the guest meets: not what only the host has, and not what says that there is none."""
+    sides = DEVICES.get(str(device.tag))
+    # model='none' is no hardware: it only keeps libvirt from adding some.
+    is_none = "none" in (device.get("model"), value_at(device, "model@type"))
+    return not is_none and (sides is None or sides.is_seen(device))

@@ -10,8 +10,8 @@ from itertools import count
 
 from holdfast.domainxml.document import Element, child, element
 from holdfast.domainxml.elements import virtio
-from holdfast.domainxml.elements.controller import has_root_ports
 from holdfast.domainxml.elements.network_source import url_of
+from holdfast.domainxml.platform import has_root_ports
 from holdfast.domainxml.sides import Note, Sides, View
 from holdfast.errors import UsageError
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.vcpu import first_ones
-from holdfast.domainxml.sides import Note, Sides, View, unit_size, value_at
+from holdfast.domainxml.sides import Note, Sides, View
+from holdfast.domainxml.units import unit_size
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from holdfast.domainxml.device import find_device
 from holdfast.domainxml.document import Element, child, element
-from holdfast.domainxml.sides import unit_size
+from holdfast.domainxml.units import unit_size
 
 
 def total_memory(domain: Element) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.domainxml.document import Element
-from holdfast.domainxml.sides import Note, Sides, View, value_at
+from holdfast.domainxml.document import Element, value_at
+from holdfast.domainxml.sides import Note, Sides, View
 
 _CHOSEN_AT_START = ("@firmware", "loader", "firmware/feature", "nvram")
 _DESCRIBES_LOADER = ("@firmware", "firmware/feature")

@@ -6,8 +6,7 @@ import re
 from dataclasses import asdict, dataclass, fields
 from math import prod
 
-from holdfast.domainxml.document import Element, child, element
-from holdfast.domainxml.sides import value_at
+from holdfast.domainxml.document import Element, child, element, value_at
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.guest_view import device_name
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.device import device_name
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.sides import value_at
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import secrets
 from holdfast.domainxml.address import address_of, pci_address
 from holdfast.domainxml.device import USER_ALIAS, alias, identity, user_alias
 from holdfast.domainxml.document import Element, devices, element, parse, same
-from holdfast.domainxml.elements.controller import next_index
 from holdfast.domainxml.elements.disk import is_shared, next_target, source_of
 from holdfast.domainxml.elements.interface import new_mac
+from holdfast.domainxml.places.controllers import free_controller_index
 from holdfast.errors import InvalidDocument
 
 _NO_DEVICE = {"domain", "domainsnapshot", "network", "pool", "volume", "devices"}
@@ -47,7 +47,7 @@ def complete(device: Element, documents: list[Element]) -> Element:
     if request.tag == "disk":
         _complete_disk(request, documents)
     if request.tag == "controller" and request.get("index") is None:
-        request.set("index", next_index(request.get("type", ""), documents))
+        request.set("index", free_controller_index(request.get("type", ""), documents))
     return request
 
 

@@ -9,11 +9,10 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import describe, user_alias
 from holdfast.domainxml.document import Element, devices
-from holdfast.domainxml.elements.controller import has_root_ports
 from holdfast.domainxml.elements.firmware import firmware_wish
 from holdfast.domainxml.make.seal import alias_stem
 from holdfast.domainxml.places.pci import hotplug_places
-from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.platform import Platform, has_root_ports
 
 LEAST_FREE_PORTS = 4
 """Fewer free root ports than that are listed: each device attached while the guest runs takes one."""

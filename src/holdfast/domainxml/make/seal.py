@@ -13,13 +13,13 @@ from itertools import chain, count
 
 from holdfast.domainxml.device import USER_ALIAS, alias, user_alias
 from holdfast.domainxml.document import Element, child, devices, element
-from holdfast.domainxml.elements.controller import has_root_ports
 from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.domainxml.elements.interface import new_mac
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.places.root_ports import provide_root_ports
+from holdfast.domainxml.platform import has_root_ports
 
 _ALIASED = {
     "disk",

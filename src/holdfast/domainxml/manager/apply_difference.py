@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.compare.counterpart import counterparts
-from holdfast.domainxml.compare.guest_view import compare_documents, device_name, short_name
-from holdfast.domainxml.device import alias
-from holdfast.domainxml.document import Element, child, devices, same
+from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.device import alias, device_name, short_name
+from holdfast.domainxml.document import Element, child, devices, local_name, same, value_at
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import next_target
 from holdfast.domainxml.elements.memory import set_memory_beside_modules, total_memory
@@ -22,7 +22,7 @@ from holdfast.domainxml.host.machine_type import family
 from holdfast.domainxml.manager.follow_devices import DeviceChanges, add_device, remove_device
 from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.records.disk_record import rename_record
-from holdfast.domainxml.sides import Node, local_name, value_at
+from holdfast.domainxml.sides import Node
 from holdfast.errors import OtherMachine
 
 _ELSEWHERE = frozenset({"name", "uuid", "metadata", "devices", "memory", "currentMemory", "vcpu", "vcpus", "cpu", "os"})

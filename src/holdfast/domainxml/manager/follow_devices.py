@@ -12,17 +12,15 @@ from dataclasses import dataclass, field
 
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.counterpart import counterparts
-from holdfast.domainxml.compare.guest_view import device_name, short_name
-from holdfast.domainxml.device import alias
-from holdfast.domainxml.document import Element, child, devices
-from holdfast.domainxml.elements.controller import missing_controller, next_index
+from holdfast.domainxml.device import alias, device_name, short_name
+from holdfast.domainxml.document import Element, child, devices, value_at
 from holdfast.domainxml.elements.disk import next_target, source_of, stated_format
 from holdfast.domainxml.elements.memory import add_module, remove_module
 from holdfast.domainxml.make.seal import name_device
 from holdfast.domainxml.manager.take_host_side import is_same_kind
 from holdfast.domainxml.places.behind_all import seat_last
+from holdfast.domainxml.places.controllers import free_controller_index, missing_controller
 from holdfast.domainxml.records.disk_record import record_of, rename_record, target_of
-from holdfast.domainxml.sides import value_at
 
 _KINDS = ("disk", "interface", "hostdev", "filesystem")
 
@@ -161,7 +159,7 @@ def add_device(domain: Element, device: Element, had: Iterable[str | None] = ())
             new.remove(name)
     name_device(new, aliases)
     if new.tag == "controller":
-        new.set("index", next_index(new.get("type", ""), [domain]))
+        new.set("index", free_controller_index(new.get("type", ""), [domain]))
     if new.tag == "memory":
         add_module(domain, new)
     else:

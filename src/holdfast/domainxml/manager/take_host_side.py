@@ -10,12 +10,12 @@ import copy
 from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.compare.counterpart import counterparts
-from holdfast.domainxml.document import Element, child, element, same
+from holdfast.domainxml.document import Element, child, element, local_name, same
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.manager.nova_metadata import without_moment
 from holdfast.domainxml.namespace import URI
-from holdfast.domainxml.sides import Node, Rule, Side, everything, local_name
+from holdfast.domainxml.sides import Node, Rule, Side, everything
 
 _STAYS = frozenset(
     {

@@ -11,8 +11,8 @@ from itertools import product
 
 from holdfast.domainxml.address import PciAddress, pci_address
 from holdfast.domainxml.document import Element, child, devices, element
-from holdfast.domainxml.elements.controller import next_index
 from holdfast.domainxml.places.bus import bus_of
+from holdfast.domainxml.places.controllers import free_controller_index
 from holdfast.domainxml.places.pci import cold_places, pci_controllers, taken
 from holdfast.errors import Refused, UsageError
 
@@ -124,7 +124,7 @@ def _new_controller(domain: Element, bus: str) -> list[Element]:
         return [element("controller", {"type": "ide", "index": "0"})]  # i440fx has it, said or not
     for nothing in domain.findall(f"devices/controller[@type='{bus}'][@model='none']"):
         child(domain, "devices").remove(nothing)
-    controller = element("controller", {"type": bus, "index": next_index(bus, [domain]), **_NEW[bus]})
+    controller = element("controller", {"type": bus, "index": free_controller_index(bus, [domain]), **_NEW[bus]})
     return [*_place_on_pci(domain, controller), controller]
 
 

@@ -7,9 +7,8 @@ port) of a PCI Express machine, or a free slot of a conventional bus. Rests on l
 from __future__ import annotations
 
 from holdfast.domainxml.address import PciAddress, pci_address, read_pci
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.platform import Platform
-from holdfast.domainxml.sides import value_at
 
 _ONE_SLOT = {"pcie-root-port", "pcie-switch-downstream-port"}
 _CONVENTIONAL = {"pci-root": 2, "pci-bridge": 1}

@@ -15,14 +15,13 @@ from typing import NamedTuple
 
 from holdfast.domainxml.compare.document_pattern import abstract, fill
 from holdfast.domainxml.describe.unknown_parts import unknown_parts
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
 from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.machine_type import MachineType, emulators, read_machine_types, released
 from holdfast.domainxml.make.open_parts import OpenPart, open_parts
 from holdfast.domainxml.places.pci import hotplug_places, slot_count
 from holdfast.domainxml.platform import Platform
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import InvalidDocument, LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.audit.report import Finding, FindingKind, Machine, MachineStatus

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from holdfast.domainxml.address import PciAddress, address_of, describe_address, pci_address, same_place, with_address
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
-from holdfast.domainxml.elements.controller import has_controller, missing_controller
 from holdfast.domainxml.make.attach_request import complete, conflict, parse_device, resumes
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.places import pci
+from holdfast.domainxml.places.controllers import has_controller, missing_controller
 from holdfast.errors import Failed, HoldfastError, NoFreePlace, PartlyDone, Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection

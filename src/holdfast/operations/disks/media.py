@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.document import Element, serialize, value_at
 from holdfast.domainxml.elements.disk import EMPTY, source_of, with_image
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, HoldfastError, PartlyDone, TrayLocked, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.document import value_at
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.elements.mirror import copied_to, copy_of
 from holdfast.domainxml.host.volume import pool_of_files
 from holdfast.domainxml.metadata import DiskRecord
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, Refused, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block

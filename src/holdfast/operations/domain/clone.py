@@ -15,12 +15,11 @@ from pathlib import PurePosixPath
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, label
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import Source, host_path, is_shared, set_source, source_of, stated_format
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.records.disk_record import disk_record
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.lock import domain_lock

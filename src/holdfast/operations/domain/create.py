@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.describe.summary import DeviceLine, device_lines
 from holdfast.domainxml.document import Element, child, element, indented, parse, serialize
-from holdfast.domainxml.elements.controller import has_root_ports
 from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, new_disk, next_target
 from holdfast.domainxml.elements.firmware import (
     FIRMWARES,
@@ -31,7 +30,7 @@ from holdfast.domainxml.make.virt_install import last_domain
 from holdfast.domainxml.metadata import Creating, DiskRecord, facts, same_subject, set_facts
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.places.root_ports import MOST, SPARE
-from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.platform import Platform, has_root_ports
 from holdfast.domainxml.records.disk_record import is_of
 from holdfast.domainxml.records.origin import disk_records
 from holdfast.errors import (

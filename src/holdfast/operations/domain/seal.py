@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, child
-from holdfast.domainxml.elements.controller import has_root_ports
 from holdfast.domainxml.elements.firmware import firmware_wish
 from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
 from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.places.root_ports import MOST, provide_root_ports
-from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.platform import Platform, has_root_ports
 from holdfast.errors import Failed, NotFound, UsageError
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection

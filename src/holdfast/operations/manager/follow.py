@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.host_changes import host_changes
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.boot import booted_by_kind
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.iotune import order_limits
 from holdfast.domainxml.manager.apply_difference import Difference, apply_difference
 from holdfast.domainxml.manager.follow_devices import DeviceChanges, follow_devices
 from holdfast.domainxml.manager.take_host_side import take_host_side
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import Refused
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from holdfast.domainxml.document import Element, child, parse, serialize
+from holdfast.domainxml.document import Element, child, parse, serialize, value_at
 from holdfast.domainxml.manager.nova_metadata import NovaRequest as NovaRequest
 from holdfast.domainxml.manager.nova_metadata import recorded_request
-from holdfast.domainxml.sides import value_at
 from holdfast.hostfiles.image import is_complete
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, find_device, label
-from holdfast.domainxml.document import Element, child, parse, serialize
+from holdfast.domainxml.document import Element, child, parse, serialize, value_at
 from holdfast.domainxml.elements.disk import (
     Source,
     block_source,
@@ -25,7 +25,6 @@ from holdfast.domainxml.elements.disk import (
 from holdfast.domainxml.host.named_secrets import named_secrets
 from holdfast.domainxml.host.volume import pool_folder
 from holdfast.domainxml.platform import Platform
-from holdfast.domainxml.sides import value_at
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, Refused
 from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.new_image import file_exists

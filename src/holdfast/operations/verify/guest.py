@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from holdfast.domainxml.describe.hardware_tree import is_seen
 from holdfast.domainxml.device import alias
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.elements.character import GUEST_AGENT, agent_channel, is_channel_open
+from holdfast.domainxml.elements.declarations import is_hardware
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.errors import Failed, NoAnswer
@@ -105,6 +105,7 @@ def _verify(domain: Domain) -> Verification:
         checked += check_interfaces(live, interfaces)
     recorded = {entry.alias for entry in facts(live, Releasing)}
     leaving = {name_of(device) for device in devices(live) if alias(device) in recorded}
+    unreported = Counter(str(each.tag) for each in devices(live) if is_hardware(each) and each.tag not in _ASKED)
     return Verification(
         name=domain.name,
         uuid=domain.uuid,
@@ -112,7 +113,7 @@ def _verify(domain: Domain) -> Verification:
         system=None if isinstance(system, Failed) else system,
         devices=tuple(replace(each, releasing=each.device in leaving) for each in checked),
         also=tuple(also),
-        unreported=dict(Counter(str(each.tag) for each in devices(live) if is_seen(each) and each.tag not in _ASKED)),
+        unreported=dict(unreported),
         notes=tuple(answer.message for answer in silent),
     )
 

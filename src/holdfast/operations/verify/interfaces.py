@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from holdfast.domainxml.address import describe_address
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.places.pci import guest_buses
-from holdfast.domainxml.sides import value_at
 from holdfast.operations.verify.agent_answer import GuestInterface
 from holdfast.operations.verify.checked_device import Agreement, Checked, Said, checked, pci_in_guest, place_of
 

@@ -1,0 +1,53 @@
+"""Controllers: which one a device sits behind, and which one a document lacks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+
+from holdfast.domainxml.address import address_of
+from holdfast.domainxml.document import Element, element, value_at
+from holdfast.domainxml.places.bus import Bus, bus_of
+
+_NAMED_BY_ADDRESS = ("drive", "virtio-serial")
+"""The kinds of address that name a controller; those on PCI and USB name a bus."""
+
+
+def controller_of(domain: Element, device: Element) -> Element | None:
+    """The SCSI, SATA, IDE, floppy or virtio-serial controller that the address of ``device`` names; None without."""
+    named = _named_controller(device)
+    controllers = domain.iterfind("devices/controller")
+    return next((each for each in controllers if (each.get("type"), each.get("index")) == named), None)
+
+
+def has_controller(domain: Element, device: Element) -> bool:
+    """False when the address of ``device`` names such a controller and ``domain`` lacks it."""
+    return _named_controller(device) is None or controller_of(domain, device) is not None
+
+
+def missing_controller(device: Element, documents: Iterable[Element]) -> Element | None:
+    """The virtio-scsi controller that a SCSI disk needs where no document has any SCSI controller; None otherwise.
+
+    Without it libvirt 9.0 would bring an lsilogic one on a chain of bridges, which a running guest cannot get.
+    """
+    if device.tag != "disk" or value_at(device, "target@bus") != "scsi":
+        return None
+    if any(document.find("devices/controller[@type='scsi']") is not None for document in documents):
+        return None
+    return element("controller", {"type": "scsi", "model": "virtio-scsi"})
+
+
+def free_controller_index(kind: str, documents: Iterable[Element]) -> str:
+    """The lowest index that no controller of the type ``kind`` has in any of ``documents``."""
+    taken = {
+        controller.get("index")
+        for document in documents
+        for controller in document.iterfind("devices/controller")
+        if controller.get("type") == kind
+    }
+    return next(index for index in map(str, count()) if index not in taken)
+
+
+def _named_controller(device: Element) -> Bus | None:
+    address = address_of(device)
+    return bus_of(device) if address is not None and address.get("type") in _NAMED_BY_ADDRESS else None
