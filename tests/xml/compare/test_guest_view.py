@@ -124,16 +124,6 @@ def test_nonsense_for_a_number_is_compared_as_text(value: str) -> None:
     assert visible(compare(document(value), document("16"))) != []
 
 
-@pytest.mark.parametrize(("kind", "number"), [("disk", 100_000), ("rng", 20_000), ("wonder", 20_000)])
-def test_very_many_devices_are_compared_in_bounded_time(kind: str, number: int) -> None:
-    def document(first: int) -> str:
-        names = range(first, first + number)
-        devices = "".join(f"<{kind}><target dev='d{n}'/></{kind}>" for n in names)
-        return f"<domain><devices>{devices}</devices></domain>"
-
-    assert compare(document(0), document(1)) != []
-
-
 _HOST_SIDE = [
     path
     for tag, sides in DEVICES.items()
@@ -143,7 +133,7 @@ _HOST_SIDE = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(path=st.sampled_from(_HOST_SIDE), value=st.text("abc/.:1", min_size=1, max_size=8))
 def test_what_is_declared_host_side_can_say_anything(path: str, value: str) -> None:
     path = path.replace("/@", "@")
