@@ -86,11 +86,12 @@ def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:
             mine.set(name, value)
         elif value is None and rule.side is Side.HOST and where not in kept:
             mine.attrib.pop(name, None)
+    my_children, their_children = _children(mine), _children(theirs)
     for tag, below in node.children.items():
         where = f"{path}/{tag}" if path else tag
-        if where in _STAYS:
+        one, other = my_children.get(tag, []), their_children.get(tag, [])
+        if where in _STAYS or not (one or other):
             continue
-        one, other = _children(mine, tag), _children(theirs, tag)
         if below.is_host:
             if (other or where not in kept) and not _say_the_same(one, other, where):
                 _replace(mine, one, other)
@@ -128,7 +129,7 @@ def _is_hidden(rule: Rule, old: str | None, new: str) -> bool:
 def _moved(mine: Element, theirs: Element) -> bool:
     """True when what is behind a device is another thing than it was."""
     kinds = [each.get("type") for each in (mine, theirs)]
-    return kinds[0] != kinds[1] or not _say_the_same(_children(mine, "source"), _children(theirs, "source"), "source")
+    return kinds[0] != kinds[1] or not _say_the_same(_sources(mine), _sources(theirs), "source")
 
 
 def _say_the_same(mine: Iterable[Element], theirs: Iterable[Element], path: str) -> bool:
@@ -152,8 +153,17 @@ def _replace(parent: Element, old: list[Element], new: list[Element]) -> None:
         parent.insert(place + number, copy.deepcopy(each))
 
 
-def _children(parent: Element, tag: str) -> list[Element]:
-    return [each for each in parent if isinstance(each.tag, str) and local_name(each.tag) == tag]
+def _sources(device: Element) -> list[Element]:
+    return _children(device).get("source", [])
+
+
+def _children(parent: Element) -> dict[str, list[Element]]:
+    """The child elements by name, whatever their namespace."""
+    children: dict[str, list[Element]] = {}
+    for each in parent:
+        if isinstance(each.tag, str):
+            children.setdefault(local_name(each.tag), []).append(each)
+    return children
 
 
 def _is_empty(each: Element) -> bool:
