@@ -24,6 +24,6 @@ def test_cpu_sealed_from_live_is_the_one_the_guest_had(boot: Boot, connection: C
     sealed = operations.seal_domain(connection, domain.name)
     assert [part.kind for part in sealed.closed] == ["cpu"]
     assert "host-model" not in domain.xml(CONFIG)
-    assert operations.reboot(connection, domain.name, hard=True).guest_changes == ()
+    assert operations.reboot(connection, domain.name, hard=True).sees == ()
     guest.wait_for_boot()
     assert replace(guest.inventory(), boot_id="") == before

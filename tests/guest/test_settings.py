@@ -79,7 +79,7 @@ def test_guest_has_what_was_set_and_all_else_as_before(connection: Connection, g
 
     assert places(guest.domain, LIVE) == places(guest.domain, CONFIG)
     assert {name: place for name, place in places(guest.domain, LIVE).items() if name in addresses} == addresses
-    changes = operations.reboot(connection, "guest", hard=True, accept=True).guest_changes
+    changes = operations.reboot(connection, "guest", hard=True, accept=True).sees
     assert changes in ((), ("vcpu: current is 1, was 2",))
     guest.wait_for_boot()
     last = guest.wait_until(lambda seen: not carrier(seen) and abs(seen.memory - third.memory) < 8 * 1024)

@@ -29,7 +29,7 @@ def system() -> Path:
     except Failed as error:
         if os.environ.get("CI"):
             raise
-        pytest.skip(f"{error.message} ({error.hint})")
+        pytest.skip(f"{error.message} ({error.remedy})")
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
 from holdfast.domainxml.document import Element, parse, same, serialize
-from holdfast.errors import Failed, NotFound, Refused
+from holdfast.errors.domains import TRANSIENT
+from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS, UNASKED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.proved_edit import apply_edit, plan_edit
+from holdfast.operations.session import looking
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
+from tests.raising import raising
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
 
@@ -22,11 +23,12 @@ def lose_a_device(document: Element) -> None:
 
 
 def test_host_side_is_edited_and_all_else_stays(connection: Connection) -> None:
-    domain = connection.define(domain_xml(extra=RNG))
+    connection.define(domain_xml(extra=RNG))
+    domain = looking(connection, "a")
     before = parse(domain.xml(CONFIG))
     edit = plan_edit(domain, set_backend)
     assert not edit.is_empty
-    apply_edit(connection, domain, edit)
+    apply_edit(domain, edit)
     after = parse(domain.xml(CONFIG))
     assert after.findtext("devices/rng/backend") == "/dev/random"
     set_backend(before)
@@ -34,35 +36,39 @@ def test_host_side_is_edited_and_all_else_stays(connection: Connection) -> None:
 
 
 def test_running_domain_keeps_live(connection: Connection) -> None:
-    domain = running(connection, extra=RNG)
-    apply_edit(connection, domain, plan_edit(domain, set_backend))
+    running(connection, extra=RNG)
+    domain = looking(connection, "a")
+    apply_edit(domain, plan_edit(domain, set_backend))
     assert "/dev/urandom" in domain.xml(LIVE)
     assert "/dev/random" in domain.xml(CONFIG)
 
 
 def test_change_the_guest_would_see_is_refused_unless_asked_for(connection: Connection) -> None:
-    domain = connection.define(domain_xml(extra=RNG))
+    connection.define(domain_xml(extra=RNG))
+    domain = looking(connection, "a")
     before = domain.xml(CONFIG)
-    with pytest.raises(Refused, match="rng ua-rng is removed"):
+    with raising(UNASKED, changes=["rng ua-rng is removed, it was at pci 0000:02:00.0"]):
         plan_edit(domain, lose_a_device)
     assert domain.xml(CONFIG) == before
-    apply_edit(connection, domain, plan_edit(domain, lose_a_device, lambda change: "rng" in change.what))
+    apply_edit(domain, plan_edit(domain, lose_a_device, lambda change: "rng" in change.what))
     assert "rng" not in domain.xml(CONFIG)
 
 
 def test_edit_is_refused_when_somebody_changed_the_document_meanwhile(connection: Connection) -> None:
-    domain = connection.define(domain_xml(extra=RNG))
+    connection.define(domain_xml(extra=RNG))
+    domain = looking(connection, "a")
     edit = plan_edit(domain, set_backend)
     domain.attach("<sound model='ich6'/>", CONFIG)
     before = domain.xml(CONFIG)
-    with pytest.raises(Refused, match="somebody else changed"):
-        apply_edit(connection, domain, edit)
+    with raising(CHANGED_MEANWHILE):
+        apply_edit(domain, edit)
     assert domain.xml(CONFIG) == before
 
 
 def test_what_libvirt_fills_in_beside_the_edit_is_taken_back(connection: Connection) -> None:
     """A device without an address gets one: the guest would see a place that the edit did not name."""
-    domain = connection.define(domain_xml(extra=RNG))
+    connection.define(domain_xml(extra=RNG))
+    domain = looking(connection, "a")
     before = domain.xml(CONFIG)
 
     def forget_the_address(document: Element) -> None:
@@ -71,21 +77,24 @@ def test_what_libvirt_fills_in_beside_the_edit_is_taken_back(connection: Connect
         rng.remove(rng.find("address"))  # type: ignore[arg-type]
 
     edit = plan_edit(domain, forget_the_address, lambda change: True)
-    with pytest.raises(Failed, match="more than was asked for"):
-        apply_edit(connection, domain, edit)
+    with raising(LIBVIRT_ADDS):
+        apply_edit(domain, edit)
     assert domain.xml(CONFIG) == before
 
 
 def test_transient_domain_has_nothing_to_edit(connection: Connection) -> None:
-    domain = running(connection, extra=RNG)
+    running(connection, extra=RNG)
+    domain = looking(connection, "a")
     domain.undefine()
-    with pytest.raises(NotFound, match="transient"):
+    domain = looking(connection, "a")
+    with raising(TRANSIENT):
         plan_edit(domain, set_backend)
 
 
 def test_passwords_survive_an_edit(connection: Connection) -> None:
     graphics = "<graphics type='vnc' passwd='secret' listen='127.0.0.1'/>"
-    domain = connection.define(domain_xml(extra=RNG + graphics))
-    apply_edit(connection, domain, plan_edit(domain, set_backend))
+    connection.define(domain_xml(extra=RNG + graphics))
+    domain = looking(connection, "a")
+    apply_edit(domain, plan_edit(domain, set_backend))
     assert "passwd='secret'" in domain.xml(CONFIG, secure=True)
     assert "secret" not in serialize(parse(domain.xml(CONFIG)))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Started, fact
 from holdfast.errors import PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations import destroy, reboot, start
 from holdfast.operations.devices.attach import attach_device
 from holdfast.operations.devices.detach import detach_device
 from holdfast.operations.domain.adopt import adopt_domain
@@ -18,7 +20,7 @@ from holdfast.operations.domain.create import create_domain
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.facts import record
 from holdfast.operations.plan_reboot import plan_reboot
-from holdfast.operations.power.start import destroy, reboot, start
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running
 
@@ -31,7 +33,7 @@ def test_hard_reboot_into_changed_hardware_is_refused(uri: str, connection: Conn
     before = domain.xml(LIVE)
     with pytest.raises(Refused, match="disk vda is added") as refused:
         reboot(connection, "a", hard=True)
-    assert "--accept" in (refused.value.hint or "")
+    assert "--accept" in hints.hint(refused.value)
     assert domain.xml(LIVE) == before
     assert "disk vda is added" in done(uri, "reboot", "a", "--hard", "--dry-run")
     assert domain.xml(LIVE) == before
@@ -45,7 +47,7 @@ def test_detached_device_that_waits_for_the_guest_was_asked_for(connection: Conn
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
     with pytest.raises(PartlyDone):
         detach_device(connection, "a", "vda", timeout=0)
-    assert any("vda is removed" in sentence for sentence in reboot(connection, "a", hard=True).guest_changes)
+    assert any("vda is removed" in sentence for sentence in reboot(connection, "a", hard=True).sees)
     assert "vda" not in places(domain, LIVE)
 
 
@@ -60,7 +62,7 @@ def test_virsh_removing_a_device_from_config_was_not_asked_for(connection: Conne
 
 def test_unchanged_domain_reboots_without_a_word(connection: Connection) -> None:
     running(connection)
-    assert reboot(connection, "a", hard=True).guest_changes == ()
+    assert reboot(connection, "a", hard=True).sees == ()
 
 
 def test_start_records_what_an_adopted_guest_was_given(connection: Connection) -> None:
@@ -100,11 +102,11 @@ def test_another_cpu_and_firmware_than_at_the_last_start_are_reported_and_not_re
     started = fact(parse(domain.xml(CONFIG)), Started)
     assert started is not None
     domain.destroy()
-    assert start(connection, "a", paused=True).guest_changes == ()
+    assert start(connection, "a", paused=True).sees == ()
     domain.destroy()
     poorer = started.cpu.replace('name="umip" policy="require"', 'name="umip" policy="disable"')
-    record(domain, Started(poorer, "0" * 64))
-    changes = start(connection, "a", paused=True).guest_changes
+    record(looking(connection, domain.uuid), Started(poorer, "0" * 64))
+    changes = start(connection, "a", paused=True).sees
     assert any("umip" in sentence for sentence in changes)
     assert any("another build" in sentence for sentence in changes)
 
@@ -116,21 +118,21 @@ def test_start_by_somebody_else_makes_the_record_stale_until_holdfast_stops_the_
     ours = fact(parse(domain.xml(CONFIG)), Started)
     assert ours is not None
     domain.destroy()
-    record(domain, Started("<cpu><model>pentium</model></cpu>", "0" * 64))
+    record(looking(connection, domain.uuid), Started("<cpu><model>pentium</model></cpu>", "0" * 64))
     domain.start(paused=True)
     said = " ".join(map(str, plan_reboot(connection, "a").outlooks))
     assert "another build" not in said
     assert "nothing tells which build" in said
     destroy(connection, "a")
     assert fact(parse(domain.xml(CONFIG)), Started) == Started(ours.cpu, "")
-    assert not any("CPU" in sentence for sentence in start(connection, "a", paused=True).guest_changes)
+    assert not any("CPU" in sentence for sentence in start(connection, "a", paused=True).sees)
 
 
 def test_restored_domain_keeps_the_record_of_the_start_that_it_was_saved_after(connection: Connection) -> None:
     domain = connection.define(domain_xml())
     adopt_domain(connection, "a")
     start(connection, "a", paused=True)
-    record(domain, Started("<cpu><model>pentium</model></cpu>", "1" * 64), CONFIG)
+    record(looking(connection, domain.uuid), Started("<cpu><model>pentium</model></cpu>", "1" * 64), CONFIG)
     domain._handle.managedSave(0)
     assert start(connection, "a", paused=True).restored
     assert fact(parse(domain.xml(CONFIG)), Started) == Started("<cpu><model>pentium</model></cpu>", "1" * 64)

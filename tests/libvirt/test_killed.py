@@ -24,6 +24,7 @@ from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.keep_record import left_in_making, record_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import read
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, places
 from tests.libvirt.killed import run_killed
@@ -88,7 +89,7 @@ def test_create_killed_at_any_step_leaves_nothing_unknown(host: Connection, daem
         except NotFound:
             assert not files(folder)
             continue
-        documents = list(read(domain).all().values())
+        documents = list(read(domain).present.values())
         assert files(folder) <= known(documents)
         if said := unfinished(host):
             unfinished_ones += 1
@@ -113,7 +114,8 @@ def test_image_that_its_pool_does_not_list_is_found_too(host: Connection, daemon
     place = folder / "a-vda.qcow2"
     place.touch()
     record = DiskRecord("vda", "ua-x", "volume", volume="default/a-vda.qcow2", place=str(place), format="qcow2")
-    record_disk(host.define(domain_xml()), record, [CONFIG])
+    host.define(domain_xml())
+    record_disk(looking(host, "a"), record, [CONFIG])
     assert run(daemon_uri, "delete", "a").exit_code == 3
     done(daemon_uri, "delete", "a", "--storage")
     assert not files(folder)
@@ -121,7 +123,7 @@ def test_image_that_its_pool_does_not_list_is_found_too(host: Connection, daemon
 
 def attached(domain: Domain) -> list[bool]:
     """Whether live and config have vda."""
-    return [any(target == "vda" for target in places(domain, which)) for which in read(domain).all()]
+    return [any(target == "vda" for target in places(domain, which)) for which in read(domain).present]
 
 
 def test_attach_killed_at_any_step_is_finished_by_repeating_it(host: Connection, daemon_uri: str, folder: Path) -> None:
@@ -133,13 +135,13 @@ def test_attach_killed_at_any_step_is_finished_by_repeating_it(host: Connection,
         operations.adopt_domain(host, "a")
         code = run_killed(step, daemon_uri, "disk", "attach", "a", f"path={spec.path},size=1MiB,role=swap")
         assert code in (KILLED, 0)
-        documents = list(read(domain).all().values())
+        documents = list(read(domain).present.values())
         assert files(folder) <= known(documents)
         if not all(attached(domain)):
             assert bool(unfinished(host)) == any(left_in_making(document) for document in documents)
             operations.attach_disk(host, "a", spec)
             repeated += 1
-        assert places(domain, CONFIG) == places(domain, next(iter(read(domain).all())))
+        assert places(domain, CONFIG) == places(domain, next(iter(read(domain).present)))
         assert attached(domain) == [True, True] and len(files(folder)) == 1
         listed = [disk.record for disk in operations.list_devices(host, "a", "disk")]
         assert [(record.role, record.in_making) for record in listed if record] == [("swap", False)]

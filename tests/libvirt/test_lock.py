@@ -14,11 +14,12 @@ import pytest
 
 import holdfast
 from holdfast import operations
-from holdfast.errors import Failed
+from holdfast.errors.domains import CANNOT_LOCK, LOCK_FILE, LOCK_FOLDER, LOCKED
 from holdfast.hostfiles import lock
-from holdfast.hostfiles.lock import domain_lock, lock_folder
+from holdfast.hostfiles.lock import LockFolder, domain_lock, lock_folder
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places
+from tests.raising import raising
 
 UUID = "00000000-0000-4000-8000-000000000001"
 
@@ -122,7 +123,7 @@ def test_no_file_stays_and_whoever_waited_for_it_still_waits_for_the_next(tmp_pa
     processes = [subprocess.Popen([sys.executable, "-c", count]) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     assert counter.read_text() == "400"
-    assert not (lock_folder() / UUID).exists()
+    assert not (lock_folder().path / UUID).exists()
 
 
 def test_a_full_disk_locks_all_the_same() -> None:
@@ -142,54 +143,148 @@ def test_an_error_frees_the_lock() -> None:
 
 
 @pytest.fixture
-def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The lock folder, at a place where others could have been before us."""
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of one user, at a place where others could have been before us."""
     folder = tmp_path / "holdfast"
-    monkeypatch.setattr(lock, "lock_folder", lambda: folder)
+    monkeypatch.setattr(lock, "lock_folder", lambda: LockFolder(folder, shared=False))
     return folder
 
 
-def test_a_folder_of_someone_else_is_refused(shared: Path) -> None:
-    shared.mkdir()
-    os.chown(shared, 12345, -1)
-    with pytest.raises(Failed, match="not a folder of this user alone"), domain_lock(UUID):
+def test_a_folder_of_someone_else_is_refused(own: Path) -> None:
+    own.mkdir()
+    os.chown(own, 12345, -1)
+    with raising(LOCK_FOLDER), domain_lock(UUID):
         pass
 
 
-def test_a_folder_that_others_may_write_is_refused(shared: Path) -> None:
-    shared.mkdir()
-    shared.chmod(0o777)
-    with pytest.raises(Failed, match="not a folder of this user alone"), domain_lock(UUID):
+def test_a_folder_that_others_may_write_is_refused(own: Path) -> None:
+    own.mkdir()
+    own.chmod(0o777)
+    with raising(LOCK_FOLDER), domain_lock(UUID):
         pass
 
 
-def test_a_link_in_place_of_the_folder_is_refused(shared: Path, tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_folder_is_refused(own: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    shared.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Failed, match="not a folder of this user alone"), domain_lock(UUID):
+    own.symlink_to(tmp_path / "elsewhere")
+    with raising(LOCK_FOLDER), domain_lock(UUID):
         pass
 
 
-def test_a_link_in_place_of_the_file_is_not_followed(shared: Path, tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_file_is_not_followed(own: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    shared.mkdir(mode=0o700)
-    (shared / UUID).symlink_to(victim)
-    with pytest.raises(Failed, match="cannot lock"), domain_lock(UUID):
+    own.mkdir(mode=0o700)
+    (own / UUID).symlink_to(victim)
+    with raising(CANNOT_LOCK), domain_lock(UUID):
         pass
     assert victim.read_text() == "precious"
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(shared: Path) -> None:
-    shared.write_text("")
-    with pytest.raises(Failed, match="cannot lock the domain"), domain_lock(UUID):
+def test_a_place_that_cannot_be_written_is_one_sentence(own: Path) -> None:
+    own.write_text("")
+    with raising(CANNOT_LOCK), domain_lock(UUID):
         pass
 
 
 def test_each_user_has_a_folder_of_their_own_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lock_folder() == Path("/run/holdfast")
+    assert lock_folder() == LockFolder(Path("/run/holdfast"), shared=False)
     user = pwd.getpwnam("daemon")
     monkeypatch.setattr(os, "geteuid", lambda: user.pw_uid)
     for variable in ("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "TMPDIR"):
         monkeypatch.setenv(variable, "/elsewhere")
-    assert lock_folder() == Path(user.pw_dir, ".local/state/holdfast/locks")
+    assert lock_folder() == LockFolder(Path(user.pw_dir, ".local/state/holdfast/locks"), shared=False)
+
+
+GROUP, MEMBER, STRANGER = 54321, 12345, 12346
+"""The group of the shared folder, the id of a user in it, and of one who is not."""
+
+
+@pytest.fixture
+def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is set up for all who are in GROUP, as the package does it."""
+    folder = tmp_path / "holdfast"
+    folder.mkdir()
+    os.chown(folder, 0, GROUP)
+    folder.chmod(0o2770)
+    for each in (folder.parent, *folder.parents):
+        if each.stat().st_mode & 0o001 == 0:
+            each.chmod(0o755)
+    monkeypatch.setattr(lock, "_SHARED", folder)
+    return folder
+
+
+def as_user(user: int, groups: list[int], shared: Path, code: str) -> subprocess.Popen[str]:
+    """Run ``code`` as another user, who finds the shared folder at ``shared``."""
+    begin = f"from holdfast.hostfiles import lock\nimport pathlib\nlock._SHARED = pathlib.Path({str(shared)!r})\n"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["/usr/bin/python3", "-c", begin + code]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+        command, user=user, group=user, extra_groups=groups, env=environment, text=True, cwd="/", **pipes
+    )
+
+
+HOLD = f"with lock.domain_lock({UUID!r}):\n    print('held', flush=True)\n    input()\n"
+
+
+def test_root_and_a_user_of_the_group_wait_for_each_other(set_up: Path) -> None:
+    holder = as_user(MEMBER, [GROUP], set_up, HOLD)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with raising(LOCKED, holder=f"process {holder.pid}"), domain_lock(UUID, timeout=0):
+        pass
+    assert holder.communicate("\n")[1] == ""
+    with domain_lock(UUID, timeout=0):
+        waiting = as_user(MEMBER, [GROUP], set_up, f"with lock.domain_lock({UUID!r}, timeout=0):\n    pass\n")
+        assert f"process {os.getpid()}" in waiting.communicate()[1]
+
+
+def test_who_is_not_in_the_group_has_a_folder_of_their_own(set_up: Path) -> None:
+    stranger = as_user(pwd.getpwnam("daemon").pw_uid, [], set_up, "print(lock.lock_folder().shared)")
+    assert stranger.communicate()[0] == "False\n"
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o2777, 0o2775, 0o2750])
+def test_a_folder_that_is_not_set_up_for_one_group_alone_is_nobodys_but_roots(set_up: Path, mode: int) -> None:
+    set_up.chmod(mode)
+    assert not lock_folder().shared
+
+
+def test_a_file_that_is_no_lock_is_refused_in_the_shared_folder(set_up: Path, tmp_path: Path) -> None:
+    lock_file = set_up / UUID
+    (tmp_path / "victim").write_text("precious")
+    lock_file.hardlink_to(tmp_path / "victim")
+    with raising(LOCK_FILE), domain_lock(UUID):
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
+    lock_file.unlink()
+    os.mkfifo(lock_file)
+    with raising(LOCK_FILE), domain_lock(UUID):
+        pass
+    lock_file.unlink()
+    lock_file.touch(0o666)
+    os.chown(lock_file, STRANGER, STRANGER)
+    with raising(LOCK_FILE), domain_lock(UUID):
+        pass
+
+
+def test_what_a_lock_file_says_of_its_holder_is_shown_and_not_trusted(set_up: Path) -> None:
+    lying = f"with lock.domain_lock({UUID!r}):\n    path = lock._SHARED / {UUID!r}\n    path.write_text('\\x1b[2J')\n"
+    liar = as_user(MEMBER, [GROUP], set_up, lying + "    print('held', flush=True)\n    input()\n")
+    assert liar.stdout is not None
+    assert liar.stdout.readline() == "held\n"
+    with raising(LOCKED, holder="an unknown process"), domain_lock(UUID, timeout=0):
+        pass
+    liar.communicate("\n")
+
+
+def test_an_operation_that_waits_too_long_says_who_holds_the_domain(connection: Connection, uri: str) -> None:
+    domain = connection.define(domain_xml())
+    connection.lock_timeout = 0
+    try:
+        with domain_lock(domain.uuid), raising(LOCKED, holder=f"process {os.getpid()}"):
+            operations.start(connection, "a")
+    finally:
+        connection.lock_timeout = lock.TIMEOUT
+    assert not domain.is_active()

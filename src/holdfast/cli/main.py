@@ -11,6 +11,7 @@ import click
 
 from holdfast import __version__
 from holdfast.cli.common import Session, log_to_stderr
+from holdfast.cli.hints import hint
 from holdfast.errors import HoldfastError
 
 COMMANDS = {
@@ -139,8 +140,9 @@ class HoldfastGroup(click.Group):
 
 def _report(error: HoldfastError) -> int:
     click.echo(f"error: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+    hints = [hint(error), *getattr(error, "__notes__", ())]
+    if any(hints):
+        click.echo(f"hint: {'; '.join(filter(None, hints))}", err=True)
     return error.exit_code
 
 

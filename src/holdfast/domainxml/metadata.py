@@ -10,6 +10,7 @@ creation of the domain has begun, and its images are being made. *wanted*: it is
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeVar
@@ -183,6 +184,33 @@ def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
 def fact(domain: Element, kind: type[Fact]) -> Fact | None:
     """The fact of this kind that a domain document records; None when it records none."""
     return next(iter(facts(domain, kind)), None)
+
+
+def ours_in(domain: Element) -> str | None:
+    """Our element of a domain document as libvirt tells it (virDomainGetMetadata): its names without a prefix."""
+    found = domain.find(f"metadata/{{{URI}}}domain")
+    if found is None:
+        return None
+    ours = copy.deepcopy(found)
+    for each in ours.iter():
+        each.tag = etree.QName(each).localname
+    etree.cleanup_namespaces(ours)
+    return _text(ours)
+
+
+def with_ours(domain: Element, ours: str | None) -> Element:
+    """A domain document as it is once libvirt was given ``ours`` as our element (virDomainSetMetadata); None: none."""
+    after = copy.deepcopy(domain)
+    metadata = child(after, "metadata")
+    for old in metadata.findall(f"{{{URI}}}domain"):
+        metadata.remove(old)
+    if ours is not None:
+        root = etree.SubElement(metadata, f"{{{URI}}}domain", nsmap={PREFIX: URI})
+        given = parse(ours)
+        root.attrib.update(given.attrib)
+        for each in given:
+            etree.SubElement(root, etree.QName(URI, str(each.tag)), each.attrib)
+    return after
 
 
 def with_fact(ours: str | None, new: Fact) -> str:

@@ -1,60 +1,93 @@
-"""One command at a time on one domain: a lock file per domain UUID, freed by the kernel whatever happens.
+"""One command at a time on one domain: a lock file per domain UUID, which the kernel frees whatever happens.
 
-The locks order the commands of one user on this machine, in threads and in processes. virsh and others do not ask, and
-neither does Holdfast under another user: libvirt itself keeps the single calls apart, and every operation reads afresh.
+Where the host has the folder /run/holdfast set up (owner root, group libvirt, mode 2770: the package and
+docs/command-line.md do that), root's commands and those of everyone in that group wait for each other; elsewhere each
+user has a folder, and only the commands of one user do. virsh and others do not ask: libvirt itself keeps the single
+calls apart, and every operation reads afresh.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import os
 import pwd
 import stat
-import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.errors import Failed
+from holdfast.errors import domains
 
-_SYSTEM = Path("/run/holdfast")
+TIMEOUT = 60.0
+"""Seconds to wait for another command, unless the connection says otherwise."""
+
+_SHARED = Path("/run/holdfast")
 _PATIENCE = 1.5
 """Seconds of waiting after which we say so."""
+_LONGEST_NAP = 0.1
+"""Seconds. We ask again and again and never wait inside flock(2), which would stop every thread of an eventlet process;
+time.sleep(3) lets them run."""
 
 
-def lock_folder() -> Path:
-    """Where the lock files of this user are: in /run for root, else below the home in the password database.
+@dataclass(frozen=True)
+class LockFolder:
+    """Where the lock files of this user are. ``shared``: with all who may enter it, by the rights of its group."""
 
-    All processes of a user agree on that one, a service without a login as well, whatever their environment says, and
+    path: Path
+    shared: bool
+
+
+def lock_folder() -> LockFolder:
+    """The folder that is set up for this host; else root's in /run, or one below the home in the password database.
+
+    All processes of a user agree on that, a service without a login as well, whatever their environment says, and
     nobody else can take it first, as in /tmp. (A user without an entry there cannot connect to libvirt either.)
     """
     user = os.geteuid()
-    return _SYSTEM if user == 0 else Path(pwd.getpwuid(user).pw_dir, ".local/state/holdfast/locks")
+    if _is_set_up(_SHARED):
+        return LockFolder(_SHARED, shared=True)
+    return LockFolder(_SHARED if user == 0 else Path(pwd.getpwuid(user).pw_dir, ".local/state/holdfast/locks"), False)
+
+
+def _is_set_up(folder: Path) -> bool:
+    """True for a folder of root's that keeps its group, which is one of ours, and that nobody else may enter."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    ours = os.geteuid() == 0 or found.st_gid in {os.getegid(), *os.getgroups()}
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and ours and stat.S_IMODE(found.st_mode) == 0o2770
 
 
 @contextlib.contextmanager
-def domain_lock(uuid: str) -> Iterator[None]:
-    """Hold the lock of the domain ``uuid``; waits while another command holds it, and logs a warning when it must.
+def domain_lock(uuid: str, timeout: float = TIMEOUT) -> Iterator[None]:
+    """Hold the lock of the domain ``uuid``; waits up to ``timeout`` seconds while another command holds it.
 
-    Not reentrant: an operation that holds it must not call another one that takes it. Raises Failed when the lock
-    file cannot be made. (flock(2): advisory, ends with the process. The holder removes the file; one that was killed
-    leaves it to the next.)
+    Logs a warning when it must wait. Not reentrant: an operation that holds it must not call another that takes it.
+    Raises LOCKED where it is not free in time, and CANNOT_LOCK, LOCK_FOLDER or LOCK_FILE where no lock can be made.
+    (flock(2): advisory, ends with the process. The holder removes the file; one that was killed leaves it to the next.)
     """
-    path = lock_folder() / uuid
+    folder = lock_folder()
+    path = folder.path / uuid
+    waiting = _Waiting(timeout)
     while True:
-        with io.FileIO(_open(path), "r+") as file:
-            _acquire(file.fileno())
-            if not _is_at(path, file.fileno()):
+        file = _open(folder, path)
+        try:
+            waiting.acquire(file)
+            if not _is_at(path, file):
                 continue  # whom we waited for has removed it, and the next one makes a new file
             with contextlib.suppress(OSError):  # a full disk
-                file.write(f"{os.getpid():<20}".encode())
+                os.pwrite(file, f"{os.getpid():<20}".encode(), 0)
             try:
                 yield
             finally:
                 with contextlib.suppress(OSError):
                     path.unlink()
             return
+        finally:
+            os.close(file)
 
 
 def _is_at(path: Path, file: int) -> bool:
@@ -64,39 +97,75 @@ def _is_at(path: Path, file: int) -> bool:
         return False
 
 
-def _open(path: Path) -> int:
-    folder = path.parent
+def _open(folder: LockFolder, path: Path) -> int:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
-        # Where a home is open to others, a folder or link that they put there could make us write elsewhere.
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise Failed(
-                f"{folder} is not a folder of this user alone, so locks there prove nothing",
-                "remove it, and let nobody else write to the folders above it",
-            )
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        if not folder.shared:
+            _make_own(folder.path)
+        # Nothing that others put there is followed, waited for, or taken for a lock.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.open(path, flags, 0o660 if folder.shared else 0o600)
     except OSError as error:
-        raise Failed(
-            f"cannot lock the domain: {folder}: {error.strerror}", "this user must be able to write there"
-        ) from error
+        raise domains.CANNOT_LOCK(folder=folder.path, reason=error.strerror) from error
+    if not _is_lock_file(folder, file):
+        os.close(file)
+        raise domains.LOCK_FILE(path=path)
+    return file
 
 
-def _acquire(file: int) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        warning = threading.Timer(_PATIENCE, _say_waiting, [file])
-        warning.start()
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        finally:
-            warning.cancel()
+def _make_own(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    # Where a home is open to others, a folder or link that they put there could make us write elsewhere.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise domains.LOCK_FOLDER(folder=folder)
+
+
+def _is_lock_file(folder: LockFolder, file: int) -> bool:
+    """True for a file that a command of Holdfast made: of this user alone, or of the group of the shared folder."""
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        return False
+    if not folder.shared:
+        return found.st_uid == os.geteuid()
+    if found.st_uid == os.geteuid():
+        os.fchmod(file, 0o660)  # whatever the umask has left of it
+    return found.st_gid == folder.path.lstat().st_gid and not found.st_mode & 0o007
+
+
+class _Waiting:
+    """Waiting for locks, up to a time-out, and saying so once."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._begun = time.monotonic()
+        self._said = False
+
+    def acquire(self, file: int) -> None:
+        """Lock ``file``. Raises LOCKED, naming who holds it."""
+        nap = _LONGEST_NAP / 16
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                waited = time.monotonic() - self._begun
+            if waited >= self._timeout:
+                raise domains.LOCKED(holder=_holder(file), seconds=self._timeout)
+            if waited >= _PATIENCE and not self._said:
+                self._said = True
+                _say_waiting(file)
+            time.sleep(min(nap, self._timeout - waited))
+            nap = min(nap * 2, _LONGEST_NAP)
+
+
+def _holder(file: int) -> str:
+    """Who holds a lock, as its file says: to be shown, and not to be trusted."""
+    text = os.pread(file, 20, 0).decode(errors="replace").strip()
+    return f"process {text}" if text.isascii() and text.isdigit() else "an unknown process"
 
 
 def _say_waiting(file: int) -> None:
     import logging
 
-    holder = os.pread(file, 20, 0).decode().strip() or "?"
     # Where nobody has set up logging, Python prints this on standard error.
-    logging.getLogger("holdfast").warning("waiting for another holdfast command on this domain (process %s)", holder)
+    logging.getLogger("holdfast").warning("waiting for another holdfast command on this domain (%s)", _holder(file))

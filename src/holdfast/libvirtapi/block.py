@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import libvirt
-from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.domain import Domain, changes_domain
 from holdfast.libvirtapi.translate import translated
 
 
@@ -19,7 +19,7 @@ def capacity(domain: Domain, target: str) -> int:
     return domain._handle.blockInfo(target)[0]
 
 
-@translated
+@changes_domain
 def resize(domain: Domain, target: str, size: int) -> None:
     """Make the image of a running domain's disk ``size`` bytes large, and tell the guest (virDomainBlockResize).
 
@@ -28,7 +28,7 @@ def resize(domain: Domain, target: str, size: int) -> None:
     domain._handle.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
-@translated
+@changes_domain
 def start_block_copy(domain: Domain, target: str, destination: str) -> None:
     """Start to copy the disk onto the existing image of the ``<disk>`` element ``destination`` (virDomainBlockCopy).
 
@@ -51,13 +51,13 @@ def copied(domain: Domain, target: str) -> tuple[int, int] | None:
     return (info["cur"], info["end"]) if info else None
 
 
-@translated
+@changes_domain
 def pivot(domain: Domain, target: str) -> None:
     """Let the disk go on with its copy, in live and config; returns when it does (virDomainBlockJobAbort, PIVOT)."""
     domain._handle.blockJobAbort(target, libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
 
 
-@translated
+@changes_domain
 def cancel(domain: Domain, target: str) -> None:
     """Let the disk stay where it is; the copy is left as it is (virDomainBlockJobAbort)."""
     domain._handle.blockJobAbort(target, 0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import libvirt
-from holdfast.errors import NoConnection, NotFound
-from holdfast.libvirtapi.domain import STATES, Domain
+from holdfast.errors import NoConnection, NotFound, domains
+from holdfast.libvirtapi.domain import STATES, Domain, DomainHandle
 from holdfast.libvirtapi.events import ensure_event_loop
 from holdfast.libvirtapi.translate import sentence, translated
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 
+D = TypeVar("D", bound=Domain)
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _BOOTED = (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED)
 _START_RESET_NVRAM: int = getattr(libvirt, "VIR_DOMAIN_START_RESET_NVRAM", 0)  # libvirt ≥ 8.1
 
@@ -36,11 +40,15 @@ class DomainState:
 
 
 class Connection:
-    """An open connection. ``uri`` is libvirt's own name for it. Use it as a context manager, or close it."""
+    """An open connection. ``uri`` is libvirt's own name for it. Use it as a context manager, or close it.
 
-    def __init__(self, handle: libvirt.virConnect, readonly: bool) -> None:
+    ``lock_timeout`` is how many seconds operations over it wait for another one on the same domain.
+    """
+
+    def __init__(self, handle: libvirt.virConnect, readonly: bool, lock_timeout: float = 60.0) -> None:
         self._handle = handle
         self.readonly = readonly
+        self.lock_timeout = lock_timeout
         self.uri = handle.getURI()
 
     def __repr__(self) -> str:
@@ -93,15 +101,20 @@ class Connection:
         return sorted(found, key=lambda domain: domain.name)
 
     def find_domain(self, name: str) -> Domain:
-        """The domain of this name or UUID (virDomainLookupByName, virDomainLookupByUUIDString).
+        """The domain of this name or UUID; see :meth:`find`."""
+        return self.find(name, Domain)
 
-        Raises NotFound when there is none.
+    def find(self, name: str, make: Callable[[DomainHandle], D]) -> D:
+        """What ``make`` makes of the handle of the domain ``name``, which is its UUID or its name, in this order.
+
+        Raises NO_DOMAIN. (virDomainLookupByUUIDString, virDomainLookupByName)
         """
-        for lookup in (self._lookup_name, self._lookup_uuid):
+        lookups = (self._lookup_uuid, self._lookup_name) if _UUID.fullmatch(name) else (self._lookup_name,)
+        for lookup in lookups:
             handle = lookup(name)
             if handle is not None:
-                return Domain(handle)
-        raise NotFound(f"there is no domain {name!r} at {self.uri}", "'holdfast list' shows all domains")
+                return make(handle)
+        raise domains.NO_DOMAIN(name=name, uri=self.uri)
 
     @translated
     def _lookup_name(self, name: str) -> libvirt.virDomain | None:
@@ -227,15 +240,15 @@ class Connection:
         return ""
 
 
-def open_connection(uri: str | None = None, readonly: bool = False) -> Connection:
+def open_connection(uri: str | None = None, readonly: bool = False, lock_timeout: float = 60.0) -> Connection:
     """Open ``uri``; None means libvirt's own default, LIBVIRT_DEFAULT_URI included (virConnectOpen).
 
-    Raises NoConnection.
+    ``lock_timeout`` is that of :class:`Connection`. Raises NoConnection.
     """
     ensure_event_loop()
     opener = libvirt.openReadOnly if readonly else libvirt.open
     try:
-        return Connection(opener(uri), readonly)
+        return Connection(opener(uri), readonly, lock_timeout)
     except libvirt.libvirtError as error:
         raise NoConnection(
             f"cannot connect to {uri or 'the default libvirt'}: {sentence(error)}",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import Enum
+from typing import Concatenate, ParamSpec, TypeVar
 
 import libvirt
 from holdfast.libvirtapi import events
 from holdfast.libvirtapi.translate import translated
+
+DomainHandle = libvirt.virDomain
+"""The binding's virDomain."""
 
 
 class Definition(Enum):
@@ -40,6 +46,42 @@ STATES = {
 """libvirt's virDomainState in the words of ``virsh list``."""
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def changes_domain(call: Callable[Concatenate[Domain, P], R]) -> Callable[Concatenate[Domain, P], R]:
+    """Decorate a call that may change the documents of a domain: all, or the one that is an argument of the call.
+
+    :meth:`Domain.changed` learns of it, whether the call succeeds or not.
+    """
+    asks_libvirt = translated(call)
+
+    @functools.wraps(call)
+    def wrapper(domain: Domain, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return asks_libvirt(domain, *args, **kwargs)
+        finally:
+            named = [each for each in (*args, *kwargs.values()) if isinstance(each, Definition)]
+            domain.changed(*(named or Definition))
+
+    return wrapper
+
+
+def changes_guest(call: Callable[Concatenate[Domain, P], R]) -> Callable[Concatenate[Domain, P], R]:
+    """Decorate a call that starts, stops or resumes the guest, and leaves the config document alone."""
+    asks_libvirt = translated(call)
+
+    @functools.wraps(call)
+    def wrapper(domain: Domain, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return asks_libvirt(domain, *args, **kwargs)
+        finally:
+            domain.changed(Definition.LIVE)
+
+    return wrapper
+
+
 class Domain:
     """A domain of one connection. Every method reads or acts now; nothing is cached but name and UUID."""
 
@@ -50,6 +92,9 @@ class Domain:
 
     def __repr__(self) -> str:
         return f"<Domain {self.name} {self.uuid}>"
+
+    def changed(self, *definitions: Definition) -> None:
+        """Called after a call that may have changed these documents; for a subclass that remembers what it has read."""
 
     @translated
     def state(self) -> str:
@@ -89,12 +134,12 @@ class Domain:
         """
         return self._handle.managedSaveGetXMLDesc(0)
 
-    @translated
+    @changes_guest
     def managed_save(self) -> None:
         """Write memory and live document to a file of libvirt's own, and stop (virDomainManagedSave); blocks."""
         self._handle.managedSave(0)
 
-    @translated
+    @changes_guest
     def discard_managed_save(self) -> None:
         """Remove the managed-save image (virDomainManagedSaveRemove)."""
         self._handle.managedSaveRemove(0)
@@ -114,12 +159,12 @@ class Domain:
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE if definition is Definition.CONFIG else 0
         return self._handle.XMLDesc(flags | (libvirt.VIR_DOMAIN_XML_SECURE if secure else 0))
 
-    @translated
+    @changes_domain
     def attach(self, device: str, definition: Definition) -> None:
         """Attach the device element ``device`` to one of the two documents (virDomainAttachDeviceFlags)."""
         self._handle.attachDeviceFlags(device, _AFFECT[definition])
 
-    @translated
+    @changes_domain
     def detach(self, device: str, definition: Definition) -> None:
         """Detach from one document. From LIVE this only asks the guest; see :meth:`device_removal`.
 
@@ -127,7 +172,7 @@ class Domain:
         """
         self._handle.detachDeviceFlags(device, _AFFECT[definition])
 
-    @translated
+    @changes_guest
     def ask_release(self, alias: str) -> None:
         """Ask the guest to release the device ``alias``; returns at once, and never waits for the answer.
 
@@ -135,7 +180,7 @@ class Domain:
         """
         self._handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
-    @translated
+    @changes_domain
     def update(self, device: str, definition: Definition, force: bool = False) -> None:
         """Update a device in place in one document (virDomainUpdateDeviceFlags).
 
@@ -144,7 +189,7 @@ class Domain:
         flags = libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE if force else 0
         self._handle.updateDeviceFlags(device, _AFFECT[definition] | flags)
 
-    @translated
+    @changes_domain
     def set_vcpus(self, count: int, definition: Definition) -> None:
         """Have ``count`` vCPUs online (virDomainSetVcpusFlags).
 
@@ -152,27 +197,27 @@ class Domain:
         """
         self._handle.setVcpusFlags(count, _AFFECT[definition])
 
-    @translated
+    @changes_domain
     def set_max_vcpus(self, count: int) -> None:
         """Have ``count`` vCPUs at most, in config (virDomainSetVcpusFlags, MAXIMUM)."""
         self._handle.setVcpusFlags(count, libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_VCPU_MAXIMUM)
 
-    @translated
+    @changes_domain
     def set_memory(self, kib: int, definition: Definition) -> None:
         """Set the balloon's target, in KiB; live returns at once, and the guest follows (virDomainSetMemoryFlags)."""
         self._handle.setMemoryFlags(kib, _AFFECT[definition])
 
-    @translated
+    @changes_domain
     def set_max_memory(self, kib: int) -> None:
         """Set the memory in config, in KiB (virDomainSetMemoryFlags, MAXIMUM)."""
         self._handle.setMemoryFlags(kib, libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_MEM_MAXIMUM)
 
-    @translated
+    @changes_domain
     def set_title(self, text: str, definition: Definition) -> None:
         """Set ``<title>``, which an empty text removes (virDomainSetMetadata, TITLE)."""
         self._handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, text or None, None, None, _AFFECT[definition])
 
-    @translated
+    @changes_domain
     def set_description(self, text: str, definition: Definition) -> None:
         """Set ``<description>``, which an empty text removes (virDomainSetMetadata, DESCRIPTION)."""
         self._handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, text or None, None, None, _AFFECT[definition])
@@ -187,12 +232,12 @@ class Domain:
         """Have libvirt start it with the host, or not (virDomainSetAutostart)."""
         self._handle.setAutostart(wanted)
 
-    @translated
+    @changes_domain
     def set_scheduler(self, parameters: dict[str, int], definition: Definition) -> None:
         """Set "cpu_shares", "vcpu_period" and the like (virDomainSetSchedulerParametersFlags)."""
         self._handle.setSchedulerParametersFlags(parameters, _AFFECT[definition])
 
-    @translated
+    @changes_domain
     def set_io_limits(self, target: str, parameters: dict[str, int], definition: Definition) -> None:
         """Limit the disk ``target``; of a group of limits that is named in part the rest is dropped, 9.0.
 
@@ -208,48 +253,48 @@ class Domain:
         """Listen for the domain to stop; enter before calling :meth:`shutdown`."""
         return events.stopped(self._handle)
 
-    @translated
+    @changes_guest
     def start(self, paused: bool = False) -> None:
         """Start from the config document, or from a managed-save image where one exists (virDomainCreateWithFlags)."""
         self._handle.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
 
-    @translated
+    @changes_guest
     def shutdown(self) -> None:
         """Press the power button (virDomainShutdownFlags); returns at once."""
         self._handle.shutdownFlags(0)
 
-    @translated
+    @changes_guest
     def reboot(self) -> None:
         """Ask the guest to reboot (virDomainReboot); returns at once."""
         self._handle.reboot(0)
 
-    @translated
+    @changes_guest
     def reset(self) -> None:
         """Press the reset button (virDomainReset): no new document, the same QEMU."""
         self._handle.reset(0)
 
-    @translated
+    @changes_guest
     def destroy(self) -> None:
         """Pull the plug (virDomainDestroyFlags)."""
         self._handle.destroyFlags(0)
 
-    @translated
+    @changes_guest
     def suspend(self) -> None:
         """Pause the vCPUs (virDomainSuspend)."""
         self._handle.suspend()
 
-    @translated
+    @changes_guest
     def resume(self) -> None:
         """Let the vCPUs run again (virDomainResume)."""
         self._handle.resume()
 
-    @translated
+    @changes_domain
     def rename(self, name: str) -> None:
         """Give it another name, while it is shut off (virDomainRename)."""
         self._handle.rename(name)
         self.name = name
 
-    @translated
+    @changes_domain
     def undefine(self) -> None:
         """Remove the config document with NVRAM, TPM state, managed save, snapshot and checkpoint metadata.
 
@@ -276,7 +321,7 @@ class Domain:
                 return None
             raise
 
-    @translated
+    @changes_domain
     def set_metadata(self, element: str | None, prefix: str, uri: str, definition: Definition) -> None:
         """Write (or with None remove) the element of namespace ``uri`` in ``<metadata>`` (virDomainSetMetadata)."""
         self._handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, prefix, uri, _AFFECT[definition])

@@ -38,8 +38,13 @@ class Presence(Enum):
 
 @translated
 def network_presence(connection: Connection, name: str) -> Presence | None:
-    """Whether there is such a network (virNetworkLookupByName, virNetworkIsActive)."""
-    return _presence(lambda: connection._handle.networkLookupByName(name).isActive())
+    """Whether there is such a network (virConnectListAllNetworks, virNetworkLookupByName)."""
+
+    def is_active() -> bool:
+        active = connection._handle.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE)
+        return any(each.name() == name for each in active) or connection._handle.networkLookupByName(name) is None
+
+    return _presence(is_active)
 
 
 @translated

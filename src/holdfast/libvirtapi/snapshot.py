@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import libvirt
 from holdfast.errors import NotFound
-from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.domain import Domain, changes_domain
 from holdfast.libvirtapi.translate import translated
 
 
 class Snapshot:
-    """A snapshot that libvirt knows of."""
+    """A snapshot that libvirt knows of, of ``domain``."""
 
-    def __init__(self, handle: libvirt.virDomainSnapshot) -> None:
+    def __init__(self, domain: Domain, handle: libvirt.virDomainSnapshot) -> None:
+        self._domain = domain
         self._handle = handle
         self.name = handle.getName()
 
@@ -28,25 +29,22 @@ class Snapshot:
         """True for the one that libvirt gives to the next snapshot as its parent (virDomainSnapshotIsCurrent)."""
         return bool(self._handle.isCurrent())
 
-    @translated
     def revert(self, force: bool = False) -> None:
         """Bring back its disks, memory and documents, live and config (virDomainRevertToSnapshot); blocks.
 
         ``force`` also where libvirt sees the hardware change.
         """
-        domain = self._handle.getDomain()
-        domain.revertToSnapshot(self._handle, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE if force else 0)
+        _revert(self._domain, self._handle, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE if force else 0)
 
-    @translated
     def delete(self) -> None:
         """Delete it; what an external one has in overlays is merged into their images (virDomainSnapshotDelete)."""
-        self._handle.delete(0)
+        _delete(self._domain, self._handle)
 
 
 @translated
 def snapshots(domain: Domain) -> list[Snapshot]:
     """Every snapshot that libvirt knows of, sorted by name (virDomainListAllSnapshots)."""
-    found = [Snapshot(handle) for handle in domain._handle.listAllSnapshots(0)]
+    found = [Snapshot(domain, handle) for handle in domain._handle.listAllSnapshots(0)]
     return sorted(found, key=lambda snapshot: snapshot.name)
 
 
@@ -63,14 +61,14 @@ def find_snapshot(domain: Domain, name: str) -> Snapshot:
 @translated
 def _lookup(domain: Domain, name: str) -> Snapshot | None:
     try:
-        return Snapshot(domain._handle.snapshotLookupByName(name))
+        return Snapshot(domain, domain._handle.snapshotLookupByName(name))
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
             return None
         raise
 
 
-@translated
+@changes_domain
 def make_snapshot(domain: Domain, document: str, *, disk_only: bool = False, quiesce: bool = False) -> None:
     """Make a snapshot from its document; ``quiesce`` lets the guest agent freeze the file systems meanwhile.
 
@@ -82,7 +80,17 @@ def make_snapshot(domain: Domain, document: str, *, disk_only: bool = False, qui
     domain._handle.snapshotCreateXML(document, flags)
 
 
-@translated
+@changes_domain
 def redefine_snapshot(domain: Domain, document: str) -> None:
     """Change what libvirt keeps of a snapshot; disks and memory stay (virDomainSnapshotCreateXML, REDEFINE)."""
     domain._handle.snapshotCreateXML(document, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+
+
+@changes_domain
+def _revert(domain: Domain, snapshot: libvirt.virDomainSnapshot, flags: int) -> None:
+    domain._handle.revertToSnapshot(snapshot, flags)
+
+
+@changes_domain
+def _delete(domain: Domain, snapshot: libvirt.virDomainSnapshot) -> None:
+    snapshot.delete(0)

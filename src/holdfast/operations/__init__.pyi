@@ -34,6 +34,10 @@ from .look.show import show_domain as show_domain
 from .look.watch import watch as watch
 from .manager.follow import follow_document as follow_document
 from .plan_reboot import plan_reboot as plan_reboot
+from .power.pause import resume as resume
+from .power.pause import suspend as suspend
+from .power.reboot import reboot as reboot
+from .power.reboot import reset as reset
 from .power.repair import repair_domain as repair_domain
 from .power.rescue import rescue as rescue
 from .power.rescue import unrescue as unrescue
@@ -42,13 +46,9 @@ from .power.resume_host import resume_host as resume_host
 from .power.save import discard_save as discard_save
 from .power.save import restore_domain as restore_domain
 from .power.save import save_domain as save_domain
-from .power.start import destroy as destroy
-from .power.start import reboot as reboot
-from .power.start import reset as reset
-from .power.start import resume as resume
-from .power.start import shutdown as shutdown
 from .power.start import start as start
-from .power.start import suspend as suspend
+from .power.stop import destroy as destroy
+from .power.stop import shutdown as shutdown
 from .settings.device import set_disk as set_disk
 from .settings.device import set_interface as set_interface
 from .settings.domain import set_domain as set_domain

@@ -12,9 +12,7 @@ from holdfast.domainxml.document import Element, canonical, devices, parse, seri
 from holdfast.domainxml.elements.mirror import without_copy
 from holdfast.domainxml.make.rescue import without_rescue
 from holdfast.domainxml.metadata import Rescue, fact
-from holdfast.errors import Refused
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.rescue_mark import refuse_in_rescue
 
 OF_RESCUE = "of the rescue: gone with it"
 """What waits for a device that only the rescue has."""
@@ -29,7 +27,7 @@ class Documents:
 
     def find(self, definition: Definition, device: Element) -> Element | None:
         """The device that is the same as ``device`` in one of the documents; None when it has none."""
-        document = self.all().get(definition)
+        document = self.get(definition)
         return None if document is None else find_device(document, device)
 
     def find_live(self, device: Element) -> Element | None:
@@ -58,7 +56,7 @@ class Documents:
 
     def own(self) -> list[Element]:
         """The documents that tell what the domain itself has: those that exist, without live in a rescue."""
-        found = self.all()
+        found = self.present
         if self.rescue is not None:
             del found[Definition.LIVE]
         return list(found.values())
@@ -68,19 +66,24 @@ class Documents:
 
         How far a disk has been copied elsewhere is no difference.
         """
-        then, now = _texts(before.all().get(definition)), _texts(self.all().get(definition))
+        then, now = _texts(before.get(definition)), _texts(self.get(definition))
         old = _described(then[text] for text in then.keys() - now.keys())
         new = _described(now[text] for text in now.keys() - then.keys())
         return sorted({(old | new)[form] for form in old.keys() ^ new.keys()})
 
     def guest_changes_since(self, before: Documents) -> list[str]:
         """What a guest sees differ since ``before``, in either document that there was and is, in sentences."""
-        then = before.all()
-        pairs = [(then[definition], now) for definition, now in self.all().items() if definition in then]
+        then = before.present
+        pairs = [(then[definition], now) for definition, now in self.present.items() if definition in then]
         return [str(change) for old, new in pairs for change in visible(compare_documents(old, new))]
 
-    def all(self) -> dict[Definition, Element]:
-        """The documents that exist, live first."""
+    def get(self, definition: Definition) -> Element | None:
+        """One of the documents; None where the domain does not have it."""
+        return self.live if definition is Definition.LIVE else self.config
+
+    @property
+    def present(self) -> dict[Definition, Element]:
+        """The documents that the domain has, live first."""
         both = {Definition.LIVE: self.live, Definition.CONFIG: self.config}
         return {definition: document for definition, document in both.items() if document is not None}
 
@@ -99,23 +102,20 @@ def read(domain: Domain, secure: bool = False) -> Documents:
 
     Raises NotFound when it vanished in between. (virDomainGetXMLDesc)
     """
+    live = read_live(domain, secure)
+    # A domain that is shut off is always persistent.
+    return Documents(live, read_config(domain, secure) if live is None or domain.is_persistent() else None)
+
+
+def read_live(domain: Domain, secure: bool = False) -> Element | None:
+    """The live document; None while the domain is shut off. (virDomainGetXMLDesc)"""
     live = parse(domain.xml(Definition.LIVE, secure))
-    if live.get("id") is None:  # only a running domain has one, and a shut-off one is always persistent
-        return Documents(None, parse(domain.xml(Definition.CONFIG, secure)))
-    return Documents(live, parse(domain.xml(Definition.CONFIG, secure)) if domain.is_persistent() else None)
+    return None if live.get("id") is None else live  # only a running domain has one
 
 
-def definitions_for(domain: Domain, documents: Documents, config_only: bool) -> tuple[Definition, ...]:
-    """The documents that a change is for: all there are, or config alone.
-
-    Raises Refused where that does not exist, and in rescue.
-    """
-    refuse_in_rescue(domain)
-    if not config_only:
-        return tuple(documents.all())
-    if documents.config is None:
-        raise Refused(f"the domain {domain.name!r} is transient: it has no config document", "leave out --config")
-    return (Definition.CONFIG,)
+def read_config(domain: Domain, secure: bool = False) -> Element:
+    """The config document of a persistent domain. (virDomainGetXMLDesc)"""
+    return parse(domain.xml(Definition.CONFIG, secure))
 
 
 def saved_memory(domain: Domain, documents: Documents) -> tuple[str, ...]:

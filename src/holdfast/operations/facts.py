@@ -6,29 +6,29 @@ from collections.abc import Callable
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.metadata import Fact
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.session import OpenDomain
 
 
-def record(domain: Domain, new: Fact, only: Definition | None = None) -> None:
+def record(domain: OpenDomain, new: Fact, only: Definition | None = None) -> None:
     """Record ``new``, in ``only`` one document or in all; the caller holds the domain's lock (virDomainSetMetadata)."""
     rewrite(domain, lambda ours: metadata.with_fact(ours, new), only)
 
 
-def forget(domain: Domain, old: Fact, only: Definition | None = None) -> None:
+def forget(domain: OpenDomain, old: Fact, only: Definition | None = None) -> None:
     """Remove ``old``, and with the last fact our element itself; nothing is written where it was not there."""
     rewrite(domain, lambda ours: metadata.without_fact(ours, old), only)
 
 
-def forget_all(domain: Domain) -> None:
+def forget_all(domain: OpenDomain) -> None:
     """Remove our element, whatever it holds."""
     rewrite(domain, lambda ours: None)
 
 
-def rewrite(domain: Domain, change: Callable[[str | None], str | None], only: Definition | None = None) -> None:
+def rewrite(domain: OpenDomain, change: Callable[[str | None], str | None], only: Definition | None = None) -> None:
     """Make of our element what ``change`` makes of it, in ``only`` one document or in all that the domain has."""
-    documents = {Definition.LIVE: domain.is_active(), Definition.CONFIG: domain.is_persistent()}
-    for definition in (each for each, exists in documents.items() if exists and only in (None, each)):
-        old = domain.metadata(metadata.URI, definition)
-        new = change(old)
-        if new != old:
+    there = {definition: metadata.ours_in(document) for definition, document in domain.documents.present.items()}
+    for definition in (each for each in there if only in (None, each)):
+        new = change(there[definition])
+        if new != there[definition]:
             domain.set_metadata(new, metadata.PREFIX, metadata.URI, definition)

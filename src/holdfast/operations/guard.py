@@ -8,21 +8,22 @@ guest is recorded, to be compared with at the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
-from holdfast.domainxml.document import Element, canonical, parse
-from holdfast.domainxml.host.outlook import Effect
+from holdfast.domainxml.document import Element, canonical
+from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
-from holdfast.errors import HoldfastError, Refused
+from holdfast.errors import Condition, HoldfastError
+from holdfast.errors.guard import UNASKED, UNASKED_AT_START
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.documents import read
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.facts import forget, record
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.plan_reboot import known_guest
-from holdfast.operations.unfinished import refuse_unfinished
+from holdfast.operations.session import Need, OpenDomain
 
 Asked = Callable[[Change], bool]
 """True for a change of the guest's view that was asked for."""
@@ -34,50 +35,63 @@ def nothing(change: Change) -> bool:
 
 
 def refuse_unasked(
-    name: str, changes: Iterable[Change], asked: Asked = nothing, *, also: Iterable[str] = (), hint: str
+    name: str,
+    changes: Iterable[Change],
+    asked: Asked = nothing,
+    *,
+    also: Iterable[str] = (),
+    condition: Condition[HoldfastError] = UNASKED,
 ) -> None:
-    """Raise Refused, listing them, where the guest of ``name`` would see ``changes`` that nobody asked for.
+    """Raise ``condition``, listing them, where the guest of ``name`` would see ``changes`` that nobody asked for.
 
-    ``also`` are sentences on what else stands in the way; ``hint`` is how to go on.
+    ``also`` are sentences on what else stands in the way.
     """
     found = [str(change) for change in visible(changes) if not asked(change)]
     if sentences := [*found, *also]:
-        raise Refused(f"the guest of {name!r} would find changed: {'; '.join(sentences)}", hint)
+        raise condition(name=name, changes=sentences)
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """What a cold start now would bring: what waits in config, and what comes of the host as it is."""
+
+    changes: tuple[Change, ...] = ()
+    outlooks: tuple[Outlook, ...] = ()
+
+    @property
+    def sees(self) -> tuple[str, ...]:
+        """All of it, in sentences."""
+        return (*map(str, self.changes), *map(str, self.outlooks))
 
 
 def look_before_start(
-    connection: Connection,
-    domain: Domain,
-    *,
-    accept: bool = False,
-    dry_run: bool = False,
-    missing: Iterable[str] = (),
-) -> tuple[str, ...]:
-    """What the guest of ``domain`` will find changed at a cold start now, in sentences.
+    domain: OpenDomain, *, accept: bool = False, dry_run: bool = False, missing: Iterable[str] = ()
+) -> ColdStart:
+    """What the guest of ``domain`` will see of a cold start now.
 
-    Raises Refused for a domain whose creation is not finished, and, listing them, where there are changes that nobody
-    asked for, or where the domain would not start, unless ``accept`` takes them; a ``dry_run`` only lists. Devices that
-    were detached and wait for the guest to release them were asked for. Before a start from shut off only CPU and
-    firmware can be compared. ``missing`` are sentences on what the host does not provide.
+    Raises UNFINISHED, and UNASKED_AT_START where there are changes that nobody asked for, or where the domain would
+    not start, unless ``accept`` takes them; a ``dry_run`` only lists. Devices that were detached and wait for the guest
+    to release them were asked for. Before a start from shut off only CPU and firmware can be compared. ``missing`` are
+    sentences on what the host does not provide.
     """
-    documents = read(domain)
+    domain.refuse_unless(Need.WHOLE)
+    documents = domain.documents
     if documents.config is None:
-        return ()
-    refuse_unfinished(domain.name, documents.config)
+        return ColdStart()
     pending = visible(documents.waiting())
-    known = known_guest(documents.live, documents.config)
-    host = list(HostOutlook(connection).of(documents.config, known))
-    blocks = [*missing, *(str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS)]
+    last = known_guest(documents.live, documents.config)
+    lacks = [Outlook(Effect.BLOCKS, "host", sentence) for sentence in missing]
+    host = [*lacks, *HostOutlook(domain.connection).of(documents.config, last)]
     if not accept and not dry_run:
+        blocks = [str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS]
         refuse_unasked(
             domain.name,
             pending,
             _was_detached_from(documents.config),
             also=blocks if domain.is_active() else (),
-            hint="take it with --accept, or undo what waits in config ('holdfast show' lists it)",
+            condition=UNASKED_AT_START,
         )
-    changes = [str(outlook) for outlook in host if outlook.effect is Effect.CHANGES]
-    return (*map(str, pending), *blocks, *changes)
+    return ColdStart(tuple(pending), tuple(each for each in host if each.effect in (Effect.BLOCKS, Effect.CHANGES)))
 
 
 def _was_detached_from(config: Element) -> Asked:
@@ -85,32 +99,32 @@ def _was_detached_from(config: Element) -> Asked:
     return lambda change: change.kind is ChangeKind.REMOVED and change.what in releasing
 
 
-def record_start(connection: Connection, domain: Domain) -> None:
+def record_own_start(domain: OpenDomain) -> None:
     """Record CPU and firmware that a domain was started with, if Holdfast keeps facts of it (created or adopted).
 
     Called right after the start, under the domain's lock. A firmware file that cannot be read here is left out. The
     record stands in config alone: a start by somebody else copies it into live, and there it tells that it is stale.
     """
-    if domain.metadata(metadata.URI, Definition.CONFIG) is None:
+    live = domain.documents.live
+    if live is None or domain.metadata(metadata.URI, Definition.CONFIG) is None:
         return
-    live = parse(domain.xml(Definition.LIVE))
     loader = (live.findtext("os/loader") or "").strip()
-    record(domain, Started(_cpu(live), _digest(connection, loader)), Definition.CONFIG)
+    record(domain, Started(_cpu(live), _digest(domain.connection, loader)), Definition.CONFIG)
     _forget_copied(domain, live)
 
 
-def record_foreign_start(domain: Domain) -> None:
+def record_foreign_start(domain: OpenDomain) -> None:
     """Before a stop: if somebody else started the domain, record the CPU that its guest has; its firmware is unknown.
 
     Called under the domain's lock, while the domain runs; nothing is done where our own start is recorded.
     """
-    live = parse(domain.xml(Definition.LIVE))
-    if fact(live, Started) is not None:
+    live = domain.documents.live
+    if live is not None and fact(live, Started) is not None:
         record(domain, Started(_cpu(live), ""), Definition.CONFIG)
         _forget_copied(domain, live)
 
 
-def _forget_copied(domain: Domain, live: Element) -> None:
+def _forget_copied(domain: OpenDomain, live: Element) -> None:
     copied = fact(live, Started)
     if copied is not None:
         forget(domain, copied, Definition.LIVE)

@@ -14,9 +14,10 @@ from holdfast.domainxml.host.outlook import differs as differs
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Releasing, Started, fact, facts
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import Documents
 from holdfast.operations.host_outlook import HostOutlook, KnownGuest
 from holdfast.operations.managed_save import saved_document
+from holdfast.operations.session import looking
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
     the outlooks, as unknown. Raises NotFound.
     (virDomainGetXMLDesc, virDomainManagedSaveGetXMLDesc, virConnectGetDomainCapabilities)
     """
-    domain = connection.find_domain(name)
-    documents = read(domain)
+    domain = looking(connection, name)
+    documents = domain.documents
     saved = None if documents.config is None else saved_document(domain)
     outlooks = [*waiting(documents, saved)]
     if documents.config is not None:

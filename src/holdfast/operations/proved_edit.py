@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same, serialize
-from holdfast.errors import Failed, NotFound, Refused
-from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.guard import Asked, nothing, refuse_unasked
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, OpenDomain
 
 Touch = Callable[[Element], None]
 """Changes a parsed domain document in place."""
@@ -42,40 +41,37 @@ class Edit:
         return same(self.before, self.after)
 
 
-def plan_edit(domain: Domain, touch: Touch, asked: Asked = nothing) -> Edit:
+def plan_edit(domain: OpenDomain, touch: Touch, asked: Asked = nothing) -> Edit:
     """Work out what ``touch`` makes of the config document of ``domain``; nothing is changed.
 
-    Raises Refused, listing them, when the guest would see changes that were not ``asked`` for, Refused also in rescue,
-    and NotFound for a transient domain. Passwords are in the documents of the result: it is not for keeping.
+    Raises UNASKED, listing them, when the guest would see changes that were not ``asked`` for, and TRANSIENT and
+    IN_RESCUE. Passwords are in the documents of the result: it is not for keeping.
     """
-    if not domain.is_persistent():
-        raise NotFound(f"the domain {domain.name!r} is transient: it has no config document")
-    refuse_in_rescue(domain)
+    domain.refuse_unless(Need.OWN_HARDWARE | Need.CONFIG)
     before = parse(domain.xml(Definition.CONFIG, secure=True))
     after = copy.deepcopy(before)
     touch(after)
     changes = tuple(compare_documents(before, after))
-    refuse_unasked(
-        domain.name, changes, asked, hint="nothing was changed; report this, with the document ('holdfast xml')"
-    )
+    refuse_unasked(domain.name, changes, asked)
     return Edit(before, after, changes)
 
 
-def apply_edit(connection: Connection, domain: Domain, edit: Edit) -> None:
+def apply_edit(domain: OpenDomain, edit: Edit) -> None:
     """Define the edited document, and prove that libvirt made nothing else of it (virDomainDefineXMLFlags).
 
-    The caller holds the domain's lock. Raises Refused when somebody changed the document since the edit was planned;
-    between that look and the define there are a few milliseconds in which nobody can be seen. Raises Failed when
-    libvirt refuses the document, or fills in something that the guest would see: then the old document is back.
+    The caller holds the domain's lock. Raises CHANGED_MEANWHILE when somebody changed the document since the edit was
+    planned; between that look and the define there are a few milliseconds in which nobody can be seen. Raises Failed
+    when libvirt refuses the document, and LIBVIRT_ADDS when it fills in something that the guest would see: then the
+    old document is back.
     """
     if not same(parse(domain.xml(Definition.CONFIG, secure=True)), edit.before):
-        raise Refused(f"somebody else changed the config document of {domain.name!r} meanwhile", "repeat the command")
-    defined = parse(connection.define(serialize(edit.after)).xml(Definition.CONFIG, secure=True))
+        raise CHANGED_MEANWHILE(name=domain.name)
+    defined = parse(domain.connection.define(serialize(edit.after)).xml(Definition.CONFIG, secure=True))
+    domain.changed(Definition.CONFIG)
     surplus = [change for change in visible(compare_documents(edit.after, defined)) if not _completes(change, edit)]
     if surplus:
-        connection.define(serialize(edit.before))
-        more = "; ".join(map(str, surplus))
-        raise Failed(f"libvirt would change more than was asked for: {more}", "the old document is back")
+        domain.connection.define(serialize(edit.before))
+        raise LIBVIRT_ADDS(changes=surplus)
 
 
 def _completes(change: Change, edit: Edit) -> bool:

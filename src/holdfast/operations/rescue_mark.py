@@ -1,9 +1,9 @@
-"""Whether a domain runs as a rescue: asked by every verb that must not be used on one. Reads no document."""
+"""Whether a domain runs as a rescue, without reading a document: for lists of many domains."""
 
 from __future__ import annotations
 
 from holdfast.domainxml.namespace import URI
-from holdfast.errors import NotFound, Refused
+from holdfast.errors import NotFound
 from holdfast.libvirtapi.domain import Definition, Domain
 
 
@@ -14,11 +14,3 @@ def in_rescue(domain: Domain) -> bool:
     except NotFound:
         return False
     return ours is not None and "<rescue " in ours
-
-
-def refuse_in_rescue(domain: Domain) -> None:
-    """Raise Refused while ``domain`` runs as a rescue: what it has now is not what it will have again."""
-    if in_rescue(domain):
-        raise Refused(
-            f"the domain {domain.name!r} is in rescue", f"'holdfast unrescue {domain.name}' leaves it; then repeat this"
-        )

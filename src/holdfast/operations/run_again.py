@@ -8,14 +8,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import RunAgain, fact
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.facts import forget, record
-from holdfast.operations.rescue_mark import in_rescue
+from holdfast.operations.session import OpenDomain
 
 
-def want(domain: Domain) -> None:
+def want(domain: OpenDomain) -> None:
     """Record that ``domain`` is to run also after the host has booted, since now if that was not recorded before."""
     if domain.metadata(metadata.URI, Definition.CONFIG) is None:
         return
@@ -23,16 +22,16 @@ def want(domain: Domain) -> None:
         record(domain, RunAgain(datetime.now(UTC).isoformat(timespec="seconds")))
 
 
-def unwant(domain: Domain) -> None:
+def unwant(domain: OpenDomain) -> None:
     """Record that ``domain`` is to stay off."""
-    wanted = _wanted(domain) if domain.is_persistent() else None
+    wanted = _wanted(domain)
     if wanted is not None:
         forget(domain, wanted)
 
 
-def observe(domain: Domain) -> None:
+def observe(domain: OpenDomain) -> None:
     """Record what can be seen of a domain that others may have started, or switched off; of a rescue, nothing."""
-    if not domain.is_persistent() or in_rescue(domain):
+    if not domain.is_persistent() or domain.in_rescue:
         return
     if domain.is_active():
         want(domain)
@@ -40,5 +39,6 @@ def observe(domain: Domain) -> None:
         unwant(domain)
 
 
-def _wanted(domain: Domain) -> RunAgain | None:
-    return fact(parse(domain.xml(Definition.CONFIG)), RunAgain)
+def _wanted(domain: OpenDomain) -> RunAgain | None:
+    config = domain.documents.config
+    return None if config is None else fact(config, RunAgain)

@@ -16,6 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disks.copy import Progress
 from holdfast.operations.disks.keep_record import record_disk
+from holdfast.operations.session import OpenDomain
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
 
 MIB = 1024 * 1024
@@ -89,7 +90,7 @@ def in_the_middle(act: Callable[[], object]) -> Progress:
     return told
 
 
-def begin(domain: Domain, new: Path) -> None:
+def begin(domain: OpenDomain, new: Path) -> None:
     """What a move that was killed in the middle leaves: the record, and a job that goes on."""
     create_image(str(new), "raw", SIZE)
     found = disk(domain, CONFIG)

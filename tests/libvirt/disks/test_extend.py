@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.cli import hints
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, Refused, UsageError
 from holdfast.hostfiles.new_image import create_image, virtual_size
 from holdfast.libvirtapi import block
@@ -123,7 +124,7 @@ def test_export_on_the_network_says_that_it_must_grow_where_it_is(connection: Co
         attach_disk(connection, "a", DiskSpec(source=url))
         with pytest.raises(Failed, match="does not become larger") as failed:
             extend_disk(connection, "a", "vda", 2 * MIB)
-        assert "make nbd+unix:///one" in (failed.value.hint or "")
+        assert "make nbd+unix:///one" in hints.hint(failed.value)
         domain.destroy()
         with pytest.raises(Failed):
             extend_disk(connection, "a", "vda", 2 * MIB)

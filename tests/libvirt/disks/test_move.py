@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import libvirt
+from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, Refused, UsageError
 from holdfast.hostfiles import new_image
@@ -20,6 +21,7 @@ from holdfast.operations.disks.keep_record import disk_record, new_record, recor
 from holdfast.operations.disks.move import move_disk
 from holdfast.operations.disks.spec import Place
 from holdfast.operations.domain.adopt import adopt_domain
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.disks.moves import (
     SIZE,
@@ -120,9 +122,8 @@ def test_what_is_recorded_of_the_disk_stays_but_the_id_of_a_volume_it_is_no_more
 ) -> None:
     adopt_domain(connection, "a")
     for which in definitions(domain):
-        record_disk(
-            domain, new_record(disk(domain, which), role="root", image="/base", id="1-2", delete="yes"), [which]
-        )
+        new = new_record(disk(domain, which), role="root", image="/base", id="1-2", delete="yes")
+        record_disk(looking(connection, "a"), new, [which])
     move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
     for which in definitions(domain):
         found = disk_record(parse(domain.xml(which)), disk(domain, which))
@@ -179,7 +180,7 @@ def test_disk_with_snapshots_is_not_moved_away_from_them(
     try:
         with pytest.raises(Refused, match="has snapshots") as refused:
             move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
-        assert "'holdfast snapshot list a'" in (refused.value.hint or "")
+        assert "'holdfast snapshot list a'" in hints.hint(refused.value)
     finally:
         domain._handle.snapshotLookupByName("s").delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
 

@@ -28,6 +28,7 @@ from holdfast.operations.disks.spec import Place
 from holdfast.operations.documents import read
 from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.look.show import show_domain
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.disks.moves import (
     SIZE,
@@ -225,7 +226,7 @@ def test_move_that_broke_off_is_told_and_finished_by_repeating(
     uri: str, connection: Connection, domain: Domain, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
-    begin(domain, new)
+    begin(looking(connection, domain.uuid), new)
     assert f"the disk vda is being moved to {new}" in "".join(show_domain(connection, "a").unfinished)
     assert f"the disk vda is being moved to {new}" in operations.audit_host(connection).reports[0].findings[0].sentence
     if domain.is_active():
@@ -248,7 +249,7 @@ def test_move_that_broke_off_is_ended_by_abort(
     uri: str, connection: Connection, domain: Domain, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
-    begin(domain, new)
+    begin(looking(connection, domain.uuid), new)
     assert "would end the move of vda" in done(uri, "disk", "move", "a", "vda", "--abort", "--dry-run")
     assert new.exists()
     said = json.loads(done(uri, "disk", "move", "a", "vda", "--abort", "-o", "json"))
@@ -261,9 +262,11 @@ def test_move_that_broke_off_is_ended_by_abort(
 
 
 @running
-def test_copy_that_is_under_way_is_no_change_of_the_hardware(domain: Domain, tmp_path: Path) -> None:
+def test_copy_that_is_under_way_is_no_change_of_the_hardware(
+    connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
     before = read(domain)
-    begin(domain, tmp_path / "new")
+    begin(looking(connection, domain.uuid), tmp_path / "new")
     assert read(domain).changed_since(before, LIVE) == []
 
 
@@ -302,11 +305,11 @@ def test_another_move_after_one_that_was_not_settled_is_done_too(
     connection: Connection, domain: Domain, tmp_path: Path
 ) -> None:
     """The first was killed when the disk had its new image: that is to be copied from, and not to be removed."""
-    begin(domain, tmp_path / "new")
+    begin(looking(connection, domain.uuid), tmp_path / "new")
     record = records(domain)
     move_disk(connection, "a", "vda")
     for each in record:
-        record_disk(domain, each, [CONFIG])
+        record_disk(looking(connection, domain.uuid), each, [CONFIG])
     place = Place(path=str(tmp_path / "newer"))
     assert move_disk(connection, "a", "vda", place, dry_run=True).before == str(tmp_path / "new")
     assert move_disk(connection, "a", "vda", place).after == str(tmp_path / "newer")

@@ -11,6 +11,7 @@ import pytest
 import holdfast
 import libvirt
 from holdfast import operations
+from holdfast.cli import hints
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import PartlyDone
@@ -47,7 +48,7 @@ def host(daemon_uri: str, tmp_path: Path) -> Iterator[Connection]:
 def told(domain: Domain) -> set[str]:
     """The images that the documents of the domain name, or what is recorded in them."""
     found: set[str] = set()
-    for document in read(domain).all().values():
+    for document in read(domain).present.values():
         found |= {source_of(disk) or "" for disk in document.iterfind("devices/disk")}
         for record in facts(document, DiskRecord):
             found |= {record.place, record.old}
@@ -70,7 +71,7 @@ def test_move_killed_at_any_step_is_finished_or_taken_back(
     for step in itertools.count(1):
         domain = moving_domain(host, tmp_path, start)
         operations.adopt_domain(host, "a")
-        recorded = {record for document in read(domain).all().values() for record in facts(document, DiskRecord)}
+        recorded = {record for document in read(domain).present.values() for record in facts(document, DiskRecord)}
         code = run_killed(step, daemon_uri, "disk", "move", "a", "vda", "pool=default", "--delete-source")
         assert code in (KILLED, 0)
         assert files(tmp_path) <= told(domain), "nothing is left that is not told"
@@ -87,7 +88,7 @@ def test_move_killed_at_any_step_is_finished_or_taken_back(
         ((image, format),) = images(domain)
         assert image is not None and format == "raw"
         assert Path(image).read_bytes() == content()
-        after = {record for document in read(domain).all().values() for record in facts(document, DiskRecord)}
+        after = {record for document in read(domain).present.values() for record in facts(document, DiskRecord)}
         if image.startswith(str(tmp_path / "one")):
             assert after == recorded
         assert {record.role for record in after} == {record.role for record in recorded}
@@ -121,7 +122,7 @@ def test_move_goes_on_after_its_libvirtd_or_its_host_was_gone(lonely: Host, gues
             Place(path=str(new), format="qcow2"),
             progress=in_the_middle(lambda: lonely.restart(guests=guests)),
         )
-    assert "disk move a vda" in (gone.value.hint or "")
+    assert "disk move a vda" in hints.hint(gone.value)
     with holdfast.connect(lonely.uri) as again:
         domain = again.find_domain("a")
         assert domain.is_active() == guests

@@ -36,7 +36,7 @@ def test_image_on_the_network_is_attached_to_both_documents_alike(
             disk = parse(domain.xml(which)).find("devices/disk")
             assert disk is not None
             assert source_of(disk) == url
-        (listed,) = json.loads(done(uri, "disk", "list", "a", "-o", "json"))
+        (listed,) = json.loads(done(uri, "disk", "list", "a", "-o", "json"))["devices"]
         assert (listed["source"], listed["format"], listed["waits"]) == (url, "raw", None)
         domain.destroy()
         domain.start(paused=True)

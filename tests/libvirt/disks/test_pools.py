@@ -9,6 +9,7 @@ import pytest
 
 import holdfast
 import libvirt
+from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.errors import Failed, Refused
 from holdfast.hostfiles.new_image import create_image, virtual_size
@@ -78,7 +79,7 @@ def test_shut_off_domain_elsewhere_is_extended_by_its_pool_and_not_copied(remote
     domain = moving_domain(remote, tmp_path, start=False)
     with pytest.raises(Refused, match="its image is copied on its own host") as refused:
         move_disk(remote, "a", "vda", Place(pool="default"))
-    assert "holdfast start --paused a" in (refused.value.hint or "")
+    assert "holdfast start --paused a" in hints.hint(refused.value)
     domain.start(paused=True)
     move_disk(remote, "a", "vda", Place(pool="default", format="qcow2"))
     domain.destroy()

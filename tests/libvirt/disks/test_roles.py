@@ -20,6 +20,7 @@ from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.keep_record import left_in_making, record_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done
 from tests.libvirt.domain.test_adopt import NOVA, with_metadata
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, running
@@ -172,7 +173,7 @@ def test_novas_volumes_are_known_by_their_serial(connection: Connection, tmp_pat
     operations.adopt_domain(connection, "a")
     assert records(domain)["vdb"] == DiskRecord("", "", "volume", id=VOLUME)
     assert findings(connection, FindingKind.RECORD) == []
-    record_disk(domain, DiskRecord("vdb", id="another"), [CONFIG])
+    record_disk(looking(connection, domain.uuid), DiskRecord("vdb", id="another"), [CONFIG])
     wrong = f"vdb is recorded as the volume another, but its serial is {VOLUME}"
     assert findings(connection, FindingKind.RECORD) == [wrong]
     operations.adopt_domain(connection, "a")
@@ -215,7 +216,7 @@ def test_image_in_the_making_that_another_domain_has_by_now_is_not_removed(
     domain = connection.define(domain_xml())
     place = image(tmp_path, "x")
     left = DiskRecord("vdb", "ua-x", "volume", place=str(place), format="raw")
-    record_disk(domain, left, [CONFIG])
+    record_disk(looking(connection, domain.uuid), left, [CONFIG])
     connection.define(domain_xml("b", extra=disk_xml(tmp_path, "x", "vda")))
     with pytest.raises(Refused, match="used by the domain 'b'"):
         operations.detach_device(connection, "a", "vdb")
@@ -235,6 +236,6 @@ def test_disk_list_shows_the_role_and_as_json_the_whole_record(
         ["vdb", "swap"],
         ["sda", "cdrom"],
     ]
-    record = json.loads(done(uri, "disk", "list", "a", "-o", "json"))[1]["record"]
+    record = json.loads(done(uri, "disk", "list", "a", "-o", "json"))["devices"][1]["record"]
     assert (record["role"], record["id"], record["delete"]) == ("swap", "7", "yes")
-    assert json.loads(done(uri, "interface", "list", "a", "-o", "json")) == []
+    assert json.loads(done(uri, "interface", "list", "a", "-o", "json"))["devices"] == []

@@ -21,6 +21,7 @@ from holdfast.operations.disks.keep_record import disk_record, new_record, recor
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.disks.swap import swap_disk
 from holdfast.operations.domain.adopt import adopt_domain
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.disks.moves import (
     SIZE,
@@ -159,7 +160,7 @@ def test_record_keeps_the_role_and_has_the_id_of_the_new_volume(
     adopt_domain(connection, "a")
     for which in definitions(domain):
         record = new_record(disk(domain, which), role="root", image="/base", id="old", delete="yes")
-        record_disk(domain, record, [which])
+        record_disk(looking(connection, domain.uuid), record, [which])
     done(uri, "disk", "swap", "a", "vda", f"{other(tmp_path).path},format=raw,id=new", "--copy-content")
     for which in definitions(domain):
         found = disk_record(parse(domain.xml(which)), disk(domain, which))

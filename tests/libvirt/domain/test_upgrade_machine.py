@@ -130,4 +130,4 @@ def test_a_managed_save_image_keeps_the_old_version_and_is_noted(connection: Con
 
 def test_a_transient_domain_has_nothing_to_upgrade(connection: Connection, uri: str) -> None:
     running(connection).undefine()
-    assert run(uri, "upgrade", "machine", "a", "q35").exit_code == 4
+    assert run(uri, "upgrade", "machine", "a", "q35").exit_code == 3

@@ -14,6 +14,7 @@ from holdfast.domainxml.metadata import Releasing, Started
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.operations.facts import record
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
 
@@ -64,7 +65,7 @@ def test_a_device_that_the_guest_has_not_released_is_told_as_such(connection: Co
     domain.detach(RNG.replace("</rng>", "<alias name='ua-rng'/></rng>"), CONFIG)
     sentence = "rng ua-rng is removed, it was at pci 0000:02:00.0"
     assert foretold(connection) == {"changes": [sentence]}
-    record(domain, Releasing("rng", "ua-rng", "ua-rng"))
+    record(looking(connection, "a"), Releasing("rng", "ua-rng", "ua-rng"))
     assert foretold(connection) == {"changes": [f"{sentence}; it was detached, and the guest has not released it"]}
 
 
@@ -105,17 +106,17 @@ def test_host_model_is_compared_with_the_recorded_cpu(connection: Connection) ->
     cpu = parse(domain.xml(LIVE)).find("cpu")
     assert cpu is not None
     domain.destroy()
-    record(domain, Started(serialize(cpu), ""))
+    record(looking(connection, "a"), Started(serialize(cpu), ""))
     assert foretold(connection) == {}
     for feature in cpu.xpath("feature[@name='pcommit' or @name='clwb']"):
         cpu.remove(feature)
-    record(domain, Started(serialize(cpu), ""))
+    record(looking(connection, "a"), Started(serialize(cpu), ""))
     assert foretold(connection) == {"changes": ["host-model is expanded anew: the CPU gains pcommit, clwb"]}
 
 
 def test_a_recorded_cpu_without_a_model_tells_nothing(connection: Connection) -> None:
-    domain = connection.define(with_cpu("<cpu mode='host-model'/>"))
-    record(domain, Started("<cpu mode='maximum'/>", ""))
+    connection.define(with_cpu("<cpu mode='host-model'/>"))
+    record(looking(connection, "a"), Started("<cpu mode='maximum'/>", ""))
     assert list(foretold(connection)) == ["unknown"]
 
 
@@ -157,7 +158,10 @@ def test_a_cpu_that_may_lack_features_is_compared_with_what_it_got(connection: C
     domain.start(paused=True)
     assert foretold(connection) == {}
     domain.destroy()
-    record(domain, Started("<cpu><model>EPYC</model><feature name='vme' policy='disable'/></cpu>", ""))
+    record(
+        looking(connection, "a"),
+        Started("<cpu><model>EPYC</model><feature name='vme' policy='disable'/></cpu>", ""),
+    )
     (sentence,) = foretold(connection)["changes"]
     assert sentence.startswith("the CPU loses rdseed")
 
@@ -167,7 +171,7 @@ def test_another_firmware_build_is_a_change(connection: Connection, tmp_path: Pa
     code.write_bytes(Path(OVMF).read_bytes())
     domain = connection.define(with_loader(code))
     assert foretold(connection) == {"unknown": [f"nothing tells which build of {code} the guest started with before"]}
-    record(domain, Started("", hashlib.sha256(code.read_bytes()).hexdigest()))
+    record(looking(connection, "a"), Started("", hashlib.sha256(code.read_bytes()).hexdigest()))
     assert foretold(connection) == {}
     code.write_bytes(Path(OVMF).read_bytes() + b"\0")
     assert foretold(connection) == {"changes": [f"{code} is another build than at the last start"]}

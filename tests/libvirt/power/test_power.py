@@ -117,7 +117,7 @@ def test_a_read_only_connection_changes_nothing(connection: Connection, uri: str
     before = domain.state()
     result = run(uri, "-r", *command, "a")
     assert result.exit_code == 1, result.output
-    assert "read only" in result.stderr
+    assert "read-only" in result.stderr
     assert domain.state() == before
 
 
@@ -166,7 +166,7 @@ def test_hard_reboot_leaves_the_config_document_byte_for_byte(connection: Connec
     domain = started(connection, extra=disk_xml(tmp_path, "one", "vda") + disk_xml(tmp_path, "two", "vdb"))
     before = domain.xml(CONFIG)
     change = operations.reboot(connection, "a", hard=True)
-    assert (change.before, change.after, change.guest_changes) == ("running", "running", ())
+    assert (change.before, change.after, change.sees) == ("running", "running", ())
     assert domain.xml(CONFIG) == before
 
 
@@ -175,7 +175,7 @@ def test_hard_reboot_says_what_the_guest_will_find_changed(connection: Connectio
     domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
     for option in (["--dry-run"], ["--accept"]):
         out = done(uri, "reboot", "--hard", "a", *option)
-        assert "finds changed at the start:" in out
+        assert "sees at the start:" in out
         assert "vda" in out
     assert "vda" in domain.xml(LIVE)
 
@@ -238,14 +238,18 @@ def test_destroy_of_a_transient_domain_says_that_it_is_gone(connection: Connecti
 def test_json_has_the_states(connection: Connection, uri: str) -> None:
     domain = defined(connection)
     assert json.loads(done(uri, "start", "a", "-o", "json")) == {
+        "format": "holdfast.start",
+        "version": 1,
+        "dry_run": False,
         "name": "a",
         "uuid": domain.uuid,
+        "changes": [],
+        "waits": [],
+        "notes": [],
         "before": "shut off",
         "after": "running",
-        "dry_run": False,
-        "restored": False,
-        "guest_changes": [],
+        "outlooks": [],
         "mended": [],
+        "restored": False,
         "left_rescue": False,
-        "waits": [],
     }

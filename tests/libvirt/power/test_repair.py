@@ -21,6 +21,7 @@ from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refuse
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 
@@ -84,7 +85,7 @@ def test_moved_image_is_found_by_the_volume_that_is_recorded(daemon: Connection,
     domain = daemon.define(domain_xml(extra=disk_xml(old, "one", "vda") + disk_xml(old, "two", "vdb")))
     operations.adopt_domain(daemon, "a")
     (kept,) = [each for each in facts(parse(domain.xml(CONFIG)), DiskRecord) if each.target == "vdb"]
-    record(domain, replace(kept, volume="store/two.img"))
+    record(looking(daemon, domain.uuid), replace(kept, volume="store/two.img"))
     (old / "two.img").rename(tmp_path / "two.img")
     new.mkdir()
     (tmp_path / "two.img").rename(new / "two.img")

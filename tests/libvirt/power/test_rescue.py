@@ -9,6 +9,7 @@ import pytest
 
 import libvirt
 from holdfast import operations
+from holdfast.cli import hints
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.device import find_device, label
 from holdfast.domainxml.document import devices, parse
@@ -191,7 +192,7 @@ def test_rescue_that_does_not_start_says_what_stands(connection: Connection, tmp
     (tmp_path / "vdb.img").unlink()
     with pytest.raises(PartlyDone, match="was switched off, but its rescue does not start") as partly:
         operations.rescue(connection, "a", medium(tmp_path), force=True)
-    assert "'holdfast start a'" in (partly.value.hint or "")
+    assert "'holdfast start a'" in hints.hint(partly.value)
     assert (domain.state(), domain.xml(CONFIG)) == ("shut off", before)
 
 

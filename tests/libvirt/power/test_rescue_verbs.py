@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.cli import hints
 from holdfast.errors import Refused
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.commands import done, run
@@ -76,7 +77,7 @@ def test_force_into_hardware_that_nobody_asked_to_change_is_refused(connection: 
         operations.rescue(connection, "a", medium(tmp_path), force=True)
     assert "vdz" not in domain.xml(LIVE)
     rescued = operations.rescue(connection, "a", medium(tmp_path), force=True, accept=True)
-    assert "vdz is added" in rescued.guest_changes[0]
+    assert "vdz is added" in rescued.waits[0]
 
 
 def test_managed_save_image_is_in_the_way(connection: Connection, tmp_path: Path) -> None:
@@ -85,8 +86,8 @@ def test_managed_save_image_is_in_the_way(connection: Connection, tmp_path: Path
     domain._handle.managedSave(0)
     with pytest.raises(Refused, match="managed-save") as refused:
         operations.rescue(connection, "a", medium(tmp_path))
-    assert "'holdfast restore a'" in (refused.value.hint or "")
-    assert "'holdfast discard-save a'" in (refused.value.hint or "")
+    assert "'holdfast restore a'" in hints.hint(refused.value)
+    assert "'holdfast discard-save a'" in hints.hint(refused.value)
     assert domain.state() == "shut off"
 
 

@@ -18,6 +18,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
 from holdfast.operations.power.resume_host import Outcome, Resumed
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places
 
@@ -75,7 +76,7 @@ def test_what_crashed_runs_again_in_its_order_and_nothing_else(daemon: Connectio
     domains["auto"]._handle.setAutostart(1)
     for number, name in enumerate(["c", "a", "b", "stopped"]):
         operations.start(daemon, name, paused=True)
-        record(domains[name], RunAgain(f"2026-01-01T00:00:0{number}+00:00"))
+        record(looking(daemon, name), RunAgain(f"2026-01-01T00:00:0{number}+00:00"))
     for name in ("c", "a", "b"):
         crash(domains[name])
     domains["stopped"].destroy()
@@ -84,7 +85,7 @@ def test_what_crashed_runs_again_in_its_order_and_nothing_else(daemon: Connectio
     assert not any(domain.is_active() for domain in domains.values())
     resumed = operations.resume_host(daemon)
     assert [each.name for each in resumed] == [each.name for each in planned] == ["auto", "c", "a", "b"]
-    assert [each.error for each in resumed] == [""] * 4
+    assert [each.error for each in resumed] == [None] * 4
     assert set(outcomes(resumed).values()) == {Outcome.STARTED}
     assert {name for name, domain in domains.items() if domain.is_active()} == {"auto", "c", "a", "b"}
     hardware = {name: text.partition("</metadata>")[2] for name, text in documents.items()}
@@ -95,14 +96,14 @@ def test_what_crashed_runs_again_in_its_order_and_nothing_else(daemon: Connectio
 def test_one_that_does_not_start_holds_up_no_other(connection: Connection, tmp_path: Path, uri: str) -> None:
     for name in ("a", "b"):
         domain = adopted(connection, name, extra=disk_xml(tmp_path, name, "vda"))
-        record(domain, RunAgain("2026-01-01T00:00:00+00:00"))
+        record(looking(connection, domain.uuid), RunAgain("2026-01-01T00:00:00+00:00"))
     (tmp_path / "a.img").unlink()
     result = run(uri, "resume-host", "-o", "json")
     assert result.exit_code == 5
     assert "1 of 2 did not start: a" in result.stderr
-    first, second = json.loads(result.stdout)
+    first, second = json.loads(result.stdout)["domains"]
     assert (first["outcome"], second["outcome"]) == ("failed", "started")
-    assert "a.img" in first["error"]
+    assert "a.img" in first["error"]["message"]
     image(tmp_path, "a")
     assert "a: started" in done(uri, "resume-host")
 

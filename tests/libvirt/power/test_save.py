@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.cli import hints
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
 from holdfast.errors import Failed, NotFound, Refused
@@ -74,7 +75,7 @@ def test_discarding_says_what_the_next_start_changes_and_the_next_start_boots(co
     domain = saved(connection)
     assert "rng ua-rng is added" in done(uri, "discard-save", "a", "--dry-run")
     assert domain.has_managed_save()
-    (sentence,) = operations.discard_save(connection, "a").guest_changes
+    (sentence,) = operations.discard_save(connection, "a").sees
     assert "rng ua-rng is added" in sentence
     assert not operations.start(connection, "a", paused=True).restored
     assert "ua-rng" in places(domain, LIVE)
@@ -135,7 +136,7 @@ def test_damaged_image_can_be_discarded(connection: Connection, uri: str) -> Non
     image_of(uri).write_bytes(b"garbage" * 100)
     with pytest.raises(Failed, match="cannot be read"):
         operations.restore_domain(connection, "a")
-    assert operations.discard_save(connection, "a").guest_changes == ()
+    assert operations.discard_save(connection, "a").sees == ()
     assert not domain.has_managed_save()
 
 
@@ -144,7 +145,7 @@ def test_saving_over_an_older_image_is_refused(connection: Connection) -> None:
     connection._handle.createXML(domain.xml(CONFIG))  # runs beside the image, which libvirt keeps
     with pytest.raises(Refused, match="write over it") as refused:
         operations.save_domain(connection, "a")
-    assert "holdfast restore" not in (refused.value.hint or "")
+    assert "holdfast restore" not in hints.hint(refused.value)
     with pytest.raises(Failed, match="already running"):
         operations.restore_domain(connection, "a")
     assert operations.discard_save(connection, "a").after == "running"
@@ -172,7 +173,7 @@ def test_dry_runs_and_read_only_connections_change_nothing(connection: Connectio
     before = domain.state(), domain.has_managed_save(), domain.xml(CONFIG)
     assert "nothing was changed" in done(uri, command, "a", "--dry-run")
     result = run(uri, "-r", command, "a")
-    assert (result.exit_code, "read only" in result.stderr) == (1, True)
+    assert (result.exit_code, "read-only" in result.stderr) == (1, True)
     assert (domain.state(), domain.has_managed_save(), domain.xml(CONFIG)) == before
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.cli import hints
 from holdfast.domainxml.document import Element, parse, same
 from holdfast.errors import Failed, NotFound, PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection, open_connection
@@ -108,7 +109,7 @@ def test_cable_that_qemu_cannot_put_elsewhere_leaves_all_as_it_was(domain: Domai
     before = domain.xml(CONFIG), domain.xml(LIVE)
     with pytest.raises(Failed, match="the running domain does not take link, bridge") as caught:
         set_interface(connection, "a", MAC, InterfaceSettings(link="down", bridge="br9"))
-    assert "--config" in (caught.value.hint or "")
+    assert "--config" in hints.hint(caught.value)
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
     change = set_interface(connection, "a", MAC, InterfaceSettings(bridge="br9"), config_only=True)
     assert change.settings[0].before == {"config": "user"}
@@ -186,7 +187,7 @@ def test_interface_that_is_no_cable_does_not_become_one(connection: Connection) 
     before = domain.xml(CONFIG)
     with pytest.raises(Refused, match=r"type is no longer given \(was hostdev\)") as caught:
         set_interface(connection, "a", MAC, InterfaceSettings(bridge="br0"))
-    assert "holdfast edit a" in (caught.value.hint or "")
+    assert "holdfast edit a" in hints.hint(caught.value)
     assert domain.xml(CONFIG) == before
 
 

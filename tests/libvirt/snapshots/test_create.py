@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.cli import hints
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Snapshotting, facts
@@ -18,6 +19,7 @@ from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
 from tests.libvirt.images import qcow2, qcow2_disk, tags
@@ -219,7 +221,7 @@ def test_paused_guest_has_no_external_snapshot_with_memory(connection: Connectio
     in_state(connection, "paused", qcow2_disk(qcow2(tmp_path, "root")))
     with pytest.raises(Failed, match="is paused") as failed:
         operations.create_snapshot(connection, "a", "one", external=True)
-    assert "holdfast resume a" in (failed.value.hint or "")
+    assert "holdfast resume a" in hints.hint(failed.value)
 
 
 def test_such_a_snapshot_of_libvirt_cannot_be_deleted(connection: Connection, tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def test_such_a_snapshot_of_libvirt_cannot_be_deleted(connection: Connection, tm
     domain._handle.snapshotCreateXML(document)
     with pytest.raises(Failed, match="read-only") as failed:
         operations.delete_snapshot(connection, "a", "one")
-    assert failed.value.hint == "'holdfast resume a' first"
+    assert hints.hint(failed.value) == "'holdfast resume a' first"
     operations.resume(connection, "a")
     operations.delete_snapshot(connection, "a", "one")
     assert names(domain) == []
@@ -354,7 +356,9 @@ def test_hardware_that_somebody_changed_meanwhile_is_told(
 def test_record_of_a_snapshot_that_was_made_after_all_is_forgotten(connection: Connection, tmp_path: Path) -> None:
     domain = in_state(connection, "shut off", qcow2_disk(qcow2(tmp_path, "root")))
     operations.create_snapshot(connection, "a", "one")
-    record(domain, Snapshotting("one", ""), CONFIG)  # as when the command was killed, and libvirt went on
+    record(
+        looking(connection, "a"), Snapshotting("one", ""), CONFIG
+    )  # as when the command was killed, and libvirt went on
     assert [(each.name, each.state) for each in operations.list_snapshots(connection, "a")] == [("one", "shutoff")]
     operations.create_snapshot(connection, "a", "two")
     assert (names(domain), unfinished(domain)) == (["one", "two"], [])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import Failed, Refused
@@ -104,7 +105,10 @@ def test_chain_is_deleted_in_any_order_while_it_runs_and_from_the_newest_while_i
         operations.create_snapshot(connection, "a", name, external=True)
     with pytest.raises(Failed) as failed:
         operations.delete_snapshot(connection, "a", "two")
-    assert failed.value.hint == "start 'a', or delete 'three' first: only the newest can be merged while it is shut off"
+    assert (
+        hints.hint(failed.value)
+        == "start 'a', or delete 'three' first: only the newest can be merged while it is shut off"
+    )
     operations.delete_snapshot(connection, "a", "four")
     domain.start()
     for name in ("two", "one", "three"):

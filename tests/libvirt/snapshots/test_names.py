@@ -13,6 +13,7 @@ from holdfast.errors import LibvirtRefused, Refused, UsageError
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.facts import record
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, running
 from tests.libvirt.images import qcow2, qcow2_disk, tags
@@ -105,7 +106,7 @@ def test_file_of_an_interrupted_snapshot_that_is_in_use_is_not_removed(connectio
     other = connection.define(domain_xml("b", extra=qcow2_disk(tmp_path / "more.qcow2")))
     other.start(paused=True)
     for file in ("root", "more"):  # the one that the domain has, and one that only some QEMU has
-        record(domain, Snapshotting(file, str(tmp_path / f"{file}.qcow2")), CONFIG)
+        record(looking(connection, domain.uuid), Snapshotting(file, str(tmp_path / f"{file}.qcow2")), CONFIG)
         with pytest.raises(Refused, match="writes to it"):
             operations.delete_snapshot(connection, "a", file)
         assert (tmp_path / f"{file}.qcow2").exists()
@@ -113,7 +114,7 @@ def test_file_of_an_interrupted_snapshot_that_is_in_use_is_not_removed(connectio
 
 def test_leftovers_on_another_host_are_cleaned_there(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = connection.define(domain_xml())
-    record(domain, Snapshotting("one", "/images/x"), CONFIG)
+    record(looking(connection, domain.uuid), Snapshotting("one", "/images/x"), CONFIG)
     monkeypatch.setattr(Connection, "is_local", False)
     with pytest.raises(Refused, match="on another host"):
         operations.delete_snapshot(connection, "a", "one")

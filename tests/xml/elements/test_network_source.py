@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from holdfast.cli import hints
 from holdfast.domainxml.document import parse, same
 from holdfast.domainxml.elements.disk import network_source, new_disk, source_of
 from holdfast.domainxml.elements.network_source import parse_url
@@ -73,4 +74,4 @@ def test_what_has_no_short_form_is_named_all_the_same(protocol: str) -> None:
 def test_anything_else_is_a_usage_error_that_names_the_forms(url: str) -> None:
     with pytest.raises(UsageError) as error:
         parse_url(url)
-    assert "rbd:POOL/IMAGE" in (error.value.hint or "")
+    assert "rbd:POOL/IMAGE" in hints.hint(error.value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.as_json import print_envelope, print_result
 from holdfast.cli.common import (
     Seconds,
     Session,
@@ -14,7 +14,6 @@ from holdfast.cli.common import (
     dry_run_option,
     output_option,
     pass_session,
-    print_json,
 )
 from holdfast.cli.completion import complete_devices
 from holdfast.cli.table import columns
@@ -115,7 +114,7 @@ def report_attached(attached: Attached, output: str, dry_run: bool) -> None:
     """Print what an attach did, or would do."""
     where = " and ".join(map(str, attached.definitions))
     if output == "json":
-        print_json(dataclasses.asdict(attached) | {"definitions": list(map(str, attached.definitions))})
+        print_result(attached)
     elif dry_run:
         click.echo(f"would attach {attached.label} to {where}; nothing was changed\n{attached.device}")
     else:
@@ -149,7 +148,7 @@ def _report_detached(detached: Detached, output: str, dry_run: bool) -> None:
     """Print what a detach did, or would do."""
     where = " and ".join(map(str, detached.definitions))
     if output == "json":
-        print_json(dataclasses.asdict(detached) | {"definitions": list(map(str, detached.definitions))})
+        print_result(detached)
     elif detached.removed is not None:
         would = "would be" if dry_run else "was"
         click.echo(f"the attach of {detached.label} had broken off; its image {detached.removed} {would} removed")
@@ -170,7 +169,7 @@ def _note(notes: tuple[str, ...], output: str) -> None:
 def report_devices(devices: list[Device], output: str, fields: list[str]) -> None:
     """Print a list of devices: all that is known as JSON, the columns ``fields`` as a table."""
     if output == "json":
-        print_json([dataclasses.asdict(device) for device in devices])
+        print_envelope(devices=devices)
         return
     rows = [[getattr(device, field) for field in fields] for device in devices]
     heads = {"tag": "DEVICE", "label": "NAME", "model": "MODEL", "waits": "WAITS FOR"}

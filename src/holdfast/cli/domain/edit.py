@@ -85,7 +85,7 @@ def _can_be_mended(session: Session, name: str, original: str, error: HoldfastEr
 def _tell_where(draft: Draft, error: BaseException) -> None:
     sentence = f"your text is kept, with any passwords in it: {draft.path}"
     if isinstance(error, HoldfastError):
-        error.hint = "; ".join(filter(None, (error.hint, sentence)))
+        error.add_note(sentence)
     else:
         click.echo(sentence, err=True)
 

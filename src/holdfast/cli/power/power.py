@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.as_json import print_result
 from holdfast.cli.common import (
     Seconds,
     Session,
@@ -14,11 +15,10 @@ from holdfast.cli.common import (
     dry_run_option,
     output_option,
     pass_session,
-    print_json,
 )
 
 if TYPE_CHECKING:
-    from holdfast.operations.power.start import PowerChange
+    from holdfast.operations.power.change import PowerChange
 
 
 @click.command()
@@ -148,9 +148,7 @@ def _left_rescue(change: PowerChange) -> str:
 def report_power(change: PowerChange, output: str, *, would: str, done: str) -> None:
     """Print what was ``done``, or in a dry run what it ``would`` do."""
     if output == "json":
-        from dataclasses import asdict
-
-        print_json(asdict(change))
+        print_result(change)
         return
     if change.dry_run:
         click.echo(f"{change.name}: would {would} (now {change.before}); nothing was changed")
@@ -159,9 +157,9 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
         click.echo(f"{change.name}: {done}{gone}")
     for sentence in change.mended:
         click.echo(f"{change.name}: {'would be mended' if change.dry_run else 'mended'}: {sentence}")
-    if change.guest_changes:
-        click.echo("the guest finds changed at the start:")
-        for sentence in change.guest_changes:
+    if change.sees:
+        click.echo("the guest sees at the start:")
+        for sentence in change.sees:
             click.echo(f"  {sentence}")
     if change.waits:
         click.echo(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
 
 
 def parse_source(text: str) -> tuple[str, str]:
@@ -46,7 +45,7 @@ def repair(
         session.connection, name, sources=dict(sources), start=not no_start, dry_run=dry_run
     )
     if output == "json":
-        print_json(dataclasses.asdict(repaired))
+        print_result(repaired)
         return
     for sentence in repaired.mended:
         click.echo(f"{repaired.name}: {'would be mended' if dry_run else 'mended'}: {sentence}")
@@ -56,5 +55,5 @@ def repair(
         click.echo(f"{repaired.name}: nothing was found to mend")
     if repaired.started:
         click.echo(f"{repaired.name}: started")
-    for sentence in repaired.guest_changes:
-        click.echo(f"  the guest finds changed: {sentence}")
+    for sentence in repaired.sees:
+        click.echo(f"  the guest sees: {sentence}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
+from holdfast.cli.as_json import print_result
 from holdfast.cli.common import (
     Session,
     accept_option,
@@ -13,7 +12,6 @@ from holdfast.cli.common import (
     dry_run_option,
     output_option,
     pass_session,
-    print_json,
 )
 from holdfast.cli.devices.device import trust_format_option
 from holdfast.cli.power.power import report_power
@@ -64,17 +62,17 @@ def rescue(
         dry_run=dry_run,
     )
     if output == "json":
-        print_json(asdict(rescued))
+        print_result(rescued)
         return
     medium = f"{rescued.label}{f' at {rescued.address}' if rescued.address else ''}"
     if dry_run:
         click.echo(f"{rescued.name}: would boot from {medium} (now {rescued.before}); nothing was changed")
-        click.echo("the rescue system would find, beside what is there always:")
+        click.echo("the rescue system would see, beside what is there always:")
         for sentence in rescued.changes:
             click.echo(f"  {sentence}")
     else:
         click.echo(f"{rescued.name}: in rescue, booted from {medium}; 'holdfast unrescue {rescued.name}' leaves it")
-    for note in (*rescued.guest_changes, *rescued.notes):
+    for note in (*rescued.waits, *rescued.notes):
         click.echo(f"note: {note}")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import click
 
-from holdfast.cli.common import Session, dry_run_option, output_option, pass_session, print_json
-from holdfast.errors import PartlyDone
+from holdfast.cli.as_json import print_envelope
+from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
+from holdfast.errors.power import HOST_RESUMED_IN_PART
 
 UNIT = """\
 [Unit]
@@ -55,16 +55,16 @@ def resume_host(session: Session, observe: bool, print_unit: bool, dry_run: bool
         return
     resumed = operations.resume_host(session.connection, dry_run=dry_run)
     if output == "json":
-        print_json([dataclasses.asdict(each) for each in resumed])
+        print_envelope(dry_run=dry_run, domains=resumed)
     for each in [] if output == "json" else resumed:
         would = dry_run and each.outcome in ("started", "restored")
-        click.echo(f"{each.name}: {'would be ' if would else ''}{each.outcome}{each.error and f': {each.error}'}")
+        why = "" if each.error is None else f": {each.error}"
+        click.echo(f"{each.name}: {'would be ' if would else ''}{each.outcome}{why}")
         for sentence in each.notes:
             click.echo(f"  {sentence}")
-        for sentence in each.guest_changes:
-            click.echo(f"  the guest finds changed: {sentence}")
-    failed = [each for each in resumed if each.error]
+        for sentence in each.sees:
+            click.echo(f"  the guest sees: {sentence}")
+    failed = [each for each in resumed if each.error is not None]
     if failed:
-        raise PartlyDone(
-            f"{len(failed)} of {len(resumed)} did not start: {', '.join(each.name for each in failed)}", failed[0].hint
-        )
+        names = [each.name for each in failed]
+        raise HOST_RESUMED_IN_PART(failed=len(failed), all=len(resumed), names=names, cause=failed[0].error)

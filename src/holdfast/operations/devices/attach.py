@@ -17,21 +17,26 @@ from holdfast.domainxml.make.attach_request import complete, conflict, parse_dev
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import has_controller, missing_controller
-from holdfast.errors import Failed, HoldfastError, NoFreePlace, PartlyDone, Refused
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors import HoldfastError
+from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
-from holdfast.operations.documents import Documents, definitions_for, read, saved_memory
+from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.results import Result
+from holdfast.operations.session import Need, OpenDomain, changing
 
 
-@dataclass(frozen=True)
-class Attached:
-    """What an attach did. ``device`` is the element as libvirt now describes it; ``address`` names its place.
+@dataclass(frozen=True, kw_only=True)
+class Attached(Result):
+    """An attach.
 
-    ``definitions`` says which documents have it; ``brought`` are the controllers that libvirt added to config for it.
-    ``notes`` are sentences on what else is worth knowing.
+    ``device``       the element as libvirt describes it now; in a dry run as it would be asked for
+    ``label``        what the device is called: "vdb", a MAC address, an alias
+    ``address``      its place in words; None where it has none, or libvirt is yet to choose it
+    ``definitions``  the documents that have it
+    ``brought``      the controllers that came to config with it, in words
     """
 
     device: str
@@ -39,7 +44,6 @@ class Attached:
     address: str | None
     definitions: tuple[Definition, ...]
     brought: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def attach_device(
@@ -58,21 +62,16 @@ def attach_device(
     Repeating an attach that stopped between config and live finishes it, if the request names its device: by the
     image, the MAC address or the alias. Else the device that waits is shown, and can be attached by its MAC or alias.
 
-    Raises Refused (3) in rescue, when target, MAC, alias or address is taken, or no place is free, NotFound (4) for
-    the domain or an image, Failed (1) when libvirt or QEMU refuse; config is then as it was.
-    (virDomainAttachDeviceFlags)
+    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, NO_FREE_PLACE, NotFound for the domain or an image,
+    LIVE_REFUSES and LibvirtRefused when libvirt or QEMU do; config is then as it was. (virDomainAttachDeviceFlags)
     """
-    domain = connection.find_domain(name)
     request = parse_device(device)
-    with domain_lock(domain.uuid):
-        return attach_element(
-            connection, domain, request, config_only=config_only, trust_format=trust_format, dry_run=dry_run
-        )
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        return attach_element(domain, request, config_only=config_only, trust_format=trust_format, dry_run=dry_run)
 
 
 def attach_element(
-    connection: Connection,
-    domain: Domain,
+    domain: OpenDomain,
     request: Element,
     *,
     config_only: bool = False,
@@ -84,21 +83,21 @@ def attach_element(
 
     ``record`` makes of a disk what is to be recorded of it; None leaves that to the caller.
     """
-    before = read(domain)
-    targets = definitions_for(domain, before, config_only)
+    before = domain.documents
+    targets = domain.targets(config_only)
     waiting = None if config_only else _waiting_for_live(request, before)
     if waiting is not None:
         request, targets = waiting, (Definition.LIVE,)
     else:
-        request = complete(request, list(before.all().values()))
+        request = complete(request, list(before.present.values()))
         _refuse_conflicts(request, before)
-    controller = missing_controller(request, list(before.all().values()))
+    controller = missing_controller(request, list(before.present.values()))
     if Definition.LIVE in targets and pci.is_endpoint(request if controller is None else controller):
         _refuse_without_place(before)
-    check_source(connection, domain.uuid, request, trust_format=trust_format)
-    _check_network(connection, request)
+    check_source(domain.connection, domain.uuid, request, trust_format=trust_format)
+    _check_network(domain.connection, request)
     if dry_run:
-        attached = _result(request, targets)
+        attached = replace(_attached(domain, request, targets), dry_run=True)
     elif controller is None:
         attached = _attach(domain, before, request, targets)
     else:
@@ -128,13 +127,11 @@ def _waiting_for_live(request: Element, before: Documents) -> Element | None:
 
 
 def _refuse_conflicts(request: Element, before: Documents) -> None:
-    for definition, document in before.all().items():
+    for definition, document in before.present.items():
         taken = conflict(request, document)
         if taken is not None:
             what, holder = taken
-            raise Refused(
-                f"{what} is taken: {describe(holder)} in {definition}", "choose another, or detach that device first"
-            )
+            raise errors.TAKEN(what=what, holder=describe(holder), definition=definition)
 
 
 def _refuse_without_place(before: Documents) -> None:
@@ -144,37 +141,32 @@ def _refuse_without_place(before: Documents) -> None:
 
 def _free_places(before: Documents) -> list[PciAddress]:
     """Where a PCI device can be attached in every document there is, lowest first."""
-    first, *others = [pci.hotplug_places(document) for document in before.all().values()]
+    first, *others = [pci.hotplug_places(document) for document in before.present.values()]
     return [place for place in first if all(place in other for other in others)]
 
 
-def _no_free_place(before: Documents) -> NoFreePlace:
-    counts = (
+def _no_free_place(before: Documents) -> HoldfastError:
+    counts = [
         f"{definition} has {pci.slot_count(document)}, {len(pci.hotplug_places(document))} of them free"
-        for definition, document in before.all().items()
-    )
-    return NoFreePlace(
-        f"no hot-plug port is free in every document: {'; '.join(counts)}",
-        "attach it for the next start with --config, or detach a device first",
-    )
+        for definition, document in before.present.items()
+    ]
+    return errors.NO_FREE_PLACE(counts=counts)
 
 
 def _attach_with_controller(
-    domain: Domain, before: Documents, controller: Element, request: Element, targets: tuple[Definition, ...]
+    domain: OpenDomain, before: Documents, controller: Element, request: Element, targets: tuple[Definition, ...]
 ) -> Attached:
     """Attach the controller that ``request`` needs, then ``request``: each once, and each at one address."""
     brought = _attach(domain, before, complete(controller, []), targets)
     what = f"{brought.label} controller, {brought.address}"
     try:
-        attached = _attach(domain, read(domain), request, targets)
+        attached = _attach(domain, domain.documents, request, targets)
     except HoldfastError as error:
-        raise PartlyDone(
-            f"the {what}, was attached, but not {describe(request)}: {error.message}", error.hint
-        ) from error
+        raise errors.CONTROLLER_ATTACHED_ONLY(controller=what, device=describe(request), cause=error) from error
     return replace(attached, brought=(what, *attached.brought))
 
 
-def _attach(domain: Domain, before: Documents, request: Element, targets: tuple[Definition, ...]) -> Attached:
+def _attach(domain: OpenDomain, before: Documents, request: Element, targets: tuple[Definition, ...]) -> Attached:
     if len(targets) == 1:
         domain.attach(serialize(request), targets[0])
         return _confirm(domain, before, request)
@@ -183,12 +175,11 @@ def _attach(domain: Domain, before: Documents, request: Element, targets: tuple[
         domain.attach(serialize(placed), Definition.LIVE)
     except HoldfastError as error:
         _undo_config(domain, before, placed)
-        hint = error.hint or "if it can only be there from the start: attach it with --config"
-        raise Failed(f"the running domain does not take {describe(placed)}: {error.message}", hint) from error
+        raise errors.LIVE_REFUSES(device=describe(placed), cause=error) from error
     return _confirm(domain, before, placed)
 
 
-def _attach_to_config(domain: Domain, before: Documents, request: Element) -> Element:
+def _attach_to_config(domain: OpenDomain, before: Documents, request: Element) -> Element:
     """Attach to config at a place that live has too; return the request with that address."""
     placed = _try_config(domain, before, request)
     if placed is None and pci.is_endpoint(request) and address_of(request) is None:
@@ -196,20 +187,18 @@ def _attach_to_config(domain: Domain, before: Documents, request: Element) -> El
         placed = _try_config(domain, before, with_address(request, _free_places(before)[0].to_element()))
     if placed is None:
         given = address_of(request) is not None
-        raise Refused(
-            f"live does not have the place, or the controller, that config gives to {describe(request)}",
-            "leave out the address" if given else "attach it for the next start with --config",
-        )
+        condition = errors.ADDRESS_NOT_IN_LIVE if given else errors.NO_SUCH_PLACE_IN_LIVE
+        raise condition(device=describe(request))
     return placed
 
 
-def _try_config(domain: Domain, before: Documents, request: Element) -> Element | None:
+def _try_config(domain: OpenDomain, before: Documents, request: Element) -> Element | None:
     """Attach to config, return the request with the address found there; None, undone, where live has no such place."""
     domain.attach(serialize(request), Definition.CONFIG)
     after = parse(domain.xml(Definition.CONFIG))
     device = find_device(after, request)
     if device is None:
-        raise PartlyDone(f"{describe(request)} was attached to config and is gone: somebody else detached it meanwhile")
+        raise errors.GONE_FROM_CONFIG(device=describe(request))
     if _brought(before.config, after, request) or not _fits(device, before.live):
         _undo_config(domain, before, request)
         return None
@@ -238,44 +227,48 @@ def _brought(before: Element | None, after: Element | None, request: Element) ->
     return sorted(added, key=lambda controller: (controller.get("type") == "pci", -int(controller.get("index", "0"))))
 
 
-def _undo_config(domain: Domain, before: Documents, request: Element) -> None:
+def _undo_config(domain: OpenDomain, before: Documents, request: Element) -> None:
     """Take ``request`` and the controllers it brought out of config again, and prove that config is as it was."""
-    now = read(domain)
+    now = domain.documents
     device = now.find_config(request)
     for extra in ([] if device is None else [device]) + _brought(before.config, now.config, request):
         domain.detach(serialize(extra), Definition.CONFIG)
-    changed = read(domain).changed_since(before, Definition.CONFIG)
+    changed = domain.documents.changed_since(before, Definition.CONFIG)
     if changed:
-        raise PartlyDone(
-            f"the attach of {describe(request)} was taken back, but config is not as before: {', '.join(changed)}",
-            "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
-        )
+        raise errors.NOT_TAKEN_BACK(device=describe(request), changes=changed)
 
 
-def _confirm(domain: Domain, before: Documents, request: Element) -> Attached:
+def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attached:
     """Read both documents again: the device stands at one address in all, and nothing else has changed."""
-    after = read(domain)
+    after = domain.documents
     found = {
-        definition: device for definition in after.all() if (device := after.find(definition, request)) is not None
+        definition: device for definition in after.present if (device := after.find(definition, request)) is not None
     }
     if not found:
-        raise PartlyDone(f"{describe(request)} was attached and is gone again: somebody else detached it meanwhile")
+        raise errors.GONE_AGAIN(device=describe(request))
     addresses = [address for device in found.values() if (address := address_of(device)) is not None]
     if not all(same_place(addresses[0], other) for other in addresses[1:]):
-        places = ", ".join(f"{describe_address(device)} in {definition}" for definition, device in found.items())
-        raise PartlyDone(f"{describe(request)} is attached at {places}", "detach it and attach it again")
+        places = [f"{describe_address(device)} in {definition}" for definition, device in found.items()]
+        raise errors.TWO_ADDRESSES(device=describe(request), places=places)
     brought = _brought(before.config, after.config, request)
     for definition in found:
         expected = {describe(device) for device in [found[definition], *brought]}
         others = [change for change in after.changed_since(before, definition) if change not in expected]
         if others:
-            raise PartlyDone(
-                f"{describe(request)} is attached, but {definition} changed elsewhere too: {', '.join(others)}",
-                "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
-            )
+            raise errors.CHANGED_ELSEWHERE(device=describe(request), definition=definition, changes=others)
     device = found.get(Definition.CONFIG, found.get(Definition.LIVE, request))
-    return _result(device, tuple(found), tuple(describe(controller) for controller in reversed(brought)))
+    return _attached(domain, device, tuple(found), tuple(describe(controller) for controller in reversed(brought)))
 
 
-def _result(device: Element, definitions: tuple[Definition, ...], brought: tuple[str, ...] = ()) -> Attached:
-    return Attached(serialize(device), label(device), describe_address(device), definitions, brought)
+def _attached(
+    domain: OpenDomain, device: Element, definitions: tuple[Definition, ...], brought: tuple[str, ...] = ()
+) -> Attached:
+    return Attached(
+        name=domain.name,
+        uuid=domain.uuid,
+        device=serialize(device),
+        label=label(device),
+        address=describe_address(device),
+        definitions=definitions,
+        brought=brought,
+    )

@@ -13,15 +13,13 @@ from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_image, left_in_making, recorded_disk, usual_role
 from holdfast.errors import NoConnection
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.devices.attach import Attached, attach_device, attach_element
 from holdfast.operations.disks.keep_record import image_in_making, remove_left
 from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, existing_source, plan_disk, record_said
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.documents import Documents, read
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, OpenDomain, changing
 
 
 def attach_disk(
@@ -32,17 +30,14 @@ def attach_disk(
     An image that is made for it (``size``, ``copy_from``, ``overlay_of``) is recorded before it exists, and removed
     again when the attach fails. Repeating an attach that broke off finishes it.
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        before = read(domain)
-        machine = Platform.of(next(iter(before.all().values()))).machine
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        before = domain.documents
+        machine = Platform.of(next(iter(before.present.values()))).machine
         bus = disk.bus or default_bus(disk.device, machine)
         if disk.is_new:
-            return _attach_new(connection, domain, before, disk, bus, config_only, dry_run)
+            return _attach_new(domain, before, disk, bus, config_only, dry_run)
         element = described_disk(disk, existing_source(connection, disk), bus)
         return attach_element(
-            connection,
             domain,
             element,
             config_only=config_only,
@@ -53,23 +48,26 @@ def attach_disk(
 
 
 def _attach_new(
-    connection: Connection,
-    domain: Domain,
-    before: Documents,
-    disk: DiskSpec,
-    bus: str,
-    config_only: bool,
-    dry_run: bool,
+    domain: OpenDomain, before: Documents, disk: DiskSpec, bus: str, config_only: bool, dry_run: bool
 ) -> Attached:
+    connection = domain.connection
     waiting = None if config_only else _waiting_for_live(before, disk)
     if waiting is not None:  # what its image was made from has been checked
-        return attach_element(connection, domain, waiting, trust_format=True, dry_run=dry_run)
-    documents = list(before.all().values())
+        return attach_element(domain, waiting, trust_format=True, dry_run=dry_run)
+    documents = list(before.present.values())
     left = {record.where: record for document in documents for record in left_in_making(document)}
     target = disk.target or next_target(bus, documents)
     planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus, left=left)
     if dry_run:
-        return Attached(serialize(planned.element), target, None, tuple(before.all()))
+        return Attached(
+            name=domain.name,
+            uuid=domain.uuid,
+            dry_run=True,
+            device=serialize(planned.element),
+            label=target,
+            address=None,
+            definitions=domain.targets(config_only),
+        )
     if str(planned.image) in left:
         remove_left(connection, domain, left[str(planned.image)])
     planned = replace(planned, element=complete(planned.element, documents))
@@ -79,9 +77,7 @@ def _attach_new(
     with in_making, ExitStack() as undo:
         planned.make(connection, undo)
         try:
-            attached = attach_element(
-                connection, domain, planned.element, config_only=config_only, trust_format=True, record=None
-            )
+            attached = attach_element(domain, planned.element, config_only=config_only, trust_format=True, record=None)
         except BaseException:
             if _is_attached(domain, making):
                 undo.pop_all()
@@ -112,10 +108,10 @@ def _is_for(record: DiskRecord, disk: DiskSpec) -> bool:
     )
 
 
-def _is_attached(domain: Domain, making: DiskRecord) -> bool:
+def _is_attached(domain: OpenDomain, making: DiskRecord) -> bool:
     """True when a document has the disk with its image; also where the connection broke and nobody can look."""
     try:
-        return any(has_image(document, making) for document in read(domain).all().values())
+        return any(has_image(document, making) for document in read(domain).present.values())
     except NoConnection:
         return True
 

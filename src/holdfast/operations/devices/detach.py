@@ -13,30 +13,33 @@ from holdfast.domainxml.device import alias, describe, label, lookup, matching, 
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.make.attach_request import parse_device
 from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
-from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused
+from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
-from holdfast.operations.documents import Documents, read, saved_memory
+from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.facts import forget, record
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.results import Result
+from holdfast.operations.session import Need, OpenDomain, changing
 
 RELEASE_TIMEOUT = 20.0
 """Seconds to wait for the guest unless told otherwise; a busy Linux guest answers in well under one."""
 
 
-@dataclass(frozen=True)
-class Detached:
-    """What a detach did: the element that went, its label, the documents it went from, and what is worth knowing.
+@dataclass(frozen=True, kw_only=True)
+class Detached(Result):
+    """A detach.
 
-    ``removed`` is set when an attach had broken off before any document had the disk: the image that was being made.
+    ``device``       the element that went; "" where only what an earlier command had left of it did
+    ``label``        what it was called
+    ``definitions``  the documents that it went from
+    ``removed``      the image that was being made when an attach broke off before any document had the disk
     """
 
     device: str
     label: str
     definitions: tuple[Definition, ...]
-    notes: tuple[str, ...] = ()
     removed: str | None = None
 
 
@@ -57,19 +60,17 @@ def detach_device(
     takes it away at the next start. ``timeout`` is in seconds. The image of a disk stays; only one that was being made
     for it when the attach broke off goes.
 
-    Raises Refused (3) in rescue, NotFound (4) when the domain has no such device, PartlyDone (5) when the guest does
-    not release it in time or refuses to: config is without it then, and repeating the detach finishes.
-    (virDomainDetachDeviceAlias for live, virDomainDetachDeviceFlags for config)
+    Raises IN_RESCUE, NO_DEVICE, FITS_SEVERAL, IN_LIVE_ONLY, and NOT_RELEASED when the guest does not release it in time
+    or refuses to: config is without it then, and repeating the detach finishes. (virDomainDetachDeviceAlias for live,
+    virDomainDetachDeviceFlags for config)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        before = read(domain)
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        before = domain.documents
         if device.lstrip().startswith("<"):
             device, tag = _name_of(device, before), None
         found = {
             definition: match
-            for definition, document in before.all().items()
+            for definition, document in before.present.items()
             if (match := lookup(document, device, tag)) is not None
         }
         if config_only:
@@ -79,11 +80,11 @@ def detach_device(
         if left is not None:
             if not dry_run:
                 remove_left(connection, domain, left)
-            return Detached("", left.target, (), removed=left.place)
+            return _detached(domain, None, left.target, dry_run=dry_run, removed=left.place)
         if not found and released is None:
             raise _not_found(domain, before, device, tag, config_only)
         for match in found.values():
-            refuse_while_moved(domain, match, before.all().values())
+            refuse_while_moved(domain, match, before.present.values())
         if not dry_run and released is not None:
             forget(domain, released)
             forget_disk(domain, released.as_device(), [Definition.LIVE])
@@ -91,19 +92,40 @@ def detach_device(
             _detach(domain, found, timeout)
         notes = saved_memory(domain, before)
     gone = next(iter(found.values()), None)
-    name = device if gone is None else label(gone)
-    return Detached("" if gone is None else serialize(gone), name, tuple(found), notes)
+    return _detached(domain, gone, device, dry_run=dry_run, definitions=tuple(found), notes=notes)
+
+
+def _detached(
+    domain: OpenDomain,
+    gone: Element | None,
+    asked: str,
+    *,
+    dry_run: bool,
+    definitions: tuple[Definition, ...] = (),
+    notes: tuple[str, ...] = (),
+    removed: str | None = None,
+) -> Detached:
+    return Detached(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        notes=notes,
+        device="" if gone is None else serialize(gone),
+        label=asked if gone is None else label(gone),
+        definitions=definitions,
+        removed=removed,
+    )
 
 
 def _name_of(text: str, before: Documents) -> str:
     """The alias or label of the one device that the element ``text`` fits; the label in ``text`` where it fits none."""
     wanted = parse_device(text)
     names: dict[str, None] = {}
-    for document in before.all().values():
+    for document in before.present.values():
         for device in matching(document, wanted):
             names[user_alias(device) or label(device)] = None
     if len(names) > 1:
-        raise Refused(f"that element fits several devices: {', '.join(names)}", "name one of them instead")
+        raise errors.FITS_SEVERAL(names=list(names))
     return next(iter(names), user_alias(wanted) or label(wanted))
 
 
@@ -120,24 +142,20 @@ def _released(before: Documents, device: str, tag: str | None) -> Releasing | No
 
 def _left(before: Documents, device: str, tag: str | None) -> DiskRecord | None:
     """The record of an image that was being made for the disk ``device``, when its attach broke off."""
-    left = [record for document in before.all().values() for record in left_in_making(document)]
+    left = [record for document in before.present.values() for record in left_in_making(document)]
     return next((record for record in left if device in (record.target, record.alias) and tag in (None, "disk")), None)
 
 
-def _not_found(domain: Domain, before: Documents, device: str, tag: str | None, config_only: bool) -> HoldfastError:
-    documents = [document for definition, document in before.all().items() if definition is Definition.CONFIG]
+def _not_found(domain: OpenDomain, before: Documents, device: str, tag: str | None, config_only: bool) -> HoldfastError:
+    documents = [document for definition, document in before.present.items() if definition is Definition.CONFIG]
     if config_only and before.live is not None and lookup(before.live, device, tag) is not None:
-        return Refused(
-            f"{device} of {domain.name!r} is in live only: config has nothing to detach", "leave out --config"
-        )
+        return errors.IN_LIVE_ONLY(device=device, name=domain.name)
     names = sorted({label(item) for document in documents for item in document.iterfind(f"devices/{tag or '*'}")})
-    return NotFound(
-        f"the domain {domain.name!r} has no {tag or 'device'} {device!r}, neither in live nor in config",
-        f"it has {', '.join(names)}" if tag and names else "'holdfast show' lists its devices",
-    )
+    condition = errors.NO_DEVICE_OF_KIND if tag and names else errors.NO_DEVICE
+    return condition(name=domain.name, kind=tag or "device", device=device, names=names)
 
 
-def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) -> None:
+def _detach(domain: OpenDomain, found: dict[Definition, Element], timeout: float) -> None:
     """Ask the guest, take the device out of config, and wait for the answer.
 
     Live comes first: where libvirt refuses it, nothing has changed. Config follows at once, because the wish is the
@@ -165,20 +183,17 @@ def _detach(domain: Domain, found: dict[Definition, Element], timeout: float) ->
         forget(domain, entry)
         forget_disk(domain, live, [Definition.LIVE])
         return
-    why = "refused to release" if removal.outcome == "refused" else "has not released"
-    paused = domain.state() == "paused"
-    raise PartlyDone(
-        f"the guest {why} {describe(live)}; config is without it, so it goes with the next start at the latest",
-        f"{'the domain is paused: resume it, then ' if paused else ''}repeat the detach to finish it",
-    )
+    condition = errors.NOT_RELEASED_PAUSED if domain.state() == "paused" else errors.NOT_RELEASED
+    answer = "refused to release" if removal.outcome == "refused" else "has not released"
+    raise condition(answer=answer, device=describe(live))
 
 
-def _detach_from_config(domain: Domain, device: Element) -> None:
+def _detach_from_config(domain: OpenDomain, device: Element) -> None:
     """With its record, if it has one; that in live stays until live is without the disk, too."""
     domain.detach(serialize(device), Definition.CONFIG)
     forget_disk(domain, device, [Definition.CONFIG])
 
 
-def _is_gone(domain: Domain, device: Element) -> bool:
+def _is_gone(domain: OpenDomain, device: Element) -> bool:
     """True when live no longer has ``device``: the event may have come before anyone waited for it."""
-    return read(domain).find_live(device) is None
+    return domain.look_again().find_live(device) is None

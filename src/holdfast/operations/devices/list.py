@@ -13,7 +13,8 @@ from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import OF_RESCUE, Documents, read
+from holdfast.operations.documents import OF_RESCUE, Documents
+from holdfast.operations.session import looking
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def list_devices(connection: Connection, name: str, tag: str | None = None) -> l
 
     Those of live first, in document order, then those that only config has. Raises NotFound. (virDomainGetXMLDesc)
     """
-    documents = read(connection.find_domain(name))
-    first, *rest = documents.all().values()
+    documents = looking(connection, name).documents
+    first, *rest = documents.present.values()
     found = [_device(documents, item) for item in devices(first) if tag in (None, item.tag)]
     for document in rest:
         only_config = [item for item in devices(document) if documents.find_live(item) is None]
@@ -82,7 +83,7 @@ def _device(documents: Documents, device: Element) -> Device:
 
 def _record(documents: Documents, disk: Element) -> DiskRecord | None:
     """Each document has its own; only a crash between the two leaves one without."""
-    found = (disk_record(document, disk) for document in documents.all().values())
+    found = (disk_record(document, disk) for document in documents.present.values())
     return next((record for record in found if record is not None), None)
 
 

@@ -6,6 +6,7 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.session import looking
 
 
 def device_names(connection: Connection, name: str, *tags: str) -> list[str]:
@@ -13,7 +14,7 @@ def device_names(connection: Connection, name: str, *tags: str) -> list[str]:
 
     Only elements of ``tags``, where any are named. Raises NotFound. (virDomainGetXMLDesc)
     """
-    domain = connection.find_domain(name)
+    domain = looking(connection, name)
     definitions = [Definition.CONFIG, Definition.LIVE] if domain.is_active() else [Definition.CONFIG]
     found = (device for definition in definitions for device in devices(parse(domain.xml(definition))))
     return sorted({label(device) for device in found if not tags or device.tag in tags})

@@ -19,9 +19,10 @@ from holdfast.hostfiles import new_image
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.image_size import disk_size, image_size
-from holdfast.operations.disks.in_place import DiskInPlace, find_disk, prove
+from holdfast.operations.disks.in_place import DiskInPlace, find_disk_now, prove
+from holdfast.operations.session import OpenDomain
 from holdfast.text import size_in_words
 
 Progress = Callable[[int, int], None]
@@ -44,7 +45,7 @@ class Destination:
     """
 
     connection: Connection
-    domain: Domain
+    domain: OpenDomain
     target: str
     disk: Element
     size: int
@@ -85,8 +86,8 @@ class Destination:
         """
         with contextlib.suppress(NoConnection):
             with contextlib.suppress(NotFound):  # a transient domain that has stopped
-                disk = find_disk(self.domain, self.target)
-                if self.place in map(source_of, disk.all().values()):
+                disk = find_disk_now(self.domain, self.target)
+                if self.place in map(source_of, disk.present.values()):
                     return
                 if disk.live is not None and copy_of(disk.live) == self.place:
                     block.cancel(self.domain, self.target)
@@ -164,11 +165,11 @@ def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlac
     try:
         while True:
             _wait(to, progress)
-            with domain_lock(to.domain.uuid):
+            with domain_lock(to.domain.uuid, to.connection.lock_timeout):
                 if (taken := _take(to)) is not None:
                     return taken
     except BaseException as error:
-        with domain_lock(to.domain.uuid):
+        with domain_lock(to.domain.uuid, to.connection.lock_timeout):
             to.give_up()
         if not isinstance(error, NoConnection):
             raise
@@ -184,7 +185,7 @@ def _wait(to: Destination, progress: Progress | None) -> None:
     while (copied := _copied(to)) is not None:
         if progress is not None:
             progress(*copied)
-        live = find_disk(to.domain, to.target).live
+        live = find_disk_now(to.domain, to.target).live
         if live is not None and copy_is_ready(live):
             return
         time.sleep(min(max(_FIRST_LOOK, (time.monotonic() - begun) / 20), _LONGEST_WAIT))
@@ -199,7 +200,7 @@ def _copied(to: Destination) -> tuple[int, int] | None:
 
 def _take(to: Destination) -> DiskInPlace | None:
     """Let the disk go on with its copy; None while that is not ready."""
-    disk = find_disk(to.domain, to.target)
+    disk = find_disk_now(to.domain, to.target)
     if disk.live is not None and copy_of(disk.live) == to.place:
         if not copy_is_ready(disk.live):
             return None
@@ -211,6 +212,6 @@ def _take(to: Destination) -> DiskInPlace | None:
             f"{why} before all of the disk {to.target} was copied: it stays at {disk.image}, and the copy is gone",
             log if disk.runs else None,
         )
-    after = prove(disk, to.place, disk.all())
+    after = prove(disk, to.place, disk.present)
     to.settle()
     return after

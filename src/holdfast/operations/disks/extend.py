@@ -8,7 +8,6 @@ from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.host.volume import volume_format
 from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused
 from holdfast.hostfiles import new_image
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.image_size import disk_size, volume_of, whole_sectors
@@ -20,6 +19,7 @@ from holdfast.operations.disks.in_place import (
     refuse_while_copied,
     refuse_without_image,
 )
+from holdfast.operations.session import changing
 from holdfast.text import size_in_words
 
 
@@ -48,9 +48,8 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
     a lun, NotFound (4), and Failed (1) when what holds the image does not let it grow: block devices and network
     exports are made larger where they are, and then extended to the size they have.
     """
-    domain = connection.find_domain(name)
     size = whole_sectors(size)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         disk = disk_to_change(connection, domain, target, dry_run)
         refuse_without_image(disk, "extended")
         refuse_while_copied(disk)

@@ -9,19 +9,19 @@ from holdfast.domainxml.device import describe, label, lookup
 from holdfast.domainxml.document import Element, same
 from holdfast.domainxml.elements.disk import is_shared, source_of, without_image
 from holdfast.domainxml.elements.mirror import copy_of
-from holdfast.errors import Failed, NotFound, PartlyDone, Refused, UsageError
+from holdfast.errors import NotFound, PartlyDone, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.documents import Documents, read
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import refuse_with_managed_save
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, OpenDomain
 
 
 @dataclass(frozen=True)
 class DiskInPlace:
     """A disk as the documents of its domain have it now. ``live`` or ``config`` is None where one does not have it."""
 
-    domain: Domain
+    domain: OpenDomain
     documents: Documents
     live: Element | None
     config: Element | None
@@ -48,38 +48,43 @@ class DiskInPlace:
         """True when a QEMU has it."""
         return self.live is not None
 
-    def all(self) -> dict[Definition, Element]:
+    @property
+    def present(self) -> dict[Definition, Element]:
         """The disk in each document that has it, live first."""
         both = {Definition.LIVE: self.live, Definition.CONFIG: self.config}
         return {definition: disk for definition, disk in both.items() if disk is not None}
 
     def again(self) -> DiskInPlace:
         """The same disk as the documents have it by now. Raises NotFound when it is gone."""
-        return find_disk(self.domain, self.target)
+        return find_disk_now(self.domain, self.target)
 
 
-def find_disk(domain: Domain, name: str) -> DiskInPlace:
+def find_disk_now(domain: OpenDomain, name: str) -> DiskInPlace:
+    """As :func:`find_disk`, in the documents as they are now: where a copy, or somebody else, was at work meanwhile."""
+    domain.look_again()
+    return find_disk(domain, name)
+
+
+def find_disk(domain: OpenDomain, name: str) -> DiskInPlace:
     """The disk ``name`` (target, alias or PCI address) of ``domain``. Raises NotFound. (virDomainGetXMLDesc)"""
-    documents = read(domain)
+    documents = domain.documents
     live, config = (
         None if document is None else lookup(document, name, "disk") for document in (documents.live, documents.config)
     )
     if live is None and config is None:
         known = sorted(
-            {label(disk) for document in documents.all().values() for disk in document.iterfind("devices/disk")}
+            {label(disk) for document in documents.present.values() for disk in document.iterfind("devices/disk")}
         )
         raise NotFound(f"the domain {domain.name!r} has no disk {name!r}", f"it has {', '.join(known) or 'none'}")
     return DiskInPlace(domain, documents, live, config)
 
 
-def disk_to_change(connection: Connection, domain: Domain, name: str, dry_run: bool) -> DiskInPlace:
+def disk_to_change(connection: Connection, domain: OpenDomain, name: str, dry_run: bool) -> DiskInPlace:
     """The disk ``name`` of a domain where its image may be touched at all: not in rescue, not read-only.
 
     Raises NotFound, Refused and Failed. Asked before anything is copied: libvirt itself sees only the end of it.
     """
-    refuse_in_rescue(domain)
-    if connection.readonly and not dry_run:
-        raise Failed("a read-only connection changes no disk", "connect without --readonly")
+    domain.refuse_unless(Need.OWN_HARDWARE)
     return find_disk(domain, name)
 
 
@@ -111,7 +116,7 @@ def refuse_another_image(disk: DiskInPlace) -> None:
     """Raise Refused where the disk cannot have another image without losing something: see the sentences."""
     refuse_managed_save(disk)
     refuse_while_copied(disk)
-    images = {source_of(each) for each in disk.all().values()}
+    images = {source_of(each) for each in disk.present.values()}
     if len(images) > 1:
         raise Refused(
             f"the disk {disk.target} has {source_of(disk.current)} in live and another image in config",
@@ -138,15 +143,15 @@ def prove(before: DiskInPlace, image: str | None, where: Iterable[Definition]) -
     Returns the disk as it is now. Raises PartlyDone, saying what stands, where somebody else changed it meanwhile.
     """
     after, what = before.again(), f"{describe(before.current)} of {before.domain.name!r}"
-    for definition, disk in before.all().items():
-        now = after.all().get(definition)
+    for definition, disk in before.present.items():
+        now = after.present.get(definition)
         expected = image if definition in where else source_of(disk)
         if now is None or source_of(now) != expected:
             found = "is gone" if now is None else f"has {source_of(now) or 'nothing'}"
             raise PartlyDone(f"{what} was to have {expected or 'nothing'}, but in {definition} it {found}", _ELSE)
         if not same(without_image(disk), without_image(now)):
             raise PartlyDone(f"{what} has {expected or 'nothing'} now, and more of it changed in {definition}", _ELSE)
-    for definition in before.documents.all():
+    for definition in before.documents.present:
         others = [
             line for line in after.documents.changed_since(before.documents, definition) if line not in _lines(before)
         ]
@@ -159,4 +164,4 @@ _ELSE = "somebody else may have changed it meanwhile: see 'holdfast show'"
 
 
 def _lines(disk: DiskInPlace) -> set[str]:
-    return {describe(each) for each in disk.all().values()}
+    return {describe(each) for each in disk.present.values()}

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.records.disk_record import disk_record as disk_record
 from holdfast.domainxml.records.disk_record import has_image, is_of
@@ -31,19 +31,21 @@ from holdfast.domainxml.records.disk_record import new_record as new_record
 from holdfast.domainxml.records.disk_record import usual_record as usual_record
 from holdfast.errors import NoConnection, Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.own_images import Image, image_exists, refuse_used, remove_image
-from holdfast.operations.documents import read
 from holdfast.operations.facts import forget, record, rewrite
+from holdfast.operations.session import OpenDomain
 
 
-def record_disk(domain: Domain, new: DiskRecord, definitions: Iterable[Definition]) -> None:
+def record_disk(domain: OpenDomain, new: DiskRecord, definitions: Iterable[Definition]) -> None:
     """Record ``new`` in place of what was recorded of its disk; the caller holds the lock (virDomainSetMetadata)."""
     for definition in definitions:
         record(domain, new, definition)
 
 
-def record_attached(domain: Domain, new: DiskRecord, definitions: Iterable[Definition], *, said: bool = False) -> None:
+def record_attached(
+    domain: OpenDomain, new: DiskRecord, definitions: Iterable[Definition], *, said: bool = False
+) -> None:
     """Record a disk that was attached: where something was ``said`` of it, or Holdfast keeps facts of the domain.
 
     (virDomainSetMetadata)
@@ -52,13 +54,13 @@ def record_attached(domain: Domain, new: DiskRecord, definitions: Iterable[Defin
         rewrite(domain, lambda ours: ours if ours is None and not said else metadata.with_fact(ours, new), definition)
 
 
-def forget_disk(domain: Domain, disk: Element, definitions: Iterable[Definition]) -> None:
+def forget_disk(domain: OpenDomain, disk: Element, definitions: Iterable[Definition]) -> None:
     """Remove what is recorded of ``disk``, where anything is; another device has no record (virDomainSetMetadata)."""
     for definition in definitions if disk.tag == "disk" else ():
         rewrite(domain, lambda ours: metadata.without_facts(ours, DiskRecord, lambda old: is_of(old, disk)), definition)
 
 
-def _forget_record(domain: Domain, old: DiskRecord, definitions: Iterable[Definition]) -> None:
+def _forget_record(domain: OpenDomain, old: DiskRecord, definitions: Iterable[Definition]) -> None:
     def without(ours: str | None) -> str | None:
         return metadata.without_facts(ours, DiskRecord, lambda each: metadata.same_subject(each, old))
 
@@ -71,7 +73,7 @@ class Making:
     """An image that is being made for a disk: what is recorded meanwhile, in the end, and what was before."""
 
     connection: Connection
-    domain: Domain
+    domain: OpenDomain
     record: DiskRecord
     settled: DiskRecord
     before: tuple[DiskRecord, ...]
@@ -82,7 +84,7 @@ class Making:
         ``finished``: nothing is left to do. Else, where every document has the disk with the image, that is settled; an
         image that is gone again leaves what was recorded before; and one that lies around stays recorded as being made.
         """
-        documents = read(self.domain).all()
+        documents = self.domain.look_again().present
         has = [definition for definition, document in documents.items() if has_image(document, self.record)]
         settles = finished or len(has) == len(documents)
         if has and settles and self.settled.is_worth_it:
@@ -109,13 +111,13 @@ class Making:
         rewrite(self.domain, back, _where(self.domain))
 
 
-def begin_making(connection: Connection, domain: Domain, making: DiskRecord, settled: DiskRecord) -> Making:
+def begin_making(connection: Connection, domain: OpenDomain, making: DiskRecord, settled: DiskRecord) -> Making:
     """Record ``making`` of an image from before it exists, under the domain's lock; ``settled`` comes in the end.
 
     (virDomainSetMetadata)
     """
     where = _where(domain)
-    document = parse(domain.xml(where))
+    document = domain.documents.present[where]
     before = tuple(each for each in metadata.facts(document, DiskRecord) if metadata.same_subject(each, settled))
     record_disk(domain, making, [where])
     return Making(connection, domain, making, settled, before)
@@ -123,7 +125,7 @@ def begin_making(connection: Connection, domain: Domain, making: DiskRecord, set
 
 @contextlib.contextmanager
 def image_in_making(
-    connection: Connection, domain: Domain, settled: DiskRecord, *, place: str, format: str, size: int | None = None
+    connection: Connection, domain: OpenDomain, settled: DiskRecord, *, place: str, format: str, size: int | None = None
 ) -> Iterator[None]:
     """Record that an image is being made at ``place`` for a disk, while it is; in the end record ``settled`` of it.
 
@@ -141,11 +143,11 @@ def image_in_making(
     making.conclude(finished=True)
 
 
-def _where(domain: Domain) -> Definition:
+def _where(domain: OpenDomain) -> Definition:
     return Definition.CONFIG if domain.is_persistent() else Definition.LIVE
 
 
-def refuse_while_moved(domain: Domain, disk: Element, documents: Iterable[Element]) -> None:
+def refuse_while_moved(domain: OpenDomain, disk: Element, documents: Iterable[Element]) -> None:
     """Raise Refused for a disk whose move is under way or broke off: its record tells of a copy nobody else knows."""
     left = [
         each for document in documents for each in left_in_making(document) if disk.tag == "disk" and is_of(each, disk)
@@ -158,7 +160,7 @@ def refuse_while_moved(domain: Domain, disk: Element, documents: Iterable[Elemen
         )
 
 
-def remove_left(connection: Connection, domain: Domain, left: DiskRecord) -> None:
+def remove_left(connection: Connection, domain: OpenDomain, left: DiskRecord) -> None:
     """Remove an image that was being made when something broke, and its record; no error when it is not there.
 
     Raises Refused when another domain has it. (virStorageVolDelete, unlink, virDomainSetMetadata)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from holdfast.domainxml.document import Element, serialize, value_at
 from holdfast.domainxml.elements.disk import EMPTY, source_of, with_image
 from holdfast.errors import Failed, HoldfastError, PartlyDone, TrayLocked, UsageError
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disk_source import check_source
@@ -15,6 +14,7 @@ from holdfast.operations.disks.in_place import DiskInPlace, disk_to_change, prov
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import saved_memory
+from holdfast.operations.session import changing
 
 _NEVER_OPENED = "blockdev-remove-medium"
 """What QEMU refuses where libvirt (9.0) did not ask for the tray to be opened: it learns of one at a start."""
@@ -60,8 +60,7 @@ def eject_medium(
 def _change(
     connection: Connection, name: str, target: str, medium: DiskSpec | None, force: bool, dry_run: bool
 ) -> MediumChange:
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         drive = disk_to_change(connection, domain, target, dry_run)
         if (device := drive.current.get("device", "disk")) not in ("cdrom", "floppy"):
             raise UsageError(
@@ -71,14 +70,14 @@ def _change(
         source, format = (
             (EMPTY, None) if medium is None else (existing_source(connection, medium), medium.format or "raw")
         )
-        wanted = {definition: with_image(disk, source, format) for definition, disk in drive.all().items()}
+        wanted = {definition: with_image(disk, source, format) for definition, disk in drive.present.items()}
         after = source_of(wanted[next(iter(wanted))])
         if medium is not None:
             for disk in wanted.values():
                 check_source(connection, domain.uuid, disk, trust_format=medium.trust_format)
         if not dry_run:
             for definition, disk in wanted.items():
-                if source_of(disk) != source_of(drive.all()[definition]):
+                if source_of(disk) != source_of(drive.present[definition]):
                     _update(drive, disk, definition, force)
             prove(drive, after, wanted)
         notes = saved_memory(domain, drive.documents)

@@ -18,7 +18,6 @@ from holdfast.domainxml.elements.mirror import copied_to, copy_of
 from holdfast.domainxml.host.volume import pool_of_files
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.errors import Failed, Refused, UsageError
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool
@@ -27,6 +26,7 @@ from holdfast.operations.disks.in_place import DiskInPlace, disk_to_change, refu
 from holdfast.operations.disks.move_record import MoveRecord, recorded_move
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec, Place
+from holdfast.operations.session import changing
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,9 @@ def move_disk(
     went away in the middle, or the old image could not be removed. (virDomainBlockCopy; shut off qemu-img convert and
     virDomainUpdateDeviceFlags)
     """
-    domain = connection.find_domain(name)
     if delete_source and not connection.is_local:
         raise Refused("which images other domains use can be seen only on their own host", "leave out --delete-source")
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         disk = disk_to_change(connection, domain, target, dry_run)
         refuse_without_image(disk, "moved")
         left, copying = recorded_move(disk), copy_of(disk.current)
@@ -112,8 +111,7 @@ def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool 
 
     Raises Failed (1) when there is none. (virDomainBlockJobAbort)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         disk = disk_to_change(connection, domain, target, dry_run)
         left, copying = recorded_move(disk), copy_of(disk.current)
         if left is not None and _has(disk, left):
@@ -133,7 +131,7 @@ def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool 
 
 def _has(disk: DiskInPlace, left: DiskRecord) -> bool:
     """True when a document has the disk with the image that was being made for it."""
-    return left.place in map(source_of, disk.all().values())
+    return left.place in map(source_of, disk.present.values())
 
 
 def _settle(connection: Connection, disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:

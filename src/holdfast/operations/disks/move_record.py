@@ -22,7 +22,7 @@ from holdfast.operations.disks.own_images import Image, image_exists, refuse_use
 
 def recorded_move(disk: DiskInPlace) -> DiskRecord | None:
     """The record of a move of this disk that is under way, or broke off; None where none is recorded."""
-    records = [record for document in disk.documents.all().values() for record in facts(document, DiskRecord)]
+    records = [record for document in disk.documents.present.values() for record in facts(document, DiskRecord)]
     return next((record for record in records if record.in_making and is_of(record, disk.current)), None)
 
 
@@ -53,7 +53,7 @@ class MoveRecord:
 
     def make(self, planned: PlannedDisk, size: int, delete_source: bool) -> None:
         """Record the new image, and make it."""
-        documents = self.disk.documents.all().values()
+        documents = self.disk.documents.present.values()
         recorded = [
             record for document in documents if (record := disk_record(document, self.disk.current)) is not None
         ]

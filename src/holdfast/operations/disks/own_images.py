@@ -16,10 +16,11 @@ from holdfast.hostfiles.image import is_block_device, real_path
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import volume_at, volume_named
+from holdfast.operations.session import OpenDomain
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Image:
 
 
 def images_to_delete(
-    connection: Connection, domain: Domain, documents: list[Element], storage: bool
+    connection: Connection, domain: OpenDomain, documents: list[Element], storage: bool
 ) -> tuple[Image, ...]:
     """The images of a domain that is to be deleted, and whether each goes: all, or without ``storage`` the recorded.
 
@@ -72,7 +73,7 @@ def images_to_delete(
     return tuple(found.values())
 
 
-def refuse_used(connection: Connection, domain: Domain, record: DiskRecord) -> None:
+def refuse_used(connection: Connection, domain: OpenDomain, record: DiskRecord) -> None:
     """Raise Refused where another domain has the image that was being made for ``domain``."""
     kept = _used(record.place, _users(connection, domain))
     if kept is not None:
@@ -115,7 +116,7 @@ def remove_image(connection: Connection, image: Image) -> None:
         return
 
 
-def _below_snapshots(domain: Domain, images: list[str]) -> Iterator[tuple[str, str]]:
+def _below_snapshots(domain: OpenDomain, images: list[str]) -> Iterator[tuple[str, str]]:
     """Target and path of what external snapshots left below ``images``, and of their memory: told by their documents.
 
     Not by the images themselves, of which the upper ones may be gone already.
@@ -133,7 +134,9 @@ def _below_snapshots(domain: Domain, images: list[str]) -> Iterator[tuple[str, s
                     yield target, below
 
 
-def _left_of_snapshots(connection: Connection, domain: Domain, documents: list[Element]) -> Iterator[tuple[str, str]]:
+def _left_of_snapshots(
+    connection: Connection, domain: OpenDomain, documents: list[Element]
+) -> Iterator[tuple[str, str]]:
     """Path and what it is, of every file that an interrupted snapshot has left."""
     known = {snapshot.name for snapshot in snapshots(domain)}
     for entry in (entry for document in documents for entry in facts(document, Snapshotting)):
@@ -170,7 +173,7 @@ def _used(path: str, others: dict[str, str]) -> str | None:
     return None if user is None else f"used by the domain {user!r}"
 
 
-def _users(connection: Connection, domain: Domain | None = None) -> dict[str, str]:
+def _users(connection: Connection, domain: OpenDomain | None = None) -> dict[str, str]:
     """Real path → name of a domain, another than ``domain``, that has it in a document or as a backing file."""
     if not connection.is_local:
         raise Refused(

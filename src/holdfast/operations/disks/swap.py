@@ -10,7 +10,7 @@ from holdfast.domainxml.elements.disk import new_disk, source_of
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import Refused, UsageError
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors.guard import UNASKED_SWAP
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.copy import (
@@ -28,6 +28,7 @@ from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.disks.new import existing_source, record_said
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.session import changing
 from holdfast.text import size_in_words
 
 
@@ -69,16 +70,15 @@ def swap_disk(
     where nothing is copied) or in use, and where :func:`move_disk` does; UsageError (2), NotFound (4), Failed (1).
     (virDomainUpdateDeviceFlags; virDomainBlockCopy, or qemu-img convert)
     """
-    domain = connection.find_domain(name)
     if image.is_new or not (image.path or image.volume or image.source):
         raise UsageError("a swap takes an image that exists", "'holdfast disk move' makes a new one")
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         disk = disk_to_change(connection, domain, target, dry_run)
         refuse_without_image(disk, "swapped")
         wanted = new_disk(existing_source(connection, image), format=image.format or "raw")
         to = Destination(connection, domain, disk.target, wanted, 0, settle=lambda: _record(disk, image, copy_content))
         changes: tuple[str, ...] = ()
-        is_there = all(source_of(each) == to.place for each in disk.all().values())
+        is_there = all(source_of(each) == to.place for each in disk.present.values())
         if is_there and not dry_run:
             to.settle()
         elif not is_there and not (copy_content and copy_of(disk.current) == to.place):
@@ -122,15 +122,15 @@ def _checked(
     before, after = ("unknown" if each is None else size_in_words(each) for each in (size, other))
     change = Change(ChangeKind.CHANGED, f"disk {disk.target}", "devices/disk/size", before, after)
     if not accept:
-        refuse_unasked(name, [change], hint="take it with --accept, or take an image of the same size")
+        refuse_unasked(name, [change], condition=UNASKED_SWAP)
     return to, (str(change),)
 
 
 def _record(disk: DiskInPlace, image: DiskSpec, copied: bool) -> None:
     """Keep what is recorded of the disk true: its role stays, the rest is what was said of the new image."""
     after = disk.again()
-    for definition, now in after.all().items():
-        old = disk_record(after.documents.all()[definition], now)
+    for definition, now in after.present.items():
+        old = disk_record(after.documents.present[definition], now)
         said = record_said(image, now, "" if old is None else old.role)
         new = replace(said, image=old.image) if copied and old is not None else said
         if new != old and (old is not None or new.is_worth_it):

@@ -15,12 +15,10 @@ from holdfast.domainxml.metadata import Adopted, DiskRecord, Snapshotting, fact,
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.records.origin import complete_records, origin, owner
 from holdfast.errors import Failed, Refused
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.keep_record import refuse_while_moved
-from holdfast.operations.documents import read
 from holdfast.operations.facts import forget_all, record, rewrite
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, changing
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,8 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
     where somebody else attached or detached some: one is made for each that has none, and what names a disk that is
     not there goes. (virDomainSetMetadata)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        documents = read(domain).all()
+    with changing(connection, name, dry_run=dry_run) as domain:
+        documents = domain.documents.present
         document = next(iter(documents.values()))
         before = fact(document, Adopted)
         adopted = before or adoption_of(origin(document), owner(document))
@@ -88,10 +85,8 @@ def release_domain(connection: Connection, name: str, *, dry_run: bool = False) 
     Raises Failed when nothing is recorded, Refused in rescue, and while that tells of an image which nobody
     else would know of.
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)  # the mark of the rescue is ours, too
-        documents = read(domain).all()
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        documents = domain.documents.present
         if not any(domain.metadata(metadata.URI, definition) for definition in documents):
             raise Failed(f"the domain {domain.name!r} is not adopted: there is nothing to release")
         for document in documents.values():

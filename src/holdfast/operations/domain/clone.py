@@ -21,16 +21,17 @@ from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
 from holdfast.hostfiles import new_image
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.volume import volume_at, volume_named
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.create import Created, check_new_name, create_planned, free_cid
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.power.start import start as start_domain
+from holdfast.operations.session import OpenDomain, changing
 
 _IDENTITY = ("uuid", "genid", "sysinfo/", "devices/interface", "devices/vsock/cid")
 """Where a clone differs from the other domain, for the guest."""
@@ -58,8 +59,7 @@ def clone_domain(
     otherwise as :func:`.create_domain.create_domain` does. (virDomainGetXMLDesc, virDomainDefineXMLFlags)
     """
     check_new_name(connection, new_name, dry_run)
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         _refuse_unsettled(domain)
         before = parse(domain.xml(Definition.CONFIG, secure=True))
         after = copy.deepcopy(before)
@@ -75,14 +75,14 @@ def clone_domain(
         if after.find("devices/tpm/backend[@type='emulator']") is not None:
             notes.append("its TPM begins empty: what the other guest sealed with its own cannot be opened here")
         asked = _asked(new_serials, without)
-        refuse_unasked(new_name, compare_documents(before, after), asked, hint="nothing was made; report this")
+        refuse_unasked(new_name, compare_documents(before, after), asked, condition=UNASKED_CLONE)
         last = _copy_nvram(connection, after, domain.name, new_name, fresh_nvram)
         created = create_planned(connection, after, planned, notes, start=False, dry_run=dry_run, last=last)
         if dry_run:
             return created
         defined = compare_documents(before, parse(created.document))
         try:
-            refuse_unasked(new_name, defined, asked, hint=f"'holdfast diff {domain.name} {new_name}' shows it")
+            refuse_unasked(new_name, defined, asked, condition=UNASKED_CLONED)
             if start:
                 start_domain(connection, created.uuid)
         except HoldfastError as error:
@@ -90,7 +90,7 @@ def clone_domain(
     return created
 
 
-def _refuse_unsettled(domain: Domain) -> None:
+def _refuse_unsettled(domain: OpenDomain) -> None:
     if not domain.is_persistent():
         raise Refused(f"the domain {domain.name!r} is transient: it has no document to clone")
     if domain.is_active():

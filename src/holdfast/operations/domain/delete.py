@@ -11,12 +11,11 @@ from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host.image_files import has_tpm_state, nvram_path
 from holdfast.domainxml.metadata import Creating, fact
 from holdfast.domainxml.records.disk_record import left_in_making
-from holdfast.errors import Failed, HoldfastError, NotFound, PartlyDone, Refused
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors import HoldfastError, NotFound, PartlyDone, Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.own_images import Image, image_exists, images_to_delete, remove_image
-from holdfast.operations.documents import read
+from holdfast.operations.session import OpenDomain, changing
 
 
 @dataclass(frozen=True)
@@ -43,17 +42,14 @@ def delete_domain(
     changed, PartlyDone when it stopped in the middle: repeating the call goes on. (virDomainUndefineFlags,
     virStorageVolDelete, unlink)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         active, persistent = domain.is_active(), domain.is_persistent()
         if active and not force:
             raise Refused(
                 f"the domain {domain.name!r} is running",
                 f"'holdfast shutdown {domain.name}' first, or --force to switch it off as pulling the plug does",
             )
-        if connection.readonly and not dry_run:
-            raise Failed("a read-only connection cannot delete a domain", "connect without --readonly")
-        documents = read(domain).own()
+        documents = domain.documents.own()
         images = images_to_delete(connection, domain, documents, storage)
         deletion = Deletion(domain.name, domain.uuid, _state(domain, documents), images, dry_run)
         if not dry_run:
@@ -77,7 +73,9 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
         domain.undefine()
 
 
-def _delete(connection: Connection, domain: Domain, images: tuple[Image, ...], active: bool, persistent: bool) -> None:
+def _delete(
+    connection: Connection, domain: OpenDomain, images: tuple[Image, ...], active: bool, persistent: bool
+) -> None:
     done: list[str] = []
     try:
         if active:
@@ -98,7 +96,7 @@ def _delete(connection: Connection, domain: Domain, images: tuple[Image, ...], a
         ) from error
 
 
-def _state(domain: Domain, documents: list[Element]) -> tuple[str, ...]:
+def _state(domain: OpenDomain, documents: list[Element]) -> tuple[str, ...]:
     """What libvirt keeps for the domain beside its document, in words."""
     nvram = next((path for document in documents if (path := nvram_path(document))), None)
     snapshots = domain.snapshot_count()

@@ -8,14 +8,13 @@ from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same
 from holdfast.errors import Refused
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors.guard import UNASKED_EDIT
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.documents import read, saved_memory
+from holdfast.operations.documents import saved_memory
 from holdfast.operations.guard import nothing, refuse_unasked
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, OpenDomain, changing
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,10 @@ def edit_domain(
     (1) with libvirt's words; Failed (1) where libvirt would make more of it than it says. Nothing was changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
-    domain = connection.find_domain(name)
     before, after = parse(original, "domain"), parse(edited, "domain")
-    _refuse_another(domain, before, after)
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        documents = read(domain)
+    with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
+        _refuse_another(domain, before, after)
+        documents = domain.documents
         changes = tuple(compare_documents(before, after))
         is_new = not same(before, after)
         result = Edited(
@@ -75,12 +72,12 @@ def edit_domain(
         )
         if is_new and not dry_run:
             if not accept:
-                refuse_unasked(domain.name, changes, nothing, also=result.blocks, hint="--accept takes it")
-            apply_edit(connection, domain, Edit(before, after, changes))
+                refuse_unasked(domain.name, changes, nothing, also=result.blocks, condition=UNASKED_EDIT)
+            apply_edit(domain, Edit(before, after, changes))
     return result
 
 
-def _refuse_another(domain: Domain, before: Element, after: Element) -> None:
+def _refuse_another(domain: OpenDomain, before: Element, after: Element) -> None:
     for tag, hint in (
         ("name", f"'holdfast rename {domain.name} NEW' gives it another one"),
         ("uuid", "it is what libvirt and the guest know it by"),

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
 from holdfast.errors import Failed, PartlyDone, Refused
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors.guard import UNASKED_RENAME
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.domain_name import check_name, refuse_taken
 from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.session import changing
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
     NotFound; then nothing was changed.
     """
     check_name(new_name)
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         old_name = domain.name
         if connection.readonly and not dry_run:
             raise Failed("a read-only connection cannot rename a domain", "connect without --readonly")
@@ -55,7 +55,7 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
             domain.rename(new_name)
             changes = compare_documents(before, parse(domain.xml(Definition.CONFIG)))
             try:
-                refuse_unasked(new_name, changes, hint="see 'holdfast diff' with the document of before")
+                refuse_unasked(new_name, changes, condition=UNASKED_RENAME)
             except Refused as error:
                 raise PartlyDone(f"{old_name!r} is renamed; {error.message}", error.hint) from error
         return Renamed(domain.uuid, old_name, new_name, dry_run)

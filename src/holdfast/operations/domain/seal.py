@@ -18,11 +18,10 @@ from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.places.root_ports import MOST, provide_root_ports
 from holdfast.domainxml.platform import Platform, has_root_ports
 from holdfast.errors import Failed, NotFound, UsageError
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import read
 from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.proved_edit import apply_edit, plan_edit
+from holdfast.operations.session import changing
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,8 @@ def seal_domain(
     Raises Refused (3) where more than that would change, and UsageError (2) for ports on a machine that has none.
     (virDomainDefineXMLFlags by the proved edit; virConnectGetDomainCapabilities)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        documents = read(domain)
+    with changing(connection, name, dry_run=dry_run) as domain:
+        documents = domain.documents
         live = documents.live
         config = documents.config
         if config is None:
@@ -85,7 +83,7 @@ def seal_domain(
             _prove_as_running(live, edit.after)
         left = open_parts(edit.after, live)
         if not dry_run and not edit.is_empty:
-            apply_edit(connection, domain, edit)
+            apply_edit(domain, edit)
     closed = tuple(part for part in open_before if part not in left)
     # What was taken from live the guest has already, whatever config said of it before.
     seen = tuple(change for change in visible(edit.changes) if live is None or not _makes_concrete(change))

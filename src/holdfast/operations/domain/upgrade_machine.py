@@ -15,11 +15,10 @@ from holdfast.domainxml.host.machine_type import crossing_notes, family, is_newe
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import NotFound, Refused, UsageError
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
+from holdfast.operations.session import OpenDomain, changing
 
 _SHOWN = 8
 """So many of the newest versions are named in a hint."""
@@ -55,19 +54,18 @@ def upgrade_machine(
     earlier version without ``lower`` or where the domain would not start any more; then nothing was changed.
     (virConnectGetCapabilities, virDomainDefineXMLFlags by the proved edit)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
         edit, notes = _plan(connection, domain, machine, lower)
         before, after = Platform.of(edit.before).machine, Platform.of(edit.after).machine
         waits = domain.is_active() and not edit.is_empty
         if not dry_run and not edit.is_empty:
-            apply_edit(connection, domain, edit)
+            apply_edit(domain, edit)
     return MachineUpgrade(
         domain.name, domain.uuid, before, after, tuple(visible(edit.changes)), tuple(notes), waits, dry_run
     )
 
 
-def _plan(connection: Connection, domain: Domain, machine: str, lower: bool) -> tuple[Edit, list[Outlook]]:
+def _plan(connection: Connection, domain: OpenDomain, machine: str, lower: bool) -> tuple[Edit, list[Outlook]]:
     host = HostOutlook(connection)
     chosen = ""
 

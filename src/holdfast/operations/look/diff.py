@@ -8,8 +8,9 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
 from holdfast.errors import Failed, InvalidDocument, NotFound, UsageError
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.files import is_file, read_document
+from holdfast.operations.session import OpenDomain, looking
 
 
 def diff(connection: Connection | None, before: str, after: str) -> list[Change]:
@@ -42,16 +43,16 @@ def _read(connection: Connection | None, name: str) -> Element:
 
 def _domain_document(connection: Connection, name: str) -> str:
     try:
-        domain = connection.find_domain(name)
+        domain = looking(connection, name)
     except NotFound:
         stem, _, which = name.rpartition("@")
         if not stem or which not in ("live", "config"):
             raise
-        return _stated_document(connection.find_domain(stem), stem, Definition(which))
+        return _stated_document(looking(connection, stem), stem, Definition(which))
     return domain.xml(Definition.LIVE if domain.is_active() else Definition.CONFIG)
 
 
-def _stated_document(domain: Domain, stem: str, which: Definition) -> str:
+def _stated_document(domain: OpenDomain, stem: str, which: Definition) -> str:
     if which is Definition.LIVE and not domain.is_active():
         raise Failed(f"the domain {domain.name!r} is not running, so it has no live document", f"try {stem}@config")
     if which is Definition.CONFIG and not domain.is_persistent():

@@ -16,9 +16,9 @@ from holdfast.domainxml.places.pci import hotplug_places, slot_count
 from holdfast.domainxml.records.disk_record import unfinished
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.documents import OF_RESCUE, Documents, read
+from holdfast.operations.documents import OF_RESCUE, Documents
 from holdfast.operations.managed_save import saved_document
+from holdfast.operations.session import OpenDomain, looking
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class DomainView:
 
 def show_domain(connection: Connection, name: str) -> DomainView:
     """Read the domain ``name``, by name or UUID. Raises NotFound. (virDomainGetState, virDomainGetXMLDesc)"""
-    domain = connection.find_domain(name)
+    domain = looking(connection, name)
     state = domain.state()
-    now = read(domain)
+    now = domain.documents
     documents = _with_saved(domain, now)
     current = documents.live if documents.live is not None else documents.config
     assert current is not None  # read() raises NotFound when there is neither
@@ -73,11 +73,11 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         slots=slot_count(current),
         free_slots=[str(place) for place in hotplug_places(current)],
         waiting=documents.waiting(),
-        unfinished=list(dict.fromkeys(each for document in now.all().values() for each in unfinished(document))),
+        unfinished=list(dict.fromkeys(each for document in now.present.values() for each in unfinished(document))),
     )
 
 
-def _with_saved(domain: Domain, documents: Documents) -> Documents:
+def _with_saved(domain: OpenDomain, documents: Documents) -> Documents:
     """The documents with that of a managed-save image as the live one: the guest of the next start runs with it."""
     if documents.live is not None:
         return documents

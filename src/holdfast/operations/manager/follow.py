@@ -21,10 +21,9 @@ from holdfast.domainxml.manager.apply_difference import Difference, apply_differ
 from holdfast.domainxml.manager.follow_devices import DeviceChanges, follow_devices
 from holdfast.domainxml.manager.take_host_side import take_host_side
 from holdfast.errors import Refused
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
+from holdfast.operations.session import OpenDomain, changing
 
 IsOwn = Callable[[Element], bool]
 """True for a device of the domain that is the manager's to take away."""
@@ -63,16 +62,15 @@ def follow_document(
     was changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
-    domain = connection.find_domain(name)
     template = _parsed(wanted)
     before = None if old is None else _parsed(old)
-    for document in (template, before):
-        _refuse_another(domain, document)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, dry_run=dry_run) as domain:
+        for document in (template, before):
+            _refuse_another(domain, document)
         following = _Following(template, before, is_own)
         edit = following.left_open(plan_edit(domain, following.apply, following.asked))
         if not dry_run and not edit.is_empty:
-            apply_edit(connection, domain, edit)
+            apply_edit(domain, edit)
     return following.result(domain, edit, dry_run)
 
 
@@ -82,7 +80,7 @@ def _parsed(text: str) -> Element:
     return document
 
 
-def _refuse_another(domain: Domain, document: Element | None) -> None:
+def _refuse_another(domain: OpenDomain, document: Element | None) -> None:
     uuid = domain.uuid if document is None else (document.findtext("uuid") or "").strip().lower()
     if uuid != domain.uuid:
         raise Refused(f"the document is of another domain than {domain.name!r}: its UUID is {uuid or 'not given'}")
@@ -129,7 +127,7 @@ class _Following:
     def left_open(self, edit: Edit) -> Edit:
         return replace(edit, left_open=frozenset((*self._members.left_open, *self._members.attached)))
 
-    def result(self, domain: Domain, edit: Edit, dry_run: bool) -> Followed:
+    def result(self, domain: OpenDomain, edit: Edit, dry_run: bool) -> Followed:
         members = self._members
         names = (
             f"{old} is called {new.partition(chr(32))[2]} now"

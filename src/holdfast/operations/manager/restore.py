@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from holdfast.domainxml.document import parse, same, serialize
 from holdfast.errors import Refused
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, changing
 
 
 def restore_document(connection: Connection, document: str) -> bool:
@@ -17,9 +16,7 @@ def restore_document(connection: Connection, document: str) -> bool:
     no such domain, and Refused while it runs. (virDomainDefineXMLFlags)
     """
     recorded = parse(document, "domain")
-    domain = connection.find_domain((recorded.findtext("uuid") or "").strip())
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
+    with changing(connection, (recorded.findtext("uuid") or "").strip(), needs=Need.OWN_HARDWARE) as domain:
         if domain.is_active():
             raise Refused(f"the domain {domain.name!r} is running", "a recorded document is restored while it is off")
         if same(parse(domain.xml(Definition.CONFIG, secure=True)), recorded):

@@ -1,6 +1,6 @@
 """Mending the host side of a domain: what its hardware is provided with, and never the hardware itself.
 
-Each fault that is found is a :class:`Step`: a sentence, and the act that mends it, or none where only a person can. An
+Each fault that is found is a :class:`Fault`: a sentence, and the act that mends it, or none where only a person can. An
 image is looked for where the record of its disk says; nothing is guessed.
 """
 
@@ -25,12 +25,12 @@ from holdfast.domainxml.elements.disk import (
 from holdfast.domainxml.host.named_secrets import named_secrets
 from holdfast.domainxml.host.volume import pool_folder
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, Refused
+from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection, NotFound, power
 from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.hostfiles.permission import lacks_permission, permit
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.provisions import (
     Presence,
     has_secret,
@@ -48,10 +48,11 @@ from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.proved_edit import apply_edit, plan_edit
+from holdfast.operations.session import Need, OpenDomain
 
 
 @dataclass(frozen=True)
-class Step:
+class Fault:
     """One fault: what is done about it, in a sentence; ``act`` is None where it cannot be mended from here."""
 
     sentence: str
@@ -66,22 +67,22 @@ class HostSide:
     remains: tuple[str, ...] = ()
 
 
-def mend_host_side(
-    connection: Connection, domain: Domain, sources: Mapping[str, str] | None = None, *, dry_run: bool = False
-) -> HostSide:
+def mend_host_side(domain: OpenDomain, sources: Mapping[str, str] | None = None, *, dry_run: bool = False) -> HostSide:
     """Mend what can be mended of the host side of ``domain``; the caller holds its lock.
 
     ``sources`` says where the images of disks are now, by target: a path, POOL/VOLUME or URL; each keeps its format.
-    Nothing of what a guest sees is changed. Raises NotFound for a target that no disk has, Refused for a disk whose
-    image is where it was. (virNetworkCreate, virStoragePoolCreate, virStoragePoolRefresh, virDomainUpdateDeviceFlags,
-    virDomainDefineXMLFlags)
+    Nothing of what a guest sees is changed. Raises TRANSIENT, NO_DISK for a target that no disk has, IMAGE_IN_PLACE for
+    a disk whose image is where it was. (virNetworkCreate, virStoragePoolCreate, virStoragePoolRefresh,
+    virDomainUpdateDeviceFlags, virDomainDefineXMLFlags)
     """
     mended, remains = [], []
-    config = parse(domain.xml(Definition.CONFIG))
+    domain.refuse_unless(Need.CONFIG)
+    config = domain.documents.config
+    assert config is not None
     unknown = set(sources or {}) - {label(disk) for disk in config.iterfind("devices/disk")}
     if unknown:
-        raise NotFound(f"the domain {domain.name!r} has no disk {min(unknown)!r}", "'holdfast disk list' shows them")
-    for step in _steps(connection, domain, config, sources or {}):
+        raise power.NO_DISK(name=domain.name, target=min(unknown))
+    for step in _faults(domain, config, sources or {}):
         if step.act is None:
             remains.append(step.sentence)
             continue
@@ -96,81 +97,76 @@ def mend_host_side(
     return HostSide(tuple(mended), tuple(remains))
 
 
-def _steps(connection: Connection, domain: Domain, config: Element, sources: Mapping[str, str]) -> Iterator[Step]:
+def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> Iterator[Fault]:
     """All faults, each looked for when those before it are mended: a pool must run before its volumes can be seen."""
-    yield from _emulator(connection, domain, config)
+    connection = domain.connection
+    yield from _emulator(domain, config)
     yield from _networks(connection, config)
     for disk in config.iterfind("devices/disk"):
         target = label(disk)
         if target in sources:
             _refuse_another(disk, sources[target])
-            yield _rebind(
-                connection,
-                domain,
-                disk,
-                existing_source(connection, DiskSpec.at(sources[target], format=stated_format(disk))),
-            )
+            place = DiskSpec.at(sources[target], format=stated_format(disk))
+            yield _rebind(domain, disk, existing_source(connection, place))
         elif disk.get("type") == "volume":
             yield from _volume(connection, disk)
         elif (path := host_path(disk)) is not None and connection.is_local:
-            yield from _image(connection, domain, config, disk, path)
+            yield from _image(domain, config, disk, path)
     for secret in named_secrets(config):
         if has_secret(connection, secret.uuid, secret.kind, secret.usage) is False:
-            yield Step(f"{secret} is not there: 'virsh secret-define' and 'virsh secret-set-value' make it anew")
+            yield Fault(f"{secret} is not there: 'virsh secret-define' and 'virsh secret-set-value' make it anew")
 
 
 def _refuse_another(disk: Element, place: str) -> None:
     """A repair finds the image that a disk had; giving it another one is somebody's wish, and another command."""
     path = host_path(disk)
     if path is not None and place.startswith("/") and file_exists(path) and real_path(path) != real_path(place):
-        raise Refused(
-            f"the image of {describe(disk)} is where it was: {path}",
-            "'holdfast disk swap' gives a disk another image",
-        )
+        raise power.IMAGE_IN_PLACE(device=describe(disk), path=path)
 
 
-def _networks(connection: Connection, config: Element) -> Iterator[Step]:
+def _networks(connection: Connection, config: Element) -> Iterator[Fault]:
     names = [source.get("network", "") for source in config.iterfind("devices/interface[@type='network']/source")]
     for name in dict.fromkeys(names):
         presence = network_presence(connection, name)
         if presence is Presence.INACTIVE:
-            yield Step(f"start the network {name!r}", lambda name=name: start_network(connection, name))  # type: ignore[misc]
+            yield Fault(f"start the network {name!r}", lambda name=name: start_network(connection, name))  # type: ignore[misc]
         elif presence is Presence.MISSING:
-            yield Step(f"there is no network {name!r}: define it, or put the interface on another one")
+            yield Fault(f"there is no network {name!r}: define it, or put the interface on another one")
 
 
-def _pool(connection: Connection, name: str) -> Iterator[Step]:
+def _pool(connection: Connection, name: str) -> Iterator[Fault]:
     presence = pool_presence(connection, name)
     if presence is Presence.INACTIVE:
-        yield Step(f"start the storage pool {name!r}", lambda: start_pool(connection, name))
+        yield Fault(f"start the storage pool {name!r}", lambda: start_pool(connection, name))
     elif presence is Presence.MISSING:
-        yield Step(f"there is no storage pool {name!r}")
+        yield Fault(f"there is no storage pool {name!r}")
 
 
-def _volume(connection: Connection, disk: Element) -> Iterator[Step]:
+def _volume(connection: Connection, disk: Element) -> Iterator[Fault]:
     pool, volume = value_at(disk, "source@pool") or "", value_at(disk, "source@volume") or ""
     yield from _pool(connection, pool)
     if pool_presence(connection, pool) is Presence.ACTIVE and volume_named(connection, pool, volume) is None:
         refresh_pool(connection, pool)
         if volume_named(connection, pool, volume) is None:
-            yield Step(f"{describe(disk)}: the pool {pool!r} has no volume {volume!r}")
+            yield Fault(f"{describe(disk)}: the pool {pool!r} has no volume {volume!r}")
 
 
-def _image(connection: Connection, domain: Domain, config: Element, disk: Element, path: str) -> Iterator[Step]:
+def _image(domain: OpenDomain, config: Element, disk: Element, path: str) -> Iterator[Fault]:
     if file_exists(path) is False:
-        yield from _missing_image(connection, domain, config, disk, path)
+        yield from _missing_image(domain, config, disk, path)
     write = not is_shared(disk) or disk.find("shareable") is not None
     if lacks_permission(path, write):
-        yield Step(f"let the owner of {path} {'read and write' if write else 'read'} it", lambda: permit(path, write))
+        yield Fault(f"let the owner of {path} {'read and write' if write else 'read'} it", lambda: permit(path, write))
 
 
-def _missing_image(connection: Connection, domain: Domain, config: Element, disk: Element, path: str) -> Iterator[Step]:
+def _missing_image(domain: OpenDomain, config: Element, disk: Element, path: str) -> Iterator[Fault]:
+    connection = domain.connection
     record = disk_record(config, disk)
     recorded, _, volume = (record.volume if record is not None else "").partition("/")
     for pool in inactive_pools(connection):
         folder = pool_folder(pool.xml)
         if pool.name == recorded or (folder and path.startswith(f"{folder}/")):
-            yield Step(f"start the storage pool {pool.name!r}", lambda name=pool.name: start_pool(connection, name))  # type: ignore[misc]
+            yield Fault(f"start the storage pool {pool.name!r}", lambda name=pool.name: start_pool(connection, name))  # type: ignore[misc]
     if file_exists(path):
         return
     if recorded and pool_presence(connection, recorded) is Presence.ACTIVE:
@@ -178,12 +174,12 @@ def _missing_image(connection: Connection, domain: Domain, config: Element, disk
         found = volume_named(connection, recorded, volume)
         if found is not None and found.path != path:
             source = block_source(found.path) if found.kind() == "block" else file_source(found.path)
-            yield _rebind(connection, domain, disk, source)
+            yield _rebind(domain, disk, source)
             return
-    yield Step(f"{describe(disk)}: there is no image {path}")
+    yield Fault(f"{describe(disk)}: there is no image {path}")
 
 
-def _rebind(connection: Connection, domain: Domain, disk: Element, source: Source) -> Step:
+def _rebind(domain: OpenDomain, disk: Element, source: Source) -> Fault:
     new = copy.deepcopy(disk)
     set_source(new, source)
     for node in new.findall("backingStore"):
@@ -191,37 +187,35 @@ def _rebind(connection: Connection, domain: Domain, disk: Element, source: Sourc
     place = "another place" if source.element is None else " ".join(map(str, source.element.attrib.values()))
 
     def act() -> None:
-        check_source(connection, domain.uuid, new)
+        check_source(domain.connection, domain.uuid, new)
         before = parse(domain.xml(Definition.CONFIG))
         domain.update(serialize(new), Definition.CONFIG)
         after = parse(domain.xml(Definition.CONFIG))
         if find_device(after, new) is None:
-            raise Failed(f"{describe(disk)} is gone: somebody else detached it meanwhile")
+            raise power.DISK_GONE(device=describe(disk))
         try:
-            refuse_unasked(domain.name, compare_documents(before, after), hint="report this")
+            refuse_unasked(domain.name, compare_documents(before, after))
         except HoldfastError:
             domain.update(serialize(disk), Definition.CONFIG)
             raise
 
-    return Step(f"{describe(disk)}: its image is at {place}", act)
+    return Fault(f"{describe(disk)}: its image is at {place}", act)
 
 
-def _emulator(connection: Connection, domain: Domain, config: Element) -> Iterator[Step]:
+def _emulator(domain: OpenDomain, config: Element) -> Iterator[Fault]:
     """An emulator that this host does not have, after a move or an upgrade: libvirt's own choice takes its place."""
     platform = Platform.of(config)
     path = platform.emulator
-    if not path or not connection.is_local or file_exists(path) is not False:
+    if not path or not domain.connection.is_local or file_exists(path) is not False:
         return
     try:
-        answer = connection.domain_capabilities(*platform._replace(emulator=""))
+        answer = domain.connection.domain_capabilities(*platform._replace(emulator=""))
     except (LibvirtRefused, NotFound) as error:
-        yield Step(f"there is no emulator {path}, and the host has no other for this domain: {error.message}")
+        yield Fault(f"there is no emulator {path}, and the host has no other for this domain: {error.message}")
         return
     found = (parse(answer).findtext("path") or "").strip()
 
     def touch(document: Element) -> None:
         child(child(document, "devices"), "emulator").text = found
 
-    yield Step(
-        f"take the emulator {found} for {path}", lambda: apply_edit(connection, domain, plan_edit(domain, touch))
-    )
+    yield Fault(f"take the emulator {found} for {path}", lambda: apply_edit(domain, plan_edit(domain, touch)))

@@ -21,22 +21,22 @@ from holdfast.domainxml.make.attach_request import complete, conflict, parse_dev
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
 from holdfast.domainxml.places.behind_all import BUSES as BUSES
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused, UsageError
+from holdfast.errors import HoldfastError, power
 from holdfast.hostfiles.image import check_format_name
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.new import described_disk, existing_source
 from holdfast.operations.disks.spec import DiskSpec
-from holdfast.operations.documents import read
-from holdfast.operations.guard import look_before_start, record_foreign_start, refuse_unasked
+from holdfast.operations.guard import ColdStart, look_before_start, record_foreign_start, refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.power.change import PowerChange, power_change
 from holdfast.operations.power.rescue_nvram import NvramCopy
-from holdfast.operations.power.start import PowerChange, start_locked
+from holdfast.operations.power.start import start_locked
 from holdfast.operations.proved_edit import Touch
-from holdfast.operations.rescue_mark import in_rescue, refuse_in_rescue
+from holdfast.operations.results import Result
 from holdfast.operations.run_again import unwant
+from holdfast.operations.session import Need, OpenDomain, changing
 
 NAME = "rescue"
 """The serial of a rescue medium where none is given: what the rescue system finds itself by."""
@@ -44,26 +44,22 @@ NAME = "rescue"
 _OLD_MEMORY = "the next start would restore old memory over changed disks"
 
 
-@dataclass(frozen=True)
-class Rescued:
-    """A rescue that was started, or with ``dry_run`` would be.
+@dataclass(frozen=True, kw_only=True)
+class Rescued(Result):
+    """A rescue that was started; ``changes`` are what the rescue system sees that config does not have.
 
-    ``device`` is the element of the rescue medium, ``label`` its target, ``address`` its place in words. ``changes``
-    are sentences on what the rescue system finds that config does not have, ``guest_changes`` on what the guest itself
-    will find at its next start (as for a start), ``notes`` on what else is worth knowing.
+    ``waits`` is what the guest itself will see at its own next start.
+
+    ``before``, ``after``  the states, in virsh's words
+    ``device``             the element of the rescue medium
+    ``label``, ``address``  its target, and its place in words
     """
 
-    name: str
-    uuid: str
     before: str
     after: str
     device: str
     label: str
     address: str | None
-    changes: tuple[str, ...]
-    guest_changes: tuple[str, ...]
-    notes: tuple[str, ...]
-    dry_run: bool
 
 
 def rescue(
@@ -84,13 +80,14 @@ def rescue(
     otherwise; ``accept`` then takes changes of its hardware that wait in config. A UEFI guest's NVRAM is copied for
     the rescue; a TPM's state is the guest's own. ``adapt`` may change the document that is started for the rescue.
 
-    Raises Refused (3) for a running or transient domain, one in rescue, one with a managed-save image, and where no
-    place is free; NotFound (4), UsageError (2) and Failed (1) as an attach does, and where the domain does not start.
-    Nothing was changed then; PartlyDone (5): it was switched off, and the rescue did not start. (virDomainCreateXML)
+    Raises IN_RESCUE, TRANSIENT, RUNNING_BEFORE_RESCUE, MANAGED_SAVE, and Refused where no place is free; NotFound,
+    UsageError and Failed as an attach does, and where the domain does not start. Nothing was changed then; after
+    RESCUE_NOT_STARTED it was switched off. (virDomainCreateXML)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        _check(domain, force)
+    with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
+        if domain.is_active() and not force:
+            raise power.RUNNING_BEFORE_RESCUE(name=domain.name)
+        refuse_with_managed_save(domain, _OLD_MEMORY)
         before = domain.state()
         config = parse(domain.xml(Definition.CONFIG, secure=True))
         disk = _medium(connection, domain, config, medium, trust_format)
@@ -98,88 +95,64 @@ def rescue(
         copy = rescue_document(config, disk, since=now, before=before if domain.is_active() else "shut off")
         if adapt is not None:
             adapt(copy)
-        changes = tuple(map(str, visible(compare_documents(config, copy))))
+        changes = tuple(visible(compare_documents(config, copy)))
         nvram = NvramCopy(connection, config, copy)
-        guest_changes = look_before_start(connection, domain, accept=accept, dry_run=dry_run)
+        own_start = look_before_start(domain, accept=accept, dry_run=dry_run)
         if not dry_run:
-            _switch_over(connection, domain, copy, nvram)
+            _switch_over(domain, copy, nvram)
         found = copy.findall("devices/disk")[-1]
         return Rescued(
-            domain.name,
-            domain.uuid,
-            before,
-            before if dry_run else domain.state(),
-            serialize(found),
-            label(found),
-            describe_address(found),
-            changes,
-            guest_changes,
-            nvram.notes,
-            dry_run,
+            name=domain.name,
+            uuid=domain.uuid,
+            dry_run=dry_run,
+            changes=changes,
+            waits=own_start.sees,
+            notes=nvram.notes,
+            before=before,
+            after=domain.state(),
+            device=serialize(found),
+            label=label(found),
+            address=describe_address(found),
         )
 
 
 def unrescue(connection: Connection, name: str, *, start: bool | None = None, dry_run: bool = False) -> PowerChange:
     """Switch the rescue of the domain ``name`` off, and start the domain itself again if it ran before the rescue.
 
-    ``start`` True and False decide that otherwise. Raises Failed (1) for a domain that is not in rescue, Refused (3)
-    where the start would restore a managed-save image, PartlyDone (5) when the rescue is off and the domain does not
-    start. (virDomainDestroyFlags, virDomainCreateWithFlags)
+    ``start`` True and False decide that otherwise. Raises NOT_IN_RESCUE, UNDEFINED_IN_RESCUE, MANAGED_SAVE where the
+    start would restore that, and RESCUE_ENDED_NOT_STARTED when the rescue is off and the domain does not start.
+    (virDomainDestroyFlags, virDomainCreateWithFlags)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        before, documents = domain.state(), read(domain)
+    with changing(connection, name, dry_run=dry_run) as domain:
+        before, documents = domain.state(), domain.documents
         mark = documents.rescue
         if mark is None:
-            hint = f"'holdfast start {domain.name}' starts it as its own self" if documents.live is None else None
-            raise Failed(f"the domain {domain.name!r} is not in rescue, it is {before}", hint)
+            condition = power.NOT_IN_RESCUE_OFF if documents.live is None else power.NOT_IN_RESCUE
+            raise condition(name=domain.name, state=before)
         if documents.config is None:
-            raise Refused(
-                f"the domain {domain.name!r} was undefined while in rescue: nothing would be left to start",
-                f"'holdfast destroy {domain.name}' ends the rescue, and with it the domain",
-            )
+            raise power.UNDEFINED_IN_RESCUE(name=domain.name)
         starts = mark.before != "shut off" if start is None else start
         if starts:
             refuse_with_managed_save(domain, _OLD_MEMORY)
-        changes: tuple[str, ...] = ()
-        if not dry_run:
-            if not starts:
-                unwant(domain)
-            domain.destroy()
-            if starts:
-                changes = _start_again(connection, domain)
-        return PowerChange(
-            domain.name, domain.uuid, before, domain.state(), dry_run, guest_changes=changes, left_rescue=True
-        )
+        if dry_run:
+            return power_change(domain, before, dry_run, left_rescue=True)
+        if not starts:
+            unwant(domain)
+        domain.destroy()
+        started = _start_again(domain) if starts else None
+        return power_change(domain, before, dry_run, started, left_rescue=True)
 
 
-def _start_again(connection: Connection, domain: Domain) -> tuple[str, ...]:
+def _start_again(domain: OpenDomain) -> ColdStart:
     try:
-        return start_locked(connection, domain).guest_changes
+        change = start_locked(domain)
     except HoldfastError as error:
-        raise PartlyDone(
-            f"the rescue of {domain.name!r} was switched off, but the domain does not start: {error.message}",
-            f"its config document is unchanged; remove the cause, then 'holdfast start {domain.name}'",
-        ) from error
-
-
-def _check(domain: Domain, force: bool) -> None:
-    refuse_in_rescue(domain)
-    if not domain.is_persistent():
-        raise Refused(
-            f"the domain {domain.name!r} is transient: it has no config document to come back to",
-            f"'virsh dumpxml --security-info {domain.name}' shows the only document it has",
-        )
-    if domain.is_active() and not force:
-        raise Refused(
-            f"the domain {domain.name!r} is running",
-            f"'holdfast shutdown {domain.name}' first, or --force to switch it off as pulling the plug does",
-        )
-    refuse_with_managed_save(domain, _OLD_MEMORY)
+        raise power.RESCUE_ENDED_NOT_STARTED(name=domain.name, cause=error) from error
+    return ColdStart(change.changes, change.outlooks)
 
 
 def _medium(
-    connection: Connection, domain: Domain, config: Element, medium: DiskSpec | str, trust_format: bool
+    connection: Connection, domain: OpenDomain, config: Element, medium: DiskSpec | str, trust_format: bool
 ) -> Element:
     """The element of the medium, checked and without an address."""
     given = parse_device(medium) if isinstance(medium, str) else _from_spec(connection, config, medium)
@@ -187,12 +160,12 @@ def _medium(
         given.remove(place)  # it gets the last one there is
     disk = complete(given, [config])
     if disk.tag != "disk" or disk.get("device", "disk") not in ("disk", "cdrom"):
-        raise UsageError("a rescue medium is a disk or a CD", "device=disk or device=cdrom")
+        raise power.RESCUE_NO_DISK()
     if disk.find("source") is None:
-        raise UsageError("a rescue needs an image to boot from", "path=… or volume=POOL/NAME")
+        raise power.RESCUE_NO_IMAGE()
     taken = conflict(disk, config)
     if taken is not None:
-        raise Refused(f"{taken[0]} is taken by {label(taken[1])} of the domain itself", "choose another")
+        raise power.RESCUE_TAKEN(what=taken[0], device=label(taken[1]))
     trust = trust_format or (isinstance(medium, DiskSpec) and medium.trust_format)
     check_source(connection, domain.uuid, disk, trust_format=trust)
     return disk
@@ -200,41 +173,38 @@ def _medium(
 
 def _from_spec(connection: Connection, config: Element, spec: DiskSpec) -> Element:
     if spec.is_new:
-        raise UsageError("a rescue medium is an image that exists already", "path=… or volume=POOL/NAME")
+        raise power.RESCUE_NEW_IMAGE()
     check_format_name(spec.format or "raw")
     bus = spec.bus or default_bus(spec.device, Platform.of(config).machine)
     named = spec if spec.serial or spec.device != "disk" else replace(spec, serial=NAME)
     return described_disk(named, existing_source(connection, spec), bus)
 
 
-def _switch_over(connection: Connection, domain: Domain, copy: Element, nvram: NvramCopy) -> None:
+def _switch_over(domain: OpenDomain, copy: Element, nvram: NvramCopy) -> None:
     was_active = domain.is_active()
     if was_active:
         record_foreign_start(domain)
         domain.destroy()
     try:
-        nvram.start(lambda: _start(connection, domain, copy))
+        nvram.start(lambda: _start(domain, copy))
     except HoldfastError as error:
         if not was_active:
             raise
-        raise PartlyDone(
-            f"the domain {domain.name!r} was switched off, but its rescue does not start: {error.message}",
-            f"'holdfast start {domain.name}' starts it as it was; or remove the cause and repeat the rescue",
-        ) from error
+        raise power.RESCUE_NOT_STARTED(name=domain.name, cause=error) from error
 
 
-def _start(connection: Connection, domain: Domain, copy: Element) -> None:
+def _start(domain: OpenDomain, copy: Element) -> None:
     """Start ``copy`` over the domain; let it run once libvirt is seen to have put everything where config has it."""
     try:
-        connection.start_copy(serialize(copy))
-        documents = read(domain)
+        domain.connection.start_copy(serialize(copy))
+        documents = domain.look_again()
         if documents.live is None or documents.config is None or documents.rescue is None:
-            raise Failed(f"somebody else stopped or undefined {domain.name!r} while it was started")
+            raise power.RESCUE_INTERRUPTED(name=domain.name)
         changes = without_rescue(compare_documents(copy, documents.live), documents.rescue)
-        refuse_unasked(domain.name, changes, hint="it was switched off again; report this, with 'holdfast xml'")
+        refuse_unasked(domain.name, changes, condition=power.RESCUE_CHANGED)
         domain.resume()
     except BaseException:
         with suppress(HoldfastError):
-            if in_rescue(domain):
+            if domain.look_again().rescue is not None:
                 domain.destroy()
         raise

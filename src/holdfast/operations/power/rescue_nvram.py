@@ -12,7 +12,7 @@ from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.firmware import firmware_wish, nvram_in_command, nvram_of
 from holdfast.domainxml.make.rescue import nvram_copy, set_nvram
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import Failed, LibvirtRefused, NotFound
+from holdfast.errors import Failed, LibvirtRefused, NotFound, files, power
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host_outlook import HostOutlook
@@ -35,7 +35,7 @@ class NvramCopy:
             # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
             capabilities = HostOutlook(connection).capabilities(Platform.of(config))
             if isinstance(capabilities, str):
-                raise Failed(capabilities)
+                raise power.NO_FIRMWARE(reason=capabilities)
             name_firmware(connection, copy, capabilities)
             self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
         nvram = copy.find("os/nvram")
@@ -61,7 +61,7 @@ class NvramCopy:
         """QEMU has the file open, and needs no name of it: so nothing is left, whatever ends the rescue."""
         try:
             if not self._connection.is_local:
-                raise NotFound(f"{path} is on another host")
+                raise files.ELSEWHERE(path=path)
             remove_image_file(path)
         except (NotFound, Failed):
             self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)

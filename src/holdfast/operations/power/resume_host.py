@@ -11,17 +11,20 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import alias, describe
 from holdfast.domainxml.document import devices, parse
+from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.metadata import Releasing, RunAgain, fact, facts
-from holdfast.errors import HoldfastError, NoConnection, NotFound
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors import HoldfastError, NoConnection, NotFound, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import autostarted
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
+from holdfast.operations.power.change import PowerChange
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
+from holdfast.operations.results import Result
 from holdfast.operations.run_again import observe
+from holdfast.operations.session import OpenDomain, changing
 
 
 class Outcome(StrEnum):
@@ -33,21 +36,24 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Resumed:
-    """One domain that is wanted running. In a dry run ``outcome`` is what would be tried.
+@dataclass(frozen=True, kw_only=True)
+class Resumed(Result):
+    """One domain that is wanted running; ``changes`` and ``outlooks`` are those of the start, as for any start.
 
-    ``guest_changes`` are sentences on what its guest finds changed at this start; ``notes`` say what was interrupted,
-    and what of the host side was mended. ``error`` and ``hint`` tell why it does not start.
+    ``notes`` say what was interrupted, and what of the host side was mended.
+
+    ``outcome``  what became of it; in a dry run what would be tried
+    ``error``    why it does not start; None where it does
     """
 
-    name: str
-    uuid: str
     outcome: Outcome
-    guest_changes: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    error: str = ""
-    hint: str | None = None
+    outlooks: tuple[Outlook, ...] = ()
+    error: HoldfastError | None = None
+
+    @property
+    def sees(self) -> tuple[str, ...]:
+        """What the guest sees of the start, in sentences."""
+        return (*map(str, self.changes), *map(str, self.outlooks))
 
 
 def resume_host(connection: Connection, *, dry_run: bool = False) -> list[Resumed]:
@@ -57,7 +63,7 @@ def resume_host(connection: Connection, *, dry_run: bool = False) -> list[Resume
     off. A detach that waited for a guest is over with that guest's end, and forgotten; what else was interrupted is
     told. (virDomainGetAutostart, virDomainCreateWithFlags; see :func:`.host_side.mend_host_side`)
     """
-    return [_resume(connection, domain, dry_run) for domain in _wanted(connection)]
+    return [_resume(connection, domain, dry_run) for domain in _to_run(connection)]
 
 
 def observe_host(connection: Connection) -> None:
@@ -65,15 +71,15 @@ def observe_host(connection: Connection) -> None:
 
     Only of domains that Holdfast keeps facts of. (virDomainGetState, virDomainSetMetadata)
     """
-    for domain in connection.domains():
-        with domain_lock(domain.uuid):
-            try:
+    for listed in connection.domains():
+        try:
+            with changing(connection, listed.uuid) as domain:
                 observe(domain)
-            except NotFound:
-                continue  # deleted since it was listed
+        except NotFound:
+            continue  # deleted since it was listed
 
 
-def _wanted(connection: Connection) -> list[Domain]:
+def _to_run(connection: Connection) -> list[Domain]:
     """The domains that are wanted running, in the order in which they are to start."""
     auto = autostarted(connection)
     found: list[tuple[str, str, Domain]] = []
@@ -89,29 +95,41 @@ def _wanted(connection: Connection) -> list[Domain]:
     return [domain for _, _, domain in sorted(found, key=lambda each: each[:2])]
 
 
-def _resume(connection: Connection, domain: Domain, dry_run: bool) -> Resumed:
+def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
     notes: tuple[str, ...] = ()
+
+    def resumed(outcome: Outcome, change: PowerChange | None = None, error: HoldfastError | None = None) -> Resumed:
+        changes, outlooks = (change.changes, change.outlooks) if change is not None else ((), ())
+        return Resumed(
+            name=listed.name,
+            uuid=listed.uuid,
+            dry_run=dry_run,
+            changes=changes,
+            notes=notes,
+            outcome=outcome,
+            outlooks=outlooks,
+            error=error,
+        )
+
     try:
-        with domain_lock(domain.uuid):
-            documents = read(domain)
+        with changing(connection, listed.uuid, dry_run=dry_run) as domain:
+            documents = domain.documents
             notes = (*_released(domain, documents, dry_run), *_half_attached(documents))
             if documents.live is not None:
-                return Resumed(domain.name, domain.uuid, Outcome.RUNNING, notes=notes)
-            side = mend_host_side(connection, domain, dry_run=dry_run)
+                return resumed(Outcome.RUNNING)
+            side = mend_host_side(domain, dry_run=dry_run)
             notes = (*notes, *side.mended)
             if side.remains:
-                hint = f"remove the cause, then 'holdfast repair {domain.name}'"
-                return Resumed(domain.name, domain.uuid, Outcome.FAILED, (), notes, "; ".join(side.remains), hint)
-            change = start_locked(connection, domain, dry_run=dry_run)
+                return resumed(Outcome.FAILED, error=power.HOST_SIDE_LACKS(name=listed.name, remains=side.remains))
+            change = start_locked(domain, dry_run=dry_run)
     except NoConnection:
         raise
     except HoldfastError as error:
-        return Resumed(domain.name, domain.uuid, Outcome.FAILED, (), notes, error.message, error.hint)
-    outcome = Outcome.RESTORED if change.restored else Outcome.STARTED
-    return Resumed(domain.name, domain.uuid, outcome, change.guest_changes, notes)
+        return resumed(Outcome.FAILED, error=error)
+    return resumed(Outcome.RESTORED if change.restored else Outcome.STARTED, change)
 
 
-def _released(domain: Domain, documents: Documents, dry_run: bool) -> Iterator[str]:
+def _released(domain: OpenDomain, documents: Documents, dry_run: bool) -> Iterator[str]:
     """Forget each detach that waited for a guest which is gone, or has released the device meanwhile."""
     if documents.config is None:
         return

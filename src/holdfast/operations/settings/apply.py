@@ -18,11 +18,13 @@ from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element
 from holdfast.errors import DetachPending, Failed, HoldfastError, PartlyDone, Refused
+from holdfast.errors.guard import UNASKED_SETTING
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents, read, saved_memory
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.proved_edit import apply_edit, plan_edit
+from holdfast.operations.session import OpenDomain
 
 Value = str | int | bool | None
 Call = Callable[[Definition, Element], None]
@@ -120,7 +122,7 @@ class _Plan:
 
 def change_settings(
     connection: Connection,
-    domain: Domain,
+    domain: OpenDomain,
     steps: Sequence[SettingStep],
     definitions: Sequence[Definition],
     before: Documents,
@@ -142,11 +144,13 @@ def change_settings(
     return SettingsChange(domain.name, domain.uuid, tuple(plan.settings), changes, (*notes, *more), dry_run)
 
 
-def _plan(domain: Domain, before: Documents, steps: Sequence[SettingStep], definitions: Sequence[Definition]) -> _Plan:
-    plan = _Plan(before, {each: copy.deepcopy(before.all()[each]) for each in definitions}, [], [])
+def _plan(
+    domain: OpenDomain, before: Documents, steps: Sequence[SettingStep], definitions: Sequence[Definition]
+) -> _Plan:
+    plan = _Plan(before, {each: copy.deepcopy(before.present[each]) for each in definitions}, [], [])
     for step in steps:
         concerned = [each for each in definitions if not step.once or each is Definition.CONFIG]
-        said = {each: step.read(before.all()[each]) for each in concerned}
+        said = {each: step.read(before.present[each]) for each in concerned}
         todo: list[Definition] = []
         waits: str | None = None
         for definition in concerned:
@@ -173,21 +177,21 @@ def _plan(domain: Domain, before: Documents, steps: Sequence[SettingStep], defin
     return plan
 
 
-def _guard(domain: Domain, plan: _Plan, steps: Sequence[SettingStep]) -> tuple[Change, ...]:
+def _guard(domain: OpenDomain, plan: _Plan, steps: Sequence[SettingStep]) -> tuple[Change, ...]:
     found: dict[str, Change] = {}
     for definition, after in plan.after.items():
-        changes = visible(compare_documents(plan.before.all()[definition], after))
+        changes = visible(compare_documents(plan.before.present[definition], after))
         refuse_unasked(
             domain.name,
             changes,
             lambda change: any(step.asked(change) for step in steps),
-            hint=f"nothing was changed; 'holdfast edit {domain.name}' can do it",
+            condition=UNASKED_SETTING,
         )
         found |= {str(change): change for change in changes}
     return tuple(found.values())
 
 
-def _carry_out(connection: Connection, domain: Domain, plan: _Plan) -> None:
+def _carry_out(connection: Connection, domain: OpenDomain, plan: _Plan) -> None:
     """Live first: where it refuses, nothing has changed. Config follows, first what has to be edited."""
     done: list[str] = []
     pending: DetachPending | None = None
@@ -215,7 +219,7 @@ def _carry_out(connection: Connection, domain: Domain, plan: _Plan) -> None:
         ) from pending
 
 
-def _edit(connection: Connection, domain: Domain, plan: _Plan) -> Iterator[_Action]:
+def _edit(connection: Connection, domain: OpenDomain, plan: _Plan) -> Iterator[_Action]:
     """The proved edit of all that libvirt has no call for."""
     steps = [step for step, _ in plan.todo if step.call is None]
 
@@ -225,7 +229,7 @@ def _edit(connection: Connection, domain: Domain, plan: _Plan) -> Iterator[_Acti
 
     def act() -> None:
         edit = plan_edit(domain, touch, lambda change: any(step.asked(change) for step in steps))
-        apply_edit(connection, domain, edit)
+        apply_edit(domain, edit)
 
     if steps:
         yield ", ".join(step.name for step in steps), Definition.CONFIG, act
@@ -241,9 +245,9 @@ def _calls(plan: _Plan, definition: Definition) -> Iterator[_Action]:
         yield ", ".join(names), definition, partial(call, definition, plan.after[definition])
 
 
-def _prove(domain: Domain, plan: _Plan) -> None:
+def _prove(domain: OpenDomain, plan: _Plan) -> None:
     """Read the documents again: they say what was asked for, and the guest sees nothing that was not predicted."""
-    after = read(domain, secure=any(step.secret for step, _ in plan.todo)).all()
+    after = read(domain, secure=any(step.secret for step, _ in plan.todo)).present
     wrong = []
     for definition in after.keys() & plan.after.keys():
         changes = visible(compare_documents(plan.after[definition], after[definition]))

@@ -11,10 +11,9 @@ from holdfast.domainxml.elements.disk import driver_word, set_driver_word
 from holdfast.domainxml.elements.interface import connect_interface, connected_to, link_state, set_link
 from holdfast.domainxml.elements.iotune import LIMITS, io_limit, io_parameters, set_io_limit
 from holdfast.errors import NotFound
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.documents import definitions_for, read
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.settings.apply import (
     SettingsChange,
     SettingStep,
@@ -42,7 +41,7 @@ def set_disk(
     (virDomainSetBlockIoTune; virDomainUpdateDeviceFlags)
     """
 
-    def steps(domain: Domain, found: _Find) -> Iterator[SettingStep]:
+    def steps(domain: OpenDomain, found: _Find) -> Iterator[SettingStep]:
         def limit(definition: Definition, document: Element) -> None:
             device = found(document)
             assert device is not None
@@ -78,7 +77,7 @@ def set_interface(
     if settings.network is not None:
         connection.check_network(settings.network)
 
-    def steps(domain: Domain, found: _Find) -> Iterator[SettingStep]:
+    def steps(domain: OpenDomain, found: _Find) -> Iterator[SettingStep]:
         update = _update(domain, found)
         if settings.link is not None:
             yield _step(
@@ -112,15 +111,14 @@ def _set(
     name: str,
     device: str,
     tag: str,
-    steps: Callable[[Domain, _Find], Iterator[SettingStep]],
+    steps: Callable[[OpenDomain, _Find], Iterator[SettingStep]],
     config_only: bool,
     dry_run: bool,
 ) -> SettingsChange:
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        before = read(domain)
-        possible = definitions_for(domain, before, config_only)
-        there = (lookup(before.all()[each], device, tag) for each in possible)
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        before = domain.documents
+        possible = domain.targets(config_only)
+        there = (lookup(before.present[each], device, tag) for each in possible)
         wanted = next((each for each in there if each is not None), None)
         if wanted is None:
             raise NotFound(
@@ -132,7 +130,7 @@ def _set(
         return change_settings(connection, domain, list(steps(domain, found)), definitions, before, dry_run=dry_run)
 
 
-def _update(domain: Domain, found: _Find) -> Callable[[Definition, Element], None]:
+def _update(domain: OpenDomain, found: _Find) -> Callable[[Definition, Element], None]:
     """libvirt's update of the whole device, with its address: without one it would be given another."""
 
     def update(definition: Definition, document: Element) -> None:

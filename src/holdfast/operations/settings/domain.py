@@ -11,10 +11,10 @@ from holdfast.domainxml.elements.cputune import PARAMETERS, cpu_limit, scheduler
 from holdfast.domainxml.elements.graphics import WITH_PASSWORD, set_password
 from holdfast.domainxml.elements.vcpu import pinned_beyond
 from holdfast.errors import NotFound, UsageError
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.documents import Documents, definitions_for, read
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.documents import Documents, read
+from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.settings.apply import SettingsChange, SettingStep, at_once, change_settings
 from holdfast.operations.settings.memory import memory_steps
 from holdfast.operations.settings.values import DomainSettings
@@ -40,11 +40,10 @@ def set_domain(
     virDomainSetSchedulerParametersFlags, virDomainUpdateDeviceFlags, virDomainAttachDeviceFlags; topology and boot
     order by the proved edit)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         before = read(domain, secure=settings.graphics_password is not None)
-        definitions = definitions_for(domain, before, config_only)
-        documents = [before.all()[each] for each in definitions]
+        definitions = domain.targets(config_only)
+        documents = [before.present[each] for each in definitions]
         steps = [
             *vcpu_steps(connection, domain, settings),
             *memory_steps(domain, settings, documents),
@@ -57,7 +56,7 @@ def set_domain(
         return change_settings(connection, domain, steps, definitions, before, notes=notes, dry_run=dry_run)
 
 
-def _boot(domain: Domain, settings: DomainSettings, document: Element) -> Iterator[SettingStep]:
+def _boot(domain: OpenDomain, settings: DomainSettings, document: Element) -> Iterator[SettingStep]:
     if settings.boot is None:
         return
     labels = [label(device) for device in _bootable(domain, document, settings.boot)]
@@ -69,7 +68,7 @@ def _boot(domain: Domain, settings: DomainSettings, document: Element) -> Iterat
     yield SettingStep("boot", ", ".join(labels), lambda document: ", ".join(boot_order(document)), write, sees=sees)
 
 
-def _bootable(domain: Domain, document: Element, names: tuple[str, ...]) -> list[Element]:
+def _bootable(domain: OpenDomain, document: Element, names: tuple[str, ...]) -> list[Element]:
     found = []
     for name in names:
         device = lookup(document, name)
@@ -83,7 +82,7 @@ def _bootable(domain: Domain, document: Element, names: tuple[str, ...]) -> list
     return found
 
 
-def _limits(domain: Domain, settings: DomainSettings) -> Iterator[SettingStep]:
+def _limits(domain: OpenDomain, settings: DomainSettings) -> Iterator[SettingStep]:
     def call(definition: Definition, document: Element) -> None:
         domain.set_scheduler(scheduler_parameters(document), definition)
 
@@ -100,7 +99,7 @@ def _limits(domain: Domain, settings: DomainSettings) -> Iterator[SettingStep]:
             )
 
 
-def _password(domain: Domain, settings: DomainSettings, documents: list[Element]) -> Iterator[SettingStep]:
+def _password(domain: OpenDomain, settings: DomainSettings, documents: list[Element]) -> Iterator[SettingStep]:
     wanted = settings.graphics_password
     if wanted is None:
         return
@@ -137,7 +136,7 @@ def _graphics(document: Element) -> list[Element]:
     return [each for each in document.iterfind("devices/graphics") if each.get("type") in WITH_PASSWORD]
 
 
-def _names(domain: Domain, settings: DomainSettings) -> Iterator[SettingStep]:
+def _names(domain: OpenDomain, settings: DomainSettings) -> Iterator[SettingStep]:
     for tag, text, set_text in (
         ("title", settings.title, domain.set_title),
         ("description", settings.description, domain.set_description),

@@ -10,7 +10,8 @@ from holdfast.domainxml.device import USER_ALIAS
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements import memory
 from holdfast.errors import Refused, UsageError
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.session import OpenDomain
 from holdfast.operations.settings.apply import NEXT_START, SettingStep, at_next_start, at_once
 from holdfast.operations.settings.values import DomainSettings
 from holdfast.text import size_in_words
@@ -19,7 +20,7 @@ BLOCK = 128 * 1024 * 1024
 """Linux takes memory modules in blocks of this size (x86-64), and leaves what is none unused."""
 
 
-def memory_steps(domain: Domain, settings: DomainSettings, documents: Sequence[Element]) -> Iterator[SettingStep]:
+def memory_steps(domain: OpenDomain, settings: DomainSettings, documents: Sequence[Element]) -> Iterator[SettingStep]:
     """The steps for ``max_memory`` and ``memory`` in these documents of ``domain``, in this order."""
     if settings.max_memory is not None:
         size = settings.max_memory // 1024 * 1024
@@ -28,7 +29,7 @@ def memory_steps(domain: Domain, settings: DomainSettings, documents: Sequence[E
         yield _balloon(domain, settings.memory // 1024 * 1024)
 
 
-def _total(domain: Domain, wanted: int) -> SettingStep:
+def _total(domain: OpenDomain, wanted: int) -> SettingStep:
     def write(document: Element) -> None:
         if memory.cells(document):
             raise Refused(
@@ -43,7 +44,7 @@ def _total(domain: Domain, wanted: int) -> SettingStep:
     return SettingStep("max-memory", wanted, memory.total_memory, write, call, at_next_start, sees=("memory",))
 
 
-def _by_module(domain: Domain, wanted: int, documents: Sequence[Element]) -> SettingStep:
+def _by_module(domain: OpenDomain, wanted: int, documents: Sequence[Element]) -> SettingStep:
     """Where there are slots, memory grows by a module: the same one in the same slot of each document."""
     fresh: list[Element] = []
 
@@ -68,7 +69,7 @@ def _by_module(domain: Domain, wanted: int, documents: Sequence[Element]) -> Set
     return SettingStep("max-memory", wanted, memory.total_memory, write, call, at_once, sees=sees)
 
 
-def _check_module(domain: Domain, document: Element, wanted: int) -> None:
+def _check_module(domain: OpenDomain, document: Element, wanted: int) -> None:
     size = wanted - memory.total_memory(document)
     if size < 0:
         raise Refused(
@@ -93,7 +94,7 @@ def _check_module(domain: Domain, document: Element, wanted: int) -> None:
         )
 
 
-def _balloon(domain: Domain, wanted: int) -> SettingStep:
+def _balloon(domain: OpenDomain, wanted: int) -> SettingStep:
     def write(document: Element) -> None:
         total = memory.total_memory(document)
         if wanted > total:

@@ -9,13 +9,13 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements import vcpu
 from holdfast.errors import Refused
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.session import OpenDomain
 from holdfast.operations.settings.apply import NEXT_START, SettingStep
 from holdfast.operations.settings.values import DomainSettings
 
 
-def vcpu_steps(connection: Connection, domain: Domain, settings: DomainSettings) -> Iterator[SettingStep]:
+def vcpu_steps(connection: Connection, domain: OpenDomain, settings: DomainSettings) -> Iterator[SettingStep]:
     """The steps for ``cpu_topology``, ``max_vcpus`` and ``vcpus``, in the order in which they can be done."""
     if settings.cpu_topology is not None:
         yield _topology(settings.cpu_topology, settings.max_vcpus)
@@ -37,7 +37,7 @@ def _topology(wanted: vcpu.Topology, most: int | None) -> SettingStep:
     return SettingStep("cpu-topology", str(wanted), vcpu.topology, write, sees=("cpu/topology",))
 
 
-def _most(connection: Connection, domain: Domain, wanted: int, with_topology: bool) -> SettingStep:
+def _most(connection: Connection, domain: OpenDomain, wanted: int, with_topology: bool) -> SettingStep:
     def write(document: Element) -> None:
         before = copy.deepcopy(document)
         if document.find("cpu/numa/cell") is not None:
@@ -62,7 +62,7 @@ def _most(connection: Connection, domain: Domain, wanted: int, with_topology: bo
     return SettingStep("max-vcpus", wanted, vcpu.max_vcpus, write, None if with_topology else call, sees=("vcpu",))
 
 
-def _online(domain: Domain, wanted: int) -> SettingStep:
+def _online(domain: OpenDomain, wanted: int) -> SettingStep:
     def write(document: Element) -> None:
         if wanted > vcpu.max_vcpus(document):
             raise Refused(

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from holdfast.domainxml.metadata import Snapshotting
 from holdfast.domainxml.snapshots.stored import new_snapshot, read_snapshot, with_metadata_of
 from holdfast.errors import LibvirtRefused, PartlyDone, Refused
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import refuse_existing
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import Snapshot
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.facts import record
 from holdfast.operations.managed_save import refuse_with_managed_save
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.leftovers import being_made, holds, remove_leftovers, settle
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, SnapshotPlan, check_snapshot_name, plan_snapshot
 from holdfast.operations.snapshots.volumes import follow_images
@@ -72,10 +71,8 @@ def create_snapshot(
     a name or a file that is taken, and while a managed-save image waits. (virDomainSnapshotCreateXML)
     """
     check_snapshot_name(snapshot)
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        documents = read(domain)
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        documents = domain.documents
         if documents.config is None:
             raise Refused(f"the domain {domain.name!r} is transient: its snapshots would be forgotten once it stops")
         refuse_with_managed_save(domain, "its disks belong to that memory")
@@ -121,7 +118,7 @@ def create_snapshot(
     )
 
 
-def _refuse_after_internal(domain: Domain, stored: list[Snapshot]) -> None:
+def _refuse_after_internal(domain: OpenDomain, stored: list[Snapshot]) -> None:
     """Raise Refused where an external snapshot would come after an internal one: then neither could be got rid of.
 
     libvirt (9.0) deletes no external one whose parent is internal; and to revert to that parent would rewrite what the
@@ -150,7 +147,7 @@ def _refuse_taken(plan: SnapshotPlan, snapshot: str, ours: Collection[str]) -> N
 
 
 def _create(
-    domain: Domain,
+    domain: OpenDomain,
     documents: Documents,
     plan: SnapshotPlan,
     snapshot: str,
@@ -174,7 +171,7 @@ def _create(
     except LibvirtRefused:
         settle(domain, read(domain), [snapshot])  # libvirt has taken back what it made
         raise
-    after = read(domain)
+    after = domain.documents
     made = libvirt_snapshot.find_snapshot(domain, snapshot)
     # The documents in it have the record of its making, which another tool's revert would bring back.
     libvirt_snapshot.redefine_snapshot(domain, with_metadata_of(made.xml(secure=True), after.live, after.config))

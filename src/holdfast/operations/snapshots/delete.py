@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
 from holdfast.hostfiles.image_chain import remove_image_file
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import find_snapshot, snapshots
 from holdfast.operations.disks.image_users import users_of
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.managed_save import refuse_with_managed_save
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.leftovers import being_made, remove_leftovers, settle
 from holdfast.operations.snapshots.volumes import follow_images
 
@@ -50,10 +48,8 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
     Refused where an internal snapshot, saved memory or another domain would lose what it rests on, and PartlyDone when
     it stopped in the middle: repeating the call goes on. (virDomainSnapshotDelete)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        documents = read(domain)
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        documents = domain.documents
         stored = {each.name: read_snapshot(each.xml()) for each in snapshots(domain)}
         if snapshot not in stored:
             return _delete_unfinished(connection, domain, documents, snapshot, dry_run)
@@ -78,7 +74,7 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
 
 
 def _delete_unfinished(
-    connection: Connection, domain: Domain, documents: Documents, snapshot: str, dry_run: bool
+    connection: Connection, domain: OpenDomain, documents: Documents, snapshot: str, dry_run: bool
 ) -> SnapshotDeleted:
     files = [entry.file for entry in being_made(documents) if entry.snapshot == snapshot]
     if not files:
@@ -100,7 +96,7 @@ def _refuse_below_internal(found: StoredSnapshot, stored: Collection[StoredSnaps
             )
 
 
-def _refuse_below_others(connection: Connection, domain: Domain, found: StoredSnapshot) -> None:
+def _refuse_below_others(connection: Connection, domain: OpenDomain, found: StoredSnapshot) -> None:
     """Merging changes the image below, which libvirt does not look for in other domains (9.0)."""
     if not connection.is_local:
         return
@@ -112,7 +108,7 @@ def _refuse_below_others(connection: Connection, domain: Domain, found: StoredSn
 
 
 def _delete(
-    domain: Domain, documents: Documents, found: StoredSnapshot, stored: dict[str, StoredSnapshot]
+    domain: OpenDomain, documents: Documents, found: StoredSnapshot, stored: dict[str, StoredSnapshot]
 ) -> Documents:
     """Delete it, prove that the guest sees nothing of it, and return the documents of after."""
     try:
@@ -127,7 +123,7 @@ def _delete(
             f"libvirt cannot delete the snapshot {found.name!r}: {error.message}",
             _way(domain, documents, found, stored),
         ) from error
-    after = read(domain)
+    after = domain.documents
     changes = after.guest_changes_since(documents)
     if changes:
         raise PartlyDone(
@@ -138,10 +134,12 @@ def _delete(
 
 
 def _images(documents: Documents) -> list[dict[str, str]]:
-    return [written_images(document) for document in documents.all().values()]
+    return [written_images(document) for document in documents.present.values()]
 
 
-def _way(domain: Domain, documents: Documents, found: StoredSnapshot, stored: dict[str, StoredSnapshot]) -> str | None:
+def _way(
+    domain: OpenDomain, documents: Documents, found: StoredSnapshot, stored: dict[str, StoredSnapshot]
+) -> str | None:
     """What to do about it, for the cases that are known of libvirt 9.0."""
     gone = [target for target in found.overlays if not any(target in images for images in _images(documents))]
     if gone:

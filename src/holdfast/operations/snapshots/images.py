@@ -11,10 +11,10 @@ from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.internal_snapshot import internal_snapshots, sizes_of_snapshot
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.image_users import users_of
 from holdfast.operations.documents import Documents
+from holdfast.operations.session import OpenDomain
 from holdfast.text import size_in_words
 
 
@@ -47,7 +47,7 @@ def size_changes(connection: Connection, snapshot: str, images: Mapping[str, str
     return found
 
 
-def check_images(connection: Connection, domain: Domain, documents: Documents, stored: StoredSnapshot) -> None:
+def check_images(connection: Connection, domain: OpenDomain, documents: Documents, stored: StoredSnapshot) -> None:
     """Raise NotFound, Failed or Refused where libvirt's revert would fail after the first disk, or hit another one."""
     images = list(stored.images_inside().values())
     refuse_below_others(connection, domain, documents, images)
@@ -66,7 +66,9 @@ def check_images(connection: Connection, domain: Domain, documents: Documents, s
             )
 
 
-def refuse_below_others(connection: Connection, domain: Domain, documents: Documents, images: Iterable[str]) -> None:
+def refuse_below_others(
+    connection: Connection, domain: OpenDomain, documents: Documents, images: Iterable[str]
+) -> None:
     """Raise Refused where an image that would be rewritten lies below another: of a snapshot, or another domain."""
     wanted = set(images)
     for other in (read_snapshot(each.xml()) for each in snapshots(domain)):
@@ -82,7 +84,7 @@ def refuse_below_others(connection: Connection, domain: Domain, documents: Docum
         raise Refused(f"the domain {user!r} uses {image}, which would be rewritten")
     below = {
         real_path(path)
-        for document in documents.all().values()
+        for document in documents.present.values()
         for image in written_images(document).values()
         for path in files_below(image)
     }

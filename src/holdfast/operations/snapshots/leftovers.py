@@ -16,9 +16,10 @@ from holdfast.errors import Failed, NotFound, Refused
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_held_open, remove_internal
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
+from holdfast.operations.session import OpenDomain
 
 
 def being_made(documents: Documents) -> list[Snapshotting]:
@@ -34,14 +35,14 @@ def holds(image: str, snapshot: str) -> bool:
         return False  # unknown to this user: libvirt and QEMU look for themselves
 
 
-def settle(domain: Domain, documents: Documents, settled: Collection[str]) -> None:
+def settle(domain: OpenDomain, documents: Documents, settled: Collection[str]) -> None:
     """Forget the records of the snapshots ``settled``, which nobody is making any more."""
     for entry in being_made(documents):
         if entry.snapshot in settled:
             forget(domain, entry, Definition.CONFIG)
 
 
-def remove_leftovers(connection: Connection, domain: Domain, documents: Documents, snapshot: str) -> None:
+def remove_leftovers(connection: Connection, domain: OpenDomain, documents: Documents, snapshot: str) -> None:
     """Remove what our record tells of an interrupted ``snapshot``, and the record.
 
     Raises Refused where one of its files is in use after all, or cannot be looked at because it is on another host.
@@ -60,7 +61,7 @@ def remove_leftovers(connection: Connection, domain: Domain, documents: Document
 
 
 def _remove_file(documents: Documents, path: str) -> None:
-    used = set().union(*map(named_paths, documents.all().values()))
+    used = set().union(*map(named_paths, documents.present.values()))
     if path in used or is_held_open(path):
         raise Refused(
             f"{path} was left by an interrupted snapshot, and the domain writes to it",

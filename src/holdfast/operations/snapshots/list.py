@@ -8,7 +8,8 @@ from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot
 from holdfast.errors import NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import snapshots
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import Documents
+from holdfast.operations.session import looking
 from holdfast.operations.snapshots.leftovers import being_made
 from holdfast.operations.snapshots.plan import why_no_external_revert
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
@@ -45,8 +46,8 @@ class SnapshotInfo:
 
 def list_snapshots(connection: Connection, name: str) -> list[SnapshotInfo]:
     """The snapshots of the domain ``name``, oldest first. Raises NotFound. (virDomainListAllSnapshots)"""
-    domain = connection.find_domain(name)
-    documents = read(domain)
+    domain = looking(connection, name)
+    documents = domain.documents
     found = []
     for snapshot in snapshots(domain):
         try:

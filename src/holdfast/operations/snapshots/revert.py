@@ -14,15 +14,14 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, with_metadata_of, written_images
 from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors.guard import UNASKED_REVERT, UNASKED_REVERT_HARDWARE, UNASKED_REVERT_SIZES
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import Snapshot, find_snapshot, redefine_snapshot
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
-from holdfast.operations.rescue_mark import refuse_in_rescue
 from holdfast.operations.run_again import unwant, want
+from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.images import check_images, size_changes
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, why_no_external_revert
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
@@ -71,10 +70,8 @@ def revert_to_snapshot(
     Raises NotFound and Failed where it cannot be done, PartlyDone when it stopped in the middle.
     (virDomainRevertToSnapshot; qemu-img snapshot -a)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        documents, before = read(domain), domain.state()
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        documents, before = domain.documents, domain.state()
         found = find_snapshot(domain, snapshot)
         stored = read_snapshot(found.xml())
         refuse_with_managed_save(domain, "it belongs to the disks of today")
@@ -83,7 +80,7 @@ def revert_to_snapshot(
             disks, left_out, notes = plan_disks(connection, domain, documents, stored)
             sizes = size_changes(connection, snapshot, {disk.target: disk.image for disk in disks})
             if not (accept or dry_run):
-                refuse_unasked(domain.name, sizes, hint="take it with --accept; then 'holdfast disk extend' once more")
+                refuse_unasked(domain.name, sizes, condition=UNASKED_REVERT_SIZES)
             if not dry_run:
                 revert_disks(snapshot, disks)
             changes = tuple(map(str, sizes))
@@ -106,7 +103,7 @@ def revert_to_snapshot(
         )
 
 
-def _refuse_impossible(connection: Connection, domain: Domain, stored: StoredSnapshot) -> None:
+def _refuse_impossible(connection: Connection, domain: OpenDomain, stored: StoredSnapshot) -> None:
     sentence = why_no_external_revert(connection) if stored.is_external else None
     if sentence:
         images = ", ".join(stored.images().values())
@@ -119,21 +116,21 @@ def _refuse_impossible(connection: Connection, domain: Domain, stored: StoredSna
 
 
 def _changes(
-    domain: Domain, documents: Documents, stored: StoredSnapshot, sizes: list[Change], accept: bool
+    domain: OpenDomain, documents: Documents, stored: StoredSnapshot, sizes: list[Change], accept: bool
 ) -> tuple[str, ...]:
     """What the guest would find changed, in sentences. Raises Refused unless that is taken with ``accept``."""
     hardware = changes_of_revert(documents, stored)
     off = ["the running guest is switched off"] if documents.live is not None and stored.live is None else []
     if not accept:
-        keep = "; --disks-only keeps today's hardware, while the domain is shut off" if hardware else ""
-        refuse_unasked(domain.name, [*hardware, *sizes], also=off, hint=f"take it with --accept{keep}")
+        condition = UNASKED_REVERT_HARDWARE if hardware else UNASKED_REVERT
+        refuse_unasked(domain.name, [*hardware, *sizes], also=off, condition=condition)
     return (*map(str, hardware), *map(str, sizes), *off)
 
 
 def _detached(documents: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, ...]:
     """The disks of today that then were not there; the overlay of one that was, libvirt removes (9.9 and later)."""
     then = {image for document in (stored.live, stored.config) if document is not None for image in _images(document)}
-    today = dict.fromkeys(image for document in documents.all().values() for image in _images(document))
+    today = dict.fromkeys(image for document in documents.present.values() for image in _images(document))
     return tuple(
         SnapshotDisk(target, image, None)
         for target, image in today
@@ -145,7 +142,7 @@ def _images(document: Element) -> list[tuple[str, str]]:
     return list(written_images(document).items())
 
 
-def _revert(domain: Domain, documents: Documents, found: Snapshot, stored: StoredSnapshot, *, force: bool) -> None:
+def _revert(domain: OpenDomain, documents: Documents, found: Snapshot, stored: StoredSnapshot, *, force: bool) -> None:
     text = found.xml(secure=True)
     redefine_snapshot(domain, with_metadata_of(text, documents.live, documents.config))
     try:
@@ -158,7 +155,7 @@ def _revert(domain: Domain, documents: Documents, found: Snapshot, stored: Store
             f"{error.message}",
             "remove the cause, then repeat the command; 'holdfast show' says how it stands",
         ) from error
-    after = read(domain)
+    after = domain.documents
     if after.live is None:
         unwant(domain)
     elif after.config is not None:

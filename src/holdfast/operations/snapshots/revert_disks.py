@@ -12,14 +12,14 @@ from holdfast.domainxml.snapshots.stored import StoredSnapshot, written_images
 from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused
 from holdfast.hostfiles.internal_snapshot import bring_back
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.documents import Documents
+from holdfast.operations.session import OpenDomain
 from holdfast.operations.snapshots.images import id_in, refuse_below_others
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk
 
 
 def plan_disks(
-    connection: Connection, domain: Domain, documents: Documents, stored: StoredSnapshot
+    connection: Connection, domain: OpenDomain, documents: Documents, stored: StoredSnapshot
 ) -> tuple[tuple[SnapshotDisk, ...], tuple[LeftOut, ...], tuple[str, ...]]:
     """The disks of today whose content of then can come back, those whose cannot, and what else is worth knowing.
 

@@ -8,19 +8,19 @@ from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.records.disk_record import recorded_disk
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.volume import volume_name_at
 from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.documents import Documents
+from holdfast.operations.session import OpenDomain
 
 
-def follow_images(connection: Connection, domain: Domain, before: Documents, after: Documents) -> None:
+def follow_images(connection: Connection, domain: OpenDomain, before: Documents, after: Documents) -> None:
     """Record the volume of each recorded disk whose image changed from ``before`` to ``after`` (virDomainSetMetadata).
 
     An overlay that its pool does not list is none: repairing must not take the image below it for the disk's own.
     """
-    for definition, document in after.all().items():
-        old = before.all().get(definition)
+    for definition, document in after.present.items():
+        old = before.get(definition)
         for record in facts(document, DiskRecord):
             disk = recorded_disk(document, record)
             then = None if old is None else recorded_disk(old, record)

@@ -16,9 +16,10 @@ from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.errors import Failed, NoAnswer
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.guest_agent import ask
-from holdfast.operations.power.start import state_that_hears
+from holdfast.operations.power.change import hearing_state
+from holdfast.operations.session import OpenDomain, looking
 from holdfast.operations.verify import agent_answer
 from holdfast.operations.verify.agent_answer import GuestSystem, fit
 from holdfast.operations.verify.checked_device import Checked, Said, name_of
@@ -73,7 +74,7 @@ def verify_domain(connection: Connection, name: str, *, timeout: float = PATIENC
     answered, and NoAnswer where no agent is there or it does not answer in time.
     (virDomainGetXMLDesc, virDomainQemuAgentCommand)
     """
-    domain = connection.find_domain(name)
+    domain = looking(connection, name)
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -86,8 +87,8 @@ def verify_domain(connection: Connection, name: str, *, timeout: float = PATIENC
         time.sleep(_PAUSE)
 
 
-def _verify(domain: Domain) -> Verification:
-    state_that_hears(domain)
+def _verify(domain: OpenDomain) -> Verification:
+    hearing_state(domain)
     live = parse(domain.xml(Definition.LIVE))
     _refuse_without_agent(domain.name, live)
     disks = _answer(domain, "guest-get-disks", agent_answer.parse_disks)
@@ -132,7 +133,7 @@ def _refuse_without_agent(name: str, live: Element) -> None:
         )
 
 
-def _answer(domain: Domain, command: str, parse: Callable[[str], T]) -> T | Failed:
+def _answer(domain: OpenDomain, command: str, parse: Callable[[str], T]) -> T | Failed:
     """The agent's answer to one question, or why there is none: old agents lack some, and guests may forbid any."""
     try:
         return parse(ask(domain, command))
@@ -141,7 +142,7 @@ def _answer(domain: Domain, command: str, parse: Callable[[str], T]) -> T | Fail
         raise NoAnswer(
             f"the guest agent of {domain.name!r} does not answer: {reason}",
             "is the guest very busy, or its agent stuck? restart qemu-guest-agent there",
-            error.code,
+            error.libvirt_code,
         ) from error
     except Failed as error:
         _, _, reason = error.message.rpartition(f"QEMU agent command '{command}': ")

@@ -1,0 +1,71 @@
+"""What to do about an error, in the words of the command line: the command that works.
+
+By the code of the error's condition; where none is here, its own remedy says enough.
+"""
+
+from __future__ import annotations
+
+from holdfast.errors import HoldfastError, fill
+
+HINTS = {
+    "no-domain": "'holdfast list' shows all domains",
+    "read-only-connection": "connect without --readonly",
+    "transient": "'virsh dumpxml --security-info {name}' shows the only document that it has",
+    "in-rescue": "'holdfast unrescue {name}' leaves it; then repeat this",
+    "unfinished": "if it was interrupted: 'holdfast delete --storage {name}', then create it again",
+    "not-running": "'holdfast start {name}' starts it",
+    "running": "'holdfast shutdown {name}' first",
+    "already-running-paused": "'holdfast resume {name}' lets it run",
+    "already-running-rescue": "it is in rescue: 'holdfast unrescue {name}' leaves it",
+    "already-paused": "'holdfast resume {name}' lets it run",
+    "paused": "'holdfast resume {name}' lets it run",
+    "asleep": "'virsh dompmwakeup {name}' wakes it",
+    "not-paused-asleep": "'virsh dompmwakeup {name}' wakes it",
+    "still-running": "wait for it or repeat 'holdfast shutdown {name}'; 'holdfast destroy {name}' switches it off at "
+    "once, as pulling the plug does",
+    "off-and-not-started": "its config document is unchanged; remove the cause, then 'holdfast start {name}'",
+    "managed-save": "'holdfast restore {name}' continues from it, 'holdfast discard-save {name}' drops it",
+    "managed-save-running": "'holdfast discard-save {name}' drops it",
+    "nothing-to-restore": "'holdfast start {name}' boots it",
+    "managed-save-unreadable": "'holdfast discard-save {name}' drops it; the next start boots then",
+    "managed-save-refused": "remove the cause, or drop it with 'holdfast discard-save {name}'",
+    "not-in-rescue-off": "'holdfast start {name}' starts it as its own self",
+    "undefined-in-rescue": "'holdfast destroy {name}' ends the rescue, and with it the domain",
+    "running-before-rescue": "'holdfast shutdown {name}' first, or --force to switch it off as pulling the plug does",
+    "rescue-ended-not-started": "its config document is unchanged; remove the cause, then 'holdfast start {name}'",
+    "rescue-not-started": "'holdfast start {name}' starts it as it was; or remove the cause and repeat the rescue",
+    "rescue-changed": "it was switched off again; report this, with 'holdfast xml {name}'",
+    "no-disk": "'holdfast disk list {name}' shows them",
+    "not-repaired": "remove the cause, then repeat 'holdfast repair {name}'",
+    "not-wholly-repaired": "remove the cause, then repeat 'holdfast repair {name}'",
+    "host-side-lacks": "remove the cause, then 'holdfast repair {name}'",
+    "image-in-place": "'holdfast disk swap' gives a disk another image",
+    "unasked": "nothing was changed; report this, with 'holdfast xml {name}'",
+    "unasked-at-start": "take it with --accept, or undo what waits in config ('holdfast show {name}' lists it)",
+    "unasked-edit": "--accept takes it",
+    "unasked-setting": "nothing was changed; 'holdfast edit {name}' can do it",
+    "unasked-swap": "take it with --accept, or take an image of the same size",
+    "unasked-revert": "take it with --accept",
+    "unasked-revert-hardware": "take it with --accept; --disks-only keeps today's hardware, while the domain "
+    "is shut off",
+    "unasked-revert-sizes": "take it with --accept; then 'holdfast disk extend' once more",
+    "unasked-rename": "see 'holdfast diff' with the document of before",
+    "no-free-place": "attach it for the next start with --config, or detach a device first",
+    "live-refuses": "if it can only be there from the start: attach it with --config",
+    "no-such-place-in-live": "attach it for the next start with --config",
+    "not-taken-back": "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
+    "changed-elsewhere": "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
+    "in-live-only": "leave out --config",
+    "no-device": "'holdfast show {name}' lists its devices",
+}
+"""Code of a condition → hint, with the fields of the condition in braces."""
+
+
+def hint(error: HoldfastError) -> str:
+    """The next step; "" where there is none to name. An error without a word of its own says what its cause does."""
+    own = HINTS.get(error.code)
+    if own is not None:
+        return fill(own, error.fields)
+    if error.cause is not None and not error.condition.remedy:
+        return hint(error.cause)
+    return error.remedy

@@ -1,0 +1,93 @@
+"""What can be wrong with attaching and detaching a device."""
+
+from __future__ import annotations
+
+from holdfast.errors import Condition, Failed, NoFreePlace, NotFound, PartlyDone, Refused
+
+TAKEN = Condition(
+    "taken", Refused, "{what} is taken: {holder} in {definition}", "choose another, or detach that device first"
+)
+NO_FREE_PLACE = Condition(
+    "no-free-place",
+    NoFreePlace,
+    "no hot-plug port is free in every document: {counts:;}",
+    "attach it for the next start, in config alone, or detach a device first",
+)
+CONTROLLER_ATTACHED_ONLY = Condition(
+    "controller-attached-only", PartlyDone, "the {controller}, was attached, but not {device}: {cause}"
+)
+LIVE_REFUSES = Condition(
+    "live-refuses",
+    Failed,
+    "the running domain does not take {device}: {cause}",
+    "if it can only be there from the start: attach it in config alone",
+)
+NO_SUCH_PLACE_IN_LIVE = Condition(
+    "no-such-place-in-live",
+    Refused,
+    "live does not have the place, or the controller, that config gives to {device}",
+    "attach it for the next start, in config alone",
+)
+ADDRESS_NOT_IN_LIVE = Condition(
+    "address-not-in-live",
+    Refused,
+    "live does not have the place, or the controller, that config gives to {device}",
+    "leave out the address",
+)
+GONE_FROM_CONFIG = Condition(
+    "gone-from-config",
+    PartlyDone,
+    "{device} was attached to config and is gone: somebody else detached it meanwhile",
+)
+GONE_AGAIN = Condition(
+    "gone-again", PartlyDone, "{device} was attached and is gone again: somebody else detached it meanwhile"
+)
+NOT_TAKEN_BACK = Condition(
+    "not-taken-back",
+    PartlyDone,
+    "the attach of {device} was taken back, but config is not as before: {changes}",
+    "somebody else, or a newer libvirt, changed it meanwhile: look at the domain",
+)
+TWO_ADDRESSES = Condition(
+    "two-addresses", PartlyDone, "{device} is attached at {places}", "detach it and attach it again"
+)
+CHANGED_ELSEWHERE = Condition(
+    "changed-elsewhere",
+    PartlyDone,
+    "{device} is attached, but {definition} changed elsewhere too: {changes}",
+    "somebody else, or a newer libvirt, changed it meanwhile: look at the domain",
+)
+
+FITS_SEVERAL = Condition(
+    "fits-several", Refused, "that element fits several devices: {names}", "name one of them instead"
+)
+IN_LIVE_ONLY = Condition(
+    "in-live-only",
+    Refused,
+    "{device} of {name!r} is in live only: config has nothing to detach",
+    "detach it from both documents",
+)
+NO_DEVICE = Condition(
+    "no-device",
+    NotFound,
+    "the domain {name!r} has no {kind} {device!r}, neither in live nor in config",
+    "look at the domain's devices",
+)
+NO_DEVICE_OF_KIND = Condition(
+    "no-device-of-kind",
+    NotFound,
+    "the domain {name!r} has no {kind} {device!r}, neither in live nor in config",
+    "it has {names}",
+)
+NOT_RELEASED = Condition(
+    "not-released",
+    PartlyDone,
+    "the guest {answer} {device}; config is without it, so it goes with the next start at the latest",
+    "repeat the detach to finish it",
+)
+NOT_RELEASED_PAUSED = Condition(
+    "not-released-paused",
+    PartlyDone,
+    "the guest {answer} {device}; config is without it, so it goes with the next start at the latest",
+    "the domain is paused: resume it, then repeat the detach to finish it",
+)

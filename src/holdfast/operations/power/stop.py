@@ -1,0 +1,47 @@
+"""Stopping a domain: by its power button, or at once. No document is written."""
+
+from __future__ import annotations
+
+from holdfast.errors import power
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.guard import record_foreign_start
+from holdfast.operations.power.change import GONE, PowerChange, active_state, hearing_state, power_change
+from holdfast.operations.run_again import unwant
+from holdfast.operations.session import changing, looking
+
+
+def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run: bool = False) -> PowerChange:
+    """Press the power button and wait up to ``timeout`` seconds until the guest has stopped (virDomainShutdownFlags).
+
+    Other commands on this domain do not wait for the guest. Raises NOT_RUNNING, PAUSED, ASLEEP, and STILL_RUNNING when
+    the guest still runs at the end.
+    """
+    with looking(connection, name).stopped() as stopped:
+        with changing(connection, name, dry_run=dry_run) as domain:
+            before, rescue = hearing_state(domain), domain.in_rescue
+            if dry_run:
+                return power_change(domain, before, dry_run, left_rescue=rescue)
+            record_foreign_start(domain)
+            unwant(domain)
+            domain.shutdown()
+        stopped.wait(timeout)
+    domain.changed(*Definition)
+    change = power_change(domain, before, dry_run, left_rescue=rescue)
+    if change.after not in ("shut off", GONE):
+        raise power.STILL_RUNNING(name=domain.name, seconds=timeout, state=change.after)
+    return change
+
+
+def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
+    """Switch off at once, as pulling the plug does (virDomainDestroyFlags). The config document stays.
+
+    A transient domain, which has none, is gone afterwards. Raises NOT_RUNNING.
+    """
+    with changing(connection, name, dry_run=dry_run) as domain:
+        before, rescue = active_state(domain), domain.in_rescue
+        if not dry_run:
+            record_foreign_start(domain)
+            unwant(domain)
+            domain.destroy()
+        return power_change(domain, before, dry_run, left_rescue=rescue)

@@ -1,0 +1,29 @@
+"""What every operation returns: one frozen value that says what was done, or in a dry run what would be.
+
+A word means one thing in all of them; what an operation has to say besides is in fields that its own class adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml.compare.change import Change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What an operation did to one domain.
+
+    ``name``, ``uuid``  the domain's, as they are afterwards
+    ``dry_run``         True where nothing was done: all else says what would be
+    ``changes``         what the guest sees differ, now or, as far as it is among ``waits``, later
+    ``waits``           what the guest has only after a next cold start, in sentences
+    ``notes``           what else is worth knowing, in sentences
+    """
+
+    name: str
+    uuid: str
+    dry_run: bool = False
+    changes: tuple[Change, ...] = ()
+    waits: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

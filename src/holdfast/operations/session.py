@@ -1,0 +1,161 @@
+"""The session of one operation with one domain: asked for once, looked at once, and again only after it was written.
+
+Every operation begins with ``with changing(connection, name, needs=…) as domain`` or ``looking(connection, name)``.
+What an operation needs of a domain is refused here, in one place, each with one condition and so with one exit code.
+Calls to libvirt are what an operation costs: over ssh each is a round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Flag, auto
+from typing import TypeVar, cast
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.metadata import Creating, fact, ours_in, with_ours
+from holdfast.domainxml.namespace import URI
+from holdfast.errors import domains
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain, DomainHandle
+from holdfast.operations.documents import Documents, read_config, read_live
+
+T = TypeVar("T")
+
+
+class Need(Flag):
+    """What an operation needs of a domain."""
+
+    NOTHING = 0
+    CONFIG = auto()
+    """A config document: it is not transient."""
+    OWN_HARDWARE = auto()
+    """It is not in rescue: what it has now is what it will have again."""
+    WHOLE = auto()
+    """Its creation is finished."""
+    RUNNING = auto()
+    """It has a QEMU, paused or not."""
+    OFF = auto()
+    """It has none."""
+
+
+class OpenDomain(Domain):
+    """A domain as one operation sees it: what was read stays until a call of the operation changes the domain."""
+
+    def __init__(self, connection: Connection, handle: DomainHandle) -> None:
+        super().__init__(handle)
+        self.connection = connection
+        self._known: dict[str | Definition, object] = {}
+
+    def changed(self, *definitions: Definition) -> None:
+        """Forget what was read of these documents, and of the domain's state."""
+        # Only define and undefine make a domain persistent or transient, and neither is done to an open one.
+        kept = {"persistent", *({Definition.LIVE, Definition.CONFIG} - set(definitions))}
+        self._known = {key: value for key, value in self._known.items() if key in kept}
+
+    def look_again(self) -> Documents:
+        """The documents as they are now: for an operation that has waited for a guest, or for a copy."""
+        self.changed(*Definition)
+        return self.documents
+
+    @property
+    def documents(self) -> Documents:
+        """Both documents, without passwords. Not to be edited in place. (virDomainGetXMLDesc)"""
+        live = self._once(Definition.LIVE, lambda: read_live(self))
+        return Documents(live, self._once(Definition.CONFIG, self._read_config))
+
+    def state(self) -> str:
+        """The state in virsh's words (virDomainGetState)."""
+        return self._once("state", super().state)
+
+    def _read_config(self) -> Element | None:
+        return read_config(self) if not self.is_active() or self.is_persistent() else None
+
+    def is_active(self) -> bool:
+        """True while a QEMU runs, paused or not; as the documents say, where they were read (virDomainIsActive)."""
+        if Definition.LIVE in self._known:
+            return self._known[Definition.LIVE] is not None
+        return self._once("active", super().is_active)
+
+    def is_persistent(self) -> bool:
+        """True when it has a config document (virDomainIsPersistent)."""
+        return self._once("persistent", super().is_persistent)
+
+    def has_managed_save(self) -> bool:
+        """True when the next start would restore saved memory (virDomainHasManagedSaveImage)."""
+        return self._once("managed save", super().has_managed_save)
+
+    def metadata(self, uri: str, definition: Definition) -> str | None:
+        """The element of namespace ``uri`` in ``<metadata>`` of one of the documents; None where there is none."""
+        if uri != URI:
+            return super().metadata(uri, definition)
+        document = self.documents.get(definition)
+        return None if document is None else ours_in(document)
+
+    def set_metadata(self, element: str | None, prefix: str, uri: str, definition: Definition) -> None:
+        """Write the element of namespace ``uri`` (virDomainSetMetadata); what was read of ours follows."""
+        known = dict(self._known)
+        super().set_metadata(element, prefix, uri, definition)
+        document = known.get(definition)
+        if uri == URI and isinstance(document, Element):
+            known[definition] = with_ours(document, element)
+            self._known = known
+
+    @property
+    def in_rescue(self) -> bool:
+        """True while it runs as a rescue."""
+        return self.documents.rescue is not None
+
+    def targets(self, config_only: bool) -> tuple[Definition, ...]:
+        """The documents that a change is for: all that the domain has, or config alone. Raises TRANSIENT."""
+        if not config_only:
+            return tuple(self.documents.present)
+        self.refuse_unless(Need.CONFIG)
+        return (Definition.CONFIG,)
+
+    def refuse_unless(self, needs: Need) -> None:
+        """Raise what is wrong where the domain is not what an operation needs: TRANSIENT, IN_RESCUE, UNFINISHED,
+        NOT_RUNNING, RUNNING.
+        """
+        if Need.RUNNING in needs and not self.is_active():
+            raise domains.NOT_RUNNING(name=self.name)
+        if Need.OWN_HARDWARE in needs and self.in_rescue:
+            raise domains.IN_RESCUE(name=self.name)
+        if Need.CONFIG in needs and not self.is_persistent():
+            raise domains.TRANSIENT(name=self.name)
+        if Need.OFF in needs and self.is_active():
+            raise domains.RUNNING(name=self.name)
+        if Need.WHOLE in needs and self.documents.config is not None:
+            creating = fact(self.documents.config, Creating)
+            if creating is not None:
+                raise domains.UNFINISHED(name=self.name, since=creating.since)
+
+    def _once(self, key: str | Definition, ask: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = ask()
+        return cast(T, self._known[key])
+
+
+def looking(connection: Connection, name: str, *, needs: Need = Need.NOTHING) -> OpenDomain:
+    """The domain of this name or UUID, to be looked at. Raises NO_DOMAIN, and what ``refuse_unless`` raises."""
+    domain = connection.find(name, lambda handle: OpenDomain(connection, handle))
+    domain.refuse_unless(needs)
+    return domain
+
+
+@contextmanager
+def changing(
+    connection: Connection, name: str, *, needs: Need = Need.NOTHING, dry_run: bool = False
+) -> Iterator[OpenDomain]:
+    """The domain of this name or UUID, to be changed under its lock, or in a ``dry_run`` to be looked at under it.
+
+    Raises NO_DOMAIN, READ_ONLY over a connection that may not change it, LOCKED where another command of Holdfast does
+    not let go of it in time (``connection.lock_timeout``), and what :meth:`OpenDomain.refuse_unless` raises.
+    """
+    domain = looking(connection, name)
+    if connection.readonly and not dry_run:
+        raise domains.READ_ONLY(name=domain.name, uri=connection.uri)
+    with domain_lock(domain.uuid, connection.lock_timeout):
+        domain.refuse_unless(needs)
+        yield domain
