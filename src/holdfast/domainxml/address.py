@@ -1,4 +1,4 @@
-"""The ``<address>`` element: where on which bus a device sits. PCI addresses are values that sort and print."""
+"""``<address>``: where on which bus a device sits. PCI addresses are values to sort, compare and print."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import copy
 import re
 from typing import NamedTuple
 
-from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.document import Element, element, remove_children
 
 _PCI = re.compile(r"^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?$", re.IGNORECASE)
 
 
 class PciAddress(NamedTuple):
-    """A PCI address: ``str()`` gives 0000:05:00.0, as lspci and the guest's kernel print it."""
+    """A PCI address. ``str()`` gives 0000:05:00.0, as lspci and the guest's kernel print it."""
 
     domain: int
     bus: int
@@ -24,7 +24,7 @@ class PciAddress(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> PciAddress | None:
-        """Read "0000:05:00.0", "05:00.0" or "05:00"; None when it is none."""
+        """Read "0000:05:00.0", "05:00.0" or "05:00"; None for any other text."""
         match = _PCI.match(text)
         return cls(*(int(part or "0", 16) for part in match.groups())) if match else None
 
@@ -43,13 +43,13 @@ class PciAddress(NamedTuple):
 
 
 def pci_address(device: Element) -> PciAddress | None:
-    """The PCI address in the guest of a device element; None when it has none (yet) or sits on another bus."""
+    """The PCI address that a device has in the guest; None when it has no address (yet) or sits on another bus."""
     address = device.find("address")
     return None if address is None else read_pci(address)
 
 
 def read_pci(address: Element) -> PciAddress | None:
-    """What an ``<address>`` element says; None when that is no place on a PCI bus."""
+    """The PCI address that an ``<address>`` element states; None when it states none."""
     if address.get("type") != "pci" or address.get("bus") is None:
         return None
     try:
@@ -59,7 +59,7 @@ def read_pci(address: Element) -> PciAddress | None:
 
 
 def describe_address(device: Element) -> str | None:
-    """Where a device sits, in one word or two: "pci 0000:05:00.0", "drive 0:0:1", "usb 1.2"; None without address."""
+    """Where a device sits, in words: "pci 0000:05:00.0", "drive 0:0:0:1", "usb 1.2"; None without an address."""
     address = device.find("address")
     if address is None or address.get("type") is None:
         return None
@@ -78,15 +78,15 @@ def describe_address(device: Element) -> str | None:
 
 
 def address_of(device: Element) -> Element | None:
-    """The ``<address>`` of a device as an element, of whatever kind; None when it has none (yet)."""
+    """The ``<address>`` element of a device, of whatever type; None when the device has no address (yet)."""
     address = device.find("address")
     return address if address is not None and len(address.attrib) > 1 else None
 
 
 def same_place(one: Element, other: Element) -> bool:
-    """True when two ``<address>`` elements say the same place: nothing that both state differs.
+    """True when two ``<address>`` elements name the same place: no attribute that both have differs.
 
-    The base of a DIMM is stated in live only (libvirt 9.0): QEMU chooses it from the slot.
+    Only live states the base of a DIMM (libvirt 9.0): QEMU chooses it from the slot.
     """
     return all(other.get(key, value) == value for key, value in one.attrib.items())
 
@@ -94,9 +94,8 @@ def same_place(one: Element, other: Element) -> bool:
 def with_address(device: Element, address: Element) -> Element:
     """A copy of ``device`` that asks for ``address``."""
     placed = copy.deepcopy(device)
-    for old in placed.findall("address"):
-        placed.remove(old)
-    wanted = copy.deepcopy(address)
-    wanted.tail = None
-    placed.append(wanted)
+    remove_children(placed, "address")
+    asked = copy.deepcopy(address)
+    asked.tail = None
+    placed.append(asked)
     return placed

@@ -1,6 +1,6 @@
-"""A whole document, or one device element of it: parse, find, edit in place, canonical form.
+"""libvirt's documents as lxml elements: how one is parsed, searched, edited in place, compared and written.
 
-Nothing is turned into objects that could lose what they do not know: an element stays an lxml element.
+Nothing is turned into objects that would lose what they do not know: an element stays an lxml element.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ MAX_BYTES = 16 * 1024 * 1024
 """libvirt itself refuses larger documents over RPC (VIR_NET_MESSAGE_STRING_MAX, 16 MiB in libvirt 9.0)."""
 
 MOST_ATTRIBUTES = 256
-"""No element of libvirt's has a tenth of them, and lxml's time for reading them grows with their number squared."""
+"""No element of libvirt's has a tenth of them, and the time lxml takes to read them grows with their number squared."""
 
 _FEW_BYTES = 65536
-"""What a document of this size can have of anything is read in no time."""
+"""A document up to this size is read in no time, however many attributes it has."""
 
 
 def parse(text: str | bytes, root: str | None = None) -> Element:
     """Parse ``text`` into its root element; comments, namespaces and order are kept.
 
-    ``root`` is the element name that is expected ("domain"), None for any. Raises InvalidDocument, with the line.
-    No entity is resolved and nothing is fetched.
+    ``root`` is the name that the root element must have ("domain"); None allows any. No entity is resolved and nothing
+    is fetched. Raises InvalidDocument, with the line.
     """
     try:
         data = text.encode() if isinstance(text, str) else text
@@ -67,19 +67,19 @@ def _refuse_many_attributes(root: Element) -> None:
 
 
 def serialize(element: Element) -> str:
-    """The element as text, as libvirt reads it."""
+    """``element`` as text, as libvirt reads it."""
     return etree.tostring(element, encoding="unicode", with_tail=False)
 
 
 def indented(element: Element) -> str:
-    """The element as text that is made to be read: laid out anew, two spaces per level."""
+    """``element`` as text for people to read: laid out anew, two spaces per level."""
     copied = copy.deepcopy(element)
     etree.indent(copied)
     return serialize(copied)
 
 
 def canonical(element: Element) -> bytes:
-    """The C14N form without comments and indentation: equal exactly when two elements say the same."""
+    """The C14N form of ``element``, without comments and indentation: equal exactly when two elements say the same."""
     plain = copy.deepcopy(element)
     plain.tail = None
     for node in plain.iter():
@@ -91,28 +91,34 @@ def canonical(element: Element) -> bytes:
 
 
 def same(one: Element, other: Element) -> bool:
-    """True when both say the same (canonical forms are equal)."""
+    """True when two elements say the same: their canonical forms are equal."""
     return canonical(one) == canonical(other)
 
 
 def devices(domain: Element) -> Iterator[Element]:
-    """Every device element under ``<devices>``, in document order; ``<emulator>`` is none."""
+    """Every device of ``domain``, in document order; ``<emulator>`` is none, though it stands among them."""
     for element in domain.iterfind("devices/*"):
         if isinstance(element.tag, str) and element.tag != "emulator":
             yield element
 
 
 def child(parent: Element, tag: str) -> Element:
-    """The first child ``tag`` of ``parent``; made and appended where there is none."""
+    """The first child ``tag`` of ``parent``; where there is none, a new one is appended."""
     found = parent.find(tag)
     return etree.SubElement(parent, tag) if found is None else found
 
 
-def element(tag: str, attributes: dict[str, str] | None = None, *children: Element, text: str | None = None) -> Element:
-    """A new element, with attributes, children and text.
+def remove_children(parent: Element, *tags: str) -> None:
+    """Take every child with one of these tags out of ``parent``."""
+    for tag in tags:
+        for found in parent.findall(tag):
+            parent.remove(found)
 
-    Raises UsageError for a value with characters that no XML document can hold: control characters, bytes that are
-    no UTF-8.
+
+def element(tag: str, attributes: dict[str, str] | None = None, *children: Element, text: str | None = None) -> Element:
+    """A new element with these attributes, children and text.
+
+    Raises UsageError for a value with characters that no XML document can hold, such as control characters.
     """
     try:
         made = etree.Element(tag, attributes or {})
@@ -125,8 +131,12 @@ def element(tag: str, attributes: dict[str, str] | None = None, *children: Eleme
     return made
 
 
+NOTHING = element("nothing")
+"""Stands for an element that a document does not have, where it is compared with one that another document has."""
+
+
 def value_at(element: Element, path: str) -> str | None:
-    """The value at a path of one element ("serial", "target@bus", "@type"); None where it is not given."""
+    """The value at ``path`` below ``element`` ("serial", "target@bus", "@type"); None where it is not given."""
     where, _, attribute = path.partition("@")
     for step in where.split("/") if where else ():
         below = next(element.iterchildren(step), None)  # half the time of find()
@@ -137,9 +147,10 @@ def value_at(element: Element, path: str) -> str | None:
 
 
 def text_of(element: Element) -> str:
-    """The text of an element, with what follows a comment in it; spaces at its ends count, as they do for libvirt.
+    """The text of ``element``, what follows a comment in it included.
 
-    They do not around a number, nor where the text has lines of its own, as in a document that was laid out by hand.
+    Spaces at its ends count, as they do for libvirt; but not around a number, nor where the text has several lines, as
+    in a document that was laid out by hand.
     """
     text = element.text or ""
     if len(element):
@@ -149,7 +160,7 @@ def text_of(element: Element) -> str:
 
 
 def local_name(tag: str) -> str:
-    """An element's name without its namespace; libvirt's own extensions have the namespace's last word before it."""
+    """A tag without its namespace; of libvirt's own extensions with a prefix: "qemu:commandline"."""
     if tag[0] != "{":
         return tag
     uri, _, name = tag[1:].partition("}")

@@ -37,5 +37,5 @@ class Platform(NamedTuple):
 
 
 def has_root_ports(machine: str) -> bool:
-    """True for the machine types whose PCI devices sit behind root ports: q35, and virt on ARM and RISC-V."""
+    """True for a machine type whose PCI devices sit behind root ports: q35, and virt on ARM and RISC-V."""
     return "q35" in machine or machine.startswith("virt")

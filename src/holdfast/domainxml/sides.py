@@ -1,7 +1,8 @@
-"""The language in which each element's own file declares what of it belongs to whom: :class:`Sides`.
+"""What a guest sees of a document, and what it does not: the language in which each element's file declares that.
 
-*guest*: what the system inside sees, or might. *host*: how this host provides it. *management*: what only people and
-tools read. A declaration is a list of paths below its element, as libvirt's schema has them::
+Every part of a document belongs to a *side*. The guest side is what the system inside sees, or might; the host side
+says how this host provides it; management is what only people and tools read. A declaration (:class:`Sides`) lists
+paths below its element for each side, named as in libvirt's schema::
 
     serial                    the child <serial>, its text or its mere presence
     target@bus,tray           two attributes of the child <target>
@@ -11,7 +12,7 @@ tools read. A declaration is a list of paths below its element, as libvirt's sch
     cell@memory,unit          sizes in a unit: those listed beside it, and the text (but in an <address> it is a number)
     source/**                 <source> and all below it
 
-What is not declared is unknown, and unknown counts as guest. No other module may decide what a guest sees.
+What nobody declared is unknown, and counts as seen by the guest. No other module may decide what a guest sees.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ _TOKEN = re.compile(r"^(?P<path>[^@=]*)(?:@(?P<attributes>[^=]+))?(?:=(?P<same>.
 
 
 class Side(StrEnum):
-    """To whom a part of a document belongs. ``PLACE`` is guest side too, but told as one: where a device sits."""
+    """To whom a part of a document belongs.
+
+    ``PLACE`` is guest side too: all that says where a device sits, which changes together when the device moves.
+    """
 
     GUEST = "guest"
     HOST = "host"
@@ -41,7 +45,10 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """The side of one attribute or text, the values that mean the same as not giving it, and whether it has a unit."""
+    """What is declared of one attribute, or of an element's text.
+
+    ``same`` are the values that mean the same as leaving it out; ``is_size`` is true for a size in a unit.
+    """
 
     side: Side
     same: frozenset[str] = frozenset()
@@ -50,7 +57,14 @@ class Rule:
 
 @dataclass
 class Node:
-    """The rules of one element and of what is below it: the declared paths as a tree, walked with the document."""
+    """What is declared of one element and of all below it: the paths as a tree, walked along with a document.
+
+    ``text``, ``attributes``, ``children``  the rules of the element's text and attributes, and the nodes below it
+    ``subtree``   the side of the element with all below it ("source/**"); None where the parts have rules of their own
+    ``key``       the attribute that tells elements of this name apart ("feature[name]"); None for one that is not
+                  repeated, or where the number decides
+    ``has_unit``  true where an attribute ``unit`` says what the sizes are in
+    """
 
     text: Rule | None = None
     attributes: dict[str, Rule] = field(default_factory=dict)
@@ -61,7 +75,7 @@ class Node:
 
     @property
     def is_host(self) -> bool:
-        """True when the element is the host's as a whole."""
+        """True when all of the element is host side."""
         if self.subtree is not None:
             return self.subtree is Side.HOST
         rules = [*self.attributes.values(), *([] if self.text is None else [self.text])]
@@ -70,7 +84,10 @@ class Node:
 
 @dataclass
 class View:
-    """What one element says, path by path, to each side. The host's part is left out, and aliases that libvirt made."""
+    """What one element says to each side, path by path; the host side and generated aliases are left out.
+
+    ``unknown`` are the paths that nobody declared; they are among those of the guest.
+    """
 
     said: dict[Side, dict[str, str]] = field(
         default_factory=lambda: {Side.GUEST: {}, Side.PLACE: {}, Side.MANAGEMENT: {}}
@@ -79,37 +96,37 @@ class View:
 
     @property
     def guest(self) -> dict[str, str]:
-        """What the guest sees, but for the place."""
+        """What the guest sees, without the place."""
         return self.said[Side.GUEST]
 
     @property
     def place(self) -> dict[str, str]:
-        """Where a device sits."""
+        """Where the device sits."""
         return self.said[Side.PLACE]
 
     @property
     def management(self) -> dict[str, str]:
-        """What people and tools read."""
+        """What only people and tools read."""
         return self.said[Side.MANAGEMENT]
 
     def add_unknown(self, values: dict[str, str]) -> None:
-        """Take up what nobody declared: it counts as seen."""
+        """Take up ``values`` that nobody declared: they count as seen."""
         self.guest.update(values)
         self.unknown.update(values)
 
     def drop(self, *prefixes: str) -> None:
-        """Take out of the guest's part all known paths that begin so: the other document leaves them open."""
+        """Forget what the guest sees at declared paths that begin so: the other document leaves them open."""
         for path in [path for path in self.guest if path.startswith(prefixes) and path not in self.unknown]:
             del self.guest[path]
 
 
 Note = tuple[str, str | None, str | None]
-"""A path and its two values that differ in words only: one document leaves open what the other names."""
+"""A path and its values in two documents, where one leaves open what the other names: no difference to the guest."""
 
 Reconcile = Callable[[Element, Element, View, View], Iterator[Note]]
-"""Takes out of two views what libvirt fills in when a domain starts, and yields what is worth a note.
+"""Takes out of two views what libvirt only fills in when a domain starts, and yields what of it is worth a note.
 
-It is given the two device elements, or for what is no device the two whole documents, and their views.
+It is called with the two device elements and their views; for what is no device, with the two whole documents.
 """
 
 _EVERY_DEVICE = {
@@ -123,17 +140,18 @@ _EVERY_DEVICE = {
 
 @dataclass(frozen=True)
 class Sides:
-    """The declaration of one libvirt element.
+    """The declaration of one libvirt element: which paths below it belong to which side.
 
-    ``tag``         the element below <domain>, or below <devices> when ``device`` is true
-    ``guest``       paths the guest sees
+    ``tag``         the element's name
+    ``guest``       paths that the guest sees
     ``host``        paths that say how the host provides it
-    ``management``  paths for people and tools
-    ``place``       guest paths that tell where a device sits, besides its <address>: they change together, by moving
+    ``management``  paths that only people and tools read
+    ``place``       paths that say where a device sits, besides its <address>
     ``identity``    what makes a device the same in another document, best first: paths ("serial"), paths joined by "+",
-                    "alias" (the user's), "address", "content" (all that the guest sees of it), "only" (of its kind)
-    ``unseen``      "@model=itco": an element that says so is no hardware of its own; "*": none of its kind ever is
-    ``reconcile``   see :data:`Reconcile`
+                    "alias" (a user's), "address", "content" (all that the guest sees of it), "only" (one of its kind)
+    ``unseen``      "@model=itco": an element that says so is no hardware of its own; "*": none with this tag ever is
+    ``device``      true for an element below <devices>, false for one below <domain>
+    ``reconcile``   what libvirt fills in at a start, see :data:`Reconcile`
     """
 
     tag: str
@@ -159,21 +177,21 @@ class Sides:
 
     @cached_property
     def identities(self) -> list[str]:
-        """The entries of ``identity``, best first; a device's address always counts too."""
+        """The entries of ``identity``, best first; the address of a device always counts, too."""
         entries = self.identity.split()
         if self.device and "address" not in entries:
             entries.insert(len(entries) - (entries[-1] == "only"), "address")
         return entries
 
     def is_seen(self, element: Element) -> bool:
-        """False when this element is no hardware of its own in the guest."""
+        """False when ``element`` is no hardware of its own to the guest."""
         if self.unseen is None:
             return True
-        path, _, wanted = self.unseen.partition("=")
-        return self.unseen != "*" and value_at(element, path) != wanted
+        path, _, unseen = self.unseen.partition("=")
+        return self.unseen != "*" and value_at(element, path) != unseen
 
     def side_of(self, path: str) -> Side | None:
-        """The side of one path ("target@bus", keys left out); None when nobody declared it."""
+        """The side of ``path`` ("target@bus", without keys and numbers); None when nobody declared it."""
         where, _, attribute = path.partition("@")
         node = self.tree
         for step in filter(None, where.split("/")):
@@ -191,11 +209,11 @@ class Sides:
         return rule.side if rule is not None else None
 
     def view(self, element: Element, skip: frozenset[str] = frozenset()) -> View:
-        """What this element says to the guest and to management; children named in ``skip`` are left out."""
+        """What ``element`` says to the guest and to management; children whose tag is in ``skip`` are left out."""
         view = View()
         _walk(element, self.tree, "", view, skip)
         if not view.management.get("alias@name", USER_ALIAS).startswith(USER_ALIAS):
-            del view.management["alias@name"]  # libvirt's own, in live only
+            del view.management["alias@name"]  # generated, in live only
         return view
 
 
@@ -225,8 +243,37 @@ def _declare(root: Node, token: str, side: Side) -> None:
         node.attributes[attribute] = Rule(Side.HOST) if has_unit and attribute == "unit" else rule
 
 
+def children_by_step(element: Element, node: Node | None) -> Iterator[tuple[str, Element, Node | None]]:
+    """Each child with its step in a path ("serial", "feature[svm]", "boot#2") and what is declared of it, if anything.
+
+    ``node`` is what is declared of ``element``; with None the steps have numbers only.
+    """
+    numbers: dict[str, int] = {}
+    for child in element:
+        if not isinstance(child.tag, str):
+            continue
+        name = local_name(child.tag)
+        below = None if node is None else node.children.get(name)
+        if below is not None and below.key is not None:
+            yield f"{name}[{child.get(below.key)}]", child, below
+            continue
+        numbers[name] = number = numbers.get(name, 0) + 1
+        yield name if number == 1 else f"{name}#{number}", child, below
+
+
+def all_values(element: Element, path: str) -> dict[str, str]:
+    """All that ``element`` says, path by path, whatever it means; ``path`` is where the element is."""
+    values = {f"{path}@{name}": value for name, value in element.items()}
+    below = [all_values(child, f"{path}/{step}") for step, child, _ in children_by_step(element, None)]
+    if (text := text_of(element)) or not (values or below):
+        values[path] = text
+    for each in below:
+        values |= each
+    return values
+
+
 def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[str] = frozenset()) -> None:
-    """Record what ``element`` says, and all below it, as ``node`` declares; ``path`` is where that is."""
+    """Put into ``view`` what ``element`` and all below it say, as ``node`` declares; ``path`` is where that is."""
     said = view.said
     scale = unit_size(element.get("unit")) if node.has_unit else None
     for name, value in element.items():
@@ -246,47 +293,24 @@ def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[s
 
 
 def _walk_children(element: Element, node: Node, path: str, view: View, skip: frozenset[str]) -> None:
-    seen: dict[str, int] = {}
-    for child in element:
-        tag = child.tag
-        if tag in skip or not isinstance(tag, str):
+    for step, child, below in children_by_step(element, node):
+        if child.tag in skip:
             continue
-        name = local_name(tag)
-        below = node.children.get(name)
-        where = f"{path}/{name}" if path else name
-        if below is not None and below.key is not None:
-            size, where = len(view.guest), f"{where}[{child.get(below.key)}]"
-            _walk(child, below, where, view)
-            if len(view.guest) == size:
-                view.guest[where] = ""
-            continue
-        seen[name] = number = seen.get(name, 0) + 1
-        if number > 1:
-            where = f"{where}#{number}"
+        where = f"{path}/{step}" if path else step
         if below is None:
-            view.add_unknown(everything(child, where))
-        elif below.subtree is None:
+            view.add_unknown(all_values(child, where))
+        elif below.subtree is not None:
+            if below.subtree in view.said:
+                view.said[below.subtree].update(all_values(child, where))
+        else:
+            size = len(view.guest)
             _walk(child, below, where, view)
-        elif below.subtree in view.said:
-            view.said[below.subtree].update(everything(child, where))
-
-
-def everything(element: Element, path: str) -> dict[str, str]:
-    """All that an element says, without knowing what it means."""
-    values = {f"{path}@{name}": value for name, value in element.items()}
-    children, text = [child for child in element if isinstance(child.tag, str)], text_of(element)
-    if text or not (values or children):
-        values[path] = text
-    seen: dict[str, int] = {}
-    for child in children:
-        name = local_name(str(child.tag))
-        seen[name] = number = seen.get(name, 0) + 1
-        values |= everything(child, f"{path}/{name}" if number == 1 else f"{path}/{name}#{number}")
-    return values
+            if below.key is not None and len(view.guest) == size:
+                view.guest[where] = ""  # that it is there says something
 
 
 def _scaled(value: str, scale: int) -> str:
-    """A size in the largest unit that needs no fraction."""
+    """A size, given in units of ``scale`` bytes, in words; ``value`` itself where that is no number."""
     if not value.isascii() or not value.isdigit():
         return value
     return size_in_words(int(value[:30]) * scale)

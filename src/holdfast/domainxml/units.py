@@ -1,12 +1,12 @@
-"""The units that sizes in libvirt's documents have."""
+"""The units in which libvirt's documents state sizes."""
 
 from __future__ import annotations
 
 
 def unit_size(unit: str | None) -> int | None:
-    """The bytes in one of libvirt's units, in whatever case (virScaleInteger); None for none that it knows.
+    """How many bytes one ``unit`` is, in any case ("KiB", "m", "GB"); None for a unit that libvirt does not know.
 
-    Where no unit is given, a document's sizes are in KiB.
+    None stands for the unit of a document that states none: KiB. (virScaleInteger)
     """
     unit = (unit or "k").lower()
     if unit in ("b", "byte", "bytes"):

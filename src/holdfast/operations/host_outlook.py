@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from holdfast.domainxml.document import Element, element, parse, serialize
-from holdfast.domainxml.elements.firmware import firmware_wish
+from holdfast.domainxml.elements.firmware import firmware_request
 from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
@@ -228,7 +228,7 @@ class HostOutlook:
 
     def _firmware(self, domain: Element, capabilities: Capabilities, known: KnownGuest) -> Iterator[Outlook]:
         loader = (domain.findtext("os/loader") or "").strip()
-        if firmware_wish(domain) is not None:
+        if firmware_request(domain) is not None:
             if not self._connection.is_local:
                 sentence = "libvirt chooses the UEFI files at each start (firmware='efi'): not readable from here"
                 yield _firmware(Effect.UNKNOWN, sentence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.elements.firmware import firmware_wish, set_firmware
+from holdfast.domainxml.elements.firmware import firmware_request, set_firmware
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.errors import Refused
 from holdfast.hostfiles.firmware import choose_firmware
@@ -15,7 +15,7 @@ def name_firmware(connection: Connection, domain: Element, capabilities: Capabil
 
     A document that names its firmware, or has BIOS, is left alone. Raises Refused over a remote connection.
     """
-    wish = firmware_wish(domain)
+    wish = firmware_request(domain)
     if wish is None:
         return
     if not connection.is_local:

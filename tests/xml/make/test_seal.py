@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse
-from holdfast.domainxml.elements.firmware import describe_firmware, firmware_wish, set_firmware, wish_for
+from holdfast.domainxml.elements.firmware import ask_for_firmware, describe_firmware, firmware_request, set_firmware
 from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.host.cpu_model import describe_cpu, new_cpu
 from holdfast.domainxml.make.open_parts import open_parts
@@ -199,8 +199,8 @@ def test_ports_that_are_there_count(capabilities: Capabilities) -> None:
 )
 def test_firmware_wish_becomes_files(firmware: str, secure: bool, keys: bool) -> None:
     document = domain()
-    wish_for(document, firmware)
-    wish = firmware_wish(document)
+    ask_for_firmware(document, firmware)
+    wish = firmware_request(document)
     assert wish is not None and (wish.secure_boot, wish.enrolled_keys) == (secure, keys)
     set_firmware(document, loader="/code.fd", template="/vars.fd", smm=secure)
     os = document.find("os")
@@ -208,7 +208,7 @@ def test_firmware_wish_becomes_files(firmware: str, secure: bool, keys: bool) ->
     assert [node.tag for node in os] == ["type", "loader", "nvram"]
     assert (document.find("features/smm") is not None) is secure
     assert describe_firmware(document) == f"uefi{' secure' if secure else ''} /code.fd"
-    assert firmware_wish(document) is None
+    assert firmware_request(document) is None
 
 
 def test_what_a_newer_libvirt_names_by_itself_is_not_open() -> None:
@@ -217,7 +217,7 @@ def test_what_a_newer_libvirt_names_by_itself_is_not_open() -> None:
         "<domain type='qemu'><os firmware='efi'><type machine='pc-q35-10.0'>hvm</type><loader>/chosen.fd</loader></os>"
         "<devices><watchdog model='itco' action='reset'/></devices></domain>"
     )
-    assert firmware_wish(document) is None
+    assert firmware_request(document) is None
     assert {part.kind for part in open_parts(document)} == {"ports"}
 
 
@@ -238,5 +238,5 @@ def test_cpu_that_is_not_possible_is_refused(capabilities: Capabilities) -> None
 
 def test_firmware_without_variables_is_left_to_libvirt() -> None:
     os = "<os firmware='efi'><type machine='q35'>hvm</type><loader stateless='yes'/></os>"
-    assert firmware_wish(parse(f"<domain>{os}</domain>")) is None
-    assert firmware_wish(parse(f"<domain>{os.replace('yes', 'no')}</domain>")) is not None
+    assert firmware_request(parse(f"<domain>{os}</domain>")) is None
+    assert firmware_request(parse(f"<domain>{os.replace('yes', 'no')}</domain>")) is not None

@@ -1,4 +1,4 @@
-"""One difference between two documents as the guest sees it: a value, a sentence, a JSON object."""
+"""One difference between two documents as the guest sees it: as a value, as a sentence and as a JSON object."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from holdfast.text import printable
 
 FORMAT = "holdfast.changes"
 VERSION = 1
-"""Raised when a field of the JSON form goes or changes its meaning; new fields and new kinds do not raise it."""
+"""Goes up when a field of the JSON form goes away or changes its meaning; not for new fields and new kinds."""
 
 
 class ChangeKind(StrEnum):
-    """What happened to a part of the hardware."""
+    """What became of a part of the hardware from one document to the other; docs/guest-view.md explains each kind."""
 
     MOVED = "moved"
     REPLACED = "replaced"
@@ -28,12 +28,12 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One change. ``str()`` is a sentence.
+    """One change; ``str()`` gives the sentence.
 
-    ``what``     the thing, as a person names it: "disk vdb", "memory"
+    ``what``     the thing that changes, as a person names it: "disk vdb", "memory"
     ``where``    the path below <domain>, in libvirt's own words: "devices/disk/driver@queues"
-    ``before``, ``after``  the two values; None where a document has none
-    ``unknown``  True when Holdfast does not know this path, so that it counts as seen by the guest
+    ``before``, ``after``  the two values; None where a document gives none
+    ``unknown``  true when Holdfast does not know this path, so that it counts as seen by the guest
     """
 
     kind: ChangeKind
@@ -49,7 +49,7 @@ class Change:
 
     @property
     def is_visible(self) -> bool:
-        """True when the guest sees it, or might."""
+        """True when the guest sees the change, or might."""
         return self.kind is not ChangeKind.COSMETIC
 
     def to_json(self) -> dict[str, Json]:
@@ -58,17 +58,17 @@ class Change:
 
 
 def visible(changes: Iterable[Change]) -> list[Change]:
-    """The changes that a guest sees, or might: all but the cosmetic ones."""
+    """Those of ``changes`` that the guest sees, or might: all but the cosmetic ones."""
     return [change for change in changes if change.is_visible]
 
 
 def changes_to_json(changes: Iterable[Change]) -> dict[str, Json]:
-    """The whole list as a JSON object; its format is documented in docs/guest-view.md."""
+    """All of ``changes`` as one JSON object, in the format of docs/guest-view.md."""
     return {"format": FORMAT, "version": VERSION, "changes": [change.to_json() for change in changes]}
 
 
 def _item(change: Change) -> str:
-    """The part of the thing that a change speaks of, in words: "disk vdb: driver queues"."""
+    """The part of the thing that changes, in words: "disk vdb: driver queues"."""
     path = re.sub(r"^(devices/)?[^/@]+/?", "", change.where)
     words = re.sub(r"[/@]+(?![^\[]*\])", " ", path).strip()
     return f"{change.what}: {words}" if words else change.what

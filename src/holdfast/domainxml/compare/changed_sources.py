@@ -1,4 +1,4 @@
-"""Where the disks and interfaces of two documents get what they give the guest: what differs, in sentences."""
+"""Which disks have another image, and which interfaces are on another network, from one document to the other."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from holdfast.domainxml.elements.disk import source_of
 
 
 def changed_sources(before: Element, after: Element) -> Iterator[str]:
-    """A sentence for each disk with another image, and each interface on another network, than before.
+    """A sentence for each disk with another image than before, and for each interface on another network.
 
-    Devices that only one of the documents has are left out: the guest's view tells of them.
+    Devices that only one of the documents has are left out: ``compare`` reports those.
     """
     for pair, _ in device_pairs(before, after):
         if pair.before is None or pair.after is None:

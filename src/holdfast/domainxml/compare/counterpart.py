@@ -1,7 +1,7 @@
-"""Which device of a document that a manager generated is which of a domain's own.
+"""Which device of a domain's own document is which in a document that a manager generated for it.
 
-The two have no author in common: such a document has no addresses, names its disks anew each time, and knows nothing of
-the serials and aliases that the domain was given since.
+Such a document has no addresses, names its disks anew each time, and knows nothing of the serials and aliases that the
+domain was given since: so other things identify a device here than between two documents of libvirt's.
 """
 
 from __future__ import annotations
@@ -20,23 +20,26 @@ _IDENTITY = {
     "filesystem": "target@dir",
     "memory": "source/path uuid alias",
 }
-"""By the serial of a disk a manager knows its volume; by the path that is behind it, a module of persistent memory."""
+"""What identifies a device first: a manager knows a disk's volume by the serial, persistent memory by its path."""
 
 _KIND = {"input": ("type", "bus"), "controller": ("type",)}
-"""What tells two apart that have no name at all in a generated document."""
+"""What tells devices apart that have no name at all in a generated document."""
 
 _SIDES = {tag: replace(sides, identity=_IDENTITY.get(tag, sides.identity)) for tag, sides in DEVICES.items()}
 
 
 def counterparts(domain: Element, generated: Element) -> Iterator[Pair]:
-    """Every device that a guest can see of both documents, ``before`` in ``domain`` and ``after`` in ``generated``."""
+    """Every device of both documents that a guest can see, matched.
+
+    ``before`` of each pair is in ``domain``, ``after`` in ``generated``.
+    """
     found = (document.iterfind("devices/*") for document in (domain, generated))
     for pair, _ in pairs_by_kind(_SIDES, *found):
         yield from (Pair(pair.before, None), Pair(None, pair.after)) if _are_two(pair) else (pair,)
 
 
 def _are_two(pair: Pair) -> bool:
-    """True for what merely is in the same place, or has the same name now, in one document and the other."""
+    """True for two devices that merely have the same place, or the same name by now, in the two documents."""
     one, other = pair.before, pair.after
     if one is None or other is None:
         return False
@@ -52,15 +55,16 @@ def _is_known(disk: Element, other: Element) -> bool:
 
 
 def _is_one_image(disk: Element, other: Element) -> bool:
-    """True for one file or one image on the network: a disk that was moved to another volume keeps its old serial.
+    """True when both disks have the same file or the same image on the network.
 
-    A block device is no proof: after a boot its name may be another one's.
+    That proves more than a serial, which a disk keeps when it is moved to another volume. A block device proves
+    nothing: after a boot of the host its name may be another one's.
     """
     is_lasting = {disk.get("type"), other.get("type")} <= {"file", "network"}
     return is_lasting and (source := source_of(disk)) is not None and source == source_of(other)
 
 
 def _may_be_one_image(disk: Element, other: Element) -> bool:
-    """True when one drive is empty, or the images have one name, in whatever folder or pool."""
+    """True when one of the drives is empty, or both images have the same name, in whatever folder or pool."""
     names = [source.rpartition("/")[2] for source in map(source_of, (disk, other)) if source is not None]
     return len(names) < 2 or names[0] == names[1]

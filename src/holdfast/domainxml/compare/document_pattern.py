@@ -1,7 +1,8 @@
-"""A document without what is its own: names, UUIDs, MACs, image paths … each become a placeholder.
+"""What many domains' documents have in common: a document whose names, UUIDs, MACs, paths … are placeholders.
 
-Domains of one kind have the same pattern, so what depends on nothing else need be found out only once for all of them.
-The values come back into what was said of the pattern: ``fill(say(pattern), values)`` equals ``say(document)``.
+Domains of one kind have the same pattern, so that what depends on nothing else is found out once for thousands of them.
+What was found out about the pattern then gets the values back: ``fill(judge(pattern), values)`` equals
+``judge(document)``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import html
 import re
 
 _FIRST, _LAST = 0xE000, 0xF8FF
-"""Private-use characters stand for values: one character each, which no parser objects to."""
+"""The placeholders are private-use characters, one for each value: no parser objects to them."""
 
 _OWN = re.compile(
     r"(<(?:name|uuid|title|description|serial|genid|memory unit='KiB'|currentMemory unit='KiB')>"
@@ -25,7 +26,7 @@ _PLACEHOLDERS = [chr(number) for number in range(_FIRST, _LAST + 1)]
 
 
 def abstract(document: str) -> tuple[str, list[str]]:
-    """The pattern of a document as libvirt writes it, and the values of its placeholders.
+    """The pattern of ``document``, as libvirt writes it, and the values that its placeholders stand for.
 
     A document with more values than there are placeholders, or with such characters of its own, is its own pattern.
     """
@@ -40,7 +41,7 @@ def abstract(document: str) -> tuple[str, list[str]]:
 
 
 def fill(text: str, values: list[str]) -> str:
-    """``text`` with the values in place of their placeholders, entities resolved as a parser would have."""
+    """``text`` with ``values`` in place of the placeholders, and entities resolved as a parser would have done."""
     if text.isascii() or not values:
         return text
     if len(text) == 1:

@@ -1,6 +1,7 @@
 """What a guest would see change from one domain document to another: :func:`compare`.
 
-This module walks; what belongs to the guest is declared in each element's own file (see :mod:`.sides`).
+This module walks through both documents; what of them the guest sees is declared in each element's own file (see
+:mod:`holdfast.domainxml.sides`).
 """
 
 from __future__ import annotations
@@ -12,38 +13,37 @@ from collections.abc import Iterator
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.match import Pair, pairs_by_kind
-from holdfast.domainxml.device import as_written, device_name, short_name, user_alias
-from holdfast.domainxml.document import Element, element, parse, value_at
+from holdfast.domainxml.device import device_name, short_name, text_but_alias, user_alias
+from holdfast.domainxml.document import NOTHING, Element, parse, value_at
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Sides, View
 
-_NOTHING = element("nothing")
 _ELSEWHERE = frozenset({"devices", "metadata", *SECTIONS})
 
 
 def compare(before: str, after: str) -> list[Change]:
-    """The difference between two domain documents as the guest sees it; empty when it sees none.
+    """The difference between two domain documents as the guest sees it; empty when nothing differs.
 
-    Cosmetic changes (names, aliases, what one document leaves open) are in the list too: see ``change.visible``.
-    Raises InvalidDocument when one of them is no domain document.
+    Cosmetic changes (names, aliases, what one document leaves open) are in the list, too: ``change.visible`` takes them
+    out. Raises InvalidDocument when one of the texts is no domain document.
     """
     one = parse(before, "domain")
     return [] if before == after else compare_documents(one, parse(after, "domain"))
 
 
 def compare_documents(before: Element, after: Element) -> list[Change]:
-    """As :func:`compare`, for documents that are parsed already; neither is changed."""
+    """As :func:`compare`, for documents that are parsed already. Neither is changed."""
     return [*_domain(before, after), *_sections(before, after), *_devices(before, after)]
 
 
 def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]]:
-    """Every device that a guest can see, matched by identity, with the declaration of its kind."""
+    """Every device of both documents that a guest can see, matched by identity, with the declaration of its kind."""
     return pairs_by_kind(DEVICES, before.iterfind("devices/*"), after.iterfind("devices/*"))
 
 
-def _rewritten(*documents: list[Element]) -> list[list[Element]]:
-    """The elements of each document without those that both have word for word, in whatever order."""
-    texts = [[as_written(each) for each in elements] for elements in documents]
+def _differing(*documents: list[Element]) -> list[list[Element]]:
+    """The elements of each document without those that both have word for word, in any order: nothing changed there."""
+    texts = [[text_but_alias(each) for each in elements] for elements in documents]
     one, other = map(Counter, texts)
     same = {text for text, _ in one.items() & other.items()}
     return [
@@ -53,7 +53,7 @@ def _rewritten(*documents: list[Element]) -> list[list[Element]]:
 
 
 def _named_by(device: Element, entry: str) -> str:
-    """A device with what tells it from another in the same place: "disk vdb, serial ONE"."""
+    """A device with what tells it from another one in the same place: "disk vdb, serial ONE"."""
     value = user_alias(device) if entry == "alias" else value_at(device, entry)
     name = short_name(device)
     return name if value is None or value.lower() in name else f"{name}, {entry.replace('@', ' ')} {value}"
@@ -66,14 +66,14 @@ def _domain(before: Element, after: Element) -> Iterator[Change]:
 
 def _sections(before: Element, after: Element) -> Iterator[Change]:
     found = ([child for child in document if child.tag in SECTIONS] for document in (before, after))
-    for pair, sides in pairs_by_kind(SECTIONS, *_rewritten(*found)):
-        old, new = (_NOTHING if each is None else each for each in (pair.before, pair.after))
+    for pair, sides in pairs_by_kind(SECTIONS, *_differing(*found)):
+        old, new = (NOTHING if each is None else each for each in (pair.before, pair.after))
         yield from _differences(sides, before, after, sides.view(old), sides.view(new), sides.tag, sides.tag)
 
 
 def _devices(before: Element, after: Element) -> Iterator[Change]:
     found = (list(document.iterfind("devices/*")) for document in (before, after))
-    for pair, sides in pairs_by_kind(DEVICES, *_rewritten(*found)):
+    for pair, sides in pairs_by_kind(DEVICES, *_differing(*found)):
         yield from _device(pair, sides)
 
 
@@ -102,12 +102,12 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
 
 
 def place(device: Element, sides: Sides) -> str | None:
-    """Where a device sits, in words: "pci 0000:04:00.0", "port 1"; None when nothing but its name says so."""
+    """Where a device sits, in words: "pci 0000:04:00.0", "port 1"; None when only its name says that."""
     return describe_address(device) or ", ".join(_words(device, sides, "target@dev")) or None
 
 
 def _places(before: Element, after: Element, sides: Sides) -> tuple[str | None, str | None]:
-    """Both places; with the target's name, "vdb, pci 0000:04:00.0", only where that changes too."""
+    """Both places in words; with the target ("vdb, pci 0000:04:00.0") only where that changes, too."""
     words = _words(before, sides), _words(after, sides)
     if words[0] == words[1]:
         return place(before, sides), place(after, sides)
@@ -128,14 +128,14 @@ def _same_place(before: Element, after: Element, sides: Sides) -> bool:
         return True
     if old is None or new is None or not old.get("type") == new.get("type") == "dimm":
         return False
-    # A dimm's base is resolved at start: only what both documents name can differ.
+    # The base of a DIMM is chosen at the start: only what both documents name can differ.
     return all(_same_value(f"@{key}", old.attrib[key], new.attrib[key]) for key in set(old.attrib) & set(new.attrib))
 
 
 def _differences(
     sides: Sides, before: Element, after: Element, one: View, other: View, what: str | None, where: str
 ) -> Iterator[Change]:
-    """What differs between two views of the same element; ``what`` None names each by its own first word."""
+    """What differs between two views of one element; ``what`` None names each change by the first word of its path."""
     if sides.reconcile is not None:
         for path, old, new in sides.reconcile(before, after, one, other):
             yield Change(ChangeKind.COSMETIC, what or path, _join(where, path), old, new)
@@ -158,14 +158,14 @@ def _join(where: str, path: str) -> str:
 
 
 _NOTATIONS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2})+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|[0-9]+")
-"""MAC addresses and WWNs, UUIDs, numbers: what can be written in more than one way."""
+"""MAC addresses and WWNs, UUIDs, numbers: values that can be written in more than one way."""
 
 _IS_READ = re.compile(r"@|(uuid|genid)\]?$")
-"""Where libvirt reads a notation: in attributes and UUIDs. Any other text is the guest's to read, letter by letter."""
+"""Where libvirt itself reads the value: in attributes and UUIDs. Any other text the guest reads, letter by letter."""
 
 
 def _same_value(path: str, one: str | None, other: str | None) -> bool:
-    """True when two values at ``path`` mean the same, in whatever notation."""
+    """True when two values at ``path`` mean the same, whatever their notation."""
     if one == other or one is None or other is None or not _IS_READ.search(path):
         return one == other
     one, other = one.lower(), other.lower()
@@ -175,7 +175,7 @@ def _same_value(path: str, one: str | None, other: str | None) -> bool:
 
 
 def _number(text: str) -> int | None:
-    """The number; None for what is none, or too long for one, or has leading zeros, as a serial may."""
+    """``text`` as a number; None for one that is too long, or has leading zeros as a serial may, and for other text."""
     if text.startswith("0x"):
         return int(text, 16)
     return int(text) if text.isdigit() and (text == "0" or text[0] != "0") and len(text) <= 20 else None

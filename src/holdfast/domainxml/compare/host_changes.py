@@ -7,51 +7,46 @@ from collections.abc import Iterator
 
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.device import short_name
-from holdfast.domainxml.document import Element, canonical, element
+from holdfast.domainxml.document import NOTHING, Element, canonical
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.interface import connected_to
-from holdfast.domainxml.sides import Node, Side, Sides, everything
-
-_NOTHING = element("nothing")
+from holdfast.domainxml.sides import Node, Side, Sides, all_values
 
 
 def host_changes(before: Element, after: Element) -> Iterator[str]:
-    """What of the host side differs between two documents of one domain, in sentences without secrets."""
+    """What of the host side differs between two documents of one domain, in words: "disk vda: source (/b, was /a)"."""
     yield from _differing(DOMAIN, before, after)
     for tag, sides in SECTIONS.items():
-        old, new = ((_NOTHING if (found := document.find(tag)) is None else found) for document in (before, after))
+        old, new = ((NOTHING if (found := document.find(tag)) is None else found) for document in (before, after))
         yield from (f"{tag}: {part}" for part in _differing(sides, old, new))
     for pair in counterparts(before, after):
         if pair.before is not None and pair.after is not None and pair.before.tag in DEVICES:
             parts = ", ".join(_differing(DEVICES[str(pair.before.tag)], pair.before, pair.after))
             if parts:
                 yield f"{short_name(pair.after)}: {parts}{_becomes(pair.before, pair.after)}"
-    for tag in ("graphics", "metadata"):
-        old_text, new_text = ([canonical(each) for each in _found(document, tag)] for document in (before, after))
-        yield from () if old_text == new_text else (tag,)
-
-
-def _found(document: Element, tag: str) -> list[Element]:
-    return document.findall(tag if tag == "metadata" else f"devices/{tag}")
+    for path in ("devices/graphics", "metadata"):
+        old_texts, new_texts = ([canonical(each) for each in document.iterfind(path)] for document in (before, after))
+        if old_texts != new_texts:
+            yield path.rpartition("/")[2]
 
 
 def _differing(sides: Sides, before: Element, after: Element) -> list[str]:
-    """The host's parts of an element that differ, each in a word or two: "source", "driver io"."""
+    """The parts of an element's host side that differ, each in a word or two: "source", "driver io"."""
     old, new = ({path: value for path, value in _said(each) if _is_of_host(sides, path)} for each in (before, after))
     paths = [path for path in (old | new) if old.get(path) != new.get(path)]
     return list(dict.fromkeys(_part(sides.tree, re.split(r"[/#]", path)[0]) for path in paths))
 
 
 def _part(node: Node, path: str) -> str:
-    """One step of a path in words; without the attribute where all of it is the host's."""
+    """One step of a path in words; without the attribute where all of the child is host side."""
     tag, _, attribute = path.partition("@")
     below = node.children.get(tag)
     return tag if below is not None and below.is_host else f"{tag} {attribute}".strip()
 
 
 def _said(each: Element) -> Iterator[tuple[str, str]]:
-    return ((path.lstrip("/"), value) for path, value in everything(each, "").items())
+    return ((path.lstrip("/"), value) for path, value in all_values(each, "").items())
 
 
 def _is_of_host(sides: Sides, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which device of one document is which device of another: by identity, never by position."""
+"""Which device of one document is which device of another: matched by what identifies them, never by position."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from holdfast.domainxml.sides import Side, Sides
 
 @dataclass(frozen=True)
 class Pair:
-    """A device in both documents; one of the two is None where a document does not have it.
+    """One device in two documents; ``before`` or ``after`` is None where that document does not have it.
 
-    ``other_name`` is the entry of the identity (serial, MAC …) that tells that it is another one in the same place, or
-    None when it is the same.
+    ``other_name`` is None when it is the same device in both. Otherwise another one is in its place, and this is the
+    entry of the identity (serial, MAC …) that says so.
     """
 
     before: Element | None
@@ -46,11 +46,11 @@ def _by_kind(elements: Iterable[Element]) -> dict[str, list[Element]]:
 
 
 def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> list[Pair]:
-    """Match the devices of one kind: those of ``before`` in their order, then what only ``after`` has.
+    """Match the devices of one kind: those of ``before`` in their order, then those that only ``after`` has.
 
-    Each entry of ``sides.identity`` is tried in turn, and matches where it names exactly one device on both sides.
-    Those that no entry tells apart (a file may give two the same place) are the same in their order. What has neither
-    name nor place (a file may leave both open) can be any of its kind, and is the next that is left.
+    Each entry of ``sides.identity`` is tried in turn, and matches where it names exactly one device in both documents.
+    Devices that no entry tells apart (a file may give two the same place) are matched in their order. A device with
+    neither name nor place (a file may leave both open) can be any of its kind, and is matched with the next one left.
     """
     all_old, all_new = list(before), list(after)
     found: dict[Element, Pair] = {}
@@ -65,9 +65,9 @@ def pairs(sides: Sides, before: Iterable[Element], after: Iterable[Element]) -> 
         before, after = left(all_old), left(all_new)
         if not before or not after:
             break
-        known, wanted = _by_key(sides, before, entry), _by_key(sides, after, entry)
-        for key in known.keys() & wanted.keys():
-            old, new = known[key], wanted[key]
+        old_by_key, new_by_key = _by_key(sides, before, entry), _by_key(sides, after, entry)
+        for key in old_by_key.keys() & new_by_key.keys():
+            old, new = old_by_key[key], new_by_key[key]
             if old is not None and new is not None:
                 match(old, new, _other_name(sides, number, old, new))
     alike: dict[tuple[str | None, ...], deque[Element]] = {}
@@ -88,12 +88,12 @@ def _is_anonymous(sides: Sides, device: Element) -> bool:
 
 
 def _names(sides: Sides, device: Element) -> tuple[str | None, ...]:
-    """All that its identity says of a device."""
+    """All that the entries of the identity say of a device."""
     return tuple(identity_value(device, entry) for entry in sides.identities if entry not in ("only", "content"))
 
 
 def _by_key(sides: Sides, devices: Iterable[Element], entry: str) -> dict[str, Element | None]:
-    """The devices by what this entry of the identity says of them; None where several say the same."""
+    """The devices by what one entry of the identity says of them; None where several have the same."""
     keyed: dict[str, Element | None] = {}
     for device in devices:
         key = content(sides, device) if entry == "content" else identity_value(device, entry)
@@ -103,7 +103,7 @@ def _by_key(sides: Sides, devices: Iterable[Element], entry: str) -> dict[str, E
 
 
 def identity_value(device: Element, entry: str) -> str | None:
-    """What one entry of ``Sides.identity`` says of a device; None where it says nothing."""
+    """What one entry of ``Sides.identity`` says of ``device``; None where it says nothing."""
     if entry == "alias":
         return user_alias(device)
     if entry == "address":
@@ -115,14 +115,15 @@ def identity_value(device: Element, entry: str) -> str | None:
 
 
 def content(sides: Sides, device: Element) -> str:
-    """All that the guest sees of a device but its place, as one text."""
+    """All that the guest sees of ``device``, without its place, as one text."""
     return repr(sorted(sides.view(device).guest.items()))
 
 
 def _other_name(sides: Sides, number: int, before: Element, after: Element) -> str | None:
-    """The better entry of the identity that differs, where one does: the place stayed, the device did not.
+    """The entry of the identity that says that another device is in the same place; None when it is the same device.
 
-    That is a name the guest sees (serial, MAC …), or the user's alias if the image behind it differs too.
+    That is a name the guest sees (serial, MAC …), or a user's alias if the image behind the disk differs, too. Only
+    entries that are better than the one by which the two were matched (``number``) can say so.
     """
     differs: dict[Side | str | None, str] = {}
     for entry in sides.identities[:number]:

@@ -1,4 +1,4 @@
-"""``<audio>``: where the sound goes on the host. The guest has a ``<sound>`` device."""
+"""``<audio>``: where the sound of a ``<sound>`` card goes on the host. The guest sees nothing of it."""
 
 from __future__ import annotations
 

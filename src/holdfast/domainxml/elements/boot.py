@@ -1,25 +1,42 @@
-"""``<boot>``: what the firmware tries to boot, in which order."""
+"""``<boot>``: what the firmware tries to boot, in which order. In ``<os>`` by kind, or in each device by number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import Element, child, devices, value_at
+from holdfast.domainxml.document import Element, child, devices, remove_children, value_at
 
 BOOTABLE = ("disk", "interface", "hostdev", "redirdev")
-"""The devices that can have a place in the boot order."""
+"""The devices that can have a number in the boot order."""
+
+_DISKS = {"hd": ("disk", "lun"), "cdrom": ("cdrom",), "fd": ("floppy",)}
+"""``<boot dev>`` → the kinds of disk that it means; a word that is not here means an interface."""
 
 
 def boot_order(domain: Element) -> list[str]:
-    """The devices in their order by label; the kinds of ``<os><boot dev>`` ("hd", "network") where those decide."""
+    """The labels of what is booted, in order; the kinds of ``<os><boot dev>`` ("hd", "network") where those decide."""
     kinds = [boot.get("dev", "") for boot in domain.iterfind("os/boot")]
-    ordered = [device for device in devices(domain) if device.find("boot[@order]") is not None]
-    return kinds or [label(device) for device in sorted(ordered, key=_order)]
+    return kinds or [label(device) for device in _numbered(domain)]
+
+
+def booted_devices(domain: Element) -> list[Element]:
+    """What is booted, in order. ``<os><boot dev>`` means the first device of its kind (libvirt 9.0)."""
+    booted: list[Element] = []
+    for boot in domain.iterfind("os/boot"):
+        kinds = _DISKS.get(boot.get("dev", ""))
+        if kinds is None:
+            booted += domain.findall("devices/interface")[:1]
+        else:
+            booted += [disk for disk in domain.iterfind("devices/disk") if disk.get("device", "disk") in kinds][:1]
+    return [*booted, *_numbered(domain)]
 
 
 def booted_by_kind(domain: Element) -> Element | None:
-    """The disk that ``<boot dev='hd'>`` means: libvirt (9.0) orders those of one bus by their names. None without."""
+    """The disk that ``<boot dev='hd'>`` means: of those on the first one's bus the first by name (libvirt 9.0).
+
+    None where nothing is booted so.
+    """
     disks = [disk for disk in domain.iterfind("devices/disk") if disk.get("device", "disk") in ("disk", "lun")]
     if not disks or domain.find("os/boot[@dev='hd']") is None:
         return None
@@ -30,8 +47,8 @@ def booted_by_kind(domain: Element) -> Element | None:
 
 def set_boot_order(domain: Element, first: Iterable[Element]) -> None:
     """Boot from these devices of ``domain``, in this order, and from nothing else."""
-    for kind in domain.findall("os/boot"):
-        child(domain, "os").remove(kind)
+    for os in domain.iterfind("os"):
+        remove_children(os, "boot")
     orders = {device: str(number) for number, device in enumerate(first, start=1)}
     for device in devices(domain):
         boot = device.find("boot")
@@ -41,6 +58,6 @@ def set_boot_order(domain: Element, first: Iterable[Element]) -> None:
             device.remove(boot)
 
 
-def _order(device: Element) -> int:
-    boot = device.find("boot")
-    return 0 if boot is None else int(boot.get("order", "0"))
+def _numbered(domain: Element) -> list[Element]:
+    numbered = [device for device in devices(domain) if device.find("boot[@order]") is not None]
+    return sorted(numbered, key=lambda device: int(value_at(device, "boot@order") or "0"))

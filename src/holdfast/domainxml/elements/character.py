@@ -1,18 +1,18 @@
-"""What ``<serial>``, ``<parallel>``, ``<console>``, ``<channel>``, ``<smartcard>`` and ``<redirdev>`` share.
+"""Character devices: ``<serial>``, ``<parallel>``, ``<console>``, ``<channel>``, ``<smartcard>`` and ``<redirdev>``.
 
-A character device has two ends: the one in the guest has a ``<target>``, the one on the host has a type and a source.
+Each has two ends: the guest's end is its ``<target>``, the host's end its type and ``<source>``.
 """
 
 from __future__ import annotations
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.sides import Sides
 
 GUEST_AGENT = "org.qemu.guest_agent.0"
 """The name of the channel that the QEMU guest agent opens."""
 
 BACKEND = "@type source/** protocol@type log@file,append"
-"""The host's end: a pty, a socket, a file. libvirt names the pty it got in live only, in @tty and <source>."""
+"""The host's end: a pty, a socket, a file. Which pty it is stands in live only, in @tty and <source>."""
 
 SERIAL = Sides(
     "serial",
@@ -35,7 +35,7 @@ CONSOLE = Sides(
     identity="alias address target@type",
     unseen="target@type=serial",
 )
-"""A console of type serial is the first <serial> again. The port is a mere number, which libvirt 9.0 counts anew."""
+"""A console of type serial is the first <serial> once more. libvirt 9.0 counts the ports anew, so they say nothing."""
 
 CHANNEL = Sides(
     "channel",
@@ -63,11 +63,10 @@ REDIRFILTER = Sides(
 
 
 def agent_channel(domain: Element) -> Element | None:
-    """The ``<channel>`` for the guest agent; None where the document has none."""
+    """The ``<channel>`` for the guest agent; None where ``domain`` has none."""
     return next(iter(domain.xpath("devices/channel[target/@name=$name]", name=GUEST_AGENT)), None)
 
 
 def is_channel_open(channel: Element) -> bool:
-    """True when the guest has opened this channel, which only live tells."""
-    target = channel.find("target")
-    return target is not None and target.get("state") == "connected"
+    """True when the guest has opened this channel; only a live document says so."""
+    return value_at(channel, "target@state") == "connected"

@@ -1,4 +1,4 @@
-"""``<clock>``: the time the guest starts with, and the timers it has."""
+"""``<clock>``: the time that a guest starts with, and the timers it has."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ SIDES = Sides(
     management="@adjustment",
     device=False,
 )
-"""``@adjustment`` of offset='variable' follows the guest, which sets its own clock while it runs."""
+"""``@adjustment``, of offset='variable', follows the clock that the guest itself sets while it runs."""

@@ -1,4 +1,4 @@
-"""``<controller>``: what provides a bus. The index of a PCI controller is the number of its bus."""
+"""``<controller>``: it provides a bus. The index of a PCI controller is the number of that bus."""
 
 from __future__ import annotations
 

@@ -9,7 +9,10 @@ from holdfast.domainxml.sides import Note, Sides, View
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """Live names what QEMU made of the model that config asks for (check='full'), and of host-model (libvirt ≥ 3.2)."""
+    """Live names the CPU that QEMU really gave (check='full'), where config only asks for one (libvirt ≥ 3.2).
+
+    What QEMU added to the model is no change. Of a CPU that config leaves to the host, what live has of it is a note.
+    """
     old, new = before.find("cpu"), after.find("cpu")
     if old is None or new is None:
         return

@@ -1,4 +1,4 @@
-"""``<cputune>``: the share of the host's CPUs that a domain has. The guest sees nothing of it but time."""
+"""``<cputune>``: how much of the host's CPUs a domain may use. Its guest sees nothing of it but time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ PARAMETERS = {"shares": "cpu_shares", "period": "vcpu_period", "quota": "vcpu_qu
 
 
 def cpu_limit(domain: Element, name: str) -> int | None:
-    """The value of one of PARAMETERS; None where the document leaves it to the host."""
+    """What the document says of ``name``, one of PARAMETERS; None where it leaves that to the host."""
     text = domain.findtext(f"cputune/{name}")
     return None if text is None else int(text)
 
 
 def set_cpu_limit(domain: Element, name: str, value: int) -> None:
-    """Set one of PARAMETERS."""
+    """Set ``name``, one of PARAMETERS."""
     child(child(domain, "cputune"), name).text = str(value)
 
 
 def scheduler_parameters(domain: Element) -> dict[str, int]:
-    """All of them that the document gives, as libvirt's call takes them."""
+    """All PARAMETERS that the document gives, by libvirt's names (virDomainSetSchedulerParametersFlags)."""
     found = {name: cpu_limit(domain, element) for element, name in PARAMETERS.items()}
     return {name: value for name, value in found.items() if value is not None}

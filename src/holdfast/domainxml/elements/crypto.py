@@ -1,4 +1,4 @@
-"""``<crypto>``: a processor for cryptography (libvirt 9.2)."""
+"""``<crypto>``: a virtual processor for cryptography (libvirt ≥ 9.2)."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ SIDES = Sides(
     guest=f"@model @type backend@model,queues {virtio.OPTIONS}",
     identity="alias address content only",
 )
-"""What the device can compute is what its backend can."""
+"""The backend is guest side: what it can compute is what the device can compute."""

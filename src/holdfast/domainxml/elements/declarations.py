@@ -1,4 +1,7 @@
-"""Which file declares which libvirt element. What is missing here is unknown, and so seen by the guest."""
+"""The declarations of all elements: which tag is declared in which file. A tag that is missing here is unknown.
+
+What is unknown counts as seen by the guest (see :mod:`holdfast.domainxml.sides`).
+"""
 
 from __future__ import annotations
 
@@ -40,12 +43,12 @@ from holdfast.domainxml.elements import (
 from holdfast.domainxml.sides import Sides
 
 DOMAIN = domain.SIDES
-"""<domain> itself, and all below it that is in neither table."""
+"""``<domain>`` itself, and all below it that has no declaration of its own."""
 
 SECTIONS: dict[str, Sides] = {
     sides.tag: sides for sides in (os.SIDES, cpu.SIDES, features.SIDES, clock.SIDES, sysinfo.SIDES)
 }
-"""Children of <domain> with a declaration of their own."""
+"""Tag → declaration of the children of ``<domain>`` that have one of their own."""
 
 DEVICES: dict[str, Sides] = {
     sides.tag: sides
@@ -57,11 +60,11 @@ DEVICES: dict[str, Sides] = {
         *(iommu.SIDES, vsock.SIDES, crypto.SIDES, pstore.SIDES, nvram_device.SIDES, lease.SIDES, emulator.SIDES),
     )
 }
-"""Children of <devices>."""
+"""Tag → declaration of the children of ``<devices>``."""
 
 
 def is_hardware(device: Element) -> bool:
-    """True for a device that the guest meets: not what only the host has, and not what says that there is none."""
+    """True for a device that the guest has: not for what only the host has, nor for what says that there is none."""
     sides = DEVICES.get(str(device.tag))
     # model='none' is no hardware: it only keeps libvirt from adding some.
     is_none = "none" in (device.get("model"), value_at(device, "model@type"))

@@ -1,23 +1,31 @@
-"""What stands directly below ``<domain>`` and has no file of its own: identity, memory, vCPUs, the host's tuning."""
+"""``<domain>``: what stands directly below it and has no file of its own, such as the UUID, memory and tuning."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.domainxml.document import Element, value_at
-from holdfast.domainxml.elements.vcpu import first_ones
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.memory import total_memory
+from holdfast.domainxml.elements.vcpu import are_first_vcpus
 from holdfast.domainxml.sides import Note, Sides, View
-from holdfast.domainxml.units import unit_size
+
+_QEMU_NAMESPACE = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+
+
+def passes_qemu_arguments(domain: Element) -> bool:
+    """True when the document hands arguments to QEMU past libvirt, in libvirt's own namespace for that."""
+    return any(str(node.tag).startswith(_QEMU_NAMESPACE) for node in domain)
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """All vCPUs are online, and the balloon is empty, where nothing else is said; live has whole MiB (libvirt 9.0).
+    """What live spells out is no change: that all vCPUs are online, an empty balloon, whole MiB (libvirt 9.0).
 
-    Once a vCPU was plugged in while it ran, live lists them one by one; config says only how many, the first ones.
+    Once a vCPU was attached while the guest ran, live lists each of them, where config only gives a number: the first
+    so many.
     """
     if before.find("vcpus") is None or after.find("vcpus") is None:
         for document, view in ((before, one), (after, other)):
-            if first_ones(document):
+            if are_first_vcpus(document):
                 view.drop("vcpus/")
     for view in (one, other):
         if "vcpu" in view.guest:
@@ -35,14 +43,8 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
 
 
 def _mebibytes(document: Element) -> int | None:
-    """The memory that a guest gets: libvirt rounds up to a whole MiB when it starts."""
-    memory = document.find("memory")
-    if memory is None:
-        return None
-    amount, unit = value_at(document, "memory") or "", unit_size(memory.get("unit"))
-    if unit is None or not (amount.isascii() and amount.isdigit() and len(amount) < 20):
-        return None
-    return -(-int(amount) * unit // 1024**2)
+    """The memory that the guest gets, in MiB: libvirt rounds up at the start. None where the document names no size."""
+    return -(-total_memory(document) // 1024**2) or None
 
 
 _THROTTLED = [f"{which}_{what}_sec" for which in ("total", "read", "write") for what in ("bytes", "iops")]
@@ -103,5 +105,5 @@ SIDES = Sides(
 )
 """``currentMemory`` is the balloon's target, which moves while the guest runs.
 
-A vCPU is the same whether it can be taken away again (``hotpluggable``) or not, and in whatever order they came.
+A vCPU is the same whether or not it can be detached again (``hotpluggable``), and in whatever order they came.
 """

@@ -1,4 +1,4 @@
-"""``<emulator>``: the program on the host that runs the guest."""
+"""``<emulator>``: the program on the host that runs the guest, which sees nothing of where it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``<features>``: what the machine can do. All of it is the guest's to see, but how fast QEMU translates."""
+"""``<features>``: what the machine can do. Nearly all of it is guest side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holdfast.domainxml.sides import Note, Sides, View
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """The firmware that libvirt chooses at a start may need SMM, which it then turns on, in live only."""
+    """A firmware that libvirt chooses at the start may need SMM, which libvirt then turns on, in live only."""
     if chooses_firmware(before) != chooses_firmware(after) and ("smm@state" in one.guest) != (
         "smm@state" in other.guest
     ):

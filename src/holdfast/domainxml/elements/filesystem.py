@@ -1,4 +1,4 @@
-"""``<filesystem>``: a folder of the host that the guest can mount by its tag."""
+"""``<filesystem>``: a folder of the host, which the guest mounts by the name of its target."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The firmware in ``<os>``: what a document asks of UEFI in general, and the concrete files put in its place.
+"""The firmware in ``<os>``: what a document asks for in general terms, and the concrete files that take its place.
 
-With ``firmware='efi'`` libvirt chooses the files at each start anew (9.0: config keeps the wish), and other files mean
-another firmware, other NVRAM and another Secure Boot.
+With ``firmware='efi'`` a document only asks for UEFI, and libvirt (9.0) chooses the files anew at each start. Other
+files are another firmware, with another NVRAM and another Secure Boot; so a sealed document names them.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.document import Element, child, element, remove_children
 from holdfast.domainxml.elements.os import chooses_firmware
 
 FIRMWARES = ("bios", "uefi", "uefi-secure")
+"""What can be asked for: :func:`ask_for_firmware`."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What ``firmware='efi'`` leaves to libvirt, and what is said of it; None: nothing is said."""
+class FirmwareRequest:
+    """What a document with ``firmware='efi'`` demands of the firmware that libvirt is to choose; None: it says nothing.
+
+    ``secure_boot``    whether the firmware supports Secure Boot
+    ``enrolled_keys``  whether its NVRAM begins with keys in it, without which Secure Boot refuses nothing
+    ``smm``            whether the machine has the system management mode that protects them
+    """
 
     secure_boot: bool | None = None
     enrolled_keys: bool | None = None
     smm: bool | None = None
 
 
-def firmware_wish(domain: Element) -> Wish | None:
-    """What the document asks for with ``firmware='efi'``; None when it names its firmware, or has BIOS."""
+def firmware_request(domain: Element) -> FirmwareRequest | None:
+    """What ``domain`` demands with ``firmware='efi'``; None when it names its firmware, or has BIOS."""
     os = domain.find("os")
     if os is None or os.get("firmware") != "efi" or not chooses_firmware(domain):
         return None
@@ -34,15 +40,16 @@ def firmware_wish(domain: Element) -> Wish | None:
     smm = domain.find("features/smm")
     loader = os.find("loader")
     if loader is not None and loader.get("stateless") == "yes":
-        return None  # its files are others, and it has no NVRAM: libvirt chooses them (8.6)
+        return None  # without NVRAM the files are others: libvirt chooses them (≥ 8.6)
     secure = features.get("secure-boot")
     if secure is None and loader is not None and loader.get("secure") == "yes":
         secure = True
-    return Wish(secure, features.get("enrolled-keys"), None if smm is None else smm.get("state", "on") == "on")
+    has_smm = None if smm is None else smm.get("state", "on") == "on"
+    return FirmwareRequest(secure, features.get("enrolled-keys"), has_smm)
 
 
-def wish_for(domain: Element, firmware: str) -> None:
-    """Ask for one of FIRMWARES in general terms, to be made concrete by :func:`set_firmware`.
+def ask_for_firmware(domain: Element, firmware: str) -> None:
+    """Ask for one of FIRMWARES in general terms, for :func:`set_firmware` to make concrete.
 
     "uefi-secure" is Secure Boot with keys enrolled: only then does it refuse anything.
     """
@@ -56,17 +63,14 @@ def wish_for(domain: Element, firmware: str) -> None:
 
 
 def set_firmware(domain: Element, *, loader: str, template: str, smm: bool) -> None:
-    """Name the firmware's code ``loader`` and the ``template`` of its NVRAM instead of a wish.
+    """Name the firmware's code ``loader`` and the ``template`` of its NVRAM, in place of a request for a firmware.
 
-    ``smm`` is for code that protects its variables with system management mode, as Secure Boot does. The path of the
-    NVRAM itself is libvirt's choice, written down at define (9.0), unless the document names it.
+    ``smm`` turns on system management mode, for code that protects its variables with it, as Secure Boot does. Where
+    the document does not name the path of the NVRAM, libvirt chooses one and writes it down at the define (9.0).
     """
     os = child(domain, "os")
-    os.attrib.pop("firmware", None)
     path = os.findtext("nvram")
-    for tag in ("firmware", "loader", "nvram"):
-        for old in os.findall(tag):
-            os.remove(old)
+    remove_firmware(os)
     attributes = {"readonly": "yes", "type": "pflash"}
     if smm:
         attributes["secure"] = "yes"
@@ -76,8 +80,14 @@ def set_firmware(domain: Element, *, loader: str, template: str, smm: bool) -> N
     os.insert(position + 1, element("nvram", {"template": template}, text=path))
 
 
+def remove_firmware(os: Element) -> None:
+    """Take out of ``<os>`` all that it says of its firmware."""
+    os.attrib.pop("firmware", None)
+    remove_children(os, "firmware", "loader", "nvram")
+
+
 def describe_firmware(domain: Element) -> str:
-    """The firmware in a few words: "bios", "uefi /usr/share/OVMF/OVMF_CODE_4M.fd"."""
+    """The firmware that ``domain`` names, in a few words: "bios", "uefi /usr/share/OVMF/OVMF_CODE_4M.fd"."""
     loader = domain.find("os/loader")
     if loader is None or loader.get("type") != "pflash":
         return domain.findtext("os/loader") or "bios"
@@ -86,13 +96,13 @@ def describe_firmware(domain: Element) -> str:
 
 
 def nvram_of(domain: Element) -> str | None:
-    """The path of the domain's NVRAM; None when it has none or libvirt has not chosen it yet."""
+    """The file with the UEFI variables of ``domain``; None when it has none, or libvirt has not chosen one yet."""
     source = domain.find("os/nvram/source")
     return (domain.findtext("os/nvram") or "").strip() or (None if source is None else source.get("file"))
 
 
 def nvram_in_command(command: str) -> str | None:
-    """The path of the NVRAM in QEMU's command line, as libvirt prints it; None when there is none."""
+    """The file with the UEFI variables in a command line of QEMU, as libvirt prints it; None when there is none."""
     for argument in shlex.split(command):
         if argument.startswith("{"):
             device = json.loads(argument)

@@ -1,4 +1,4 @@
-"""``<graphics>``: the screen on the host. The guest has a ``<video>`` and does not know who looks at it."""
+"""``<graphics>``: how people see the guest's screen. The guest has a ``<video>``, and cannot tell who looks at it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.sides import Sides
 
 WITH_PASSWORD = ("vnc", "spice")
-"""The kinds of graphics that ask for a password."""
+"""The kinds of graphics that can ask for a password."""
 
 
 def set_password(graphics: Element, password: str) -> None:
-    """Ask whoever wants to look for this password; an empty one stands for none."""
+    """Demand this password of whoever wants to look; an empty one demands none."""
     if password:
         graphics.set("passwd", password)
     else:

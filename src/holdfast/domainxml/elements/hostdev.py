@@ -1,4 +1,4 @@
-"""``<hostdev>``: a device of the host that the guest drives itself. Which one it is, is for the guest to see."""
+"""``<hostdev>``: a device of the host that is handed through to the guest. Which one it is, the guest sees."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from holdfast.domainxml.sides import Note, Sides, View
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """A USB device asked for by vendor and product gets its place on the host's bus at each start, in live only."""
+    """For a USB device named by vendor and product, live also says where on the host's bus the start found it."""
     if before.find("source/vendor") is not None and after.find("source/vendor") is not None:
         one.drop("source/address@")
         other.drop("source/address@")

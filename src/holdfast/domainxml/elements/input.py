@@ -1,4 +1,4 @@
-"""``<input>``: keyboards, mice and tablets."""
+"""``<input>``: a keyboard, a mouse, a tablet, or an input device of the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``<interface>`` element: how one is made."""
+"""``<interface>``: a network card. How one is made, its MAC address, its link, and what it is connected to."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from holdfast.domainxml.device import user_alias
-from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.document import Element, child, element, value_at
 from holdfast.domainxml.elements import virtio
 from holdfast.domainxml.sides import Note, Sides, View
 from holdfast.errors import UsageError
 
 KINDS = ("network", "bridge", "user")
-"""What an interface can be connected to: a libvirt network, a bridge of the host, QEMU's own user-mode network."""
+"""What a new interface can be connected to: a libvirt network, a bridge of the host, QEMU's own user-mode network."""
 
 MODELS = (
     "virtio",
@@ -27,14 +27,14 @@ MODELS = (
     "vmxnet3",
     "usb-net",
 )
-"""The models of QEMU for x86. libvirt (9.0) takes any word, and the domain then does not start."""
+"""QEMU's models on x86. libvirt (9.0) takes any other word, too, and then the domain does not start."""
 
 _MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
 
 
 def new_mac() -> str:
     """A random MAC address in QEMU's own range, 52:54:00."""
-    import secrets  # costs 5 ms, which who only reads documents need not pay
+    import secrets  # costs 5 ms: not for those who only read documents
 
     return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
 
@@ -48,10 +48,10 @@ def new_interface(
     alias: str | None = None,
     boot_order: int | None = None,
 ) -> Element:
-    """An ``<interface>`` element of one of KINDS.
+    """An ``<interface>`` element of the type ``kind``, one of KINDS.
 
-    ``source`` is the network's or the bridge's name, None for "user". ``mac`` None takes a new random one: libvirt
-    would choose one for each document. Raises UsageError for a kind, a source or a MAC that makes no sense.
+    ``source`` is the name of the network or bridge, None for "user". With ``mac`` None it gets a new random address,
+    because libvirt would choose another one for each document. Raises UsageError for values that make no sense.
     """
     if kind not in KINDS:
         raise UsageError(f"there is no kind of interface {kind!r}", f"one of {', '.join(KINDS)}")
@@ -73,7 +73,7 @@ def new_interface(
 
 
 def checked_mac(mac: str) -> str:
-    """The MAC address in libvirt's notation. Raises UsageError when it is none, or one no interface can have."""
+    """``mac`` in libvirt's notation. Raises UsageError for other text, and for what no interface can have."""
     address = mac.lower().replace("-", ":")
     if not _MAC.match(address):
         raise UsageError(f"{mac!r} is no MAC address", "six pairs of hexadecimal digits: 52:54:00:12:34:56")
@@ -87,18 +87,17 @@ def checked_mac(mac: str) -> str:
 
 
 def link_state(interface: Element) -> str:
-    """ "up" or "down": whether the guest finds a cable in it."""
-    link = interface.find("link")
-    return "up" if link is None else link.get("state", "up")
+    """ "up" or "down": whether the guest sees a cable in it."""
+    return value_at(interface, "link@state") or "up"
 
 
 def set_link(interface: Element, state: str) -> None:
-    """Pull the cable ("down"), or put it in again ("up")."""
+    """Let the guest see the cable pulled out ("down") or put in ("up")."""
     child(interface, "link").set("state", state)
 
 
 def connect_interface(interface: Element, kind: str, source: str) -> None:
-    """Put the cable into another network or bridge of the host; all else stays."""
+    """Connect ``interface`` to another network or bridge of the host; all else stays."""
     interface.set("type", kind)
     found = interface.find("source")
     if found is None:
@@ -109,7 +108,7 @@ def connect_interface(interface: Element, kind: str, source: str) -> None:
 
 
 def connected_to(interface: Element) -> str | None:
-    """What an interface is on, in one word or two: "network default", "bridge br0", "user"; None without a type."""
+    """What ``interface`` is connected to, in words: "network default", "bridge br0", "user"; None without a type."""
     kind, source = interface.get("type"), interface.find("source")
     if source is None or kind is None:
         return kind
@@ -118,7 +117,7 @@ def connected_to(interface: Element) -> str | None:
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """Live has the type that the network gave: from a network of hostdevs, one of those (libvirt ≥ 0.10)."""
+    """Live has the type that the network gave: a network of hostdevs gives one of them (libvirt ≥ 0.10)."""
     for asked, got in ((before, after), (after, before)):
         if asked.get("type") == "network" and got.get("type") == "hostdev" and _is_live(got):
             for view in (one, other):
@@ -128,7 +127,7 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
 
 
 def _is_live(interface: Element) -> bool:
-    """True when libvirt gave it an alias of its own, which it does at a start."""
+    """True for the interface of a live document: it has an alias that libvirt generated at the start."""
     return interface.find("alias") is not None and user_alias(interface) is None
 
 
@@ -153,4 +152,4 @@ SIDES = Sides(
     identity="alias mac@address address",
     reconcile=_reconcile,
 )
-"""To the guest all kinds of ``@type`` are a cable; "hostdev", "vdpa" and "vhostuser" are other hardware or features."""
+"""To the guest each ``@type`` is a cable, but for "hostdev", "vdpa" and "vhostuser", which have other features."""

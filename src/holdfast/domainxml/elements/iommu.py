@@ -1,4 +1,4 @@
-"""``<iommu>``: the IOMMU that the guest has."""
+"""``<iommu>``: the IOMMU of the guest's machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``<lease>``: a lock that the host holds while the guest runs."""
+"""``<lease>``: a lock that a lock manager holds on the host while the guest runs. The guest sees nothing of it."""
 
 from __future__ import annotations
 

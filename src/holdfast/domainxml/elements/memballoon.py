@@ -1,4 +1,4 @@
-"""``<memballoon>``: how the host asks the guest to give memory back."""
+"""``<memballoon>``: the device by which the host asks the guest to give memory back."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""``<memory>``, ``<currentMemory>`` and ``<maxMemory>``: what a guest is built with, what of it the balloon leaves it.
+"""``<memory>``, ``<currentMemory>`` and ``<maxMemory>``: the memory a guest is built with, has now, and can grow to.
 
-Sizes are in bytes. What all modules and NUMA cells have is part of ``<memory>``.
+All sizes are in bytes. What modules and NUMA cells have is part of ``<memory>``.
 """
 
 from __future__ import annotations
@@ -10,57 +10,57 @@ import re
 from collections.abc import Iterable
 
 from holdfast.domainxml.device import find_device
-from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.document import Element, child, element, text_of
 from holdfast.domainxml.units import unit_size
 
 
 def total_memory(domain: Element) -> int:
-    """The memory that the guest is built with, modules included."""
+    """The memory that the guest is built with, that of modules included."""
     return _size(domain.find("memory"))
 
 
 def balloon_memory(domain: Element) -> int:
-    """The memory that the balloon leaves to the guest."""
+    """The memory that the guest has now: what the balloon leaves it."""
     current = domain.find("currentMemory")
     return total_memory(domain) if current is None else _size(current)
 
 
 def most_memory(domain: Element) -> int:
-    """How far memory can grow by modules; 0 where there are no slots for them."""
+    """The memory that the guest can grow to by modules; 0 where it has no slots for them."""
     return _size(domain.find("maxMemory"))
 
 
 def has_balloon(domain: Element) -> bool:
-    """True when there is a balloon by which the host can ask for memory back."""
+    """True when the guest has a balloon, by which the host can ask for memory back."""
     return domain.find("devices/memballoon") is not None and domain.find("devices/memballoon[@model='none']") is None
 
 
 def cells(domain: Element) -> list[str]:
-    """The ids of the NUMA cells among which the memory is divided."""
+    """The ids of the guest's NUMA cells, among which its memory is divided."""
     return [cell.get("id", "") for cell in domain.iterfind("cpu/numa/cell")]
 
 
 def set_total_memory(domain: Element, size: int) -> None:
-    """Build the guest with this memory; the balloon leaves it no more than that."""
+    """Build the guest with ``size`` of memory, and let it have no more than that now."""
     current = min(balloon_memory(domain), size)
     _set(domain, "memory", size)
     _set(domain, "currentMemory", current)
 
 
 def set_memory_beside_modules(domain: Element, size: int) -> None:
-    """Build the guest with this memory besides its modules, and let the balloon leave it all of that."""
+    """Build the guest with ``size`` of memory besides its modules, and let it have all of that."""
     total = size + sum(_size(module.find("target/size")) for module in domain.iterfind("devices/memory"))
     _set(domain, "memory", total)
     _set(domain, "currentMemory", total)
 
 
 def set_balloon_memory(domain: Element, size: int) -> None:
-    """Let the balloon leave this much to the guest."""
+    """Let the guest have ``size`` of the memory that it is built with."""
     _set(domain, "currentMemory", size)
 
 
-def free_slot(domains: Iterable[Element]) -> int | None:
-    """The lowest slot for a module that is free in all of these documents; None when none is."""
+def free_module_slot(domains: Iterable[Element]) -> int | None:
+    """The lowest slot for a module that is free in all ``domains``, the documents of one domain; None without one."""
     documents = list(domains)
     slots = min(int(document.find("maxMemory").get("slots", "0")) for document in documents)  # type: ignore[union-attr]
     taken = {
@@ -70,7 +70,7 @@ def free_slot(domains: Iterable[Element]) -> int | None:
 
 
 def new_module(size: int, node: str, slot: int, alias: str) -> Element:
-    """A ``<memory>`` module for the NUMA cell ``node``, which a running guest can be given."""
+    """A ``<memory>`` module of ``size`` for the NUMA cell ``node``, of the kind that a running guest can be given."""
     return element(
         "memory",
         {"model": "dimm"},
@@ -86,24 +86,24 @@ def new_module(size: int, node: str, slot: int, alias: str) -> Element:
 
 
 def lacking_module(domain: Element, documents: Iterable[Element], size: int) -> Element | None:
-    """A module of this size that another of these documents has and ``domain`` has not; None when there is none."""
+    """A module of ``size`` that one of ``documents`` has and ``domain`` does not have; None when there is none."""
     for document in documents:
         for module in document.iterfind("devices/memory[@model='dimm']"):
             if _size(module.find("target/size")) == size and find_device(domain, module) is None:
                 found = copy.deepcopy(module)
-                for address in found.iterfind("address[@base]"):  # resolved at each start
+                for address in found.iterfind("address[@base]"):  # chosen at each start
                     del address.attrib["base"]
                 return found
     return None
 
 
 def last_module(domain: Element) -> Element:
-    """The module that :func:`add_module` put in."""
+    """The module that :func:`add_module` has put in last."""
     return domain.findall("devices/memory")[-1]
 
 
 def add_module(domain: Element, module: Element) -> None:
-    """Put a module into a document: the guest has that much more."""
+    """Put ``module`` into ``domain``, and add its size to the guest's memory."""
     size = _size(module.find("target/size"))
     total, current = total_memory(domain) + size, balloon_memory(domain) + size
     child(domain, "devices").append(module)
@@ -112,7 +112,7 @@ def add_module(domain: Element, module: Element) -> None:
 
 
 def remove_module(domain: Element, module: Element) -> None:
-    """Take a module out of a document: the guest has that much less."""
+    """Take ``module`` out of ``domain``, and its size off the guest's memory."""
     size = _size(module.find("target/size"))
     total, current = total_memory(domain) - size, balloon_memory(domain) - size
     child(domain, "devices").remove(module)
@@ -121,7 +121,7 @@ def remove_module(domain: Element, module: Element) -> None:
 
 
 def _size(found: Element | None) -> int:
-    text = "" if found is None else (found.text or "").strip()
+    text = "" if found is None else text_of(found).strip()
     unit = None if found is None else unit_size(found.get("unit"))
     return int(text) * (unit or 1024) if re.fullmatch("[0-9]{1,19}", text) else 0
 

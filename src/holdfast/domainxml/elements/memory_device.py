@@ -1,4 +1,4 @@
-"""``<devices><memory>``: memory modules (dimm, nvdimm, virtio-mem, virtio-pmem, sgx-epc)."""
+"""``<memory>`` among the devices: a memory module (dimm, nvdimm, virtio-mem, virtio-pmem, sgx-epc)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BASE = "target/address@base"
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """Where virtio memory lies is chosen at each start, and named in live only (libvirt 11.3; before, nowhere)."""
+    """The address of virtio memory is chosen at each start, and named in live only (libvirt 11.3; in 9.0 nowhere)."""
     if (_BASE in one.guest) != (_BASE in other.guest):
         one.drop(_BASE)
         other.drop(_BASE)
@@ -29,4 +29,4 @@ SIDES = Sides(
     identity="alias uuid address@type+address@bus+address@slot",
     reconcile=_reconcile,
 )
-"""A dimm is known by its slot: the base address is resolved at each start and named in live only."""
+"""A DIMM is identified by its slot: the base address is chosen at each start and named in live only."""

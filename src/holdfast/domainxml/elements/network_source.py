@@ -1,7 +1,7 @@
-"""A disk's ``<source protocol='…'>`` and the one word for it: the URL that QEMU itself and qemu-img take.
+"""``<source protocol='…'>`` of a disk: an image on the network, and its short form, the URL that QEMU takes.
 
 ``nbd://HOST[:PORT]/EXPORT``, ``nbd+unix:///EXPORT?socket=PATH``, ``iscsi://HOST[:PORT]/IQN/LUN``, ``rbd:POOL/IMAGE``.
-Passwords, TLS and monitors of Ceph are said in XML only.
+Passwords, TLS and Ceph's monitors have no short form: they are said in XML only.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from holdfast.domainxml.document import Element, element
 from holdfast.errors import UsageError
 
 _PORTS = {"nbd": 10809, "iscsi": 3260}
-"""IANA's, which QEMU and libvirt (9.0) take too; written down, or live would have it and config not."""
+"""The usual ports, IANA's, QEMU's and libvirt's. They are written down, or only live would name them (libvirt 9.0)."""
 
 _PLAIN = "/:@.,+=~"
-"""What stands for itself in the path of a URL, besides letters and digits."""
+"""The characters that stand for themselves in the path of a URL, besides letters and digits."""
 
 _FORMS = "nbd://HOST:PORT/EXPORT, nbd+unix:///EXPORT?socket=/PATH, iscsi://HOST/IQN/LUN or rbd:POOL/IMAGE"
 
 
 def parse_url(text: str) -> Element:
-    """The ``<source>`` element for an image on the network. Raises UsageError for what is none of the forms above."""
+    """The ``<source>`` of the image that a URL names. Raises UsageError for text of any other form."""
     url = _split(text)
     if url.scheme == "rbd" and not url.netloc and 0 < url.path.find("/") < len(url.path) - 1:
         return element("source", {"protocol": "rbd", "name": unquote(url.path)})
@@ -38,7 +38,7 @@ def parse_url(text: str) -> Element:
 
 
 def url_of(source: Element) -> str:
-    """The word for a ``<source>`` with a protocol; "PROTOCOL:NAME" where there is no such URL."""
+    """The URL of a ``<source>`` with a protocol; "PROTOCOL:NAME" where the source has no short form."""
     protocol, name = source.get("protocol", ""), source.get("name", "")
     hosts = source.findall("host")
     if protocol not in _PORTS or len(hosts) != 1:
@@ -59,7 +59,7 @@ def _source(protocol: str, name: str, host: dict[str, str]) -> Element:
 def _split(text: str) -> SplitResult:
     try:
         url = urlsplit(text)
-        _ = url.port  # raises, too
+        _ = url.port  # reading it raises, too
     except ValueError as error:
         raise _no_url(text) from error
     return url

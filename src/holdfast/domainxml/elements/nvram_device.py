@@ -1,4 +1,4 @@
-"""``<devices><nvram>``: the NVRAM of pSeries machines. The file behind UEFI variables is ``<os><nvram>``."""
+"""``<nvram>`` among the devices: the NVRAM of pSeries machines. The file with UEFI variables is ``<os><nvram>``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``<os>``: machine type, firmware and what is booted."""
+"""``<os>``: the machine type, the firmware, and what is booted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _DESCRIBES_LOADER = ("@firmware", "firmware/feature")
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """With firmware='efi' libvirt 9.0 chooses the loader at each start and names it in live only.
+    """With firmware='efi' libvirt 9.0 chooses the loader at each start, and names it in live only.
 
-    libvirt 11.3 adds to a loader that is named what its descriptor says of it; the path stays what decides. An empty
-    ``<loader>``, which it writes where it finds no firmware, names none.
+    To a loader that is named, libvirt 11.3 adds what the loader's descriptor says; the path is what counts. Where it
+    finds no firmware it writes an empty ``<loader>``, which names none.
     """
     for view in (one, other):
         if view.guest.get("loader") == "":
@@ -32,15 +32,15 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
 
 
 def chooses_firmware(document: Element) -> bool:
-    """True when a document leaves it to libvirt to choose a firmware at the next start.
+    """True when ``document`` leaves it to libvirt to choose a firmware at the next start.
 
-    libvirt 11.3 chooses when the domain is defined, and names what it chose beside the wish.
+    libvirt 11.3 chooses when the domain is defined, and names its choice beside what the document asked for.
     """
     return document.find("os[@firmware]") is not None and not value_at(document, "os/loader")
 
 
 def _is_bios(document: Element) -> bool:
-    """True when a document says nothing of a firmware, and never will: QEMU's own BIOS it is."""
+    """True when ``document`` says nothing of a firmware, so that it is QEMU's own BIOS."""
     return document.find("os[@firmware]") is None and not value_at(document, "os/loader")
 
 
@@ -62,7 +62,7 @@ _IMAGE = """
 
 
 def _image(path: str) -> str:
-    """All that libvirt says of where an image is, below ``path``."""
+    """The paths of all that libvirt can say of where an image is, below ``path``."""
     return " ".join(f"{path}{'' if token.startswith('@') else '/'}{token}" for token in _IMAGE.split())
 
 
@@ -84,4 +84,4 @@ SIDES = Sides(
     device=False,
     reconcile=_reconcile,
 )
-"""The loader's path stands for its content: nobody can tell from a document what another path holds."""
+"""The loader's path is guest side, for its content: nobody can tell from a document what another path holds."""

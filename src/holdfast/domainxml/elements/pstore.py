@@ -1,4 +1,4 @@
-"""``<pstore>``: memory in which a kernel keeps its last words over a crash (libvirt 10.8)."""
+"""``<pstore>``: memory in which a guest's kernel leaves its last messages before a crash (libvirt ≥ 10.8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``<rng>``: a source of random numbers."""
+"""``<rng>``: the guest's source of random numbers."""
 
 from __future__ import annotations
 

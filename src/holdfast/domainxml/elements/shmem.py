@@ -1,4 +1,4 @@
-"""``<shmem>``: memory shared with other guests."""
+"""``<shmem>``: memory that a guest shares with other guests or with a program of the host."""
 
 from __future__ import annotations
 

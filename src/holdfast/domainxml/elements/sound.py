@@ -1,4 +1,4 @@
-"""``<sound>``: the sound card."""
+"""``<sound>``: a sound card. Where its sound goes on the host is ``<audio>``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``<sysinfo>``: the strings of the SMBIOS tables, and files handed over by fw_cfg."""
+"""``<sysinfo>``: the strings in the guest's SMBIOS tables, and files that its firmware is given (fw_cfg)."""
 
 from __future__ import annotations
 

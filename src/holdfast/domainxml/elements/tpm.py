@@ -1,4 +1,4 @@
-"""``<tpm>``: the Trusted Platform Module. Its secrets live in files that libvirt keeps under the domain's UUID."""
+"""``<tpm>``: the Trusted Platform Module. libvirt keeps its secrets in files under the domain's UUID."""
 
 from __future__ import annotations
 

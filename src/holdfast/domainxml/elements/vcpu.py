@@ -1,4 +1,4 @@
-"""``<vcpu>`` and what counts with it: which vCPUs there are, which of them are online, and the topology they form."""
+"""``<vcpu>``, ``<vcpus>`` and the topology in ``<cpu>``: how many vCPUs there are, which are online, what they form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from holdfast.domainxml.document import Element, child, element, value_at
 
 @dataclass(frozen=True)
 class Topology:
-    """How the guest is told its vCPUs are built. ``str()`` gives "sockets=1,dies=1,cores=4,threads=1"."""
+    """How a guest's vCPUs form sockets, dies, cores and threads. ``str()``: "sockets=1,dies=1,cores=4,threads=1"."""
 
     sockets: int = 1
     dies: int = 1
@@ -23,7 +23,7 @@ class Topology:
 
 
 def max_vcpus(domain: Element) -> int:
-    """How many vCPUs a domain can have without a new start."""
+    """How many vCPUs the guest can have without a new start."""
     return _number(value_at(domain, "vcpu")) or 1
 
 
@@ -32,21 +32,21 @@ def online_vcpus(domain: Element) -> int:
     return _number(value_at(domain, "vcpu@current")) or max_vcpus(domain)
 
 
-def first_ones(domain: Element) -> bool:
-    """True when ``<vcpus>``, where there is one, enables the first vCPUs: it says no more than their number then."""
+def are_first_vcpus(domain: Element) -> bool:
+    """True when ``<vcpus>`` enables the first vCPUs, or is not there: it says no more than their number then."""
     enabled = sorted(map(_id, domain.iterfind("vcpus/vcpu[@enabled='yes']")))
     return enabled == list(range(len(enabled)))
 
 
 def least_online(domain: Element) -> int:
-    """How many vCPUs a running guest keeps until it stops: those it was started with cannot be unplugged."""
+    """How many vCPUs a running guest keeps until it stops: those that it was started with cannot be detached."""
     if domain.find("vcpus") is None:
         return online_vcpus(domain)
     return len(domain.findall("vcpus/vcpu[@enabled='yes'][@hotpluggable='no']"))
 
 
 def set_online(domain: Element, count: int) -> None:
-    """Have ``count`` vCPUs online, as libvirt chooses them (9.0): lowest first to come, highest first to go."""
+    """Have ``count`` vCPUs online, chosen as libvirt (9.0) does: the lowest come first, the highest go first."""
     more = count - online_vcpus(domain)
     _set_counts(domain, max_vcpus(domain), count)
     every = sorted(domain.iterfind("vcpus/vcpu"), key=_id)
@@ -59,7 +59,7 @@ def set_online(domain: Element, count: int) -> None:
 
 
 def set_max_vcpus(domain: Element, count: int) -> None:
-    """Have ``count`` vCPUs at most; those beyond it go, with their pinning and scheduling."""
+    """Have at most ``count`` vCPUs; those beyond go, with their pinning and scheduling."""
     listed = domain.find("vcpus")
     if listed is not None:
         for vcpu in listed.findall("vcpu"):
@@ -76,12 +76,12 @@ def set_max_vcpus(domain: Element, count: int) -> None:
 
 
 def pinned_beyond(domain: Element, count: int) -> list[int]:
-    """The vCPUs from ``count`` on that are pinned to processors of the host."""
+    """The numbers of the vCPUs from ``count`` on that are pinned to processors of the host."""
     return sorted(number for pin in domain.iterfind("cputune/vcpupin") if (number := _number(pin.get("vcpu"))) >= count)
 
 
 def topology(domain: Element) -> str | None:
-    """``str()`` of the :class:`Topology` that a document gives; None where it gives none."""
+    """The topology that ``domain`` gives, as text (see :class:`Topology`); None where it gives none."""
     found = domain.find("cpu/topology")
     if found is None:
         return None
@@ -89,13 +89,13 @@ def topology(domain: Element) -> str | None:
 
 
 def topology_vcpus(domain: Element) -> int | None:
-    """How many vCPUs the topology makes; None where there is none."""
+    """How many vCPUs the topology of ``domain`` has room for; None where it gives none."""
     found = domain.find("cpu/topology")
     return None if found is None else prod(_number(str(value)) for value in found.attrib.values())
 
 
 def set_topology(domain: Element, new: Topology) -> None:
-    """Have this topology; what else ``<topology>`` says (clusters, libvirt ≥ 10.1) stays."""
+    """Have the topology ``new``; what else ``<topology>`` says (clusters, libvirt ≥ 10.1) stays."""
     found = child(child(domain, "cpu"), "topology")
     for key, value in asdict(new).items():
         found.set(key, str(value))

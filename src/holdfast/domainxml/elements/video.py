@@ -1,4 +1,4 @@
-"""``<video>``: the graphics card. How its picture leaves the host is ``<graphics>``."""
+"""``<video>``: a graphics card. How people see its picture is ``<graphics>``."""
 
 from __future__ import annotations
 

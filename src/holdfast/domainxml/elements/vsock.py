@@ -1,4 +1,4 @@
-"""``<vsock>``: sockets between guest and host, by a number of the guest's own (its CID)."""
+"""``<vsock>``: sockets between guest and host, addressed by the guest's number, its CID."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holdfast.domainxml.sides import Note, Sides, View
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """With auto='yes' config names no CID; libvirt takes a free one at each start."""
+    """With auto='yes' config names no CID: libvirt takes a free one at each start, and names it in live."""
     numbers = value_at(before, "cid@address"), value_at(after, "cid@address")
     automatic = "yes" in (value_at(before, "cid@auto"), value_at(after, "cid@auto"))
     if automatic and None in numbers and numbers[0] != numbers[1]:

@@ -1,4 +1,4 @@
-"""``<watchdog>``. Every q35 has an iTCO one inside; newer libvirt (seen: 10.0) only begins to name it."""
+"""``<watchdog>``: it acts when a guest hangs. Every q35 has an iTCO one inside, which newer libvirt (10.0) names."""
 
 from __future__ import annotations
 

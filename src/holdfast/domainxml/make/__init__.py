@@ -1,1 +1,4 @@
-"""Documents that are made once: of a new domain, a clone, a rescue; and what seals them."""
+"""Documents that are made once: of a new domain, a clone, a rescue, a device to attach; and what seals them.
+
+Changing a document that a domain already has is for libvirt's calls and the proved edit, not for this room.
+"""

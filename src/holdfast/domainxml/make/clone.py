@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from holdfast.domainxml.device import describe, label
 from holdfast.domainxml.document import Element, child, devices
+from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.interface import new_mac
 
 _WWN_PREFIX = "5000c5"
@@ -88,5 +89,5 @@ def _shared(domain: Element) -> Iterator[str]:
             yield f"the {device.get('type')} port {device.get('port')} is the same for both domains: one runs at a time"
         elif device.tag in ("serial", "console", "channel", "parallel", "tpm") and device.get("type") in ("dev", "tcp"):
             yield f"{describe(device)} is on the same place of the host for both domains"
-    if any(str(node.tag).startswith("{http://libvirt.org/schemas/domain/qemu/") for node in domain):
+    if passes_qemu_arguments(domain):
         yield "arguments are passed to QEMU past libvirt (qemu namespace): nothing tells what of them must be renewed"

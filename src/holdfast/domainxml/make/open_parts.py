@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import describe, user_alias
 from holdfast.domainxml.document import Element, devices
-from holdfast.domainxml.elements.firmware import firmware_wish
+from holdfast.domainxml.elements.firmware import firmware_request
 from holdfast.domainxml.make.seal import alias_stem
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform, has_root_ports
@@ -63,7 +63,7 @@ def _machine(config: Element) -> Iterator[OpenPart]:
 
 
 def _firmware(config: Element) -> Iterator[OpenPart]:
-    if firmware_wish(config) is not None:
+    if firmware_request(config) is not None:
         yield OpenPart("firmware", "the firmware files are chosen anew at each start (firmware='efi')", Remedy.SEAL)
 
 

@@ -7,17 +7,16 @@ which cannot stand beside a boot order of devices, and a kernel that is booted d
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import Element, child
+from holdfast.domainxml.document import Element, child, remove_children
+from holdfast.domainxml.elements.boot import booted_devices, set_boot_order
 from holdfast.domainxml.metadata import Rescue, Started, add_facts, drop_facts
 from holdfast.domainxml.places.behind_all import place_last
 
 _DIRECT_BOOT = ("kernel", "initrd", "cmdline", "shim")
-_BOOTED = {"hd": ("disk", "lun"), "cdrom": ("cdrom",), "fd": ("floppy",)}
-"""What of ``<boot dev>`` means a disk, and the devices that it means."""
 
 
 def rescue_document(config: Element, medium: Element, *, since: str, before: str) -> Element:
@@ -27,38 +26,13 @@ def rescue_document(config: Element, medium: Element, *, since: str, before: str
     """
     domain, disk = copy.deepcopy(config), copy.deepcopy(medium)
     brought = place_last(domain, disk)
-    _boot_first(domain, disk)
+    others = [device for device in booted_devices(domain) if device is not disk]
+    set_boot_order(domain, dict.fromkeys((disk, *others)))
     for os in domain.iterfind("os"):
-        for tag in _DIRECT_BOOT:
-            for unwanted in os.findall(tag):
-                os.remove(unwanted)
+        remove_children(os, *_DIRECT_BOOT)
     drop_facts(domain, Started)  # it would tell that somebody else had started this
     add_facts(domain, Rescue(since, before, ", ".join(f"{device.tag!s} {label(device)}" for device in brought)))
     return domain
-
-
-def _boot_first(domain: Element, disk: Element) -> None:
-    """Number what is booted: ``disk`` is the first, the others follow in their order."""
-    others = [device for device in _boot_order(domain) if device is not disk]
-    for boot in domain.findall("os/boot"):
-        child(domain, "os").remove(boot)
-    for number, device in enumerate([disk, *others], start=1):
-        child(device, "boot").set("order", str(number))
-
-
-def _boot_order(domain: Element) -> Iterator[Element]:
-    """What is booted, in its order. ``<os><boot dev>`` means the first device of its kind (libvirt 9.0)."""
-    for boot in domain.iterfind("os/boot"):
-        kinds = _BOOTED.get(boot.get("dev", ""))
-        if kinds is None:
-            yield from domain.findall("devices/interface")[:1]
-        else:
-            yield from [disk for disk in domain.iterfind("devices/disk") if disk.get("device", "disk") in kinds][:1]
-    numbered = domain.findall("devices/*/boot[@order]")
-    for boot in sorted(numbered, key=lambda boot: int(boot.get("order", "0"))):
-        device = boot.getparent()
-        if device is not None:
-            yield device
 
 
 def nvram_copy(path: str) -> str:

@@ -14,6 +14,7 @@ from itertools import chain, count
 from holdfast.domainxml.device import USER_ALIAS, alias, user_alias
 from holdfast.domainxml.document import Element, child, devices, element
 from holdfast.domainxml.elements.declarations import DEVICES
+from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.interface import new_mac
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
@@ -182,6 +183,6 @@ def _open_ends(domain: Element) -> list[str]:
         notes.append("devices of the host are passed through: the guest sees them as they are")
     if domain.find("devices/tpm/backend[@type='passthrough']") is not None:
         notes.append("the TPM is the host's own (passthrough)")
-    if any(str(node.tag).startswith("{http://libvirt.org/schemas/domain/qemu/") for node in domain):
+    if passes_qemu_arguments(domain):
         notes.append("arguments are passed to QEMU past libvirt (qemu namespace): nothing keeps what they mean")
     return notes

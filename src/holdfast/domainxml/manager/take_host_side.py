@@ -15,7 +15,7 @@ from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.manager.nova_metadata import without_moment
 from holdfast.domainxml.namespace import URI
-from holdfast.domainxml.sides import Node, Rule, Side, everything
+from holdfast.domainxml.sides import Node, Rule, Side, all_values
 
 _STAYS = frozenset(
     {
@@ -134,7 +134,7 @@ def _moved(mine: Element, theirs: Element) -> bool:
 
 def _say_the_same(mine: Iterable[Element], theirs: Iterable[Element], path: str) -> bool:
     """True when both say the same in whatever order, but for what libvirt filled in."""
-    one, other = ([everything(each, path) for each in elements] for elements in (mine, theirs))
+    one, other = ([all_values(each, path) for each in elements] for elements in (mine, theirs))
     return len(one) == len(other) and all(
         {key: value for key, value in old.items() if key in new or not _is_filled_in(key, value)} == new
         for old, new in zip(one, other, strict=True)

@@ -17,9 +17,9 @@ from holdfast.domainxml.document import Element, child, element, indented, parse
 from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, new_disk, next_target
 from holdfast.domainxml.elements.firmware import (
     FIRMWARES,
+    ask_for_firmware,
     describe_firmware,
     nvram_of,
-    wish_for,
 )
 from holdfast.domainxml.elements.interface import new_interface
 from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
@@ -117,7 +117,7 @@ def create_domain(
     )
     if spec.firmware not in FIRMWARES:
         raise UsageError(f"there is no --firmware {spec.firmware!r}", f"one of {', '.join(FIRMWARES)}")
-    wish_for(domain, spec.firmware)
+    ask_for_firmware(domain, spec.firmware)
     name_firmware(connection, domain, capabilities)
     _check_networks(connection, domain)
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)

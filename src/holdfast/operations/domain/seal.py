@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, child
-from holdfast.domainxml.elements.firmware import firmware_wish
+from holdfast.domainxml.elements.firmware import firmware_request
 from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
@@ -100,7 +100,7 @@ def _take_over(document: Element, live: Element) -> None:
         concrete.tail = cpu.tail
         document.replace(cpu, concrete)
     os, running_os = document.find("os"), live.find("os")
-    if os is not None and running_os is not None and firmware_wish(document) is not None:
+    if os is not None and running_os is not None and firmware_request(document) is not None:
         _take_firmware(document, os, running_os, live)
     for vsock in document.iterfind("devices/vsock/cid[@auto='yes']"):
         cid = live.find("devices/vsock/cid")

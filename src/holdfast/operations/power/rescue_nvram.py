@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from holdfast.domainxml.document import Element, serialize
-from holdfast.domainxml.elements.firmware import firmware_wish, nvram_in_command, nvram_of
+from holdfast.domainxml.elements.firmware import firmware_request, nvram_in_command, nvram_of
 from holdfast.domainxml.make.rescue import nvram_copy, set_nvram
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, LibvirtRefused, NotFound, files, power
@@ -31,7 +31,7 @@ class NvramCopy:
         self._connection = connection
         self._copy = copy
         self._own = nvram_of(config)
-        if firmware_wish(config) is not None:
+        if firmware_request(config) is not None:
             # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
             capabilities = HostOutlook(connection).capabilities(Platform.of(config))
             if isinstance(capabilities, str):

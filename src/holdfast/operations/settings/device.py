@@ -126,7 +126,7 @@ def _set(
                 f"'holdfast {tag} list {domain.name}' shows what it has",
             )
         definitions = [each for each in possible if before.find(each, wanted) is not None]
-        found = partial(find_device, wanted=wanted)
+        found = partial(find_device, like=wanted)
         return change_settings(connection, domain, list(steps(domain, found)), definitions, before, dry_run=dry_run)
 
 

@@ -54,7 +54,7 @@ def _by_module(domain: OpenDomain, wanted: int, documents: Sequence[Element]) ->
         module = memory.lacking_module(document, documents, size)
         if module is None:
             if not fresh:
-                slot = memory.free_slot(documents)
+                slot = memory.free_module_slot(documents)
                 if slot is None:
                     raise Refused(f"all slots for memory modules of {domain.name!r} are taken", "detach a module first")
                 alias = f"{USER_ALIAS}{secrets.token_hex(6)}"
