@@ -104,7 +104,7 @@ def unfinished(domain: Element) -> Iterator[str]:
 
 
 def disagreements(domain: Element) -> Iterator[str]:
-    """In sentences: where a document and its records of its disks do not records_in_order.
+    """In sentences: where a document and its records of its disks do not agree.
 
     Disks that have no record are named where the domain is adopted; the id of a volume is compared with the serial that
     Nova gives to its disk.

@@ -21,7 +21,7 @@ from holdfast.operations.session import looking
 class Device:
     """One device. ``address`` is where the guest has it, ``next_address`` where the next start puts it if elsewhere.
 
-    ``waits`` says in words what the next start or the guest still has to do; None where live and config same_place.
+    ``waits`` says in words what the next start or the guest still has to do; None where live and config agree.
     ``model`` is a disk's bus or an interface's model, ``source`` what of the host is behind it, ``format`` an image's.
     ``record`` is what is recorded of a disk; None where nothing is.
     """
