@@ -10,7 +10,7 @@ import pytest
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Started, fact
-from holdfast.errors import PartlyDone, Refused
+from holdfast.errors import PartlyDone, guard
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import destroy, reboot, start
 from holdfast.operations.devices.attach import attach_device
@@ -23,6 +23,7 @@ from holdfast.operations.plan_reboot import plan_reboot
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running
+from tests.raising import raising
 
 HOST_MODEL = "</features><cpu mode='host-model'/>"
 
@@ -31,7 +32,7 @@ def test_hard_reboot_into_changed_hardware_is_refused(uri: str, connection: Conn
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"), config_only=True)
     before = domain.xml(LIVE)
-    with pytest.raises(Refused, match="disk vda is added") as refused:
+    with raising(guard.UNASKED_AT_START, changes="disk vda is added") as refused:
         reboot(connection, "a", hard=True)
     assert "--accept" in hints.hint(refused.value)
     assert domain.xml(LIVE) == before
@@ -55,7 +56,7 @@ def test_virsh_removing_a_device_from_config_was_not_asked_for(connection: Conne
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
     domain.detach(disk_xml(tmp_path, "one", "vda"), CONFIG)
-    with pytest.raises(Refused, match="disk vda is removed"):
+    with raising(guard.UNASKED_AT_START, changes="disk vda is removed"):
         reboot(connection, "a", hard=True)
     assert "vda" in places(domain, LIVE)
 

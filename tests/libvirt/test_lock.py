@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -100,13 +103,12 @@ def test_a_killed_process_frees_its_lock(tmp_path: Path) -> None:
         "from holdfast.hostfiles.lock import domain_lock\nimport time\n"
         f"with domain_lock({UUID!r}):\n    print('held', flush=True)\n    time.sleep(600)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    process.kill()
-    with domain_lock(UUID):
-        pass
-    process.wait()
+    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        process.kill()
+        with domain_lock(UUID):
+            pass
 
 
 def test_no_file_stays_and_whoever_waited_for_it_still_waits_for_the_next(tmp_path: Path) -> None:
@@ -124,6 +126,25 @@ def test_no_file_stays_and_whoever_waited_for_it_still_waits_for_the_next(tmp_pa
     assert [process.wait() for process in processes] == [0] * 4
     assert counter.read_text() == "400"
     assert not (lock_folder().path / UUID).exists()
+
+
+def test_waiting_never_stops_the_threads_of_an_eventlet_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """flock(2) would wait in the kernel; time.sleep(3) is what eventlet replaces, and lets its other threads run."""
+    flock, naps, holder = fcntl.flock, [], ExitStack()
+
+    def no_waiting(file: int, operation: int) -> None:
+        assert operation & fcntl.LOCK_NB
+        flock(file, operation)
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        holder.close()
+
+    holder.enter_context(domain_lock(UUID))
+    monkeypatch.setattr(fcntl, "flock", no_waiting)
+    monkeypatch.setattr(time, "sleep", nap)
+    with domain_lock(UUID):
+        assert len(naps) == 1
 
 
 def test_a_full_disk_locks_all_the_same() -> None:

@@ -15,13 +15,23 @@ import pytest
 import holdfast
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse, same
-from holdfast.errors import Failed, HoldfastError, InvalidDocument, NoFreePlace, NotFound, PartlyDone, Refused
+from holdfast.errors import (
+    Failed,
+    HoldfastError,
+    InvalidDocument,
+    NoFreePlace,
+    NotFound,
+    Refused,
+    devices,
+    domains,
+)
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.devices.attach import attach_device
 from holdfast.operations.devices.list import list_devices
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running
+from tests.raising import raising
 
 MACHINES = ["q35", "pc"]
 both_machines = pytest.mark.parametrize("machine", MACHINES)
@@ -186,7 +196,7 @@ def test_repeating_an_attach_that_stopped_after_config_finishes_it(connection: C
     attached = attach_device(connection, "a", disk_xml(tmp_path, "one"))
     assert attached.label == "vda"
     assert place(domain, "vda")
-    with pytest.raises(Refused, match="is taken"):
+    with raising(devices.TAKEN):
         attach_device(connection, "a", disk_xml(tmp_path, "one"))
 
 
@@ -194,7 +204,7 @@ def test_explicit_address_is_used_in_both(connection: Connection, tmp_path: Path
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one", "vda", "<address type='pci' bus='0x07' slot='0x00'/>"))
     assert str(place(domain, "vda")) == "0000:07:00.0"
-    with pytest.raises(Refused, match=r"the address 0000:07:00.0 is taken: disk vda"):
+    with raising(devices.TAKEN, what="the address 0000:07:00.0", holder="disk vda"):
         attach_device(connection, "a", disk_xml(tmp_path, "two", "vdb", "<address type='pci' bus='0x07' slot='0x00'/>"))
 
 
@@ -213,7 +223,7 @@ def test_duplicates_are_refused(connection: Connection, tmp_path: Path, what: st
     }[what]
     attach_device(connection, "a", first)
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    with pytest.raises(Refused, match=f"the {what} .* is taken"):
+    with raising(devices.TAKEN, what=f"the {what} "):
         attach_device(connection, "a", second)
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
 
@@ -293,7 +303,7 @@ def test_transient_domain_gets_the_device_in_live(connection: Connection, tmp_pa
     assert not domain.is_persistent()
     attached = attach_device(connection, "a", disk_xml(tmp_path, "one"))
     assert attached.definitions == (LIVE,)
-    with pytest.raises(Refused, match="transient"):
+    with raising(domains.TRANSIENT):
         attach_device(connection, "a", disk_xml(tmp_path, "two"), config_only=True)
 
 
@@ -343,7 +353,7 @@ def test_somebody_elses_change_in_the_same_moment_is_said(
             real(self, other, CONFIG)
 
     monkeypatch.setattr(Domain, "attach", crowded)
-    with pytest.raises(PartlyDone, match="config changed elsewhere too: disk vdz"):
+    with raising(devices.CHANGED_ELSEWHERE, definition="config", changes="disk vdz"):
         attach_device(connection, "a", disk_xml(tmp_path, "one"))
 
 
@@ -359,7 +369,7 @@ def test_two_addresses_for_one_device_are_said(
         real(self, device, definition)
 
     monkeypatch.setattr(Domain, "attach", elsewhere)
-    with pytest.raises(PartlyDone, match=r"is attached at pci 0000:06:00.0 in live, pci 0000:02:00.0 in config"):
+    with raising(devices.TWO_ADDRESSES, places="pci 0000:06:00.0 in live, pci 0000:02:00.0 in config"):
         attach_device(connection, "a", disk_xml(tmp_path, "one"))
 
 
@@ -367,7 +377,7 @@ def test_guest_without_acpi_has_no_hotplug_slots_on_i440fx(connection: Connectio
     domain = connection.define(domain_xml(machine="pc").replace("<acpi/>", ""))
     domain.start(paused=True)
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    with pytest.raises(NoFreePlace, match="live has 0"):
+    with raising(devices.NO_FREE_PLACE, counts="live has 0"):
         attach_device(connection, "a", disk_xml(tmp_path, "one"))
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
 

@@ -15,13 +15,15 @@ import pytest
 from holdfast.cli import hints
 from holdfast.domainxml.device import describe
 from holdfast.domainxml.document import devices, parse
-from holdfast.errors import HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.errors import HoldfastError, NotFound, PartlyDone
+from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.devices.attach import attach_device
 from holdfast.operations.devices.detach import detach_device
 from holdfast.operations.devices.list import list_devices
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place, places, running
+from tests.raising import raising
 
 both_machines = pytest.mark.parametrize("machine", ["q35", "pc"])
 
@@ -32,7 +34,7 @@ def test_guest_that_does_not_answer_is_partly_done_and_finished_by_repeating(
 ) -> None:
     domain = running(connection, machine=machine)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
-    with pytest.raises(PartlyDone, match="has not released disk vda") as partly:
+    with raising(errors.NOT_RELEASED_PAUSED, errors.NOT_RELEASED, device="disk vda") as partly:
         detach_device(connection, "a", "vda", timeout=0)
     assert "resume it" in hints.hint(partly.value)
     assert "vda" not in places(domain, CONFIG)
@@ -66,7 +68,7 @@ def test_unreleased_place_is_not_given_away(connection: Connection, tmp_path: Pa
     held = place(domain, "vda")
     with pytest.raises(PartlyDone):
         detach_device(connection, "a", "vda", timeout=0)
-    with pytest.raises(Refused, match="is taken: disk vda"):
+    with raising(errors.TAKEN, holder="disk vda"):
         attach_device(connection, "a", disk_xml(tmp_path, "one"))
     assert attach_device(connection, "a", disk_xml(tmp_path, "two")).label == "vdb"
     assert place(domain, "vdb") != held
@@ -97,7 +99,7 @@ def test_config_only_detach_leaves_live_alone(connection: Connection, tmp_path: 
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
     assert detach_device(connection, "a", "vda", config_only=True).definitions == (CONFIG,)
     assert "vda" in places(domain, LIVE)
-    with pytest.raises(Refused, match="in live only"):
+    with raising(errors.IN_LIVE_ONLY):
         detach_device(connection, "a", "vda", config_only=True)
 
 
@@ -115,7 +117,7 @@ def test_device_can_be_named_by_alias_mac_and_address(connection: Connection, tm
 def test_unknown_device_is_not_found_and_names_what_there_is(connection: Connection, tmp_path: Path) -> None:
     connection.define(domain_xml())
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
-    with pytest.raises(NotFound, match="no disk 'vdz'") as raised:
+    with raising(errors.NO_DEVICE_OF_KIND, device="vdz") as raised:
         detach_device(connection, "a", "vdz", tag="disk")
     assert hints.hint(raised.value) == "it has vda"
     with pytest.raises(NotFound):

@@ -17,13 +17,14 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import canonical, devices, parse
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
+from holdfast.errors import LibvirtRefused, guard, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
+from tests.raising import raising
 
 NETWORK = "<network><name>quiet</name><bridge name='hf-quiet'/></network>"
 NIC = (
@@ -107,7 +108,7 @@ def test_image_is_at_a_place_that_is_said_whatever_its_kind(daemon: Connection, 
     elsewhere = tmp_path / "elsewhere"
     moved(tmp_path, elsewhere)
     before = domain.xml(CONFIG)
-    with pytest.raises(Failed, match=r"there is no image .*one\.img"):
+    with raising(power.NOT_REPAIRED, why="one.img"):
         operations.repair_domain(daemon, "a")
     assert domain.xml(CONFIG) == before
     source = f"vda={elsewhere}/one.img"
@@ -119,12 +120,12 @@ def test_image_is_at_a_place_that_is_said_whatever_its_kind(daemon: Connection, 
     pool(daemon, "store", elsewhere).create()
     operations.repair_domain(daemon, "a", sources={"vda": "store/one.img"})
     other = image(tmp_path, "other")
-    with pytest.raises(Refused, match="is where it was"):
+    with raising(power.IMAGE_IN_PLACE):
         operations.repair_domain(daemon, "a", sources={"vda": str(other)})
     (elsewhere / "one.img").unlink()
-    with pytest.raises(NotFound, match="no disk 'vdx'"):
+    with raising(power.NO_DISK, target="vdx"):
         operations.repair_domain(daemon, "a", sources={"vdx": "/x"})
-    with pytest.raises(Failed, match="there is no image /nowhere"):
+    with raising(power.NOT_REPAIRED, why="there is no image /nowhere"):
         operations.repair_domain(daemon, "a", sources={"vda": "/nowhere"})
 
 
@@ -148,7 +149,7 @@ def test_image_of_another_format_is_not_taken(daemon: Connection, tmp_path: Path
     (tmp_path / "one.img").unlink()
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(tmp_path / "new"), "1M"], check=True)
     before = domain.xml(CONFIG)
-    with pytest.raises(Failed, match="qcow2"):
+    with raising(power.NOT_REPAIRED, why="qcow2"):
         operations.repair_domain(daemon, "a", sources={"vda": str(tmp_path / "new")})
     assert domain.xml(CONFIG) == before
 
@@ -187,7 +188,7 @@ def test_what_nobody_can_mend_is_named_and_the_domain_is_left_as_it_is(daemon: C
     remains = " ".join(json.loads(result.stdout)["remains"])
     for words in ("no network 'gone'", "there is no image", f"the secret {SECRET} of disk vdr"):
         assert words in remains
-    with pytest.raises(PartlyDone, match=r"\(start the network 'quiet'\).*no network 'gone'"):
+    with raising(power.NOT_WHOLLY_REPAIRED, mended="start the network 'quiet'", why="no network 'gone'"):
         operations.repair_domain(daemon, "a")
     assert run(daemon.uri, "repair", "a").exit_code == 1, "the second time nothing is left to mend"
     assert domain.xml(CONFIG) == before
@@ -204,7 +205,7 @@ def test_hard_reboot_mends_first_and_does_not_switch_off_what_would_not_start(
     first, document = domain.xml(LIVE), domain.xml(CONFIG)
     network.destroy()
     (tmp_path / "one.img").rename(tmp_path / "two.img")
-    with pytest.raises(Refused, match="there is no image"):
+    with raising(guard.UNASKED_AT_START, changes="there is no image"):
         operations.reboot(daemon, "a", hard=True)
     assert domain.is_active()
     assert parse(domain.xml(LIVE)).get("id") == parse(first).get("id")

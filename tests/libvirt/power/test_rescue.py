@@ -13,7 +13,7 @@ from holdfast.cli import hints
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.device import find_device, label
 from holdfast.domainxml.document import devices, parse
-from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused, UsageError
+from holdfast.errors import Failed, LibvirtRefused, NotFound, Refused, UsageError, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec
@@ -21,6 +21,7 @@ from holdfast_lab.regenerate import fresh_document
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.power.rescues import booted, defined, intended, medium, whereabouts
+from tests.raising import raising
 
 SEATS = [
     (machine, bus, device)
@@ -130,7 +131,7 @@ def test_medium_must_be_seen_where_it_was_put_or_the_rescue_never_runs(
         return start(self, document.replace(f'bus="{taken}"', 'bus="0x0a"', 1))
 
     monkeypatch.setattr(type(connection), "start_copy", moved)
-    with pytest.raises(Refused, match="vda moved"):
+    with raising(power.RESCUE_CHANGED, changes="vda moved"):
         operations.rescue(connection, "a", medium(tmp_path))
     assert domain.state() == "shut off"
     assert domain.xml(CONFIG) == before
@@ -190,7 +191,7 @@ def test_rescue_that_does_not_start_says_what_stands(connection: Connection, tmp
     (tmp_path / "away").rename(tmp_path / "vdb.img")
     domain.start()
     (tmp_path / "vdb.img").unlink()
-    with pytest.raises(PartlyDone, match="was switched off, but its rescue does not start") as partly:
+    with raising(power.RESCUE_NOT_STARTED) as partly:
         operations.rescue(connection, "a", medium(tmp_path), force=True)
     assert "'holdfast start a'" in hints.hint(partly.value)
     assert (domain.state(), domain.xml(CONFIG)) == ("shut off", before)
@@ -200,7 +201,7 @@ def test_unrescue_into_a_domain_that_does_not_start_says_what_stands(connection:
     domain = defined(connection, tmp_path)
     operations.rescue(connection, "a", medium(tmp_path))
     (tmp_path / "vdb.img").unlink()
-    with pytest.raises(PartlyDone, match="the rescue of 'a' was switched off, but the domain does not start"):
+    with raising(power.RESCUE_ENDED_NOT_STARTED):
         operations.unrescue(connection, "a", start=True)
     assert domain.state() == "shut off"
 

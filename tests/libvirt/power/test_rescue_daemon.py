@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.errors import Failed
+from holdfast.errors import power
 from holdfast.libvirtapi.connection import open_connection
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.domains import CONFIG, LIVE, image
+from tests.raising import raising
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_rescue_outlives_the_daemon_and_ends_with_the_host(host: Host) -> None:
         assert domain.state() == "shut off"
         assert not operations.list_domains(connection)[0].rescue
         assert domain.xml(CONFIG, secure=True) == before
-        with pytest.raises(Failed, match="is not in rescue"):
+        with raising(power.NOT_IN_RESCUE, power.NOT_IN_RESCUE_OFF):
             operations.unrescue(connection, "a")
         operations.start(connection, "a")
         assert "rescue" not in domain.xml(LIVE)

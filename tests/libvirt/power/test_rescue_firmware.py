@@ -59,7 +59,7 @@ def test_rescue_has_a_copy_of_the_variables_that_is_gone_at_once(
         seen.append(Path(path).read_bytes())
         remove_image_file(path)
 
-    monkeypatch.setattr("holdfast.operations.power.rescue_nvram.remove_image", look)
+    monkeypatch.setattr("holdfast.operations.power.rescue_nvram.remove_image_file", look)
     before = domain.xml(CONFIG)
     operations.rescue(connection, "a", medium(tmp_path))
     assert seen == [content]
@@ -91,7 +91,7 @@ def test_copy_that_cannot_be_removed_is_said(
     def forbidden(path: str) -> None:
         raise Failed("permission denied")
 
-    monkeypatch.setattr("holdfast.operations.power.rescue_nvram.remove_image", forbidden)
+    monkeypatch.setattr("holdfast.operations.power.rescue_nvram.remove_image_file", forbidden)
     options = ["--image", str(image(tmp_path, "r")), "--format", "raw"]
     out = done(uri, "rescue", "a", *options)
     assert out.endswith(f"note: the copy of its NVRAM stays on libvirt's host, until the next rescue: {own}.rescue\n")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from holdfast import operations
 from holdfast.cli import hints
-from holdfast.errors import Refused
+from holdfast.errors import domains, guard, power
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.power.rescues import defined, medium
+from tests.raising import raising
 
 
 def test_running_domain_is_refused_without_force_and_comes_back_after_it(
@@ -73,7 +72,7 @@ def test_force_into_hardware_that_nobody_asked_to_change_is_refused(connection: 
     domain = defined(connection, tmp_path)
     domain.start()
     domain.attach(disk_xml(tmp_path, "late", "vdz"), CONFIG)
-    with pytest.raises(Refused, match="vdz is added"):
+    with raising(guard.UNASKED_AT_START, changes="vdz is added"):
         operations.rescue(connection, "a", medium(tmp_path), force=True)
     assert "vdz" not in domain.xml(LIVE)
     rescued = operations.rescue(connection, "a", medium(tmp_path), force=True, accept=True)
@@ -84,7 +83,7 @@ def test_managed_save_image_is_in_the_way(connection: Connection, tmp_path: Path
     domain = defined(connection, tmp_path)
     domain.start()
     domain._handle.managedSave(0)
-    with pytest.raises(Refused, match="managed-save") as refused:
+    with raising(power.MANAGED_SAVE, power.MANAGED_SAVE_RUNNING) as refused:
         operations.rescue(connection, "a", medium(tmp_path))
     assert "'holdfast restore a'" in hints.hint(refused.value)
     assert "'holdfast discard-save a'" in hints.hint(refused.value)
@@ -97,7 +96,7 @@ def test_memory_saved_beside_a_rescue_is_not_restored_by_leaving_it(connection: 
     document = domain.xml(LIVE)
     domain._handle.managedSave(0)
     connection._handle.createXML(document)
-    with pytest.raises(Refused, match="managed-save"):
+    with raising(power.MANAGED_SAVE, power.MANAGED_SAVE_RUNNING):
         operations.unrescue(connection, "a", start=True)
     assert operations.unrescue(connection, "a").after == "shut off"
 
@@ -106,7 +105,7 @@ def test_transient_domain_has_nothing_to_come_back_to(connection: Connection, tm
     domain = defined(connection, tmp_path)
     domain.start()
     domain.undefine()
-    with pytest.raises(Refused, match="transient"):
+    with raising(domains.TRANSIENT):
         operations.rescue(connection, "a", medium(tmp_path), force=True)
     assert domain.is_active()
 
@@ -115,7 +114,7 @@ def test_domain_undefined_in_rescue_is_not_switched_off_unsaid(connection: Conne
     domain = defined(connection, tmp_path)
     operations.rescue(connection, "a", medium(tmp_path))
     domain.undefine()
-    with pytest.raises(Refused, match="was undefined"):
+    with raising(power.UNDEFINED_IN_RESCUE):
         operations.unrescue(connection, "a")
     assert domain.is_active()
 
@@ -186,7 +185,7 @@ def test_hardware_is_not_changed_in_rescue(connection: Connection, uri: str, tmp
             3,
             "error: the domain 'a' is in rescue\nhint: 'holdfast unrescue a' leaves it; then repeat this\n",
         ), command
-    with pytest.raises(Refused, match="is in rescue"):
+    with raising(domains.IN_RESCUE):
         operations.edit_domain(connection, "a", before, before.replace("</vcpu>", "</vcpu><title>t</title>"))
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == (before, live)
     assert not (tmp_path / "new.qcow2").exists()

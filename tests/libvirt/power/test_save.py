@@ -11,11 +11,12 @@ from holdfast import operations
 from holdfast.cli import hints
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
-from holdfast.errors import Failed, NotFound, Refused
+from holdfast.errors import NotFound, Refused, domains, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running
+from tests.raising import raising
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
 
@@ -134,7 +135,7 @@ def test_incomplete_image_is_refused_where_libvirt_silently_boots(connection: Co
 def test_damaged_image_can_be_discarded(connection: Connection, uri: str) -> None:
     domain = saved(connection, changed=False)
     image_of(uri).write_bytes(b"garbage" * 100)
-    with pytest.raises(Failed, match="cannot be read"):
+    with raising(power.MANAGED_SAVE_UNREADABLE):
         operations.restore_domain(connection, "a")
     assert operations.discard_save(connection, "a").sees == ()
     assert not domain.has_managed_save()
@@ -143,10 +144,10 @@ def test_damaged_image_can_be_discarded(connection: Connection, uri: str) -> Non
 def test_saving_over_an_older_image_is_refused(connection: Connection) -> None:
     domain = saved(connection, changed=False)
     connection._handle.createXML(domain.xml(CONFIG))  # runs beside the image, which libvirt keeps
-    with pytest.raises(Refused, match="write over it") as refused:
+    with raising(power.MANAGED_SAVE, power.MANAGED_SAVE_RUNNING, why="write over it") as refused:
         operations.save_domain(connection, "a")
     assert "holdfast restore" not in hints.hint(refused.value)
-    with pytest.raises(Failed, match="already running"):
+    with raising(power.ALREADY_RUNNING, power.ALREADY_RUNNING_PAUSED):
         operations.restore_domain(connection, "a")
     assert operations.discard_save(connection, "a").after == "running"
 
@@ -154,7 +155,7 @@ def test_saving_over_an_older_image_is_refused(connection: Connection) -> None:
 def test_transient_domain_is_not_saved(connection: Connection) -> None:
     domain = running(connection)
     domain.undefine()
-    with pytest.raises(Refused, match="transient"):
+    with raising(domains.TRANSIENT):
         operations.save_domain(connection, "a")
     assert domain.is_active()
 
