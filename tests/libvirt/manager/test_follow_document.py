@@ -12,12 +12,14 @@ from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, serialize, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts
-from holdfast.errors import NotFound, Refused
+from holdfast.errors.domains import IN_RESCUE, NO_DOMAIN, TRANSIENT
+from holdfast.errors.manager import ANOTHER_DOMAINS_DOCUMENT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec
 from tests.generated import DATA, INSTANCE, MAC, NAME, VOLUME, add, drop, generated, interface, put, volume
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places, running
 from tests.libvirt.manager.following import config, defined, follow, is_volume, lines, seats
+from tests.raising import raising
 
 
 def test_a_domain_that_was_defined_from_the_same_document_is_left_alone(
@@ -309,7 +311,7 @@ def test_a_rescue_is_left_before_anything_is_followed(connection: Connection, tm
     domain = connection.define(domain_xml())
     config = domain.xml(CONFIG)
     operations.rescue(connection, "a", DiskSpec(path=str(image(tmp_path, "rescue")), format="raw"))
-    with pytest.raises(Refused, match="in rescue"):
+    with raising(IN_RESCUE):
         operations.follow_document(connection, "a", config, is_own=is_volume)
     assert domain.xml(CONFIG) == config
 
@@ -327,10 +329,10 @@ def test_metadata_of_the_manager_follows_and_ours_stays(connection: Connection) 
 
 def test_the_document_of_another_domain_is_refused(connection: Connection) -> None:
     defined(connection)
-    with pytest.raises(Refused, match="of another domain"):
+    with raising(ANOTHER_DOMAINS_DOCUMENT):
         follow(connection, INSTANCE.replace("7f2c6f9a-4f0e", "00000000-4f0e"))
 
 
 def test_a_domain_that_is_gone_is_not_found(connection: Connection) -> None:
-    with pytest.raises(NotFound):
+    with raising(NO_DOMAIN, TRANSIENT):
         follow(connection, INSTANCE)

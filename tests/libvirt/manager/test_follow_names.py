@@ -11,12 +11,13 @@ from holdfast.domainxml.device import alias as alias_of
 from holdfast.domainxml.document import parse, serialize, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.errors import Refused
+from holdfast.errors.manager import ANOTHER_BOOT_DISK
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from tests.generated import Edit, add, drop, generated, put, volume
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running
 from tests.libvirt.manager.following import config, defined, follow, is_volume, lines, seats
+from tests.raising import raising
 
 ONE, TWO, THREE = (f"00000000-0000-4000-8000-{number:012d}" for number in (1, 2, 3))
 ALONE = drop("devices/disk[2]")
@@ -91,7 +92,7 @@ def test_no_name_lets_the_guest_boot_from_another_disk(connection: Connection, t
     for disk, name in zip(wanted.iterfind("devices/disk"), ("vdb", "vda"), strict=True):
         put("target@dev", name)(disk)
     before = domain.xml(CONFIG)
-    with pytest.raises(Refused, match=r"vdb.img would be booted, not .*vda.img"):
+    with raising(ANOTHER_BOOT_DISK, found="vdb.img", booted="vda.img"):
         operations.follow_document(connection, "a", serialize(wanted), is_own=is_volume)
     assert domain.xml(CONFIG) == before
     operations.set_domain(connection, "a", operations.DomainSettings(boot=("vda",)))

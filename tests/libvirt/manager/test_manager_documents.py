@@ -10,13 +10,15 @@ from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse, same
 from holdfast.domainxml.places.pci import hotplug_places
-from holdfast.errors import NotFound, Refused, UsageError
+from holdfast.errors import NotFound, UsageError
+from holdfast.errors.manager import RESTORED_WHILE_RUNNING
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.manager.rescue import is_rescue_by_define, rescue_from_template
 from holdfast.operations.manager.restore import restore_document
 from holdfast.operations.manager.seal import seal_document
 from holdfast.operations.power.rescue import unrescue
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places
+from tests.raising import raising
 
 
 def nova_rescue(folder: Path, kernel: str = "") -> str:
@@ -86,7 +88,7 @@ def test_recorded_document_is_not_restored_under_a_running_guest(connection: Con
     domain = connection.find_domain(instance)
     recorded = domain.xml(CONFIG, secure=True)
     domain.start(paused=True)
-    with pytest.raises(Refused, match="is running"):
+    with raising(RESTORED_WHILE_RUNNING):
         restore_document(connection, recorded)
     with pytest.raises(NotFound):
         restore_document(connection, recorded.replace(instance, "9d3a1c52-0000-4000-8000-000000000000"))

@@ -20,31 +20,28 @@ from holdfast.domainxml.elements.iotune import order_limits
 from holdfast.domainxml.manager.apply_difference import Difference, apply_difference
 from holdfast.domainxml.manager.follow_devices import DeviceChanges, follow_devices
 from holdfast.domainxml.manager.take_host_side import take_host_side
-from holdfast.errors import Refused
+from holdfast.errors.manager import ANOTHER_BOOT_DISK, ANOTHER_DOMAINS_DOCUMENT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
+from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
 IsOwn = Callable[[Element], bool]
 """True for a device of the domain that is the manager's to take away."""
 
 
-@dataclass(frozen=True)
-class Followed:
-    """What following changed, or with ``dry_run`` would change, in the config document.
+@dataclass(frozen=True, kw_only=True)
+class Followed(Result):
+    """What following changed in the config document; of ``changes`` all was asked for, and comes with the next start.
 
-    ``changes`` is what the guest sees of it at its next start, all of it asked for; ``host`` are sentences on the host
-    side, without secrets; ``attached`` and ``detached`` are devices ("disk vdb") that the manager has added or taken
-    away.
+    ``host``      what changed of the host side, in sentences without secrets
+    ``attached``  devices that the manager has added: "disk vdb"
+    ``detached``  devices that it has taken away
     """
 
-    name: str
-    uuid: str
-    changes: tuple[Change, ...]
     host: tuple[str, ...]
     attached: tuple[str, ...]
     detached: tuple[str, ...]
-    dry_run: bool
 
 
 def follow_document(
@@ -56,10 +53,9 @@ def follow_document(
     code generates for what the domain was until now, another flavor or other properties of its image: the difference
     is what was asked for. A running guest has it after its next start.
 
-    Raises NotFound (4) for a domain that is not there or has no config document; Refused (3) in rescue, for a document
-    of another domain, and where the guest would see more than that or boot from another disk; OtherMachine (3) where
-    the difference is another kind of machine; Failed (1) and LibvirtRefused (1) where libvirt does not take it. Nothing
-    was changed then.
+    Raises NO_DOMAIN, TRANSIENT, IN_RESCUE, ANOTHER_DOMAINS_DOCUMENT, UNASKED where the guest would see more than that,
+    ANOTHER_BOOT_DISK; OtherMachine where the difference is another kind of machine; LIBVIRT_ADDS and LibvirtRefused
+    where libvirt does not take it. Nothing was changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
     template = _parsed(wanted)
@@ -83,7 +79,7 @@ def _parsed(text: str) -> Element:
 def _refuse_another(domain: OpenDomain, document: Element | None) -> None:
     uuid = domain.uuid if document is None else (document.findtext("uuid") or "").strip().lower()
     if uuid != domain.uuid:
-        raise Refused(f"the document is of another domain than {domain.name!r}: its UUID is {uuid or 'not given'}")
+        raise ANOTHER_DOMAINS_DOCUMENT(name=domain.name, uuid=uuid or "not given")
 
 
 def _kind(disk: Element) -> tuple[str | None, ...]:
@@ -93,10 +89,7 @@ def _kind(disk: Element) -> tuple[str | None, ...]:
 def _refuse_another_boot(booted: Element, found: Element) -> None:
     """Refuse names of disks by which the guest would boot from ``found``, and no longer from a disk that stays."""
     if found is not booted and booted.getparent() is not None and booted.get("device") != "cdrom":
-        raise Refused(
-            f"by its manager's names for the disks, {source_of(found)} would be booted, not {source_of(booted)}",
-            "give the domain a boot order of its own first: 'holdfast set --boot'",
-        )
+        raise ANOTHER_BOOT_DISK(found=source_of(found), booted=source_of(booted))
 
 
 class _Following:
@@ -135,11 +128,11 @@ class _Following:
             if new not in members.attached
         )
         return Followed(
-            domain.name,
-            domain.uuid,
-            tuple(change for change in visible(edit.changes) if not members.is_rename(change)),
-            (*host_changes(edit.before, edit.after), *names),
-            tuple(members.attached),
-            tuple(members.detached),
-            dry_run,
+            name=domain.name,
+            uuid=domain.uuid,
+            dry_run=dry_run,
+            changes=tuple(change for change in visible(edit.changes) if not members.is_rename(change)),
+            host=(*host_changes(edit.before, edit.after), *names),
+            attached=tuple(members.attached),
+            detached=tuple(members.detached),
         )

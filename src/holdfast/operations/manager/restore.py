@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import parse, same, serialize
-from holdfast.errors import Refused
+from holdfast.errors.manager import RESTORED_WHILE_RUNNING
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.session import Need, changing
@@ -18,7 +18,7 @@ def restore_document(connection: Connection, document: str) -> bool:
     recorded = parse(document, "domain")
     with changing(connection, (recorded.findtext("uuid") or "").strip(), needs=Need.OWN_HARDWARE) as domain:
         if domain.is_active():
-            raise Refused(f"the domain {domain.name!r} is running", "a recorded document is restored while it is off")
+            raise RESTORED_WHILE_RUNNING(name=domain.name)
         if same(parse(domain.xml(Definition.CONFIG, secure=True)), recorded):
             return False
         connection.define(serialize(recorded))

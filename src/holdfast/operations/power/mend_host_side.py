@@ -114,7 +114,7 @@ def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> 
             yield from _image(domain, config, disk, path)
     for secret in named_secrets(config):
         if has_secret(connection, secret.uuid, secret.kind, secret.usage) is False:
-            yield Fault(f"{secret} is not there: 'virsh secret-define' and 'virsh secret-set-value' make it anew")
+            yield Fault(f"{secret} is not there: define it anew, and give it its value")
 
 
 def _refuse_another(disk: Element, place: str) -> None:
