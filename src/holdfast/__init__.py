@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def connect(uri: str | None = None, readonly: bool = False) -> Connection:
+def connect(uri: str | None = None, readonly: bool = False, lock_timeout: float = 60.0) -> Connection:
     """Connect to libvirt at ``uri`` (None: libvirt's own default); see :func:`holdfast.operations.connect.connect`."""
     from holdfast.operations.connect import connect as operation
 
-    return operation(uri, readonly)
+    return operation(uri, readonly, lock_timeout)

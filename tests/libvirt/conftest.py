@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from holdfast.hostfiles.lock import TIMEOUT
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast_lab import relay
 from holdfast_lab.daemon import private_host
@@ -31,8 +32,11 @@ def libvirt_session(uri: str) -> Iterator[Connection]:
     """
     shared = {readonly: open_connection(uri, readonly) for readonly in (False, True)}
 
-    def open_shared(wanted: str | None = None, readonly: bool = False) -> Connection:
-        return shared[readonly] if wanted == uri else open_connection(wanted, readonly)
+    def open_shared(wanted: str | None = None, readonly: bool = False, lock_timeout: float = TIMEOUT) -> Connection:
+        if wanted != uri:
+            return open_connection(wanted, readonly, lock_timeout)
+        shared[readonly].lock_timeout = lock_timeout
+        return shared[readonly]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("holdfast.operations.connect.open_connection", open_shared)
@@ -47,6 +51,7 @@ def libvirt_session(uri: str) -> Iterator[Connection]:
 def connection(libvirt_session: Connection) -> Iterator[Connection]:
     """The embedded libvirt without domains; what the test leaves behind is destroyed and undefined."""
     yield libvirt_session
+    libvirt_session.lock_timeout = TIMEOUT
     for domain in libvirt_session.domains():
         persistent = domain.is_persistent()
         if domain.is_active():

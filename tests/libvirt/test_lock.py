@@ -21,6 +21,7 @@ from holdfast.errors.domains import CANNOT_LOCK, LOCK_FILE, LOCK_FOLDER, LOCKED
 from holdfast.hostfiles import lock
 from holdfast.hostfiles.lock import LockFolder, domain_lock, lock_folder
 from holdfast.libvirtapi.connection import Connection
+from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places
 from tests.raising import raising
 
@@ -231,13 +232,13 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for each in (folder.parent, *folder.parents):
         if each.stat().st_mode & 0o001 == 0:
             each.chmod(0o755)
-    monkeypatch.setattr(lock, "_SHARED", folder)
+    monkeypatch.setattr(lock, "SHARED", folder)
     return folder
 
 
 def as_user(user: int, groups: list[int], shared: Path, code: str) -> subprocess.Popen[str]:
     """Run ``code`` as another user, who finds the shared folder at ``shared``."""
-    begin = f"from holdfast.hostfiles import lock\nimport pathlib\nlock._SHARED = pathlib.Path({str(shared)!r})\n"
+    begin = f"from holdfast.hostfiles import lock\nimport pathlib\nlock.SHARED = pathlib.Path({str(shared)!r})\n"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
     command = ["/usr/bin/python3", "-c", begin + code]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -291,7 +292,7 @@ def test_a_file_that_is_no_lock_is_refused_in_the_shared_folder(set_up: Path, tm
 
 
 def test_what_a_lock_file_says_of_its_holder_is_shown_and_not_trusted(set_up: Path) -> None:
-    lying = f"with lock.domain_lock({UUID!r}):\n    path = lock._SHARED / {UUID!r}\n    path.write_text('\\x1b[2J')\n"
+    lying = f"with lock.domain_lock({UUID!r}):\n    path = lock.SHARED / {UUID!r}\n    path.write_text('\\x1b[2J')\n"
     liar = as_user(MEMBER, [GROUP], set_up, lying + "    print('held', flush=True)\n    input()\n")
     assert liar.stdout is not None
     assert liar.stdout.readline() == "held\n"
@@ -302,10 +303,18 @@ def test_what_a_lock_file_says_of_its_holder_is_shown_and_not_trusted(set_up: Pa
 
 def test_an_operation_that_waits_too_long_says_who_holds_the_domain(connection: Connection, uri: str) -> None:
     domain = connection.define(domain_xml())
-    connection.lock_timeout = 0
-    try:
-        with domain_lock(domain.uuid), raising(LOCKED, holder=f"process {os.getpid()}"):
-            operations.start(connection, "a")
-    finally:
-        connection.lock_timeout = lock.TIMEOUT
+    impatient = holdfast.connect(uri, lock_timeout=0)
+    with domain_lock(domain.uuid), raising(LOCKED, holder=f"process {os.getpid()}", seconds=0):
+        operations.start(impatient, "a")
     assert not domain.is_active()
+
+
+def test_a_command_waits_as_long_as_it_is_told(connection: Connection, uri: str) -> None:
+    domain = connection.define(domain_xml())
+    with domain_lock(domain.uuid):
+        result = run(uri, "--lock-timeout", "0", "start", "a")
+    assert (result.exit_code, domain.is_active()) == (1, False)
+    assert f"(process {os.getpid()}), and did not end within 0 s" in result.stderr
+    assert "--lock-timeout" in result.stderr
+    assert run(uri, "--lock-timeout", "-1", "start", "a").exit_code == 2
+    done(uri, "--lock-timeout", "0", "start", "a", "--paused")

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Session:
     """One run of the command line: opens the connection when a command first asks for it, closes it at the end."""
 
-    def __init__(self, uri: str | None, readonly: bool) -> None:
+    def __init__(self, uri: str | None, readonly: bool, lock_timeout: float) -> None:
         self.uri = uri
         self.readonly = readonly
+        self.lock_timeout = lock_timeout
         self._connection: Connection | None = None
 
     @property
@@ -29,7 +30,7 @@ class Session:
         if self._connection is None:
             from holdfast.operations.connect import connect
 
-            self._connection = connect(self.uri, self.readonly)
+            self._connection = connect(self.uri, self.readonly, self.lock_timeout)
         return self._connection
 
     def __enter__(self) -> Session:

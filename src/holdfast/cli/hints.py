@@ -13,6 +13,7 @@ HINTS = {
     "transient": "'virsh dumpxml --security-info {name}' shows the only document that it has",
     "in-rescue": "'holdfast unrescue {name}' leaves it; then repeat this",
     "unfinished": "if it was interrupted: 'holdfast delete --storage {name}', then create it again",
+    "locked": "repeat it later; --lock-timeout SECONDS waits longer",
     "not-running": "'holdfast start {name}' starts it",
     "running": "'holdfast shutdown {name}' first",
     "already-running-paused": "'holdfast resume {name}' lets it run",

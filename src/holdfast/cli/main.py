@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from holdfast import __version__
-from holdfast.cli.common import Session, log_to_stderr
+from holdfast.cli.common import Seconds, Session, log_to_stderr
 from holdfast.cli.hints import hint
 from holdfast.errors import HoldfastError
 
@@ -155,10 +155,18 @@ def _without_reader() -> int:
 @click.group(cls=HoldfastGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("-c", "--connect", "uri", metavar="URI", help="libvirt connection URI (default: libvirt's own).")
 @click.option("-r", "--readonly", is_flag=True, help="Connect read-only.")
+@click.option(
+    "--lock-timeout",
+    type=Seconds(),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for another command on the same domain; 0 does not wait.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say each libvirt call on standard error.")
 @click.version_option(__version__, prog_name="holdfast")
 @click.pass_context
-def holdfast(ctx: click.Context, uri: str | None, readonly: bool, verbose: bool) -> None:
+def holdfast(ctx: click.Context, uri: str | None, readonly: bool, lock_timeout: float, verbose: bool) -> None:
     """Virtual machines whose hardware never changes unless someone asks for it.
 
     Exit codes: 0 done, 1 failed with nothing changed, 2 usage, 3 difference found or refused, 4 not found,
@@ -167,4 +175,4 @@ def holdfast(ctx: click.Context, uri: str | None, readonly: bool, verbose: bool)
     if verbose:
         log_to_stderr()
         holdfast.verbose = True
-    ctx.obj = ctx.with_resource(Session(uri, readonly))
+    ctx.obj = ctx.with_resource(Session(uri, readonly, lock_timeout))

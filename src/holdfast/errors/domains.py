@@ -25,7 +25,7 @@ UNFINISHED = Condition(
     "if it was interrupted, delete the domain with its storage, then create it again",
 )
 NOT_RUNNING = Condition("not-running", Failed, "the domain {name!r} is not running", "start it")
-RUNNING = Condition("running", Failed, "the domain {name!r} is running", "shut it down first")
+RUNNING = Condition("running", Refused, "the domain {name!r} is running", "shut it down first")
 
 LOCKED = Condition(
     "locked",

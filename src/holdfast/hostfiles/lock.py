@@ -23,7 +23,8 @@ from holdfast.errors import domains
 TIMEOUT = 60.0
 """Seconds to wait for another command, unless the connection says otherwise."""
 
-_SHARED = Path("/run/holdfast")
+SHARED = Path("/run/holdfast")
+"""The folder in which the commands of several users find each other's locks, where it is set up."""
 _PATIENCE = 1.5
 """Seconds of waiting after which we say so."""
 _LONGEST_NAP = 0.1
@@ -46,9 +47,9 @@ def lock_folder() -> LockFolder:
     nobody else can take it first, as in /tmp. (A user without an entry there cannot connect to libvirt either.)
     """
     user = os.geteuid()
-    if _is_set_up(_SHARED):
-        return LockFolder(_SHARED, shared=True)
-    return LockFolder(_SHARED if user == 0 else Path(pwd.getpwuid(user).pw_dir, ".local/state/holdfast/locks"), False)
+    if _is_set_up(SHARED):
+        return LockFolder(SHARED, shared=True)
+    return LockFolder(SHARED if user == 0 else Path(pwd.getpwuid(user).pw_dir, ".local/state/holdfast/locks"), False)
 
 
 def _is_set_up(folder: Path) -> bool:

@@ -67,6 +67,11 @@ class Connection:
         """True when this libvirt runs on this machine, so that its files are ours to read: the URI names no host."""
         return self._url().hostname is None
 
+    @property
+    def is_of_host(self) -> bool:
+        """True for the one libvirt of a host, which its users share, not one that a user or a process has alone."""
+        return self._url().path == "/system"
+
     def _url(self) -> SplitResult:
         from urllib.parse import urlsplit  # 2 ms, which ``holdfast list`` need not spend
 

@@ -144,6 +144,12 @@ def looking(connection: Connection, name: str, *, needs: Need = Need.NOTHING) ->
     return domain
 
 
+def refuse_read_only(connection: Connection, name: str, *, dry_run: bool = False) -> None:
+    """Raise READ_ONLY over a connection that may not change the domain ``name``, or make it; not in a ``dry_run``."""
+    if connection.readonly and not dry_run:
+        raise domains.READ_ONLY(name=name, uri=connection.uri)
+
+
 @contextmanager
 def changing(
     connection: Connection, name: str, *, needs: Need = Need.NOTHING, dry_run: bool = False
@@ -154,8 +160,7 @@ def changing(
     not let go of it in time (``connection.lock_timeout``), and what :meth:`OpenDomain.refuse_unless` raises.
     """
     domain = looking(connection, name)
-    if connection.readonly and not dry_run:
-        raise domains.READ_ONLY(name=domain.name, uri=connection.uri)
+    refuse_read_only(connection, domain.name, dry_run=dry_run)
     with domain_lock(domain.uuid, connection.lock_timeout):
         domain.refuse_unless(needs)
         yield domain

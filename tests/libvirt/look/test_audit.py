@@ -13,6 +13,7 @@ from click.testing import Result
 from holdfast import operations
 from holdfast.domainxml.metadata import Releasing
 from holdfast.errors import NoConnection
+from holdfast.hostfiles import lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.audit.report import Finding, FindingKind
@@ -60,6 +61,22 @@ def test_nothing_is_found_in_a_sealed_domain(connection: Connection, tmp_path: P
     report = operations.audit_host(connection)
     assert (report.domains, report.notes, report.unread, report.error) == (1, [], [], None)
     assert [machine.name for machine in report.machines] == ["pc-q35-7.2"]
+
+
+def test_users_who_do_not_wait_for_each_other_are_said_once_a_host(
+    daemon: Connection, remote_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        daemon.define(sealed(name))
+    folder = tmp_path / "holdfast"
+    monkeypatch.setattr(lock, "SHARED", folder)
+    (note,) = operations.audit_host(daemon).notes
+    assert "commands of different users on one domain do not wait for each other" in note
+    with connect(remote_uri) as elsewhere:
+        assert [note for note in operations.audit_host(elsewhere).notes if "wait" in note] == []
+    folder.mkdir()
+    folder.chmod(0o2770)
+    assert operations.audit_host(daemon).notes == []
 
 
 def test_live_and_config_that_differ(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from holdfast.domainxml.describe.hardware_tree import Part, hardware_tree
 from holdfast.errors import HoldfastError, NoConnection, NotFound
+from holdfast.hostfiles.lock import SHARED, lock_folder
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.domain_list import Listed, inventory
@@ -110,7 +111,7 @@ class _Audit:
         everything = self._hardware is not None
         report.reports = [self._found[name] for name in sorted(self._found)]
         report.reports = [_ordered(found) for found in report.reports if everything or found.findings]
-        report.notes += [*sorted(self._judge.notes), *self._images.notes()]
+        report.notes += [*sorted(self._judge.notes), *self._images.notes(), *_lock_notes(self._connection)]
         return report
 
     def _look_at(self, listed: list[Listed]) -> None:
@@ -171,6 +172,15 @@ class _Audit:
             self._found[domain.name] = DomainReport(
                 domain.name, domain.uuid, listed.active, verdict.machine, found, instance
             )
+
+
+def _lock_notes(connection: Connection) -> Iterator[str]:
+    """Whether changes of different users to one domain wait for each other; of another machine nobody can tell."""
+    if connection.is_local and connection.is_of_host and not (folder := lock_folder()).shared:
+        yield (
+            f"commands of different users on one domain do not wait for each other: {SHARED} is not set up for that "
+            f"on this host, so those of this user keep their locks in {folder.path}"
+        )
 
 
 _ORDER = {kind: number for number, kind in enumerate(FindingKind)}
