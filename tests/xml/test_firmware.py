@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.raising import raising
 
-from holdfast.errors import Failed, NotFound
+from holdfast.errors import files
 from holdfast.hostfiles.firmware import choose_firmware, read_firmwares
 
 
@@ -64,16 +65,18 @@ def test_what_does_not_fit_is_left_out(tmp_path: Path) -> None:
     descriptor(tmp_path, "30", machine="virt-*")
     gone = descriptor(tmp_path, "40")
     Path(gone).unlink()
-    with pytest.raises(NotFound, match=r"no UEFI firmware with Secure Boot for pc-q35-7.2"):
+    with raising(files.NO_FIRMWARE_WITH_SECURE_BOOT, machine="pc-q35-7.2"):
         choose(tmp_path, secure_boot=True)
-    with pytest.raises(NotFound, match=r"no UEFI firmware for pc-q35-7.2"):
+    with raising(files.NO_FIRMWARE_WITHOUT_SECURE_BOOT):
+        choose(tmp_path, secure_boot=False)
+    with raising(files.NO_FIRMWARE):
         choose(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"interface-types": ["uefi"]}'])
 def test_damaged_descriptor_is_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "10.json").write_text(text)
-    with pytest.raises(Failed, match=r"10\.json is damaged"):
+    with raising(files.DAMAGED_DESCRIPTOR, path=tmp_path / "10.json"):
         read_firmwares([str(tmp_path)])
 
 

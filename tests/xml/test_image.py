@@ -8,8 +8,9 @@ from errno import EACCES
 from pathlib import Path
 
 import pytest
+from tests.raising import raising
 
-from holdfast.errors import Failed, NotFound, Refused, UsageError
+from holdfast.errors import Condition, HoldfastError, images
 from holdfast.hostfiles.image import check_format, detect_format, is_block_device, is_complete, qcow2_references
 from holdfast.hostfiles.new_image import file_exists
 
@@ -58,7 +59,7 @@ def test_magic_number_is_recognised(header: bytes, expected: str | None) -> None
 def test_qcow2_behind_raw_is_refused(tmp_path: Path) -> None:
     image = tmp_path / "guest.raw"
     image.write_bytes(qcow2(b"/etc/shadow", b"raw"))
-    with pytest.raises(Refused, match="was said to be raw, but begins like a qcow2 image"):
+    with raising(images.NOT_RAW, path=image, found="qcow2"):
         check_format(str(image), "raw")
     check_format(str(image), "raw", trust=True)
 
@@ -73,22 +74,27 @@ def test_what_an_honest_raw_disk_holds_is_accepted(tmp_path: Path, content: byte
 def test_raw_behind_qcow2_is_refused(tmp_path: Path) -> None:
     image = tmp_path / "disk"
     image.write_bytes(b"\0" * 1024)
-    with pytest.raises(Refused, match="does not begin like a qcow2 image"):
+    with raising(images.NOT_OF_FORMAT, stated="qcow2"):
+        check_format(str(image), "qcow2")
+    image.write_bytes(b"QED\0")
+    with raising(images.ANOTHER_FORMAT, stated="qcow2", found="qed"):
         check_format(str(image), "qcow2")
 
 
 @pytest.mark.parametrize(
-    ("header", "sentence"),
+    ("header", "condition", "fields"),
     [
-        (qcow2(b"/base", b"qcow2"), "makes QEMU open another file of this host for the guest: /base"),
-        (qcow2(b"/base", version=2), "does not say in which format"),
-        (qcow2(data_file=b"/etc/shadow"), "another file of this host for the guest: /etc/shadow"),
+        (qcow2(b"/base", b"qcow2"), images.NAMES_ANOTHER_FILE, {"other": "/base"}),
+        (qcow2(b"/base", version=2), images.BACKING_FORMAT_NOT_STATED, {"backing": "/base"}),
+        (qcow2(data_file=b"/etc/shadow"), images.NAMES_ANOTHER_FILE, {"other": "/etc/shadow"}),
     ],
 )
-def test_qcow2_that_names_other_files_is_refused(tmp_path: Path, header: bytes, sentence: str) -> None:
+def test_qcow2_that_names_other_files_is_refused(
+    tmp_path: Path, header: bytes, condition: Condition[HoldfastError], fields: dict[str, str]
+) -> None:
     image = tmp_path / "disk.qcow2"
     image.write_bytes(header)
-    with pytest.raises(Refused, match=sentence):
+    with raising(condition, **fields):
         check_format(str(image), "qcow2")
     check_format(str(image), "qcow2", trust=True)
 
@@ -100,7 +106,7 @@ def test_plain_qcow2_is_accepted(tmp_path: Path) -> None:
 
 
 def test_references_are_read_from_the_header() -> None:
-    references = qcow2_references(qcow2(b"base.img", b"raw", b"data.raw"))
+    references = qcow2_references("", qcow2(b"base.img", b"raw", b"data.raw"))
     assert (references.backing_file, references.backing_format, references.data_file) == ("base.img", "raw", "data.raw")
 
 
@@ -108,15 +114,15 @@ def test_references_are_read_from_the_header() -> None:
 def test_cut_qcow2_header_is_one_sentence(tmp_path: Path, cut: bytes) -> None:
     image = tmp_path / "disk.qcow2"
     image.write_bytes(cut)
-    with pytest.raises(Failed, match="qcow2 header is"):
+    with raising(images.HEADER_CUT_OFF, images.HEADER_DAMAGED, path=image):
         check_format(str(image), "qcow2")
 
 
 def test_missing_image_is_not_found(tmp_path: Path) -> None:
     for path in (tmp_path / "nope", tmp_path / "nope" / "deeper"):
-        with pytest.raises(NotFound, match="there is no image"):
+        with raising(images.NO_IMAGE, path=path):
             check_format(str(path), "raw")
-        with pytest.raises(NotFound, match="there is no image"):
+        with raising(images.NO_IMAGE, path=path):
             check_format(str(path), "raw", trust=True)
 
 
@@ -128,7 +134,7 @@ def test_a_trusted_image_may_be_one_that_only_qemu_reads(tmp_path: Path, monkeyp
     image = tmp_path / "volume"
     image.touch()
     monkeypatch.setattr(os, "open", denied)
-    with pytest.raises(Failed, match="cannot read the image"):
+    with raising(images.UNREADABLE_IMAGE):
         check_format(str(image), "raw")
     check_format(str(image), "raw", trust=True)
     monkeypatch.setattr(os, "stat", denied)
@@ -150,12 +156,12 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     for path in (str(tmp_path), str(fifo), "bad\0name"):
         for trust in (False, True):
-            with pytest.raises(Failed):
+            with raising(images.NOT_AN_IMAGE, images.UNREADABLE_IMAGE):
                 check_format(path, "raw", trust)
 
 
 def test_unknown_format_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no disk format 'qcow9'"):
+    with raising(images.NO_FORMAT, format="qcow9"):
         check_format(str(tmp_path), "qcow9")
 
 

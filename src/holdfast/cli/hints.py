@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from holdfast.errors import HoldfastError, fill
 
+_TRUST = "if you know where this image comes from, add 'trust-format'"
+
 HINTS = {
     "no-domain": "'holdfast list' shows all domains",
     "read-only-connection": "connect without --readonly",
@@ -41,6 +43,17 @@ HINTS = {
     "not-wholly-repaired": "remove the cause, then repeat 'holdfast repair {name}'",
     "host-side-lacks": "remove the cause, then 'holdfast repair {name}'",
     "image-in-place": "'holdfast disk swap' gives a disk another image",
+    "no-firmware": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
+    "no-firmware-with-secure-boot": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
+    "no-firmware-without-secure-boot": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
+    "not-an-image": "path= takes an image: /folder/name.qcow2, or a volume such as /dev/group/name",
+    "not-raw": f"say format={{found}} if that is what it is; {_TRUST}",
+    "another-format": "say format={found} if that is what it is",
+    "not-of-format": "say format=raw if that is what it is",
+    "volume-of-another-format": f"say format={{found}} if that is what it is; {_TRUST}",
+    "backing-format-not-stated": f"state it: qemu-img rebase -u -b {{backing}} -F FORMAT {{path}}; {_TRUST}",
+    "names-another-file": _TRUST,
+    "image-not-smaller": "leave out size=",
     "unasked": "nothing was changed; report this, with 'holdfast xml {name}'",
     "unasked-at-start": "take it with --accept, or undo what waits in config ('holdfast show {name}' lists it)",
     "unasked-edit": "--accept takes it",

@@ -1,7 +1,87 @@
-"""What can be wrong with files of a host: those that a user names, and images."""
+"""What can be wrong with files of a host: documents, passwords and user-data that a user names, locks, firmware."""
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, NotFound
+from holdfast.errors import Condition, Failed, InvalidDocument, NotFound, Refused, UsageError
 
 ELSEWHERE = Condition("file-elsewhere", NotFound, "{path} is on another host")
+NO_FILE = Condition("no-file", NotFound, "there is no file {path}")
+NO_FOLDER = Condition("no-folder", NotFound, "there is no folder {path}")
+UNREADABLE = Condition("unreadable-file", Failed, "cannot read {path}: {reason}")
+UNREADABLE_BY_THIS_USER = Condition(
+    "unreadable-by-this-user",
+    Failed,
+    "cannot read {path}: {reason}",
+    "do it as root, on libvirt's own host",
+)
+CANNOT_WRITE = Condition("cannot-write", Failed, "cannot write {path}: {reason}")
+EXISTS = Condition("file-exists", Refused, "{path} exists already", "choose another path, or remove it first")
+CANNOT_CREATE = Condition("cannot-create", Failed, "cannot create {path}: {reason}")
+CANNOT_CREATE_THERE = Condition(
+    "cannot-create-there", Failed, "cannot create {path}: no file can be made in {folder}", "choose another folder"
+)
+NAME_TOO_LONG = Condition(
+    "name-too-long", UsageError, "the file name {start}… is too long: {size} bytes, and {most} are possible"
+)
+CANNOT_PERMIT = Condition("cannot-permit", Failed, "cannot change the permissions of {path}: {reason}")
+
+NOT_TEXT = Condition("not-text", InvalidDocument, "{path} is not {what}: line {line} is not UTF-8 text")
+TOO_LARGE = Condition("file-too-large", InvalidDocument, "{path} is larger than {most} KiB")
+NO_PASSWORD = Condition("no-password", UsageError, "there is no password in {path}")
+
+NO_EDITOR = Condition(
+    "no-editor",
+    Failed,
+    "no editor is set, and this is no terminal",
+    "set EDITOR to a command that edits a file",
+)
+EDITOR_NOT_STARTED = Condition(
+    "editor-not-started",
+    Failed,
+    "the editor {editor!r} cannot be started: {reason}",
+    "set EDITOR to one that can",
+)
+EDITOR_FAILED = Condition("editor-failed", Failed, "the editor {editor!r} ended with {status}")
+
+NO_USER_DATA = Condition("no-user-data", NotFound, "there is no user-data {path}")
+UNREADABLE_USER_DATA = Condition("unreadable-user-data", Failed, "cannot read the user-data {path}: {reason}")
+USER_DATA_TOO_LARGE = Condition("user-data-too-large", UsageError, "the user-data {path} is larger than {most} MiB")
+NOT_USER_DATA = Condition(
+    "not-user-data",
+    UsageError,
+    "cloud-init would ignore {path}",
+    "its first line must say what it is: #cloud-config or #!…",
+)
+NO_XORRISO = Condition(
+    "no-xorriso", Failed, "a cloud-init seed is made with xorriso, which is not here", "install xorriso"
+)
+XORRISO_FAILED = Condition("xorriso-failed", Failed, "xorriso could not make the cloud-init seed {path}: {reason}")
+
+_INSTALL = "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or let the guest boot with a BIOS"
+NO_FIRMWARE = Condition(
+    "no-firmware",
+    NotFound,
+    "this host has no UEFI firmware for {machine}",
+    _INSTALL,
+)
+NO_FIRMWARE_WITH_SECURE_BOOT = Condition(
+    "no-firmware-with-secure-boot",
+    NotFound,
+    "this host has no UEFI firmware with Secure Boot for {machine}",
+    _INSTALL,
+)
+NO_FIRMWARE_WITHOUT_SECURE_BOOT = Condition(
+    "no-firmware-without-secure-boot",
+    NotFound,
+    "this host has no UEFI firmware without Secure Boot for {machine}",
+    _INSTALL,
+)
+UNREADABLE_DESCRIPTOR = Condition(
+    "unreadable-descriptor", Failed, "cannot read the firmware descriptor {path}: {reason}"
+)
+DAMAGED_DESCRIPTOR = Condition(
+    "damaged-descriptor",
+    Failed,
+    "the firmware descriptor {path} is damaged: {reason}",
+    "reinstall the package that it belongs to",
+)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from holdfast.errors import Failed, NotFound
+from holdfast.errors import files
 
 
 def sha256_of(path: str) -> str:
-    """The SHA-256 of the file's content, in hexadecimal. Raises NotFound without such a file, Failed if unreadable."""
+    """The SHA-256 of the file's content, in hexadecimal. Raises NO_FILE, UNREADABLE."""
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {path}") from error
+        raise files.NO_FILE(path=path) from error
     except OSError as error:
-        raise Failed(f"cannot read {path}: {error.strerror}") from error
+        raise files.UNREADABLE(path=path, reason=error.strerror) from error

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from holdfast.errors import Failed
+from holdfast.errors import files
 from holdfast.hostfiles.document_file import read_document
 
 
@@ -49,16 +49,16 @@ class Draft:
     def edit(self) -> str:
         """Open it in $VISUAL, $EDITOR or vi, wait until that has ended, and return the text.
 
-        Raises Failed when the editor is not there or fails, InvalidDocument when the text is none.
+        Raises NO_EDITOR, EDITOR_NOT_STARTED, EDITOR_FAILED, and what :func:`read_document` raises.
         """
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
         if not editor:
-            raise Failed("no editor is set, and this is no terminal", "set EDITOR to a command that edits a file")
+            raise files.NO_EDITOR()
         try:
             process = subprocess.Popen([*shlex.split(editor), str(self.path)])
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise Failed(f"the editor {editor!r} cannot be started: {reason}", "set EDITOR to one that can") from error
+            raise files.EDITOR_NOT_STARTED(editor=editor, reason=reason) from error
         # Ctrl-C in an editor is for the editor.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -66,5 +66,5 @@ class Draft:
         finally:
             signal.signal(signal.SIGINT, before)
         if status != 0:
-            raise Failed(f"the editor {editor!r} ended with {status}")
+            raise files.EDITOR_FAILED(editor=editor, status=status)
         return read_document(str(self.path))

@@ -12,11 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.errors import Failed, NotFound
+from holdfast.errors import files
 from holdfast.json_value import Json, as_list, as_object, as_text
 
 FOLDERS = ("/usr/share/qemu/firmware", "/etc/qemu/firmware")
 """Where descriptors are, the later hiding the earlier."""
+
+_NONE = {
+    None: files.NO_FIRMWARE,
+    True: files.NO_FIRMWARE_WITH_SECURE_BOOT,
+    False: files.NO_FIRMWARE_WITHOUT_SECURE_BOOT,
+}
+"""What is wrong where nothing fits, by what was asked of Secure Boot."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ def choose_firmware(
     """The first firmware that fits; None means that nothing was said about it.
 
     ``machine`` is a versioned type, ``loaders`` the files libvirt names in its domain capabilities (none: no check).
-    Raises NotFound when nothing fits, with what was looked for.
+    Raises NO_FIRMWARE, or NO_FIRMWARE_WITH_SECURE_BOOT or NO_FIRMWARE_WITHOUT_SECURE_BOOT, where nothing fits.
     """
     for firmware in read_firmwares(folders):
         patterns = firmware.machines.get(arch, ())
@@ -74,33 +81,27 @@ def choose_firmware(
             and Path(firmware.template).exists()
         ):
             return firmware
-    wanted = {True: " with Secure Boot", False: " without Secure Boot", None: ""}[secure_boot]
-    raise NotFound(
-        f"this host has no UEFI firmware{wanted} for {machine}",
-        "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
-    )
+    raise _NONE[secure_boot](machine=machine)
 
 
 def read_firmwares(folders: Sequence[str] = FOLDERS) -> list[Firmware]:
     """All UEFI firmwares in flash that the descriptors describe, in the order in which libvirt tries them.
 
-    Raises Failed for a descriptor that cannot be read. Those for other hypervisors, architectures' ROMs and formats
+    Raises UNREADABLE_DESCRIPTOR and DAMAGED_DESCRIPTOR. Those for other hypervisors, architectures' ROMs and formats
     but raw are left out.
     """
-    files: dict[str, Path] = {}
+    descriptors: dict[str, Path] = {}
     for folder in folders:
-        files.update({file.name: file for file in Path(folder).glob("*.json")})
+        descriptors.update({file.name: file for file in Path(folder).glob("*.json")})
     found = []
-    for _, file in sorted(files.items()):
+    for _, file in sorted(descriptors.items()):
         try:
             text = file.read_text()
             firmware = _firmware(json.loads(text)) if text.strip() else None
         except OSError as error:
-            raise Failed(f"cannot read the firmware descriptor {file}: {error.strerror}") from error
+            raise files.UNREADABLE_DESCRIPTOR(path=file, reason=error.strerror) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise Failed(
-                f"the firmware descriptor {file} is damaged", f"reinstall the package it is of: {error}"
-            ) from error
+            raise files.DAMAGED_DESCRIPTOR(path=file, reason=error) from error
         if firmware is not None:
             found.append(firmware)
     return found

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.errors import Failed, NotFound, Refused, UsageError
+from holdfast.errors import Failed, NotFound, images
 
 FORMATS = ("raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vhdx", "vpc", "parallels", "luks", "bochs", "dmg", "cloop")
 """The formats that can be stated: what libvirt 9.0 and QEMU 7.2 both know for a disk."""
@@ -76,8 +76,11 @@ def detect_format(header: bytes) -> str | None:
     return None
 
 
-def qcow2_references(header: bytes) -> Qcow2References:
-    """The other files a qcow2 header names (QEMU's docs/interop/qcow2.txt). Raises Failed when it is cut or broken."""
+def qcow2_references(path: str, header: bytes) -> Qcow2References:
+    """The other files that the qcow2 ``header`` of the image ``path`` names (QEMU's docs/interop/qcow2.txt).
+
+    Raises HEADER_CUT_OFF, HEADER_DAMAGED.
+    """
     try:
         version, backing_offset, backing_size = struct.unpack_from(">IQI", header, 4)
         incompatible, header_length = 0, 72
@@ -100,21 +103,21 @@ def qcow2_references(header: bytes) -> Qcow2References:
         backing_file = None
         if backing_offset:
             if backing_offset + backing_size > len(header):
-                raise Failed("its qcow2 header is damaged: the backing file's name lies outside it")
+                raise images.HEADER_DAMAGED(path=path)
             backing_file = header[backing_offset : backing_offset + backing_size].decode(errors="replace")
         if incompatible & _EXTERNAL_DATA_FILE and data_file is None:
             data_file = "(unnamed)"
     except struct.error as error:
-        raise Failed("its qcow2 header is cut off") from error
+        raise images.HEADER_CUT_OFF(path=path) from error
     return Qcow2References(backing_file, backing_format, data_file)
 
 
 def read_header(path: str, size: int = HEADER_BYTES) -> bytes:
     """The first ``size`` bytes of the image ``path``, a file or a block device.
 
-    Raises NotFound when there is none, Failed when it cannot be read or is something else (a folder, a socket).
+    Raises NO_IMAGE, UNREADABLE_IMAGE, and NOT_AN_IMAGE for something else (a folder, a socket).
     """
-    with _in_a_sentence(path):
+    with _reading(path):
         # Never wait: opening a FIFO would.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -125,28 +128,25 @@ def read_header(path: str, size: int = HEADER_BYTES) -> bytes:
 
 
 @contextlib.contextmanager
-def _in_a_sentence(path: str) -> Iterator[None]:
+def _reading(path: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"there is no image {path}") from error
+        raise images.NO_IMAGE(path=path) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise Failed(f"cannot read the image {path}: {reason}") from error
+        raise images.UNREADABLE_IMAGE(path=path, reason=reason) from error
 
 
 def _check_kind(path: str, mode: int) -> None:
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        raise Failed(
-            f"{path} is neither a file nor a block device",
-            "path= takes an image: /folder/name.qcow2, or a volume such as /dev/group/name",
-        )
+        raise images.NOT_AN_IMAGE(path=path)
 
 
 def disguise(path: str) -> str | None:
     """The format that the raw image ``path`` begins like; None for an honest one. Reads its first bytes only.
 
-    Raises NotFound, and Failed when it cannot be read.
+    Raises what :func:`read_header` does.
     """
     found = detect_format(read_header(path, _MAGIC_BYTES))
     return None if found in _RAW_CONTENT else found
@@ -155,43 +155,40 @@ def disguise(path: str) -> str | None:
 def check_format(path: str, stated: str, trust: bool = False) -> None:
     """Refuse the image ``path`` when its header contradicts the ``stated`` format, or names other files of the host.
 
-    ``trust`` accepts whatever the header says, for an image whose origin the user knows (``trust-format``), and does
-    not open it: QEMU may read what this user may not. Raises UsageError (no such format), NotFound (no such image),
-    Failed (unreadable, or no image) and Refused (contradiction). Reads the header only.
+    ``trust`` accepts whatever the header says, for an image whose origin the user knows, and does not open it: QEMU may
+    read what this user may not. Reads the header only.
+
+    Raises NO_FORMAT, what :func:`read_header` does, NOT_RAW, ANOTHER_FORMAT, NOT_OF_FORMAT; for qcow2 HEADER_CUT_OFF,
+    HEADER_DAMAGED, BACKING_FORMAT_NOT_STATED, NAMES_ANOTHER_FILE.
     """
     check_format_name(stated)
     if trust:
-        with _in_a_sentence(path), contextlib.suppress(PermissionError):
+        with _reading(path), contextlib.suppress(PermissionError):
             _check_kind(path, Path(path).stat().st_mode)
         return
     header = read_header(path)
+    _check_magic(path, header, stated)
+    if stated == "qcow2":
+        _refuse_other_files(path, qcow2_references(path, header))
+
+
+def _check_magic(path: str, header: bytes, stated: str) -> None:
     found = detect_format(header)
-    way_out = "if you know where this image comes from, add 'trust-format'"
     if stated == "raw":
         if found is not None and found not in _RAW_CONTENT:
-            raise Refused(
-                f"{path} was said to be raw, but begins like a {found} image",
-                f"say format={found} if that is what it is; {way_out}",
-            )
-        return
-    if found != stated:
-        what = f"begins like a {found} image" if found else f"does not begin like a {stated} image"
-        raise Refused(
-            f"{path} was said to be {stated}, but {what}", f"say format={found or 'raw'} if that is what it is"
-        )
-    if stated == "qcow2":
-        try:
-            references = qcow2_references(header)
-        except Failed as error:
-            raise Failed(f"cannot use {path}: {error.message}", error.hint) from error
-        if references.backing_file is not None and references.backing_format is None:
-            raise Refused(
-                f"{path} has the backing file {references.backing_file}, but does not say in which format that is",
-                f"state it: qemu-img rebase -u -b {references.backing_file} -F FORMAT {path}; {way_out}",
-            )
-        other = references.backing_file or references.data_file
-        if other is not None:
-            raise Refused(f"{path} makes QEMU open another file of this host for the guest: {other}", way_out)
+            raise images.NOT_RAW(path=path, found=found)
+    elif found is None:
+        raise images.NOT_OF_FORMAT(path=path, stated=stated)
+    elif found != stated:
+        raise images.ANOTHER_FORMAT(path=path, stated=stated, found=found)
+
+
+def _refuse_other_files(path: str, references: Qcow2References) -> None:
+    if references.backing_file is not None and references.backing_format is None:
+        raise images.BACKING_FORMAT_NOT_STATED(path=path, backing=references.backing_file)
+    other = references.backing_file or references.data_file
+    if other is not None:
+        raise images.NAMES_ANOTHER_FILE(path=path, other=other)
 
 
 def is_complete(path: str, stated: str | None) -> bool:
@@ -202,7 +199,7 @@ def is_complete(path: str, stated: str | None) -> bool:
     for _ in range(_DEEPEST):
         try:
             header = read_header(path)
-            below = qcow2_references(header) if stated == "qcow2" else Qcow2References()
+            below = qcow2_references(path, header) if stated == "qcow2" else Qcow2References()
         except (NotFound, Failed):
             return False
         if below.backing_file is None:
@@ -212,9 +209,9 @@ def is_complete(path: str, stated: str | None) -> bool:
 
 
 def check_format_name(stated: str) -> None:
-    """Raise UsageError unless ``stated`` is a disk format libvirt and QEMU know."""
+    """Raise NO_FORMAT unless ``stated`` is a disk format that libvirt and QEMU know."""
     if stated not in FORMATS:
-        raise UsageError(f"there is no disk format {stated!r}", f"one of {', '.join(FORMATS)}")
+        raise images.NO_FORMAT(format=stated, known=FORMATS)
 
 
 def is_block_device(path: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from holdfast.errors import Failed, NotFound
+from holdfast.errors import NotFound, images
 from holdfast.hostfiles.image import detect_format, qcow2_references, read_header, real_path
 
 _JSON_FILE = re.compile(r'"(?:file\.)?filename"\s*:\s*"([^"]+)"')
@@ -14,8 +14,8 @@ _JSON_FILE = re.compile(r'"(?:file\.)?filename"\s*:\s*"([^"]+)"')
 def files_below(path: str) -> list[str]:
     """The files that the image ``path`` rests on, nearest first; empty when there is no such image.
 
-    Read from qcow2 headers; a name that is no file of this host (``nbd://…``) ends the chain. Raises Failed when an
-    image of the chain cannot be read.
+    Read from qcow2 headers; a name that is no file of this host (``nbd://…``) ends the chain. Raises UNREADABLE_IMAGE,
+    NOT_AN_IMAGE, HEADER_CUT_OFF, HEADER_DAMAGED for an image of the chain.
     """
     chain: list[str] = []
     waiting = [path]
@@ -34,7 +34,7 @@ def _named_by(path: str) -> list[str]:
         return []
     if detect_format(header) not in ("qcow", "qcow2"):
         return []
-    references = qcow2_references(header)
+    references = qcow2_references(path, header)
     names = [_file_name(name) for name in (references.backing_file, references.data_file) if name]
     return [str(Path(real_path(path)).parent / name) for name in names if name]
 
@@ -49,10 +49,10 @@ def _file_name(name: str) -> str | None:
 
 
 def remove_image_file(path: str) -> None:
-    """Remove the file ``path`` (unlink(2)). Raises NotFound when there is none, Failed when that is not allowed."""
+    """Remove the file ``path`` (unlink(2)). Raises NO_IMAGE, CANNOT_REMOVE."""
     try:
         Path(path).unlink()
     except FileNotFoundError as error:
-        raise NotFound(f"there is no image {path}") from error
+        raise images.NO_IMAGE(path=path) from error
     except OSError as error:
-        raise Failed(f"cannot remove the image {path}: {error.strerror}") from error
+        raise images.CANNOT_REMOVE(path=path, reason=error.strerror) from error

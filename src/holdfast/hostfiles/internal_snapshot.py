@@ -6,7 +6,7 @@ import fcntl
 import os
 import struct
 
-from holdfast.errors import Failed
+from holdfast.errors import files, images
 from holdfast.hostfiles.image import detect_format, read_header
 from holdfast.hostfiles.new_image import qemu_img
 
@@ -20,7 +20,7 @@ _MOST = 1 << 26
 def internal_snapshots(path: str) -> dict[str, str]:
     """ID → name of the snapshots inside the image ``path``, oldest first; none where it is no qcow2 image.
 
-    Raises NotFound when there is no such image, Failed when it cannot be read or its table is broken.
+    Raises NO_IMAGE, UNREADABLE_IMAGE, NOT_AN_IMAGE, SNAPSHOT_TABLE_DAMAGED.
     """
     return {id: name for id, name, _ in _table(path, read_header(path))}
 
@@ -55,7 +55,7 @@ def _table(path: str, header: bytes) -> list[tuple[str, str, bytes]]:
             found.append((id.decode(errors="replace"), name.decode(errors="replace"), extra))
             place = (place + id_size + name_size + 7) // 8 * 8
     except struct.error as error:
-        raise Failed(f"the snapshot table of {path} is damaged") from error
+        raise images.SNAPSHOT_TABLE_DAMAGED(path=path) from error
     return found
 
 
@@ -67,27 +67,30 @@ def _read(path: str, offset: int, size: int) -> bytes:
         finally:
             os.close(file)
     except OSError as error:
-        raise Failed(f"cannot read the image {path}: {error.strerror}") from error
+        raise images.UNREADABLE_IMAGE(path=path, reason=error.strerror) from error
 
 
 def bring_back(path: str, id: str) -> None:
     """Give the image the content of its internal snapshot ``id``; what it has now is lost (qemu-img snapshot -a).
 
-    By ID, for QEMU takes a name that is a number for the ID of another one (7.2). Raises Failed, also while a QEMU has
-    the image open.
+    By ID, for QEMU takes a name that is a number for the ID of another one (7.2). Raises NO_QEMU_IMG, and
+    QEMU_IMG_FAILED, also while a QEMU has the image open.
     """
     qemu_img("snapshot", "-a", id, path)
 
 
 def remove_internal(path: str, name: str) -> None:
-    """Remove the internal snapshot ``name``; what the image has now stays (qemu-img snapshot -d). Raises Failed."""
+    """Remove the internal snapshot ``name``; what the image has now stays (qemu-img snapshot -d).
+
+    Raises NO_QEMU_IMG, QEMU_IMG_FAILED.
+    """
     qemu_img("snapshot", "-d", name, path)
 
 
 def is_held_open(path: str) -> bool:
     """True while another program holds a lock on any part of the file ``path``, as QEMU does on its images.
 
-    False where there is no such file. Raises Failed when it cannot be read. (fcntl(2), F_OFD_GETLK)
+    False where there is no such file. Raises UNREADABLE. (fcntl(2), F_OFD_GETLK)
     """
     whole_file = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
@@ -95,7 +98,7 @@ def is_held_open(path: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise Failed(f"cannot read {path}: {error.strerror}") from error
+        raise files.UNREADABLE(path=path, reason=error.strerror) from error
     try:
         found = fcntl.fcntl(file, fcntl.F_OFD_GETLK, whole_file)
     finally:

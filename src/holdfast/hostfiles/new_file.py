@@ -8,20 +8,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from holdfast.errors import Failed
+from holdfast.errors import files
 
 
 @contextlib.contextmanager
 def new_file(path: str) -> Iterator[Callable[[str], object]]:
     """A function that writes text; at the end the file takes the place of whatever was at ``path`` (rename(2)).
 
-    After an error in between, what was there before still is. Raises Failed when it cannot be written.
+    After an error in between, what was there before still is. Raises CANNOT_WRITE.
     """
     target = Path(path)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
     except OSError as error:
-        raise Failed(f"cannot write {path}: {error.strerror}") from error
+        raise files.CANNOT_WRITE(path=path, reason=error.strerror) from error
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
@@ -31,6 +31,6 @@ def new_file(path: str) -> Iterator[Callable[[str], object]]:
         temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
     except OSError as error:
-        raise Failed(f"cannot write {path}: {error.strerror}") from error
+        raise files.CANNOT_WRITE(path=path, reason=error.strerror) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from holdfast.errors import Failed
+from holdfast.errors import files
 
 
 def lacks_permission(path: str, write: bool) -> bool:
@@ -25,9 +25,12 @@ def lacks_permission(path: str, write: bool) -> bool:
 
 
 def permit(path: str, write: bool) -> None:
-    """Let the owner of the file ``path`` read it, and with ``write`` write to it (chmod(2)). Raises Failed."""
+    """Let the owner of the file ``path`` read it, and with ``write`` write to it (chmod(2)).
+
+    Raises CANNOT_PERMIT.
+    """
     file = Path(path)
     try:
         file.chmod(stat.S_IMODE(file.stat().st_mode) | stat.S_IRUSR | (stat.S_IWUSR if write else 0))
     except OSError as error:
-        raise Failed(f"cannot change the permissions of {path}: {error.strerror}") from error
+        raise files.CANNOT_PERMIT(path=path, reason=error.strerror) from error

@@ -1,0 +1,85 @@
+"""What can be wrong with images of disks, and with making, copying and removing them."""
+
+from __future__ import annotations
+
+from holdfast.errors import Condition, Failed, NotFound, Refused, UsageError
+
+NO_IMAGE = Condition("no-image", NotFound, "there is no image {path}")
+UNREADABLE_IMAGE = Condition("unreadable-image", Failed, "cannot read the image {path}: {reason}")
+NOT_AN_IMAGE = Condition(
+    "not-an-image",
+    Failed,
+    "{path} is neither a file nor a block device",
+    "an image is a file, or a block device such as /dev/group/name",
+)
+HEADER_CUT_OFF = Condition("header-cut-off", Failed, "cannot use {path}: its qcow2 header is cut off")
+HEADER_DAMAGED = Condition(
+    "header-damaged",
+    Failed,
+    "cannot use {path}: its qcow2 header is damaged: the name of the backing file lies outside it",
+)
+SNAPSHOT_TABLE_DAMAGED = Condition("snapshot-table-damaged", Failed, "the snapshot table of {path} is damaged")
+
+_SAY_SO = "say that it is {found}, if it is"
+_TRUST = "if you know where this image comes from, say that its format is to be trusted"
+NO_FORMAT = Condition("no-format", UsageError, "there is no disk format {format!r}", "one of {known}")
+NOT_RAW = Condition(
+    "not-raw",
+    Refused,
+    "{path} was said to be raw, but begins like a {found} image",
+    f"{_SAY_SO}; {_TRUST}",
+)
+ANOTHER_FORMAT = Condition(
+    "another-format",
+    Refused,
+    "{path} was said to be {stated}, but begins like a {found} image",
+    _SAY_SO,
+)
+NOT_OF_FORMAT = Condition(
+    "not-of-format",
+    Refused,
+    "{path} was said to be {stated}, but does not begin like a {stated} image",
+    "say that it is raw, if it is",
+)
+VOLUME_OF_ANOTHER_FORMAT = Condition(
+    "volume-of-another-format",
+    Refused,
+    "{path} was said to be {stated}, but libvirt takes it for {found}",
+    f"{_SAY_SO}; {_TRUST}",
+)
+BACKING_FORMAT_NOT_STATED = Condition(
+    "backing-format-not-stated",
+    Refused,
+    "{path} has the backing file {backing}, but does not say in which format that is",
+    f"state it: qemu-img rebase -u -b {{backing}} -F FORMAT {{path}}; {_TRUST}",
+)
+NAMES_ANOTHER_FILE = Condition(
+    "names-another-file",
+    Refused,
+    "{path} makes QEMU open another file of this host for the guest: {other}",
+    _TRUST,
+)
+IN_USE = Condition(
+    "image-in-use",
+    Refused,
+    "the image {path} is in use by the domain {user!r}",
+    "detach it there first, or mark the disk <shareable/> in both",
+)
+
+TOO_LARGE = Condition(
+    "image-too-large", UsageError, "{size} bytes are too large for {format}: the largest has {largest} bytes"
+)
+NOT_SMALLER = Condition(
+    "image-not-smaller",
+    Refused,
+    "an image of {now} bytes cannot be made smaller ({size} bytes)",
+    "say no size, and it keeps its own",
+)
+NO_QEMU_IMG = Condition(
+    "no-qemu-img",
+    Failed,
+    "there is no qemu-img here",
+    "install it (Debian, Ubuntu: qemu-utils; Fedora: qemu-img)",
+)
+QEMU_IMG_FAILED = Condition("qemu-img-failed", Failed, "qemu-img could not {verb} the image: {reason}")
+CANNOT_REMOVE = Condition("cannot-remove-image", Failed, "cannot remove the image {path}: {reason}")
