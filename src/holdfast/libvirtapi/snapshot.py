@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import libvirt
-from holdfast.errors import NotFound
+from holdfast.errors.snapshots import NO_SNAPSHOT
 from holdfast.libvirtapi.domain import Domain, changes_domain
 from holdfast.libvirtapi.translate import translated
 
@@ -23,11 +23,6 @@ class Snapshot:
         ``secure`` includes passwords: for a document that is redefined, never for one that is kept.
         """
         return self._handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE if secure else 0)
-
-    @translated
-    def is_current(self) -> bool:
-        """True for the one that libvirt gives to the next snapshot as its parent (virDomainSnapshotIsCurrent)."""
-        return bool(self._handle.isCurrent())
 
     def revert(self, force: bool = False) -> None:
         """Bring back its disks, memory and documents, live and config (virDomainRevertToSnapshot); blocks.
@@ -49,19 +44,24 @@ def snapshots(domain: Domain) -> list[Snapshot]:
 
 
 def find_snapshot(domain: Domain, name: str) -> Snapshot:
-    """The snapshot of this name (virDomainSnapshotLookupByName). Raises NotFound."""
+    """The snapshot of this name (virDomainSnapshotLookupByName). Raises NO_SNAPSHOT."""
     found = _lookup(domain, name)
     if found is None:
-        raise NotFound(
-            f"the domain {domain.name!r} has no snapshot {name!r}", f"'holdfast snapshot list {domain.name}' lists them"
-        )
+        raise NO_SNAPSHOT(name=domain.name, snapshot=name)
     return found
 
 
+def current_snapshot(domain: Domain) -> Snapshot | None:
+    """The one that was made or reverted to last, and is the parent of the next (virDomainSnapshotCurrent)."""
+    return _lookup(domain, None)
+
+
 @translated
-def _lookup(domain: Domain, name: str) -> Snapshot | None:
+def _lookup(domain: Domain, name: str | None) -> Snapshot | None:
+    """The snapshot of this name, or the current one."""
+    handle = domain._handle
     try:
-        return Snapshot(domain, domain._handle.snapshotLookupByName(name))
+        return Snapshot(domain, handle.snapshotCurrent() if name is None else handle.snapshotLookupByName(name))
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
             return None
@@ -80,9 +80,12 @@ def make_snapshot(domain: Domain, document: str, *, disk_only: bool = False, qui
     domain._handle.snapshotCreateXML(document, flags)
 
 
-@changes_domain
+@translated
 def redefine_snapshot(domain: Domain, document: str) -> None:
-    """Change what libvirt keeps of a snapshot; disks and memory stay (virDomainSnapshotCreateXML, REDEFINE)."""
+    """Change what libvirt keeps of a snapshot; the domain, its disks and memory stay.
+
+    (virDomainSnapshotCreateXML, REDEFINE)
+    """
     domain._handle.snapshotCreateXML(document, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
 
 

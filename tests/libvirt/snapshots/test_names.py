@@ -9,7 +9,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.metadata import Snapshotting
-from holdfast.errors import LibvirtRefused, Refused, UsageError
+from holdfast.errors import LibvirtRefused, Refused, snapshots
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.facts import record
@@ -18,12 +18,13 @@ from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, running
 from tests.libvirt.images import qcow2, qcow2_disk, tags
 from tests.libvirt.snapshots.test_create import in_state, names, unfinished
+from tests.raising import raising
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", ".hidden", "-v", " x", "x ", "a\nb", "\x1b[2J", "7", "00012"])
 def test_hostile_names_are_refused(connection: Connection, uri: str, tmp_path: Path, name: str) -> None:
     domain = in_state(connection, "shut off", qcow2_disk(qcow2(tmp_path, "root")))
-    with pytest.raises(UsageError):
+    with raising(snapshots.NAME_IS_NUMBER if name.isdecimal() else snapshots.BAD_NAME, snapshot=name):
         operations.create_snapshot(connection, "a", name)
     assert run(uri, "snapshot", "create", "a", "--", name).exit_code == 2
     assert names(domain) == []
@@ -44,7 +45,7 @@ def test_odd_but_harmless_names_come_back_as_given(connection: Connection, uri: 
 def test_longest_name_is_the_one_that_libvirt_can_still_write(connection: Connection, tmp_path: Path) -> None:
     path = qcow2(tmp_path, "root")
     domain = in_state(connection, "shut off", qcow2_disk(path))
-    with pytest.raises(UsageError, match="too long"):
+    with raising(snapshots.NAME_TOO_LONG):
         operations.create_snapshot(connection, "a", "x" * 248)
     with pytest.raises(LibvirtRefused):  # the control: libvirt leaves an internal snapshot that it does not know
         libvirt_snapshot.make_snapshot(domain, f"<domainsnapshot><name>{'x' * 248}</name></domainsnapshot>")
@@ -57,7 +58,7 @@ def test_names_never_collide(connection: Connection, uri: str, tmp_path: Path) -
     operations.create_snapshot(connection, "a", "one")
     assert "already" in run(uri, "snapshot", "create", "a", "one").stderr
     subprocess.run(["qemu-img", "snapshot", "-c", "foreign", str(path)], check=True)
-    with pytest.raises(Refused, match="that libvirt does not know"):
+    with raising(snapshots.NAME_TAKEN_IN_IMAGE):
         operations.create_snapshot(connection, "a", "foreign")
     operations.delete_snapshot(connection, "a", "one")
     (tmp_path / "a-vda.two.qcow2").write_text("somebody's")
@@ -107,7 +108,7 @@ def test_file_of_an_interrupted_snapshot_that_is_in_use_is_not_removed(connectio
     other.start(paused=True)
     for file in ("root", "more"):  # the one that the domain has, and one that only some QEMU has
         record(looking(connection, domain.uuid), Snapshotting(file, str(tmp_path / f"{file}.qcow2")), CONFIG)
-        with pytest.raises(Refused, match="writes to it"):
+        with raising(snapshots.LEFT_IN_USE):
             operations.delete_snapshot(connection, "a", file)
         assert (tmp_path / f"{file}.qcow2").exists()
 
@@ -116,6 +117,6 @@ def test_leftovers_on_another_host_are_cleaned_there(connection: Connection, mon
     domain = connection.define(domain_xml())
     record(looking(connection, domain.uuid), Snapshotting("one", "/images/x"), CONFIG)
     monkeypatch.setattr(Connection, "is_local", False)
-    with pytest.raises(Refused, match="on another host"):
+    with raising(snapshots.LEFT_ELSEWHERE):
         operations.delete_snapshot(connection, "a", "one")
     assert unfinished(domain)

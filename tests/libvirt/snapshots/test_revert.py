@@ -10,7 +10,8 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import DiskRecord, RunAgain, Started, fact, facts
-from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone, Refused
+from holdfast.errors import LibvirtRefused, NotFound, snapshots
+from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -21,6 +22,7 @@ from tests.libvirt.domains import CONFIG, LIVE, domain_xml
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk, tags, write
 from tests.libvirt.snapshots.test_create import in_state, texts
 from tests.libvirt.snapshots.test_delete import external, overlay_of
+from tests.raising import raising
 
 NOVA = "http://openstack.org/xmlns/libvirt/nova/1.1"
 
@@ -87,7 +89,8 @@ def test_changed_hardware_is_refused_listed_and_taken_with_accept(
     assert "disk vdb is removed" in result.stderr and "--accept" in result.stderr
     assert "disk vdb is removed" in done(uri, "snapshot", "revert", "a", "one", "--dry-run")
     assert texts(domain) == before
-    assert operations.list_snapshots(connection, "a")[0].changes == ("disk vdb is removed, it was at pci 0000:03:00.0",)
+    (change,) = operations.list_snapshots(connection, "a")[0].changes
+    assert str(change) == "disk vdb is removed, it was at pci 0000:03:00.0"
     shown = done(uri, "snapshot", "revert", "a", "one", "--accept")
     assert f"vdb is not attached any more; its image is kept: {later}" in shown
     assert "vdb" not in domain.xml(LIVE) + domain.xml(CONFIG)
@@ -155,8 +158,9 @@ def test_our_facts_stay_for_disks_that_are_still_there(connection: Connection, t
 def test_what_waits_in_config_is_part_of_what_a_revert_changes(connection: Connection, tmp_path: Path) -> None:
     domain = with_snapshot(connection, tmp_path, "paused")
     operations.attach_device(connection, "a", qcow2_disk(qcow2(tmp_path, "later"), "vdb"), config_only=True)
-    with pytest.raises(Refused, match="disk vdb is removed"):
+    with raising(UNASKED_REVERT_HARDWARE) as caught:
         operations.revert_to_snapshot(connection, "a", "one")
+    assert "disk vdb is removed" in str(caught.value)
     reverted = operations.revert_to_snapshot(connection, "a", "one", accept=True)
     assert [disk.target for disk in reverted.detached] == ["vdb"]
     assert "vdb" not in domain.xml(CONFIG)
@@ -234,7 +238,7 @@ def test_image_below_another_domain_is_not_rewritten(connection: Connection, tmp
     write(tmp_path / "root.qcow2", 2)
     overlay_of(connection, tmp_path, tmp_path / "root.qcow2")
     for disks_only in (False, True):
-        with pytest.raises(Refused, match="the domain 'clone' uses"):
+        with raising(snapshots.USED_BY_OTHER, user="clone"):
             operations.revert_to_snapshot(connection, "a", "one", disks_only=disks_only)
     assert mark_of(tmp_path / "clone.qcow2") == 2
 
@@ -248,7 +252,7 @@ def test_disk_that_is_gone_stops_the_revert_before_it_begins(connection: Connect
     with pytest.raises(NotFound, match=str(other)):
         operations.revert_to_snapshot(connection, "a", "one")
     qcow2(tmp_path, "other", 3)
-    with pytest.raises(Failed, match="does not have the snapshot"):
+    with raising(snapshots.NOT_IN_IMAGE, image=other):
         operations.revert_to_snapshot(connection, "a", "one")
     assert mark_of(root) == 2
     with pytest.raises(LibvirtRefused):  # the control: the first disk is reverted, and the rest is not
@@ -266,7 +270,7 @@ def test_revert_that_kills_the_guest_and_fails_says_what_stands(
         path.rename(tmp_path / "elsewhere")
 
     monkeypatch.setattr("holdfast.operations.snapshots.revert.redefine_snapshot", and_the_image_vanishes)
-    with pytest.raises(PartlyDone, match=r"stopped in the middle .* the domain is shut off"):
+    with raising(snapshots.REVERT_STOPPED, state="shut off"):
         operations.revert_to_snapshot(connection, "a", "one")
     monkeypatch.undo()
     (tmp_path / "elsewhere").rename(path)
@@ -309,7 +313,7 @@ def test_snapshot_of_an_old_libvirt_is_not_reverted_blindly(
     bare = f"{text.partition('<domain')[0]}<domainsnapshot>{text.partition('<domainsnapshot>')[2]}"
     old = bare.partition("<domain type")[0] + f"<domain><uuid>{domain.uuid}</uuid></domain></domainsnapshot>"
     monkeypatch.setattr(libvirt_snapshot.Snapshot, "xml", lambda self, secure=False: old)
-    with pytest.raises(Refused, match="does not say what hardware"):
+    with raising(snapshots.HARDWARE_UNKNOWN):
         operations.revert_to_snapshot(connection, "a", "one", accept=True)
 
 
@@ -320,10 +324,11 @@ def test_domain_can_be_edited_while_it_has_snapshots_and_the_audit_says_the_same
     operations.seal_domain(connection, "a", add_serials=True)
     attach_later(connection, tmp_path)
     (info,) = operations.list_snapshots(connection, "a")
-    assert any("vdb is removed" in sentence for sentence in info.changes)
+    sentences = [str(change) for change in info.changes]
+    assert any("vdb is removed" in sentence for sentence in sentences)
     findings = [finding for report in operations.audit_host(connection).reports for finding in report.findings]
     (finding,) = [finding for finding in findings if finding.kind == "snapshot"]
-    assert all(sentence in finding.sentence for sentence in info.changes[:2])
+    assert all(sentence in finding.sentence for sentence in sentences[:2])
 
 
 def test_read_only_connection_reverts_nothing(connection: Connection, uri: str, tmp_path: Path) -> None:
@@ -338,7 +343,8 @@ def test_json_tells_changes_and_kept_images(connection: Connection, uri: str, tm
     later = attach_later(connection, tmp_path)
     told = json.loads(done(uri, "snapshot", "revert", "a", "one", "--accept", "-o", "json"))
     assert told["detached"] == [{"target": "vdb", "image": str(later), "overlay": None}]
-    assert (told["before"], told["after"], len(told["changes"])) == ("shut off", "shut off", 1)
+    assert (told["format"], told["before"], told["after"]) == ("holdfast.snapshot.revert", "shut off", "shut off")
+    assert [change["sentence"] for change in told["changes"]] == ["disk vdb is removed, it was at pci 0000:03:00.0"]
 
 
 def test_what_is_wanted_after_the_host_boots_follows_the_revert(connection: Connection, tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.as_json import print_envelope, print_result
 from holdfast.cli.common import (
     Session,
     accept_option,
@@ -14,7 +14,6 @@ from holdfast.cli.common import (
     dry_run_option,
     output_option,
     pass_session,
-    print_json,
 )
 from holdfast.cli.completion import complete_devices, complete_snapshots
 
@@ -85,7 +84,7 @@ def create(
         dry_run=dry_run,
     )
     if output == "json":
-        print_json(asdict(created))
+        print_result(created)
     else:
         click.echo("\n".join(_created(created)))
 
@@ -115,7 +114,7 @@ def list_(session: Session, name: str, output: str) -> None:
 
     found = operations.list_snapshots(session.connection, name)
     if output == "json":
-        print_json([asdict(each) for each in found])
+        print_envelope(snapshots=found)
         return
     if not found:
         click.echo(f"{name} has no snapshots")
@@ -130,7 +129,8 @@ def _row(each: SnapshotInfo) -> list[str | None]:
     if each.impossible:
         revert = "impossible"
     name, memory = f"{each.name} *" if each.current else each.name, "yes" if each.memory else None
-    return [name, each.created[:19], each.kind, each.state, memory, each.parent, revert, each.description]
+    kind = "external" if each.external else "internal"
+    return [name, each.created[:19], kind, each.state, memory, each.parent, revert, each.description]
 
 
 @snapshot.command()
@@ -146,7 +146,7 @@ def revert(
 ) -> None:
     """Bring a domain back to a snapshot: its disks, memory and hardware of then. What it has now is lost.
 
-    Refused with exit code 3 where the guest would find its hardware changed, unless --accept takes it (look first with
+    Refused with exit code 3 where the guest would see its hardware change, unless --accept takes it (look first with
     --dry-run). Title, description and metadata stay those of today, and no image is removed. --disks-only is for
     internal snapshots of a domain that is shut off.
     """
@@ -156,7 +156,7 @@ def revert(
         session.connection, name, snapshot, disks_only=disks_only, accept=accept, dry_run=dry_run
     )
     if output == "json":
-        print_json(asdict(reverted))
+        print_result(reverted)
     else:
         click.echo("\n".join(_reverted(reverted)))
 
@@ -169,9 +169,10 @@ def _reverted(reverted: SnapshotReverted) -> list[str]:
         lines = [f"{reverted.name}: reverted {what} to {reverted.snapshot}; it is {reverted.after}"]
     lines += [f"  {disk.target}: {disk.image}" for disk in reverted.disks]
     lines += [f"  {each.target} keeps what it holds: {each.why}" for each in reverted.left_out]
-    if reverted.changes:
-        lines.append("the guest finds changed:")
-        lines += [f"  {sentence}" for sentence in reverted.changes]
+    sees = [*map(str, reverted.changes), *(["the running guest is switched off"] if reverted.switched_off else [])]
+    if sees:
+        lines.append("the guest sees:")
+        lines += [f"  {sentence}" for sentence in sees]
     lines += [f"{disk.target} is not attached any more; its image is kept: {disk.image}" for disk in reverted.detached]
     lines += [f"note: {note}" for note in reverted.notes]
     return lines
@@ -192,7 +193,7 @@ def delete(session: Session, name: str, snapshot: str, dry_run: bool, output: st
 
     deleted = operations.delete_snapshot(session.connection, name, snapshot, dry_run=dry_run)
     if output == "json":
-        print_json(asdict(deleted))
+        print_result(deleted)
         return
     click.echo(f"{deleted.name}: {'would delete' if dry_run else 'deleted'} {deleted.snapshot}")
     for file in deleted.removed:

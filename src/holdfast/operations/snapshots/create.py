@@ -1,7 +1,7 @@
 """Making a snapshot: of the disks in their own images (internal) or beside them (external), with memory or without.
 
-The guest sees nothing of it. A snapshot that is being made is recorded: so what a crash leaves of it is told from what
-belongs to somebody, and making it again, or deleting it, removes that.
+The guest sees nothing of it. A snapshot that is being made is recorded, so that what a crash leaves of it is told from
+what belongs to somebody else; making it again, or deleting it, removes that.
 """
 
 from __future__ import annotations
@@ -11,41 +11,46 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.metadata import Snapshotting
 from holdfast.domainxml.snapshots.stored import new_snapshot, read_snapshot, with_metadata_of
-from holdfast.errors import LibvirtRefused, PartlyDone, Refused
+from holdfast.errors import LibvirtRefused
+from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.new_image import refuse_existing
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import Snapshot
-from holdfast.operations.documents import Documents, read
 from holdfast.operations.facts import record
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.leftovers import being_made, holds, remove_leftovers, settle
-from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, SnapshotPlan, check_snapshot_name, plan_snapshot
+from holdfast.operations.snapshots.plan import (
+    LeftOut,
+    SnapshotDisk,
+    SnapshotPlan,
+    SnapshotWish,
+    check_snapshot_name,
+    plan_snapshot,
+)
 from holdfast.operations.snapshots.volumes import follow_images
 
 
-@dataclass(frozen=True)
-class SnapshotCreated:
-    """A snapshot that was made, or with ``dry_run`` would be.
+@dataclass(frozen=True, kw_only=True)
+class SnapshotCreated(Result):
+    """A snapshot that was made; ``notes`` say what is not part of it, and what cannot be done with it.
 
-    ``external``     the images are left as they are, and each disk is written to an overlay from now on
-    ``memory``       True when the guest's memory is part; ``memory_file`` is where, None for inside the first image
+    ``snapshot``     its name
+    ``external``     True where the images are left as they are, and each disk is written to an overlay from now on
+    ``memory``       True where the guest's memory is part of it
+    ``memory_file``  the file of that memory; None where there is none, or where it is inside the first image
     ``disks``, ``left_out``  what is part of it, and what is not
-    ``notes``        sentences on what else is not part of it, or cannot be done with it
     """
 
-    name: str
-    uuid: str
     snapshot: str
     external: bool
     memory: bool
     memory_file: str | None
     disks: tuple[SnapshotDisk, ...]
     left_out: tuple[LeftOut, ...]
-    notes: tuple[str, ...]
-    dry_run: bool
 
 
 def create_snapshot(
@@ -67,119 +72,100 @@ def create_snapshot(
     ``folder`` (else beside the images); it can leave out the disks ``without`` (targets). ``quiesce`` lets the guest
     agent freeze the file systems meanwhile. A running guest stands still while its memory is written.
 
-    Raises UsageError, NotFound and Failed where it cannot be made, Refused (3) for a transient domain, in rescue, for
-    a name or a file that is taken, and while a managed-save image waits. (virDomainSnapshotCreateXML)
+    Raises TRANSIENT, IN_RESCUE, MANAGED_SAVE, NAME_TAKEN, NAME_TAKEN_IN_IMAGE, AFTER_INTERNAL and Refused for a file
+    that is there; UsageError, NotFound and Failed where it cannot be made (see :func:`.plan.plan_snapshot`); and
+    MADE_AND_CHANGED. (virDomainSnapshotCreateXML)
     """
-    check_snapshot_name(snapshot)
-    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
-        documents = domain.documents
-        if documents.config is None:
-            raise Refused(f"the domain {domain.name!r} is transient: its snapshots would be forgotten once it stops")
-        refuse_with_managed_save(domain, "its disks belong to that memory")
-        plan = plan_snapshot(
-            connection,
-            domain.name,
-            documents,
-            domain.state(),
-            snapshot,
-            external=external,
-            memory=memory,
-            without=without,
-            folder=folder,
-            quiesce=quiesce,
-        )
-        stored = libvirt_snapshot.snapshots(domain)
-        known = [each.name for each in stored]
-        if snapshot in known:
-            raise Refused(
-                f"the domain {domain.name!r} has a snapshot {snapshot!r} already",
-                f"choose another name, or 'holdfast snapshot delete {domain.name} {snapshot}' first",
-            )
-        if external:
-            _refuse_after_internal(domain, stored)
-        if connection.is_local:
-            _refuse_taken(plan, snapshot, [each.file for each in being_made(documents) if each.snapshot == snapshot])
-        if not dry_run:
-            settle(domain, documents, known)
-            remove_leftovers(connection, domain, documents, snapshot)
-            after = _create(domain, documents, plan, snapshot, description, quiesce)
-            follow_images(connection, domain, documents, after)
-    return SnapshotCreated(
-        domain.name,
-        domain.uuid,
-        snapshot,
-        external,
-        plan.memory,
-        plan.memory_file,
-        plan.disks,
-        plan.left_out,
-        plan.notes,
-        dry_run,
+    wish = SnapshotWish(
+        snapshot=snapshot,
+        external=external,
+        memory=memory,
+        without=without,
+        folder=folder,
+        quiesce=quiesce,
+        description=description,
     )
+    check_snapshot_name(snapshot)
+    with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
+        refuse_with_managed_save(domain, "its disks belong to that memory")
+        plan = plan_snapshot(domain, wish)
+        others = libvirt_snapshot.snapshots(domain)
+        _refuse_taken(domain, wish, plan, others)
+        if not dry_run:
+            settle(domain, [each.name for each in others])
+            remove_leftovers(domain, snapshot)
+            _create(domain, wish, plan)
+        return SnapshotCreated(
+            name=domain.name,
+            uuid=domain.uuid,
+            dry_run=dry_run,
+            notes=plan.notes,
+            snapshot=snapshot,
+            external=external,
+            memory=plan.memory,
+            memory_file=plan.memory_file,
+            disks=plan.disks,
+            left_out=plan.left_out,
+        )
 
 
-def _refuse_after_internal(domain: OpenDomain, stored: list[Snapshot]) -> None:
-    """Raise Refused where an external snapshot would come after an internal one: then neither could be got rid of.
-
-    libvirt (9.0) deletes no external one whose parent is internal; and to revert to that parent would rewrite what the
-    external one rests on.
-    """
-    for each in stored:
-        if each.is_current() and not read_snapshot(each.xml()).is_external:
-            raise Refused(
-                f"after the internal snapshot {each.name!r} an external one could not be deleted again, "
-                f"and while it is there {each.name!r} could not be reverted to",
-                f"'holdfast snapshot delete {domain.name} {each.name}' first, or make an internal one",
-            )
-
-
-def _refuse_taken(plan: SnapshotPlan, snapshot: str, ours: Collection[str]) -> None:
-    """Raise Refused where a file, or an internal snapshot of this name, is there already and is not ``ours``."""
+def _refuse_taken(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, others: Collection[Snapshot]) -> None:
+    """Raise NAME_TAKEN, AFTER_INTERNAL, NAME_TAKEN_IN_IMAGE, and Refused for a file that somebody else has made."""
+    if wish.snapshot in [each.name for each in others]:
+        raise errors.NAME_TAKEN(name=domain.name, snapshot=wish.snapshot)
+    if wish.external and others:
+        _refuse_after_internal(domain)
+    if not domain.connection.is_local:
+        return
+    ours = [each.file for each in being_made(domain.documents) if each.snapshot == wish.snapshot]
     for path in plan.files:
         if path not in ours:
             refuse_existing(path)
     for disk in plan.disks:
-        if disk.overlay is None and "" not in ours and holds(disk.image, snapshot):
-            raise Refused(
-                f"{disk.image} has an internal snapshot {snapshot!r} that libvirt does not know",
-                f"choose another name, or remove it: qemu-img snapshot -d {snapshot} {disk.image}",
-            )
+        if disk.overlay is None and "" not in ours and holds(disk.image, wish.snapshot):
+            raise errors.NAME_TAKEN_IN_IMAGE(image=disk.image, snapshot=wish.snapshot)
 
 
-def _create(
-    domain: OpenDomain,
-    documents: Documents,
-    plan: SnapshotPlan,
-    snapshot: str,
-    description: str,
-    quiesce: bool,
-) -> Documents:
-    """Make it, prove that the guest sees nothing of it, and return the documents of after."""
+def _refuse_after_internal(domain: OpenDomain) -> None:
+    """Raise AFTER_INTERNAL where an external snapshot would come after an internal one: neither could be got rid of.
+
+    libvirt (9.0) deletes no external one whose parent is internal; and to revert to that parent would rewrite what the
+    external one rests on.
+    """
+    parent = libvirt_snapshot.current_snapshot(domain)
+    if parent is not None and not read_snapshot(parent.xml()).is_external:
+        raise errors.AFTER_INTERNAL(name=domain.name, other=parent.name)
+
+
+def _create(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan) -> None:
+    """Make it, and prove that the guest sees nothing of it. Raises MADE_AND_CHANGED."""
+    before = domain.documents
     for file in plan.files or [""]:
-        record(domain, Snapshotting(snapshot, file), Definition.CONFIG)
-    request = new_snapshot(
-        snapshot,
-        description,
+        record(domain, Snapshotting(wish.snapshot, file), Definition.CONFIG)
+    disk_only = bool(plan.files) and not plan.memory
+    try:
+        libvirt_snapshot.make_snapshot(domain, _request(wish, plan), disk_only=disk_only, quiesce=wish.quiesce)
+    except LibvirtRefused:
+        settle(domain, [wish.snapshot])  # libvirt has taken back what it made
+        raise
+    after = domain.documents
+    made = libvirt_snapshot.find_snapshot(domain, wish.snapshot)
+    # The documents in it have the record of its making, which another tool's revert would bring back.
+    libvirt_snapshot.redefine_snapshot(domain, with_metadata_of(made.xml(secure=True), after.live, after.config))
+    settle(domain, [wish.snapshot])
+    changes = after.guest_changes_since(before)
+    if changes:
+        raise errors.MADE_AND_CHANGED(snapshot=wish.snapshot, changes=changes)
+    follow_images(domain, before)
+
+
+def _request(wish: SnapshotWish, plan: SnapshotPlan) -> str:
+    """The document that asks libvirt for it."""
+    return new_snapshot(
+        wish.snapshot,
+        wish.description,
         internal=[disk.target for disk in plan.disks if disk.overlay is None],
         overlays={disk.target: disk.overlay for disk in plan.disks if disk.overlay is not None},
         left_out=[each.target for each in plan.left_out],
         memory_file=plan.memory_file,
     )
-    try:
-        disk_only = bool(plan.files) and not plan.memory
-        libvirt_snapshot.make_snapshot(domain, request, disk_only=disk_only, quiesce=quiesce)
-    except LibvirtRefused:
-        settle(domain, read(domain), [snapshot])  # libvirt has taken back what it made
-        raise
-    after = domain.documents
-    made = libvirt_snapshot.find_snapshot(domain, snapshot)
-    # The documents in it have the record of its making, which another tool's revert would bring back.
-    libvirt_snapshot.redefine_snapshot(domain, with_metadata_of(made.xml(secure=True), after.live, after.config))
-    settle(domain, after, [snapshot])
-    changes = after.guest_changes_since(documents)
-    if changes:
-        raise PartlyDone(
-            f"the snapshot {snapshot!r} was made, but the hardware has changed too: {'; '.join(changes)}",
-            "somebody else may have changed it meanwhile: see 'holdfast show'",
-        )
-    return after

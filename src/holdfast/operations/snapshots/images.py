@@ -1,4 +1,4 @@
-"""What the images say before a revert rewrites them: libvirt looks at none, and stops in the middle (9.0)."""
+"""What the images say before a revert rewrites them: libvirt looks at none of them, and stops in the middle (9.0)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
-from holdfast.errors import Failed, Refused
+from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.internal_snapshot import internal_snapshots, sizes_of_snapshot
-from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.image_users import users_of
-from holdfast.operations.documents import Documents
 from holdfast.operations.session import OpenDomain
 from holdfast.text import size_in_words
 
@@ -21,24 +19,21 @@ from holdfast.text import size_in_words
 def id_in(image: str, snapshot: str) -> str | None:
     """The ID of the internal snapshot of this name in a qcow2 image; None when it has none.
 
-    Raises NotFound and Failed when the image cannot be read, Refused when it has several of the name.
+    Raises SEVERAL_IN_IMAGE, and NotFound and Failed when the image cannot be read.
     """
     ids = [id for id, name in internal_snapshots(image).items() if name == snapshot]
     if len(ids) > 1:
-        raise Refused(
-            f"{image} has several internal snapshots {snapshot!r}: nobody can tell which is meant",
-            f"'qemu-img snapshot -l {image}' lists them",
-        )
+        raise errors.SEVERAL_IN_IMAGE(image=image, snapshot=snapshot)
     return ids[0] if ids else None
 
 
-def size_changes(connection: Connection, snapshot: str, images: Mapping[str, str]) -> list[Change]:
+def size_changes(domain: OpenDomain, snapshot: str, images: Mapping[str, str]) -> list[Change]:
     """Which of ``images`` (by target) get another size for their guest by a revert: an internal snapshot has its own.
 
-    Nothing is known of images on another host. Raises NotFound, Failed and Refused as :func:`id_in` does.
+    Nothing is known of images on another host. Raises what :func:`id_in` raises.
     """
     found = []
-    for target, image in images.items() if connection.is_local else ():
+    for target, image in images.items() if domain.connection.is_local else ():
         id = id_in(image, snapshot)
         sizes = None if id is None else sizes_of_snapshot(image, id)
         if sizes is not None and sizes[0] != sizes[1]:
@@ -47,47 +42,43 @@ def size_changes(connection: Connection, snapshot: str, images: Mapping[str, str
     return found
 
 
-def check_images(connection: Connection, domain: OpenDomain, documents: Documents, stored: StoredSnapshot) -> None:
-    """Raise NotFound, Failed or Refused where libvirt's revert would fail after the first disk, or hit another one."""
+def check_images(domain: OpenDomain, stored: StoredSnapshot) -> None:
+    """Refuse where libvirt's revert would fail after the first disk, or hit another snapshot.
+
+    Raises NOT_IN_IMAGE, OTHER_BY_NUMBER, and what :func:`refuse_below_others` and :func:`id_in` raise.
+    """
     images = list(stored.images_inside().values())
-    refuse_below_others(connection, domain, documents, images)
-    if not connection.is_local:
+    refuse_below_others(domain, images)
+    if not domain.connection.is_local:
         return
     for image in images:
         if id_in(image, stored.name) is None:
-            raise Failed(
-                f"{image} does not have the snapshot {stored.name!r} in it: libvirt would revert other disks, and stop"
-            )
+            raise errors.NOT_IN_IMAGE(image=image, snapshot=stored.name)
         other = internal_snapshots(image).get(stored.name, stored.name)
         if other != stored.name:
-            raise Refused(
-                f"QEMU would revert {image} to the snapshot {other!r}, whose number is {stored.name}",
-                "--disks-only takes the right one, while the domain is shut off",
-            )
+            raise errors.OTHER_BY_NUMBER(image=image, other=other, snapshot=stored.name)
 
 
-def refuse_below_others(
-    connection: Connection, domain: OpenDomain, documents: Documents, images: Iterable[str]
-) -> None:
-    """Raise Refused where an image that would be rewritten lies below another: of a snapshot, or another domain."""
+def refuse_below_others(domain: OpenDomain, images: Iterable[str]) -> None:
+    """Refuse where one of ``images``, which would be rewritten, lies below another image.
+
+    Raises BELOW_SNAPSHOT, USED_BY_OTHER and BELOW_OVERLAY.
+    """
     wanted = set(images)
     for other in (read_snapshot(each.xml()) for each in snapshots(domain)):
-        below = wanted & set(other.images().values())
-        if other.is_external and below:
-            raise Refused(
-                f"the external snapshot {other.name!r} rests on {', '.join(sorted(below))}, which would be rewritten",
-                f"'holdfast snapshot delete {domain.name} {other.name}' merges it first",
-            )
-    if not connection.is_local:
+        resting = wanted & set(other.images().values())
+        if other.is_external and resting:
+            raise errors.BELOW_SNAPSHOT(name=domain.name, other=other.name, images=sorted(resting))
+    if not domain.connection.is_local:
         return
-    for image, user in users_of(connection, domain, wanted):
-        raise Refused(f"the domain {user!r} uses {image}, which would be rewritten")
+    for image, user in users_of(domain.connection, domain, wanted):
+        raise errors.USED_BY_OTHER(user=user, image=image)
     below = {
         real_path(path)
-        for document in documents.present.values()
+        for document in domain.documents.present.values()
         for image in written_images(document).values()
         for path in files_below(image)
     }
     for image in wanted:
         if real_path(image) in below:
-            raise Refused(f"an overlay of {domain.name!r} rests on {image}, which would be rewritten")
+            raise errors.BELOW_OVERLAY(name=domain.name, image=image)

@@ -1,7 +1,7 @@
-"""What is left of a snapshot whose making was interrupted: told by our record of it, and removed when it is repeated.
+"""What is left of a snapshot whose making was interrupted: our record names it, and making it again removes it.
 
-libvirt itself takes a failed snapshot back. Only when libvirt or the host dies in the middle something stays: a new
-file, or an internal snapshot in some of the images, of which libvirt knows nothing.
+libvirt itself takes a failed snapshot back. Only when libvirt or the host dies in the middle does something stay: a
+new file, or an internal snapshot in some of the images, of which libvirt knows nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from contextlib import suppress
 from holdfast.domainxml.host.image_files import named_paths
 from holdfast.domainxml.metadata import Snapshotting, facts
 from holdfast.domainxml.snapshots.stored import candidate_disks
-from holdfast.errors import Failed, NotFound, Refused
+from holdfast.errors import Failed, NotFound
+from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_held_open, remove_internal
-from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
@@ -35,38 +35,32 @@ def holds(image: str, snapshot: str) -> bool:
         return False  # unknown to this user: libvirt and QEMU look for themselves
 
 
-def settle(domain: OpenDomain, documents: Documents, settled: Collection[str]) -> None:
+def settle(domain: OpenDomain, settled: Collection[str]) -> None:
     """Forget the records of the snapshots ``settled``, which nobody is making any more."""
-    for entry in being_made(documents):
+    for entry in being_made(domain.documents):
         if entry.snapshot in settled:
             forget(domain, entry, Definition.CONFIG)
 
 
-def remove_leftovers(connection: Connection, domain: OpenDomain, documents: Documents, snapshot: str) -> None:
+def remove_leftovers(domain: OpenDomain, snapshot: str) -> None:
     """Remove what our record tells of an interrupted ``snapshot``, and the record.
 
-    Raises Refused where one of its files is in use after all, or cannot be looked at because it is on another host.
+    Raises LEFT_IN_USE where one of its files is in use after all, and LEFT_ELSEWHERE where they cannot be looked at.
     """
-    for entry in [entry for entry in being_made(documents) if entry.snapshot == snapshot]:
-        if not connection.is_local:
-            raise Refused(
-                f"the making of the snapshot {snapshot!r} was interrupted, and what is left of it is on another host",
-                "run this command there",
-            )
+    for entry in [entry for entry in being_made(domain.documents) if entry.snapshot == snapshot]:
+        if not domain.connection.is_local:
+            raise errors.LEFT_ELSEWHERE(snapshot=snapshot)
         if entry.file:
-            _remove_file(documents, entry.file)
+            _remove_file(domain.documents, entry.file)
         else:
-            _remove_internal(documents, snapshot)
+            _remove_internal(domain.documents, snapshot)
         forget(domain, entry, Definition.CONFIG)
 
 
 def _remove_file(documents: Documents, path: str) -> None:
     used = set().union(*map(named_paths, documents.present.values()))
     if path in used or is_held_open(path):
-        raise Refused(
-            f"{path} was left by an interrupted snapshot, and the domain writes to it",
-            "switch the domain off, or choose another name for the snapshot",
-        )
+        raise errors.LEFT_IN_USE(path=path)
     with suppress(NotFound):
         remove_image_file(path)
 

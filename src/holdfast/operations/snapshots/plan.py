@@ -5,17 +5,18 @@ What this libvirt cannot do is said in one sentence that names the version that 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.host.image_files import has_tpm_state, nvram_path
 from holdfast.domainxml.snapshots.stored import CandidateDisk, candidate_disks
-from holdfast.errors import Failed, NotFound, UsageError
+from holdfast.errors import HoldfastError, power
+from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.new_image import check_file_name
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import Documents
+from holdfast.operations.session import OpenDomain
 
 _LONGEST = 255 - len(".xml.new")
 """Bytes: libvirt writes NAME.xml.new beside its other files, after the images are done (9.0)."""
@@ -25,6 +26,28 @@ _INTERNAL_UEFI_OFF = (9, 3, 0)
 _INTERNAL_UEFI = (10, 10, 0)
 """libvirt's own NEWS: the first versions that revert to external snapshots, make internal ones of domains with UEFI
 firmware while they are shut off, and also while they run if their NVRAM is qcow2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotWish:
+    """The snapshot that is asked for.
+
+    ``snapshot``     its name
+    ``external``     the images are left as they are, and each disk is written to an overlay from then on
+    ``memory``       the guest's memory is part of it, where the domain runs
+    ``without``      the targets of disks that are no part of it
+    ``folder``       where new files go; None for beside each image
+    ``quiesce``      the guest agent freezes the file systems meanwhile
+    ``description``  what it is for; "" for nothing
+    """
+
+    snapshot: str
+    external: bool
+    memory: bool
+    without: Collection[str]
+    folder: str | None
+    quiesce: bool
+    description: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +69,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class SnapshotPlan:
-    """What a snapshot is made of; ``notes`` are sentences on what is not."""
+    """What a snapshot is made of.
+
+    ``memory_file``         where the guest's memory goes; None for inside the first image, or nowhere
+    ``disks``, ``left_out``  what is part of it, and what is not
+    ``notes``               sentences on what else is not part of it, or cannot be done with it
+    """
 
     memory: bool
     memory_file: str | None
@@ -61,146 +89,133 @@ class SnapshotPlan:
 
 
 def check_snapshot_name(name: str) -> None:
-    """Raise UsageError for a name that libvirt, QEMU or a shell would take for something else."""
+    """Raise BAD_NAME, NAME_IS_NUMBER or NAME_TOO_LONG for what libvirt, QEMU or a shell would misunderstand."""
     if not name or not name.isprintable() or "/" in name or name[0] in ".-" or name != name.strip():
-        raise UsageError(
-            f"{name!r} cannot be the name of a snapshot",
-            "it is printable, without '/', and begins with neither '.' nor '-' nor a space",
-        )
+        raise errors.BAD_NAME(snapshot=name)
     if name.isdecimal():
-        raise UsageError(
-            f"a snapshot cannot be called {name}: QEMU would take that for the number of another snapshot",
-            f"put a word before it: snapshot-{name}",
-        )
+        raise errors.NAME_IS_NUMBER(snapshot=name)
     if len(name.encode()) > _LONGEST:
-        raise UsageError(f"the name {name[:20]}… is too long: at most {_LONGEST} bytes")
+        raise errors.NAME_TOO_LONG(beginning=name[:20], most=_LONGEST)
 
 
-def why_no_external_revert(connection: Connection) -> str | None:
-    """The sentence that says so where this libvirt cannot revert to external snapshots; None where it can."""
+def no_external_revert(connection: Connection, images: Collection[str] = ()) -> HoldfastError | None:
+    """What is to be raised where this libvirt cannot revert to external snapshots; None where it can.
+
+    NO_EXTERNAL_REVERT, or, with the ``images`` of then, NO_EXTERNAL_REVERT_IMAGES. (virConnectGetLibVersion)
+    """
     version = connection.libvirt_version()
     if version >= _EXTERNAL_REVERT:
         return None
-    return (
-        f"libvirt {_dotted(version)} cannot revert to an external snapshot, {_dotted(_EXTERNAL_REVERT)} and later can"
-    )
+    condition = errors.NO_EXTERNAL_REVERT_IMAGES if images else errors.NO_EXTERNAL_REVERT
+    return condition(version=_dotted(version), since=_dotted(_EXTERNAL_REVERT), images=images)
 
 
-def plan_snapshot(
-    connection: Connection,
-    name: str,
-    documents: Documents,
-    state: str,
-    snapshot: str,
-    *,
-    external: bool,
-    memory: bool,
-    without: Collection[str],
-    folder: str | None,
-    quiesce: bool,
-) -> SnapshotPlan:
-    """What the snapshot ``snapshot`` of the domain ``name``, which is in ``state``, is made of.
+def plan_snapshot(domain: OpenDomain, wish: SnapshotWish) -> SnapshotPlan:
+    """What the snapshot ``wish`` of ``domain`` is made of.
 
-    Raises UsageError, NotFound and Failed where it cannot be made.
+    Raises UsageError, NotFound and Failed where it cannot be made: see the functions that it calls.
     """
-    document = documents.live if documents.live is not None else documents.config
-    assert document is not None  # read() raises NotFound when there is neither
-    with_memory = memory and documents.live is not None
-    if quiesce and not (external and documents.live is not None and not memory):
-        raise UsageError("--quiesce is for the disks of a running guest", "it goes with --external --no-memory")
-    members = candidate_disks(document, external=external)
-    _check_without(name, members, without, external)
-    if external:
-        if with_memory and state != "running":
-            raise Failed(
-                f"the domain {name!r} is {state}: once its memory is written, QEMU keeps its disks closed until it "
-                "runs, and this snapshot could not be deleted",
-                f"'holdfast resume {name}' first, or --no-memory",
-            )
+    live, config = domain.documents.live, domain.documents.config
+    document = live if live is not None else config
+    assert document is not None  # a domain has at least one
+    runs = live is not None
+    if wish.quiesce and not (wish.external and runs and not wish.memory):
+        raise errors.NOT_QUIET()
+    candidates = candidate_disks(document, external=wish.external)
+    _check_without(domain, candidates, wish)
+    if wish.external:
+        _check_external(domain, runs and wish.memory)
     else:
-        _check_internal(connection, name, document, documents.live is not None, with_memory)
-    taken = [each for each in members if not each.left_out and each.target not in without]
-    _check_members(name, taken, external)
-    disks = [
-        SnapshotDisk(
-            each.target,
-            each.source,
-            _beside(each, folder, f"{name}-{each.target}.{snapshot}.qcow2") if external else None,
-        )
-        for each in taken
-    ]
+        _check_internal(domain, document, wish.memory)
+    taken = [each for each in candidates if not each.left_out and each.target not in wish.without]
+    _check_taken(domain, taken, wish.external)
     return SnapshotPlan(
-        memory=with_memory,
-        memory_file=_beside(taken[0], folder, f"{name}-memory.{snapshot}.save") if external and with_memory else None,
-        disks=tuple(disks),
-        left_out=tuple(LeftOut(each.target, each.left_out or "as asked for") for each in members if each not in taken),
-        notes=tuple(_notes(connection, document, external, documents.live is not None and not with_memory)),
+        memory=runs and wish.memory,
+        memory_file=_memory_file(domain, taken[0], wish) if wish.external and runs and wish.memory else None,
+        disks=tuple(SnapshotDisk(each.target, each.source, _overlay(domain, each, wish)) for each in taken),
+        left_out=tuple(
+            LeftOut(each.target, each.left_out or "as asked for") for each in candidates if each not in taken
+        ),
+        notes=tuple(_notes(domain.connection, document, wish.external, runs and not wish.memory)),
     )
 
 
-def _check_without(name: str, members: list[CandidateDisk], without: Collection[str], external: bool) -> None:
-    if without and not external:
-        raise UsageError(
-            "an internal snapshot has every disk that can be written in it", "--without goes with --external"
-        )
-    for target in without:
-        if target not in [each.target for each in members]:
-            targets = ", ".join(each.target for each in members)
-            raise NotFound(f"the domain {name!r} has no disk {target!r}", f"it has {targets}" if targets else None)
+def _check_without(domain: OpenDomain, candidates: list[CandidateDisk], wish: SnapshotWish) -> None:
+    """Raise NOT_ALL_DISKS, or NO_DISK for a disk to be left out that is not there."""
+    if wish.without and not wish.external:
+        raise errors.NOT_ALL_DISKS()
+    for target in wish.without:
+        if target not in [each.target for each in candidates]:
+            raise power.NO_DISK(name=domain.name, target=target)
 
 
-def _check_internal(connection: Connection, name: str, document: Element, runs: bool, memory: bool) -> None:
+def _check_external(domain: OpenDomain, with_memory: bool) -> None:
+    """Raise MEMORY_OF_PAUSED."""
+    if with_memory and domain.state() != "running":
+        raise errors.MEMORY_OF_PAUSED(name=domain.name, state=domain.state())
+
+
+def _check_internal(domain: OpenDomain, document: Element, memory: bool) -> None:
+    """Raise DISKS_ALONE and NO_INTERNAL_WITH_UEFI."""
+    runs = domain.is_active()
     if runs and not memory:
-        raise Failed(
-            f"the domain {name!r} runs: the disks alone of a running guest can be taken only externally",
-            "--external --no-memory, or leave out --no-memory",
-        )
-    version = connection.libvirt_version()
-    loader = document.find("os/loader[@type='pflash']")
-    if loader is not None and version < (_INTERNAL_UEFI if runs else _INTERNAL_UEFI_OFF):
-        raise Failed(
-            f"libvirt {_dotted(version)} makes no internal snapshot of a domain with UEFI firmware; "
-            f"{_dotted(_INTERNAL_UEFI_OFF)} and later do while it is shut off, "
-            f"{_dotted(_INTERNAL_UEFI)} and later also while it runs if its NVRAM is qcow2",
-            "--external takes it",
+        raise errors.DISKS_ALONE(name=domain.name)
+    if document.find("os/loader[@type='pflash']") is None:
+        return
+    version = domain.connection.libvirt_version()
+    if version < (_INTERNAL_UEFI if runs else _INTERNAL_UEFI_OFF):
+        raise errors.NO_INTERNAL_WITH_UEFI(
+            version=_dotted(version), off=_dotted(_INTERNAL_UEFI_OFF), running=_dotted(_INTERNAL_UEFI)
         )
 
 
-def _check_members(name: str, taken: list[CandidateDisk], external: bool) -> None:
-    impossible = [f"disk {each.target}: {each.impossible}" for each in taken if each.impossible]
-    if impossible:
-        ways = [f"--without {each.target}" for each in taken if each.impossible]
-        raise Failed(
-            f"the domain {name!r} has disks that cannot be part of this snapshot: {'; '.join(impossible)}",
-            f"leave them out with {' '.join(ways)}" if external else "--external takes other formats too",
-        )
+def _check_taken(domain: OpenDomain, taken: list[CandidateDisk], external: bool) -> None:
+    """Raise UNFIT_FOR_EXTERNAL, UNFIT_FOR_INTERNAL and NO_DISK_TO_TAKE."""
+    unfit = [each for each in taken if each.impossible]
+    if unfit:
+        condition = errors.UNFIT_FOR_EXTERNAL if external else errors.UNFIT_FOR_INTERNAL
+        disks = [f"disk {each.target}: {each.impossible}" for each in unfit]
+        raise condition(name=domain.name, disks=disks, targets=[each.target for each in unfit])
     if not taken:
-        raise Failed(f"no disk of {name!r} would be part of this snapshot: there is nothing to take")
+        raise errors.NO_DISK_TO_TAKE(name=domain.name)
+
+
+def _overlay(domain: OpenDomain, disk: CandidateDisk, wish: SnapshotWish) -> str | None:
+    if not wish.external:
+        return None
+    return _beside(disk, wish.folder, f"{domain.name}-{disk.target}.{wish.snapshot}.qcow2")
+
+
+def _memory_file(domain: OpenDomain, first: CandidateDisk, wish: SnapshotWish) -> str:
+    return _beside(first, wish.folder, f"{domain.name}-memory.{wish.snapshot}.save")
 
 
 def _beside(disk: CandidateDisk, folder: str | None, file: str) -> str:
-    """The path of a new file: in ``folder``, else where the image of ``disk`` is."""
+    """The path of a new file: in ``folder``, else where the image of ``disk`` is.
+
+    Raises BESIDE_DEVICE and RELATIVE_FOLDER.
+    """
     check_file_name(file)
     if folder is None and disk.is_device:
-        raise UsageError(f"{disk.source} is a device: no file can be made beside it", "say where with --folder")
+        raise errors.BESIDE_DEVICE(image=disk.source)
     if folder is not None and not folder.startswith("/"):
-        raise UsageError(f"{folder!r} is no absolute path", "paths are names on libvirt's host")
+        raise errors.RELATIVE_FOLDER(folder=folder)
     return str(PurePath(folder or PurePath(disk.source).parent, file))
 
 
-def _notes(connection: Connection, document: Element, external: bool, without_memory: bool) -> list[str]:
+def _notes(connection: Connection, document: Element, external: bool, without_memory: bool) -> Iterator[str]:
     """What a snapshot does not have in it, and what cannot be done with it."""
-    notes = []
     nvram = nvram_path(document)
     inside = not external and document.find("os/nvram[@format='qcow2']") is not None
     if (nvram or document.find("os[@firmware='efi']") is not None) and not inside:
-        notes.append(f"the UEFI variables{f' ({nvram})' if nvram else ''} are not part of it")
+        yield f"the UEFI variables{f' ({nvram})' if nvram else ''} are not part of it"
     if has_tpm_state(document):
-        notes.append("the TPM's state is not part of it")
+        yield "the TPM's state is not part of it"
     if without_memory:
-        notes.append("the memory of the running guest is not part of it: its disks are as after a power cut")
-    sentence = why_no_external_revert(connection) if external else None
-    return notes if sentence is None else [*notes, sentence]
+        yield "the memory of the running guest is not part of it: its disks are as after a power cut"
+    no_revert = no_external_revert(connection) if external else None
+    if no_revert is not None:
+        yield str(no_revert)
 
 
 def _dotted(version: tuple[int, int, int]) -> str:

@@ -1,6 +1,6 @@
 """Reverting to a snapshot: its disks, its memory and its hardware, live and config, as they were when it was made.
 
-libvirt brings the old documents back, silently. Here it is computed first what the guest would find changed, and
+libvirt brings the old documents back, silently. Here it is computed first what the guest would see differ, and
 refused unless it is accepted; what would make libvirt stop in the middle is looked for; and title, description and
 metadata of today are put into the snapshot's documents beforehand, so that not even a crash loses them.
 """
@@ -11,46 +11,45 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.document import Element
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, with_metadata_of, written_images
-from holdfast.errors import Failed, LibvirtRefused, PartlyDone, Refused
+from holdfast.errors import LibvirtRefused
+from holdfast.errors import snapshots as errors
 from holdfast.errors.guard import UNASKED_REVERT, UNASKED_REVERT_HARDWARE, UNASKED_REVERT_SIZES
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import Snapshot, find_snapshot, redefine_snapshot
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.results import Result
 from holdfast.operations.run_again import unwant, want
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.images import check_images, size_changes
-from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, why_no_external_revert
+from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, no_external_revert
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
-from holdfast.operations.snapshots.revert_disks import plan_disks, revert_disks
+from holdfast.operations.snapshots.revert_disks import find_disks_of_then, revert_disks
 
 
-@dataclass(frozen=True)
-class SnapshotReverted:
-    """A revert that was done, or with ``dry_run`` would be.
+@dataclass(frozen=True, kw_only=True)
+class SnapshotReverted(Result):
+    """A revert; ``changes`` are what the guest sees of it: with ``disks_only`` at most that disks have another size.
 
-    ``before``, ``after``  the states of the domain, in virsh's words; equal in a dry run
-    ``disks``     whose content is that of then; ``left_out``: those of today whose content stays, and why
-    ``changes``   sentences: what the guest finds changed of its hardware; with ``disks_only`` at most sizes of disks
-    ``detached``  disks of today that the domain does not have any more; their images are kept
-    ``notes``     sentences on what else is worth knowing
+    ``snapshot``          its name
+    ``before``, ``after``  the states, in virsh's words (in a dry run equal)
+    ``switched_off``      True where a guest ran, and the snapshot is of a domain that was shut off
+    ``disks_only``        True where only the content of disks came back, into the hardware of today
+    ``disks``             whose content is that of then
+    ``left_out``          disks of today whose content stays, and why
+    ``detached``          disks of today that the domain does not have any more; their images are kept
     """
 
-    name: str
-    uuid: str
     snapshot: str
     before: str
     after: str
+    switched_off: bool = False
     disks_only: bool
-    dry_run: bool
     disks: tuple[SnapshotDisk, ...]
     left_out: tuple[LeftOut, ...] = ()
-    changes: tuple[str, ...] = ()
     detached: tuple[SnapshotDisk, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def revert_to_snapshot(
@@ -64,111 +63,126 @@ def revert_to_snapshot(
 ) -> SnapshotReverted:
     """Revert the domain ``name`` to ``snapshot``; what its disks and memory hold today is lost, its metadata is not.
 
-    Raises Refused (3), listing it, where the guest would find its hardware changed or would be switched off, unless
-    ``accept`` takes it. ``disks_only`` brings back the content of the disks alone, into the hardware of today: for a
-    domain that is shut off, and an internal snapshot. Either way a disk that was extended since is as large as then.
-    Raises NotFound and Failed where it cannot be done, PartlyDone when it stopped in the middle.
-    (virDomainRevertToSnapshot; qemu-img snapshot -a)
+    ``disks_only`` brings back the content of the disks alone, into the hardware of today: for a domain that is shut
+    off, and an internal snapshot. Either way a disk that was extended since is as large as then.
+
+    Raises UNASKED_REVERT, UNASKED_REVERT_HARDWARE or UNASKED_REVERT_SIZES where the guest would see its hardware
+    change or would be switched off, unless ``accept`` takes it; NO_SNAPSHOT, IN_RESCUE, MANAGED_SAVE; NotFound, Failed
+    and Refused where it cannot be done (see :mod:`.images` and :mod:`.revert_disks`); REVERT_STOPPED, DISKS_IN_PART
+    and REVERTED_AND_CHANGED. (virDomainRevertToSnapshot; qemu-img snapshot -a)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
-        documents, before = domain.documents, domain.state()
         found = find_snapshot(domain, snapshot)
         stored = read_snapshot(found.xml())
         refuse_with_managed_save(domain, "it belongs to the disks of today")
-        what = domain.name, domain.uuid, snapshot, before
         if disks_only:
-            disks, left_out, notes = plan_disks(connection, domain, documents, stored)
-            sizes = size_changes(connection, snapshot, {disk.target: disk.image for disk in disks})
-            if not (accept or dry_run):
-                refuse_unasked(domain.name, sizes, condition=UNASKED_REVERT_SIZES)
-            if not dry_run:
-                revert_disks(snapshot, disks)
-            changes = tuple(map(str, sizes))
-            return SnapshotReverted(*what, before, True, dry_run, disks, left_out, changes, notes=notes)
-        _refuse_impossible(connection, domain, stored)
-        if not stored.is_external:
-            check_images(connection, domain, documents, stored)
-        sizes = size_changes(connection, snapshot, stored.images_inside())
-        changes = _changes(domain, documents, stored, sizes, accept or dry_run)
-        if not dry_run:
-            _revert(domain, documents, found, stored, force=bool(changes))
-        return SnapshotReverted(
-            *what,
-            domain.state(),
-            False,
-            dry_run,
-            tuple(SnapshotDisk(target, image, None) for target, image in stored.images_inside().items()),
-            changes=changes,
-            detached=_detached(documents, stored),
-        )
+            return _revert_disks(domain, stored, accept=accept, dry_run=dry_run)
+        return _revert_domain(domain, found, stored, accept=accept, dry_run=dry_run)
 
 
-def _refuse_impossible(connection: Connection, domain: OpenDomain, stored: StoredSnapshot) -> None:
-    sentence = why_no_external_revert(connection) if stored.is_external else None
-    if sentence:
-        images = ", ".join(stored.images().values())
-        raise Failed(sentence, f"the disks of then are in {images}, kept as they were" if images else None)
-    if stored.config is None:
-        raise Refused(
-            f"the snapshot {stored.name!r} does not say what hardware it was made with",
-            f"'virsh snapshot-revert --force {domain.name} {stored.name}' reverts to it blindly",
-        )
+def _revert_disks(domain: OpenDomain, stored: StoredSnapshot, *, accept: bool, dry_run: bool) -> SnapshotReverted:
+    then = find_disks_of_then(domain, stored)
+    if not (accept or dry_run):
+        refuse_unasked(domain.name, then.sizes, condition=UNASKED_REVERT_SIZES)
+    if not dry_run:
+        revert_disks(stored.name, then.disks)
+    return SnapshotReverted(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        changes=then.sizes,
+        notes=then.notes,
+        snapshot=stored.name,
+        before=domain.state(),
+        after=domain.state(),
+        disks_only=True,
+        disks=then.disks,
+        left_out=then.left_out,
+    )
 
 
-def _changes(
-    domain: OpenDomain, documents: Documents, stored: StoredSnapshot, sizes: list[Change], accept: bool
-) -> tuple[str, ...]:
-    """What the guest would find changed, in sentences. Raises Refused unless that is taken with ``accept``."""
-    hardware = changes_of_revert(documents, stored)
-    off = ["the running guest is switched off"] if documents.live is not None and stored.live is None else []
-    if not accept:
+def _revert_domain(
+    domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, accept: bool, dry_run: bool
+) -> SnapshotReverted:
+    _refuse_impossible(domain, stored)
+    if not stored.is_external:
+        check_images(domain, stored)
+    today, before = domain.documents, domain.state()
+    hardware = changes_of_revert(today, stored)
+    changes = (*hardware, *size_changes(domain, stored.name, stored.images_inside()))
+    switched_off = today.live is not None and stored.live is None
+    if not (accept or dry_run):
         condition = UNASKED_REVERT_HARDWARE if hardware else UNASKED_REVERT
-        refuse_unasked(domain.name, [*hardware, *sizes], also=off, condition=condition)
-    return (*map(str, hardware), *map(str, sizes), *off)
+        also = ["the running guest is switched off"] if switched_off else []
+        refuse_unasked(domain.name, changes, also=also, condition=condition)
+    if not dry_run:
+        _revert(domain, found, stored, force=bool(changes) or switched_off)
+    return SnapshotReverted(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        changes=changes,
+        snapshot=stored.name,
+        before=before,
+        after=domain.state(),
+        switched_off=switched_off,
+        disks_only=False,
+        disks=tuple(SnapshotDisk(target, image, None) for target, image in stored.images_inside().items()),
+        detached=_detached(today, stored),
+    )
 
 
-def _detached(documents: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, ...]:
+def _refuse_impossible(domain: OpenDomain, stored: StoredSnapshot) -> None:
+    """Raise NO_EXTERNAL_REVERT, NO_EXTERNAL_REVERT_IMAGES and HARDWARE_UNKNOWN."""
+    impossible = no_external_revert(domain.connection, list(stored.images().values())) if stored.is_external else None
+    if impossible is not None:
+        raise impossible
+    if stored.config is None:
+        raise errors.HARDWARE_UNKNOWN(name=domain.name, snapshot=stored.name)
+
+
+def _detached(today: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, ...]:
     """The disks of today that then were not there; the overlay of one that was, libvirt removes (9.9 and later)."""
-    then = {image for document in (stored.live, stored.config) if document is not None for image in _images(document)}
-    today = dict.fromkeys(image for document in documents.present.values() for image in _images(document))
+    then = {
+        image
+        for document in (stored.live, stored.config)
+        if document is not None
+        for image in written_images(document).items()
+    }
+    now = dict.fromkeys(image for document in today.present.values() for image in written_images(document).items())
     return tuple(
         SnapshotDisk(target, image, None)
-        for target, image in today
+        for target, image in now
         if (target, image) not in then and target not in stored.overlays
     )
 
 
-def _images(document: Element) -> list[tuple[str, str]]:
-    return list(written_images(document).items())
-
-
-def _revert(domain: OpenDomain, documents: Documents, found: Snapshot, stored: StoredSnapshot, *, force: bool) -> None:
-    text = found.xml(secure=True)
-    redefine_snapshot(domain, with_metadata_of(text, documents.live, documents.config))
+def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, force: bool) -> None:
+    """Let libvirt revert, and prove that the hardware is that of then. Raises REVERT_STOPPED, REVERTED_AND_CHANGED."""
+    before = domain.documents
+    redefine_snapshot(domain, with_metadata_of(found.xml(secure=True), before.live, before.config))
     try:
         found.revert(force)
     except LibvirtRefused as error:
-        if not read(domain).guest_changes_since(documents) and domain.is_active() == (documents.live is not None):
+        now = domain.documents
+        if not now.guest_changes_since(before) and (now.live is None) == (before.live is None):
             raise
-        raise PartlyDone(
-            f"libvirt stopped in the middle of reverting to {stored.name!r}, and the domain is {domain.state()}: "
-            f"{error.message}",
-            "remove the cause, then repeat the command; 'holdfast show' says how it stands",
-        ) from error
+        raise errors.REVERT_STOPPED(snapshot=stored.name, state=domain.state(), cause=error) from error
     after = domain.documents
     if after.live is None:
         unwant(domain)
     elif after.config is not None:
         want(domain)
-    pairs = ((stored.live, after.live), (stored.config, after.config))
-    wrong = [
-        str(change)
-        for then, now in pairs
+    wrong = _differing(stored, after)
+    if wrong:
+        raise errors.REVERTED_AND_CHANGED(snapshot=stored.name, changes=wrong)
+
+
+def _differing(stored: StoredSnapshot, after: Documents) -> list[Change]:
+    """What a guest sees differ between the hardware of then and the one that the domain has now."""
+    return [
+        change
+        for then, now in ((stored.live, after.live), (stored.config, after.config))
         if then is not None and now is not None
         for change in visible(compare_documents(then, now))
     ]
-    if wrong:
-        raise PartlyDone(
-            f"the domain is reverted to {stored.name!r}, but its hardware is not that of then: {'; '.join(wrong)}",
-            "somebody else may have changed it meanwhile: see 'holdfast show'",
-        )

@@ -6,79 +6,92 @@ After an interruption the same command finishes.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import label
 from holdfast.domainxml.elements.disk import stated_format
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, written_images
-from holdfast.errors import Failed, HoldfastError, PartlyDone, Refused
+from holdfast.errors import HoldfastError
+from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.internal_snapshot import bring_back
-from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import Documents
-from holdfast.operations.session import OpenDomain
-from holdfast.operations.snapshots.images import id_in, refuse_below_others
+from holdfast.operations.session import Need, OpenDomain
+from holdfast.operations.snapshots.images import id_in, refuse_below_others, size_changes
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk
 
 
-def plan_disks(
-    connection: Connection, domain: OpenDomain, documents: Documents, stored: StoredSnapshot
-) -> tuple[tuple[SnapshotDisk, ...], tuple[LeftOut, ...], tuple[str, ...]]:
-    """The disks of today whose content of then can come back, those whose cannot, and what else is worth knowing.
+@dataclass(frozen=True)
+class DisksOfThen:
+    """What can be brought back into the hardware of today.
 
-    Raises Failed and Refused where nothing can, or may.
+    ``disks``     those of today whose content of then can come back
+    ``left_out``  those whose cannot
+    ``sizes``     what the guest sees of it: a disk that was extended since is as large as then
+    ``notes``     sentences on what of then does not come back
     """
-    if documents.live is not None or documents.config is None:
-        raise Failed(
-            f"the domain {domain.name!r} runs: its disks cannot change under it",
-            f"'holdfast shutdown {domain.name}' first",
-        )
+
+    disks: tuple[SnapshotDisk, ...]
+    left_out: tuple[LeftOut, ...]
+    sizes: tuple[Change, ...]
+    notes: tuple[str, ...]
+
+
+def find_disks_of_then(domain: OpenDomain, stored: StoredSnapshot) -> DisksOfThen:
+    """What of ``stored`` can come back to the disks that ``domain`` has today.
+
+    Raises RUNNING, NOT_INSIDE, IMAGES_ELSEWHERE, NO_DISK_OF_IT, and what :func:`.images.refuse_below_others` raises.
+    """
+    domain.refuse_unless(Need.OFF)
     if stored.is_external:
-        raise Failed(
-            f"the snapshot {stored.name!r} is external: nothing of it is inside the images",
-            f"the disks of then are in {', '.join(stored.images().values())}, which are kept as they were",
-        )
-    if not connection.is_local:
-        raise Refused("images can be rewritten only on their own host", "run this command there")
-    formats = {label(disk): stated_format(disk) for disk in documents.config.iterfind("devices/disk")}
-    today = written_images(documents.config)
-    disks = [
-        SnapshotDisk(target, image, None)
+        raise errors.NOT_INSIDE(snapshot=stored.name, images=list(stored.images().values()))
+    if not domain.connection.is_local:
+        raise errors.IMAGES_ELSEWHERE()
+    config = domain.documents.config
+    assert config is not None  # a domain that is shut off has one
+    formats = {label(disk): stated_format(disk) for disk in config.iterfind("devices/disk")}
+    today = written_images(config)
+    images = {
+        target: image
         for target, image in today.items()
         if formats[target] == "qcow2" and id_in(image, stored.name) is not None
-    ]
-    if not disks:
-        raise Failed(f"no disk that {domain.name!r} has today has the snapshot {stored.name!r} in its image")
-    refuse_below_others(connection, domain, documents, [disk.image for disk in disks])
-    left_out = [
-        LeftOut(target, "its image has no such snapshot")
-        for target in today
-        if target not in {disk.target for disk in disks}
-    ]
-    notes = [
+    }
+    if not images:
+        raise errors.NO_DISK_OF_IT(name=domain.name, snapshot=stored.name)
+    refuse_below_others(domain, images.values())
+    return DisksOfThen(
+        disks=tuple(SnapshotDisk(target, image, None) for target, image in images.items()),
+        left_out=tuple(LeftOut(target, "its image has no such snapshot") for target in today if target not in images),
+        sizes=tuple(size_changes(domain, stored.name, images)),
+        notes=_notes(stored, today.values()),
+    )
+
+
+def _notes(stored: StoredSnapshot, today: Collection[str]) -> tuple[str, ...]:
+    detached = [
         f"the disk {target} of then ({image}) is not attached today"
         for target, image in stored.images().items()
-        if image not in today.values()
+        if image not in today
     ]
-    if stored.memory != "no":
-        notes.append("the memory of then is not brought back: the disks are as after a power cut")
-    return tuple(disks), tuple(left_out), tuple(notes)
+    if stored.memory == "no":
+        return tuple(detached)
+    return *detached, "the memory of then is not brought back: the disks are as after a power cut"
 
 
-def revert_disks(snapshot: str, disks: tuple[SnapshotDisk, ...]) -> None:
+def revert_disks(snapshot: str, disks: Sequence[SnapshotDisk]) -> None:
     """Give each image the content that it had at ``snapshot``; what it has now is lost.
 
-    Raises Failed with nothing changed, PartlyDone when it stopped after the first.
+    Raises GONE_FROM_IMAGE and Failed with nothing changed, DISKS_IN_PART when it stopped after the first.
     """
     done: list[str] = []
     for disk in disks:
         try:
             id = id_in(disk.image, snapshot)
             if id is None:
-                raise Failed(f"{disk.image} does not have the snapshot {snapshot!r} any more")
+                raise errors.GONE_FROM_IMAGE(image=disk.image, snapshot=snapshot)
             bring_back(disk.image, id)
         except HoldfastError as error:
             if not done:
                 raise
-            raise PartlyDone(
-                f"only {', '.join(done)} of the disks {'is' if len(done) == 1 else 'are'} reverted: {error.message}",
-                "remove the cause, then repeat the command",
-            ) from error
+            raise errors.DISKS_IN_PART(done=done, cause=error) from error
         done.append(disk.target)

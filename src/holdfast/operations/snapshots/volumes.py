@@ -7,25 +7,24 @@ from dataclasses import replace
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.records.disk_record import recorded_disk
-from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import volume_name_at
 from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.documents import Documents
 from holdfast.operations.session import OpenDomain
 
 
-def follow_images(connection: Connection, domain: OpenDomain, before: Documents, after: Documents) -> None:
-    """Record the volume of each recorded disk whose image changed from ``before`` to ``after`` (virDomainSetMetadata).
+def follow_images(domain: OpenDomain, before: Documents) -> None:
+    """Record the volume of each recorded disk whose image has changed since ``before`` (virDomainSetMetadata).
 
     An overlay that its pool does not list is none: repairing must not take the image below it for the disk's own.
     """
-    for definition, document in after.present.items():
+    for definition, document in domain.documents.present.items():
         old = before.get(definition)
         for record in facts(document, DiskRecord):
             disk = recorded_disk(document, record)
             then = None if old is None else recorded_disk(old, record)
             if disk is None or then is None or source_of(disk) == source_of(then):
                 continue
-            volume = volume_name_at(connection, source_of(disk) or "")
+            volume = volume_name_at(domain.connection, source_of(disk) or "")
             if volume != record.volume:
                 record_disk(domain, replace(record, volume=volume), [definition])

@@ -1,0 +1,248 @@
+"""What can be wrong with making, deleting and reverting to snapshots."""
+
+from __future__ import annotations
+
+from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
+
+NO_SNAPSHOT = Condition(
+    "no-snapshot", NotFound, "the domain {name!r} has no snapshot {snapshot!r}", "list its snapshots"
+)
+
+BAD_NAME = Condition(
+    "snapshot-name",
+    UsageError,
+    "{snapshot!r} cannot be the name of a snapshot",
+    "it is printable, without '/', and begins with neither '.' nor '-' nor a space",
+)
+NAME_IS_NUMBER = Condition(
+    "snapshot-name-number",
+    UsageError,
+    "a snapshot cannot be called {snapshot}: QEMU would take that for the number of another snapshot",
+    "put a word before it: snapshot-{snapshot}",
+)
+NAME_TOO_LONG = Condition(
+    "snapshot-name-long", UsageError, "the name {beginning}… is too long: at most {most} bytes", "choose a shorter one"
+)
+NAME_TAKEN = Condition(
+    "snapshot-exists",
+    Refused,
+    "the domain {name!r} has a snapshot {snapshot!r} already",
+    "choose another name, or delete that one first",
+)
+NAME_TAKEN_IN_IMAGE = Condition(
+    "snapshot-in-image",
+    Refused,
+    "{image} has an internal snapshot {snapshot!r} that libvirt does not know",
+    "choose another name, or remove it: qemu-img snapshot -d {snapshot} {image}",
+)
+
+NOT_ALL_DISKS = Condition(
+    "internal-without-disk",
+    UsageError,
+    "an internal snapshot has every disk that can be written in it",
+    "make an external one, which can leave disks out",
+)
+NOT_QUIET = Condition(
+    "quiesce-of-nothing",
+    UsageError,
+    "file systems are frozen only while the disks alone of a running guest are taken",
+    "make it external and without memory",
+)
+RELATIVE_FOLDER = Condition(
+    "snapshot-folder", UsageError, "{folder!r} is no absolute path", "paths are names on libvirt's host"
+)
+BESIDE_DEVICE = Condition(
+    "beside-device", UsageError, "{image} is a device: no file can be made beside it", "say in which folder"
+)
+DISKS_ALONE = Condition(
+    "disks-alone",
+    Failed,
+    "the domain {name!r} runs: the disks alone of a running guest can be taken only externally",
+    "make it external, or take the memory too",
+)
+MEMORY_OF_PAUSED = Condition(
+    "memory-of-paused",
+    Failed,
+    "the domain {name!r} is {state}: once its memory is written, QEMU keeps its disks closed until it runs, and this "
+    "snapshot could not be deleted",
+    "let it run first, or leave its memory out",
+)
+NO_INTERNAL_WITH_UEFI = Condition(
+    "no-internal-with-uefi",
+    Failed,
+    "libvirt {version} makes no internal snapshot of a domain with UEFI firmware; {off} and later do while it is shut "
+    "off, {running} and later also while it runs if its NVRAM is qcow2",
+    "make it external",
+)
+UNFIT_FOR_INTERNAL = Condition(
+    "unfit-for-internal",
+    Failed,
+    "the domain {name!r} has disks that cannot be part of this snapshot: {disks:;}",
+    "an external one takes other formats too",
+)
+UNFIT_FOR_EXTERNAL = Condition(
+    "unfit-for-external",
+    Failed,
+    "the domain {name!r} has disks that cannot be part of this snapshot: {disks:;}",
+    "leave them out: {targets}",
+)
+NO_DISK_TO_TAKE = Condition(
+    "no-disk-to-take", Failed, "no disk of {name!r} would be part of this snapshot: there is nothing to take"
+)
+AFTER_INTERNAL = Condition(
+    "after-internal",
+    Refused,
+    "after the internal snapshot {other!r} an external one could not be deleted again, and while it is there {other!r} "
+    "could not be reverted to",
+    "delete {other!r} first, or make an internal one",
+)
+MADE_AND_CHANGED = Condition(
+    "snapshot-made-changed",
+    PartlyDone,
+    "the snapshot {snapshot!r} was made, but the hardware has changed too: {changes:;}",
+    "somebody else may have changed it meanwhile: look at the domain",
+)
+
+LEFT_ELSEWHERE = Condition(
+    "left-elsewhere",
+    Refused,
+    "the making of the snapshot {snapshot!r} was interrupted, and what is left of it is on another host",
+    "do this on that host",
+)
+LEFT_IN_USE = Condition(
+    "left-in-use",
+    Refused,
+    "{path} was left by an interrupted snapshot, and the domain writes to it",
+    "switch the domain off, or choose another name for the snapshot",
+)
+
+INTERNAL_IN_OVERLAY = Condition(
+    "internal-in-overlay",
+    Refused,
+    "the snapshot {other!r} is inside {images}, which would be removed",
+    "delete {other!r} first",
+)
+MERGED_BELOW_OTHER = Condition(
+    "merged-below-other",
+    Refused,
+    "the domain {user!r} rests on {image}, which merging would change",
+    "give {user!r} an image of its own first",
+)
+NOT_DELETED = Condition("snapshot-not-deleted", Failed, "libvirt cannot delete the snapshot {snapshot!r}: {cause}")
+NOT_DELETED_DETACHED = Condition(
+    "snapshot-not-deleted-detached",
+    Failed,
+    "libvirt cannot delete the snapshot {snapshot!r}: {cause}",
+    "{target} was detached since: attach it again, with the image {image}",
+)
+NOT_DELETED_PARENT = Condition(
+    "snapshot-not-deleted-parent",
+    Failed,
+    "libvirt cannot delete the snapshot {snapshot!r}: {cause}",
+    "delete its parent {parent!r} first, which is an internal one",
+)
+NOT_DELETED_OFF = Condition(
+    "snapshot-not-deleted-off",
+    Failed,
+    "libvirt cannot delete the snapshot {snapshot!r}: {cause}",
+    "start {name!r}, or delete {child!r} first: only the newest can be merged while it is shut off",
+)
+NOT_DELETED_PAUSED = Condition(
+    "snapshot-not-deleted-paused",
+    Failed,
+    "libvirt cannot delete the snapshot {snapshot!r}: {cause}",
+    "let the domain run first",
+)
+NOT_DELETED_RUNNING = Condition(
+    "snapshot-not-deleted-running",
+    Failed,
+    "libvirt cannot delete the snapshot {snapshot!r}: {cause}",
+    "QEMU has other images now: shut the domain down first",
+)
+DELETED_IN_PART = Condition(
+    "snapshot-deleted-in-part",
+    PartlyDone,
+    "the snapshot {snapshot!r} is deleted for some of its disks only: {cause}",
+    "remove the cause, then repeat this",
+)
+DELETED_AND_CHANGED = Condition(
+    "snapshot-deleted-changed",
+    PartlyDone,
+    "the snapshot {snapshot!r} is deleted, but the hardware has changed too: {changes:;}",
+    "somebody else may have changed it meanwhile: look at the domain",
+)
+
+NO_EXTERNAL_REVERT = Condition(
+    "no-external-revert",
+    Failed,
+    "libvirt {version} cannot revert to an external snapshot, {since} and later can",
+)
+NO_EXTERNAL_REVERT_IMAGES = Condition(
+    "no-external-revert-images",
+    Failed,
+    NO_EXTERNAL_REVERT.sentence,
+    "the disks of then are in {images}, kept as they were",
+)
+HARDWARE_UNKNOWN = Condition(
+    "snapshot-hardware-unknown",
+    Refused,
+    "the snapshot {snapshot!r} does not say what hardware it was made with",
+    "libvirt itself can be forced to revert to it blindly",
+)
+SEVERAL_IN_IMAGE = Condition(
+    "several-in-image",
+    Refused,
+    "{image} has several internal snapshots {snapshot!r}: nobody can tell which is meant",
+    "'qemu-img snapshot -l {image}' lists them",
+)
+NOT_IN_IMAGE = Condition(
+    "not-in-image",
+    Failed,
+    "{image} does not have the snapshot {snapshot!r} in it: libvirt would revert other disks, and stop",
+)
+OTHER_BY_NUMBER = Condition(
+    "other-by-number",
+    Refused,
+    "QEMU would revert {image} to the snapshot {other!r}, whose number is {snapshot}",
+    "bringing back the disks alone takes the right one, while the domain is shut off",
+)
+BELOW_SNAPSHOT = Condition(
+    "below-snapshot",
+    Refused,
+    "the external snapshot {other!r} rests on {images}, which would be rewritten",
+    "delete {other!r} first, which merges it",
+)
+USED_BY_OTHER = Condition("used-by-other", Refused, "the domain {user!r} uses {image}, which would be rewritten")
+BELOW_OVERLAY = Condition("below-overlay", Refused, "an overlay of {name!r} rests on {image}, which would be rewritten")
+REVERT_STOPPED = Condition(
+    "revert-stopped",
+    PartlyDone,
+    "libvirt stopped in the middle of reverting to {snapshot!r}, and the domain is {state}: {cause}",
+    "look at the domain, remove the cause, then repeat this",
+)
+REVERTED_AND_CHANGED = Condition(
+    "reverted-changed",
+    PartlyDone,
+    "the domain is reverted to {snapshot!r}, but its hardware is not that of then: {changes:;}",
+    "somebody else may have changed it meanwhile: look at the domain",
+)
+
+NOT_INSIDE = Condition(
+    "not-inside",
+    Failed,
+    "the snapshot {snapshot!r} is external: nothing of it is inside the images",
+    "the disks of then are in {images}, which are kept as they were",
+)
+IMAGES_ELSEWHERE = Condition(
+    "images-elsewhere", Refused, "images can be rewritten only on their own host", "do this on that host"
+)
+NO_DISK_OF_IT = Condition(
+    "no-disk-of-snapshot", Failed, "no disk that {name!r} has today has the snapshot {snapshot!r} in its image"
+)
+GONE_FROM_IMAGE = Condition("gone-from-image", Failed, "{image} does not have the snapshot {snapshot!r} any more")
+DISKS_IN_PART = Condition(
+    "disks-reverted-in-part",
+    PartlyDone,
+    "of the disks only {done} went back to the snapshot: {cause}",
+    "remove the cause, then repeat this",
+)
