@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.document import parse
-from holdfast.errors import NotFound, Refused, UsageError
+from holdfast.errors import NotFound, creation
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.unfinished import refuse_unfinished
+from holdfast.operations.session import Need, looking
 
 _BYTES = 240
 """Files are named after a domain (NAME.xml.new, NAME_VARS.fd, NAME-vda.qcow2); a file's name ends at 255 bytes."""
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError when ``name`` cannot be the name of a domain."""
+    """Raise BAD_NAME, LONG_NAME or NAME_OF_DOCUMENT when ``name`` cannot be the name of a domain."""
     if not name or name != name.strip() or "/" in name or not name.isprintable() or name in (".", ".."):
-        raise UsageError(f"{name!r} cannot be the name of a domain", "letters, digits, dots and dashes are always good")
+        raise creation.BAD_NAME(name=name)
     if len(name.encode()) > _BYTES:
-        raise UsageError(
-            f"the name {name[:20]}… is too long for a domain: {len(name.encode())} bytes, "
-            f"and {_BYTES} leave room for the names of its files"
-        )
-    if name.endswith(("@live", "@config")):
-        stem, _, which = name.rpartition("@")
-        raise UsageError(
-            f"{name!r} cannot be the name of a domain: it means the {which} document of {stem!r}",
-            "letters, digits, dots and dashes are always good",
-        )
+        raise creation.LONG_NAME(start=name[:20], bytes=len(name.encode()), most=_BYTES)
+    stem, at, definition = name.rpartition("@")
+    if at and definition in ("live", "config"):
+        raise creation.NAME_OF_DOCUMENT(name=name, definition=definition, stem=stem)
 
 
 def refuse_taken(connection: Connection, name: str) -> None:
-    """Raise Refused when there is a domain of this name or UUID."""
+    """Raise DOMAIN_EXISTS when there is a domain of this name or UUID, and UNFINISHED while it is being created."""
     try:
-        domain = connection.find_domain(name)
-        refuse_unfinished(domain.name, parse(domain.xml(Definition.CONFIG)))
+        domain = looking(connection, name, needs=Need.WHOLE)
     except NotFound:
         return
-    raise Refused(
-        f"there is a domain {domain.name!r} already, with the UUID {domain.uuid}",
-        f"choose another name, or 'holdfast delete {domain.name}' first",
-    )
+    raise creation.DOMAIN_EXISTS(name=domain.name, uuid=domain.uuid)

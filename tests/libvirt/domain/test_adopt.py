@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from holdfast.errors import Failed
+from holdfast.errors.changes import NOT_ADOPTED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.adopt import adopt_domain, release_domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
+from tests.raising import raising
 
 NOVA = """<metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
 <nova:owner><nova:project uuid="p1">demo</nova:project></nova:owner></nova:instance></metadata>"""
@@ -42,7 +44,7 @@ def test_not_one_byte_of_hardware_changes(connection: Connection, tmp_path: Path
     release_domain(connection, "a")
     # libvirt keeps the empty element itself when the last one in it goes (9.0).
     assert {which: domain.xml(which).replace("  <metadata/>\n", "") for which in (LIVE, CONFIG)} == before
-    with pytest.raises(Failed, match="not adopted"):
+    with raising(NOT_ADOPTED):
         release_domain(connection, "a")
 
 
@@ -66,6 +68,9 @@ def test_commands(uri: str, connection: Connection) -> None:
     assert run(uri, "adopt", "one", "--all").exit_code == 2
     assert "would be adopted" in done(uri, "adopt", "one", "--dry-run")
     assert "metadata" not in connection.find_domain("one").xml(CONFIG)
+    would = json.loads(done(uri, "adopt", "--all", "--dry-run", "-o", "json"))
+    assert (would["format"], would["dry_run"]) == ("holdfast.adopt", True)
+    assert [(domain["name"], domain["already"]) for domain in would["domains"]] == [("one", False), ("two", False)]
     assert done(uri, "adopt", "--all").count("unknown") == 2
     assert "already adopted" in done(uri, "adopt", "one")
     assert done(uri, "release", "one") == "one: is released\n"

@@ -10,11 +10,14 @@ import pytest
 
 import holdfast
 from holdfast import operations
-from holdfast.errors import Failed, NotFound, PartlyDone, Refused
+from holdfast.errors import Failed, Refused
+from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
+from holdfast.errors.domains import NO_DOMAIN
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.delete import Deletion
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import disk_xml, domain_xml
+from tests.raising import raising
 
 
 def overlay(folder: Path, name: str, below: Path) -> Path:
@@ -54,9 +57,10 @@ def test_delete_removes_the_domain_and_no_image(connection: Connection, uri: str
 def test_a_running_domain_is_refused_unless_forced(connection: Connection, uri: str) -> None:
     domain = connection.define(domain_xml())
     domain.start(paused=True)
+    with raising(RUNNING_BEFORE_DELETE):
+        operations.delete_domain(connection, "a")
     result = run(uri, "delete", "a")
-    assert result.exit_code == 3
-    assert "is running" in result.stderr
+    assert (result.exit_code, "--force" in result.stderr) == (3, True)
     assert domain.is_active()
     assert domain.is_persistent()
     done(uri, "delete", "a", "--force")
@@ -177,11 +181,16 @@ def test_a_dry_run_lists_and_removes_nothing(connection: Connection, uri: str, t
     found = json.loads(done(uri, "delete", "a", "--storage", "--dry-run", "-o", "json"))
     source = str(tmp_path / "one.img")
     assert found == {
+        "format": "holdfast.delete",
+        "version": 1,
+        "dry_run": True,
         "name": "a",
         "uuid": domain.uuid,
         "state": [],
         "images": [{"target": "vda", "source": source, "kept": None}],
-        "dry_run": True,
+        "changes": [],
+        "waits": [],
+        "notes": [],
     }
     assert Path(source).exists()
     assert domain.is_persistent()
@@ -201,7 +210,7 @@ def test_an_image_that_cannot_be_removed_leaves_the_domain_to_be_deleted_again(
     two.rmdir()
     subprocess.run(["mount", "--bind", tmp_path / "one.img", _touched(two)], check=True)  # unlink: device busy
     try:
-        with pytest.raises(PartlyDone, match=r"one\.img was removed.*two\.img"):
+        with raising(NOT_WHOLLY_DELETED, done="one.img was removed", cause="two.img"):
             operations.delete_domain(connection, "a", storage=True)
     finally:
         subprocess.run(["umount", two], check=True)
@@ -225,7 +234,7 @@ def test_a_read_only_connection_deletes_nothing(connection: Connection, uri: str
 
 
 def test_an_unknown_domain_is_not_found(connection: Connection) -> None:
-    with pytest.raises(NotFound):
+    with raising(NO_DOMAIN, name="nosuch"):
         operations.delete_domain(connection, "nosuch")
 
 

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+import holdfast
 from holdfast import operations
-from holdfast.errors import Refused, UsageError
+from holdfast.errors.changes import HAS_SNAPSHOTS
+from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, LONG_NAME, NAME_OF_DOCUMENT
+from holdfast.errors.domains import READ_ONLY, RUNNING
+from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.spec import DomainSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, running
+from tests.raising import raising
 
 
 def test_renamed_domain_has_the_same_document_but_for_its_name(
@@ -27,7 +32,10 @@ def test_renamed_domain_has_the_same_document_but_for_its_name(
     assert "a_VARS" in document
     assert done(uri, "rename", "a", "b", "--dry-run") == "a: would be renamed to b\n"
     assert before.xml(CONFIG) == document
-    assert json.loads(done(uri, "rename", "a", "b", "-o", "json"))["after"] == "b"
+    renamed = json.loads(done(uri, "rename", "a", "b", "-o", "json"))
+    assert [renamed[key] for key in ("format", "name", "uuid", "before", "after", "dry_run")] == [
+        "holdfast.rename", "b", before.uuid, "a", "b", False
+    ]  # fmt: skip
     after = connection.find_domain("b")
     assert after.uuid == before.uuid
     assert after.xml(CONFIG) == document.replace("<name>a<", "<name>b<")
@@ -38,7 +46,7 @@ def test_renamed_domain_has_the_same_document_but_for_its_name(
 @pytest.mark.parametrize("name", ["", " b", "b/c", "..", "b@live", "n" * 250, "b\n"])
 def test_names_that_cannot_be_are_refused(connection: Connection, name: str) -> None:
     connection.define(domain_xml())
-    with pytest.raises(UsageError):
+    with raising(BAD_NAME, LONG_NAME, NAME_OF_DOCUMENT):
         operations.rename_domain(connection, "a", name)
     assert [domain.name for domain in connection.domains()] == ["a"]
 
@@ -50,16 +58,17 @@ def test_taken_name_running_domain_and_snapshots_are_refused(uri: str, connectio
         connection, extra=disk_xml(tmp_path, "a", "vda").replace("raw", "qcow2").replace("a.img", "a.qcow2")
     )
     connection.define(domain_xml("b"))
-    with pytest.raises(Refused, match="'b' already"):
-        operations.rename_domain(connection, "a", "b")
-    with pytest.raises(Refused, match="is running"):
+    with raising(RUNNING):
         operations.rename_domain(connection, "a", "c")
     domain._handle.managedSave(0)
-    with pytest.raises(Refused, match="saved memory"):
+    with raising(MANAGED_SAVE):
         operations.rename_domain(connection, "a", "c")
     domain._handle.managedSaveRemove(0)
+    with raising(DOMAIN_EXISTS, name="b"):
+        operations.rename_domain(connection, "a", "b")
     domain._handle.snapshotCreateXML("<domainsnapshot/>")
-    with pytest.raises(Refused, match="has snapshots"):
+    with raising(HAS_SNAPSHOTS):
         operations.rename_domain(connection, "a", "c")
-    assert run(uri, "-r", "rename", "b", "c").exit_code == 1
+    with raising(READ_ONLY):
+        operations.rename_domain(holdfast.connect(uri, readonly=True), "b", "c")
     assert run(uri, "rename", "nobody", "c").exit_code == 4

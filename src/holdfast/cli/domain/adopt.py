@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import Session, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_envelope
+from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
 from holdfast.cli.completion import complete_domains
 from holdfast.cli.table import columns
 
@@ -35,7 +35,7 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, o
     wanted = names or [domain.name for domain in operations.list_domains(connection)]
     adoptions = [operations.adopt_domain(connection, name, dry_run=dry_run) for name in wanted]
     if output == "json":
-        print_json([dataclasses.asdict(adoption) for adoption in adoptions])
+        print_envelope(dry_run=dry_run, domains=adoptions)
         return
     rows = [
         [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
 
 
 @click.command()
@@ -25,9 +26,7 @@ def delete(session: Session, name: str, storage: bool, force: bool, dry_run: boo
 
     deletion = delete_domain(session.connection, name, storage=storage, force=force, dry_run=dry_run)
     if output == "json":
-        from dataclasses import asdict
-
-        print_json(asdict(deletion))
+        print_result(deletion)
         return
     rest = f", with {', '.join(deletion.state)}" if deletion.state else ""
     click.echo(f"{deletion.name}: {'would be ' if dry_run else ''}deleted{rest}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
 
 
 @click.command()
@@ -21,6 +20,6 @@ def rename(session: Session, name: str, new_name: str, dry_run: bool, output: st
 
     renamed = operations.rename_domain(session.connection, name, new_name, dry_run=dry_run)
     if output == "json":
-        print_json(dataclasses.asdict(renamed))
+        print_result(renamed)
     else:
         click.echo(f"{renamed.before}: {'would be' if dry_run else 'is'} renamed to {renamed.after}")

@@ -14,29 +14,37 @@ from holdfast.domainxml import metadata
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Snapshotting, fact, facts, with_all
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.records.origin import complete_records, origin, owner
-from holdfast.errors import Failed, Refused
+from holdfast.errors.changes import IMAGE_LEFT, NOT_ADOPTED, SNAPSHOT_LEFT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.keep_record import refuse_while_moved
 from holdfast.operations.facts import forget_all, record, rewrite
-from holdfast.operations.session import Need, changing
+from holdfast.operations.results import Result
+from holdfast.operations.session import Need, OpenDomain, changing
 
 
-@dataclass(frozen=True)
-class Adoption:
-    """What is recorded of an adopted domain, now or (``dry_run``) if it were adopted.
+@dataclass(frozen=True, kw_only=True)
+class Adoption(Result):
+    """What is recorded of an adopted domain.
 
-    ``already`` is true when it was adopted before, ``updated`` when the records of its ``disks`` were not all as they
-    are now.
+    ``origin``   what made it: "virt-manager", "nova" …
+    ``owner``    whose it is, where its maker has said so; else ""
+    ``since``    when it was adopted (ISO 8601, UTC); in a dry run the time of that, unless it was adopted before
+    ``disks``    the records of its disks
+    ``already``  True when it was adopted before
+    ``updated``  True when the records of its disks were not all as they are now
     """
 
-    name: str
     origin: str
     owner: str
     since: str
     disks: tuple[DiskRecord, ...]
     already: bool
     updated: bool
-    dry_run: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released(Result):
+    """A release: nothing is recorded of the domain any more. It has no fields of its own."""
 
 
 def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) -> Adoption:
@@ -59,13 +67,14 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
             record(domain, adopted)
     return Adoption(
         name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
         origin=adopted.origin,
         owner=adopted.owner,
         since=adopted.since,
         disks=tuple(disks),
         already=before is not None,
         updated=updated,
-        dry_run=dry_run,
     )
 
 
@@ -79,28 +88,28 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def release_domain(connection: Connection, name: str, *, dry_run: bool = False) -> None:
+def release_domain(connection: Connection, name: str, *, dry_run: bool = False) -> Released:
     """Remove everything Holdfast recorded of the domain ``name``; nothing else of it changes. (virDomainSetMetadata)
 
-    Raises Failed when nothing is recorded, Refused in rescue, and while that tells of an image which nobody
-    else would know of.
+    Raises NOT_ADOPTED when nothing is recorded, IN_RESCUE, and IMAGE_LEFT, SNAPSHOT_LEFT and the like while a record
+    tells of a file that nobody else would know of.
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         documents = domain.documents.present
         if not any(domain.metadata(metadata.URI, definition) for definition in documents):
-            raise Failed(f"the domain {domain.name!r} is not adopted: there is nothing to release")
-        for document in documents.values():
-            for disk in document.iterfind("devices/disk"):
-                refuse_while_moved(domain, disk, documents.values())
-            for left in left_in_making(document):
-                raise Refused(
-                    f"an image was being made for {left.target} of {domain.name!r} when something broke: {left.place}",
-                    f"'holdfast disk detach {domain.name} {left.target}' removes it",
-                )
-            for entry in facts(document, Snapshotting):
-                raise Refused(
-                    f"the making of the snapshot {entry.snapshot!r} of {domain.name!r} was interrupted",
-                    f"'holdfast snapshot delete {domain.name} {entry.snapshot}' removes what is left of it",
-                )
+            raise NOT_ADOPTED(name=domain.name)
+        _refuse_to_forget_files(domain)
         if not dry_run:
             forget_all(domain)
+    return Released(name=domain.name, uuid=domain.uuid, dry_run=dry_run)
+
+
+def _refuse_to_forget_files(domain: OpenDomain) -> None:
+    documents = domain.documents.present.values()
+    for document in documents:
+        for disk in document.iterfind("devices/disk"):
+            refuse_while_moved(domain, disk, documents)
+        for left in left_in_making(document):
+            raise IMAGE_LEFT(name=domain.name, target=left.target, place=left.place)
+        for entry in facts(document, Snapshotting):
+            raise SNAPSHOT_LEFT(name=domain.name, snapshot=entry.snapshot)

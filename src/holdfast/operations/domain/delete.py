@@ -11,22 +11,25 @@ from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host.image_files import has_tpm_state, nvram_path
 from holdfast.domainxml.metadata import Creating, fact
 from holdfast.domainxml.records.disk_record import left_in_making
-from holdfast.errors import HoldfastError, NotFound, PartlyDone, Refused
+from holdfast.errors import HoldfastError, NotFound
+from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.own_images import Image, image_exists, images_to_delete, remove_image
+from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
 
-@dataclass(frozen=True)
-class Deletion:
-    """What was deleted, or with ``dry_run`` would be: ``state`` in words ("its NVRAM …", "2 snapshots"), images."""
+@dataclass(frozen=True, kw_only=True)
+class Deletion(Result):
+    """A deletion.
 
-    name: str
-    uuid: str
+    ``state``   what libvirt kept for the domain, and removed with it, in words: "its NVRAM …", "its 2 snapshots"
+    ``images``  the images of its disks, each with the reason why it was kept, if it was
+    """
+
     state: tuple[str, ...]
     images: tuple[Image, ...]
-    dry_run: bool
 
 
 def delete_domain(
@@ -37,24 +40,21 @@ def delete_domain(
     ``storage`` also removes its images: files behind writable disks that no other domain uses, directly or as a backing
     file, and what its external snapshots left below them. CD images, other backing files, block devices and network
     disks stay, and images that are recorded to stay. Those recorded to go with the domain (``delete_with_domain``) are
-    removed without ``storage`` too. ``force`` switches a running domain off first, which is Refused otherwise; so is
-    leaving behind an image that was being made when something broke. Raises NotFound, Failed and Refused with nothing
-    changed, PartlyDone when it stopped in the middle: repeating the call goes on. (virDomainUndefineFlags,
-    virStorageVolDelete, unlink)
+    removed without ``storage`` too. ``force`` switches a running domain off first.
+
+    Raises RUNNING_BEFORE_DELETE without ``force``, and Refused where an image that was being made when something broke
+    would be left behind; then nothing was changed. Raises NOT_WHOLLY_DELETED when it stopped in the middle: repeating
+    the call goes on. (virDomainUndefineFlags, virStorageVolDelete, unlink)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
-        active, persistent = domain.is_active(), domain.is_persistent()
-        if active and not force:
-            raise Refused(
-                f"the domain {domain.name!r} is running",
-                f"'holdfast shutdown {domain.name}' first, or --force to switch it off as pulling the plug does",
-            )
-        documents = domain.documents.own()
-        images = images_to_delete(connection, domain, documents, storage)
-        deletion = Deletion(domain.name, domain.uuid, _state(domain, documents), images, dry_run)
+        documents = domain.documents
+        if documents.live is not None and not force:
+            raise RUNNING_BEFORE_DELETE(name=domain.name)
+        images = images_to_delete(connection, domain, documents.own(), storage)
+        state = _state(domain, documents.own())
         if not dry_run:
-            _delete(connection, domain, images, active, persistent)
-        return deletion
+            _delete(connection, domain, images)
+        return Deletion(name=domain.name, uuid=domain.uuid, dry_run=dry_run, state=state, images=images)
 
 
 def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
@@ -73,12 +73,11 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
         domain.undefine()
 
 
-def _delete(
-    connection: Connection, domain: OpenDomain, images: tuple[Image, ...], active: bool, persistent: bool
-) -> None:
+def _delete(connection: Connection, domain: OpenDomain, images: tuple[Image, ...]) -> None:
     done: list[str] = []
+    persistent = domain.is_persistent()
     try:
-        if active:
+        if domain.is_active():
             domain.destroy()
             done.append("it was switched off")
         for image in images:
@@ -90,10 +89,7 @@ def _delete(
     except HoldfastError as error:
         if not done:
             raise
-        raise PartlyDone(
-            f"the domain {domain.name!r} is not wholly deleted: {'; '.join(done)}; then: {error.message}",
-            f"remove the cause, then repeat 'holdfast delete {domain.name}' with the same options",
-        ) from error
+        raise NOT_WHOLLY_DELETED(name=domain.name, done=done, cause=error) from error
 
 
 def _state(domain: OpenDomain, documents: list[Element]) -> tuple[str, ...]:

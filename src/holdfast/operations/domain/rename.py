@@ -5,57 +5,46 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.document import parse
-from holdfast.errors import Failed, PartlyDone, Refused
+from holdfast.errors import Refused
+from holdfast.errors.changes import HAS_SNAPSHOTS, RENAMED_AND_CHANGED
 from holdfast.errors.guard import UNASKED_RENAME
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.documents import read_config
 from holdfast.operations.domain_name import check_name, refuse_taken
 from holdfast.operations.guard import refuse_unasked
-from holdfast.operations.session import changing
+from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.results import Result
+from holdfast.operations.session import Need, changing
 
 
-@dataclass(frozen=True)
-class Renamed:
-    """A domain that was renamed, or with ``dry_run`` would be."""
+@dataclass(frozen=True, kw_only=True)
+class Renamed(Result):
+    """A renaming.
 
-    uuid: str
+    ``before``, ``after``  the names; ``name`` is the new one
+    """
+
     before: str
     after: str
-    dry_run: bool
 
 
 def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: bool = False) -> Renamed:
     """Give the domain ``name`` the name ``new_name``; it must be shut off, and have no snapshot (virDomainRename).
 
-    Images, NVRAM and TPM state keep their names and places. Raises UsageError for a name that cannot be one, Refused
-    when it is taken or the domain runs, has snapshots (libvirt 9.0 leaves the old name in them) or saved memory, and
-    NotFound; then nothing was changed.
+    Images, NVRAM and TPM state keep their names and places. Raises BAD_NAME and the like, DOMAIN_EXISTS, RUNNING,
+    MANAGED_SAVE, and HAS_SNAPSHOTS (libvirt 9.0 leaves the old name in them); then nothing was changed.
     """
     check_name(new_name)
-    with changing(connection, name, dry_run=dry_run) as domain:
-        old_name = domain.name
-        if connection.readonly and not dry_run:
-            raise Failed("a read-only connection cannot rename a domain", "connect without --readonly")
+    with changing(connection, name, needs=Need.OFF, dry_run=dry_run) as domain:
+        old_name, before = domain.name, read_config(domain)
         refuse_taken(connection, new_name)
-        if domain.is_active():
-            raise Refused(
-                f"the domain {old_name!r} is running, and libvirt renames only what is shut off",
-                f"'holdfast shutdown {old_name}' first",
-            )
-        if domain.has_managed_save():
-            raise Refused(
-                f"the domain {old_name!r} has saved memory: libvirt does not rename it",
-                f"'holdfast start {old_name}' and shut it down, or drop the saved memory",
-            )
+        refuse_with_managed_save(domain, "libvirt does not rename it")
         if domain.snapshot_count():
-            raise Refused(f"the domain {old_name!r} has snapshots, whose documents keep its name", "delete them first")
-        before = parse(domain.xml(Definition.CONFIG))
+            raise HAS_SNAPSHOTS(name=old_name)
         if not dry_run:
             domain.rename(new_name)
-            changes = compare_documents(before, parse(domain.xml(Definition.CONFIG)))
             try:
-                refuse_unasked(new_name, changes, condition=UNASKED_RENAME)
+                refuse_unasked(new_name, compare_documents(before, read_config(domain)), condition=UNASKED_RENAME)
             except Refused as error:
-                raise PartlyDone(f"{old_name!r} is renamed; {error.message}", error.hint) from error
-        return Renamed(domain.uuid, old_name, new_name, dry_run)
+                raise RENAMED_AND_CHANGED(name=old_name, cause=error) from error
+        return Renamed(name=new_name, uuid=domain.uuid, dry_run=dry_run, before=old_name, after=new_name)
