@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-
 import holdfast
-from holdfast.errors import NoConnection, NotFound
+from holdfast.errors.domains import NO_DOMAIN
+from holdfast.errors.libvirt import CANNOT_CONNECT
 from holdfast.libvirtapi.connection import Connection
+from tests.raising import raising
 
 
 def test_unknown_domain_is_not_found(connection: Connection) -> None:
-    with pytest.raises(NotFound, match="there is no domain 'nope'"):
+    with raising(NO_DOMAIN, name="nope"):
         connection.find_domain("nope")
 
 
 def test_wrong_uri_is_no_connection() -> None:
-    with pytest.raises(NoConnection, match="nosuch:///system"):
+    with raising(CANNOT_CONNECT, uri="nosuch:///system"):
         holdfast.connect("nosuch:///system")

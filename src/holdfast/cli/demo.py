@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import output_option, print_json
-from holdfast.errors import Failed
+from holdfast.errors.programs import NO_LAB
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from holdfast_lab.scenario import Scenario, ScenarioStep
 
 _WIDTH = 100
-_INSTALL_LAB = "install holdfast-lab beside holdfast with pip; in a checkout 'scripts/demo' does so"
 
 
 @click.command()
@@ -43,7 +42,7 @@ def demo(machine: str, keep: bool, output: str) -> None:
     except ModuleNotFoundError as error:
         if error.name != "holdfast_lab":
             raise
-        raise Failed("the demo needs holdfast-lab, which is not installed", _INSTALL_LAB) from None
+        raise NO_LAB() from None
 
     check_host()
 

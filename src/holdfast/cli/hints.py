@@ -10,6 +10,18 @@ from holdfast.errors import HoldfastError, fill
 _TRUST = "if you know where this image comes from, add 'trust-format'"
 
 HINTS = {
+    "defect": "run with -v for details, and report it",
+    "no-lab": "install holdfast-lab beside holdfast with pip; in a checkout 'scripts/demo' does so",
+    "rescue-format": "add --format qcow2 or --format raw; Holdfast never guesses it from the image",
+    "cannot-connect": "is libvirt running there, may this user manage it (group libvirt, or sudo), is the URI right "
+    "(-c URI)?",
+    "connection-lost": "is libvirt running there, and is the URI right? (-c URI)",
+    "not-let-in": "may this user manage libvirt? (group libvirt, or sudo)",
+    "denied": "connect without --readonly",
+    "no-network": "'virsh net-list --all' shows all networks",
+    "no-pool": "'virsh pool-list --all' shows all storage pools",
+    "pool-not-active": "'virsh pool-start {pool}' starts it",
+    "no-such-url": "{forms}; all else as XML: 'holdfast device attach'",
     "no-domain": "'holdfast list' shows all domains",
     "read-only-connection": "connect without --readonly",
     "transient": "'virsh dumpxml --security-info {name}' shows the only document that it has",

@@ -13,6 +13,7 @@ from holdfast import __version__
 from holdfast.cli.common import Seconds, Session, log_to_stderr
 from holdfast.cli.hints import hint
 from holdfast.errors import HoldfastError
+from holdfast.errors.programs import DEFECT
 
 COMMANDS = {
     "Domains": {
@@ -133,8 +134,7 @@ class HoldfastGroup(click.Group):
                 import traceback
 
                 traceback.print_exc()
-            sentence = f"this should not have happened: {type(error).__name__}: {error}"
-            code = _report(HoldfastError(sentence, "run with -v for details, and report it"))
+            code = _report(DEFECT(kind=type(error).__name__, error=error))
         sys.exit(code if isinstance(code, int) else 0)
 
 

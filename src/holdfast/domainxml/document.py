@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from holdfast.errors import InvalidDocument, UsageError
+from holdfast.errors import documents as errors
 
 Element = etree._Element
 
@@ -35,35 +35,33 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
         data = text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError as error:
         number = error.object.count("\n", 0, error.start) + 1
-        raise InvalidDocument(f"line {number}: {error.object[error.start]!r} is no character", line=number) from error
+        raise errors.NO_CHARACTER(line=number, text=error.object[error.start]) from error
     if len(data) > MAX_BYTES:
-        raise InvalidDocument(f"the document is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        raise errors.DOCUMENT_TOO_LARGE(most=MAX_BYTES // 1024 // 1024)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         element = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        line = error.lineno or None
-        where = f"line {line}: " if line else ""
         reason = " ".join(error.msg.split())
-        raise InvalidDocument(f"this is not well-formed XML: {where}{reason}", line=line) from error
+        if not error.lineno:
+            raise errors.NOT_XML(reason=reason) from error
+        raise errors.NOT_WELL_FORMED(line=error.lineno, reason=reason) from error
     except ValueError as error:
-        raise InvalidDocument(f"this is not XML: {error}") from error
+        raise errors.NOT_XML(reason=error) from error
     if element.getroottree().docinfo.doctype:
         line = data.count(b"\n", 0, max(0, data.find(b"<!DOCTYPE"))) + 1
-        raise InvalidDocument(f"line {line}: the document has a DOCTYPE, which libvirt documents never have", line=line)
+        raise errors.DOCTYPE(line=line)
     if len(data) > _FEW_BYTES:
         _refuse_many_attributes(element)
     if root is not None and element.tag != root:
-        line = element.sourceline
-        raise InvalidDocument(f"line {line}: expected <{root}>, found <{element.tag!s}>", line=line)
+        raise errors.OTHER_ELEMENT(line=element.sourceline, expected=root, found=element.tag)
     return element
 
 
 def _refuse_many_attributes(root: Element) -> None:
     for node in root.iter(etree.Element):
         if len(node.attrib) > MOST_ATTRIBUTES:
-            line = node.sourceline
-            raise InvalidDocument(f"line {line}: <{node.tag!s}> has more than {MOST_ATTRIBUTES} attributes", line=line)
+            raise errors.MANY_ATTRIBUTES(line=node.sourceline, element=node.tag, most=MOST_ATTRIBUTES)
 
 
 def serialize(element: Element) -> str:
@@ -118,7 +116,7 @@ def remove_children(parent: Element, *tags: str) -> None:
 def element(tag: str, attributes: dict[str, str] | None = None, *children: Element, text: str | None = None) -> Element:
     """A new element with these attributes, children and text.
 
-    Raises UsageError for a value with characters that no XML document can hold, such as control characters.
+    Raises CHARACTERS for a value with characters that no XML document can hold, such as control characters.
     """
     try:
         made = etree.Element(tag, attributes or {})
@@ -127,7 +125,7 @@ def element(tag: str, attributes: dict[str, str] | None = None, *children: Eleme
     except ValueError as error:
         values = [value for value in (*(attributes or {}).values(), text) if value is not None]
         wrong = next((value for value in values if not value.isprintable()), "")
-        raise UsageError(f"{wrong!r} has characters that no document can hold") from error
+        raise errors.CHARACTERS(text=wrong) from error
     return made
 
 

@@ -22,6 +22,8 @@ class HoldfastError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    data: ClassVar[frozenset[str]] = frozenset()
+    """Fields that errors of this class may have besides those that their texts name."""
 
     def __init__(
         self,
@@ -127,10 +129,14 @@ class UsageError(HoldfastError):
 class InvalidDocument(UsageError):
     """Text that is no well-formed domain or device document."""
 
+    data = frozenset({"line"})
+
     @property
     def line(self) -> int | None:
-        """The line of the text, from 1; None where it is not known."""
-        line = self.fields.get("line")
+        """The line of the text, from 1; that of its cause where there is one; None where it is not known."""
+        line, cause = self.fields.get("line"), self.cause
+        if line is None and isinstance(cause, InvalidDocument):
+            return cause.line
         return line if isinstance(line, int) else None
 
 
@@ -168,6 +174,8 @@ class NoConnection(HoldfastError):
 
 class LibvirtRefused(Failed):
     """libvirt or QEMU refused a call."""
+
+    data = frozenset({"number"})
 
     @property
     def libvirt_code(self) -> int:

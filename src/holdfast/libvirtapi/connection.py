@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import libvirt
-from holdfast.errors import NoConnection, NotFound, domains
+from holdfast.errors import domains, hosts
+from holdfast.errors.libvirt import CANNOT_CONNECT
 from holdfast.libvirtapi.domain import STATES, Domain, DomainHandle
 from holdfast.libvirtapi.events import ensure_event_loop
 from holdfast.libvirtapi.translate import sentence, translated
@@ -188,7 +189,7 @@ class Connection:
 
     @translated
     def check_network(self, name: str) -> None:
-        """Raise NotFound when there is no network of this name (virNetworkLookupByName).
+        """Raise NO_NETWORK when there is none of this name (virNetworkLookupByName).
 
         ``qemu:///embed`` has no networks, and is not asked.
         """
@@ -198,7 +199,7 @@ class Connection:
             self._handle.networkLookupByName(name)
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
-                raise NotFound(f"there is no network {name!r} at {self.uri}", "virsh net-list --all") from error
+                raise hosts.NO_NETWORK(network=name, uri=self.uri) from error
             raise
 
     @translated
@@ -248,17 +249,14 @@ class Connection:
 def open_connection(uri: str | None = None, readonly: bool = False, lock_timeout: float = 60.0) -> Connection:
     """Open ``uri``; None means libvirt's own default, LIBVIRT_DEFAULT_URI included (virConnectOpen).
 
-    ``lock_timeout`` is that of :class:`Connection`. Raises NoConnection.
+    ``lock_timeout`` is that of :class:`Connection`. Raises CANNOT_CONNECT.
     """
     ensure_event_loop()
     opener = libvirt.openReadOnly if readonly else libvirt.open
     try:
         return Connection(opener(uri), readonly, lock_timeout)
     except libvirt.libvirtError as error:
-        raise NoConnection(
-            f"cannot connect to {uri or 'the default libvirt'}: {sentence(error)}",
-            "is libvirt running there, may this user manage it (group libvirt, or sudo), is the URI right (-c URI)?",
-        ) from error
+        raise CANNOT_CONNECT(uri=uri or "the default libvirt", reason=sentence(error)) from error
 
 
 def _number(statistics: dict[str, int | str], name: str) -> int:

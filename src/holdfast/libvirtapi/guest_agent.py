@@ -12,7 +12,7 @@ import json
 
 import libvirt_qemu
 
-from holdfast.errors import LibvirtRefused
+from holdfast.errors.libvirt import AGENT_SAYS_NO_TEXT
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.translate import translated
 
@@ -30,4 +30,4 @@ def ask(domain: Domain, command: str) -> str:
     try:
         return libvirt_qemu.qemuAgentCommand(domain._handle, json.dumps({"execute": command}), _TIMEOUT, 0)
     except (SystemError, UnicodeDecodeError) as error:  # the binding, where libvirt's error quotes what is no UTF-8
-        raise LibvirtRefused(f"the answer to {command} is no text") from error
+        raise AGENT_SAYS_NO_TEXT(command=command) from error

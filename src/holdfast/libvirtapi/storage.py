@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import libvirt
-from holdfast.errors import Failed, NotFound
+from holdfast.errors import hosts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.translate import translated
 from holdfast.libvirtapi.volume import Volume
@@ -36,18 +36,18 @@ class Pool:
 def find_pool(connection: Connection, name: str) -> Pool:
     """The active pool of this name (virStoragePoolLookupByName).
 
-    Raises NotFound, and Failed when it is not active or libvirt has no storage at all.
+    Raises NO_POOL, POOL_NOT_ACTIVE, and NO_POOLS where libvirt has no storage at all.
     """
     try:
         handle = connection._handle.storagePoolLookupByName(name)
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
-            raise Failed(f"there are no storage pools at {connection.uri}", "give the path of an image") from error
+            raise hosts.NO_POOLS(uri=connection.uri) from error
         if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_POOL:
-            raise NotFound(f"there is no storage pool {name!r} at {connection.uri}", "virsh pool-list --all") from error
+            raise hosts.NO_POOL(pool=name, uri=connection.uri) from error
         raise
     if not handle.isActive():
-        raise Failed(f"the storage pool {name!r} is not active", f"start it: virsh pool-start {name}")
+        raise hosts.POOL_NOT_ACTIVE(pool=name)
     return Pool(handle)
 
 

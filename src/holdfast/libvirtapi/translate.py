@@ -8,16 +8,8 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import libvirt
-from holdfast.errors import (
-    DetachPending,
-    Failed,
-    HoldfastError,
-    LibvirtRefused,
-    NoAnswer,
-    NoConnection,
-    NotFound,
-    TrayLocked,
-)
+from holdfast.errors import HoldfastError
+from holdfast.errors import libvirt as errors
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,24 +31,24 @@ _GONE = {libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALI
 def translate(error: libvirt.libvirtError) -> HoldfastError:
     """Return the Holdfast error that says what ``error`` says, in one sentence and with the next step."""
     code = error.get_error_code() or 0
-    message = sentence(error)
+    reason = sentence(error)
     if code in _NOT_FOUND:
-        return NotFound(message)
+        return errors.GONE(reason=reason)
     # "client socket is closed" is an internal error of the RPC layer (9.0).
     if code in _GONE or (code in _BROKEN and error.get_error_domain() == libvirt.VIR_FROM_RPC):
-        return NoConnection(message, "is libvirt running there, and is the URI right? (-c URI)")
+        return errors.CONNECTION_LOST(reason=reason)
     if code == libvirt.VIR_ERR_OPERATION_DENIED:
-        return Failed(f"this connection may not do that: {message}", "connect without --readonly")
+        return errors.DENIED(reason=reason)
     if code == libvirt.VIR_ERR_AUTH_FAILED:
-        return NoConnection(message, "may this user manage libvirt? (group libvirt, or sudo)")
+        return errors.NOT_LET_IN(reason=reason)
     if code in _NO_ANSWER:
-        return NoAnswer(message, code=code)
+        return errors.NO_ANSWER(reason=reason, number=code)
     # QEMU ≥ 6.0 for a device, libvirt 9.0 for a vCPU; neither has an error class of its own.
-    if "already in the process of unplug" in message or "unplug request timed out" in message:
-        return DetachPending(message, code=code)
-    if "to open tray of" in message:  # libvirt 9.0 waits five seconds for the guest
-        return TrayLocked(message, code=code)
-    return LibvirtRefused(message, code=code)
+    if "already in the process of unplug" in reason or "unplug request timed out" in reason:
+        return errors.DETACH_PENDING(reason=reason, number=code)
+    if "to open tray of" in reason:  # libvirt 9.0 waits five seconds for the guest
+        return errors.TRAY_LOCKED(reason=reason, number=code)
+    return errors.REFUSED(reason=reason, number=code)
 
 
 def sentence(error: libvirt.libvirtError) -> str:

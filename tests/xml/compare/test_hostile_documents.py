@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from tests.corpus import CORPUS
+from tests.raising import raising
 
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare
@@ -20,6 +21,7 @@ from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import MAX_BYTES, canonical, parse, serialize
 from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.errors import InvalidDocument
+from holdfast.errors.documents import NO_CHARACTER, OTHER_ELEMENT
 
 TEXTS = [sample.text for sample in CORPUS.values()]
 texts = st.sampled_from(TEXTS)
@@ -70,13 +72,13 @@ def test_any_text_inside_is_refused_or_compared(text: str) -> None:
 
 
 def test_text_that_no_file_can_hold_is_refused() -> None:
-    with pytest.raises(InvalidDocument, match="line 2"):
+    with raising(NO_CHARACTER, line=2):
         compare("<domain>\n\ud800</domain>", GOOD)
 
 
 @pytest.mark.parametrize("root", ["network", "domainsnapshot", "x:domain xmlns:x='urn:x'", "domain xmlns='urn:x'"])
 def test_another_root_is_refused_with_its_line(root: str) -> None:
-    with pytest.raises(InvalidDocument, match="line 3: expected <domain>"):
+    with raising(OTHER_ELEMENT, line=3, expected="domain"):
         compare(f"<!--\n-->\n<{root}/>", GOOD)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tests.raising import raising
 
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse, same
 from holdfast.domainxml.elements.disk import network_source, new_disk, source_of
 from holdfast.domainxml.elements.network_source import parse_url
-from holdfast.errors import UsageError
+from holdfast.errors.elements import NO_SUCH_URL
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,6 @@ def test_what_has_no_short_form_is_named_all_the_same(protocol: str) -> None:
     ],
 )
 def test_anything_else_is_a_usage_error_that_names_the_forms(url: str) -> None:
-    with pytest.raises(UsageError) as error:
+    with raising(NO_SUCH_URL, text=url) as error:
         parse_url(url)
     assert "rbd:POOL/IMAGE" in hints.hint(error.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.raising import raising
 
 from holdfast.domainxml.document import parse, same
 from holdfast.domainxml.elements.disk import (
@@ -17,7 +18,8 @@ from holdfast.domainxml.elements.disk import (
     volume_source,
 )
 from holdfast.domainxml.elements.interface import new_interface
-from holdfast.errors import UsageError
+from holdfast.errors import Condition, UsageError
+from holdfast.errors import elements as errors
 
 
 def test_new_disk_says_what_was_asked_for() -> None:
@@ -55,22 +57,22 @@ def test_source_is_named_in_one_word() -> None:
 
 
 def test_serial_the_guest_would_not_see_whole_is_refused() -> None:
-    with pytest.raises(UsageError, match="21 characters, a guest sees only 20"):
+    with raising(errors.LONG_SERIAL, length=21, most=20):
         new_disk(EMPTY, target="vda", serial="x" * 21)
 
 
 @pytest.mark.parametrize(
-    ("device", "bus", "sentence"),
+    ("device", "bus", "condition"),
     [
-        ("floppy", "virtio", "a floppy is on the bus fdc"),
-        ("floppy", "scsi", "a floppy is on the bus fdc"),
-        ("disk", "fdc", "nothing else is"),
-        ("cdrom", "virtio", "a CD drive cannot be on the bus virtio"),
-        ("lun", "scsi", "a lun is a block device"),
+        ("floppy", "virtio", errors.FLOPPY_BUS),
+        ("floppy", "scsi", errors.FLOPPY_BUS),
+        ("disk", "fdc", errors.FLOPPY_BUS),
+        ("cdrom", "virtio", errors.CD_ON_VIRTIO),
+        ("lun", "scsi", errors.NO_LUN),
     ],
 )
-def test_device_that_cannot_be_on_its_bus_is_refused(device: str, bus: str, sentence: str) -> None:
-    with pytest.raises(UsageError, match=sentence):
+def test_device_that_cannot_be_on_its_bus_is_refused(device: str, bus: str, condition: Condition[UsageError]) -> None:
+    with raising(condition):
         new_disk(file_source("/x"), bus=bus, device=device)
 
 
@@ -87,7 +89,7 @@ def test_next_target_is_free_in_all_documents() -> None:
     assert next_target("sata", [one, two]) == "sda"
     many = "".join(f"<disk><target dev='vd{chr(97 + i)}'/></disk>" for i in range(26))
     assert next_target("virtio", [parse(f"<domain><devices>{many}</devices></domain>")]) == "vdaa"
-    with pytest.raises(UsageError, match="no disk bus 'floppy'"):
+    with raising(errors.UNKNOWN_WORD, what="disk bus", word="floppy"):
         next_target("floppy", [])
 
 
@@ -107,16 +109,18 @@ def test_new_interface_gets_a_mac_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "source", "mac"),
+    ("kind", "source", "mac", "condition"),
     [
-        ("network", None, None),
-        ("user", "x", None),
-        ("tap", "x", None),
-        ("user", None, "52:54:00"),
-        ("user", None, "53:54:00:00:00:01"),
-        ("user", None, "00:00:00:00:00:00"),
+        ("network", None, None, errors.NEEDS_SOURCE),
+        ("user", "x", None, errors.USER_HAS_NO_SOURCE),
+        ("tap", "x", None, errors.UNKNOWN_WORD),
+        ("user", None, "52:54:00", errors.BAD_MAC),
+        ("user", None, "53:54:00:00:00:01", errors.MULTICAST_MAC),
+        ("user", None, "00:00:00:00:00:00", errors.NULL_MAC),
     ],
 )
-def test_interface_that_makes_no_sense_is_refused(kind: str, source: str | None, mac: str | None) -> None:
-    with pytest.raises(UsageError):
+def test_interface_that_makes_no_sense_is_refused(
+    kind: str, source: str | None, mac: str | None, condition: Condition[UsageError]
+) -> None:
+    with raising(condition):
         new_interface(kind, source, mac=mac)

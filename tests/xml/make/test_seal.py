@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.raising import raising
 
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse
@@ -13,7 +14,7 @@ from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.host.cpu_model import describe_cpu, new_cpu
 from holdfast.domainxml.make.open_parts import open_parts
 from holdfast.domainxml.make.seal import seal
-from holdfast.errors import Failed, UsageError
+from holdfast.errors import hosts
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -228,11 +229,11 @@ def test_path_of_nvram_that_the_document_names_is_kept() -> None:
 
 
 def test_cpu_that_is_not_possible_is_refused(capabilities: Capabilities) -> None:
-    with pytest.raises(UsageError, match="knows no CPU model 'pentium9'"):
+    with raising(hosts.UNKNOWN_CPU, cpu="pentium9"):
         new_cpu("pentium9", capabilities)
-    with pytest.raises(Failed, match="cannot run the CPU model Icelake-Server"):
+    with raising(hosts.CPU_NOT_HERE, cpu="Icelake-Server"):
         new_cpu("Icelake-Server", capabilities)
-    with pytest.raises(Failed, match="host-passthrough is not possible here"):
+    with raising(hosts.CPU_MODE_NOT_HERE, cpu="host-passthrough"):
         new_cpu("host-passthrough", capabilities)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.raising import raising
 
 from holdfast.domainxml.make.virt_install import last_domain
-from holdfast.errors import InvalidDocument
+from holdfast.errors import Condition, InvalidDocument
+from holdfast.errors import documents as errors
 
 PRINTED = sorted((Path(__file__).parents[2] / "data" / "virt-install").glob("*.xml"))
 
@@ -27,18 +29,17 @@ def test_two_documents_with_declarations_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "condition", "line"),
     [
-        ("", "well-formed"),
-        ("hello", "well-formed"),
-        ("<domain>", "line 1"),
-        ("<network/>", "expected <domain>, found <network>"),
-        ("<domain/>\n<network/>", "line 2: expected <domain>, found <network>"),
-        ("<domain/><domain>", "well-formed"),
-        ("<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>", "DOCTYPE"),
+        ("", errors.NOT_WELL_FORMED, 1),
+        ("hello", errors.NOT_WELL_FORMED, 1),
+        ("<domain>", errors.NOT_WELL_FORMED, 1),
+        ("<network/>", errors.OTHER_ELEMENT, 1),
+        ("<domain/>\n<network/>", errors.OTHER_ELEMENT, 2),
+        ("<domain/><domain>", errors.NOT_WELL_FORMED, 1),
+        ("<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>", errors.DOCTYPE, 1),
     ],
 )
-def test_what_is_no_document_is_one_sentence(text: str, sentence: str) -> None:
-    with pytest.raises(InvalidDocument) as caught:
+def test_what_is_no_document_is_one_sentence(text: str, condition: Condition[InvalidDocument], line: int) -> None:
+    with raising(condition, line=line):
         last_domain(text)
-    assert sentence in caught.value.message

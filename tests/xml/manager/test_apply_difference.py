@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.generated import ASKED, DATA, INSTANCE, add, drop, generated, put
+from tests.raising import raising
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same, value_at
 from holdfast.domainxml.manager.apply_difference import apply_difference
-from holdfast.errors import OtherMachine
+from holdfast.errors.documents import OTHER_MACHINE
 
 NORMALISED = (DATA / "instance-normalised.xml").read_text()
 """What libvirt 9.0 made of the instance's document when it was defined."""
@@ -148,7 +149,7 @@ def test_vcpus_that_somebody_took_away_come_with_the_new_number() -> None:
 def test_another_kind_of_machine_is_told_by_its_type(machine: str) -> None:
     domain, new = parse(NORMALISED), document()
     put("os/type@machine", machine)(new)
-    with pytest.raises(OtherMachine, match="another kind of machine"):
+    with raising(OTHER_MACHINE, wanted=machine):
         apply_difference(domain, document(), new)
 
 

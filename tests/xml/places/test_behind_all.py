@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tests.raising import raising
 
 from holdfast.domainxml.device import describe
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.elements.disk import file_source, new_disk
 from holdfast.domainxml.places.behind_all import place_last
-from holdfast.errors import Refused, UsageError
+from holdfast.errors import elements as errors
 
 ROOT = "<controller type='pci' index='0' model='pcie-root'/>"
 
@@ -139,25 +140,25 @@ def test_last_place(parts: tuple[str, ...], bus: str, expected: list[str]) -> No
 
 def test_bridge_in_the_last_slot_leaves_no_place_for_a_port_behind_it() -> None:
     document = domain(ROOT, port(1, 0x1E, model="dmi-to-pci-bridge"))
-    with pytest.raises(Refused, match="behind all others"):
+    with raising(errors.PCI_FULL):
         place_last(document, new_disk(file_source("/x"), target="vdz"))
 
 
 def test_full_conventional_bus_has_no_place() -> None:
     root = "<controller type='pci' index='0' model='pci-root'/>"
     document = domain(root, *(disk("virtio", pci(0, slot)) for slot in range(2, 32)))
-    with pytest.raises(Refused, match="no place on PCI"):
+    with raising(errors.PCI_FULL):
         place_last(document, new_disk(file_source("/x"), target="vdz"))
 
 
 def test_ide_is_full_or_not_there() -> None:
     seats = [disk("ide", drive(0, bus, unit)) for bus in range(2) for unit in range(2)]
-    with pytest.raises(Refused, match="all four"):
+    with raising(errors.IDE_FULL):
         placed(domain("<controller type='ide' index='0'/>", *seats), "ide")
-    with pytest.raises(UsageError, match="no IDE"):
+    with raising(errors.NO_IDE):
         placed(domain(ROOT), "ide")
 
 
 def test_other_buses_have_no_last_place() -> None:
-    with pytest.raises(UsageError, match="'fdc'"):
+    with raising(errors.NOT_LAST_ON_BUS, bus="fdc"):
         place_last(domain(), new_disk(file_source("/x"), bus="fdc", device="floppy"))

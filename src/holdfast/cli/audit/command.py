@@ -7,7 +7,8 @@ import contextlib
 import click
 
 from holdfast.cli.common import Session, output_option, pass_session, print_json
-from holdfast.errors import NoConnection, PartlyDone, Refused
+from holdfast.errors import PartlyDone, Refused
+from holdfast.errors.programs import NO_HOST_REACHED
 
 KINDS = (
     "disguised-image",
@@ -78,7 +79,7 @@ def audit(
         click.echo("\n".join(table(hosts)))
     kinds = {finding.kind for host in hosts for report in host.reports for finding in report.findings}
     if all(host.error is not None and not host.domains for host in hosts):
-        raise NoConnection("no host was reached", "is libvirt running there, and are the URIs right?")
+        raise NO_HOST_REACHED()
     if kinds & set(fail_on or KINDS):
         ctx.exit(Refused.exit_code)
     if any(host.error is not None or host.unread for host in hosts):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import Session, domain_argument, pass_session
-from holdfast.errors import UsageError
+from holdfast.errors.programs import NO_TERMINAL
 
 if TYPE_CHECKING:
     from holdfast.operations.look.console import Console
@@ -31,7 +31,7 @@ def console(session: Session, name: str, device: str | None, force: bool) -> Non
     from holdfast.operations.look.console import open_console
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the console needs a terminal: standard input and output must be one")
+        raise NO_TERMINAL()
     opened = open_console(session.connection, name, _print, device=device, force=force)
     try:
         click.echo(f"Connected to the console of {name!r}; Ctrl-] leaves it.", err=True)

@@ -15,7 +15,7 @@ from holdfast.cli.common import (
 )
 from holdfast.cli.devices.device import trust_format_option
 from holdfast.cli.power.power import report_power
-from holdfast.errors import UsageError
+from holdfast.errors.programs import RESCUE_FORMAT
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.power.rescue import BUSES
 
@@ -78,10 +78,7 @@ def rescue(
 
 def _medium(image: str, image_format: str | None, device: str, bus: str | None) -> DiskSpec:
     if image_format is None and device == "disk":
-        raise UsageError(
-            f"the format of {image} must be stated",
-            "add --format qcow2 or --format raw; Holdfast never guesses it from the image",
-        )
+        raise RESCUE_FORMAT(image=image)
     return DiskSpec.at(image, format=image_format, device=device, bus=bus)
 
 

@@ -13,7 +13,7 @@ from holdfast.domainxml.elements import virtio
 from holdfast.domainxml.elements.network_source import url_of
 from holdfast.domainxml.platform import has_root_ports
 from holdfast.domainxml.sides import Note, Sides, View
-from holdfast.errors import UsageError
+from holdfast.errors import elements as errors
 
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd"}
 BUSES = tuple(_PREFIXES)
@@ -25,6 +25,8 @@ WORDS = {
     "discard": ("ignore", "unmap"),
 }
 """libvirt's words for a disk, and for how its driver treats the host's cache and what the guest discards."""
+
+_WHAT = {"device": "kind of disk", "cache": "disk cache mode", "discard": "disk discard mode"}
 
 _TARGET = re.compile(r"^(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+$")
 _SERIAL = re.compile(r"^[A-Za-z0-9_.+ -]+$")
@@ -82,23 +84,21 @@ def new_disk(
     """A ``<disk>`` element, its children in the order in which libvirt prints them.
 
     ``target`` None leaves the choice to the attach. ``format`` is the image's stated format, ``device`` one of disk,
-    cdrom, lun and floppy, ``cache`` and ``discard`` libvirt's words for the driver. Raises UsageError for a bus that
-    there is none of or that such a device cannot be on, and for a serial that the guest would not see as it was given.
+    cdrom, lun and floppy, ``cache`` and ``discard`` libvirt's words for the driver. Raises UNKNOWN_WORD, BAD_TARGET,
+    BAD_SERIAL, LONG_SERIAL where the guest would not see the whole serial, and FLOPPY_BUS, CD_ON_VIRTIO and NO_LUN for
+    a bus that such a device cannot be on.
     """
-    if bus not in _PREFIXES:
-        raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
+    _check_bus_name(bus)
     for key, word in (("device", device), ("cache", cache), ("discard", discard)):
         check_word(key, word)
     _check_bus(device, bus, source)
     if target is not None and not _TARGET.match(target):
-        raise UsageError(f"{target!r} cannot be the target of a disk", "vda, sdb and the like")
+        raise errors.BAD_TARGET(target=target)
     if serial is not None and not _SERIAL.match(serial):
-        raise UsageError(f"{serial!r} cannot be a serial", "letters, digits, spaces and . + - _ only")
-    if serial is not None and len(serial) > _SERIAL_LENGTH.get(bus, 20):
-        raise UsageError(
-            f"the serial {serial!r} has {len(serial)} characters, a guest sees only {_SERIAL_LENGTH.get(bus, 20)} "
-            f"of a {bus} disk's"
-        )
+        raise errors.BAD_SERIAL(serial=serial)
+    most = _SERIAL_LENGTH.get(bus, 20)
+    if serial is not None and len(serial) > most:
+        raise errors.LONG_SERIAL(serial=serial, length=len(serial), most=most, bus=bus)
     driver = {"name": "qemu", "type": format, "cache": cache, "discard": discard}
     disk = element("disk", {"type": source.type, "device": device})
     disk.append(element("driver", {key: value for key, value in driver.items() if value is not None}))
@@ -119,9 +119,9 @@ def new_disk(
 
 
 def check_word(key: str, word: str | None) -> None:
-    """Raise UsageError when ``word`` is none of libvirt's for a disk's "device", "cache" or "discard"."""
+    """Raise UNKNOWN_WORD when ``word`` is none of libvirt's for a disk's "device", "cache" or "discard"."""
     if word is not None and word not in WORDS[key]:
-        raise UsageError(f"a disk's {key} cannot be {word!r}", f"one of {', '.join(WORDS[key])}")
+        raise errors.UNKNOWN_WORD(what=_WHAT[key], word=word, words=WORDS[key])
 
 
 def driver_word(disk: Element, key: str) -> str:
@@ -148,14 +148,19 @@ def default_bus(device: str, machine: str) -> str:
     return {"cdrom": cd_bus, "floppy": "fdc"}.get(device, "virtio")
 
 
+def _check_bus_name(bus: str) -> None:
+    if bus not in _PREFIXES:
+        raise errors.UNKNOWN_WORD(what="disk bus", word=bus, words=BUSES)
+
+
 def _check_bus(device: str, bus: str, source: Source) -> None:
     """What libvirt (9.0) refuses too, but only once a controller was attached for it."""
     if (device == "floppy") != (bus == "fdc"):
-        raise UsageError("a floppy is on the bus fdc, and nothing else is", "bus=fdc goes with device=floppy")
+        raise errors.FLOPPY_BUS()
     if device == "cdrom" and bus == "virtio":
-        raise UsageError("a CD drive cannot be on the bus virtio", "bus=sata, bus=scsi or bus=usb; bus=ide on pc")
+        raise errors.CD_ON_VIRTIO()
     if device == "lun" and (source.type == "file" or bus not in ("virtio", "scsi")):
-        raise UsageError("a lun is a block device, on the bus virtio or scsi", "for an image leave out device=lun")
+        raise errors.NO_LUN()
 
 
 def set_source(disk: Element, source: Source) -> None:
@@ -195,9 +200,8 @@ def without_image(disk: Element) -> Element:
 
 
 def next_target(bus: str, documents: Iterable[Element]) -> str:
-    """The first target name for ``bus`` ("vda", "sdb" …) that no disk of ``documents`` has."""
-    if bus not in _PREFIXES:
-        raise UsageError(f"there is no disk bus {bus!r}", f"one of {', '.join(BUSES)}")
+    """The first target name for ``bus`` ("vda", "sdb" …) that no disk of ``documents`` has. Raises UNKNOWN_WORD."""
+    _check_bus_name(bus)
     taken = {target.get("dev") for document in documents for target in document.iterfind("devices/disk/target")}
     return next(name for number in count() if (name := _PREFIXES[bus] + _letters(number)) not in taken)
 

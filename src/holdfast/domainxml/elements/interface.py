@@ -9,7 +9,7 @@ from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, child, element, value_at
 from holdfast.domainxml.elements import virtio
 from holdfast.domainxml.sides import Note, Sides, View
-from holdfast.errors import UsageError
+from holdfast.errors import elements as errors
 
 KINDS = ("network", "bridge", "user")
 """What a new interface can be connected to: a libvirt network, a bridge of the host, QEMU's own user-mode network."""
@@ -51,16 +51,17 @@ def new_interface(
     """An ``<interface>`` element of the type ``kind``, one of KINDS.
 
     ``source`` is the name of the network or bridge, None for "user". With ``mac`` None it gets a new random address,
-    because libvirt would choose another one for each document. Raises UsageError for values that make no sense.
+    because libvirt would choose another one for each document. Raises UNKNOWN_WORD for another kind or model,
+    NEEDS_SOURCE, USER_HAS_NO_SOURCE, and what :func:`checked_mac` raises.
     """
     if kind not in KINDS:
-        raise UsageError(f"there is no kind of interface {kind!r}", f"one of {', '.join(KINDS)}")
-    if (source is None) != (kind == "user"):
-        raise UsageError(
-            "a user interface has no source" if kind == "user" else f"a {kind} interface needs the name of its {kind}"
-        )
+        raise errors.UNKNOWN_WORD(what="kind of interface", word=kind, words=KINDS)
+    if kind == "user" and source is not None:
+        raise errors.USER_HAS_NO_SOURCE()
+    if kind != "user" and source is None:
+        raise errors.NEEDS_SOURCE(kind=kind)
     if model not in MODELS:
-        raise UsageError(f"there is no interface model {model!r}", f"one of {', '.join(MODELS)}")
+        raise errors.UNKNOWN_WORD(what="interface model", word=model, words=MODELS)
     interface = element("interface", {"type": kind}, element("mac", {"address": checked_mac(mac or new_mac())}))
     if source is not None:
         interface.append(element("source", {kind: source}))
@@ -73,16 +74,16 @@ def new_interface(
 
 
 def checked_mac(mac: str) -> str:
-    """``mac`` in libvirt's notation. Raises UsageError for other text, and for what no interface can have."""
+    """``mac`` in libvirt's notation. Raises BAD_MAC for other text; MULTICAST_MAC, NULL_MAC where no interface can
+    have it.
+    """
     address = mac.lower().replace("-", ":")
     if not _MAC.match(address):
-        raise UsageError(f"{mac!r} is no MAC address", "six pairs of hexadecimal digits: 52:54:00:12:34:56")
+        raise errors.BAD_MAC(mac=mac)
     if int(address[:2], 16) & 1:
-        raise UsageError(f"{mac} is a multicast address, which no interface can have", "use one of 52:54:00:…")
+        raise errors.MULTICAST_MAC(mac=mac)
     if address == "00:00:00:00:00:00":
-        raise UsageError(
-            f"{mac} stands for no address at all", "leave out mac= for a new one, or use one of 52:54:00:…"
-        )
+        raise errors.NULL_MAC(mac=mac)
     return address
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from holdfast.domainxml.document import Element, element
-from holdfast.errors import UsageError
+from holdfast.errors.elements import NO_SUCH_URL
 
 _PORTS = {"nbd": 10809, "iscsi": 3260}
 """The usual ports, IANA's, QEMU's and libvirt's. They are written down, or only live would name them (libvirt 9.0)."""
@@ -21,7 +21,7 @@ _FORMS = "nbd://HOST:PORT/EXPORT, nbd+unix:///EXPORT?socket=/PATH, iscsi://HOST/
 
 
 def parse_url(text: str) -> Element:
-    """The ``<source>`` of the image that a URL names. Raises UsageError for text of any other form."""
+    """The ``<source>`` of the image that a URL names. Raises NO_SUCH_URL for text of any other form."""
     url = _split(text)
     if url.scheme == "rbd" and not url.netloc and 0 < url.path.find("/") < len(url.path) - 1:
         return element("source", {"protocol": "rbd", "name": unquote(url.path)})
@@ -34,7 +34,7 @@ def parse_url(text: str) -> Element:
         target, _, lun = name.rpartition("/")
         if url.scheme == "nbd" or (target and lun.isdigit()):
             return _source(url.scheme, name, {"name": url.hostname, "port": str(url.port or _PORTS[url.scheme])})
-    raise _no_url(text)
+    raise NO_SUCH_URL(text=text, forms=_FORMS)
 
 
 def url_of(source: Element) -> str:
@@ -61,12 +61,5 @@ def _split(text: str) -> SplitResult:
         url = urlsplit(text)
         _ = url.port  # reading it raises, too
     except ValueError as error:
-        raise _no_url(text) from error
+        raise NO_SUCH_URL(text=text, forms=_FORMS) from error
     return url
-
-
-def _no_url(text: str) -> UsageError:
-    return UsageError(
-        f"{text!r} is no image on the network that has a short form",
-        f"{_FORMS}; all else as XML: holdfast device attach",
-    )

@@ -9,41 +9,42 @@ import copy
 
 from holdfast.domainxml.document import Element, element
 from holdfast.domainxml.host.capabilities import Capabilities
-from holdfast.errors import Failed, UsageError
+from holdfast.errors import hosts
 
 MODES = ("host-model", "host-passthrough", "maximum")
-"""What ``--cpu`` takes beside the name of a model."""
+"""What can be asked for beside the name of a model."""
 
 
 def new_cpu(wanted: str, capabilities: Capabilities) -> Element:
     """The ``<cpu>`` for one of MODES, or for a model by name. :func:`seal_cpu` makes host-model concrete afterwards.
 
-    Raises UsageError for a name libvirt does not know, Failed for a CPU that this host cannot run.
+    Raises UNKNOWN_CPU for a name that libvirt does not know, CPU_NOT_HERE and CPU_MODE_NOT_HERE for what this host
+    cannot run.
     """
     if wanted in MODES:
         if wanted not in capabilities.cpu_modes:
-            raise Failed(f"the CPU {wanted} is not possible here with {capabilities.virt_type}", _usable(capabilities))
+            virt_type, possible = capabilities.virt_type, _usable(capabilities)
+            raise hosts.CPU_MODE_NOT_HERE(cpu=wanted, virt_type=virt_type, possible=possible)
         return element("cpu", {"mode": wanted})
     if wanted not in capabilities.cpu_models:
-        raise UsageError(f"libvirt knows no CPU model {wanted!r}", _usable(capabilities))
+        raise hosts.UNKNOWN_CPU(cpu=wanted, possible=_usable(capabilities))
     if not capabilities.cpu_models[wanted]:
-        raise Failed(f"this host cannot run the CPU model {wanted}", _usable(capabilities))
+        raise hosts.CPU_NOT_HERE(cpu=wanted, possible=_usable(capabilities))
     cpu = element("cpu", {"mode": "custom", "match": "exact", "check": "partial"})
     cpu.append(element("model", {"fallback": "forbid"}, text=wanted))
     return cpu
 
 
-def _usable(capabilities: Capabilities) -> str:
+def _usable(capabilities: Capabilities) -> list[str]:
     names = [mode for mode in MODES if mode in capabilities.cpu_modes]
-    names += sorted(name for name, usable in capabilities.cpu_models.items() if usable)
-    return f"possible here: {', '.join(names)}"
+    return names + sorted(name for name, usable in capabilities.cpu_models.items() if usable)
 
 
 def seal_cpu(domain: Element, capabilities: Capabilities) -> list[str]:
     """Make the CPU of ``domain`` concrete; returns what cannot be, in sentences.
 
     What the document itself says inside host-model (topology, NUMA, single features) stays. ``check='partial'`` lets
-    the domain start also where a later QEMU adds something of its own. Raises Failed without a host model.
+    the domain start also where a later QEMU adds something of its own. Raises NO_HOST_MODEL.
     """
     cpu = domain.find("cpu")
     if cpu is None:
@@ -76,9 +77,7 @@ def seal_cpu(domain: Element, capabilities: Capabilities) -> list[str]:
 
 def _make_concrete(cpu: Element, capabilities: Capabilities) -> None:
     if capabilities.host_model is None:
-        raise Failed(
-            f"libvirt cannot say which CPU host-model is here with {capabilities.virt_type}", _usable(capabilities)
-        )
+        raise hosts.NO_HOST_MODEL(virt_type=capabilities.virt_type, possible=_usable(capabilities))
     own = [child for child in cpu if child.tag != "model"]
     named = {child.get("name") for child in own if child.tag == "feature"}
     tags = {child.tag for child in own}

@@ -15,20 +15,16 @@ from holdfast.domainxml.document import Element, devices, element, parse, same
 from holdfast.domainxml.elements.disk import is_shared, next_target, source_of
 from holdfast.domainxml.elements.interface import new_mac
 from holdfast.domainxml.places.controllers import free_controller_index
-from holdfast.errors import InvalidDocument
+from holdfast.errors.documents import NOT_ONE_DEVICE
 
 _NO_DEVICE = {"domain", "domainsnapshot", "network", "pool", "volume", "devices"}
 
 
 def parse_device(text: str) -> Element:
-    """Parse one device element. Raises InvalidDocument, also for a whole domain."""
+    """Parse one device element. Raises InvalidDocument: NOT_ONE_DEVICE for a whole domain."""
     device = parse(text)
     if device.tag in _NO_DEVICE:
-        raise InvalidDocument(
-            f"line {device.sourceline}: expected one device element, found <{device.tag}>",
-            "give the element alone: <disk>…</disk>, <interface>…</interface>, <rng>…</rng>",
-            device.sourceline,
-        )
+        raise NOT_ONE_DEVICE(line=device.sourceline, found=device.tag)
     return device
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from holdfast.domainxml.document import Element, child, element
 from holdfast.domainxml.elements.character import GUEST_AGENT
 from holdfast.domainxml.host.capabilities import Capabilities
-from holdfast.errors import Failed, UsageError
+from holdfast.errors import hosts
+from holdfast.errors.elements import UNKNOWN_WORD
 
 OSES = ("linux", "windows")
 GRAPHICS = ("vnc", "spice", "none")
@@ -48,12 +49,13 @@ def new_domain(
 
     That is a USB tablet, a serial console, a guest agent's channel, a random number generator and a memory balloon.
     ``os`` "windows" sets the clock to local time, turns on the Hyper-V features that ``capabilities`` names, and takes
-    a display Windows can install on. Memory is in KiB. Raises UsageError and Failed for what is not possible here.
+    a display Windows can install on. Memory is in KiB. Raises UNKNOWN_WORD, and TOO_MANY_VCPUS,
+    NO_TPM, GRAPHICS_NOT_HERE or VIDEO_NOT_HERE for what is not possible here.
     """
     if os not in OSES:
-        raise UsageError(f"there is no --os {os!r}", f"one of {', '.join(OSES)}")
+        raise UNKNOWN_WORD(what="guest system", word=os, words=OSES)
     if capabilities.max_vcpus is not None and vcpus > capabilities.max_vcpus:
-        raise Failed(f"{capabilities.machine} has at most {capabilities.max_vcpus} vCPUs here, not {vcpus}")
+        raise hosts.TOO_MANY_VCPUS(machine=capabilities.machine, most=capabilities.max_vcpus, vcpus=vcpus)
     cpu.append(element("topology", {"sockets": "1", "dies": "1", "cores": str(vcpus), "threads": "1"}))
     domain = element("domain", {"type": capabilities.virt_type})
     domain.extend(
@@ -180,25 +182,21 @@ def _characters(graphics: str) -> list[Element]:
 
 def _tpm(capabilities: Capabilities) -> Element:
     if "tpm-crb" not in capabilities.tpm_models:
-        raise Failed("this host cannot emulate a TPM", "install swtpm (Debian, Ubuntu, Fedora: swtpm, swtpm-tools)")
+        raise hosts.NO_TPM()
     return element("tpm", {"model": "tpm-crb"}, element("backend", {"type": "emulator", "version": "2.0"}))
 
 
 def _display(capabilities: Capabilities, os: str, graphics: str, video: str | None) -> list[Element]:
     if graphics not in GRAPHICS:
-        raise UsageError(f"there are no graphics {graphics!r}", f"one of {', '.join(GRAPHICS)}")
+        raise UNKNOWN_WORD(what="kind of graphics", word=graphics, words=GRAPHICS)
     found = []
     if graphics != "none":
         if capabilities.graphics and graphics not in capabilities.graphics:
-            raise Failed(
-                f"this QEMU has no {graphics} graphics", f"possible here: {', '.join(sorted(capabilities.graphics))}"
-            )
+            raise hosts.GRAPHICS_NOT_HERE(graphics=graphics, possible=sorted(capabilities.graphics))
         found.append(element("graphics", {"type": graphics, "autoport": "yes", "listen": "127.0.0.1"}))
     found.append(element("audio", {"id": "1", "type": "none"}))
     model = video or ("none" if graphics == "none" else "vga" if os == "windows" else "virtio")
     if capabilities.videos and model not in capabilities.videos:
-        raise Failed(
-            f"this QEMU has no video device {model!r}", f"possible here: {', '.join(sorted(capabilities.videos))}"
-        )
+        raise hosts.VIDEO_NOT_HERE(video=model, possible=sorted(capabilities.videos))
     found.append(element("video", None, element("model", {"type": model})))
     return found

@@ -7,6 +7,7 @@ import re
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.errors import InvalidDocument
+from holdfast.errors.documents import OTHER_ELEMENT
 
 _MORE_THAN_ONE = "Extra content at the end of the document"
 """libxml2's words when a second element follows the first."""
@@ -31,8 +32,7 @@ def last_domain(text: str) -> Element:
     ]
     for node in documents:
         if node.tag != "domain":
-            line, tag = node.sourceline, str(node.tag)
-            raise InvalidDocument(f"line {line}: expected <domain>, found <{tag}>", line=line)
+            raise OTHER_ELEMENT(line=node.sourceline, expected="domain", found=node.tag)
     last = copy.deepcopy(documents[-1])
     last.tail = None
     return last

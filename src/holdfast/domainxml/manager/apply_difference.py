@@ -23,7 +23,7 @@ from holdfast.domainxml.manager.follow_devices import DeviceChanges, add_device,
 from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.records.disk_record import rename_record
 from holdfast.domainxml.sides import Node
-from holdfast.errors import OtherMachine
+from holdfast.errors.documents import OTHER_MACHINE
 
 _ELSEWHERE = frozenset({"name", "uuid", "metadata", "devices", "memory", "currentMemory", "vcpu", "vcpus", "cpu", "os"})
 """What is not merged word by word."""
@@ -79,7 +79,7 @@ def apply_difference(domain: Element, old: Element, new: Element) -> Difference:
 
     A device that differs keeps its place, unless it is on another bus: then it has none any more, and a disk gets a
     free name there. New devices have no place yet. A CPU of which only topology, NUMA and single features differ stays
-    the model that it is; another one is taken whole. Raises OtherMachine for another kind of machine.
+    the model that it is; another one is taken whole. Raises OTHER_MACHINE for another kind of machine.
     """
     names: dict[str, str] = {}
     changes = compare_documents(old, new)
@@ -95,8 +95,7 @@ def _machine(domain: Element, old: Element, new: Element) -> None:
     mine, one, other = child(domain, "os"), *(copy.deepcopy(child(each, "os")) for each in (old, new))
     machine, was, becomes = (child(each, "type").attrib.pop("machine", "") for each in (mine, one, other))
     if was != becomes and _family(becomes) != _family(machine):
-        sentence = f"{becomes} is another kind of machine than {machine}: its guest finds other hardware altogether"
-        raise OtherMachine(sentence)
+        raise OTHER_MACHINE(wanted=becomes, machine=machine)
     is_version = becomes != family(becomes)  # a name without one says no more than the domain's own
     child(mine, "type").set("machine", becomes if was != becomes and is_version else machine)
     if _firmware(one) != _firmware(other):

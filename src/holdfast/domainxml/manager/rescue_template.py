@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from holdfast.domainxml.document import Element, child
-from holdfast.errors import UsageError
+from holdfast.errors.documents import NO_RESCUE_IMAGE
 
 SUFFIX = ".rescue"
 """How Nova names the images that only a rescue has, beside those of the instance: disk.rescue, disk.config.rescue."""
@@ -14,7 +14,7 @@ _KERNEL = ("kernel", "initrd", "cmdline")
 
 
 def rescue_medium(template: Element) -> Element:
-    """The disk that ``template`` boots a rescue from, without place and name; raises UsageError where it has none."""
+    """The disk that ``template`` boots a rescue from, without place and name. Raises NO_RESCUE_IMAGE."""
     for disk in template.iterfind("devices/disk"):
         name = _image(disk)
         if name.endswith(SUFFIX) and not name.endswith(f".config{SUFFIX}"):
@@ -25,7 +25,7 @@ def rescue_medium(template: Element) -> Element:
             for target in medium.iterfind("target"):
                 target.attrib.pop("dev", None)
             return medium
-    raise UsageError(f"the rescue document has no disk whose image is named *{SUFFIX}")
+    raise NO_RESCUE_IMAGE(suffix=SUFFIX)
 
 
 def take_rescue_sources(document: Element, template: Element) -> None:

@@ -14,7 +14,7 @@ from holdfast.domainxml.document import Element, child, devices, element
 from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.places.controllers import free_controller_index
 from holdfast.domainxml.places.pci import cold_places, pci_controllers, taken
-from holdfast.errors import Refused, UsageError
+from holdfast.errors import elements as errors
 
 BUSES = ("virtio", "usb", "sata", "scsi", "ide")
 """The buses on which a disk can be put last."""
@@ -39,12 +39,13 @@ Seat = tuple[int, ...]
 def place_last(domain: Element, disk: Element) -> list[Element]:
     """Put ``disk``, which has no address, into ``domain`` at a free place; return it, and what has to come with it.
 
-    Raises UsageError for a bus on which that cannot be done, and Refused where no place is free.
+    Raises NOT_LAST_ON_BUS and NO_IDE for a bus on which that cannot be done, IDE_FULL and PCI_FULL where no place is
+    free.
     """
     target = disk.find("target")
     bus = "" if target is None else target.get("bus", "")
     if bus not in BUSES:
-        raise UsageError(f"such a disk cannot be on the bus {bus!r}", f"one of {', '.join(BUSES)}")
+        raise errors.NOT_LAST_ON_BUS(bus=bus, buses=BUSES)
     added = _place_on_pci(domain, disk) if bus == "virtio" else _seat(domain, disk, bus)
     child(domain, "devices").extend([*added, disk])
     return [disk, *added]
@@ -118,9 +119,9 @@ def _new_controller(domain: Element, bus: str) -> list[Element]:
     """A controller for ``bus``, at a place of its own; behind the root port that it needs, if it needs one."""
     if bus == "ide":
         if _is_express(domain):
-            raise UsageError("this machine type has no IDE", "another bus: sata or usb")
+            raise errors.NO_IDE()
         if domain.find("devices/controller[@type='ide']") is not None:
-            raise Refused("all four places on IDE are taken", "another bus: sata or usb")
+            raise errors.IDE_FULL()
         return [element("controller", {"type": "ide", "index": "0"})]  # i440fx has it, said or not
     for nothing in domain.findall(f"devices/controller[@type='{bus}'][@model='none']"):
         child(domain, "devices").remove(nothing)
@@ -151,10 +152,7 @@ def _new_root_port(domain: Element) -> Element:
     bridges = [place.slot for each in pci_controllers(domain) if (place := pci_address(each)) and place.bus == 0]
     slots = set(range(max(bridges, default=1) + 1, _SLOTS)) - {place.slot for place in taken(domain) if place.bus == 0}
     if not slots or not _is_express(domain):
-        raise Refused(
-            "no place on PCI is free for the disk, nor one for a port behind all others",
-            "another bus, where the domain has a controller for it: sata, usb, scsi; ide on pc",
-        )
+        raise errors.PCI_FULL()
     index = max(int(controller.get("index", "0")) for controller in pci_controllers(domain)) + 1
     attributes = {"type": "pci", "index": str(index), "model": "pcie-root-port"}
     return element("controller", attributes, PciAddress(0, 0, min(slots), 0).to_element())

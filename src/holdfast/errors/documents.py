@@ -1,0 +1,32 @@
+"""What can be wrong with the text of a document, or with a value that is to stand in one."""
+
+from __future__ import annotations
+
+from holdfast.errors import Condition, InvalidDocument, OtherMachine, UsageError
+
+NO_CHARACTER = Condition("no-character", InvalidDocument, "line {line}: {text!r} is no character")
+DOCUMENT_TOO_LARGE = Condition("document-too-large", InvalidDocument, "the document is larger than {most} MiB")
+NOT_WELL_FORMED = Condition("not-well-formed", InvalidDocument, "this is not well-formed XML: line {line}: {reason}")
+NOT_XML = Condition("not-xml", InvalidDocument, "this is not XML: {reason}")
+DOCTYPE = Condition(
+    "doctype", InvalidDocument, "line {line}: the document has a DOCTYPE, which libvirt documents never have"
+)
+OTHER_ELEMENT = Condition("other-element", InvalidDocument, "line {line}: expected <{expected}>, found <{found}>")
+MANY_ATTRIBUTES = Condition(
+    "many-attributes", InvalidDocument, "line {line}: <{element}> has more than {most} attributes"
+)
+NOT_ONE_DEVICE = Condition(
+    "not-one-device",
+    InvalidDocument,
+    "line {line}: expected one device element, found <{found}>",
+    "give the element alone: <disk>…</disk>, <interface>…</interface>, <rng>…</rng>",
+)
+CHARACTERS = Condition("characters", UsageError, "{text!r} has characters that no document can hold")
+NO_RESCUE_IMAGE = Condition(
+    "no-rescue-image", UsageError, "the rescue document has no disk whose image is named *{suffix}"
+)
+OTHER_MACHINE = Condition(
+    "other-machine",
+    OtherMachine,
+    "{wanted} is another kind of machine than {machine}: its guest would see other hardware altogether",
+)
