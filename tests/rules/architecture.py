@@ -27,11 +27,21 @@ _OWN_PROCESS = {
     "holdfast.__main__": {"_exit"},
     "holdfast.cli.main": {"open", "dup2", "devnull", "O_WRONLY"},
     "holdfast.cli.look.console": {"read", "write"},
+    "holdfast_nova.disk_copy": {"getuid"},
 }
-"""What ends the command itself, closes its standard output when its reader has gone, and speaks to its terminal."""
+"""What ends the command itself, closes its standard output when its reader has gone, speaks to its terminal, and says
+who runs it."""
 
-_MAY_DEFINE = {f"holdfast.operations.{name}" for name in ("domain.create", "manager.restore", "proved_edit")}
-_MAY_UNDEFINE = {"holdfast.operations.domain.delete"}
+_MAY_DEFINE = {
+    "holdfast.operations.domain.create",
+    "holdfast.operations.manager.create",
+    "holdfast.operations.manager.restore",
+    "holdfast.operations.proved_edit",
+    "holdfast_nova.connection",
+}
+"""The last lets the others define as Nova does."""
+_MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast_nova.vtpm"}
+"""The last undefines a secret."""
 
 _XML = re.compile(r"</\w|<\w[\w:-]*\s+[\w:-]+=|^\s*<\w[\w:-]*\s*/>\s*$")
 _MAX_LINES = 400
@@ -56,6 +66,8 @@ class Module:
     def layer(self) -> str | None:
         """The layer it belongs to, of which "holdfast_nova" is one; "holdfast" for the package itself; None outside."""
         parts = self.name.split(".")
+        if parts[0] == "holdfast_nova":
+            return parts[0]
         if parts[0] != "holdfast":
             return None
         return parts[1] if len(parts) > 1 else "holdfast"
@@ -122,7 +134,7 @@ def documents_are_defined_in_three_places(module: Module) -> Iterator[str]:
     """A whole domain document is defined at creation, at arrival and by the proved edit; nowhere else."""
     if module.layer in (None, "libvirtapi") or module.name in _MAY_DEFINE:
         return
-    yield from _calls(module, {"define", "defineXML", "defineXMLFlags"})
+    yield from _calls(module, {"define", "defineXML", "defineXMLFlags", "write_instance_config"})
 
 
 def undefine_belongs_to_delete(module: Module) -> Iterator[str]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import nova.conf
@@ -26,7 +25,9 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
+from holdfast.operations.files import make_private
 from holdfast.operations.manager.instance import last_request, with_machine_type
+from holdfast.operations.manager.mediated_devices import replace_mediated_devices
 from holdfast_nova import conf
 from holdfast_nova.adoption import adopt_instance, record_request
 from holdfast_nova.before import before_request, before_resize, with_old_flavor
@@ -34,7 +35,7 @@ from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import copy_disk, move_to_volume, quiesced
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
 from holdfast_nova.local_images import has_all_local_images
-from holdfast_nova.mediated_devices import GivenAgain, replace_mdevs
+from holdfast_nova.mediated_devices import GivenAgain
 from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import let_go
 from holdfast_nova.vtpm import vtpm_secret
@@ -290,9 +291,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
                     context, instance, network_info, image_meta, rescue_password, block_device_info, share_info
                 )
             finally:
-                unrescue = Path(libvirt_utils.get_instance_path(instance), "unrescue.xml")
-                if unrescue.exists():
-                    unrescue.chmod(0o600)  # passwords of its graphics may be in it
+                make_private(f"{libvirt_utils.get_instance_path(instance)}/unrescue.xml")  # it may hold passwords
 
     def unrescue(self, context: Any, instance: Any) -> None:
         """As stock; also out of a rescue that the stock driver began."""
@@ -357,7 +356,10 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             allocations = self.virtapi.reportclient.get_allocations_for_consumer(context, instance.uuid)
             with self._given_again.allowed(own - set(taken)):
                 others = [mdev for mdev in self._allocate_mdevs(allocations) if mdev not in own]
-            replace_mdevs(self._keeper.connection(), self._host.get_guest(instance), zip(taken, others, strict=True))
+            with in_nova_terms():
+                replace_mediated_devices(
+                    self._keeper.connection(), instance.uuid, dict(zip(taken, others, strict=True))
+                )
 
     def process_instances_at_startup(self, context: Any, instances: Any) -> Any:
         """As stock; then the domains that the stock driver made are adopted, as they stand."""

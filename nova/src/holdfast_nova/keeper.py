@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import nova.conf
@@ -17,11 +16,15 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from holdfast.errors import HoldfastError, OtherMachine
+from holdfast.operations.files import file_exists, read_document, remove_file, write_private
+from holdfast.operations.look.document import document as document_of
+from holdfast.operations.manager.create import create_in_place
 from holdfast.operations.manager.follow import follow_document
 from holdfast.operations.manager.instance import is_of_instance, last_request
 from holdfast.operations.manager.rescue import is_rescue_by_define, rescue_from_template
 from holdfast.operations.manager.restore import restore_document
 from holdfast.operations.manager.seal import seal_document
+from holdfast.operations.power.save import discard_save
 from holdfast_nova.before import Before
 from holdfast_nova.connection import NovaConnection, in_nova_terms
 
@@ -139,11 +142,9 @@ class Keeper:
         if purpose is Purpose.RESIZE:
             self._record_before(instance)
         self._follow(instance, xml, kept.old)
-        domain = connection.find_domain(instance.uuid)
-        if domain.has_managed_save():
-            domain.discard_managed_save()  # as stock, which undefines the domain together with it
+        discard_save(connection, instance.uuid, missing_ok=True)  # as stock, which undefines the domain with it
         if purpose is Purpose.REVERT:
-            _document_before(instance).unlink(missing_ok=True)
+            remove_file(_document_before(instance))
 
     def _follow(self, instance: Any, xml: str, old: str | None = None) -> None:
         connection = self.connection()
@@ -153,7 +154,7 @@ class Keeper:
             )
         except OtherMachine as error:
             LOG.warning("The domain is made anew, as was asked for: %s", error.message, instance=instance)
-            restore_document(connection, self.sealed(instance, xml))
+            create_in_place(connection, self.sealed(instance, xml))
             return
         for sentence in (*map(str, followed.changes), *followed.host):
             LOG.info("The domain follows: %s", sentence, instance=instance)
@@ -166,17 +167,16 @@ class Keeper:
     def _record_before(self, instance: Any) -> None:
         """Keep the document from before a resize, unless this is a repetition and the resize is in it already."""
         request, recorded = last_request(self.connection(), instance.uuid), _document_before(instance)
-        if request is not None and request.flavor == instance.flavor.name and recorded.exists():
+        if request is not None and request.flavor == instance.flavor.name and file_exists(recorded):
             return
-        guest = self._host.get_guest(instance)
-        _write(recorded, guest.get_xml_desc(dump_inactive=True, dump_sensitive=True))
+        write_private(recorded, document_of(self.connection(), instance.uuid, secure=True))
 
     def restore_before(self, instance: Any) -> None:
         """Let the document from before a resize take its place again, where it is kept."""
         recorded = _document_before(instance)
-        if recorded.exists():
+        if file_exists(recorded):
             with in_nova_terms():
-                restore_document(self.connection(), recorded.read_text())
+                restore_document(self.connection(), read_document(recorded))
 
     def rescue(self, instance: Any, xml: str) -> None:
         """Start the rescue that ``xml`` describes over the domain. Raises HardwareNotKept."""
@@ -197,27 +197,21 @@ class Keeper:
 
 def waits_for_revert(instance: Any) -> bool:
     """True when the document from before a resize is kept here, so that a revert takes it back."""
-    return _document_before(instance).exists()
+    return bool(file_exists(_document_before(instance)))
 
 
 def forget_resize(instance: Any) -> None:
     """Remove a document from before a resize that the stock driver has reverted meanwhile."""
-    found = _document_before(instance)
-    if instance.task_state is None and not found.parent.name.endswith("_resize"):
-        found.unlink(missing_ok=True)
+    if instance.task_state is None and not file_exists(_folder_before(instance)):
+        remove_file(_document_before(instance))
 
 
-def _document_before(instance: Any) -> Path:
-    """Beside the disks from before a resize, which a revert renames back; else beside the instance's disks."""
-    folder = Path(libvirt_utils.get_instance_path(instance))
-    resized = folder.with_name(f"{folder.name}_resize")
-    return (resized if resized.exists() else folder) / _BEFORE
+def _folder_before(instance: Any) -> str:
+    """Where Nova keeps the disks from before a resize, which a revert renames back."""
+    return f"{libvirt_utils.get_instance_path(instance)}_resize"
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file that is there as a whole or not at all, and for its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.touch(mode=0o600)
-    new.write_text(text)
-    new.replace(path)
+def _document_before(instance: Any) -> str:
+    """The path of the document from before a resize: with those disks, else with the instance's own."""
+    folder = _folder_before(instance)
+    return f"{folder if file_exists(folder) else libvirt_utils.get_instance_path(instance)}/{_BEFORE}"

@@ -5,10 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from holdfast.operations.manager.restore import restore_document
-from holdfast_nova.connection import NovaConnection, in_nova_terms
 
 
 class GivenAgain(threading.local):
@@ -24,12 +20,3 @@ class GivenAgain(threading.local):
             yield
         finally:
             self.uuids = frozenset()
-
-
-def replace_mdevs(connection: NovaConnection, guest: Any, others: Iterable[tuple[str, str]]) -> None:
-    """Let the domain of ``guest``, which is off, have other devices at the same addresses: pairs of old and new."""
-    document: str = guest.get_xml_desc(dump_inactive=True, dump_sensitive=True)
-    for old, new in others:
-        document = document.replace(old, new)
-    with in_nova_terms():
-        restore_document(connection, document)

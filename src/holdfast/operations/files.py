@@ -1,11 +1,25 @@
-"""Files that a person names, to be read, written or edited: a document, a password, a page."""
+"""Files that a person or a program names, to be read, written or edited: a document, a password, a page."""
 
 from __future__ import annotations
 
-from holdfast.hostfiles.document_file import read_document as read_document
-from holdfast.hostfiles.document_file import read_password as read_password
-from holdfast.hostfiles.editor import Draft as Draft
-from holdfast.hostfiles.new_file import new_file as new_file
+from holdfast.hostfiles.document_file import read_document, read_password
+from holdfast.hostfiles.editor import Draft
+from holdfast.hostfiles.new_file import new_file
+from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.new_image import remove as remove_file
+from holdfast.hostfiles.private_file import make_private, write_private
+
+__all__ = [
+    "Draft",
+    "file_exists",
+    "is_file",
+    "make_private",
+    "new_file",
+    "read_document",
+    "read_password",
+    "remove_file",
+    "write_private",
+]
 
 
 def is_file(name: str) -> bool:

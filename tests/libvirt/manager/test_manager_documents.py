@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.address import pci_address
+from holdfast.domainxml.compare.change import Kind
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse, same
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.errors import NotFound, UsageError
 from holdfast.errors.manager import RESTORED_WHILE_RUNNING
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.manager.create import create_in_place
+from holdfast.operations.manager.mediated_devices import replace_mediated_devices
 from holdfast.operations.manager.rescue import is_rescue_by_define, rescue_from_template
 from holdfast.operations.manager.restore import restore_document
 from holdfast.operations.manager.seal import seal_document
@@ -108,3 +111,46 @@ def test_document_is_sealed_before_it_is_defined_and_libvirt_fills_in_addresses_
     macs = [mac.get("address") for mac in parse(sealed.document).iterfind("devices/interface/mac")]
     assert macs == [mac.get("address") for mac in config.iterfind("devices/interface/mac")]
     assert all(device.find("alias") is not None for device in devices(config) if device.tag == "interface")
+
+
+def mediated(*uuids: str) -> str:
+    """Mediated devices of the host, the first with an alias of its own."""
+    return "".join(
+        f"<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='{uuid}'/></source>"
+        f"{'' if number else f'<alias name={ALIAS!r}/>'}</hostdev>"
+        for number, uuid in enumerate(uuids)
+    )
+
+
+ALIAS = "ua-gpu"
+ONE, TWO, THREE = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "123")
+
+
+def test_mediated_devices_are_replaced_at_the_same_addresses_and_nothing_else_changes(connection: Connection) -> None:
+    domain = connection.define(domain_xml("a", ports=4, extra=mediated(ONE, TWO)))
+    before = domain.xml(CONFIG, secure=True)
+    (change,) = replace_mediated_devices(connection, "a", {ONE: THREE})
+    assert (change.what, change.kind) == (f"hostdev {ALIAS}", Kind.REPLACED)
+    assert same(parse(domain.xml(CONFIG, secure=True)), parse(before.replace(ONE, THREE)))
+    assert replace_mediated_devices(connection, "a", {ONE: THREE}) == ()
+
+
+def test_another_kind_of_machine_is_created_in_place_and_the_same_kind_is_refused(
+    connection: Connection, instance: str
+) -> None:
+    domain = connection.find_domain(instance)
+    before = domain.xml(CONFIG, secure=True)
+    named = f"<name>a</name><uuid>{instance}</uuid>"
+    with pytest.raises(Refused, match=r"is a pc-q35-.* already"):
+        create_in_place(connection, domain_xml("a").replace("<name>a</name>", named))
+    other = domain_xml("a", machine="pc", ports=0).replace("<name>a</name>", named)
+    domain.start(paused=True)
+    with pytest.raises(Refused, match="is running"):
+        create_in_place(connection, other)
+    domain.destroy()
+    assert domain.xml(CONFIG, secure=True) == before
+    create_in_place(connection, other)
+    kind = parse(domain.xml(CONFIG)).find("os/type")
+    assert kind is not None and kind.get("machine", "").startswith("pc-i440fx-")
+    with pytest.raises(NotFound):
+        create_in_place(connection, other.replace(instance, ONE))

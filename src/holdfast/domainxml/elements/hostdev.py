@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.sides import Note, Sides, View
@@ -39,3 +39,10 @@ SIDES = Sides(
     """,
     reconcile=_reconcile,
 )
+
+
+def replace_mediated_devices(domain: Element, others: Mapping[str, str]) -> None:
+    """Let the mediated devices of ``domain`` be others of the host, by their UUIDs: old → new."""
+    for address in domain.iterfind("devices/hostdev[@type='mdev']/source/address"):
+        uuid = address.get("uuid", "")
+        address.set("uuid", others.get(uuid, uuid))

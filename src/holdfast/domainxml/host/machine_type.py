@@ -14,6 +14,9 @@ _VERSIONED = re.compile(r"(?P<family>.+)-(?P<vendor>[a-z]*)(?P<version>\d+(?:\.\
 _FAMILIES = ("pc-q35", "pc-i440fx")
 """Families with names that have no number: pc-q35-noble."""
 
+_ALIASES = {"pc": "pc-i440fx", "q35": "pc-q35"}
+"""QEMU's names for the newest of a family."""
+
 _ACPI_HOTPLUG = "pc-q35-6.1"
 """QEMU 6.1: ICH9-LPC acpi-pci-hotplug-with-bridge-support is on; off in pc-q35-6.0 (measured with QEMU 7.2)."""
 
@@ -77,6 +80,11 @@ def family(name: str) -> str:
     if match is not None:
         return match["family"]
     return next((stem for stem in _FAMILIES if name.startswith(f"{stem}-")), name)
+
+
+def kind_of(name: str) -> str:
+    """The family, also of an alias for its newest: "pc-q35" of pc-q35-7.2 and of q35."""
+    return _ALIASES.get(name, family(name))
 
 
 def is_newer(name: str, other: str) -> bool | None:

@@ -18,7 +18,7 @@ from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import next_target
 from holdfast.domainxml.elements.memory import set_memory_beside_modules, total_memory
 from holdfast.domainxml.elements.vcpu import max_vcpus, online_vcpus, set_max_vcpus, set_online
-from holdfast.domainxml.host.machine_type import family
+from holdfast.domainxml.host.machine_type import family, kind_of
 from holdfast.domainxml.manager.follow_devices import DeviceChanges, add_device, remove_device
 from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.records.disk_record import rename_record
@@ -30,9 +30,6 @@ _ELSEWHERE = frozenset({"name", "uuid", "metadata", "devices", "memory", "curren
 
 _WHOLE = frozenset({"topology"})
 """What only makes sense as one."""
-
-_ALIASES = {"pc": "pc-i440fx", "q35": "pc-q35"}
-"""QEMU's names for the newest of a family."""
 
 _TREE = Node(
     attributes=DOMAIN.tree.attributes,
@@ -94,7 +91,7 @@ def _machine(domain: Element, old: Element, new: Element) -> None:
     """``<os>``: the machine type, the firmware as one, and the rest word by word."""
     mine, one, other = child(domain, "os"), *(copy.deepcopy(child(each, "os")) for each in (old, new))
     machine, was, becomes = (child(each, "type").attrib.pop("machine", "") for each in (mine, one, other))
-    if was != becomes and _family(becomes) != _family(machine):
+    if was != becomes and kind_of(becomes) != kind_of(machine):
         raise OTHER_MACHINE(wanted=becomes, machine=machine)
     is_version = becomes != family(becomes)  # a name without one says no more than the domain's own
     child(mine, "type").set("machine", becomes if was != becomes and is_version else machine)
@@ -104,10 +101,6 @@ def _machine(domain: Element, old: Element, new: Element) -> None:
     if other.find("boot") is None:  # beside a kernel: libvirt (9.0) writes one anyway
         other.extend(copy.deepcopy(boot) for boot in one.findall("boot"))
     _merge(mine, one, other, SECTIONS["os"].tree)
-
-
-def _family(machine: str) -> str:
-    return _ALIASES.get(machine, family(machine))
 
 
 def _firmware(os: Element) -> list[str | None]:

@@ -44,15 +44,16 @@ def restore_domain(connection: Connection, name: str, *, paused: bool = False, d
         return start_locked(domain, paused=paused, dry_run=dry_run)
 
 
-def discard_save(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
+def discard_save(connection: Connection, name: str, *, missing_ok: bool = False, dry_run: bool = False) -> PowerChange:
     """Drop the managed-save image: the next start boots, as after pulling the plug (virDomainManagedSaveRemove).
 
-    ``changes`` of the result are what the guest will see of it then. Raises NO_MANAGED_SAVE.
+    ``changes`` of the result are what the guest will see of it then. Raises NO_MANAGED_SAVE, unless ``missing_ok``.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
-        if not domain.has_managed_save():
+        is_there = domain.has_managed_save()
+        if not (is_there or missing_ok):
             raise power.NO_MANAGED_SAVE(name=domain.name)
         before, changes = domain.state(), () if domain.is_active() else lost_by_discarding(domain)
-        if not dry_run:
+        if is_there and not dry_run:
             domain.discard_managed_save()
         return power_change(domain, before, dry_run, ColdStart(changes))

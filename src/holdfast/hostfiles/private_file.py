@@ -1,0 +1,39 @@
+"""A file that may hold passwords: for its owner alone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from holdfast.errors import Failed
+
+
+def write_private(path: str, text: str) -> None:
+    """Write ``text`` to the file ``path``, which is there as a whole or not at all (rename(2)); its folder is made.
+
+    Raises Failed.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)  # 0600
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise Failed(f"cannot write {path}: {error.strerror}") from error
+
+
+def make_private(path: str) -> None:
+    """Take the file ``path`` from everybody but its owner (chmod(2)); no error where there is none. Raises Failed."""
+    try:
+        Path(path).chmod(0o600)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Failed(f"cannot change the permissions of {path}: {error.strerror}") from error

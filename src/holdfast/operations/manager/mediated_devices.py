@@ -1,0 +1,30 @@
+"""Mediated devices of the host (vGPUs): a domain gets others at the same addresses, because it has lost its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from holdfast.domainxml.compare.change import Change, Kind
+from holdfast.domainxml.elements.hostdev import replace_mediated_devices as replace
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.proved_edit import apply_edit, plan_edit
+
+
+def replace_mediated_devices(connection: Connection, name: str, others: Mapping[str, str]) -> tuple[Change, ...]:
+    """Let the config document of the domain ``name`` have other mediated devices; ``others`` is old UUID → new UUID.
+
+    Returns what the guest sees of it at its next start. Raises NotFound, Refused in rescue, and Failed where libvirt
+    does not take it. (virDomainDefineXMLFlags by the proved edit)
+    """
+    domain = connection.find_domain(name)
+    with domain_lock(domain.uuid):
+        edit = plan_edit(domain, partial(replace, others=others), _is_another_device)
+        if not edit.is_empty:
+            apply_edit(connection, domain, edit)
+    return edit.changes
+
+
+def _is_another_device(change: Change) -> bool:
+    return change.kind is Kind.REPLACED and change.where == "devices/hostdev"
