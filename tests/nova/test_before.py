@@ -146,7 +146,9 @@ def test_volumes_of_the_copy_write_nothing_to_the_database() -> None:
             self.saved += 1
 
     volume = Volume()
-    before = before_request(instance(vcpus=4), image(), request(), {"block_device_mapping": [volume]})
+    disks: Any = {"block_device_mapping": [volume]}
+    before = before_request(instance(vcpus=4), image(), request(), disks)
     assert before is not None
-    before.block_device_info["block_device_mapping"][0].save()
-    assert (volume.saved, before.block_device_info["block_device_mapping"][0].saved) == (0, 0)
+    copied: Any = before.block_device_info
+    copied["block_device_mapping"][0].save()
+    assert (volume.saved, copied["block_device_mapping"][0].saved) == (0, 0)

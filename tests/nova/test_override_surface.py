@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 
 from nova_judge.install import environment, install
-from nova_judge.sources import DRIVER, OURS, members, modules, strangers
+from nova_judge.sources import DRIVER, driver_members, strangers
 from nova_judge.surface import TABLE
 
 HARD_REBOOT = f"{DRIVER}._hard_reboot"
-OUR_OWN = next(
-    f"{DRIVER}.{name}" for name in members(modules()["driver.py"], OURS) if f"{DRIVER}.{name}" not in TABLE.read_text()
-)
+OUR_OWN = next(name for each in driver_members() if (name := f"{DRIVER}.{each}") not in TABLE.read_text())
 """What our driver has and Nova's has not."""
 
 

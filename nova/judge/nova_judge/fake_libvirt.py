@@ -245,7 +245,7 @@ def install() -> None:
     fake.Domain = fake.virDomain = Domain
     fake.Connection = fake.virConnect = Connection
     LibvirtImageBackendFixture._fake_libvirt_info = _info_of_a_file
-    driver.AsyncDeviceEventsHandler.__init__ = _remember_handler
+    setattr(driver.AsyncDeviceEventsHandler, "__init__", _remember_handler)  # noqa: B010 (mypy)
 
 
 _handlers: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from nova_judge.sources import OURS, PACKAGE, members, modules
+from nova_judge.sources import OURS, PACKAGE, driver_members, members
 
 Method = tuple[int, str]
 """The index of a class in the order of inheritance, and a name in it."""
@@ -34,10 +34,11 @@ def classes() -> list[Class]:
     virt = Path(spec.origin).parent / "virt"
     libvirt_driver = ast.parse((virt / "libvirt" / "driver.py").read_text())
     compute_driver = ast.parse((virt / "driver.py").read_text())
-    trees = {OURS: modules()["driver.py"], "LibvirtDriver": libvirt_driver, "ComputeDriver": compute_driver}
+    trees = {"LibvirtDriver": libvirt_driver, "ComputeDriver": compute_driver}
+    of = {OURS: driver_members(), **{name: members(tree, name) for name, tree in trees.items()}}
     return [
-        Class(name, {key: node for key, node in members(tree, name).items() if isinstance(node, ast.FunctionDef)})
-        for name, tree in trees.items()
+        Class(name, {key: node for key, node in found.items() if isinstance(node, ast.FunctionDef)})
+        for name, found in of.items()
     ]
 
 

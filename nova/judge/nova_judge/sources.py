@@ -50,12 +50,30 @@ def members(tree: ast.AST, name: str) -> dict[str, ast.stmt]:
     return named
 
 
+def driver_parts() -> dict[str, ast.ClassDef]:
+    """The classes of ours that make the driver, by name: OURS and what it inherits in our package."""
+    nodes = (node for tree in modules().values() for node in ast.walk(tree))
+    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+    found, todo = dict[str, ast.ClassDef](), [OURS]
+    while todo:
+        name = todo.pop(0)
+        found[name] = classes[name]
+        todo += [base.id for base in classes[name].bases if isinstance(base, ast.Name) and base.id in classes]
+    return found
+
+
+def driver_members() -> dict[str, ast.stmt]:
+    """The members that the driver has of our own."""
+    parts = driver_parts().values()
+    return {name: node for part in reversed(parts) for name, node in members(part, part.name).items()}
+
+
 def uses() -> list[Use]:
     """The names of Nova's that our code uses: what it imports and takes from there, and what it asks of OBJECTS."""
     found: dict[str, Use] = {}
+    own = {name for part in driver_parts().values() for name in _own(part)}
     for file, tree in modules().items():
         imported = _imported(tree)
-        own = _own(tree)
         for node in ast.walk(tree):
             if not isinstance(node, ast.Attribute):
                 continue
@@ -84,7 +102,7 @@ def strangers() -> list[Use]:
 
 
 def _own(tree: ast.AST) -> set[str]:
-    """The names that this module defines: functions, methods, and attributes of ``self`` that it assigns."""
+    """The names that a module or class defines: functions, methods, and attributes of ``self`` that it assigns."""
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     return names | {
         node.attr

@@ -46,7 +46,8 @@ def installed(known: Collection[str] = ()) -> dict[str, Pinned]:
     """The surface, as the Nova that is installed has it. ``known`` are names that our methods override elsewhere."""
     driver = _resolve(DRIVER)
     ours = getattr(importlib.import_module("holdfast_nova.driver"), OURS)
-    own = {name for name in vars(ours) if name == "__init__" or not name.startswith("__")}
+    parts = [part for part in ours.__mro__ if part.__module__.startswith("holdfast_nova.")]
+    own = {name for part in parts for name in vars(part) if name == "__init__" or not name.startswith("__")}
     replaced = {name for each in own if (name := f"{DRIVER}.{each}") in known or hasattr(driver, each)}
     used = {use.name for use in uses()} - {DRIVER}
     return {name: _pinned(name, "overrides" if name in replaced else "uses") for name in sorted(replaced | used)}

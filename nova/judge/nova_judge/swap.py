@@ -18,4 +18,5 @@ def swap() -> None:
     for name, member in vars(stock.LibvirtDriver).items():
         if isinstance(member, staticmethod | classmethod) and name not in vars(HoldfastLibvirtDriver):
             setattr(HoldfastLibvirtDriver, name, member)
-    stock.LibvirtDriver = package.LibvirtDriver = HoldfastLibvirtDriver
+    for module in (stock, package):
+        vars(module)["LibvirtDriver"] = HoldfastLibvirtDriver

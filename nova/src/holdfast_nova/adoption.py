@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import nova.conf
 from nova import exception
@@ -15,11 +15,15 @@ from holdfast.operations.domain.seal import seal_domain
 from holdfast.operations.manager.instance import last_request
 from holdfast_nova.keeper import Keeper, forget_resize
 
+if TYPE_CHECKING:
+    from nova.objects.instance import Instance
+    from nova.virt.libvirt.driver import LibvirtDriver
+
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
 
-def record_request(driver: Any, instance: Any) -> None:
+def record_request(driver: LibvirtDriver, instance: Instance) -> None:
     """Write Nova's metadata anew: the stock driver fills in image properties after it has defined the domain."""
     meta = driver._get_guest_config_meta(driver.get_instance_driver_metadata(instance, instance.get_network_info()))
     try:
@@ -30,7 +34,7 @@ def record_request(driver: Any, instance: Any) -> None:
         LOG.warning("The image properties are not recorded in the domain: %s", error, instance=instance)
 
 
-def adopt_instance(driver: Any, keeper: Keeper, instance: Any) -> None:
+def adopt_instance(driver: LibvirtDriver, keeper: Keeper, instance: Instance) -> None:
     """Adopt the domain of ``instance`` as it stands; repeating it brings the records of its disks up to date.
 
     It is adopted last: what is cut off before is done at the next start. Raises HoldfastError.

@@ -10,12 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
 from holdfast.operations.manager.instance import NovaRequest
+
+if TYPE_CHECKING:
+    from nova.objects.flavor import Flavor
+    from nova.objects.image_meta import ImageMeta, ImageMetaProps
+    from nova.objects.instance import Instance
+    from nova.virt.driver import BlockDeviceInfo
 
 LOG = logging.getLogger(__name__)
 _MACHINE = "hw_machine_type"
@@ -29,25 +35,31 @@ class Before:
     the machine type where that was another one of the same family, which Nova might refuse to generate by now.
     """
 
-    instance: Any
-    image_meta: Any
-    block_device_info: Any
+    instance: Instance
+    image_meta: ImageMeta
+    block_device_info: BlockDeviceInfo | None
     mdevs: list[str] | None = None
     machine: str | None = None
 
 
-def before_resize(instance: Any, image_meta: Any, mdevs: list[str], block_device_info: Any) -> Before:
+def before_resize(
+    instance: Instance, image_meta: ImageMeta, mdevs: list[str], block_device_info: BlockDeviceInfo | None
+) -> Before:
     """``instance`` under its old flavor and its old migration context, with the swap disk that flavor gave it."""
     old, disks = _copy(instance), _unsaved(block_device_info)
     if old.migration_context is not None:
         old.revert_migration_context()
-    if disks is not None and instance.old_flavor.swap != instance.new_flavor.swap:
+    flavor, new = instance.old_flavor, instance.new_flavor
+    assert flavor is not None and new is not None  # Nova has set both before it calls a driver
+    if disks is not None and flavor.swap != new.swap:
         disks["swap"] = None
-    old.flavor = copy.deepcopy(instance.old_flavor)
+    old.flavor = copy.deepcopy(flavor)
     return Before(old, copy.deepcopy(image_meta), disks, mdevs)
 
 
-def before_request(instance: Any, image_meta: Any, request: NovaRequest, block_device_info: Any) -> Before | None:
+def before_request(
+    instance: Instance, image_meta: ImageMeta, request: NovaRequest, block_device_info: BlockDeviceInfo | None
+) -> Before | None:
     """``instance`` as its domain was last made for it; None where that is what it is today.
 
     A flavor differs where a resize was interrupted, properties where an operator changed them, and those and the kind
@@ -90,7 +102,7 @@ def before_request(instance: Any, image_meta: Any, request: NovaRequest, block_d
 
 
 @contextmanager
-def with_old_flavor(instance: Any) -> Iterator[None]:
+def with_old_flavor(instance: Instance) -> Iterator[None]:
     """A revert of Nova 34 reads the old flavor; an instance whose resize was cut off early has none, it is the one."""
     if instance.old_flavor is not None:
         yield
@@ -102,7 +114,7 @@ def with_old_flavor(instance: Any) -> Iterator[None]:
         instance.old_flavor = None
 
 
-def _copy(instance: Any) -> Any:
+def _copy(instance: Instance) -> Instance:
     """A copy that shares nothing which generating a document writes to (a deep copy of Nova's shares its dicts)."""
     old = copy.deepcopy(instance)
     old.system_metadata = dict(instance.system_metadata)
@@ -111,7 +123,7 @@ def _copy(instance: Any) -> Any:
     return old
 
 
-def _flavor(flavor: Any, request: NovaRequest) -> Any:
+def _flavor(flavor: Flavor, request: NovaRequest) -> Flavor | None:
     """``flavor`` with the size that the domain was made with; None where it is that."""
     specs = flavor.extra_specs if request.extra_specs is None else request.extra_specs
     was, now = (request.vcpus, request.memory, specs), (str(flavor.vcpus), str(flavor.memory_mb), flavor.extra_specs)
@@ -122,7 +134,7 @@ def _flavor(flavor: Any, request: NovaRequest) -> Any:
     return old
 
 
-def _kernel(instance: Any, request: NovaRequest) -> dict[str, str]:
+def _kernel(instance: Instance, request: NovaRequest) -> dict[str, str]:
     """Which of the instance's kernel and ramdisk the domain has otherwise, by Nova's fields; any text stands for an id.
 
     Nova keeps the two under these names in the folder of the instance. One that lies elsewhere is an operator's.
@@ -136,13 +148,13 @@ def _kernel(instance: Any, request: NovaRequest) -> dict[str, str]:
     return found
 
 
-def _disk_format(image_meta: Any, request: NovaRequest) -> str | None:
+def _disk_format(image_meta: ImageMeta, request: NovaRequest) -> str | None:
     """The format of the image before, where that makes another device of the root disk: a CD of an ISO."""
     now = image_meta.disk_format if "disk_format" in image_meta else ""
     return request.disk_format if request.disk_format and (request.disk_format == "iso") != (now == "iso") else None
 
 
-def _unsaved(block_device_info: Any) -> Any:
+def _unsaved(block_device_info: BlockDeviceInfo | None) -> BlockDeviceInfo | None:
     """A copy whose volumes write nothing to the database."""
     copied = copy.deepcopy(block_device_info)
     for volume in (copied or {}).get("block_device_mapping") or ():
@@ -151,7 +163,7 @@ def _unsaved(block_device_info: Any) -> Any:
     return copied
 
 
-def _set(properties: Any, name: str, text: str | None, instance: Any) -> None:
+def _set(properties: ImageMetaProps, name: str, text: str | None, instance: Instance) -> None:
     if text is None:
         if name in properties:
             delattr(properties, f"_obj_{name}")  # where oslo.versionedobjects keeps a field

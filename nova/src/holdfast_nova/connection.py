@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nova import exception
 
@@ -12,8 +12,11 @@ from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 
+if TYPE_CHECKING:
+    from nova.virt.libvirt.host import Host
 
-class HardwareNotKept(exception.NovaException):  # type: ignore[misc]
+
+class HardwareNotKept(exception.NovaException):
     """What Holdfast refused or could not do; the instance and its domain are as they were."""
 
     msg_fmt = "%(reason)s"
@@ -26,7 +29,7 @@ class NovaConnection(Connection):
     Documents are defined as Nova defines them, without libvirt's schema check.
     """
 
-    def __init__(self, host: Any) -> None:
+    def __init__(self, host: Host) -> None:
         """``host`` is Nova's ``nova.virt.libvirt.host.Host``; raises its HypervisorUnavailable."""
         super().__init__(host.get_connection(), readonly=False)
         self._host = host

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import nova.privsep.path
 from nova import exception
@@ -20,11 +20,19 @@ from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 from oslo_utils import fileutils, units
 
+if TYPE_CHECKING:
+    from nova.context import RequestContext
+    from nova.objects.image_meta import ImageMeta
+    from nova.objects.instance import Instance
+    from nova.virt.libvirt.config import LibvirtConfigGuestDisk
+    from nova.virt.libvirt.driver import LibvirtDriver
+    from nova.virt.libvirt.guest import BlockDevice, Guest
+
 LOG = logging.getLogger(__name__)
 
 
 def copy_disk(
-    guest: Any, path: str, source_format: str, out_path: str, out_format: str, quiet: AbstractContextManager[None]
+    guest: Guest, path: str, source_format: str, out_path: str, out_format: str, quiet: AbstractContextManager[None]
 ) -> None:
     """Copy the disk whose image is ``path`` to ``out_path``.
 
@@ -50,7 +58,9 @@ def copy_disk(
 
 
 @contextmanager
-def quiesced(driver: Any, context: Any, instance: Any, image_meta: Any) -> Iterator[None]:
+def quiesced(
+    driver: LibvirtDriver, context: RequestContext, instance: Instance, image_meta: ImageMeta
+) -> Iterator[None]:
     """The guest's file systems are frozen meanwhile, where it has an agent that does it."""
     try:
         driver.quiesce(context, instance, image_meta)
@@ -64,7 +74,7 @@ def quiesced(driver: Any, context: Any, instance: Any, image_meta: Any) -> Itera
         driver.unquiesce(context, instance, image_meta)
 
 
-def move_to_volume(guest: Any, target: str, conf: Any, resize_to: int) -> None:
+def move_to_volume(guest: Guest, target: str, conf: LibvirtConfigGuestDisk, resize_to: int) -> None:
     """Copy the disk ``target`` to the volume of ``conf`` and go on there; libvirt writes that into both documents.
 
     ``resize_to`` is in GiB, 0 for as it is. Raises VolumeRebaseFailed. (virDomainBlockCopy, virDomainBlockJobAbort)
@@ -82,7 +92,7 @@ def move_to_volume(guest: Any, target: str, conf: Any, resize_to: int) -> None:
 
 
 @contextmanager
-def _job(device: Any) -> Iterator[None]:
+def _job(device: BlockDevice) -> Iterator[None]:
     """No job of an earlier attempt is left before, none of this one after a failure."""
     _abort(device)
     try:
@@ -92,13 +102,38 @@ def _job(device: Any) -> Iterator[None]:
         raise
 
 
-def _abort(device: Any) -> None:
+def _abort(device: BlockDevice) -> None:
     try:
         device.abort_job()
     except libvirt_driver.libvirt.libvirtError as error:
         LOG.debug("There is no block job to abort: %s", error)
 
 
-def _wait_for(device: Any) -> None:
+def _wait_for(device: BlockDevice) -> None:
     while not device.is_job_complete():
         time.sleep(0.5)
+
+
+class CopiesRunningDisks(libvirt_driver.LibvirtDriver):
+    """The part of the driver that copies disks of running guests, for which stock Nova undefines the domain."""
+
+    def _live_snapshot(
+        self,
+        context: RequestContext,
+        instance: Instance,
+        guest: Guest,
+        disk_path: str,
+        out_path: str,
+        source_format: str,
+        image_format: str,
+        image_meta: ImageMeta,
+    ) -> None:
+        """A copy of the root disk of a running guest; stock Nova undefines the domain for the time of the copy."""
+        if self._requires_quiesce(image_meta):
+            self._can_quiesce(instance, image_meta)
+        quiet = quiesced(self, context, instance, image_meta)
+        copy_disk(guest, disk_path, source_format, out_path, image_format, quiet)
+
+    def _swap_volume(self, guest: Guest, disk_dev: str, conf: LibvirtConfigGuestDisk, resize_to: int) -> None:
+        """A disk goes on on another volume, in both documents; stock Nova undefines the domain for that time, too."""
+        move_to_volume(guest, disk_dev, conf, resize_to)

@@ -14,47 +14,56 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import nova.conf
 from nova import exception
 from nova.compute import task_states
 from nova.virt import driver
 from nova.virt.libvirt import blockinfo
-from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
 from holdfast.operations.files import make_private
 from holdfast.operations.manager.instance import last_request, with_machine_type
-from holdfast.operations.manager.mediated_devices import replace_mediated_devices
 from holdfast_nova import conf
 from holdfast_nova.adoption import adopt_instance, record_request
-from holdfast_nova.before import before_request, before_resize, with_old_flavor
+from holdfast_nova.before import Before, before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
-from holdfast_nova.disk_copy import copy_disk, move_to_volume, quiesced
+from holdfast_nova.disk_copy import CopiesRunningDisks
 from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
 from holdfast_nova.local_images import has_all_local_images
-from holdfast_nova.mediated_devices import GivenAgain
+from holdfast_nova.mediated_devices import GivesMediatedDevicesAgain
 from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import let_go
 from holdfast_nova.vtpm import vtpm_secret
+
+if TYPE_CHECKING:
+    from nova.context import RequestContext
+    from nova.network.model import NetworkInfo
+    from nova.objects.image_meta import ImageMeta
+    from nova.objects.instance import Instance
+    from nova.objects.migration import Migration
+    from nova.objects.share_mapping import ShareMappingList
+    from nova.virt.driver import BlockDeviceInfo
+    from nova.virt.libvirt.config import LibvirtConfigGuest
+    from nova.virt.libvirt.guest import Guest
+    from nova.virt.virtapi import VirtAPI
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 conf.register(CONF)
 
 
-class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
+class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
     """``compute_driver = holdfast.HoldfastLibvirtDriver``: see the module."""
 
-    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
+    def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
         super().__init__(virtapi, read_only)
         self._keeper = Keeper(self._host)
         self._rebuilding: set[str] = set()
-        self._given_again = GivenAgain()
 
-    def _undefine_domain(self, instance: Any, keep_vtpm: bool = False, keep_nvram: bool = False) -> None:
+    def _undefine_domain(self, instance: Instance, keep_vtpm: bool = False, keep_nvram: bool = False) -> None:
         if self._keeper.of(instance) is not None:
             LOG.debug("The domain is kept.", instance=instance)
             return
@@ -62,57 +71,77 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def _get_guest_xml(
         self,
-        context: Any,
-        instance: Any,
-        network_info: Any,
-        disk_info: Any,
-        image_meta: Any,
-        rescue: Any = None,
-        block_device_info: Any = None,
-        **others: Any,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        disk_info: dict[str, object],
+        image_meta: ImageMeta,
+        rescue: object = None,
+        block_device_info: BlockDeviceInfo | None = None,
+        mdevs: list[str] | None = None,
+        accel_info: object = None,
+        share_info: ShareMappingList | None = None,
+        old_guest: LibvirtConfigGuest | None = None,
     ) -> str:
         """As stock; where a difference was asked for, the document from before is generated too, with the same code."""
+        generate = partial(
+            super()._get_guest_xml,
+            context,
+            network_info=network_info,
+            accel_info=accel_info,
+            share_info=share_info,
+            old_guest=old_guest,
+        )
+        kept = self._keeper.of(instance)
+        before = None if kept is None or kept.before is None else kept.before(block_device_info)
         with ExitStack() as stack:
-            kept = self._keeper.of(instance)
-            if kept is not None and kept.before is not None and kept.before(block_device_info) is not None:
+            if kept is not None and before is not None:
                 for volume in driver.block_device_info_get_mapping(block_device_info):
                     self._connect_volume(context, volume["connection_info"], instance)
                 stack.enter_context(self._keeper.connected())
-                kept.old = self._generated_before(context, network_info, kept.before(block_device_info), others)
-            document: str = super()._get_guest_xml(
-                context, instance, network_info, disk_info, image_meta, rescue, block_device_info, **others
+                kept.old = self._generated_before(generate, before, mdevs)
+            return generate(
+                instance=instance,
+                disk_info=disk_info,
+                image_meta=image_meta,
+                rescue=rescue,
+                block_device_info=block_device_info,
+                mdevs=mdevs,
             )
-        return document
 
-    def _generated_before(self, context: Any, network_info: Any, before: Any, others: dict[str, Any]) -> str:
-        """What Nova would have generated before."""
-        mdevs = {} if before.mdevs is None else {"mdevs": before.mdevs}
+    def _generated_before(self, generate: Callable[..., str], before: Before, mdevs: list[str] | None) -> str:
+        """What Nova would have generated before, with ``mdevs`` unless others are known."""
         old, image, disks = before.instance, before.image_meta, before.block_device_info
-        info = blockinfo.get_disk_info(CONF.libvirt.virt_type, old, image, disks)
-        document: str = super()._get_guest_xml(
-            context, old, network_info, info, image, block_device_info=disks, **{**others, **mdevs}
+        document = generate(
+            instance=old,
+            disk_info=blockinfo.get_disk_info(CONF.libvirt.virt_type, old, image, disks),
+            image_meta=image,
+            block_device_info=disks,
+            mdevs=mdevs if before.mdevs is None else before.mdevs,
         )
         let_go(self, document)
         return document if before.machine is None else with_machine_type(document, before.machine)
 
-    def _serial_ports_already_defined(self, instance: Any) -> bool:
+    def _serial_ports_already_defined(self, instance: Instance) -> bool:
         """As stock; a domain that is kept has let go of its ports when it was stopped, and another may have them."""
         return self._keeper.of(instance) is None and super()._serial_ports_already_defined(instance)
 
-    def _connect_volume(self, context: Any, connection_info: Any, instance: Any, encryption: Any = None) -> None:
+    def _connect_volume(
+        self, context: RequestContext, connection_info: dict[str, object], instance: Instance, encryption: object = None
+    ) -> None:
         """As stock, but once where two documents are generated: not every encryptor can be attached twice."""
         if not self._keeper.is_connected:
             super()._connect_volume(context, connection_info, instance, encryption=encryption)
 
     def _create_guest(
         self,
-        context: Any,
+        context: RequestContext,
         xml: str,
-        instance: Any,
+        instance: Instance,
         power_on: bool = True,
         pause: bool = False,
         post_xml_callback: Callable[[], None] | None = None,
-    ) -> Any:
+    ) -> Guest:
         """Start the domain that is kept, or define a new one, sealed."""
         kept = self._keeper.of(instance)
         if kept is None:
@@ -136,16 +165,16 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def spawn(
         self,
-        context: Any,
-        instance: Any,
-        image_meta: Any,
-        injected_files: Any,
-        admin_password: Any,
-        allocations: Any,
-        network_info: Any = None,
-        block_device_info: Any = None,
+        context: RequestContext,
+        instance: Instance,
+        image_meta: ImageMeta,
+        injected_files: object,
+        admin_password: object,
+        allocations: dict[str, object],
+        network_info: NetworkInfo | None = None,
+        block_device_info: BlockDeviceInfo | None = None,
         power_on: bool = True,
-        accel_info: Any = None,
+        accel_info: object = None,
     ) -> None:
         """As stock, but a domain that is there already (a rebuild) is kept."""
         with ExitStack() as stack:
@@ -160,17 +189,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         self._rebuilding.discard(instance.uuid)
         record_request(self, instance)
 
-    def _get_all_assigned_mediated_devices(self, instance: Any = None) -> dict[str, str]:
-        """As stock; asked for what is not free, it leaves out what this thread gives to its domain again."""
-        assigned: dict[str, str] = super()._get_all_assigned_mediated_devices(instance)
-        return {mdev: uuid for mdev, uuid in assigned.items() if instance or mdev not in self._given_again.uuids}
-
-    def _get_existing_mdevs_not_assigned(self, parent: Any, requested_types: Any = None) -> Any:
-        """As stock; what a domain is given again comes last, from where Nova takes the first."""
-        free, own = super()._get_existing_mdevs_not_assigned(parent, requested_types), self._given_again.uuids
-        return sorted(free, key=own.__contains__) if own else free
-
-    def _as_requested(self, instance: Any, image_meta: Any) -> AsBefore | None:
+    def _as_requested(self, instance: Instance, image_meta: ImageMeta) -> AsBefore | None:
         """What the domain was last made for; Nova itself has recorded that in its metadata."""
         with in_nova_terms():
             request = last_request(self._keeper.connection(), instance.uuid)
@@ -178,20 +197,20 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def rebuild(
         self,
-        context: Any,
-        instance: Any,
-        image_meta: Any,
-        injected_files: Any,
-        admin_password: Any,
-        allocations: Any,
-        bdms: Any,
-        detach_block_devices: Any,
-        attach_block_devices: Any,
-        network_info: Any = None,
+        context: RequestContext,
+        instance: Instance,
+        image_meta: ImageMeta,
+        injected_files: object,
+        admin_password: object,
+        allocations: dict[str, object],
+        bdms: object,
+        detach_block_devices: object,
+        attach_block_devices: object,
+        network_info: NetworkInfo | None = None,
         evacuate: bool = False,
-        block_device_info: Any = None,
+        block_device_info: BlockDeviceInfo | None = None,
         preserve_ephemeral: bool = False,
-        accel_uuids: Any = None,
+        accel_uuids: object = None,
         reimage_boot_volume: bool = False,
     ) -> None:
         """Let the manager rebuild as it does for every driver, and know that this host's domain comes back."""
@@ -199,7 +218,7 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             self._rebuilding.add(instance.uuid)
         raise NotImplementedError
 
-    def _will_be_recreated(self, instance: Any) -> bool:
+    def _will_be_recreated(self, instance: Instance) -> bool:
         """True when Nova destroys the domain only to make it anew here: in a rebuild, and to revert a resize."""
         if instance.task_state == task_states.RESIZE_REVERTING:
             return waits_for_revert(instance)
@@ -208,10 +227,10 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def destroy(
         self,
-        context: Any,
-        instance: Any,
-        network_info: Any,
-        block_device_info: Any = None,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        block_device_info: BlockDeviceInfo | None = None,
         destroy_disks: bool = True,
         destroy_secrets: bool = True,
     ) -> None:
@@ -222,7 +241,12 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             super().destroy(context, instance, network_info, block_device_info, destroy_disks, destroy_secrets)
 
     def detach_volume(
-        self, context: Any, connection_info: Any, instance: Any, mountpoint: str, encryption: Any = None
+        self,
+        context: RequestContext,
+        connection_info: dict[str, object],
+        instance: Instance,
+        mountpoint: str,
+        encryption: object = None,
     ) -> None:
         """As stock; for a rebuild, which attaches it again, only the host lets go of the volume."""
         if self._will_be_recreated(instance) and self._keeper.has_domain(instance):
@@ -232,12 +256,12 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def _hard_reboot(
         self,
-        context: Any,
-        instance: Any,
-        network_info: Any,
-        share_info: Any,
-        block_device_info: Any = None,
-        accel_info: Any = None,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        share_info: ShareMappingList | None,
+        block_device_info: BlockDeviceInfo | None = None,
+        accel_info: object = None,
     ) -> None:
         """As stock, which also powers on and starts instances after a host boot by it; the domain is kept."""
         before = None
@@ -246,38 +270,49 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)
 
-    def _get_instance_disk_info_from_config(self, guest_config: Any, block_device_info: Any) -> Any:
+    def _get_instance_disk_info_from_config(
+        self, guest_config: LibvirtConfigGuest, block_device_info: BlockDeviceInfo | None
+    ) -> list[dict[str, object]]:
         """As stock; a hard reboot asks it what images it could make again, which need not be measured if none lacks."""
         if self._keeper.is_at_work and has_all_local_images(guest_config, block_device_info):
             return []
         return super()._get_instance_disk_info_from_config(guest_config, block_device_info)
 
     def resume(
-        self, context: Any, instance: Any, network_info: Any, block_device_info: Any = None, share_info: Any = None
+        self,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        block_device_info: BlockDeviceInfo | None = None,
+        share_info: ShareMappingList | None = None,
     ) -> None:
         """As stock; the domain continues as it was saved."""
         with self._keeper.keep(instance, Purpose.AS_IT_IS):
             super().resume(context, instance, network_info, block_device_info, share_info)
 
     def _get_existing_domain_xml(
-        self, instance: Any, network_info: Any, block_device_info: Any = None, share_info: Any = None
+        self,
+        instance: Instance,
+        network_info: NetworkInfo,
+        block_device_info: BlockDeviceInfo | None = None,
+        share_info: ShareMappingList | None = None,
     ) -> str:
         """The config document, with what it keeps secret; stock Nova takes the live one of a running guest."""
         try:
-            document: str = self._host.get_guest(instance).get_xml_desc(dump_inactive=True, dump_sensitive=True)
+            document = self._host.get_guest(instance).get_xml_desc(dump_inactive=True, dump_sensitive=True)
         except exception.InstanceNotFound:
             document = super()._get_existing_domain_xml(instance, network_info, block_device_info, share_info)
         return document
 
     def rescue(
         self,
-        context: Any,
-        instance: Any,
-        network_info: Any,
-        image_meta: Any,
-        rescue_password: Any,
-        block_device_info: Any,
-        share_info: Any,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        image_meta: ImageMeta,
+        rescue_password: str,
+        block_device_info: BlockDeviceInfo | None,
+        share_info: ShareMappingList | None,
     ) -> None:
         """As stock, which leaves ``unrescue.xml``; the rescue is started over the domain, which stays defined.
 
@@ -293,24 +328,24 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
             finally:
                 make_private(f"{libvirt_utils.get_instance_path(instance)}/unrescue.xml")  # it may hold passwords
 
-    def unrescue(self, context: Any, instance: Any) -> None:
+    def unrescue(self, context: RequestContext, instance: Instance) -> None:
         """As stock; also out of a rescue that the stock driver began."""
         with self._keeper.keep(instance, Purpose.UNRESCUE):
             super().unrescue(context, instance)
 
     def finish_migration(
         self,
-        context: Any,
-        migration: Any,
-        instance: Any,
-        disk_info: Any,
-        network_info: Any,
-        image_meta: Any,
+        context: RequestContext,
+        migration: Migration,
+        instance: Instance,
+        disk_info: str,
+        network_info: NetworkInfo,
+        image_meta: ImageMeta,
         resize_instance: bool,
-        allocations: Any,
-        block_device_info: Any = None,
+        allocations: dict[str, object],
+        block_device_info: BlockDeviceInfo | None = None,
         power_on: bool = True,
-        share_info: Any = None,
+        share_info: ShareMappingList | None = None,
     ) -> None:
         """As stock on another host; a resize on this one applies what the flavors differ in."""
         with ExitStack() as stack:
@@ -327,41 +362,25 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
 
     def finish_revert_migration(
         self,
-        context: Any,
-        instance: Any,
-        network_info: Any,
-        migration: Any,
-        block_device_info: Any = None,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        migration: Migration,
+        block_device_info: BlockDeviceInfo | None = None,
         power_on: bool = True,
-        share_info: Any = None,
+        share_info: ShareMappingList | None = None,
     ) -> None:
         """As stock; the document from before the resize comes back, or the one that the source of a move still has."""
         with self._keeper.keep(instance, Purpose.REVERT), with_old_flavor(instance):
             if self._keeper.of(instance) is not None:
                 assigned = self._get_all_assigned_mediated_devices()
                 self._keeper.restore_before(instance)
-                self._replace_taken_mdevs(context, instance, assigned)
+                self._replace_taken_mdevs(context, instance, assigned, self._keeper.connection())
             super().finish_revert_migration(
                 context, instance, network_info, migration, block_device_info, power_on, share_info
             )
 
-    def _replace_taken_mdevs(self, context: Any, instance: Any, assigned: dict[str, str]) -> None:
-        """Since the resize another instance may have a mediated device of the document from before; see ``assigned``.
-
-        Raises ComputeResourcesUnavailable where there is no other.
-        """
-        own = self._get_all_assigned_mediated_devices(instance).keys()
-        taken = [mdev for mdev in own if assigned.get(mdev, instance.uuid) != instance.uuid]
-        if taken:
-            allocations = self.virtapi.reportclient.get_allocations_for_consumer(context, instance.uuid)
-            with self._given_again.allowed(own - set(taken)):
-                others = [mdev for mdev in self._allocate_mdevs(allocations) if mdev not in own]
-            with in_nova_terms():
-                replace_mediated_devices(
-                    self._keeper.connection(), instance.uuid, dict(zip(taken, others, strict=True))
-                )
-
-    def process_instances_at_startup(self, context: Any, instances: Any) -> Any:
+    def process_instances_at_startup(self, context: RequestContext, instances: list[Instance]) -> list[Instance]:
         """As stock; then the domains that the stock driver made are adopted, as they stand."""
         instances = super().process_instances_at_startup(context, instances)
         for instance in instances:
@@ -372,24 +391,3 @@ class HoldfastLibvirtDriver(libvirt_driver.LibvirtDriver):  # type: ignore[misc]
                 # One domain must not keep the compute service from starting.
                 LOG.exception("The domain could not be adopted; it is kept all the same.", instance=instance)
         return instances
-
-    def _live_snapshot(
-        self,
-        context: Any,
-        instance: Any,
-        guest: Any,
-        disk_path: str,
-        out_path: str,
-        source_format: str,
-        image_format: str,
-        image_meta: Any,
-    ) -> None:
-        """A copy of the root disk of a running guest; stock Nova undefines the domain for the time of the copy."""
-        if self._requires_quiesce(image_meta):
-            self._can_quiesce(instance, image_meta)
-        quiet = quiesced(self, context, instance, image_meta)
-        copy_disk(guest, disk_path, source_format, out_path, image_format, quiet)
-
-    def _swap_volume(self, guest: Any, disk_dev: str, conf: Any, resize_to: int) -> None:
-        """A disk goes on on another volume, in both documents; stock Nova undefines the domain for that time, too."""
-        move_to_volume(guest, disk_dev, conf, resize_to)

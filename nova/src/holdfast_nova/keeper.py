@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING
 
 import nova.conf
 from nova import exception
@@ -28,6 +28,11 @@ from holdfast.operations.power.save import discard_save
 from holdfast_nova.before import Before
 from holdfast_nova.connection import NovaConnection, in_nova_terms
 
+if TYPE_CHECKING:
+    from nova.objects.instance import Instance
+    from nova.virt.driver import BlockDeviceInfo
+    from nova.virt.libvirt.host import Host
+
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
@@ -46,7 +51,7 @@ class Purpose(Enum):
     UNRESCUE = "it is started as it is, unless the stock driver had defined a rescue over it"
 
 
-AsBefore = Callable[[Any], Before | None]
+AsBefore = Callable[["BlockDeviceInfo | None"], Before | None]
 """Gives what Nova asked for before, from the block device info of today; None where that is the same."""
 
 
@@ -62,7 +67,7 @@ class Kept:
 class Keeper:
     """Which domains are kept just now, and what becomes of their documents. ``host`` is Nova's libvirt host."""
 
-    def __init__(self, host: Any) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
         self._mine = threading.local()  # most of Nova's operations hold no lock: another thread may be at the instance
 
@@ -70,7 +75,7 @@ class Keeper:
         """Nova's own connection, for Holdfast's operations."""
         return NovaConnection(self._host)
 
-    def has_domain(self, instance: Any) -> bool:
+    def has_domain(self, instance: Instance) -> bool:
         """True when libvirt has the domain. Raises InternalError where it cannot say: that is not "gone"."""
         try:
             self._host.get_guest(instance)
@@ -78,7 +83,7 @@ class Keeper:
             return False
         return True
 
-    def of(self, instance: Any) -> Kept | None:
+    def of(self, instance: Instance) -> Kept | None:
         """How the domain of ``instance`` is kept just now; None when it is not."""
         return self._kept().get(instance.uuid)
 
@@ -92,7 +97,7 @@ class Keeper:
         return found
 
     @contextmanager
-    def keep(self, instance: Any, purpose: Purpose, before: AsBefore | None = None) -> Iterator[None]:
+    def keep(self, instance: Instance, purpose: Purpose, before: AsBefore | None = None) -> Iterator[None]:
         """Keep the domain of ``instance`` for one operation of this thread; another one waits until it has ended.
 
         A domain that is truly gone cannot be kept: it is generated anew, as the stock driver does.
@@ -125,7 +130,7 @@ class Keeper:
         """True inside of :meth:`connected`, for the thread that asks."""
         return getattr(self._mine, "is_connected", False)
 
-    def prepare(self, instance: Any, xml: str, kept: Kept) -> None:
+    def prepare(self, instance: Instance, xml: str, kept: Kept) -> None:
         """Make of the kept document what ``kept.purpose`` says; ``xml`` is what Nova would define.
 
         Raises HardwareNotKept with nothing changed.
@@ -133,7 +138,7 @@ class Keeper:
         with in_nova_terms():
             self._prepare(instance, xml, kept)
 
-    def _prepare(self, instance: Any, xml: str, kept: Kept) -> None:
+    def _prepare(self, instance: Instance, xml: str, kept: Kept) -> None:
         connection, purpose = self.connection(), kept.purpose
         if purpose is Purpose.UNRESCUE and is_rescue_by_define(connection, instance.uuid):
             restore_document(connection, xml)
@@ -146,7 +151,7 @@ class Keeper:
         if purpose is Purpose.REVERT:
             remove_file(_document_before(instance))
 
-    def _follow(self, instance: Any, xml: str, old: str | None = None) -> None:
+    def _follow(self, instance: Instance, xml: str, old: str | None = None) -> None:
         connection = self.connection()
         try:
             followed = follow_document(
@@ -159,31 +164,31 @@ class Keeper:
         for sentence in (*map(str, followed.changes), *followed.host):
             LOG.info("The domain follows: %s", sentence, instance=instance)
 
-    def follow(self, instance: Any, xml: str) -> None:
+    def follow(self, instance: Instance, xml: str) -> None:
         """Let the domain have today's host side and devices, before something else is started over it."""
         with in_nova_terms():
             self._follow(instance, xml)
 
-    def _record_before(self, instance: Any) -> None:
+    def _record_before(self, instance: Instance) -> None:
         """Keep the document from before a resize, unless this is a repetition and the resize is in it already."""
         request, recorded = last_request(self.connection(), instance.uuid), _document_before(instance)
         if request is not None and request.flavor == instance.flavor.name and file_exists(recorded):
             return
         write_private(recorded, document_of(self.connection(), instance.uuid, secure=True))
 
-    def restore_before(self, instance: Any) -> None:
+    def restore_before(self, instance: Instance) -> None:
         """Let the document from before a resize take its place again, where it is kept."""
         recorded = _document_before(instance)
         if file_exists(recorded):
             with in_nova_terms():
                 restore_document(self.connection(), read_document(recorded))
 
-    def rescue(self, instance: Any, xml: str) -> None:
+    def rescue(self, instance: Instance, xml: str) -> None:
         """Start the rescue that ``xml`` describes over the domain. Raises HardwareNotKept."""
         with in_nova_terms():
             rescue_from_template(self.connection(), instance.uuid, xml)
 
-    def sealed(self, instance: Any, xml: str) -> str:
+    def sealed(self, instance: Instance, xml: str) -> str:
         """``xml`` with nothing left to a later start; as it is where this host cannot say what it would choose."""
         try:
             sealed = seal_document(self.connection(), xml, root_ports=CONF.holdfast.spare_root_ports)
@@ -195,23 +200,23 @@ class Keeper:
         return sealed.document
 
 
-def waits_for_revert(instance: Any) -> bool:
+def waits_for_revert(instance: Instance) -> bool:
     """True when the document from before a resize is kept here, so that a revert takes it back."""
     return bool(file_exists(_document_before(instance)))
 
 
-def forget_resize(instance: Any) -> None:
+def forget_resize(instance: Instance) -> None:
     """Remove a document from before a resize that the stock driver has reverted meanwhile."""
     if instance.task_state is None and not file_exists(_folder_before(instance)):
         remove_file(_document_before(instance))
 
 
-def _folder_before(instance: Any) -> str:
+def _folder_before(instance: Instance) -> str:
     """Where Nova keeps the disks from before a resize, which a revert renames back."""
     return f"{libvirt_utils.get_instance_path(instance)}_resize"
 
 
-def _document_before(instance: Any) -> str:
+def _document_before(instance: Instance) -> str:
     """The path of the document from before a resize: with those disks, else with the instance's own."""
     folder = _folder_before(instance)
     return f"{folder if file_exists(folder) else libvirt_utils.get_instance_path(instance)}/{_BEFORE}"

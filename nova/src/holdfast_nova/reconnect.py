@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import nova.conf
 from nova.virt.libvirt import blockinfo
@@ -10,17 +10,25 @@ from nova.virt.libvirt import blockinfo
 from holdfast_nova.keeper import Keeper
 from holdfast_nova.serial_ports import let_go
 
+if TYPE_CHECKING:
+    from nova.context import RequestContext
+    from nova.network.model import NetworkInfo
+    from nova.objects.instance import Instance
+    from nova.objects.share_mapping import ShareMappingList
+    from nova.virt.driver import BlockDeviceInfo
+    from nova.virt.libvirt.driver import LibvirtDriver
+
 CONF = nova.conf.CONF
 
 
 def reconnect(
-    driver: Any,
+    driver: LibvirtDriver,
     keeper: Keeper,
-    context: Any,
-    instance: Any,
-    network_info: Any,
-    block_device_info: Any,
-    share_info: Any,
+    context: RequestContext,
+    instance: Instance,
+    network_info: NetworkInfo,
+    block_device_info: BlockDeviceInfo | None,
+    share_info: ShareMappingList | None,
 ) -> None:
     """Connect the volumes, and let the domain know where they are now."""
     image = instance.image_meta

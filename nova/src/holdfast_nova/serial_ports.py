@@ -5,15 +5,30 @@ Nova holds a port from the moment that it generates a document with it until it 
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nova.console import serial
 
+if TYPE_CHECKING:
+    from nova.virt.libvirt.driver import LibvirtDriver
+    from nova.virt.libvirt.guest import Guest
 
-def let_go(driver: Any, document: str, guest: Any = None) -> None:
+
+@dataclass(frozen=True)
+class _Generated:
+    """What Nova asks a guest of, of a document that no guest has yet."""
+
+    document: str
+
+    def get_xml_desc(self) -> str:
+        """The document."""
+        return self.document
+
+
+def let_go(driver: LibvirtDriver, document: str, guest: Guest | None = None) -> None:
     """Others may have the ports that ``document`` was generated with, but for those that ``guest`` has taken over."""
-    ports = set(driver._get_serial_ports_from_guest(SimpleNamespace(get_xml_desc=lambda: document)))
+    ports = set(driver._get_serial_ports_from_guest(_Generated(document)))
     if ports and guest is not None:
         ports -= set(driver._get_serial_ports_from_guest(guest))
     for host, port in ports:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.address import pci_address
-from holdfast.domainxml.compare.change import Kind
+from holdfast.domainxml.compare.change import ChangeKind
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse, same
 from holdfast.domainxml.places.pci import hotplug_places
@@ -130,7 +130,7 @@ def test_mediated_devices_are_replaced_at_the_same_addresses_and_nothing_else_ch
     domain = connection.define(domain_xml("a", ports=4, extra=mediated(ONE, TWO)))
     before = domain.xml(CONFIG, secure=True)
     (change,) = replace_mediated_devices(connection, "a", {ONE: THREE})
-    assert (change.what, change.kind) == (f"hostdev {ALIAS}", Kind.REPLACED)
+    assert (change.what, change.kind) == (f"hostdev {ALIAS}", ChangeKind.REPLACED)
     assert same(parse(domain.xml(CONFIG, secure=True)), parse(before.replace(ONE, THREE)))
     assert replace_mediated_devices(connection, "a", {ONE: THREE}) == ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from holdfast.domainxml.compare.change import Change, Kind
+from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.elements.hostdev import replace_mediated_devices as replace
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
@@ -27,4 +27,4 @@ def replace_mediated_devices(connection: Connection, name: str, others: Mapping[
 
 
 def _is_another_device(change: Change) -> bool:
-    return change.kind is Kind.REPLACED and change.where == "devices/hostdev"
+    return change.kind is ChangeKind.REPLACED and change.where == "devices/hostdev"

@@ -1,0 +1,2 @@
+RUNNING: int
+PAUSED: int

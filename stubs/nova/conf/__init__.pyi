@@ -1,0 +1,14 @@
+class _Libvirt:
+    virt_type: str
+    swtpm_enabled: bool
+
+class _Holdfast:
+    spare_root_ports: int
+    seal_adopted: bool
+
+class _Options:
+    instances_path: str
+    libvirt: _Libvirt
+    holdfast: _Holdfast
+
+CONF: _Options

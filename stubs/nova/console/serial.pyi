@@ -1,0 +1,3 @@
+ALLOCATED_PORTS: set[tuple[str, int]]
+
+def release_port(host: str, port: int) -> None: ...

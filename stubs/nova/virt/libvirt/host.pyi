@@ -1,0 +1,9 @@
+from nova.objects import Instance
+from nova.virt.libvirt.guest import Guest
+
+import libvirt
+
+class Host:
+    def get_connection(self) -> libvirt.virConnect: ...
+    def get_guest(self, instance: Instance) -> Guest: ...
+    def write_instance_config(self, xml: str) -> Guest: ...
