@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -98,6 +99,15 @@ def test_a_folder_with_23_modules_is_found() -> None:
     ]
     assert list(architecture.folders_are_small(many)) == ["nova/src has 23 modules; give it rooms"]
     assert not list(architecture.folders_are_small(many[1:]))
+
+
+def test_what_the_page_points_at_is_there() -> None:
+    table = [
+        line.split("|")[2] for line in (ROOT / "ARCHITECTURE.md").read_text().splitlines() if line.startswith("| ")
+    ]
+    named = [name for cell in table for name in re.findall(r"`([^`<]+)`", cell)]
+    assert len(named) > 20
+    assert [name for name in named if not any((root / name).exists() for root in (ROOT, ROOT / "src/holdfast"))] == []
 
 
 def test_all_sources_are_judged() -> None:
