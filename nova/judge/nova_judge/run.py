@@ -19,7 +19,10 @@ import time
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
 
 _ENVIRONMENT = {
     "OS_STDOUT_CAPTURE": "1",
@@ -51,22 +54,22 @@ class Recorder(unittest.TestResult):
     def addSuccess(self, test: unittest.TestCase) -> None:
         self._write(test, "passed")
 
-    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+    def addFailure(self, test: unittest.TestCase, err: OptExcInfo) -> None:
         self._write(test, "failed", self._text(err, test))
 
-    def addError(self, test: unittest.TestCase, err: Any) -> None:
+    def addError(self, test: unittest.TestCase, err: OptExcInfo) -> None:
         self._write(test, "failed", self._text(err, test))
 
     def addSkip(self, test: unittest.TestCase, reason: str) -> None:
         self._write(test, "skipped", reason)
 
-    def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:
+    def addExpectedFailure(self, test: unittest.TestCase, err: OptExcInfo) -> None:
         self._write(test, "xfailed")
 
     def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
         self._write(test, "xpassed")
 
-    def _text(self, err: Any, test: unittest.TestCase) -> str:
+    def _text(self, err: OptExcInfo, test: unittest.TestCase) -> str:
         return str(self._exc_info_to_string(err, test))  # type: ignore[attr-defined]
 
 

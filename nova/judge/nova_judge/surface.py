@@ -19,7 +19,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from nova_judge.sources import DRIVER, OURS, strangers, uses
 
@@ -130,12 +129,12 @@ class _Assigned:
     text: str
 
 
-def _resolve(name: str) -> Any:
+def _resolve(name: str) -> object:
     """The thing of this dotted name: in a module, in a class, or what a class's ``__init__`` assigns."""
     parts = name.split(".")
     for end in range(len(parts), 0, -1):
         try:
-            thing: Any = importlib.import_module(".".join(parts[:end]))
+            thing: object = importlib.import_module(".".join(parts[:end]))
         except ModuleNotFoundError:
             continue
         for part in parts[end:]:

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from holdfast_lab.daemon import LIBVIRTD_CONF
 from holdfast_lab.embedded import QEMU_CONF
@@ -169,7 +168,7 @@ def _configure(world: World, venvs: Venvs) -> None:
     etc = world.folder / "etc"
     controllers = venvs.controllers
 
-    def state(name: str) -> Any:
+    def state(name: str) -> Path:
         folder = world.folder / name
         (folder / "lock").mkdir(parents=True, exist_ok=True)
         return folder

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nova_lab import config
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
 
 _TYPES = {
     "placement": ("placement", ""),
@@ -29,7 +32,7 @@ IMAGES: dict[str, dict[str, str]] = {
 """Name → properties. All are the probe guest."""
 
 
-def connect() -> Any:
+def connect() -> Connection:
     """openstacksdk's connection to the lab, as its administrator."""
     import openstack
 
@@ -46,7 +49,7 @@ def connect() -> Any:
     )
 
 
-def register(cloud: Any) -> None:
+def register(cloud: Connection) -> None:
     """The services' users and endpoints."""
     identity = cloud.identity
     project = identity.create_project(name="service", domain_id="default")
@@ -62,7 +65,7 @@ def register(cloud: Any) -> None:
         identity.create_endpoint(service_id=service.id, interface="public", url=address, region_id=config.REGION)
 
 
-def furnish(cloud: Any, disk: Path) -> None:
+def furnish(cloud: Connection, disk: Path) -> None:
     """Networks, flavors, and images of the raw ``disk``."""
     for number, name in enumerate(config.NETWORKS, 1):
         network = cloud.network.create_network(
@@ -93,7 +96,7 @@ def furnish(cloud: Any, disk: Path) -> None:
             )
 
 
-def hosts(cloud: Any) -> set[str]:
+def hosts(cloud: Connection) -> set[str]:
     """The compute nodes that are up and can be given instances."""
     up = {service.host for service in cloud.compute.services(binary="nova-compute") if service.state == "up"}
     return up & {host.name.partition(".")[0] for host in cloud.compute.hypervisors()}

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -21,6 +21,10 @@ from nova_lab import build, cloud
 from nova_lab.config import NODES
 from nova_lab.install import Venvs, cache, install
 from nova_lab.world import LabError, World, wait_for
+
+if TYPE_CHECKING:
+    from openstack.compute.v2.server import Server
+    from openstack.connection import Connection as Cloud
 
 
 class Lab:
@@ -38,7 +42,7 @@ class Lab:
         return self.nodes[NODES[0].name]
 
     @functools.cached_property
-    def openstack(self) -> Any:
+    def openstack(self) -> Cloud:
         """openstacksdk's connection, as the cloud's administrator."""
         return cloud.connect()
 
@@ -132,7 +136,7 @@ class Lab:
         self.node.stop("libvirtd")
         build.start_libvirt(self.node)
 
-    def wait(self, server_id: str, status: str = "ACTIVE", timeout: float = 180.0) -> Any:
+    def wait(self, server_id: str, status: str = "ACTIVE", timeout: float = 180.0) -> Server:
         """Wait until the server has this status and nothing is under way; returns the server. Raises LabError."""
         deadline = time.monotonic() + timeout
         while True:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.plugins.ml2 import api
@@ -24,11 +22,11 @@ class LabMechanismDriver(api.MechanismDriver):  # type: ignore[misc]
         """Nothing to prepare."""
 
     @property
-    def connectivity(self) -> Any:
+    def connectivity(self) -> str:
         """What kind of network its ports are on."""
-        return portbindings.CONNECTIVITY_L2
+        return str(portbindings.CONNECTIVITY_L2)
 
-    def bind_port(self, context: Any) -> None:
+    def bind_port(self, context: api.PortContext) -> None:
         """Bind to the first segment, active at once: nobody will report it up."""
         segment = context.segments_to_bind[0]
         is_switched = segment[api.PHYSICAL_NETWORK] == SWITCHED

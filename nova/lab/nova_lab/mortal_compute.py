@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import libvirt
 
@@ -26,9 +26,13 @@ CALLS = {
 """Class → the methods of it that change something and may be named."""
 
 
-def _mortal(method: Callable[..., Any], order: Path) -> Callable[..., Any]:
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _mortal(method: Callable[P, T], order: Path) -> Callable[P, T]:
     @functools.wraps(method)
-    def call(*arguments: Any, **named: Any) -> Any:
+    def call(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return method(*arguments, **named)
         finally:

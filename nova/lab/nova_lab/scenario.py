@@ -12,7 +12,7 @@ import fnmatch
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from openstack.exceptions import SDKException
 
@@ -202,7 +202,7 @@ def watch(server: Server) -> Iterator[list[int]]:
     ensure_event_loop()
     connection = libvirt.open(server.lab.libvirt_uri)
 
-    def listen(_connection: Any, _domain: Any, event: int, detail: int, _opaque: object) -> None:
+    def listen(_connection: object, _domain: object, event: int, detail: int, _opaque: object) -> None:
         if event == libvirt.VIR_DOMAIN_EVENT_UNDEFINED:
             heard.append(detail)
 
@@ -214,7 +214,16 @@ def watch(server: Server) -> Iterator[list[int]]:
         connection.close()
 
 
-def judge(step: Step, before: State, after: State, labels: dict[str, str]) -> dict[str, Any]:
+class Seen(TypedDict):
+    """The fields of a Result that say what a step changed."""
+
+    guest: tuple[str, ...]
+    documents: tuple[str, ...]
+    disagreement: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def judge(step: Step, before: State, after: State, labels: dict[str, str]) -> Seen:
     """What ``step`` changed, as fields of its Result."""
     seen: dict[str, str] = {}
     if before.inventory is not None and after.inventory is not None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from openstack.exceptions import BadRequestException
 
@@ -18,6 +18,10 @@ from holdfast_lab.inventory import Inventory
 from nova_lab import config
 from nova_lab.lab import Lab
 from nova_lab.world import LabError
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+    from openstack.network.v2.port import Port
 
 TIMEOUT = 180.0
 """Seconds for one step of the cloud, with much else on the machine."""
@@ -35,11 +39,11 @@ class Server:
         self.id = ""
         self.volumes: dict[str, str] = {}
         """Label → id; the guest sees the first 20 characters as the disk's serial."""
-        self.ports: dict[str, Any] = {}
+        self.ports: dict[str, Port] = {}
         """Label → the network's port."""
 
     @property
-    def cloud(self) -> Any:
+    def cloud(self) -> Connection:
         """openstacksdk's connection."""
         return self.lab.openstack
 
@@ -65,7 +69,7 @@ class Server:
     ) -> None:
         """Boot from ``image`` with a config drive, a port on each network and new volumes of these labels."""
         image_id = self.cloud.image.find_image(image, ignore_missing=False).id
-        disks: list[dict[str, Any]] = [
+        disks: list[dict[str, object]] = [
             {"boot_index": 0, "uuid": image_id, "source_type": "image", "destination_type": "local"}
         ]
         disks[0]["delete_on_termination"] = True
@@ -101,7 +105,7 @@ class Server:
         self._wait_for_volume(label, "available")
         return str(volume.id)
 
-    def new_port(self, label: str, network: str) -> Any:
+    def new_port(self, label: str, network: str) -> Port:
         """A new port on ``network``."""
         network_id = self.cloud.network.find_network(network, ignore_missing=False).id
         self.ports[label] = self.cloud.network.create_port(network_id=network_id, name=label)

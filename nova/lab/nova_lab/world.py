@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict, Unpack
 
 from holdfast_lab import enclosure
 
@@ -33,6 +33,26 @@ PLACES = {
     "log": "/var/log",
 }
 """Folder of the world → what it is bound over inside."""
+
+
+class _Request(TypedDict, total=False):
+    """A line on the socket of a world's PID 1."""
+
+    do: Literal["start", "signal", "status"]
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    number: int
+
+
+class _Entry(TypedDict):
+    """One process in the answer: its pid as the world counts, and its exit status once it has ended."""
+
+    pid: int
+    status: int | None
+
+
+_Answer = dict[str, _Entry]
 
 
 class LabError(Exception):
@@ -137,7 +157,7 @@ class World:
             return True
         return False
 
-    def _ask(self, **request: Any) -> Any:
+    def _ask(self, **request: Unpack[_Request]) -> _Answer:
         with socket.socket(socket.AF_UNIX) as client:
             try:
                 client.connect(str(self.folder / "control"))
@@ -145,7 +165,8 @@ class World:
                 raise LabError(f"{self.name} of the lab does not run: 'scripts/nova-lab up' first") from error
             client.sendall(json.dumps(request).encode() + b"\n")
             with client.makefile() as answers:
-                return json.loads(answers.readline())
+                answer: _Answer = json.loads(answers.readline())
+        return answer
 
 
 def wait_for(
@@ -181,7 +202,7 @@ class _Supervisor:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def obey(self, request: dict[str, Any]) -> dict[str, Any]:
+    def obey(self, request: _Request) -> _Answer:
         """Do what a line on the socket asks for; answers with every process's pid and exit status."""
         name = request.get("name", "")
         process = self.processes.get(name)
