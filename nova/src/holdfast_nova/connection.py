@@ -44,9 +44,9 @@ class NovaConnection(Connection):
 
 @contextmanager
 def in_nova_terms() -> Iterator[None]:
-    """Let Holdfast's errors come out as Nova's, with the sentence and the hint."""
+    """Let Holdfast's errors come out as Nova's, with the sentence and the remedy."""
     try:
         yield
     except HoldfastError as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        raise HardwareNotKept(reason=f"{error.message}{hint}") from error
+        remedy = f" ({error.remedy})" if error.remedy else ""
+        raise HardwareNotKept(reason=f"{error.message}{remedy}") from error

@@ -21,3 +21,6 @@ RESTORED_WHILE_RUNNING = Condition(
     "the domain {name!r} is running",
     "a recorded document is restored while it is off",
 )
+SAME_MACHINE = Condition(
+    "same-machine", Refused, "the domain {name!r} is a {machine} already", "let its document follow the new one"
+)

@@ -11,7 +11,7 @@ from holdfast.domainxml.compare.change import ChangeKind
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse, same
 from holdfast.domainxml.places.pci import hotplug_places
-from holdfast.errors import NotFound, UsageError
+from holdfast.errors import NotFound, UsageError, domains, manager
 from holdfast.errors.manager import RESTORED_WHILE_RUNNING
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.manager.create import create_in_place
@@ -141,11 +141,11 @@ def test_another_kind_of_machine_is_created_in_place_and_the_same_kind_is_refuse
     domain = connection.find_domain(instance)
     before = domain.xml(CONFIG, secure=True)
     named = f"<name>a</name><uuid>{instance}</uuid>"
-    with pytest.raises(Refused, match=r"is a pc-q35-.* already"):
+    with raising(manager.SAME_MACHINE):
         create_in_place(connection, domain_xml("a").replace("<name>a</name>", named))
     other = domain_xml("a", machine="pc", ports=0).replace("<name>a</name>", named)
     domain.start(paused=True)
-    with pytest.raises(Refused, match="is running"):
+    with raising(domains.RUNNING):
         create_in_place(connection, other)
     domain.destroy()
     assert domain.xml(CONFIG, secure=True) == before

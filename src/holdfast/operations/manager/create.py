@@ -9,26 +9,23 @@ from __future__ import annotations
 from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.host.machine_type import kind_of
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import Refused
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.errors import manager
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.rescue_mark import refuse_in_rescue
+from holdfast.operations.session import Need, changing
 
 
 def create_in_place(connection: Connection, document: str) -> None:
     """Define ``document``, which a manager generated and :func:`.seal.seal_document` sealed, over the domain it names.
 
-    That is the domain with its UUID. Raises InvalidDocument, NotFound where there is no such domain, and Refused while
-    it runs and where it is of the same kind of machine, so that it can follow. (virDomainDefineXMLFlags)
+    That is the domain with its UUID. Raises InvalidDocument, SAME_MACHINE where the domain is of that kind of machine
+    already, so that it can follow, and what :func:`holdfast.operations.session.changing` raises.
+    (virDomainDefineXMLFlags)
     """
     new = parse(document, "domain")
-    domain = connection.find_domain((new.findtext("uuid") or "").strip())
-    with domain_lock(domain.uuid):
-        refuse_in_rescue(domain)
-        if domain.is_active():
-            raise Refused(f"the domain {domain.name!r} is running", "another one takes its place while it is off")
+    needs = Need.OWN_HARDWARE | Need.OFF
+    with changing(connection, (new.findtext("uuid") or "").strip(), needs=needs) as domain:
         machine = Platform.of(parse(domain.xml(Definition.CONFIG))).machine
         if kind_of(Platform.of(new).machine) == kind_of(machine):
-            raise Refused(f"the domain {domain.name!r} is a {machine} already", "its document can follow the new one")
+            raise manager.SAME_MACHINE(name=domain.name, machine=machine)
         connection.define(serialize(new))

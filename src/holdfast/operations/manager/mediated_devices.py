@@ -7,22 +7,21 @@ from functools import partial
 
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.elements.hostdev import replace_mediated_devices as replace
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.proved_edit import apply_edit, plan_edit
+from holdfast.operations.session import changing
 
 
 def replace_mediated_devices(connection: Connection, name: str, others: Mapping[str, str]) -> tuple[Change, ...]:
     """Let the config document of the domain ``name`` have other mediated devices; ``others`` is old UUID → new UUID.
 
-    Returns what the guest sees of it at its next start. Raises NotFound, Refused in rescue, and Failed where libvirt
-    does not take it. (virDomainDefineXMLFlags by the proved edit)
+    Returns what the guest sees of it at its next start. Raises what :func:`holdfast.operations.session.changing` and
+    the proved edit raise. (virDomainDefineXMLFlags by the proved edit)
     """
-    domain = connection.find_domain(name)
-    with domain_lock(domain.uuid):
+    with changing(connection, name) as domain:
         edit = plan_edit(domain, partial(replace, others=others), _is_another_device)
         if not edit.is_empty:
-            apply_edit(connection, domain, edit)
+            apply_edit(domain, edit)
     return edit.changes
 
 
