@@ -71,9 +71,9 @@ def driver_members() -> dict[str, ast.stmt]:
 def uses() -> list[Use]:
     """The names of Nova's that our code uses: what it imports and takes from there, and what it asks of OBJECTS."""
     found: dict[str, Use] = {}
-    own = {name for part in driver_parts().values() for name in _own(part)}
+    of_driver = {name for part in driver_parts().values() for name in _own(part)}
     for file, tree in modules().items():
-        imported = _imported(tree)
+        imported, own = _imported(tree), of_driver | _own(tree)
         for node in ast.walk(tree):
             if not isinstance(node, ast.Attribute):
                 continue
@@ -102,12 +102,16 @@ def strangers() -> list[Use]:
 
 
 def _own(tree: ast.AST) -> set[str]:
-    """The names that a module or class defines: functions, methods, and attributes of ``self`` that it assigns."""
-    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return names | {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _written(node.value) == "self"
+    """The names that a module or class defines: functions, methods, fields, and what it assigns to ``self``."""
+    nodes = list(ast.walk(tree))
+    return {
+        *(node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)),
+        *(node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)),
+        *(
+            node.attr
+            for node in nodes
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _written(node.value) == "self"
+        ),
     }
 
 
