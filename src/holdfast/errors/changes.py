@@ -2,7 +2,59 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, PartlyDone, Refused
+from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
+
+EDIT_RENAMES = Condition(
+    "edit-renames",
+    Refused,
+    "an edit does not change the name of {name!r}",
+    "rename the domain instead",
+)
+EDIT_OF_UUID = Condition(
+    "edit-of-uuid",
+    Refused,
+    "an edit does not change the UUID of {name!r}",
+    "it is what libvirt and the guest know the domain by",
+)
+
+NO_ROOT_PORTS = Condition(
+    "no-root-ports", UsageError, "{machine} has no root ports: its slots are all there already", "q35 has them"
+)
+TOO_MANY_ROOT_PORTS = Condition(
+    "too-many-root-ports", UsageError, "a machine can have at most {most} spare root ports, not {ports}"
+)
+NOT_AS_IT_RUNS = Condition(
+    "not-as-it-runs",
+    Failed,
+    "the sealed document of {name!r} is not what its guest has: {changes:;}",
+    "nothing was changed; report this, with the domain's documents",
+)
+
+OTHER_KIND_OF_MACHINE = Condition(
+    "other-kind-of-machine",
+    UsageError,
+    "{machine} is another kind of machine than {now}: the guest would see other hardware altogether",
+    "possible: {possible}",
+)
+NO_MACHINE_TYPE = Condition("no-machine-type", NotFound, "{uri} has no machine type {machine}", "possible: {possible}")
+EARLIER_MACHINE = Condition(
+    "earlier-machine",
+    Refused,
+    "{machine} is an earlier version than {now}, which the guest has",
+    "allow a lower version: it is the way back",
+)
+PERHAPS_EARLIER_MACHINE = Condition(
+    "perhaps-earlier-machine",
+    Refused,
+    "{machine} may be an earlier version than {now}, which the guest has",
+    "allow a lower version: it is the way back",
+)
+WOULD_NOT_START = Condition(
+    "would-not-start",
+    Refused,
+    "with {what} the domain {name!r} would not start here any more: {reasons:;}",
+    "choose another number or version",
+)
 
 HAS_SNAPSHOTS = Condition(
     "has-snapshots",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Refused, UsageError
+from holdfast.errors import Condition, LibvirtRefused, Refused, UsageError
 
 _GOOD_NAMES = "letters, digits, dots and dashes are always good"
 
@@ -23,4 +23,17 @@ DOMAIN_EXISTS = Condition(
     Refused,
     "there is a domain {name!r} already, with the UUID {uuid}",
     "choose another name, or delete that domain first",
+)
+
+HOST_CANNOT = Condition(
+    "host-cannot",
+    LibvirtRefused,
+    "the host cannot run domains of this kind: {reason}",
+    "look at the host's capabilities for those that it can",
+)
+FIRMWARE_ELSEWHERE = Condition(
+    "firmware-elsewhere",
+    Refused,
+    "which UEFI firmware the host has can be read only there, and {uri} is elsewhere",
+    "do it on that host, or name <loader> and <nvram template> in the document",
 )

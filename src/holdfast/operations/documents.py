@@ -54,6 +54,11 @@ class Documents:
         changes = compare_documents(self.live, self.config)
         return changes if self.rescue is None else without_rescue(changes, self.rescue)
 
+    def waiting_since(self, before: Documents) -> tuple[str, ...]:
+        """What waits for the next start and did not ``before``, in sentences: what an operation says of its change."""
+        known = before.waiting()
+        return tuple(str(change) for change in visible(self.waiting()) if change not in known)
+
     def own(self) -> list[Element]:
         """The documents that tell what the domain itself has: those that exist, without live in a rescue."""
         found = self.present

@@ -13,7 +13,7 @@ from functools import cache
 
 from holdfast.domainxml.document import Element, element, parse, serialize
 from holdfast.domainxml.elements.firmware import firmware_request
-from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
     cpu_mode,
@@ -29,6 +29,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.name_firmware import name_firmware
 
 
@@ -277,10 +278,9 @@ class HostOutlook:
 
     def _ask(self, platform: Platform) -> Capabilities | str:
         try:
-            text = self._connection.domain_capabilities(*platform)
+            return host_capabilities(self._connection, platform)
         except LibvirtRefused as error:
-            return f"the host cannot run domains of this kind: {error.message.removeprefix('invalid argument: ')}"
-        return read_capabilities(text)
+            return error.message
 
     def _compare_cpu(self, cpu: str, platform: Platform) -> str:
         return self._connection.cpu_shortfall(cpu, *platform)

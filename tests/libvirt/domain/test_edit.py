@@ -18,12 +18,14 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.document import parse, same
-from holdfast.errors import Failed, InvalidDocument, LibvirtRefused, Refused
+from holdfast.errors import InvalidDocument, LibvirtRefused
+from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import edit_domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.raising import raising
 
 GRAPHICS = "<graphics type='vnc' passwd='s3cret!' listen='127.0.0.1'/>"
 Drafts = Callable[[], list[Path]]
@@ -96,7 +98,10 @@ def test_what_the_guest_would_see_is_refused_without_accept(domain: Domain, uri:
     )
     assert text_of(domain) == before
     found = json.loads(done(uri, "edit", "a", "--accept", "-o", "json"))
-    assert (found["edited"], found["waits"], found["blocks"]) == (True, False, [])
+    assert (found["format"], found["edited"], found["at_next_start"], found["waits"], found["blocks"]) == (
+        "holdfast.edit", True, False, [], []
+    )  # fmt: skip
+    assert found["changes"][0]["where"] == "memory"
     assert parse(text_of(domain)).findtext("memory") == "131072"
 
 
@@ -106,6 +111,11 @@ def test_running_guest_keeps_what_it_has(connection: Connection, uri: str, edito
     editor.write_text("#!/bin/sh\nsed -i 's:>65536<:>131072<:g' \"$1\"\n")
     assert "waits for the next start" in done(uri, "edit", "a", "--accept")
     assert domain.xml(LIVE) == before
+    original = text_of(domain)
+    more = edit_domain(connection, "a", original, original.replace(">131072<", ">196608<"), dry_run=True)
+    assert more.waits == ("memory is 192 MiB, was 64 MiB",)
+    back = edit_domain(connection, "a", original, original.replace(">131072<", ">65536<"), dry_run=True)
+    assert ([str(change) for change in back.changes], back.waits) == (["memory is 64 MiB, was 128 MiB"], ())
 
 
 @pytest.mark.parametrize(
@@ -118,8 +128,8 @@ def test_running_guest_keeps_what_it_has(connection: Connection, uri: str, edito
         (': >"$1"', 2, "not well-formed"),
         ('rm "$1"', 4, "there is no file"),
         ("sed -i 's:<name>a<:<name>b<:' \"$1\"", 3, "does not change the name of 'a'"),
-        ("sed -i 's:<uuid>.*</uuid>:<uuid>00000000-0000-0000-0000-000000000001</uuid>:' \"$1\"", 3, "the uuid of 'a'"),
-        ("sed -i '/<uuid>/d' \"$1\"", 3, "the uuid of 'a'"),
+        ("sed -i 's:<uuid>.*</uuid>:<uuid>00000000-0000-0000-0000-000000000001</uuid>:' \"$1\"", 3, "the UUID of 'a'"),
+        ("sed -i '/<uuid>/d' \"$1\"", 3, "the UUID of 'a'"),
         ("sed -i 's:<devices>:<devices><flux/>:' \"$1\"", 1, "failed to validate"),
         ("sed -i \"s:machine='[^']*':machine='pc-q35-99.0':\" \"$1\"", 3, "would"),
     ],
@@ -155,7 +165,7 @@ def test_what_somebody_else_changed_meanwhile_is_not_overwritten(domain: Domain,
     original = text_of(domain)
     edited = original.replace("/dev/urandom", "/dev/random")
     domain.set_title("theirs", CONFIG)
-    with pytest.raises(Refused, match="somebody else changed"):
+    with raising(CHANGED_MEANWHILE):
         edit_domain(connection, "a", original, edited)
     assert parse(text_of(domain)).findtext("title") == "theirs"
     assert "/dev/urandom" in text_of(domain)
@@ -180,7 +190,7 @@ def test_what_libvirt_would_add_beside_the_edit_is_not_taken(connection: Connect
     domain = connection.define(domain_xml(ports=1))
     original = text_of(domain)
     edited = original.replace("</devices>", f"{disk_xml(tmp_path, 'new', 'vda')}</devices>")
-    with pytest.raises(Failed, match=r"more than was asked for: .*controller pci 2 is added"):
+    with raising(LIBVIRT_ADDS, changes="controller pci 2 is added"):
         edit_domain(connection, "a", original, edited, accept=True)
     assert text_of(domain) == original
 
@@ -198,7 +208,7 @@ def test_python_call_raises_what_the_command_says(domain: Domain, connection: Co
 def test_transient_domain_and_reader_have_nothing_to_edit(connection: Connection, uri: str, editor: Path) -> None:
     running(connection).undefine()
     result = run(uri, "edit", "a")
-    assert (result.exit_code, "transient" in result.stderr) == (1, True)
+    assert (result.exit_code, "transient" in result.stderr) == (3, True)
     connection.define(domain_xml("b"))
     result = run(uri, "-r", "edit", "b")
     assert (result.exit_code, "may not do that" in result.stderr) == (1, True), result.output

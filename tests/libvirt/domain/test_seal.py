@@ -10,12 +10,14 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.make.open_parts import Remedy, open_parts
-from holdfast.errors import UsageError
+from holdfast.errors.changes import NO_ROOT_PORTS, TOO_MANY_ROOT_PORTS
+from holdfast.errors.domains import TRANSIENT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.seal import seal_domain
 from tests.corpus.builder import make_images
 from tests.libvirt.compare.test_guest_view import STARTED
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.raising import raising
 
 HOST_MODEL = "<cpu mode='host-model'><topology sockets='1' cores='1' threads='1'/></cpu>"
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
@@ -36,8 +38,7 @@ def test_running_domain_is_sealed_with_the_cpu_it_has(connection: Connection) ->
     live = domain.xml(LIVE)
     sealed = seal_domain(connection, "a")
     assert {part.kind for part in sealed.closed} == {"cpu", "alias"}
-    assert sealed.changes == ()
-    assert sealed.waits
+    assert (sealed.changes, sealed.waits, sealed.at_next_start) == ((), (), True)
     assert domain.xml(LIVE) == live
     assert parse(domain.xml(CONFIG)).find("cpu").get("mode") == "custom"  # type: ignore[union-attr]
     assert visible(compare(live, domain.xml(CONFIG))) == []
@@ -53,7 +54,7 @@ def test_shut_off_domain_is_sealed_with_what_its_next_start_would_give(connectio
     domain.start(paused=True)
     would_be = domain.xml(LIVE)
     domain.destroy()
-    assert not seal_domain(connection, "a").waits
+    assert not seal_domain(connection, "a").at_next_start
     domain.start(paused=True)
     assert visible(compare(would_be, domain.xml(LIVE))) == []
 
@@ -71,7 +72,9 @@ def test_serials_and_ports_are_listed_and_added_only_when_asked(connection: Conn
     assert {part.kind for part in sealed.left} == {"serial", "ports"}
     assert "<serial>" not in domain.xml(CONFIG)
     before = domain.xml(CONFIG)
+    would = seal_domain(connection, "a", add_serials=True, add_ports=6, dry_run=True)
     sealed = seal_domain(connection, "a", add_serials=True, add_ports=6)
+    assert (would.dry_run, would.closed, would.left, would.changes) == (True, sealed.closed, (), sealed.changes)
     assert sealed.left == ()
     assert any("serial" in str(change) for change in sealed.changes)
     moved = [change for change in visible(compare(before, domain.xml(CONFIG))) if change.kind == "moved"]
@@ -97,14 +100,32 @@ def test_uefi_files_are_taken_from_live(connection: Connection) -> None:
 @pytest.mark.parametrize("ports", [-1, 100000])
 def test_impossible_number_of_ports_is_refused(connection: Connection, ports: int) -> None:
     connection.define(foreign())
-    with pytest.raises(UsageError, match="spare root ports"):
+    with raising(TOO_MANY_ROOT_PORTS, ports=ports):
         seal_domain(connection, "a", add_ports=ports)
 
 
 def test_ports_on_i440fx_are_refused(connection: Connection) -> None:
     connection.define(domain_xml(machine="pc"))
-    with pytest.raises(UsageError, match="pc-i440fx"):
+    with raising(NO_ROOT_PORTS, machine="pc-i440fx"):
         seal_domain(connection, "a", add_ports=4)
+
+
+def test_serials_that_a_running_guest_lacks_wait_for_its_next_start(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection, extra=disk_xml(tmp_path, "one", "vda") + disk_xml(tmp_path, "two", "vdb"))
+    sealed = seal_domain(connection, "a", add_serials=True)
+    serials = [disk.findtext("serial") for disk in parse(domain.xml(CONFIG)).iterfind("devices/disk")]
+    assert sealed.waits == tuple(map(str, sealed.changes))
+    assert sealed.waits == tuple(
+        f"disk {target}: serial is set to {serial} (was not given)"
+        for target, serial in zip(("vda", "vdb"), serials, strict=True)
+    )
+    assert serials[0] != serials[1]
+
+
+def test_transient_domain_has_nothing_to_seal(connection: Connection) -> None:
+    running(connection).undefine()
+    with raising(TRANSIENT):
+        seal_domain(connection, "a")
 
 
 def test_what_cannot_be_sealed_is_said(connection: Connection) -> None:

@@ -7,12 +7,16 @@ import json
 import pytest
 
 from holdfast import operations
+from holdfast.cli import hints
 from holdfast.domainxml.document import parse, same
-from holdfast.errors import NotFound, Refused, UsageError
+from holdfast.errors import Condition, HoldfastError
+from holdfast.errors.changes import EARLIER_MACHINE, NO_MACHINE_TYPE, OTHER_KIND_OF_MACHINE, WOULD_NOT_START
+from holdfast.errors.domains import TRANSIENT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, places, running
+from tests.raising import raising
 
 DEVICES = """<interface type='user'><model type='virtio'/></interface><sound model='ich9'/>
   <video><model type='vga'/></video><graphics type='vnc'/><watchdog model='i6300esb'/>
@@ -33,7 +37,7 @@ def test_only_the_version_changes_and_the_domain_starts(connection: Connection, 
     domain = connection.define(domain_xml(machine=before, extra=DEVICES))
     old, addresses = parse(domain.xml(CONFIG)), places(domain, CONFIG)
     done_ = operations.upgrade_machine(connection, "a", after)
-    assert (done_.before, done_.after, done_.waits) == (before, after, False)
+    assert (done_.before, done_.after, done_.waits) == (before, after, ())
     assert [change.where for change in done_.changes] == ["os/type@machine"]
     assert places(domain, CONFIG) == addresses
     kind = old.find("os/type")
@@ -49,6 +53,9 @@ def test_a_running_guest_has_the_old_version_until_its_next_cold_start(connectio
     domain = running(connection, machine="pc-q35-6.0")
     text = done(uri, "upgrade", "machine", "a", "pc-q35-7.2")
     assert "waits for its next cold start" in text
+    assert operations.upgrade_machine(connection, "a", "pc-q35-7.1", dry_run=True, lower=True).waits == (
+        "os: type machine is pc-q35-7.1, was pc-q35-6.0",
+    )
     assert "may name them anew" in text  # over 6.1
     assert (machine(domain, live=True), machine(domain)) == ("pc-q35-6.0", "pc-q35-7.2")
     assert "os: type machine is pc-q35-7.2, was pc-q35-6.0" in run(uri, "plan", "reboot", "a").stdout
@@ -64,6 +71,8 @@ def test_plan_and_dry_run_say_the_same_and_change_nothing(connection: Connection
     assert domain.xml(CONFIG) == before
     found = json.loads(run(uri, "plan", "machine", "a", "pc-q35-7.2", "-o", "json").stdout)
     assert (found["before"], found["after"], found["dry_run"]) == ("pc-q35-4.0", "pc-q35-7.2", True)
+    assert [change["where"] for change in found["changes"]] == ["os/type@machine"]
+    assert {outlook["part"] for outlook in found["outlooks"]} == {"machine"}
 
 
 def test_an_alias_means_the_version_that_it_stands_for(connection: Connection) -> None:
@@ -79,23 +88,23 @@ def test_the_same_version_is_no_change(connection: Connection, uri: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("wanted", "error", "words", "hint"),
+    ("wanted", "condition", "hint"),
     [
-        ("pc", UsageError, "another kind of machine", "possible: pc-q35-7.2, pc-q35-7.1"),
-        ("pc-i440fx-7.2", UsageError, "another kind of machine", "possible: pc-q35-7.2"),
-        ("microvm", UsageError, "another kind of machine", "possible: pc-q35-7.2"),
-        ("pc-q35-99.0", NotFound, "has no machine type pc-q35-99.0", "possible: pc-q35-7.2"),
-        ("pc-q35-2.4", Refused, "an earlier version than pc-q35-4.0", "--lower"),
+        ("pc", OTHER_KIND_OF_MACHINE, "possible: pc-q35-7.2, pc-q35-7.1"),
+        ("pc-i440fx-7.2", OTHER_KIND_OF_MACHINE, "possible: pc-q35-7.2"),
+        ("microvm", OTHER_KIND_OF_MACHINE, "possible: pc-q35-7.2"),
+        ("pc-q35-99.0", NO_MACHINE_TYPE, "possible: pc-q35-7.2"),
+        ("pc-q35-2.4", EARLIER_MACHINE, "--lower"),
     ],
 )
 def test_another_machine_is_refused_with_the_possible_ones(
-    connection: Connection, wanted: str, error: type[Exception], words: str, hint: str
+    connection: Connection, wanted: str, condition: Condition[HoldfastError], hint: str
 ) -> None:
     domain = connection.define(domain_xml(machine="pc-q35-4.0"))
     before = domain.xml(CONFIG)
-    with pytest.raises(error, match=words) as caught:
+    with raising(condition, machine=wanted if wanted != "pc" else "pc-i440fx-7.2") as caught:
         operations.upgrade_machine(connection, "a", wanted)
-    assert hint in getattr(caught.value, "hint", "")
+    assert hint in hints.hint(caught.value)
     assert domain.xml(CONFIG) == before
 
 
@@ -114,7 +123,7 @@ def test_a_version_with_which_it_would_not_start_is_refused(connection: Connecti
     iommu = "<iommu model='intel'><driver intremap='on' eim='on'/></iommu>"
     document = document.replace("<features>", "<features><ioapic driver='qemu'/>")
     domain = connection.define(document.replace("</devices>", f"{iommu}</devices>"))
-    with pytest.raises(Refused, match=r"would not start here any more: pc-q35-2\.4 has at most 255"):
+    with raising(WOULD_NOT_START, what="pc-q35-2.4", reasons="pc-q35-2.4 has at most 255"):
         operations.upgrade_machine(connection, "a", "pc-q35-2.4", lower=True)
     assert machine(domain) == "pc-q35-7.2"
 
@@ -122,12 +131,14 @@ def test_a_version_with_which_it_would_not_start_is_refused(connection: Connecti
 def test_a_managed_save_image_keeps_the_old_version_and_is_noted(connection: Connection) -> None:
     domain = running(connection, machine="pc-q35-6.2")
     domain._handle.managedSave(0)
-    notes = operations.upgrade_machine(connection, "a", "pc-q35-7.2").notes
-    assert any("managed-save image still has the old version" in str(note) for note in notes)
+    (note,) = operations.upgrade_machine(connection, "a", "pc-q35-7.2").notes
+    assert "continues from the managed-save image" in note
     (waiting,) = [each for each in operations.plan_reboot(connection, "a").outlooks if each.part == "os"]
     assert str(waiting) == "os: type machine is pc-q35-7.2, was pc-q35-6.2"
 
 
 def test_a_transient_domain_has_nothing_to_upgrade(connection: Connection, uri: str) -> None:
     running(connection).undefine()
+    with raising(TRANSIENT):
+        operations.upgrade_machine(connection, "a", "q35")
     assert run(uri, "upgrade", "machine", "a", "q35").exit_code == 3

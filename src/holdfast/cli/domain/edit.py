@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
 from holdfast.errors import HoldfastError
 
 if TYPE_CHECKING:
@@ -92,9 +93,7 @@ def _tell_where(draft: Draft, error: BaseException) -> None:
 
 def _report(edited: Edited, output: str) -> None:
     if output == "json":
-        from dataclasses import asdict
-
-        print_json({**asdict(edited), "changes": [change.to_json() for change in edited.changes]})
+        print_result(edited)
         return
     if not edited.edited:
         click.echo(f"{edited.name}: nothing was edited")
@@ -103,7 +102,7 @@ def _report(edited: Edited, output: str) -> None:
         click.echo(sentence)
     if edited.dry_run:
         click.echo("nothing was changed")
-    elif edited.waits:
+    elif edited.at_next_start:
         click.echo(f"{edited.name} is edited; it waits for the next start, until then the guest runs as it is")
     else:
         click.echo(f"{edited.name} is edited")

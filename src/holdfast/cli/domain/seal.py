@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
 
 
 @click.command()
@@ -28,18 +27,20 @@ def seal(session: Session, name: str, add_serials: bool, add_ports: int, dry_run
         session.connection, name, add_serials=add_serials, add_ports=add_ports, dry_run=dry_run
     )
     if output == "json":
-        print_json(dataclasses.asdict(sealed) | {"changes": [change.to_json() for change in sealed.changes]})
+        print_result(sealed)
         return
     for part in sealed.closed:
         click.echo(f"{'would seal' if dry_run else 'sealed'}: {part.sentence}")
     for change in sealed.changes:
         click.echo(f"the guest will see: {change}")
     for part in sealed.left:
-        way = {"none": "nothing can seal it", "seal": "left open"}.get(part.remedy, f"use {part.remedy}")
+        way = {"none": "nothing can seal it", "seal": "left open"}.get(part.remedy, f"use --{part.remedy}")
         click.echo(f"still open: {part.sentence} ({way})")
     if not (sealed.closed or sealed.left or sealed.changes):
         click.echo(f"{sealed.name} is sealed: nothing is left open")
     elif dry_run:
         click.echo("nothing was changed")
-    elif sealed.waits:
+    elif sealed.at_next_start:
         click.echo("waits for the next cold start; until then the guest runs as it is")
+    for note in sealed.notes:
+        click.echo(f"note: {note}")

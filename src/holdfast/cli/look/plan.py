@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
 from holdfast.cli.completion import complete_domains
 from holdfast.cli.heading import heading
@@ -95,12 +96,7 @@ def machine(session: Session, ctx: click.Context, name: str, machine: str, lower
 def print_upgrade(found: MachineUpgrade, output: str) -> None:
     """Print a change of the machine type, done or planned."""
     if output == "json":
-        from dataclasses import asdict
-
-        changes = [change.to_json() for change in found.changes]
-        notes = [note.to_json() for note in found.notes]
-        head: dict[str, Json] = {"format": "holdfast.upgrade-machine", "version": 1}
-        print_json({**head, **asdict(found), "changes": changes, "notes": notes})
+        print_result(found)
         return
     if found.before == found.after:
         click.echo(f"{found.name}: the machine type is {found.after} already")
@@ -114,8 +110,10 @@ def print_upgrade(found: MachineUpgrade, output: str) -> None:
         click.echo(f"  {change}")
     if found.changes:
         click.echo("  every device keeps its address")
+    for outlook in found.outlooks:
+        click.echo(f"  {_word(outlook)}: {outlook}")
     for note in found.notes:
-        click.echo(f"  {_word(note)}: {note}")
+        click.echo(f"  note: {note}")
     if found.waits:
         click.echo("the guest runs: it waits for its next cold start ('holdfast reboot --hard')")
 

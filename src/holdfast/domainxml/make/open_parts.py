@@ -24,8 +24,8 @@ class Remedy(StrEnum):
     """What closes an open part: sealing, an option of it that the guest would see, or nothing there is."""
 
     SEAL = "seal"
-    SERIALS = "--add-serials"
-    PORTS = "--add-ports"
+    SERIALS = "add-serials"
+    PORTS = "add-ports"
     NONE = "none"
 
 

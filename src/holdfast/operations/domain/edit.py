@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.change import Change, visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same
-from holdfast.errors import Refused
+from holdfast.errors.changes import EDIT_OF_UUID, EDIT_RENAMES
 from holdfast.errors.guard import UNASKED_EDIT
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import saved_memory
+from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.guard import nothing, refuse_unasked
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit
+from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
 
-@dataclass(frozen=True)
-class Edited:
-    """What an edit did, or with ``dry_run`` would do.
+@dataclass(frozen=True, kw_only=True)
+class Edited(Result):
+    """An edit of the config document. ``changes`` has also what only people see, such as the title (cosmetic ones).
 
-    ``edited`` is False where both texts say the same: then nothing was done. ``changes`` is what the guest sees of it,
-    with what it does not see but people do (cosmetic ones); of the host's side nothing is listed. ``blocks`` are
-    sentences on why the domain would not start any more. ``waits``: it runs, and has it after its next start.
+    ``edited``         False where both texts say the same: then nothing was done
+    ``blocks``         why the domain would not start any more, in sentences
+    ``at_next_start``  True where a guest runs: until its next cold start it has nothing of the edit
     """
 
-    name: str
-    uuid: str
     edited: bool
-    changes: tuple[Change, ...]
-    blocks: tuple[str, ...]
-    waits: bool
-    notes: tuple[str, ...]
-    dry_run: bool
+    blocks: tuple[str, ...] = ()
+    at_next_start: bool = False
 
     @property
     def needs_accept(self) -> bool:
@@ -49,38 +45,40 @@ def edit_domain(
     Both are whole documents with their passwords, as :func:`document` gives them with ``secure``. ``accept`` takes
     what the guest would see of it.
 
-    Raises InvalidDocument (2) where ``edited`` is none, Refused (3) for what the guest would see without ``accept``,
-    for another name or UUID, and where somebody else changed the document since ``original`` was read; LibvirtRefused
-    (1) with libvirt's words; Failed (1) where libvirt would make more of it than it says. Nothing was changed then.
+    Raises InvalidDocument where ``edited`` is none, TRANSIENT, IN_RESCUE, UNASKED_EDIT without ``accept``, EDIT_RENAMES
+    and EDIT_OF_UUID, CHANGED_MEANWHILE where somebody else changed the document since ``original`` was read,
+    LibvirtRefused with libvirt's words, and LIBVIRT_ADDS. Nothing was changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
     before, after = parse(original, "domain"), parse(edited, "domain")
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
         _refuse_another(domain, before, after)
-        documents = domain.documents
-        changes = tuple(compare_documents(before, after))
-        is_new = not same(before, after)
-        result = Edited(
-            domain.name,
-            domain.uuid,
-            is_new,
-            changes,
-            tuple(HostOutlook(connection).newly_blocks(before, after)) if is_new else (),
-            is_new and documents.live is not None,
-            saved_memory(domain, documents) if is_new else (),
-            dry_run,
-        )
-        if is_new and not dry_run:
+        if same(before, after):
+            return Edited(name=domain.name, uuid=domain.uuid, dry_run=dry_run, edited=False)
+        result = _plan(domain, before, after, dry_run)
+        if not dry_run:
             if not accept:
-                refuse_unasked(domain.name, changes, nothing, also=result.blocks, condition=UNASKED_EDIT)
-            apply_edit(domain, Edit(before, after, changes))
+                refuse_unasked(domain.name, result.changes, nothing, also=result.blocks, condition=UNASKED_EDIT)
+            apply_edit(domain, Edit(before, after, result.changes))
     return result
 
 
+def _plan(domain: OpenDomain, before: Element, after: Element, dry_run: bool) -> Edited:
+    live = domain.documents.live
+    return Edited(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        changes=tuple(compare_documents(before, after)),
+        waits=Documents(live, after).waiting_since(Documents(live, before)),
+        notes=saved_memory(domain, domain.documents),
+        edited=True,
+        blocks=tuple(HostOutlook(domain.connection).newly_blocks(before, after)),
+        at_next_start=live is not None,
+    )
+
+
 def _refuse_another(domain: OpenDomain, before: Element, after: Element) -> None:
-    for tag, hint in (
-        ("name", f"'holdfast rename {domain.name} NEW' gives it another one"),
-        ("uuid", "it is what libvirt and the guest know it by"),
-    ):
+    for tag, condition in (("name", EDIT_RENAMES), ("uuid", EDIT_OF_UUID)):
         if before.findtext(tag) != after.findtext(tag):
-            raise Refused(f"an edit does not change the {tag} of {domain.name!r}", hint)
+            raise condition(name=domain.name)

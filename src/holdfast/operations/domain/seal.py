@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 import copy
-import secrets
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import firmware_request
-from holdfast.domainxml.host.capabilities import read_capabilities
+from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
 from holdfast.domainxml.make.seal import name_devices
-from holdfast.domainxml.places.root_ports import MOST, provide_root_ports
-from holdfast.domainxml.platform import Platform, has_root_ports
-from holdfast.errors import Failed, NotFound, UsageError
+from holdfast.domainxml.places.root_ports import provide_root_ports
+from holdfast.domainxml.platform import Platform
+from holdfast.errors.changes import NOT_AS_IT_RUNS
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.domain.spec import check_root_ports
+from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.name_firmware import name_firmware
-from holdfast.operations.proved_edit import apply_edit, plan_edit
-from holdfast.operations.session import changing
+from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
+from holdfast.operations.results import Result
+from holdfast.operations.session import Need, OpenDomain, changing
 
 
-@dataclass(frozen=True)
-class Sealed:
-    """What a seal did, or with ``dry_run`` would do.
+@dataclass(frozen=True, kw_only=True)
+class Sealed(Result):
+    """A seal. ``changes`` is what the guest sees of what was asked for besides: serials and ports.
 
-    ``closed`` are the parts that are concrete now, ``left`` those that are still open. ``changes`` is what the guest
-    sees of it, which was asked for; ``waits`` is true while a running guest has not been through a cold start since.
+    ``closed``         the parts that are concrete now
+    ``left``           those that are still open
+    ``at_next_start``  True where a guest runs: until its next cold start it runs as it was
     """
 
-    name: str
     closed: tuple[OpenPart, ...]
     left: tuple[OpenPart, ...]
-    changes: tuple[Change, ...]
-    waits: bool
-    dry_run: bool
+    at_next_start: bool
 
 
 def seal_domain(
@@ -49,45 +53,66 @@ def seal_domain(
     What the guest would see is done only when it is asked for: ``add_serials`` gives disks a serial, ``add_ports``
     provides so many free root ports. It takes effect at the next cold start.
 
-    Raises Refused (3) where more than that would change, and UsageError (2) for ports on a machine that has none.
+    Raises TRANSIENT, IN_RESCUE, UNASKED where more than that would change, NO_ROOT_PORTS and TOO_MANY_ROOT_PORTS.
     (virDomainDefineXMLFlags by the proved edit; virConnectGetDomainCapabilities)
     """
-    with changing(connection, name, dry_run=dry_run) as domain:
+    with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
         documents = domain.documents
-        live = documents.live
-        config = documents.config
-        if config is None:
-            raise NotFound(f"the domain {domain.name!r} is transient: it has no config document")
-        capabilities = read_capabilities(connection.domain_capabilities(*Platform.of(config)))
-        if add_ports and not (has_root_ports(capabilities.machine) and 0 < add_ports <= MOST):
-            raise UsageError(
-                f"{capabilities.machine} cannot have {add_ports} spare root ports", f"at most {MOST}, on q35"
-            )
-        open_before = open_parts(config, live)
-
-        def touch(document: Element) -> None:
-            if live is None:
-                seal_cpu(document, capabilities)
-                name_firmware(connection, document, capabilities)
-            else:
-                _take_over(document, live)
-            child(child(document, "os"), "type").set("machine", capabilities.machine)
-            name_devices(document)
-            if add_serials:
-                _add_serials(document)
-            if add_ports:
-                provide_root_ports(document, add_ports)
-
-        edit = plan_edit(domain, touch, _asked(live is not None, add_serials, add_ports))
-        if live is not None:
-            _prove_as_running(live, edit.after)
-        left = open_parts(edit.after, live)
+        edit = _plan(domain, add_serials, add_ports)
+        result = _result(domain, documents, edit, dry_run)
         if not dry_run and not edit.is_empty:
             apply_edit(domain, edit)
-    closed = tuple(part for part in open_before if part not in left)
+    return result
+
+
+def _plan(domain: OpenDomain, add_serials: bool, add_ports: int) -> Edit:
+    live, config = domain.documents.live, domain.documents.config
+    assert config is not None  # an operation that needs it refuses a domain without
+    capabilities = host_capabilities(domain.connection, Platform.of(config))
+    if add_ports:
+        check_root_ports(capabilities.machine, add_ports)
+
+    def touch(document: Element) -> None:
+        _make_concrete(domain.connection, document, live, capabilities)
+        if add_serials:
+            _add_serials(document)
+        if add_ports:
+            provide_root_ports(document, add_ports)
+
+    edit = plan_edit(domain, touch, _asked(add_serials, add_ports))
+    if live is not None:
+        _prove_as_running(domain.name, live, edit.after)
+    return edit
+
+
+def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool) -> Sealed:
+    live = documents.live
+    left = open_parts(edit.after, live)
+    closed = tuple(part for part in open_parts(edit.before, live) if part not in left)
     # What was taken from live the guest has already, whatever config said of it before.
-    seen = tuple(change for change in visible(edit.changes) if live is None or not _makes_concrete(change))
-    return Sealed(domain.name, closed, tuple(left), seen, live is not None and bool(closed), dry_run)
+    seen = (change for change in visible(edit.changes) if live is None or not _makes_concrete(change))
+    return Sealed(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        changes=tuple(seen),
+        waits=Documents(live, edit.after).waiting_since(Documents(live, edit.before)),
+        notes=() if edit.is_empty else saved_memory(domain, documents),
+        closed=closed,
+        left=tuple(left),
+        at_next_start=live is not None and bool(closed),
+    )
+
+
+def _make_concrete(connection: Connection, document: Element, live: Element | None, capabilities: Capabilities) -> None:
+    """Write down what a guest that runs does not notice: it has it, or would have it at its next start."""
+    if live is None:
+        seal_cpu(document, capabilities)
+        name_firmware(connection, document, capabilities)
+    else:
+        _take_over(document, live)
+    child(child(document, "os"), "type").set("machine", capabilities.machine)
+    name_devices(document)
 
 
 def _take_over(document: Element, live: Element) -> None:
@@ -125,11 +150,17 @@ def _take_firmware(document: Element, os: Element, running: Element, live: Eleme
 
 
 def _add_serials(document: Element) -> None:
+    uuid = document.findtext("uuid") or ""
     for disk in filter(needs_serial, document.iterfind("devices/disk")):
-        child(disk, "serial").text = secrets.token_hex(8)
+        child(disk, "serial").text = _serial(uuid, disk)
 
 
-def _asked(runs: bool, add_serials: bool, add_ports: int) -> Callable[[Change], bool]:
+def _serial(uuid: str, disk: Element) -> str:
+    """A serial that a dry run can promise: of this domain, this target and this image, and of no other disk."""
+    return hashlib.sha256(f"{uuid} {label(disk)} {source_of(disk)}".encode()).hexdigest()[:16]
+
+
+def _asked(add_serials: bool, add_ports: int) -> Callable[[Change], bool]:
     """What of the edit the guest's view may show: the wish made concrete, and what the options ask for."""
 
     def asked(change: Change) -> bool:
@@ -144,7 +175,7 @@ def _makes_concrete(change: Change) -> bool:
     return change.where.startswith(("cpu", "os", "features/smm", "devices/vsock/cid"))
 
 
-def _prove_as_running(live: Element, after: Element) -> None:
+def _prove_as_running(name: str, live: Element, after: Element) -> None:
     """The sealed CPU and firmware must be those of the running guest (its other waiting changes are not ours)."""
     wrong = [
         change
@@ -152,4 +183,4 @@ def _prove_as_running(live: Element, after: Element) -> None:
         if change.where.startswith(("cpu", "os/loader", "os/nvram", "os/type"))
     ]
     if wrong:
-        raise Failed(f"the sealed document is not what the guest has: {'; '.join(map(str, wrong))}")
+        raise NOT_AS_IT_RUNS(name=name, changes=wrong)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.places.root_ports import SPARE
+from holdfast.domainxml.places.root_ports import MOST, SPARE
+from holdfast.domainxml.platform import has_root_ports
 from holdfast.errors import UsageError
+from holdfast.errors.changes import NO_ROOT_PORTS, TOO_MANY_ROOT_PORTS
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 
 
@@ -48,3 +50,11 @@ class DomainSpec:
     def spare_root_ports(self) -> int:
         """How many root ports are to stay free."""
         return SPARE if self.root_ports is None else self.root_ports
+
+
+def check_root_ports(machine: str, ports: int) -> None:
+    """Raise NO_ROOT_PORTS or TOO_MANY_ROOT_PORTS where ``machine`` cannot have ``ports`` of them free."""
+    if not has_root_ports(machine):
+        raise NO_ROOT_PORTS(machine=machine)
+    if not 0 <= ports <= MOST:
+        raise TOO_MANY_ROOT_PORTS(most=MOST, ports=ports)

@@ -6,40 +6,36 @@ name is QEMU's, and in no document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.change import Change, visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.host.machine_type import crossing_notes, family, is_newer, machine_outlook, of_family
-from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import NotFound, Refused, UsageError
+from holdfast.errors import changes as errors
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
-from holdfast.operations.session import OpenDomain, changing
+from holdfast.operations.results import Result
+from holdfast.operations.session import Need, OpenDomain, changing
 
-_SHOWN = 8
-"""So many of the newest versions are named in a hint."""
+_NAMED = 8
+"""So many of the newest versions are named in an error."""
 
 
-@dataclass(frozen=True)
-class MachineUpgrade:
-    """A change of the machine type, done or (``dry_run``) planned.
+@dataclass(frozen=True, kw_only=True)
+class MachineUpgrade(Result):
+    """A change of the machine type. ``changes`` is empty where the domain is of that version already.
 
-    ``changes`` is what the guest sees of it in the document, empty when it is of that version already; ``notes`` are
-    what else is worth knowing. ``waits``: the guest runs, and has the old version until its next cold start.
+    ``before``, ``after``  the versioned machine types
+    ``outlooks``           what else is to be known of the new one, or of the step between the two
     """
 
-    name: str
-    uuid: str
     before: str
     after: str
-    changes: tuple[Change, ...]
-    notes: tuple[Outlook, ...]
-    waits: bool
-    dry_run: bool
+    outlooks: tuple[Outlook, ...] = ()
 
 
 def upgrade_machine(
@@ -50,66 +46,61 @@ def upgrade_machine(
     An alias ("q35") means the version that it stands for today. ``lower`` allows an earlier version too, or one whose
     name does not tell: the way back. A running guest keeps what it has until its next cold start.
 
-    Raises NotFound (4) without such a domain or machine type, UsageError (2) for another family, Refused (3) for an
-    earlier version without ``lower`` or where the domain would not start any more; then nothing was changed.
+    Raises TRANSIENT, IN_RESCUE, OTHER_KIND_OF_MACHINE, NO_MACHINE_TYPE, EARLIER_MACHINE and PERHAPS_EARLIER_MACHINE
+    without ``lower``, and WOULD_NOT_START; then nothing was changed.
     (virConnectGetCapabilities, virDomainDefineXMLFlags by the proved edit)
     """
-    with changing(connection, name, dry_run=dry_run) as domain:
-        edit, notes = _plan(connection, domain, machine, lower)
-        before, after = Platform.of(edit.before).machine, Platform.of(edit.after).machine
-        waits = domain.is_active() and not edit.is_empty
+    with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
+        host = HostOutlook(connection)
+        edit = _plan(domain, host, machine, lower)
+        result = _result(domain, host, edit, dry_run)
         if not dry_run and not edit.is_empty:
             apply_edit(domain, edit)
-    return MachineUpgrade(
-        domain.name, domain.uuid, before, after, tuple(visible(edit.changes)), tuple(notes), waits, dry_run
-    )
+    return result
 
 
-def _plan(connection: Connection, domain: OpenDomain, machine: str, lower: bool) -> tuple[Edit, list[Outlook]]:
-    host = HostOutlook(connection)
-    chosen = ""
-
+def _plan(domain: OpenDomain, host: HostOutlook, machine: str, lower: bool) -> Edit:
     def touch(document: Element) -> None:
-        nonlocal chosen
-        chosen = _choose(connection, host, Platform.of(document), machine, lower)
+        chosen = _choose(domain.connection, host, Platform.of(document), machine, lower)
         child(child(document, "os"), "type").set("machine", chosen)
 
     edit = plan_edit(domain, touch, lambda change: change.where == "os/type@machine")
-    platform = Platform.of(edit.after)
-    machines = host.machines(platform.arch, platform.virt_type)
-    notes = machine_outlook(chosen, machines, machines)
-    if edit.is_empty:
-        return edit, notes
-    lacking = host.newly_blocks(edit.before, edit.after)
-    if lacking:
-        raise Refused(
-            f"with {chosen} the domain {domain.name!r} would not start here any more: {'; '.join(lacking)}",
-            "choose another version",
-        )
-    if domain.has_managed_save():
-        sentence = "the managed-save image still has the old version, and the next start continues from it"
-        notes.append(Outlook(Effect.NOTE, "managed save", sentence))
-    return edit, [*notes, *crossing_notes(Platform.of(edit.before).machine, chosen)]
+    if reasons := host.newly_blocks(edit.before, edit.after):
+        chosen = Platform.of(edit.after).machine
+        raise errors.WOULD_NOT_START(what=chosen, name=domain.name, reasons=reasons)
+    return edit
 
 
 def _choose(connection: Connection, host: HostOutlook, platform: Platform, wanted: str, lower: bool) -> str:
     """The versioned name of ``wanted``, when the domain may have it."""
-    machine, machines = platform.machine, host.machines(platform.arch, platform.virt_type)
+    now, machines = platform.machine, host.machines(platform.arch, platform.virt_type)
     found = machines.get(wanted)
     name = wanted if found is None else found.canonical or found.name
-    if family(name) != family(machine):
-        raise UsageError(
-            f"{name} is another kind of machine than {machine}: its guest would find other hardware altogether",
-            _newest(machine, machines),
-        )
+    possible = of_family(now, machines)[:_NAMED] or ["none other"]
+    if family(name) != family(now):
+        raise errors.OTHER_KIND_OF_MACHINE(machine=name, now=now, possible=possible)
     if found is None:
-        raise NotFound(f"{connection.uri} has no machine type {wanted}", _newest(machine, machines))
-    if name != machine and not lower and is_newer(name, machine) is not True:
-        relation = "is an earlier version than" if is_newer(machine, name) else "may be an earlier version than"
-        raise Refused(f"{name} {relation} {machine}, which the guest has", "--lower allows it: it is the way back")
+        raise errors.NO_MACHINE_TYPE(uri=connection.uri, machine=wanted, possible=possible)
+    if name != now and not lower and is_newer(name, now) is not True:
+        condition = errors.EARLIER_MACHINE if is_newer(now, name) else errors.PERHAPS_EARLIER_MACHINE
+        raise condition(machine=name, now=now)
     return name
 
 
-def _newest(machine: str, machines: Iterable[str]) -> str:
-    versions = of_family(machine, machines)[:_SHOWN]
-    return f"possible: {', '.join(versions)}" if versions else f"there are no other versions of {machine}"
+def _result(domain: OpenDomain, host: HostOutlook, edit: Edit, dry_run: bool) -> MachineUpgrade:
+    documents = domain.documents
+    platform = Platform.of(edit.after)
+    before, after = Platform.of(edit.before).machine, platform.machine
+    machines = host.machines(platform.arch, platform.virt_type)
+    crossing = () if edit.is_empty else crossing_notes(before, after)
+    return MachineUpgrade(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        changes=tuple(visible(edit.changes)),
+        waits=Documents(documents.live, edit.after).waiting_since(Documents(documents.live, edit.before)),
+        notes=() if edit.is_empty else saved_memory(domain, documents),
+        before=before,
+        after=after,
+        outlooks=(*machine_outlook(after, machines, machines), *crossing),
+    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import parse, serialize
-from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.make.seal import seal
 from holdfast.domainxml.platform import Platform
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.create import free_cid
+from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.name_firmware import name_firmware
 
 
@@ -28,7 +28,7 @@ def seal_document(connection: Connection, document: str, *, root_ports: int) -> 
     cannot say what it would choose. (virConnectGetDomainCapabilities)
     """
     domain = parse(document, "domain")
-    capabilities = read_capabilities(connection.domain_capabilities(*Platform.of(domain)))
+    capabilities = host_capabilities(connection, Platform.of(domain))
     name_firmware(connection, domain, capabilities)
     notes = seal(domain, capabilities, root_ports=root_ports, vsock_cid=free_cid(connection, domain))
     return SealedDocument(serialize(domain), tuple(notes))

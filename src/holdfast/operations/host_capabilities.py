@@ -1,0 +1,20 @@
+"""What a host can give to domains of one kind, as libvirt says it."""
+
+from __future__ import annotations
+
+from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.platform import Platform
+from holdfast.errors import LibvirtRefused
+from holdfast.errors.creation import HOST_CANNOT
+from holdfast.libvirtapi.connection import Connection
+
+
+def host_capabilities(connection: Connection, platform: Platform) -> Capabilities:
+    """What domains of this platform can have on the host of ``connection``; what it leaves open libvirt chooses.
+
+    Raises HOST_CANNOT where there can be none. (virConnectGetDomainCapabilities)
+    """
+    try:
+        return read_capabilities(connection.domain_capabilities(*platform))
+    except LibvirtRefused as error:
+        raise HOST_CANNOT(reason=error.message.removeprefix("invalid argument: ")) from error
