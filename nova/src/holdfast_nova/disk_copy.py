@@ -2,6 +2,9 @@
 
 libvirt copies a disk of a persistent domain only with a job that it forgets together with the guest
 (virDomainBlockCopy, TRANSIENT_JOB; libvirt 6.0). Such a job ends with QEMU, and the source stays what it is.
+
+These are Nova's calls in Nova's order but for that flag, and not :mod:`holdfast.operations.disks.copy`: a snapshot
+leaves the disk where it is, and of a volume that Cinder has made nova-compute may not even read the size.
 """
 
 from __future__ import annotations
