@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,19 +13,11 @@ from holdfast_lab.inventory import Inventory
 from tests.guest.conftest import Boot
 from tests.guest.test_attach import attach_volume
 from tests.libvirt.domains import CONFIG
+from tests.libvirt.processes import crash
 
 
 def hardware(inventory: Inventory) -> Inventory:
     return replace(inventory, boot_id="")
-
-
-def crash(guest: Guest) -> None:
-    """End its QEMU as a crash of the host does."""
-    pids = subprocess.run(["pgrep", "-f", guest.domain.uuid], capture_output=True, text=True, check=True).stdout
-    with guest.domain.stopped() as stopped:
-        subprocess.run(["kill", "-KILL", *pids.split()], check=True)
-        assert stopped.wait(60)
-    guest.close()
 
 
 def test_hardware_is_the_same_after_repair_and_host_boot_and_in_a_clone(
@@ -40,7 +31,8 @@ def test_hardware_is_the_same_after_repair_and_host_boot_and_in_a_clone(
     before = guest.inventory()
     document = guest.domain.xml(CONFIG)
 
-    crash(guest)
+    crash(guest.domain)
+    guest.close()
     (images / "data.img").rename(images / "elsewhere.img")
     repaired = operations.repair_domain(connection, name, sources={"vdb": str(images / "elsewhere.img")})
     assert repaired.started
@@ -48,7 +40,8 @@ def test_hardware_is_the_same_after_repair_and_host_boot_and_in_a_clone(
     assert hardware(guest.inventory()) == hardware(before)
     assert guest.domain.xml(CONFIG) == document.replace("/data.img", "/elsewhere.img")
 
-    crash(guest)
+    crash(guest.domain)
+    guest.close()
     assert [each.name for each in operations.resume_host(connection)] == [name]
     guest.wait_for_boot()
     assert hardware(guest.inventory()) == hardware(before)

@@ -10,6 +10,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
+from holdfast_lab.patience import PATIENCE
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, image, place, places, recorded, without_wish
 
@@ -57,7 +58,7 @@ def test_attached_devices_are_where_both_documents_say_through_every_reboot(
     operations.reboot(connection, name, hard=True)
     guest.wait_for_boot()
     assert _hardware(guest.inventory()) == _hardware(after_soft)
-    operations.shutdown(connection, name, timeout=120)
+    operations.shutdown(connection, name, timeout=PATIENCE)
     operations.start(connection, name)
     guest.wait_for_boot()
     assert _hardware(guest.inventory()) == _hardware(after_soft)

@@ -68,7 +68,7 @@ def test_guest_sees_what_is_done_with_its_disks_and_nothing_else(
         write = f"dd if=/dev/urandom of=/dev/{before.name} bs=64k count=8 seek=120 conv=fsync 2>/dev/null"
         guest.run(f"(while [ ! -e /run/stop ]; do {write}; done; touch /run/stopped) & sleep 1")
         done(uri, "disk", "move", "guest", "vdb", f"path={new},format=qcow2")
-        guest.run("touch /run/stop; while [ ! -e /run/stopped ]; do sleep 1; done", timeout=60)
+        guest.run("touch /run/stop; while [ ! -e /run/stopped ]; do sleep 1; done")
     moved = in_guest(guest, before.name)
     assert moved == on_host(new, "qcow2")
     assert moved != on_host(first, "raw"), "what was written in the end is on the new image alone"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
+from holdfast_lab.patience import PATIENCE
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.commands import done
 from tests.libvirt.domains import without_wish
@@ -25,7 +25,7 @@ def test_shutdown_waits_for_the_guest_and_start_finds_the_same_hardware(
 ) -> None:
     guest = boot(machine=machine)
     before, document = hardware(guest), without_wish(guest.domain)
-    assert done(uri, "shutdown", "guest", "--timeout", "120") == "guest: the guest has stopped\n"
+    assert done(uri, "shutdown", "guest", "--timeout", str(PATIENCE)) == "guest: the guest has stopped\n"
     assert guest.domain.state() == "shut off"
     operations.start(connection, "guest")
     guest.wait_for_boot()
@@ -47,7 +47,5 @@ def test_suspended_guest_goes_on_where_it_was(boot: Boot, connection: Connection
     guest = boot()
     guest.run("echo here > /note")
     operations.suspend(connection, "guest")
-    waker = threading.Timer(1, lambda: operations.resume(connection, "guest"))
-    waker.start()
+    operations.resume(connection, "guest")
     assert guest.run("cat /note").strip() == "here"
-    waker.join()

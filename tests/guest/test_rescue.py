@@ -13,6 +13,7 @@ from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.daemon import Host
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
+from holdfast_lab.patience import PATIENCE
 from holdfast_lab.probe_image import ProbeImage
 from tests.guest.conftest import Boot
 from tests.libvirt.domains import CONFIG, image
@@ -89,7 +90,7 @@ def test_uefi_guest_with_a_tpm_keeps_its_variables(
     assert rescued.disk("rescue") is not None
     copy = nvram.with_name(f"{nvram.name}.rescue")
     assert hashlib.sha256(copy.read_bytes()).digest() != variables, "the firmware writes down what it boots"
-    change = operations.shutdown(connection, "guest", timeout=120)
+    change = operations.shutdown(connection, "guest", timeout=PATIENCE)
     assert (change.after, change.left_rescue) == ("shut off", True)
     assert hashlib.sha256(nvram.read_bytes()).digest() == variables
     assert guest.domain.xml(CONFIG, secure=True) == document

@@ -12,6 +12,7 @@ from holdfast.errors import Refused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.guest import Guest
+from holdfast_lab.patience import PATIENCE
 from tests.guest.conftest import Boot
 from tests.guest.test_attach import attach_volume
 from tests.libvirt.domains import CONFIG, place
@@ -52,7 +53,7 @@ def test_guest_finds_what_it_had_after_snapshots_and_saves(connection: Connectio
 
     mark(guest, "since")
     target = attach_volume(connection, guest, images, "later")
-    operations.shutdown(connection, name, timeout=120)
+    operations.shutdown(connection, name, timeout=PATIENCE)
     operations.revert_to_snapshot(connection, name, "then", disks_only=True)
     operations.start(connection, name)
     guest.wait_for_boot()

@@ -15,6 +15,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.verify.checked_device import Agreement
 from holdfast_lab.guest import Guest
+from holdfast_lab.patience import PATIENCE
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, image, place, places
@@ -40,7 +41,7 @@ done
 """A program in the agent's place that says /run/answer, whatever it is asked."""
 
 
-def verdicts(connection: Connection, timeout: float = 10) -> dict[str, Agreement]:
+def verdicts(connection: Connection, timeout: float = PATIENCE) -> dict[str, Agreement]:
     """Device → what comes of it."""
     return {
         each.device: each.verdict for each in operations.verify_domain(connection, "guest", timeout=timeout).devices
@@ -76,7 +77,7 @@ def test_the_guest_confirms_what_is_attached_and_tells_of_what_it_changed_itself
     documents = guest.domain.xml(LIVE), guest.domain.xml(CONFIG)
     assert len(verdicts(connection)) == 5
     guest.run("udevadm settle")
-    told = json.loads(done(uri, "verify", "guest", "-o", "json"))
+    told = json.loads(done(uri, "verify", "guest", "-o", "json", "--timeout", str(PATIENCE)))
     assert (told["format"], told["version"], told["differs"]) == ("holdfast.verify", 1, False)
     assert (told["system"]["id"], told["unreported"]["rng"], told["also"], told["notes"]) == ("probe", 1, [], [])
     assert told["instance"] == {"name": "web-1", "flavor": "m1.small", "project": "demo"}
@@ -112,7 +113,7 @@ def test_what_the_agent_does_not_tell_is_unknown_and_what_it_makes_up_harms_nobo
     guest = boot()
     attach(connection, images, "one")
     guest.start_agent("--blacklist=guest-get-disks")
-    found = operations.verify_domain(connection, "guest")
+    found = operations.verify_domain(connection, "guest", timeout=PATIENCE)
     assert [each.verdict for each in found.devices] == [UNKNOWN, UNKNOWN, AGREES]
     assert found.notes == ("guest-get-disks was not answered: Command guest-get-disks has been disabled",)
     guest.stop_agent()
@@ -129,7 +130,7 @@ def test_what_the_agent_does_not_tell_is_unknown_and_what_it_makes_up_harms_nobo
     with pytest.raises(NoAnswer, match="does not answer: Guest agent not available for now"):
         operations.verify_domain(connection, "guest", timeout=0)
     guest.run("kill -CONT $(cat /run/agent.pid)")
-    assert not operations.verify_domain(connection, "guest").differs
+    assert not operations.verify_domain(connection, "guest", timeout=PATIENCE).differs
     guest.stop_agent()
 
     write(guest, "/bin/liar", LIAR)
@@ -141,7 +142,7 @@ def test_what_the_agent_does_not_tell_is_unknown_and_what_it_makes_up_harms_nobo
     assert "\\x1b[2J" in lie.stdout and "\x1b" not in lie.output and "\x9b" not in lie.output
     write(guest, "/run/answer", '{"error": {"class": "X", "desc": "\\u001b[2Jno"}}\n')
     with pytest.raises(Failed, match=r"guest-get-disks was not answered: .x1b\[2Jno"):
-        operations.verify_domain(connection, "guest", timeout=0)
+        operations.verify_domain(connection, "guest", timeout=PATIENCE)
     write(guest, "/run/answer", "\x1b\xff babble\n")
     babble = run(uri, "verify", "guest", "--timeout", "0")
     assert babble.exit_code == 1 and "\x1b" not in babble.output

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from holdfast.domainxml.document import parse
 from holdfast.libvirtapi.connection import Connection
 from holdfast_lab.debian13 import is_unpacked
+from holdfast_lab.patience import wait_until
 
 OWNER = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from holdfast_lab.daemon import private_host
 with private_host(system=Path(sys.argv[1])) as host:
     print(host.process.pid, host.folder, flush=True)
-    time.sleep(600)
+    signal.pause()
 """
 
 
@@ -35,15 +33,11 @@ def test_each_host_has_a_qemu_of_its_own(older: Connection, newer: Connection) -
 
 
 def test_killed_owner_leaves_nothing(system: Path) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, system], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout is not None
-    pid, folder = owner.stdout.readline().split()
-    os.kill(owner.pid, signal.SIGKILL)
-    owner.wait()
-    deadline = time.monotonic() + 10
-    while Path("/proc", pid).exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not Path("/proc", pid).exists()
+    with subprocess.Popen([sys.executable, "-c", OWNER, system], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pid, folder = owner.stdout.readline().split()
+        owner.kill()
+    wait_until(lambda: not Path("/proc", pid).exists(), "the host outlives its owner")
     assert not Path(folder).exists()
     assert not list((system / "run").iterdir()) and not list((system / "tmp").iterdir())
     assert is_unpacked(system)

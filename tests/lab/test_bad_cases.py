@@ -57,7 +57,7 @@ def nothing_is_lost(server: Server) -> Iterator[None]:
 def killed_when(server: Server, moment: Callable[[], bool], begin: Callable[[], object]) -> None:
     """Begin something; kill nova-compute in the middle of it, and start it again."""
     begin()
-    wait_for(moment, "the moment does not come", timeout=120)
+    wait_for(moment, "the moment does not come")
     server.lab.kill_compute()
     server.lab.restart_compute()
 
@@ -69,9 +69,14 @@ def fail_to_start(server: Server, document: str) -> None:
     assert visible(compare(document, server.lab.domain(server.id).xml(Definition.CONFIG))) == []
 
 
+def end_of_start(server: Server) -> None:
+    """Wait for the start to succeed or fail."""
+    wait_for(lambda: not server.cloud.compute.get_server(server.id).task_state, "the start does not end")
+
+
 def end_start(server: Server) -> None:
     """Wait for the start to end, and start the server again if it has failed."""
-    wait_for(lambda: not server.cloud.compute.get_server(server.id).task_state, "the start does not end", timeout=180)
+    end_of_start(server)
     if server.cloud.compute.get_server(server.id).status == "SHUTOFF":
         server.start()
     else:
@@ -177,7 +182,7 @@ def test_start_while_ceph_does_not_answer_has_all_when_it_does(lab: Lab, server:
         lab.cloud.stop("ceph-osd")
         try:
             server.cloud.compute.start_server(server.id)
-            time.sleep(45)  # longer than libvirt waits for a QEMU that does not answer
+            end_of_start(server)  # libvirt gives up a QEMU that does not answer after half a minute (9.0)
             assert server.cloud.compute.get_server(server.id).status == "SHUTOFF"
         finally:
             ceph.start_disk(lab.cloud)

@@ -12,6 +12,7 @@ from holdfast_lab import relay
 from holdfast_lab.daemon import private_host
 from holdfast_lab.embedded import embedded_root, embedded_uri
 from holdfast_lab.enclosure import enclosed
+from holdfast_lab.patience import PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +51,8 @@ def libvirt_session(uri: str) -> Iterator[Connection]:
 @pytest.fixture
 def connection(libvirt_session: Connection) -> Iterator[Connection]:
     """The embedded libvirt without domains; what the test leaves behind is destroyed and undefined."""
+    libvirt_session.lock_timeout = PATIENCE
     yield libvirt_session
-    libvirt_session.lock_timeout = TIMEOUT
     for domain in libvirt_session.domains():
         persistent = domain.is_persistent()
         if domain.is_active():

@@ -23,6 +23,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.storage import Pool
 from holdfast.libvirtapi.volume import Volume
+from holdfast_lab.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CHANGES = (
@@ -48,7 +49,7 @@ CHANGES = (
 def run_killed(step: int, uri: str, *arguments: str) -> int:
     """Run ``holdfast`` in a process that is killed at its N-th step; returns its exit code, -9 when it was killed."""
     command = [sys.executable, "-m", "tests.libvirt.killed", str(step), "-c", uri, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120).returncode
+    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=PATIENCE).returncode
 
 
 def _main(step: int, arguments: list[str]) -> None:

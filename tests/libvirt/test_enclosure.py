@@ -5,32 +5,41 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from holdfast_lab.patience import PATIENCE
 
-def started() -> tuple[subprocess.Popen[str], Path]:
-    """An enclosure with a long-running process in the background, and its temporary folder."""
-    command = [sys.executable, "-m", "holdfast_lab.enclosure", "sh", "-c", "echo $TMPDIR; sleep 600 & sleep 600"]
-    enclosure = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+@pytest.fixture
+def enclosure() -> Iterator[subprocess.Popen[str]]:
+    """An enclosure that prints its temporary folder, with two processes that end with it only."""
+    command = [sys.executable, "-m", "holdfast_lab.enclosure", "sh", "-c", "echo $TMPDIR; sleep inf & sleep inf"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def folder_of(enclosure: subprocess.Popen[str]) -> Path:
     assert enclosure.stdout is not None
-    return enclosure, Path(enclosure.stdout.readline().strip())
+    return Path(enclosure.stdout.readline().strip())
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_killed_enclosure_leaves_no_process(how: signal.Signals) -> None:
-    enclosure, _ = started()
+def test_killed_enclosure_leaves_no_process(enclosure: subprocess.Popen[str], how: signal.Signals) -> None:
+    folder_of(enclosure)
     enclosure.send_signal(how)
-    output, _ = enclosure.communicate(timeout=20)  # returns when the last process that could write has ended
+    output, _ = enclosure.communicate(timeout=PATIENCE)  # returns when the last process that could write has ended
     assert output == ""
 
 
-def test_terminated_enclosure_leaves_no_files() -> None:
-    enclosure, folder = started()
+def test_terminated_enclosure_leaves_no_files(enclosure: subprocess.Popen[str]) -> None:
+    folder = folder_of(enclosure)
     assert folder.is_dir()
     enclosure.terminate()
-    enclosure.wait(20)
+    enclosure.wait(PATIENCE)
     assert not folder.exists()
 
 

@@ -10,6 +10,7 @@ import libvirt
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain_events import Heard, domain_events
+from holdfast_lab.patience import PATIENCE
 from tests.libvirt.domains import running
 
 
@@ -28,9 +29,9 @@ def test_the_event_loop_goes_on_after_a_failure(
     monkeypatch.setattr(libvirt, "virEventRunDefaultImpl", fails_once)
     with domain.stopped() as stopped:
         domain.resume()  # its event ends the turn of the loop that is under way
-        assert failed.wait(60)
+        assert failed.wait(PATIENCE)
         domain.destroy()
-        assert stopped.wait(60) == "stopped"
+        assert stopped.wait(PATIENCE) == "stopped"
     assert "virEventRunDefaultImpl() failed" in caplog.text
 
 
@@ -50,7 +51,7 @@ def test_a_listener_that_fails_is_logged_and_hears_the_next_event(
     with domain_events(connection, hear):
         operations.resume(connection, "a")
         operations.destroy(connection, "a")
-        assert stopped.wait(60)
+        assert stopped.wait(PATIENCE)
     assert {"running", "shut off"} <= set(said)
     assert "cannot bear that it is running" in caplog.text
     assert capfd.readouterr().err == ""

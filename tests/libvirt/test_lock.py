@@ -21,8 +21,10 @@ from holdfast.errors.domains import CANNOT_LOCK, LOCK_FILE, LOCK_FOLDER, LOCKED
 from holdfast.hostfiles import lock
 from holdfast.hostfiles.lock import LockFolder, domain_lock, lock_folder
 from holdfast.libvirtapi.connection import Connection
+from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places
+from tests.libvirt.moments import a_lock_waited_for
 from tests.raising import raising
 
 UUID = "00000000-0000-4000-8000-000000000001"
@@ -36,11 +38,12 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
 
 def test_threads_wait_on_one_domain(connection: Connection) -> None:
     domain = connection.define(domain_xml())
-    with domain_lock(domain.uuid):
-        thread = in_thread(lambda: operations.start(connection, "a", paused=True))
-        thread.join(0.5)
-        assert domain.state() == "shut off"
-    thread.join(60)
+    with a_lock_waited_for() as waited_for:
+        with domain_lock(domain.uuid):
+            thread = in_thread(lambda: operations.start(connection, "a", paused=True))
+            waited_for()
+            assert domain.state() == "shut off"
+        thread.join()
     assert domain.state() == "paused"
 
 
@@ -57,14 +60,17 @@ def test_attaches_in_parallel_all_end_at_one_place_in_both(connection: Connectio
     disks = [disk_xml(tmp_path, f"d{number}") for number in range(6)]
     threads = [in_thread(lambda disk=disk: operations.attach_device(connection, "a", disk)) for disk in disks]  # type: ignore[misc]
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert places(domain, LIVE) == places(domain, CONFIG)
     assert {f"vd{letter}" for letter in "abcdef"} < places(domain, LIVE).keys()
 
 
 def holdfast_process(uri: str, *args: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "holdfast", "-c", uri, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "holdfast", "-c", uri, "--lock-timeout", str(PATIENCE), *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -77,7 +83,7 @@ def test_a_process_waits_says_so_and_goes_on(daemon_uri: str) -> None:
             said = process.stderr.readline()
             assert said == f"waiting for another holdfast command on this domain (process {os.getpid()})\n"
             assert not domain.is_active()
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (0, "a: started from its config document, paused\n")
         operations.delete_domain(connection, "a", force=True)
 
@@ -92,7 +98,7 @@ def test_processes_attach_to_one_domain_at_one_place_in_both(daemon_uri: str, tm
             specs.append(f"path={tmp_path}/d{number}.img,format=raw")
         processes = [holdfast_process(daemon_uri, "disk", "attach", "a", spec) for spec in specs]
         for process in processes:
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, errors
         assert places(domain, LIVE) == places(domain, CONFIG)
         assert {"vda", "vdb", "vdc", "vdd"} < places(domain, LIVE).keys()
@@ -119,7 +125,7 @@ def test_no_file_stays_and_whoever_waited_for_it_still_waits_for_the_next(tmp_pa
         "from holdfast.hostfiles.lock import domain_lock\nimport pathlib, time\n"
         f"counter = pathlib.Path({str(counter)!r})\n"
         "for _ in range(100):\n"
-        f"    with domain_lock({UUID!r}):\n"
+        f"    with domain_lock({UUID!r}, {PATIENCE}):\n"
         "        number = int(counter.read_text())\n        time.sleep(0.001)\n"
         "        counter.write_text(str(number + 1))\n"
     )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +11,15 @@ import pytest
 
 import libvirt
 from holdfast_lab.daemon import Host, private_host
+from holdfast_lab.patience import wait_until
 from tests.libvirt.domains import domain_xml
 
 OWNER = """
-import sys, time
+import signal, sys
 from holdfast_lab.daemon import private_host
 with private_host() as host:
     print(host.process.pid, host.folder, flush=True)
-    time.sleep(600)
+    signal.pause()
 """
 
 
@@ -71,13 +69,9 @@ def test_daemon_restarts_with_its_guests_or_without() -> None:
 
 
 def test_killed_owner_leaves_nothing() -> None:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout is not None
-    pid, folder = owner.stdout.readline().split()
-    os.kill(owner.pid, signal.SIGKILL)
-    owner.wait()
-    deadline = time.monotonic() + 10
-    while Path("/proc", pid).exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not Path("/proc", pid).exists()
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pid, folder = owner.stdout.readline().split()
+        owner.kill()
+    wait_until(lambda: not Path("/proc", pid).exists(), "the host outlives its owner")
     assert not Path(folder).exists()

@@ -22,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pathlib import Path
 
 from holdfast_lab import enclosure
 from holdfast_lab.embedded import QEMU_CONF
+from holdfast_lab.patience import wait_until
 
 LIBVIRTD_CONF = """\
 listen_tls = 0
@@ -60,8 +60,6 @@ route add 224.0.0.0/4 dev eth0
 
 Where the kernel has no veth there is only the loopback, and the log says so.
 """
-
-_START_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -151,11 +149,9 @@ def _launch(name: str, folder: Path, system: Path) -> subprocess.Popen[bytes]:
 
 
 def _wait_until_up(host: Host) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT
-    while not _listens(host.socket):
-        if host.process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the private libvirtd did not come up:\n{host.log()}")
-        time.sleep(0.02)
+    wait_until(lambda: _listens(host.socket) or host.process.poll() is not None, "the private libvirtd hangs")
+    if host.process.returncode is not None:
+        raise RuntimeError(f"the private libvirtd did not come up:\n{host.log()}")
 
 
 def _listens(path: Path) -> bool:

@@ -9,13 +9,17 @@ drops every mount, also after Ctrl-C or a crash. As root: ``python -m holdfast_l
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
+
+from holdfast_lab.patience import PATIENCE
 
 MARK = "HOLDFAST_ENCLOSURE"
 _DEVICES = [
@@ -40,30 +44,41 @@ _DEVICES = [
 def kvm_works() -> bool:
     """True when a guest really runs under KVM here; the device node alone proves nothing.
 
-    Starts the BIOS of a QEMU without disks for a moment and asks the monitor whether it is still running. With SMM, as
-    Secure Boot needs it: a KVM nested in another hypervisor may run a BIOS and lack that.
+    Starts a QEMU without disks: its BIOS finds nothing to boot and says so, at once; a KVM that does not work ends QEMU
+    or stops the guest. With SMM, as Secure Boot needs it: a KVM nested in another hypervisor may run a BIOS and lack
+    that.
     """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     command = (
-        "qemu-system-x86_64 -accel kvm -machine q35,smm=on -cpu host -m 64 -nodefaults -display none -monitor stdio"
+        "qemu-system-x86_64 -accel kvm -machine q35,smm=on -cpu host -m 64 -nodefaults -display none"
+        " -qmp stdio -debugcon file:/dev/stdout -global isa-debugcon.iobase=0x402"
     )
     try:
-        with subprocess.Popen(
+        qemu = subprocess.Popen(
             command.split(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-        ) as qemu:
-            try:
-                qemu.wait(1)
-            except subprocess.TimeoutExpired:
-                answer, _ = qemu.communicate("info status\nquit\n", timeout=10)
-                return "VM status: running" in answer
-            return False
-    except (OSError, subprocess.TimeoutExpired):
+            errors="replace",
+        )
+    except OSError:
         return False
+    assert qemu.stdin is not None and qemu.stdout is not None
+    given_up = threading.Timer(PATIENCE, qemu.kill)
+    given_up.start()
+    try:
+        with contextlib.suppress(BrokenPipeError), qemu:
+            qemu.stdin.write('{"execute": "qmp_capabilities"}\n')
+            qemu.stdin.flush()
+            for line in qemu.stdout:
+                if "No bootable device" in line or '"STOP"' in line:
+                    qemu.kill()
+                    return '"STOP"' not in line
+        return False
+    finally:
+        given_up.cancel()
 
 
 def acceleration() -> str:

@@ -17,9 +17,7 @@ from holdfast.domainxml.document import parse
 from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast_lab.inventory import Inventory, parse_inventory
-
-BOOT_TIMEOUT = 180.0
-"""Seconds: an emulated guest boots in 8 on an idle machine, and two may share it with much else."""
+from holdfast_lab.patience import PATIENCE
 
 
 class GuestError(HoldfastError):
@@ -44,25 +42,25 @@ class Guest:
             self._terminal.close()
             self._terminal = None
 
-    def wait_for_boot(self, timeout: float = BOOT_TIMEOUT) -> str:
+    def wait_for_boot(self) -> str:
         """Wait until a boot that was not waited for before is ready; return its boot id. Raises GuestError."""
-        deadline = time.monotonic() + timeout
+        deadline = _deadline()
         while True:
             line = self._line(deadline, "boot")
             if line.startswith("@ready ") and line.split()[1] != self.boot_id:
                 self.boot_id = line.split()[1]
                 return self.boot_id
 
-    def wait_until_ready(self, timeout: float = BOOT_TIMEOUT) -> str:
+    def wait_until_ready(self) -> str:
         """Wait until the boot that runs now is ready, new or not; return its boot id. Raises GuestError."""
         self.close()  # of an earlier boot's terminal there may be lines left to read
         self.boot_id = None
-        return self.wait_for_boot(timeout)
+        return self.wait_for_boot()
 
-    def run(self, command: str, timeout: float = 30.0) -> str:
+    def run(self, command: str) -> str:
         """Run a line of shell in the guest and return what it printed. Raises GuestError when it fails."""
         token = next(self._tokens)
-        deadline = time.monotonic() + timeout
+        deadline = _deadline()
         self._open(deadline).write(f"{token} {command}\n".encode())
         while self._line(deadline, f"answer to {command!r}") != f"@begin {token}":
             pass
@@ -78,12 +76,12 @@ class Guest:
         """What the guest sees of its hardware now."""
         return parse_inventory(self.run("inventory").splitlines())
 
-    def wait_until(self, condition: Callable[[Inventory], object], timeout: float = 30.0) -> Inventory:
+    def wait_until(self, condition: Callable[[Inventory], object]) -> Inventory:
         """Read the inventory until ``condition`` holds for it (a disk appears, or is gone). Raises GuestError."""
-        deadline = time.monotonic() + timeout
+        deadline = _deadline()
         while not condition(inventory := self.inventory()):
             if time.monotonic() > deadline:
-                raise GuestError(f"guest {self.domain.name} did not see what was waited for within {timeout:g} s")
+                raise GuestError(f"guest {self.domain.name} does not see what was waited for")
             time.sleep(0.1)
         return inventory
 
@@ -94,19 +92,19 @@ class Guest:
         """
         self.run(f"echo {'disable' if ignore else 'enable'} >/sys/firmware/acpi/interrupts/gpe01")
 
-    def start_agent(self, *options: str, timeout: float = 30.0) -> None:
+    def start_agent(self, *options: str) -> None:
         """Start the QEMU guest agent, with these options of qemu-ga, and wait until libvirt hears it."""
-        self.run(f"sh /bin/agent start {' '.join(options)}", timeout)
-        self.wait_for_agent(timeout=timeout)
+        self.run(f"sh /bin/agent start {' '.join(options)}")
+        self.wait_for_agent()
 
-    def stop_agent(self, timeout: float = 30.0) -> None:
+    def stop_agent(self) -> None:
         """Stop the agent, and wait until libvirt knows: QEMU tells it of each change a second late (7.2)."""
         self.run("sh /bin/agent stop")
-        self.wait_for_agent("disconnected", timeout)
+        self.wait_for_agent("disconnected")
 
-    def wait_for_agent(self, state: str = "connected", timeout: float = 30.0) -> None:
+    def wait_for_agent(self, state: str = "connected") -> None:
         """Wait until libvirt sees the agent's channel in this state. Raises GuestError."""
-        deadline = time.monotonic() + timeout
+        deadline = _deadline()
         while not parse(self.domain.xml(Definition.LIVE)).xpath(f"devices/channel/target[@state='{state}']"):
             if time.monotonic() > deadline:
                 raise GuestError(f"the agent of guest {self.domain.name} is not {state}")
@@ -117,10 +115,7 @@ class Guest:
             line = self._open(deadline).line(deadline)
             if line is not None:
                 return line
-        raise GuestError(
-            f"guest {self.domain.name} did not {wanted} in time",
-            "is the machine very busy? emulated guests need about one CPU each",
-        )
+        raise GuestError(f"guest {self.domain.name} did not {wanted} in {PATIENCE:g} s")
 
     def _open(self, deadline: float) -> _Terminal:
         """The terminal of the running boot; waits for the domain to run."""
@@ -138,6 +133,10 @@ class Guest:
                 raise GuestError(f"domain {self.domain.name} is not running")
             time.sleep(0.1)
         return self._terminal
+
+
+def _deadline() -> float:
+    return time.monotonic() + PATIENCE
 
 
 class _Terminal:

@@ -25,6 +25,7 @@ from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from holdfast_lab.packages import LIBVIRT, PROBE_GUEST, SYSTEM_PATH, missing
+from holdfast_lab.patience import PATIENCE
 from holdfast_lab.probe_image import probe_image
 from holdfast_lab.regenerate import regenerate
 
@@ -91,7 +92,7 @@ class Managed:
 
     def detach_volume(self, serial: str) -> None:
         """Detach a volume; the guest releases it."""
-        operations.detach_device(self.connection, self.name, self._targets[serial], tag="disk", timeout=60)
+        operations.detach_device(self.connection, self.name, self._targets[serial], tag="disk", timeout=PATIENCE)
         self.guest.wait_until(lambda inventory: not inventory.disk(serial))
 
     def soft_reboot(self) -> None:
@@ -106,7 +107,7 @@ class Managed:
 
     def shut_down_and_start(self) -> None:
         """The power button, then a start from the document as it stands."""
-        operations.shutdown(self.connection, self.name, timeout=120)
+        operations.shutdown(self.connection, self.name, timeout=PATIENCE)
         operations.start(self.connection, self.name)
         self.guest.wait_for_boot()
 
@@ -150,7 +151,7 @@ class Regenerated(Managed):
 
     def shut_down_and_start(self) -> None:
         """The power button, then a start from a fresh document."""
-        operations.shutdown(self.connection, self.name, timeout=120)
+        operations.shutdown(self.connection, self.name, timeout=PATIENCE)
         self._start_regenerated()
 
     def _start_regenerated(self) -> None:

@@ -186,7 +186,7 @@ def _wait_for_apis(world: World, services: Iterable[str]) -> None:
     for name in services:
         process = {"nova": "nova-api"}.get(name, name)
         serves = partial(_serves, config.url(name))
-        wait_for(serves, f"{name} did not start: see {world.log(process)}", timeout=120)
+        wait_for(serves, f"{name} did not start: see {world.log(process)}")
 
 
 def _serves(url: str) -> bool:

@@ -17,6 +17,7 @@ from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
+from holdfast_lab.patience import PATIENCE
 from nova_lab import build, cloud
 from nova_lab.config import NODES
 from nova_lab.install import Venvs, cache, install
@@ -126,7 +127,7 @@ class Lab:
         order.write_text(call)
         try:
             yield
-            wait_for(lambda: not self.node.runs("nova-compute"), f"nova-compute never calls {call}", timeout=120)
+            wait_for(lambda: not self.node.runs("nova-compute"), f"nova-compute never calls {call}")
         finally:
             order.unlink(missing_ok=True)
 
@@ -136,9 +137,9 @@ class Lab:
         self.node.stop("libvirtd")
         build.start_libvirt(self.node)
 
-    def wait(self, server_id: str, status: str = "ACTIVE", timeout: float = 180.0) -> Server:
+    def wait(self, server_id: str, status: str = "ACTIVE") -> Server:
         """Wait until the server has this status and nothing is under way; returns the server. Raises LabError."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + PATIENCE
         while True:
             server = self.openstack.compute.get_server(server_id)
             if server.status == status and server.task_state is None:
@@ -188,9 +189,7 @@ class Lab:
             log = world.log("nova-compute")
             before = log.stat().st_size if log.exists() and not world.runs("nova-compute") else 0
             build.start_compute(world, venvs, _last_call(world) if mortal else None)
-            wait_for(
-                functools.partial(self._ready, world, before), f"nova-compute did not start: see {log}", timeout=120
-            )
+            wait_for(functools.partial(self._ready, world, before), f"nova-compute did not start: see {log}")
         wait_for(lambda: cloud.hosts(self.openstack) >= set(self.nodes), "the cloud does not see its compute nodes")
 
     def _ready(self, world: World, before: int) -> bool:

@@ -15,6 +15,7 @@ from openstack.exceptions import BadRequestException
 from holdfast.errors import NotFound
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
+from holdfast_lab.patience import PATIENCE
 from nova_lab import config
 from nova_lab.lab import Lab
 from nova_lab.world import LabError
@@ -22,12 +23,6 @@ from nova_lab.world import LabError
 if TYPE_CHECKING:
     from openstack.connection import Connection
     from openstack.network.v2.port import Port
-
-TIMEOUT = 180.0
-"""Seconds for one step of the cloud, with much else on the machine."""
-
-BOOT_TIMEOUT = 90.0
-"""Seconds for an emulated guest to boot."""
 
 
 class Server:
@@ -65,9 +60,12 @@ class Server:
         volumes: tuple[str, ...] = (),
         flavor: str = "small",
         poll: float = 0.3,
-        timeout: float = TIMEOUT,
+        wait: bool = True,
     ) -> None:
-        """Boot from ``image`` with a config drive, a port on each network and new volumes of these labels."""
+        """Boot from ``image`` with a config drive, a port on each network and new volumes of these labels.
+
+        With ``wait`` it returns once the server is active; it asks every ``poll`` seconds.
+        """
         image_id = self.cloud.image.find_image(image, ignore_missing=False).id
         disks: list[dict[str, object]] = [
             {"boot_index": 0, "uuid": image_id, "source_type": "image", "destination_type": "local"}
@@ -87,7 +85,8 @@ class Server:
             config_drive=True,
         )
         self.id = server.id
-        self.wait("ACTIVE", timeout, poll)
+        if wait:
+            self.wait("ACTIVE", poll)
 
     def create_and_rearrange(self) -> None:
         """Boot, then attach and detach such that a document generated anew would have the hardware elsewhere."""
@@ -111,12 +110,12 @@ class Server:
         self.ports[label] = self.cloud.network.create_port(network_id=network_id, name=label)
         return self.ports[label]
 
-    def wait(self, status: str, timeout: float = TIMEOUT, poll: float = 0.3) -> None:
+    def wait(self, status: str, poll: float = 0.3) -> None:
         """Wait until nothing is in progress and the server has this status. Raises LabError where it has another.
 
         It asks every ``poll`` seconds.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + PATIENCE
         while True:
             server = self.cloud.compute.get_server(self.id)
             if server.task_state is None and server.status in (status, "ERROR"):
@@ -134,25 +133,25 @@ class Server:
             self.new_volume(label)
         self.cloud.compute.create_volume_attachment(self.id, volume_id=self.volumes[label])
         self._wait_for_volume(label, "in-use")
-        self.guest.wait_until(lambda seen: seen.disk(self.volumes[label]), timeout=60)
+        self.guest.wait_until(lambda seen: seen.disk(self.volumes[label]))
 
     def detach_volume(self, label: str) -> None:
         """Detach a volume; the guest releases it."""
         self.cloud.compute.delete_volume_attachment(self.volumes[label], self.id)
         self._wait_for_volume(label, "available")
-        self.guest.wait_until(lambda seen: not seen.disk(self.volumes[label]), timeout=60)
+        self.guest.wait_until(lambda seen: not seen.disk(self.volumes[label]))
 
     def attach_interface(self, label: str, network: str = "neta") -> None:
         """Attach a new port and wait until the guest has it."""
         port = self.new_port(label, network)
         self.cloud.compute.create_server_interface(self.id, port_id=port.id)
-        self.guest.wait_until(lambda seen: seen.interface(port.mac_address), timeout=60)
+        self.guest.wait_until(lambda seen: seen.interface(port.mac_address))
 
     def detach_interface(self, label: str) -> None:
         """Detach a port; the guest releases it."""
         port = self.ports[label]
         self.cloud.compute.delete_server_interface(port.id, self.id)
-        self.guest.wait_until(lambda seen: not seen.interface(port.mac_address), timeout=60)
+        self.guest.wait_until(lambda seen: not seen.interface(port.mac_address))
         self._until(lambda: not self.cloud.network.get_port(port.id).device_id, f"port {port.id} stays bound")
 
     def soft_reboot(self) -> None:
@@ -219,7 +218,7 @@ class Server:
         self.cloud.block_storage.extend_volume(self.volumes[label], size)
         self._wait_for_volume(label, "in-use")
         wanted = size << 30
-        self.guest.wait_until(lambda seen: (disk := seen.disk(self.volumes[label])) and disk.size == wanted, timeout=60)
+        self.guest.wait_until(lambda seen: (disk := seen.disk(self.volumes[label])) and disk.size == wanted)
 
     def move_volume(self, label: str) -> None:
         """Let Cinder move an attached volume to its other backend, for which Nova swaps it under the guest."""
@@ -309,7 +308,7 @@ class Server:
 
     def booted(self) -> None:
         """Wait until the guest has booted anew."""
-        self.guest.wait_for_boot(BOOT_TIMEOUT)
+        self.guest.wait_for_boot()
 
     def _booted(self, status: str) -> None:
         self.wait(status)
@@ -332,7 +331,7 @@ class Server:
         self._until(reached, f"{label} does not become {status}")
 
     def _until(self, condition: Callable[[], object], otherwise: str) -> None:
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > deadline:
                 raise LabError(f"{otherwise}; see {self.lab.compute_log}")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
 from holdfast_lab import enclosure
+from holdfast_lab.patience import PATIENCE
 
 PLACES = {
     "libvirt": "/etc/libvirt",
@@ -118,7 +119,7 @@ class World:
         log = self.log(process)
         before = log.stat().st_size if log.exists() else 0
         self.start(process, *command, **environment)
-        wait_for(lambda: not self.runs(process), f"{process} does not end: see {log}", timeout=300)
+        wait_for(lambda: not self.runs(process), f"{process} does not end: see {log}")
         with log.open(errors="replace") as file:
             file.seek(before)
             said = file.read()
@@ -173,10 +174,9 @@ def wait_for(
     condition: Callable[[], object],
     otherwise: str,
     process: subprocess.Popen[bytes] | None = None,
-    timeout: float = 60.0,
 ) -> None:
-    """Wait until ``condition`` holds. Raises LabError after ``timeout`` seconds, or when ``process`` ends."""
-    deadline = time.monotonic() + timeout
+    """Wait until ``condition`` holds. Raises LabError when it never does, or when ``process`` ends."""
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline or (process is not None and process.poll() is not None):
             raise LabError(otherwise)

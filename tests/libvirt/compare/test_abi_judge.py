@@ -22,6 +22,7 @@ import pytest
 
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare
+from holdfast_lab.patience import PATIENCE
 from tests.corpus import CORPUS
 from tests.libvirt.compare.mutations import DOUBLED, Mutation, mutations, values_of
 
@@ -61,7 +62,7 @@ def ask(questions: list[dict[str, str]]) -> Iterator[tuple[dict[str, str], objec
         program = [sys.executable, "-m", "tests.libvirt.compare.abi_judge"]
         environment = os.environ | {"TMPDIR": "/dev/shm"}  # libvirt waits for the disk at each snapshot
         judge = subprocess.run(
-            program, input=lines, capture_output=True, text=True, env=environment, timeout=300, check=False
+            program, input=lines, capture_output=True, text=True, env=environment, timeout=PATIENCE, check=False
         )
         answers: list[object] = [json.loads(line) for line in judge.stdout.splitlines()][len(before) :]
         if judge.returncode != 0:

@@ -6,7 +6,6 @@ Each case has the stock call beside it, which diverges or leaves something behin
 from __future__ import annotations
 
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.devices.attach import attach_device
 from holdfast.operations.devices.list import list_devices
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running
+from tests.libvirt.moments import a_lock_waited_for
 from tests.raising import raising
 
 MACHINES = ["q35", "pc"]
@@ -310,10 +310,10 @@ def test_transient_domain_gets_the_device_in_live(connection: Connection, tmp_pa
 def test_domain_that_vanishes_while_waiting_is_not_found(connection: Connection, tmp_path: Path) -> None:
     domain = connection.define(domain_xml())
     xml = disk_xml(tmp_path, "one")
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, a_lock_waited_for() as waited_for:
         with domain_lock(domain.uuid):
             attach = pool.submit(attach_device, connection, "a", xml)
-            time.sleep(0.3)
+            waited_for()
             domain.undefine()
         with pytest.raises(NotFound):
             attach.result()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,10 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.devices.attach import attach_device
 from holdfast.operations.devices.detach import detach_device
 from holdfast.operations.devices.list import list_devices
+from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place, places, running
+from tests.libvirt.moments import once_it_waits
 from tests.raising import raising
 
 both_machines = pytest.mark.parametrize("machine", ["q35", "pc"])
@@ -44,7 +45,7 @@ def test_guest_that_does_not_answer_is_partly_done_and_finished_by_repeating(
     with pytest.raises(PartlyDone):
         detach_device(connection, "a", "vda", timeout=0)
     domain.reset()
-    assert detach_device(connection, "a", "vda", timeout=20).label == "vda"
+    assert detach_device(connection, "a", "vda", timeout=PATIENCE).label == "vda"
     assert "vda" not in places(domain, LIVE)
     assert domain.metadata("https://holdfast.dev/xmlns/domain/1", CONFIG) is None
     with pytest.raises(NotFound):
@@ -178,16 +179,14 @@ def test_new_image_is_made_for_an_attach_and_removed_when_it_fails(
 def test_interrupted_detach_is_named_and_finished_by_repeating(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
-    interrupted = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
-    interrupted.start()
-    with pytest.raises(KeyboardInterrupt):
-        detach_device(connection, "a", "vda", timeout=30)
+    with pytest.raises(KeyboardInterrupt), once_it_waits(lambda: os.kill(os.getpid(), signal.SIGINT)):
+        detach_device(connection, "a", "vda", timeout=PATIENCE)
     assert "vda" not in places(domain, CONFIG)
     (waiting,) = [device for device in list_devices(connection, "a") if device.waits]
     assert waiting.waits == "detached; the guest has not released it"
     domain.resume()
     domain.reset()
-    assert detach_device(connection, "a", "vda", timeout=20).label == "vda"
+    assert detach_device(connection, "a", "vda", timeout=PATIENCE).label == "vda"
     assert not [device for device in list_devices(connection, "a") if device.waits]
 
 

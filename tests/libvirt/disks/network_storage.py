@@ -6,9 +6,10 @@ import contextlib
 import os
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+
+from holdfast_lab.patience import wait_until
 
 IQN = "iqn.2024-01.org.example:disks"
 
@@ -19,7 +20,7 @@ def nbd_server(image: Path, export: str = "one") -> Iterator[str]:
     path = image.with_suffix(".sock")
     command = ["qemu-nbd", "--persistent", "--shared=0", "-f", "raw", "-k", str(path), "-x", export, str(image)]
     with _process(command):
-        _wait_for(path.exists)
+        wait_until(path.exists, "qemu-nbd does not listen")
         yield f"nbd+unix:///{export}?socket={path}"
 
 
@@ -34,7 +35,7 @@ def iscsi_target(image: Path) -> Iterator[str]:
         return run.returncode == 0
 
     with _process(["tgtd", "-f", "--iscsi", f"portal=127.0.0.1:{port}"], control):
-        _wait_for(lambda: admin("--op", "show", "--mode", "target"))
+        wait_until(lambda: admin("--op", "show", "--mode", "target"), "tgtd does not answer")
         assert admin("--op", "new", "--mode", "target", "--tid", "1", "-T", IQN)
         assert admin("--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "-b", str(image))
         assert admin("--op", "bind", "--mode", "target", "--tid", "1", "-I", "ALL")
@@ -48,13 +49,6 @@ def _process(command: list[str], environment: dict[str, str] | None = None) -> I
             yield
         finally:
             server.kill()  # tgtd ignores SIGTERM while it has a target (1.0.85)
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def _free_port() -> int:

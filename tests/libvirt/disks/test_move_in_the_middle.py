@@ -29,6 +29,7 @@ from holdfast.operations.documents import read
 from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.look.show import show_domain
 from holdfast.operations.session import looking
+from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import done, run
 from tests.libvirt.disks.moves import (
     SIZE,
@@ -212,11 +213,10 @@ def test_nobody_can_start_the_domain_while_qemu_img_copies(
     connection: Connection, domain: Domain, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
-    (tmp_path / "one.img").write_bytes(b"\1" * 4 * SIZE)  # the first 2 MiB go at once
-    command = ["qemu-img", "convert", "-r", "64K", "-f", "raw", "-O", "raw", str(tmp_path / "one.img"), str(new)]
+    (tmp_path / "one.img").write_bytes(b"\1" * 4 * SIZE)  # the first 2 MiB go at once, the others in half an hour
+    command = ["qemu-img", "convert", "-r", "1K", "-f", "raw", "-O", "raw", str(tmp_path / "one.img"), str(new)]
     with subprocess.Popen(command) as copying:
-        while not new.exists():
-            assert copying.poll() is None
+        wait_until(new.exists, "qemu-img makes no image")
         with pytest.raises(LibvirtRefused, match="lock"):
             domain.start(paused=True)
         copying.kill()

@@ -11,7 +11,6 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import edit_domain
+from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
 from tests.raising import raising
@@ -225,9 +225,8 @@ def converse(command: list[str], environment: dict[str, str], answers: list[tupl
     ours, theirs = pty.openpty()
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True)
     os.close(theirs)
-    said, deadline = "", time.monotonic() + 60
-    answered = 0
-    while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
+    said, answered = "", 0
+    while select.select([ours], [], [], PATIENCE)[0]:
         try:
             data = os.read(ours, 4096)
         except OSError:  # EIO: the other end was closed
@@ -237,7 +236,7 @@ def converse(command: list[str], environment: dict[str, str], answers: list[tupl
             answered = len(said)
             os.write(ours, f"{answers.pop(0)[1]}\n".encode())
     os.close(ours)
-    return process.wait(timeout=60), said
+    return process.wait(PATIENCE), said
 
 
 def test_on_a_terminal_it_asks_and_lets_mistakes_be_mended(daemon_uri: str, tmp_path: Path, drafts: Drafts) -> None:

@@ -17,6 +17,7 @@ import holdfast
 from holdfast import operations
 from holdfast.errors import Failed, NotFound
 from holdfast.libvirtapi.connection import Connection
+from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import run
 from tests.libvirt.domains import domain_xml
 
@@ -43,7 +44,7 @@ class Screen:
 
     def shows(self, text: bytes) -> bool:
         with self._came:
-            return self._came.wait_for(lambda: text in self.text, timeout=60)
+            return self._came.wait_for(lambda: text in self.text, timeout=PATIENCE)
 
 
 def test_what_the_guest_prints_arrives_and_keys_reach_it(connection: Connection) -> None:
@@ -61,7 +62,7 @@ def test_a_console_ends_with_its_domain(connection: Connection) -> None:
     talking(connection)
     console = operations.open_console(connection, "a", Screen())
     operations.destroy(connection, "a")
-    assert console.wait(60)
+    assert console.wait(PATIENCE)
     console.send(b"x")
     console.close()
 
@@ -72,7 +73,7 @@ def test_a_second_console_is_refused_and_force_takes_it_over(connection: Connect
     with pytest.raises(Failed, match="Active console session exists"):
         operations.open_console(connection, "a", Screen())
     second = operations.open_console(connection, "a", Screen(), force=True)
-    assert first.wait(60)
+    assert first.wait(PATIENCE)
     second.close()
 
 
@@ -128,7 +129,7 @@ def test_the_command_connects_the_terminal_and_restores_it(daemon: Connection) -
     terminal.shows(b"Select boot device")
     os.write(terminal.ours, b"\x1d")
     terminal.shows(b"closed")
-    assert terminal.process.wait(60) == 0
+    assert terminal.process.wait(PATIENCE) == 0
     assert terminal.settings() == terminal.before
 
 
@@ -138,7 +139,7 @@ def test_a_terminated_console_restores_the_terminal(daemon: Connection) -> None:
     operations.resume(daemon, "a")
     terminal.shows(b"Press ESC")
     terminal.process.send_signal(signal.SIGTERM)
-    assert terminal.process.wait(60) == 128 + signal.SIGTERM
+    assert terminal.process.wait(PATIENCE) == 128 + signal.SIGTERM
     assert terminal.settings() == terminal.before
 
 
@@ -150,5 +151,5 @@ def test_output_that_cannot_be_shown_ends_the_console_with_its_reason(connection
     console = operations.open_console(connection, "a", broken)
     operations.resume(connection, "a")
     with pytest.raises(OSError, match="the terminal has gone"):
-        console.wait(60)
+        console.wait(PATIENCE)
     console.close()

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from queue import Queue
 
@@ -19,10 +18,10 @@ from holdfast import operations
 from holdfast.errors import NoConnection
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.look.notice import About, Notice
+from holdfast_lab import relay
+from holdfast_lab.patience import PATIENCE, wait_until
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
-
-PATIENCE = 60.0
-"""Seconds after which a notice that has not come will not come."""
+from tests.libvirt.processes import kill
 
 NOWHERE = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
 
@@ -76,12 +75,16 @@ def test_config_changes_that_libvirt_does_not_announce_are_found_by_comparing(
     assert (source.about, source.definitions, source.change) == (About.SOURCE, ("config",), None)
 
 
-def test_silence_about_an_untouched_domain_and_about_our_own_records(daemon: Connection) -> None:
+def test_silence_about_an_untouched_domain_and_about_our_own_records(daemon: Connection, tmp_path: Path) -> None:
     domain = daemon.define(domain_xml())
     domain.start(paused=True)
-    watched = Watched(daemon.uri, interval=0.5)
+    daemon.define(domain_xml("untouched"))
+    watched = Watched(daemon.uri, interval=0.2)
     operations.adopt_domain(daemon, "a")
-    time.sleep(2)
+    for target in ("vda", "vdb"):
+        domain.attach(disk_xml(tmp_path, target, target), CONFIG)
+        (notice,) = watched.until(f"disk {target} is added")
+        assert notice.domain == "a"
     domain.destroy()
     assert [notice.sentence for notice in watched.until("stopped")] == ["stopped: destroyed"]
 
@@ -120,20 +123,27 @@ def test_new_renamed_and_deleted_domains_are_told(daemon: Connection) -> None:
     assert watched.until("gone")[-1].domain == "b"
 
 
-def test_what_happened_while_the_host_was_lost_is_found_when_it_is_back(
-    daemon: Connection, remote_uri: str, tmp_path: Path
-) -> None:
+def put(file: Path, program: str) -> None:
+    """Write a program, of which nobody ever runs a half."""
+    new = file.with_suffix(".new")
+    new.write_text(program)
+    new.chmod(0o755)
+    new.rename(file)
+
+
+def test_what_happened_while_the_host_was_lost_is_found_when_it_is_back(daemon: Connection, tmp_path: Path) -> None:
     domain = daemon.define(domain_xml())
-    watched = Watched(remote_uri, interval=0.5)
-    relay = Path(remote_uri.partition("command=")[2])
-    relay.chmod(0)
-    subprocess.run(["pkill", "-P", str(os.getpid()), "-f", str(relay)], check=True)
+    uri = relay.remote_uri(daemon.uri, tmp_path)
+    watched = Watched(uri, interval=0.2)
+    program, attempts = tmp_path / "relay", tmp_path / "attempts"
+    works = program.read_text()
+    put(program, f"#!/bin/sh\necho >>{attempts}\nexit 1\n")
+    kill(str(program))
     lost = watched.until("was lost")[-1]
-    assert (lost.about, lost.host, lost.unreached) == (About.HOST, remote_uri, False)
+    assert (lost.about, lost.host, lost.unreached) == (About.HOST, uri, False)
     domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
-    time.sleep(1.5)
-    assert watched.notices.empty()
-    relay.chmod(0o755)
+    wait_until(lambda: attempts.exists() and attempts.read_text().count("\n") > 2, "nobody tries again")
+    put(program, works)
     assert [notice.sentence.partition(" (")[0] for notice in watched.until("back")] == [
         "disk vda is added at pci 0000:02:00.0",
         "back: compared with what was seen before",

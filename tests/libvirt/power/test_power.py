@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,10 @@ from holdfast import operations
 from holdfast.errors import LibvirtRefused, NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
+from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
+from tests.libvirt.moments import once_it_waits
 
 VERBS = ["start", "shutdown", "reboot", "reset", "destroy", "suspend", "resume"]
 NEEDS_RUNNING = [["shutdown"], ["reboot"], ["reboot", "--hard"], ["reset"], ["destroy"], ["suspend"], ["resume"]]
@@ -132,18 +133,14 @@ def test_shutdown_that_the_guest_does_not_answer_is_partly_done(connection: Conn
 
 def test_shutdown_ends_when_the_guest_stops_and_leaves_the_lock_free_meanwhile(connection: Connection) -> None:
     started(connection)
-    killer = threading.Timer(0.3, lambda: operations.destroy(connection, "a"))
-    killer.start()
-    assert operations.shutdown(connection, "a", timeout=60).after == "shut off"
-    killer.join()
+    with once_it_waits(lambda: operations.destroy(connection, "a")):
+        assert operations.shutdown(connection, "a", timeout=PATIENCE).after == "shut off"
 
 
 def test_shutdown_of_a_transient_domain_ends_when_it_is_gone(connection: Connection) -> None:
     domain = transient(connection)
-    killer = threading.Timer(0.3, domain.destroy)
-    killer.start()
-    assert operations.shutdown(connection, "a", timeout=60).after == "gone"
-    killer.join()
+    with once_it_waits(domain.destroy):
+        assert operations.shutdown(connection, "a", timeout=PATIENCE).after == "gone"
 
 
 @pytest.mark.parametrize("verb", ["shutdown", "reboot"])

@@ -22,6 +22,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
 from holdfast.operations.session import looking
+from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.raising import raising
@@ -241,8 +242,7 @@ def test_network_disk_is_found_at_the_new_address_of_its_server(daemon: Connecti
     server = ["qemu-nbd", "-t", "-f", "raw", "-x", "x", "-k", str(socket), str(tmp_path / "one.img")]
     with subprocess.Popen(server) as process:
         try:
-            while not socket.exists():
-                assert process.poll() is None
+            wait_until(socket.exists, "qemu-nbd does not listen")
             url = f"vda=nbd+unix:///x?socket={socket}"
             assert "a: started" in done(daemon.uri, "repair", "a", "--source", url)
             assert domain.xml(CONFIG) == before.replace("old.sock", "new.sock")

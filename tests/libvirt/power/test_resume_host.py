@@ -21,6 +21,7 @@ from holdfast.operations.power.resume_host import Outcome, Resumed
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places
+from tests.libvirt.processes import crash
 
 
 def adopted(connection: Connection, name: str, **options: str) -> Domain:
@@ -31,14 +32,6 @@ def adopted(connection: Connection, name: str, **options: str) -> Domain:
 
 def wanted(domain: Domain) -> RunAgain | None:
     return fact(parse(domain.xml(CONFIG)), RunAgain)
-
-
-def crash(domain: Domain) -> None:
-    """End its QEMU as a crash of the host does: nobody asked for it."""
-    pids = subprocess.run(["pgrep", "-f", domain.uuid], capture_output=True, text=True, check=True).stdout
-    with domain.stopped() as stopped:
-        subprocess.run(["kill", "-KILL", *pids.split()], check=True)
-        assert stopped.wait(30)
 
 
 def outcomes(resumed: list[Resumed]) -> dict[str, Outcome]:
