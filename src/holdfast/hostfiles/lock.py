@@ -169,4 +169,4 @@ def _say_waiting(file: int) -> None:
     import logging
 
     # Where nobody has set up logging, Python prints this on standard error.
-    logging.getLogger("holdfast").warning("waiting for another holdfast command on this domain (%s)", _holder(file))
+    logging.getLogger("holdfast").warning("waiting for another command of Holdfast on this domain (%s)", _holder(file))

@@ -21,7 +21,7 @@ _VERSIONED = re.compile(r"\d\.\d")
 
 
 class Remedy(StrEnum):
-    """What closes an open part: sealing, an option of it that the guest would see, or nothing there is."""
+    """What closes an open part: sealing, adding to it what the guest would see, or nothing at all."""
 
     SEAL = "seal"
     SERIALS = "add-serials"
