@@ -6,13 +6,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from holdfast.errors import Failed
+from holdfast.errors.files import CANNOT_PERMIT, CANNOT_WRITE
 
 
 def write_private(path: str, text: str) -> None:
     """Write ``text`` to the file ``path``, which is there as a whole or not at all (rename(2)); its folder is made.
 
-    Raises Failed.
+    Raises CANNOT_WRITE.
     """
     target = Path(path)
     try:
@@ -26,14 +26,17 @@ def write_private(path: str, text: str) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise Failed(f"cannot write {path}: {error.strerror}") from error
+        raise CANNOT_WRITE(path=path, reason=error.strerror) from error
 
 
 def make_private(path: str) -> None:
-    """Take the file ``path`` from everybody but its owner (chmod(2)); no error where there is none. Raises Failed."""
+    """Take the file ``path`` from everybody but its owner (chmod(2)); no error where there is none.
+
+    Raises CANNOT_PERMIT.
+    """
     try:
         Path(path).chmod(0o600)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise Failed(f"cannot change the permissions of {path}: {error.strerror}") from error
+        raise CANNOT_PERMIT(path=path, reason=error.strerror) from error
