@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
-from lxml import etree
+from collections.abc import Iterator
 
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.document import Element, devices, value_at
 
 USER_ALIAS = "ua-"
 """How an alias begins that a user gave: libvirt (≥ 3.9) keeps it in config. Those it generates are in live only."""
-
-_GENERATED = re.compile(rf'<alias name="(?!{USER_ALIAS})[^"]*"/>((?:\s*<address [^<>]*/>)?)(\s*</[^<>]*>)')
-"""How a device's text ends, from a generated alias on. With no more than an address behind it, it is no child's."""
 
 _NAMED = ("disk", "interface", "controller")
 """The devices that libvirt itself tells apart by target, MAC or index."""
@@ -106,16 +101,31 @@ def lookup(domain: Element, name: str, tag: str | None = None) -> Element | None
     return None
 
 
-def text_but_alias(device: Element) -> str:
-    """The text of a device without the alias that libvirt generates: what both documents have is found fast by it."""
-    text = etree.tostring(device, encoding="unicode", with_tail=False)
-    start = text.find("<alias ")
-    generated = _GENERATED.fullmatch(text, start) if start > 0 else None
-    if generated is None:
-        return text
-    rest, (address, end) = text[:start].rstrip(), generated.groups()
-    is_empty = not address and rest.index(">") == len(rest) - 1
-    return f"{rest[:-1]}/>" if is_empty else rest + address + end
+def generated_aliases(domain: Element) -> Iterator[tuple[Element, Element]]:
+    """Each device of a live document with its alias that libvirt generated, where that says no more than a name."""
+    for found in domain.iter("alias"):
+        if len(found.attrib) != 1 or found.get("name", USER_ALIAS).startswith(USER_ALIAS):
+            continue
+        device = found.getparent()
+        parent = None if device is None else device.getparent()
+        if device is None or parent is None or parent.tag != "devices":
+            continue
+        if not len(found) and _is_blank(found.text) and _is_blank(found.tail):
+            yield device, found
+
+
+def put_aside(device: Element, alias: Element) -> None:
+    """Take ``alias`` out of ``device``, with its white space: the text is as if it had never been there."""
+    before = alias.getprevious()
+    if alias.getnext() is None and before is not None and _is_blank(before.tail):
+        before.tail = alias.tail
+    elif alias.getnext() is None and before is None and _is_blank(device.text):
+        device.text = None
+    device.remove(alias)
+
+
+def _is_blank(text: str | None) -> bool:
+    return not text or text.isspace()
 
 
 def matching(domain: Element, pattern: Element) -> list[Element]:

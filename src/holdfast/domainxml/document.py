@@ -38,7 +38,11 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
         raise errors.NO_CHARACTER(line=number, text=error.object[error.start]) from error
     if len(data) > MAX_BYTES:
         raise errors.DOCUMENT_TOO_LARGE(most=MAX_BYTES // 1024 // 1024)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    # A text has been decoded: the encoding that its XML declaration names was that of a file.
+    encoding = "utf-8" if isinstance(text, str) else None
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding=encoding
+    )
     try:
         element = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:

@@ -213,6 +213,11 @@ def with_ours(domain: Element, ours: str | None) -> Element:
     return after
 
 
+def facts_in(ours: str, kind: type[Fact]) -> list[Fact]:
+    """All facts of one kind in our element, as libvirt gives it by itself."""
+    return [_read(kind, item) for item in parse(ours).iterfind(_tag(kind))]
+
+
 def with_fact(ours: str | None, new: Fact) -> str:
     """Our element (None: there is none yet) with ``new`` recorded, in place of an older one of the same thing.
 

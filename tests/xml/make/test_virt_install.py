@@ -26,6 +26,13 @@ def test_two_documents_with_declarations_are_read() -> None:
     two = "<?xml version='1.0' encoding='UTF-8'?>\n<domain><name>b</name></domain>\n<!-- end -->\n"
     assert last_domain(one + two).findtext("name") == "b"
     assert last_domain(two).findtext("name") == "b"
+    assert last_domain(f"\n{two}").findtext("name") == "b"
+
+
+def test_encoding_that_a_declaration_names_was_that_of_a_file() -> None:
+    text = "<?xml version='1.0' encoding='ISO-8859-1'?><domain><name>é</name></domain>"
+    assert last_domain(text).findtext("name") == "é"
+    assert last_domain(text + text).findtext("name") == "é"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +43,7 @@ def test_two_documents_with_declarations_are_read() -> None:
         ("<domain>", errors.NOT_WELL_FORMED, 1),
         ("<network/>", errors.OTHER_ELEMENT, 1),
         ("<domain/>\n<network/>", errors.OTHER_ELEMENT, 2),
-        ("<domain/><domain>", errors.NOT_WELL_FORMED, 1),
+        ("<domain/>\n<domain>", errors.NOT_WELL_FORMED, 2),
         ("<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>", errors.DOCTYPE, 1),
     ],
 )

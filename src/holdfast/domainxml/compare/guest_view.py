@@ -6,6 +6,7 @@ This module walks through both documents; what of them the guest sees is declare
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ from collections.abc import Iterator
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.match import Pair, pairs_by_kind
-from holdfast.domainxml.device import device_name, short_name, text_but_alias, user_alias
-from holdfast.domainxml.document import NOTHING, Element, parse, value_at
+from holdfast.domainxml.device import device_name, generated_aliases, put_aside, short_name, user_alias
+from holdfast.domainxml.document import NOTHING, Element, parse, serialize, value_at
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.sides import Sides, View
 
@@ -28,11 +29,16 @@ def compare(before: str, after: str) -> list[Change]:
     out. Raises InvalidDocument when one of the texts is no domain document.
     """
     one = parse(before, "domain")
-    return [] if before == after else compare_documents(one, parse(after, "domain"))
+    return [] if before == after else _compare(one, parse(after, "domain"))
 
 
 def compare_documents(before: Element, after: Element) -> list[Change]:
     """As :func:`compare`, for documents that are parsed already. Neither is changed."""
+    return _compare(*(copy.deepcopy(each) if any(generated_aliases(each)) else each for each in (before, after)))
+
+
+def _compare(before: Element, after: Element) -> list[Change]:
+    """As :func:`compare_documents`, but generated aliases become the last elements of their devices."""
     return [*_domain(before, after), *_sections(before, after), *_devices(before, after)]
 
 
@@ -43,7 +49,7 @@ def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]
 
 def _differing(*documents: list[Element]) -> list[list[Element]]:
     """The elements of each document without those that both have word for word, in any order: nothing changed there."""
-    texts = [[text_but_alias(each) for each in elements] for elements in documents]
+    texts = [[serialize(each) for each in elements] for elements in documents]
     one, other = map(Counter, texts)
     same = {text for text, _ in one.items() & other.items()}
     return [
@@ -73,7 +79,13 @@ def _sections(before: Element, after: Element) -> Iterator[Change]:
 
 def _devices(before: Element, after: Element) -> Iterator[Change]:
     found = (list(document.iterfind("devices/*")) for document in (before, after))
-    for pair, sides in pairs_by_kind(DEVICES, *_differing(*found)):
+    aliases = [*generated_aliases(before), *generated_aliases(after)]
+    for device, alias in aliases:
+        put_aside(device, alias)
+    differing = _differing(*found)
+    for device, alias in aliases:
+        device.append(alias)
+    for pair, sides in pairs_by_kind(DEVICES, *differing):
         yield from _device(pair, sides)
 
 

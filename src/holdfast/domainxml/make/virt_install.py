@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-import re
+from lxml import etree
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.errors import InvalidDocument
-from holdfast.errors.documents import OTHER_ELEMENT
+from holdfast.errors import documents as errors
 
-_MORE_THAN_ONE = "Extra content at the end of the document"
-"""libxml2's words when a second element follows the first."""
-
-_DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
+_MORE_FOLLOWS = (etree.ErrorTypes.ERR_DOCUMENT_END, etree.ErrorTypes.ERR_RESERVED_XML_NAME)
+"""What libxml2 says of a second element, and of an XML declaration that is not the very first."""
 
 
 def last_domain(text: str) -> Element:
@@ -21,18 +18,24 @@ def last_domain(text: str) -> Element:
     Of the two documents of virt-install the first is for the installation only, the last is the one that stays.
     Raises InvalidDocument, with the line.
     """
-    text = _DECLARATION.sub("", text)
     try:
         return parse(text, "domain")
     except InvalidDocument as error:
-        if _MORE_THAN_ONE not in error.message:
+        reason = error.__cause__
+        if not isinstance(reason, etree.XMLSyntaxError) or reason.code not in _MORE_FOLLOWS:
             raise
-    documents = [
-        node for node in parse(f"<documents>{_DECLARATION.sub('', text)}</documents>") if isinstance(node.tag, str)
-    ]
+    documents = _documents(text)
     for node in documents:
         if node.tag != "domain":
-            raise OTHER_ELEMENT(line=node.sourceline, expected="domain", found=node.tag)
-    last = copy.deepcopy(documents[-1])
-    last.tail = None
-    return last
+            raise errors.OTHER_ELEMENT(line=node.sourceline, expected="domain", found=node.tag)
+    return parse(serialize(documents[-1]))
+
+
+def _documents(text: str) -> list[Element]:
+    """The elements that follow each other in ``text``, with or without XML declarations before them."""
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, encoding="utf-8")
+    parent = etree.fromstring(f"<documents>{text}</documents>".encode(), parser)
+    for found in parser.error_log:
+        if found.type != etree.ErrorTypes.ERR_RESERVED_XML_NAME:
+            raise errors.NOT_WELL_FORMED(line=found.line, reason=found.message)
+    return [node for node in parent if isinstance(node.tag, str)]
