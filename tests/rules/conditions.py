@@ -83,7 +83,7 @@ class _Scope:
     inside: list[ast.AST]
     outside: _Scope | None
 
-    def conditions(self, expression: ast.AST, line: int, parameters: frozenset[str] = frozenset()) -> set[str]:
+    def conditions(self, expression: ast.AST | None, line: int, parameters: frozenset[str] = frozenset()) -> set[str]:
         """The names of the conditions that an expression in this line can be; none for anything else.
 
         ``parameters`` are those that have been followed to what their functions are given.
@@ -92,6 +92,8 @@ class _Scope:
             choices = [expression.body, expression.orelse]
         elif isinstance(expression, ast.Dict):
             choices = list(expression.values)
+        elif isinstance(expression, ast.Tuple | ast.List):
+            choices = list(expression.elts)
         elif isinstance(expression, ast.Subscript):
             choices = [expression.value]
         elif isinstance(expression, ast.Name) and expression.id not in self.imports:
@@ -103,10 +105,10 @@ class _Scope:
     def _held(self, variable: str, line: int, parameters: frozenset[str]) -> set[str]:
         """What a variable holds: what it was last assigned, or whatever its function is given for it."""
         assigned = [
-            node.value
+            node.iter if isinstance(node, ast.For) else node.value
             for node in self.inside
-            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and node.lineno < line
-            if variable in {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and _is_target(each)}
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.For) and node.lineno < line
+            if variable in _targets(node)
         ]
         if assigned:
             return self.conditions(assigned[-1], line, parameters)
@@ -117,7 +119,7 @@ class _Scope:
             return {name for of, value in given for name in of.conditions(value, value.lineno, followed)}
         return set() if self.outside is None else self.outside._held(variable, line, parameters)
 
-    def _dotted(self, node: ast.AST) -> str:
+    def _dotted(self, node: ast.AST | None) -> str:
         if isinstance(node, ast.Attribute):
             return f"{self._dotted(node.value)}.{node.attr}"
         return self.imports.get(node.id, "") if isinstance(node, ast.Name) else ""
@@ -142,8 +144,10 @@ def _inside(scope: ast.AST) -> Iterator[ast.AST]:
             yield from _inside(node)
 
 
-def _is_target(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Store)
+def _targets(node: ast.Assign | ast.AnnAssign | ast.For) -> set[str]:
+    """The variables that get a value in an assignment, or in the head of a loop."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
 
 
 def _condition_parameters(function: Function) -> dict[str, list[ast.expr]]:

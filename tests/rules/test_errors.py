@@ -42,15 +42,11 @@ MADE_OF_TEXT = {
     "holdfast.operations.disks.swap",
     "holdfast.operations.domain.clone",
     "holdfast.operations.domain.create",
-    "holdfast.operations.domain.edit",
-    "holdfast.operations.domain.seal",
     "holdfast.operations.domain.spec",
-    "holdfast.operations.domain.upgrade_machine",
     "holdfast.operations.look.console",
     "holdfast.operations.look.diff",
     "holdfast.operations.look.document",
     "holdfast.operations.look.watch",
-    "holdfast.operations.name_firmware",
     "holdfast.operations.settings.apply",
     "holdfast.operations.settings.device",
     "holdfast.operations.settings.domain",
@@ -80,12 +76,9 @@ SPEAKING = {
     "holdfast.operations.disks.swap",
     "holdfast.operations.domain.clone",
     "holdfast.operations.domain.create",
-    "holdfast.operations.domain.edit",
     "holdfast.operations.domain.spec",
-    "holdfast.operations.domain.upgrade_machine",
     "holdfast.operations.look.console",
     "holdfast.operations.look.document",
-    "holdfast.operations.name_firmware",
     "holdfast.operations.settings.apply",
     "holdfast.operations.settings.domain",
     "holdfast.operations.settings.memory",
@@ -137,6 +130,7 @@ def _difference(names: frozenset[str], given: frozenset[str]) -> frozenset[str]:
         ("TABLE[x](name=name)", {"uri"}),
         ("chosen(name=name)", {"uri"}),
         ("given(name=name)", {"uri"}),
+        ("looped(name=name)", {"uri"}),
     ],
 )
 def test_fields_of_a_call_are_told_however_its_condition_is_chosen(call: str, difference: set[str]) -> None:
@@ -144,6 +138,7 @@ def test_fields_of_a_call_are_told_however_its_condition_is_chosen(call: str, di
         "from holdfast.errors import domains\n"
         "TABLE = {1: domains.RUNNING, 2: domains.READ_ONLY}\n"
         "def f(given: Condition = domains.READ_ONLY):\n"
+        "    for looped, word in ((domains.READ_ONLY, 'x'), (domains.RUNNING, 'y')): pass\n"
         "    chosen = domains.RUNNING if x else domains.READ_ONLY\n"
         f"    raise {call}\n"
     )
