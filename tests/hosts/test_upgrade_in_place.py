@@ -99,7 +99,7 @@ def test_a_running_guest_is_attached_to_detached_from_and_started_anew(host: Hos
         operations.detach_device(connection, "guest", "vdb")
         hardware = guest.wait_until(lambda inventory: not inventory.disk("one"))
         assert _others(hardware, "two") == _others(before, "one")
-        assert operations.show_domain(connection, "guest").waiting == []
+        assert operations.show_domain(connection, "guest").changes == ()
         assert not operations.plan_reboot(connection, "guest").differs
         operations.reboot(connection, "guest", hard=True)
         guest.wait_for_boot()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import click
@@ -14,7 +13,7 @@ from holdfast.cli.hints import hint
 from holdfast.errors import HoldfastError
 
 if TYPE_CHECKING:
-    from holdfast.operations.results import Result
+    from _typeshed import DataclassInstance
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -22,18 +21,43 @@ VERSION = 1
 """Of the JSON of all commands; raised when a field goes or changes its meaning, not when one is added."""
 
 
-def print_result(result: Result) -> None:
-    """Print what an operation returned."""
-    print_envelope(**_fields(result))
+def print_result(result: DataclassInstance, **more: object) -> None:
+    """Print what an operation returned, and what else the command says of it."""
+    print_envelope(**fields_of(result), **more)
 
 
 def print_envelope(**values: object) -> None:
     """Print one JSON object: ``format`` names the command, ``version`` and ``dry_run`` follow, then ``values``."""
     import json
 
+    click.echo(json.dumps(as_json(_envelope(values)), indent=2, ensure_ascii=False))
+
+
+def print_line(result: DataclassInstance) -> None:
+    """As :func:`print_result`, in one line: for a command that prints many, as they come."""
+    click.echo(_in_one_line(_envelope(fields_of(result))))
+
+
+def print_stream(name: str, items: Iterable[Mapping[str, object]], **values: object) -> None:
+    """As :func:`print_envelope`, with the list ``name`` at its end, whose items are printed as they come."""
+    head = _in_one_line(_envelope(values)).removesuffix("}")
+    click.echo(f'{head}, "{name}": [', nl=False)
+    between = "\n"
+    for item in items:
+        click.echo(between + _in_one_line(item), nl=False)
+        between = ",\n"
+    click.echo("\n]}")
+
+
+def _envelope(values: Mapping[str, object]) -> dict[str, object]:
     name = click.get_current_context().command_path.replace(" ", ".")
-    envelope = {"format": name, "version": VERSION, "dry_run": False, **values}
-    click.echo(json.dumps(as_json(envelope), indent=2, ensure_ascii=False))
+    return {"format": name, "version": VERSION, "dry_run": False, **values}
+
+
+def _in_one_line(value: object) -> str:
+    import json
+
+    return json.dumps(as_json(value), ensure_ascii=False)
 
 
 def as_json(value: object) -> Json:
@@ -43,19 +67,20 @@ def as_json(value: object) -> Json:
     if isinstance(value, HoldfastError):
         return {"code": value.code, "message": value.message, "hint": hint(value)}
     if is_dataclass(value) and not isinstance(value, type):
-        return as_json(_fields(value))
+        return as_json(fields_of(value))
     if isinstance(value, Mapping):
         return {str(as_json(key)): as_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [as_json(each) for each in value]
     if isinstance(value, Enum):
         return as_json(value.value)
-    if isinstance(value, Path):
+    if hasattr(value, "__fspath__"):  # a Path, whose module 'holdfast list' does without
         return str(value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def _fields(value: object) -> dict[str, object]:
-    return {each.name: getattr(value, each.name) for each in fields(value)}  # type: ignore[arg-type]
+def fields_of(value: DataclassInstance) -> dict[str, object]:
+    """The fields of a dataclass, by name."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}

@@ -28,16 +28,19 @@ _START_RESET_NVRAM: int = getattr(libvirt, "VIR_DOMAIN_START_RESET_NVRAM", 0)  #
 
 @dataclass(frozen=True)
 class DomainState:
-    """One line of the bulk listing: name, UUID, state in virsh's words.
+    """One line of the bulk listing.
 
-    ``rescue``: it runs as a rescue. ``saved``: its next start restores saved memory.
+    ``name``, ``uuid``  the domain's
+    ``state``           in virsh's words
+    ``in_rescue``       True where it runs as a rescue
+    ``managed_save``    True when the next start restores saved memory
     """
 
     name: str
     uuid: str
     state: str
-    rescue: bool = False
-    saved: bool = False
+    in_rescue: bool = False
+    managed_save: bool = False
 
 
 class Connection:

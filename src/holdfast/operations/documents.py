@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.change import Change, visible
+from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
 from holdfast.domainxml.elements.mirror import without_copy
-from holdfast.domainxml.make.rescue import without_rescue
 from holdfast.domainxml.metadata import Rescue, fact
 from holdfast.libvirtapi.domain import Definition, Domain
-
-OF_RESCUE = "of the rescue: gone with it"
-"""What waits for a device that only the rescue has."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +42,6 @@ class Documents:
     def is_of_rescue(self, device: Element) -> bool:
         """True for a device that only the rescue has."""
         return self.rescue is not None and f"{device.tag!s} {label(device)}" in self.rescue.devices
-
-    def waiting(self) -> list[Change]:
-        """What the next start changes for a guest that runs; what a rescue brought goes with it, and is left out."""
-        if self.live is None or self.config is None:
-            return []
-        changes = compare_documents(self.live, self.config)
-        return changes if self.rescue is None else without_rescue(changes, self.rescue)
-
-    def waiting_since(self, before: Documents) -> tuple[str, ...]:
-        """What waits for the next start and did not ``before``, in sentences: what an operation says of its change."""
-        known = before.waiting()
-        return tuple(str(change) for change in visible(self.waiting()) if change not in known)
 
     def own(self) -> list[Element]:
         """The documents that tell what the domain itself has: those that exist, without live in a rescue."""

@@ -1,4 +1,4 @@
-"""The guard: what the guest would find changed is looked at before an operation starts, edits, restores or reverts.
+"""The guard: what the guest would see differ is looked at before an operation starts, edits, restores or reverts.
 
 What somebody could prevent by acting differently, and nobody asked for, is refused. What nobody can prevent (another
 firmware build, host-model expanded anew on this host) is reported and never refused. What a start then gave to the
@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.compare.change import Change, ChangeKind, visible
+from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.document import Element, canonical
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.metadata import Releasing, Started, fact, facts
+from holdfast.domainxml.metadata import Started, fact
 from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.guard import UNASKED, UNASKED_AT_START
 from holdfast.hostfiles.digest import sha256_of
@@ -24,6 +24,7 @@ from holdfast.operations.facts import forget, record
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.plan_reboot import known_guest
 from holdfast.operations.session import Need, OpenDomain
+from holdfast.operations.waiting import is_asked_for, waiting
 
 Asked = Callable[[Change], bool]
 """True for a change of the guest's view that was asked for."""
@@ -78,7 +79,7 @@ def look_before_start(
     documents = domain.documents
     if documents.config is None:
         return ColdStart()
-    pending = visible(documents.waiting())
+    pending = waiting(documents)
     last = known_guest(documents.live, documents.config)
     lacks = [Outlook(Effect.BLOCKS, "host", sentence) for sentence in missing]
     host = [*lacks, *HostOutlook(domain.connection).of(documents.config, last)]
@@ -87,16 +88,11 @@ def look_before_start(
         refuse_unasked(
             domain.name,
             pending,
-            _was_detached_from(documents.config),
+            is_asked_for(documents),
             also=blocks if domain.is_active() else (),
             condition=UNASKED_AT_START,
         )
     return ColdStart(tuple(pending), tuple(each for each in host if each.effect in (Effect.BLOCKS, Effect.CHANGES)))
-
-
-def _was_detached_from(config: Element) -> Asked:
-    releasing = {f"{item.device} {item.label}" for item in facts(config, Releasing)}
-    return lambda change: change.kind is ChangeKind.REMOVED and change.what in releasing
 
 
 def record_own_start(domain: OpenDomain) -> None:

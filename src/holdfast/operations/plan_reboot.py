@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.change import Change, ChangeKind, visible
-from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.compare.change import Change
+from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host.cpu_outlook import model_of
 from holdfast.domainxml.host.outlook import Effect as Effect
 from holdfast.domainxml.host.outlook import Outlook as Outlook
 from holdfast.domainxml.host.outlook import differs as differs
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
-from holdfast.domainxml.metadata import Releasing, Started, fact, facts
+from holdfast.domainxml.metadata import Started, fact
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents
 from holdfast.operations.host_outlook import HostOutlook, KnownGuest
-from holdfast.operations.managed_save import saved_document
-from holdfast.operations.session import looking
+from holdfast.operations.managed_save import documents_of_guest
+from holdfast.operations.session import OpenDomain, looking
+from holdfast.operations.waiting import unreleased, waiting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a cold start would do to one domain. ``state`` is in virsh's words, ``instance`` OpenStack Nova's."""
+    """What a cold start would do to one domain.
+
+    ``name``, ``uuid``  the domain's
+    ``state``           in virsh's words
+    ``instance``        the instance of OpenStack Nova that it is; None for other domains
+    ``changes``         what waits in config: what the guest sees differ after the cold start
+    ``outlooks``        what else the guest sees of it, why there would be none, what nobody can tell, what is worth
+                        knowing
+    """
 
     name: str
     uuid: str
     state: str
     instance: NovaInstance | None
-    outlooks: tuple[Outlook, ...]
+    changes: tuple[Change, ...] = ()
+    outlooks: tuple[Outlook, ...] = ()
 
     @property
     def differs(self) -> bool:
         """True when the guest would see something, or would not start."""
-        return differs(self.outlooks)
+        return bool(self.changes) or differs(self.outlooks)
 
 
 def plan_reboot(connection: Connection, name: str) -> Plan:
@@ -41,53 +52,48 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
 
     That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU that
     is expanded anew, another firmware build, and what this host lacks of the document. What nobody can tell is among
-    the outlooks, as unknown. Raises NotFound.
+    the outlooks, as unknown. Raises NO_DOMAIN, MANAGED_SAVE_UNREADABLE.
     (virDomainGetXMLDesc, virDomainManagedSaveGetXMLDesc, virConnectGetDomainCapabilities)
     """
     domain = looking(connection, name)
-    documents = domain.documents
-    saved = None if documents.config is None else saved_document(domain)
-    outlooks = [*waiting(documents, saved)]
+    documents = documents_of_guest(domain)
+    outlooks = [*_of_domain(domain, documents)]
     if documents.config is not None:
-        known = known_guest(documents.live if documents.live is not None else saved, documents.config)
+        known = known_guest(documents.live, documents.config)
         outlooks += HostOutlook(connection).of(documents.config, known)
-    return Plan(domain.name, domain.uuid, domain.state(), instance_of(documents), tuple(outlooks))
+    return Plan(
+        name=domain.name,
+        uuid=domain.uuid,
+        state=domain.state(),
+        instance=instance_of(documents),
+        changes=tuple(waiting(documents)),
+        outlooks=tuple(outlooks),
+    )
 
 
 def instance_of(documents: Documents) -> NovaInstance | None:
-    """The instance of OpenStack Nova that a domain is."""
+    """The instance of OpenStack Nova that a domain is; None for other domains."""
     document = documents.config if documents.config is not None else documents.live
     return None if document is None else nova_instance(document)
 
 
-def waiting(documents: Documents, saved: Element | None = None) -> list[Outlook]:
-    """What the documents themselves say of the next cold start; ``saved`` is that of a managed-save image."""
-    config, live = documents.config, documents.live
-    if config is None:
-        return [Outlook(Effect.BLOCKS, "domain", "it is transient: once it stops there is no document to start from")]
-    found = []
-    if saved is not None and live is not None:
+def _of_domain(domain: OpenDomain, documents: Documents) -> Iterator[Outlook]:
+    """What there is to know of its next cold start besides what waits in config."""
+    if documents.config is None:
+        sentence = "it is transient: once it stops there is no document to start from"
+        yield Outlook(Effect.BLOCKS, "domain", sentence)
+        return
+    if domain.has_managed_save() and domain.is_active():
         sentence = "a managed-save image would win: the next start restores its old memory over the disks of today"
-        found.append(Outlook(Effect.CHANGES, "managed save", sentence))
-    elif saved is not None:
-        sentence = "the next start continues from the managed-save image; what follows comes with the one after it"
-        found.append(Outlook(Effect.NOTE, "managed save", sentence))
-    if documents.rescue is not None:
-        found.append(Outlook(Effect.NOTE, "rescue", "it is in rescue, which ends with this start"))
-    if live is None and saved is not None:
-        return [*found, *_pending(compare_documents(saved, config), config)]
-    return [*found, *_pending(documents.waiting(), config)]
-
-
-def _pending(changes: list[Change], config: Element) -> list[Outlook]:
-    releasing = {f"{item.device} {item.label}" for item in facts(config, Releasing)}
-    found = []
-    for change in visible(changes):
-        part, sentence = change.where.removeprefix("devices/").partition("/")[0], str(change)
-        if change.kind is ChangeKind.REMOVED and change.what in releasing:
-            sentence += "; it was detached, and the guest has not released it"
-        found.append(Outlook(Effect.CHANGES, part, sentence))
-    return found
+        yield Outlook(Effect.CHANGES, "managed save", sentence)
+    elif domain.has_managed_save():
+        sentence = "the next start continues from the managed-save image; what changes comes with the one after it"
+        yield Outlook(Effect.NOTE, "managed save", sentence)
+    if domain.in_rescue:
+        yield Outlook(Effect.NOTE, "rescue", "it is in rescue, which ends with this start")
+    for device in unreleased(documents):
+        sentence = f"{short_name(device)} was detached, and the guest has not released it"
+        yield Outlook(Effect.NOTE, str(device.tag), sentence)
 
 
 def known_guest(running: Element | None, config: Element) -> KnownGuest:

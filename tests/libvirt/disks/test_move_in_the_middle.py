@@ -242,7 +242,7 @@ def test_move_that_broke_off_is_told_and_finished_by_repeating(
     assert images(domain) == {(str(new), "raw")}
     assert new.read_bytes() == content()
     assert records(domain) == set()
-    assert show_domain(connection, "a").unfinished == []
+    assert show_domain(connection, "a").unfinished == ()
 
 
 def test_move_that_broke_off_is_ended_by_abort(
@@ -335,4 +335,4 @@ def test_old_image_that_cannot_go_is_told_and_repeating_finishes(
     assert run(uri, "disk", "move", "a", "vda", "--abort").exit_code == 1
     assert f"{tmp_path}/one.img was removed" in done(uri, "disk", "move", "a", "vda")
     assert not (tmp_path / "one.img").exists()
-    assert show_domain(connection, "a").unfinished == []
+    assert show_domain(connection, "a").unfinished == ()

@@ -82,7 +82,7 @@ def test_move_killed_at_any_step_is_finished_or_taken_back(
         ended += result.exit_code == 0
         if abort and unfinished and "was to be removed" in unfinished[0]:
             done(daemon_uri, "disk", "move", "a", "vda")
-        assert operations.show_domain(host, "a").unfinished == []
+        assert operations.show_domain(host, "a").unfinished == ()
         assert files(tmp_path) <= told(domain), (step, result.output, unfinished)
         assert len(files(tmp_path)) == 2, "of the two images one is gone"
         ((image, format),) = images(domain)

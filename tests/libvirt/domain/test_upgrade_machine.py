@@ -133,7 +133,7 @@ def test_a_managed_save_image_keeps_the_old_version_and_is_noted(connection: Con
     domain._handle.managedSave(0)
     (note,) = operations.upgrade_machine(connection, "a", "pc-q35-7.2").notes
     assert "continues from the managed-save image" in note
-    (waiting,) = [each for each in operations.plan_reboot(connection, "a").outlooks if each.part == "os"]
+    (waiting,) = operations.plan_reboot(connection, "a").changes
     assert str(waiting) == "os: type machine is pc-q35-7.2, was pc-q35-6.2"
 
 

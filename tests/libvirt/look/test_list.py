@@ -28,14 +28,15 @@ def test_running_leaves_out_what_is_shut_off(connection: Connection, uri: str) -
 
 def test_json_has_name_uuid_state_rescue_and_saved(connection: Connection, uri: str) -> None:
     domain = connection.define(domain_xml("a"))
-    listed = {"name": "a", "uuid": domain.uuid, "state": "shut off", "rescue": False, "saved": False}
-    assert json.loads(done(uri, "list", "-o", "json")) == [listed]
+    listed = {"name": "a", "uuid": domain.uuid, "state": "shut off", "in_rescue": False, "managed_save": False}
+    envelope = {"format": "holdfast.list", "version": 1, "dry_run": False}
+    assert json.loads(done(uri, "list", "-o", "json")) == {**envelope, "domains": [listed]}
 
 
 def test_without_domains_the_list_is_its_heads(connection: Connection, uri: str) -> None:
     assert done(uri, "list") == "NAME  STATE\n"
     assert done(uri, "list", "--names") == ""
-    assert json.loads(done(uri, "list", "-o", "json")) == []
+    assert json.loads(done(uri, "list", "-o", "json"))["domains"] == []
 
 
 def test_a_read_only_connection_lists(connection: Connection, uri: str) -> None:
@@ -76,7 +77,8 @@ def test_saved_memory_is_told_and_a_name_cannot_move_the_cursor(uri: str, connec
     listed = done(uri, "list")
     assert "web       shut off, saved\n" in listed
     assert "a\\x9b31m" in listed and "\u009b" not in listed
-    assert {each["name"]: each["saved"] for each in json.loads(done(uri, "list", "-o", "json"))} == {
+    domains = json.loads(done(uri, "list", "-o", "json"))["domains"]
+    assert {each["name"]: each["managed_save"] for each in domains} == {
         "web": True,
         "a\u009b31m": False,
     }

@@ -34,9 +34,12 @@ def with_loader(path: Path | str, name: str = "a") -> str:
 
 
 def foretold(connection: Connection, name: str = "a") -> dict[str, list[str]]:
-    """Effect → sentences of ``plan reboot``; that a BIOS's build is unknown is left out."""
+    """Effect → sentences of ``plan reboot``, what waits in config first; not that a BIOS's build is unknown."""
     found: dict[str, list[str]] = {}
-    for outlook in operations.plan_reboot(connection, name).outlooks:
+    plan = operations.plan_reboot(connection, name)
+    if plan.changes:
+        found["changes"] = [str(change) for change in plan.changes]
+    for outlook in plan.outlooks:
         if outlook.sentence != BIOS:
             found.setdefault(str(outlook.effect), []).append(outlook.sentence)
     return found
@@ -53,8 +56,10 @@ def test_what_waits_in_config_is_foretold(connection: Connection, uri: str) -> N
     domain.attach(RNG, CONFIG)
     result = run(uri, "plan", "reboot", "a", "-o", "json")
     assert result.exit_code == 3
-    (change,) = [each for each in json.loads(result.stdout)["outlooks"] if each["effect"] == "changes"]
-    assert change == {"effect": "changes", "part": "rng", "sentence": "rng is added at pci 0000:02:00.0"}
+    plan = json.loads(result.stdout)
+    assert (plan["format"], plan["version"], plan["differs"]) == ("holdfast.plan.reboot", 1, True)
+    assert [change["sentence"] for change in plan["changes"]] == ["rng is added at pci 0000:02:00.0"]
+    assert "  changes: rng is added at pci 0000:02:00.0\n" in run(uri, "plan", "reboot", "a").stdout
     domain.destroy()
     domain.start(paused=True)
     assert done(uri, "plan", "reboot", "a").startswith("a (paused): nothing is known")
@@ -66,7 +71,8 @@ def test_a_device_that_the_guest_has_not_released_is_told_as_such(connection: Co
     sentence = "rng ua-rng is removed, it was at pci 0000:02:00.0"
     assert foretold(connection) == {"changes": [sentence]}
     record(looking(connection, "a"), Releasing("rng", "ua-rng", "ua-rng"))
-    assert foretold(connection) == {"changes": [f"{sentence}; it was detached, and the guest has not released it"]}
+    note = "rng ua-rng was detached, and the guest has not released it"
+    assert foretold(connection) == {"changes": [sentence], "note": [note]}
 
 
 def test_a_managed_save_image_is_told_with_what_waits_behind_it(connection: Connection) -> None:
@@ -218,6 +224,7 @@ def test_every_domain_is_judged_against_another_host(connection: Connection, uri
     assert "  1 × note: the machine type pc-i440fx-1.5 is deprecated: a later QEMU will not have it" in lines
     assert not any("host-model" in line for line in lines)  # expanded there as here
     found = json.loads(run(uri, "plan", "host", daemon_uri, "-o", "json").stdout)
+    assert (found["format"], found["version"]) == ("holdfast.plan.host", 1)
     assert [each["name"] for each in found["domains"] if each["differs"]] == ["c"]
     assert len(found["domains"]) == 4
     assert run(uri, "plan", "host", daemon_uri, "-d", "a", "-d", "b").exit_code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
 RNG = "<rng model='virtio'><backend model='builtin'/></rng>"
 
 
-def flat(parts: list[Part]) -> list[Part]:
+def flat(parts: Sequence[Part]) -> list[Part]:
     """All parts of a tree, each before what is below it."""
     return [part for root in parts for part in (root, *flat(root.children))]
 
@@ -76,13 +77,13 @@ def test_json_says_the_same(connection: Connection, uri: str) -> None:
     domain = running(connection, ports=2)
     domain.attach(RNG, LIVE)
     shown = json.loads(done(uri, "show", domain.uuid, "-o", "json"))
-    assert (shown["format"], shown["version"]) == ("holdfast.domain", 1)
+    assert (shown["format"], shown["version"]) == ("holdfast.show", 1)
     assert shown["name"] == "a"
     assert shown["state"] == "paused"
     assert shown["identity"]["memory"] == 64 * 1024**2
     assert shown["identity"]["machine"].startswith("pc-q35-")
     assert shown["free_slots"] == []
-    assert shown["waiting"][0]["kind"] == "removed"
+    assert shown["changes"][0]["kind"] == "removed"
     assert shown["hardware"][0]["name"] == "pcie-root"
 
 

@@ -170,7 +170,7 @@ def test_command_prints_lines_and_objects_until_it_is_interrupted(daemon: Connec
                 domain.undefine()
             if options:
                 notice = json.loads(line)
-                assert (notice["domain"], notice["about"], notice["format"]) == ("a", "state", "holdfast.notice")
+                assert (notice["domain"], notice["about"], notice["format"]) == ("a", "state", "holdfast.watch")
             else:
                 assert line.endswith("  a  new, shut off\n")
             assert child.wait() == 130

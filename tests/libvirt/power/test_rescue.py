@@ -245,7 +245,7 @@ def test_hostile_names(connection: Connection, uri: str, tmp_path: Path, name: s
     image(tmp_path, "r").rename(file)
     before = domain.xml(CONFIG)
     done(uri, "rescue", "--image", str(file), "--format", "raw", "--", name)
-    assert operations.list_domains(connection)[0].rescue
+    assert operations.list_domains(connection)[0].in_rescue
     done(uri, "unrescue", "--", name)
     assert domain.xml(CONFIG) == before
 

@@ -38,7 +38,7 @@ def test_rescue_outlives_the_daemon_and_ends_with_the_host(host: Host) -> None:
 
     host.restart()
     with open_connection(host.uri) as connection:
-        assert operations.list_domains(connection)[0].rescue
+        assert operations.list_domains(connection)[0].in_rescue
         operations.suspend(connection, "a")  # waits until libvirtd has QEMU's monitor again; a destroy would not (9.0)
         operations.resume(connection, "a")
         assert connection.find_domain("a").xml(LIVE) == live
@@ -51,7 +51,7 @@ def test_rescue_outlives_the_daemon_and_ends_with_the_host(host: Host) -> None:
     with open_connection(host.uri) as connection:
         domain = connection.find_domain("a")
         assert domain.state() == "shut off"
-        assert not operations.list_domains(connection)[0].rescue
+        assert not operations.list_domains(connection)[0].in_rescue
         assert domain.xml(CONFIG, secure=True) == before
         with raising(power.NOT_IN_RESCUE, power.NOT_IN_RESCUE_OFF):
             operations.unrescue(connection, "a")

@@ -24,11 +24,11 @@ def test_running_domain_is_refused_without_force_and_comes_back_after_it(
     result = run(uri, "rescue", "a", *options)
     assert result.exit_code == 3
     assert "'holdfast shutdown a' first, or --force" in result.stderr
-    assert not operations.list_domains(connection)[0].rescue
+    assert not operations.list_domains(connection)[0].in_rescue
     assert "in rescue, booted from vdc" in done(uri, "rescue", "a", *options, "--force")
-    assert operations.list_domains(connection)[0].rescue
+    assert operations.list_domains(connection)[0].in_rescue
     assert done(uri, "unrescue", "a") == "a: left the rescue, now running\n"
-    assert not operations.list_domains(connection)[0].rescue
+    assert not operations.list_domains(connection)[0].in_rescue
     assert "vdc" not in domain.xml(LIVE)
 
 
@@ -124,13 +124,14 @@ def test_a_rescue_is_shown_everywhere_and_nothing_waits(connection: Connection, 
     connection.define(domain_xml("b")).start(paused=True)
     operations.rescue(connection, "a", medium(tmp_path, "scsi"))
     assert done(uri, "list") == "NAME  STATE\na     running, in rescue\nb     paused\n"
-    assert [each["rescue"] for each in json.loads(done(uri, "list", "-o", "json"))] == [True, False]
+    domains = json.loads(done(uri, "list", "-o", "json"))["domains"]
+    assert [each["in_rescue"] for each in domains] == [True, False]
     shown = done(uri, "show", "a")
     assert "from disk sdd; 'holdfast unrescue' leaves it" in shown
     assert "[of the rescue: gone with it]" in shown
     assert "At the next start" not in shown
     view = json.loads(done(uri, "show", "a", "-o", "json"))
-    assert (view["rescue"]["before"], view["waiting"]) == ("shut off", [])
+    assert (view["rescue"]["before"], view["changes"]) == ("shut off", [])
     assert "sdd" in done(uri, "disk", "list", "a")
     waits = {each.label: each.waits for each in operations.list_devices(connection, "a", "disk")}
     assert {name for name, note in waits.items() if note} == {"sdd"}
@@ -140,7 +141,7 @@ def test_a_rescue_is_shown_everywhere_and_nothing_waits(connection: Connection, 
     findings = [finding.kind for report in operations.audit_host(connection).reports for finding in report.findings]
     assert "drift" not in findings
     domain.attach(disk_xml(tmp_path, "late", "vdz"), CONFIG)
-    assert ["vdz is added" in str(change) for change in operations.show_domain(connection, "a").waiting] == [True]
+    assert ["vdz is added" in str(change) for change in operations.show_domain(connection, "a").changes] == [True]
 
 
 def test_hardware_is_not_changed_in_rescue(connection: Connection, uri: str, tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_adopting_in_rescue_keeps_the_mark(connection: Connection, tmp_path: Pat
     defined(connection, tmp_path)
     operations.rescue(connection, "a", medium(tmp_path))
     operations.adopt_domain(connection, "a")
-    assert operations.list_domains(connection)[0].rescue
+    assert operations.list_domains(connection)[0].in_rescue
     assert operations.unrescue(connection, "a").after == "shut off"
 
 
@@ -206,11 +207,11 @@ def test_reset_stays_in_rescue_and_switching_off_ends_it(connection: Connection,
     operations.rescue(connection, "a", medium(tmp_path))
     for command in (["reboot"], ["reset"], ["suspend"], ["resume"]):
         done(uri, *command, "a")
-        assert operations.list_domains(connection)[0].rescue
+        assert operations.list_domains(connection)[0].in_rescue
     assert done(uri, "destroy", "a") == "a: switched off; it was in rescue, its next start is its own\n"
-    assert not operations.list_domains(connection)[0].rescue
+    assert not operations.list_domains(connection)[0].in_rescue
     operations.start(connection, "a")
-    assert not operations.list_domains(connection)[0].rescue
+    assert not operations.list_domains(connection)[0].in_rescue
     assert domain.xml(CONFIG) == before
     assert "vdc" not in domain.xml(LIVE)
 

@@ -56,7 +56,7 @@ def test_what_config_got_meanwhile_waits_and_is_said_by_show_restore_and_start(
     domain = saved(connection)
     config = domain.xml(CONFIG)
     assert "At the start after the restore:\n  rng ua-rng is added at " in done(uri, "show", "a")
-    assert [change.what for change in operations.show_domain(connection, "a").waiting] == ["rng ua-rng"]
+    assert [change.what for change in operations.show_domain(connection, "a").changes] == ["rng ua-rng"]
     for command in ("restore", "start"):
         assert "what config says comes with the start after:\n  rng ua-rng" in done(uri, command, "a", "--dry-run")
     (sentence,) = operations.restore_domain(connection, "a").waits
@@ -69,7 +69,7 @@ def test_show_has_the_hardware_of_the_saved_guest(connection: Connection, tmp_pa
     domain = saved(connection, extra=disk_xml(tmp_path, "one", "vda"), changed=False)
     domain.detach(disk_xml(tmp_path, "one", "vda"), CONFIG)
     assert "disk vda" in str(operations.show_domain(connection, "a").hardware)
-    assert [change.what for change in operations.show_domain(connection, "a").waiting] == ["disk vda"]
+    assert [change.what for change in operations.show_domain(connection, "a").changes] == ["disk vda"]
 
 
 def test_discarding_says_what_the_next_start_changes_and_the_next_start_boots(connection: Connection, uri: str) -> None:

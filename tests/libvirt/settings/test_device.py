@@ -222,7 +222,7 @@ def test_cable_goes_into_another_network_while_it_runs(networked: Connection) ->
     set_interface(networked, "net", MAC, InterfaceSettings(bridge="hfone"))
     assert device(domain, LIVE, 0, "interface").find("source").get("bridge") == "hfone"  # type: ignore[union-attr]
     assert places(domain, LIVE) == places(domain, CONFIG) == addresses
-    assert show_domain(networked, "net").waiting == []
+    assert show_domain(networked, "net").changes == ()
 
 
 def test_network_that_is_not_there_or_not_started_changes_nothing(networked: Connection) -> None:

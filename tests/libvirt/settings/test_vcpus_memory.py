@@ -29,7 +29,7 @@ def test_vcpus_and_memory_change_in_both_documents_and_nothing_else_does(connect
     assert only(before, config(domain), ("vcpu@current", "3"), ("currentMemory", str(128 * 1024)))
     assert [str(each) for each in visible(compare(was_live, domain.xml(LIVE)))] == ["vcpu: current is 3, was 2"]
     assert places(domain, LIVE) == places(domain, CONFIG) == addresses
-    assert not visible(show_domain(connection, "a").waiting)
+    assert not show_domain(connection, "a").changes
     assert "vcpus is 3 already" in done(uri, "set", "a", "--vcpus", "3")
     domain.destroy()
     assert "memory    128 MiB of 256 MiB" in done(uri, "show", "a")
@@ -54,7 +54,7 @@ def test_vcpus_plugged_one_after_the_other_are_predicted_too(connection: Connect
     started(connection, "<vcpu current='1'>4</vcpu>")
     for count in (2, 4):
         assert set_domain(connection, "a", DomainSettings(vcpus=count)).settings[0].changed == (LIVE, CONFIG)
-    assert not visible(show_domain(connection, "a").waiting)
+    assert not show_domain(connection, "a").changes
 
 
 def test_vcpus_it_was_started_with_wait(connection: Connection, uri: str) -> None:
@@ -191,13 +191,13 @@ def test_memory_grows_by_a_module_in_one_slot_of_both_documents(connection: Conn
     for document_ in (config(domain), live(domain)):
         (module,) = document_.findall("devices/memory")
         assert (module.find("address").get("slot"), module.findtext("target/size")) == ("0", str(128 * 1024))  # type: ignore[union-attr]
-    assert not visible(show_domain(connection, "a").waiting)
+    assert not show_domain(connection, "a").changes
     assert "max-memory is 384 MiB already" in done(uri, "set", "a", "--max-memory", "384MiB")
     domain.detach("<memory model='dimm'><target><size unit='KiB'>131072</size><node>0</node></target></memory>", CONFIG)
     assert same(before, config(domain))
     again = set_domain(connection, "a", DomainSettings(max_memory=384 * MIB))
     assert again.settings[0].changed == (CONFIG,)
-    assert not visible(show_domain(connection, "a").waiting)
+    assert not show_domain(connection, "a").changes
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 
 from holdfast.cli.audit.markup import Markup, join, tag
@@ -51,7 +52,7 @@ def _branch(part: Part) -> Markup:
     return tag("li", _node(part), tag("ul", *below) if below else None)
 
 
-def _with_free_ports_joined(parts: list[Part]) -> list[Markup]:
+def _with_free_ports_joined(parts: Sequence[Part]) -> list[Markup]:
     """The branches; ports that are free and follow each other share one."""
     drawn: list[Markup] = []
     run: list[Part] = []

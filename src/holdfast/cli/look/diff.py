@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.common import Session, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_envelope
+from holdfast.cli.common import Session, output_option, pass_session
 from holdfast.cli.completion import complete_domains
 from holdfast.errors import Refused
 
@@ -24,14 +25,13 @@ def diff(session: Session, ctx: click.Context, before: str, after: str, output: 
     Exit code 0 when the guest sees no difference, 3 when it sees one.
     """
     from holdfast.operations.files import is_file
-    from holdfast.operations.look.diff import changes_to_json
     from holdfast.operations.look.diff import diff as compare
 
     connection = None if is_file(before) and is_file(after) else session.connection
     changes = compare(connection, before, after)
     seen = [change for change in changes if change.is_visible]
     if output == "json":
-        print_json(changes_to_json(changes))
+        print_envelope(changes=changes)
     else:
         for change in sorted(changes, key=lambda change: not change.is_visible):
             click.echo(str(change))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import Session, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_envelope
+from holdfast.cli.common import Session, output_option, pass_session
 from holdfast.text import printable
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ def list_(session: Session, running: bool, names: bool, output: str) -> None:
 
     domains = list_domains(session.connection, running=running)
     if output == "json":
-        from dataclasses import asdict
-
-        print_json([asdict(domain) for domain in domains])
+        print_envelope(domains=domains)
     elif names:
         click.echo("".join(f"{domain.name}\n" for domain in domains), nl=False)
     else:
@@ -36,4 +35,4 @@ def list_(session: Session, running: bool, names: bool, output: str) -> None:
 
 
 def _state(domain: DomainState) -> str:
-    return f"{domain.state}{', in rescue' * domain.rescue}{', saved' * domain.saved}"
+    return f"{domain.state}{', in rescue' * domain.in_rescue}{', saved' * domain.managed_save}"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.as_json import print_result
-from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
+from holdfast.cli.as_json import fields_of, print_result, print_stream
+from holdfast.cli.common import Session, domain_argument, output_option, pass_session
 from holdfast.cli.completion import complete_domains
 from holdfast.cli.heading import heading
 from holdfast.errors import Refused
 
 if TYPE_CHECKING:
-    from holdfast.json_value import Json
     from holdfast.operations.domain.upgrade_machine import MachineUpgrade
     from holdfast.operations.plan_reboot import Outlook, Plan
 
@@ -43,7 +42,7 @@ def reboot(session: Session, ctx: click.Context, name: str, output: str) -> None
 
     found = plan_reboot(session.connection, name)
     if output == "json":
-        print_json({"format": "holdfast.plan", "version": 1, **_as_json(found)})
+        print_result(found, differs=found.differs)
     else:
         click.echo("\n".join(_whole(found)))
     if found.differs:
@@ -71,7 +70,7 @@ def host(session: Session, ctx: click.Context, target: str | None, names: tuple[
     with nullcontext() if target is None else connect(target, session.readonly) as other:
         plans = plan_host(session.connection, other, names)
         uri = (other or session.connection).uri
-        differs = _print_json_array(uri, plans) if output == "json" else _print_domains(uri, plans)
+        differs = _print_as_json(uri, plans) if output == "json" else _print_domains(uri, plans)
     if differs:
         ctx.exit(Refused.exit_code)
 
@@ -123,19 +122,21 @@ def _whole(found: Plan) -> Iterator[str]:
         yield f"{_head(found)}: at the next cold start"
     else:
         yield f"{_head(found)}: nothing is known that the next cold start would change for the guest"
-    yield from _lines(found.outlooks)
+    yield from _lines(found)
 
 
 def _head(found: Plan) -> str:
     return f"{heading(found.name, found.uuid, found.instance)} ({found.state})"
 
 
-def _lines(outlooks: Iterable[Outlook]) -> Iterator[str]:
+def _lines(found: Plan, *, all_: bool = True) -> Iterator[str]:
+    """What stops the start, what waits in config, then what else there is, the weightiest first."""
     from holdfast.operations.plan_reboot import Effect
 
-    order = list(Effect)
-    for outlook in sorted(outlooks, key=lambda outlook: order.index(outlook.effect)):
-        yield f"  {_word(outlook)}: {outlook}"
+    for effect in Effect if all_ else (Effect.BLOCKS, Effect.CHANGES):
+        if effect is Effect.CHANGES:
+            yield from (f"  changes: {change}" for change in found.changes)
+        yield from (f"  {_word(outlook)}: {outlook}" for outlook in found.outlooks if outlook.effect is effect)
 
 
 def _word(outlook: Outlook) -> str:
@@ -154,35 +155,22 @@ def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
         if found.differs:
             changed += 1
             click.echo(_head(found))
-            click.echo("\n".join(_lines(each for each in found.outlooks if differs([each]))))
+            click.echo("\n".join(_lines(found, all_=False)))
     click.echo(f"{changed} of {total} domains would not start, or find something changed, at {uri}")
     for sentence, count in rest.most_common():
         click.echo(f"  {count} × {sentence}")
     return changed > 0
 
 
-def _print_json_array(uri: str, plans: Iterable[Plan]) -> bool:
+def _print_as_json(uri: str, plans: Iterable[Plan]) -> bool:
     """One JSON object, whose list of domains is printed as it is found."""
-    import json
+    differing = False
 
-    click.echo(f'{{"format": "holdfast.plan-host", "version": 1, "host": {json.dumps(uri)}, "domains": [', nl=False)
-    differs, between = False, "\n"
-    for found in plans:
-        differs = differs or found.differs
-        click.echo(between + json.dumps(_as_json(found), ensure_ascii=False), nl=False)
-        between = ",\n"
-    click.echo("\n]}")
-    return differs
+    def said() -> Iterator[Mapping[str, object]]:
+        nonlocal differing
+        for found in plans:
+            differing = differing or found.differs
+            yield {**fields_of(found), "differs": found.differs}
 
-
-def _as_json(found: Plan) -> dict[str, Json]:
-    from dataclasses import asdict
-
-    return {
-        "name": found.name,
-        "uuid": found.uuid,
-        "state": found.state,
-        "instance": None if found.instance is None else asdict(found.instance),
-        "differs": found.differs,
-        "outlooks": [outlook.to_json() for outlook in found.outlooks],
-    }
+    print_stream("domains", said(), host=uri)
+    return differing

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import Session, domain_argument, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, domain_argument, output_option, pass_session
 
 if TYPE_CHECKING:
-    from holdfast.json_value import Json
     from holdfast.operations.look.show import DomainView, Part
 
 _LINES = {True: ("├─ ", "│  ", "└─ ", "   "), False: ("|- ", "|  ", "`- ", "   ")}
@@ -28,14 +27,9 @@ def show(session: Session, name: str, output: str) -> None:
 
     domain = show_domain(session.connection, name)
     if output == "json":
-        print_json(_as_json(domain))
+        print_result(domain)
     else:
         click.echo("\n".join([*_head(domain), "", *_tree(domain.hardware), *_waiting(domain)]))
-
-
-def _as_json(domain: DomainView) -> dict[str, Json]:
-    changes = [change.to_json() for change in domain.waiting]
-    return {"format": "holdfast.domain", "version": 1, **asdict(domain), "waiting": changes}
 
 
 def _head(domain: DomainView) -> Iterator[str]:
@@ -63,14 +57,14 @@ def _head(domain: DomainView) -> Iterator[str]:
         yield "  saved     the next start restores saved memory, with the hardware it was saved with"
 
 
-def _tree(parts: list[Part]) -> Iterator[str]:
+def _tree(parts: Sequence[Part]) -> Iterator[str]:
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     for part in parts:
         yield _line(part)
         yield from _branches(part.children, "", _LINES[unicode])
 
 
-def _branches(parts: list[Part], indent: str, lines: tuple[str, str, str, str]) -> Iterator[str]:
+def _branches(parts: Sequence[Part], indent: str, lines: tuple[str, str, str, str]) -> Iterator[str]:
     rows = list(_with_free_ports_joined(parts))
     for number, (text, children) in enumerate(rows):
         last = number == len(rows) - 1
@@ -78,7 +72,7 @@ def _branches(parts: list[Part], indent: str, lines: tuple[str, str, str, str]) 
         yield from _branches(children, indent + (lines[3] if last else lines[1]), lines)
 
 
-def _with_free_ports_joined(parts: list[Part]) -> Iterator[tuple[str, list[Part]]]:
+def _with_free_ports_joined(parts: Sequence[Part]) -> Iterator[tuple[str, Sequence[Part]]]:
     """One line for each part; ports that are free and follow each other share one."""
     run: list[Part] = []
     for part in [*parts, None]:
@@ -102,9 +96,8 @@ def _line(part: Part) -> str:
 
 
 def _waiting(domain: DomainView) -> Iterator[str]:
-    changes = [change for change in domain.waiting if change.is_visible]
-    if changes:
+    if domain.changes:
         yield ""
         saved = domain.managed_save and domain.state == "shut off"
         yield "At the start after the restore:" if saved else "At the next start:"
-        yield from (f"  {change}" for change in changes)
+        yield from (f"  {change}" for change in domain.changes)

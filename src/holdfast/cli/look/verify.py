@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import Seconds, Session, domain_argument, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Seconds, Session, domain_argument, output_option, pass_session
 from holdfast.cli.heading import heading
 from holdfast.errors import Refused
 
 if TYPE_CHECKING:
-    from holdfast.json_value import Json
     from holdfast.operations.verify.guest import Verification
 
 
@@ -41,19 +41,11 @@ def verify(session: Session, ctx: click.Context, name: str, timeout: float, outp
 
     found = verify_domain(session.connection, name, timeout=timeout)
     if output == "json":
-        print_json(_as_json(found))
+        print_result(found, differs=found.differs)
     else:
         click.echo("\n".join(_lines(found)))
     if found.differs:
         ctx.exit(Refused.exit_code)
-
-
-def _as_json(found: Verification) -> dict[str, Json]:
-    from dataclasses import asdict
-
-    devices = [{**asdict(device), "verdict": str(device.verdict)} for device in found.devices]
-    head: dict[str, Json] = {"format": "holdfast.verify", "version": 1}
-    return {**head, **asdict(found), "differs": found.differs, "devices": devices}
 
 
 def _lines(found: Verification) -> Iterator[str]:

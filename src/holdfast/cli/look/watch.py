@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.as_json import print_line
 from holdfast.cli.common import Session, output_option, pass_session
 from holdfast.text import printable
 
@@ -33,15 +34,15 @@ def watch(session: Session, ctx: click.Context, uris: tuple[str, ...], interval:
     What the guest sees of it is said; "config" means that it sees it at its next start. A host that is lost is said,
     and tried again; what changed meanwhile is found. With -o json each line is one object. Ends with Ctrl-C.
     """
-    import json
-
     from holdfast import operations
 
     several = len(set(uris)) > 1
     try:
         for notice in operations.watch(uris or (session.uri,), interval=interval, readonly=session.readonly):
-            line = json.dumps(notice.to_json(), ensure_ascii=False) if output == "json" else _line(notice, several)
-            click.echo(line)
+            if output == "json":
+                print_line(notice)
+            else:
+                click.echo(_line(notice, several))
     except KeyboardInterrupt:
         ctx.exit(130)
 

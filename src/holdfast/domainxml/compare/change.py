@@ -10,10 +10,6 @@ from enum import StrEnum
 from holdfast.json_value import Json
 from holdfast.text import printable
 
-FORMAT = "holdfast.changes"
-VERSION = 1
-"""Goes up when a field of the JSON form goes away or changes its meaning; not for new fields and new kinds."""
-
 
 class ChangeKind(StrEnum):
     """What became of a part of the hardware from one document to the other; docs/guest-view.md explains each kind."""
@@ -60,11 +56,6 @@ class Change:
 def visible(changes: Iterable[Change]) -> list[Change]:
     """Those of ``changes`` that the guest sees, or might: all but the cosmetic ones."""
     return [change for change in changes if change.is_visible]
-
-
-def changes_to_json(changes: Iterable[Change]) -> dict[str, Json]:
-    """All of ``changes`` as one JSON object, in the format of docs/guest-view.md."""
-    return {"format": FORMAT, "version": VERSION, "changes": [change.to_json() for change in changes]}
 
 
 def _item(change: Change) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
-from holdfast.domainxml.compare.guest_view import device_pairs
 from holdfast.domainxml.device import USER_ALIAS, label
-from holdfast.domainxml.document import Element, devices, value_at
+from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.declarations import DEVICES, is_hardware
 from holdfast.domainxml.places.bus import Bus, bus_of
 from holdfast.domainxml.places.pci import hotplug_places
@@ -36,7 +35,7 @@ class Part:
     bus: int | None = None
     free: bool = False
     waits: str | None = None
-    children: list[Part] = field(default_factory=list)
+    children: tuple[Part, ...] = ()
 
     @property
     def common_name(self) -> str:
@@ -62,7 +61,7 @@ def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -
 
     def build(device: Element) -> Part:
         made.add(device)
-        children = [build(child) for child in below.get(device, ()) if child not in made]  # noqa: F821 (it is there until "del build")
+        children = tuple(build(child) for child in below.get(device, ()) if child not in made)  # noqa: F821 (it is there until "del build")
         return _part(device, children, free, (waits or {}).get(device))
 
     roots = [build(device) for device in below.get(None, ())]
@@ -72,7 +71,7 @@ def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -
     return tree
 
 
-def count(parts: list[Part]) -> int:
+def count(parts: Sequence[Part]) -> int:
     """How many pieces of hardware a tree has."""
     return sum(1 + count(part.children) for part in parts)
 
@@ -86,7 +85,7 @@ def _order(device: Element) -> tuple[int, PciAddress, str]:
     return 0 if is_pci_root else 2, PciAddress(0, 0, 0, 0), " ".join(numbers)
 
 
-def _part(device: Element, children: list[Part], free: set[int], waits: str | None) -> Part:
+def _part(device: Element, children: tuple[Part, ...], free: set[int], waits: str | None) -> Part:
     place = pci_address(device)
     address = str(place) if place is not None else describe_address(device)
     if device.tag != "controller":
@@ -125,21 +124,3 @@ def _details(device: Element) -> Iterator[str]:
     for path in _TELLING.get(str(device.tag), ("@model", "@type")):
         if value := said.get(path):
             yield f"{path.partition('@')[0]} {value}" if path in ("serial", "wwn", "cid@address") else value
-
-
-def waiting_devices(live: Element, config: Element, releasing: set[str]) -> dict[Element, str]:
-    """Devices of ``live`` with a note on what the next start does to them; ``releasing`` are aliases in live."""
-    notes: dict[Element, str] = {}
-    for pair, _ in device_pairs(live, config):
-        if pair.before is None:
-            continue
-        if pair.after is None:
-            detached = value_at(pair.before, "alias@name") in releasing
-            notes[pair.before] = (
-                "detached; the guest has not released it" if detached else "in live only: gone at the next start"
-            )
-        elif pair.other_name is not None:
-            notes[pair.before] = "another one at the next start"
-        elif describe_address(pair.before) != describe_address(pair.after) and describe_address(pair.after):
-            notes[pair.before] = f"moves to {describe_address(pair.after)} at the next start"
-    return notes

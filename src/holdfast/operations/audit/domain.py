@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from holdfast.domainxml.compare.change import Change, ChangeKind, visible
-from holdfast.domainxml.device import alias
-from holdfast.domainxml.document import Element, devices, parse
+from holdfast.domainxml.compare.change import Change
+from holdfast.domainxml.device import short_name
+from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance, nova_instance_in
-from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.domainxml.records.disk_record import disagreements, records_in_order, unfinished
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -19,6 +18,7 @@ from holdfast.operations.audit.judge import Judge, Judgement
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
+from holdfast.operations.waiting import is_asked_for, unreleased, waiting
 
 _CHANGES = 2
 """So many of the changes that a revert would bring are told."""
@@ -57,16 +57,11 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
 
 
 def _drift(documents: Documents) -> Iterator[Finding]:
-    live, config = documents.live, documents.config
-    if live is None or config is None:
-        return
-    there = {alias(device) for device in devices(live)}
-    releasing = [entry for entry in facts(config, Releasing) if entry.alias in there]
-    names = {" ".join(dict.fromkeys((entry.device, entry.label))) for entry in releasing}
-    for name in sorted(names):
+    for name in sorted(map(short_name, unreleased(documents))):
         yield Finding(FindingKind.RELEASING, f"{name} is detached, and the guest has not released it")
-    for change in visible(documents.waiting()):
-        if not (change.kind is ChangeKind.REMOVED and change.what in names):
+    asked_for = is_asked_for(documents)
+    for change in waiting(documents):
+        if not asked_for(change):
             yield Finding(FindingKind.DRIFT, f"at the next start {change}")
 
 

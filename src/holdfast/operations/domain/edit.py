@@ -16,6 +16,7 @@ from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
+from holdfast.operations.waiting import waiting_since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def _plan(domain: OpenDomain, before: Element, after: Element, dry_run: bool) ->
         uuid=domain.uuid,
         dry_run=dry_run,
         changes=tuple(compare_documents(before, after)),
-        waits=Documents(live, after).waiting_since(Documents(live, before)),
+        waits=waiting_since(Documents(live, before), Documents(live, after)),
         notes=saved_memory(domain, domain.documents),
         edited=True,
         blocks=tuple(HostOutlook(domain.connection).newly_blocks(before, after)),

@@ -28,6 +28,7 @@ from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
+from holdfast.operations.waiting import waiting_since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool)
         uuid=domain.uuid,
         dry_run=dry_run,
         changes=tuple(seen),
-        waits=Documents(live, edit.after).waiting_since(Documents(live, edit.before)),
+        waits=waiting_since(Documents(live, edit.before), Documents(live, edit.after)),
         notes=() if edit.is_empty else saved_memory(domain, documents),
         closed=closed,
         left=tuple(left),

@@ -20,6 +20,7 @@ from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
+from holdfast.operations.waiting import waiting_since
 
 _NAMED = 8
 """So many of the newest versions are named in an error."""
@@ -98,7 +99,7 @@ def _result(domain: OpenDomain, host: HostOutlook, edit: Edit, dry_run: bool) ->
         uuid=domain.uuid,
         dry_run=dry_run,
         changes=tuple(visible(edit.changes)),
-        waits=Documents(documents.live, edit.after).waiting_since(Documents(documents.live, edit.before)),
+        waits=waiting_since(Documents(documents.live, edit.before), Documents(documents.live, edit.after)),
         notes=() if edit.is_empty else saved_memory(domain, documents),
         before=before,
         after=after,

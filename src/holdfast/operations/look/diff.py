@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from holdfast.domainxml.compare.change import Change as Change
-from holdfast.domainxml.compare.change import changes_to_json as changes_to_json
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
 from holdfast.errors import Failed, InvalidDocument, NotFound, UsageError

@@ -8,7 +8,7 @@ from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.errors import NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.documents import read
+from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_outlook import HostOutlook, KnownGuest
 from holdfast.operations.plan_reboot import Plan, instance_of, known_guest
 
@@ -17,8 +17,8 @@ def plan_host(connection: Connection, target: Connection | None = None, names: S
     """For each domain (``names``, or all of them) what a cold start on ``target`` would do to it, one at a time.
 
     ``target`` None is this host itself, as after an upgrade. Of each domain the config document is judged: what waits
-    in it for the next start is :func:`plan_reboot`'s. Domains that vanish meanwhile are left out. Raises NotFound for
-    a name that is not there, before anything is yielded.
+    in it for the next start is :func:`plan_reboot`'s, so ``changes`` is empty. Domains that vanish meanwhile are left
+    out. Raises NO_DOMAIN for a name that is not there, before anything is yielded.
     (virConnectListAllDomains, virDomainGetXMLDesc, virConnectGetCapabilities, virConnectGetDomainCapabilities,
     virConnectCompareHypervisorCPU)
     """
@@ -31,19 +31,25 @@ def plan_host(connection: Connection, target: Connection | None = None, names: S
 def _plans(domains: Sequence[Domain], here: HostOutlook, there: HostOutlook) -> Iterator[Plan]:
     for domain in domains:
         try:
-            yield _plan(domain, here, there)
+            documents, state = read(domain), domain.state()
         except NotFound:
             continue
+        yield Plan(
+            name=domain.name,
+            uuid=domain.uuid,
+            state=state,
+            instance=instance_of(documents),
+            outlooks=tuple(_outlooks(documents, here, there)),
+        )
 
 
-def _plan(domain: Domain, here: HostOutlook, there: HostOutlook) -> Plan:
-    documents = read(domain)
-    state = domain.state()
-    config, instance = documents.config, instance_of(documents)
+def _outlooks(documents: Documents, here: HostOutlook, there: HostOutlook) -> Iterator[Outlook]:
+    config = documents.config
     if config is None:
         sentence = "it is transient: there is no document to start it from, here or elsewhere"
-        return Plan(domain.name, domain.uuid, state, instance, (Outlook(Effect.NOTE, "domain", sentence),))
+        yield Outlook(Effect.NOTE, "domain", sentence)
+        return
     known = known_guest(documents.live, config)
     if known.cpu is None and there is not here:
         known = KnownGuest(here.expanded_cpu(config), known.firmware, known.loader)
-    return Plan(domain.name, domain.uuid, state, instance, tuple(there.of(config, known, here)))
+    yield from there.of(config, known, here)

@@ -1,0 +1,99 @@
+"""What waits for the next cold start of a domain: worked out here, for whatever shows it, plans it or refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from holdfast.domainxml.address import address_of, describe_address, same_place
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
+from holdfast.domainxml.compare.guest_view import compare_documents, device_pairs
+from holdfast.domainxml.compare.match import Pair
+from holdfast.domainxml.device import alias, find_device, short_name
+from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.elements.mirror import copy_of
+from holdfast.domainxml.make.rescue import without_rescue
+from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.operations.documents import Documents
+
+
+def waiting(documents: Documents) -> list[Change]:
+    """What the guest of ``documents.live`` will see differ after its next cold start; nothing while it is shut off.
+
+    What a rescue brought goes with it, and is left out.
+    """
+    if documents.live is None or documents.config is None:
+        return []
+    changes = visible(compare_documents(documents.live, documents.config))
+    return changes if documents.rescue is None else without_rescue(changes, documents.rescue)
+
+
+def waiting_since(before: Documents, after: Documents) -> tuple[str, ...]:
+    """What waits ``after`` an operation and did not ``before`` it, in sentences: what it says of its change."""
+    known = waiting(before)
+    return tuple(str(change) for change in waiting(after) if change not in known)
+
+
+def unreleased(documents: Documents) -> list[Element]:
+    """The devices of live that were detached, and that the guest has not released yet."""
+    if documents.live is None:
+        return []
+    recorded = documents.live if documents.config is None else documents.config
+    aliases = {entry.alias for entry in facts(recorded, Releasing)}
+    return [device for device in devices(documents.live) if alias(device) in aliases] if aliases else []
+
+
+def is_asked_for(documents: Documents) -> Callable[[Change], bool]:
+    """True for those of the changes that wait which were asked for: devices that the guest has not released yet."""
+    names = {short_name(device) for device in unreleased(documents)}
+    return lambda change: change.kind is ChangeKind.REMOVED and change.what in names
+
+
+def device_notes(documents: Documents) -> dict[Element, str]:
+    """What the next start, the guest or a copy still has to do with a device, of live or, of those that only it has, of
+    config. Devices that both documents have alike are left out.
+    """
+    live, config = documents.live, documents.config
+    if live is None or config is None:
+        return {}
+    notes: dict[Element, str] = {}
+    leaving = unreleased(documents)
+    for pair in _pairs(live, config):
+        if pair.before is None or pair.other_name is not None:
+            assert pair.after is not None  # a pair has at least one
+            notes[pair.after] = "in config only: comes with the next start"
+        if pair.before is not None and (note := _note(documents, pair.before, pair, leaving)):
+            notes[pair.before] = note
+    return notes
+
+
+def _pairs(live: Element, config: Element) -> Iterator[Pair]:
+    """Every device with the same one in the other document, also of the kinds that no guest sees."""
+    paired: set[Element] = set()
+    for pair, _ in device_pairs(live, config):
+        paired |= {device for device in (pair.before, pair.after) if device is not None}
+        yield pair
+    for device in devices(live):
+        if device not in paired:
+            yield Pair(device, find_device(config, device))
+    for device in devices(config):
+        if device not in paired and find_device(live, device) is None:
+            yield Pair(None, device)
+
+
+def _note(documents: Documents, device: Element, pair: Pair, leaving: list[Element]) -> str | None:
+    """What is to become of a device of live, which is ``pair.before``."""
+    if pair.after is None:
+        if device in leaving:
+            return "detached; the guest has not released it"
+        of_rescue = documents.is_of_rescue(device)
+        return "of the rescue: gone with it" if of_rescue else "in live only: gone at the next start"
+    if pair.other_name is not None:
+        return "another one at the next start"
+    place, next_place = address_of(device), address_of(pair.after)
+    if place is not None and next_place is not None and not same_place(place, next_place):
+        return f"moves to {describe_address(pair.after)} at the next start"
+    if device.tag == "disk" and source_of(device) != source_of(pair.after):
+        return f"has {source_of(pair.after) or 'nothing'} at the next start"
+    copy = copy_of(device)
+    return None if copy is None else f"is being copied to {copy}"
