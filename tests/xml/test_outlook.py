@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
-from holdfast.domainxml.host.cpu_outlook import cpu_difference, expanded
+from holdfast.domainxml.host.cpu_outlook import cpu_difference, expand_host_model
 from holdfast.domainxml.host.machine_type import (
     crossing_notes,
     family,
@@ -219,7 +219,7 @@ def test_a_canonical_name_is_no_other_model() -> None:
 
 def test_host_model_is_expanded_without_touching_the_document() -> None:
     domain = parse("<domain><cpu mode='host-model'><feature name='vme' policy='require'/></cpu></domain>")
-    found = expanded(domain, read_capabilities(Q35))
+    found = expand_host_model(domain, read_capabilities(Q35))
     assert found.findtext("model") == "EPYC"
     assert [node.get("policy") for node in found.iterfind("feature[@name='vme']")] == ["require"]
     assert domain.find("cpu[@mode='host-model']") is not None

@@ -1,11 +1,8 @@
-"""Our element in ``<metadata>``: the facts that libvirt has no field for. Text in, text out.
+"""Holdfast's element in a domain's ``<metadata>``: the facts that libvirt has no field for.
 
-Seven facts are recorded. *releasing*: a device that was detached and that the guest has not released; libvirt keeps
-it in live only, where it looks like one that somebody attached to live only. *started*: CPU and firmware at the last
-start, to be compared with what the next start would give. *adopted*: since when Holdfast keeps facts of this domain,
-and where it came from. *disk*: what a disk is for and where its image came from (:mod:`.disk_record`). *creating*: the
-creation of the domain has begun, and its images are being made. *wanted*: it is to run after the host has booted.
-*rescue*: it runs as a rescue. *snapshotting*: a snapshot is being made.
+Each class here is a kind of fact, and each fact is one element inside ours. There are functions for our element as
+libvirt hands it out by itself (``ours``: text without a prefix, None where there is none), and others for it inside a
+whole document.
 """
 
 from __future__ import annotations
@@ -17,21 +14,28 @@ from typing import TypeVar
 
 from lxml import etree
 
-from holdfast.domainxml.document import Element, child, element, parse, serialize
+from holdfast.domainxml.document import Element, child, element, parse, remove_children, serialize
 from holdfast.domainxml.namespace import PREFIX as PREFIX
 from holdfast.domainxml.namespace import URI as URI
+
+OURS = f"{{{URI}}}domain"
+"""The tag of our element in a document."""
 
 
 @dataclass(frozen=True)
 class Releasing:
-    """A device that was detached while the guest did not answer: its element name, label and alias in live."""
+    """A device that was detached, and that the guest has not released yet.
+
+    ``device`` is the name of its element, ``label`` and ``alias`` are those in live. Without this fact it would look
+    like a device that somebody attached to live only.
+    """
 
     device: str
     label: str
     alias: str
 
     def as_device(self) -> Element:
-        """An element by which the device is known."""
+        """An element with the name and alias of the device, for finding it."""
         return element(
             self.device, None, element("target", {"dev": self.label}), element("alias", {"name": self.alias})
         )
@@ -39,10 +43,10 @@ class Releasing:
 
 @dataclass(frozen=True)
 class Started:
-    """What the last start gave to the guest.
+    """What the guest was given at its last start, to be compared with what the next start would give it.
 
-    ``cpu`` is live's ``<cpu>`` as text, ``firmware`` the SHA-256 of the loader file in hexadecimal; each is empty
-    where it was not known.
+    ``cpu`` is live's ``<cpu>`` as text, ``firmware`` the SHA-256 of the loader file in hexadecimal; each is empty where
+    nobody knew.
     """
 
     cpu: str
@@ -51,9 +55,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Adopted:
-    """``since`` is the time (ISO 8601, UTC); ``origin`` what made the domain ("holdfast", "virt-manager" …).
+    """Holdfast keeps records of this domain, which it created or adopted.
 
-    ``owner`` is whom it belongs to there, a project or an instance name; empty where nobody said.
+    ``since`` is the time (ISO 8601, UTC), ``origin`` what made the domain ("holdfast", "virt-manager" …), ``owner``
+    whom it belongs to there: a project or an instance; empty where nobody said.
     """
 
     since: str
@@ -63,14 +68,14 @@ class Adopted:
 
 @dataclass(frozen=True)
 class Creating:
-    """The domain is being created, ``since`` (ISO 8601, UTC); in a domain that nobody creates, it was interrupted."""
+    """The domain is being created since that time (ISO 8601, UTC). If nobody is at it, the creation was interrupted."""
 
     since: str
 
 
 @dataclass(frozen=True)
 class Snapshotting:
-    """A snapshot that is being made: its name, and a file made for it; "" for what goes into the images themselves."""
+    """A snapshot is being made: its name, and a file that is made for it; "" for what goes into the images."""
 
     snapshot: str
     file: str
@@ -78,18 +83,18 @@ class Snapshotting:
 
 @dataclass(frozen=True)
 class DiskRecord:
-    """What libvirt has no field for, of one disk. An empty field says nothing.
+    """What a disk is for, where its image came from, and which image is being made for it. An empty field says nothing.
 
-    ``target``, ``alias``  which disk: the one with this user alias; with this target where no alias is recorded
+    ``target``, ``alias``  which disk: the one with this user's alias; where none is recorded, the one with this target
     ``role``               root, ephemeral, swap, config, volume or cdrom
     ``image``              what its image was made from: a path, or an id that the image has elsewhere
-    ``id``                 the id of the volume with whoever provides it, such as Cinder's UUID
+    ``id``                 the id that the volume has with whoever provides it, such as Cinder's UUID
     ``volume``             POOL/VOLUME, where the document names the path of that volume
     ``delete``             "yes": the image goes with the domain; "no": it stays whatever is asked; "": as asked
-    ``place``              with a ``format``: where an image for it is being made, a path or POOL/VOLUME; without: a
-                           file made for this domain alone though its disk does not tell, cloud-init's seed CD
-    ``format``, ``size``   of the image that is being made, size in bytes; otherwise libvirt's to know, and empty
-    ``old``                the image that is to be removed once the disk has the one that is being made: it is moved
+    ``place``              with a ``format``: where an image is being made for the disk, a path or POOL/VOLUME; without:
+                           a file made for this domain alone, though its disk does not say so (cloud-init's seed CD)
+    ``format``, ``size``   of the image that is being made, size in bytes; empty otherwise, because libvirt knows
+    ``old``                the image to be removed once the disk, which is being moved, has the new one
     """
 
     target: str
@@ -106,22 +111,22 @@ class DiskRecord:
 
     @property
     def is_worth_it(self) -> bool:
-        """True when it says more than which disk it is of and where its image is, which the document says, too."""
+        """True when the record says more than the document itself, which says where the image is, too."""
         return any((self.role, self.image, self.id, self.delete))
 
     @property
     def in_making(self) -> bool:
-        """True from before the image at ``place`` exists until it is whole and the disk has it."""
+        """True from before the image at ``place`` exists until the image is whole and the disk has it."""
         return bool(self.format)
 
     @property
     def where(self) -> str:
-        """The path or POOL/VOLUME of the image that is being made, as its pool knows it."""
+        """Where the image is being made: POOL/VOLUME if it is in a pool, else its path."""
         return self.volume or self.place
 
     @property
     def settled(self) -> DiskRecord:
-        """The same, once the disk has its image."""
+        """What is recorded once the disk has the image that is being made."""
         return replace(self, place="", format="", size="", old="") if self.in_making else self
 
 
@@ -129,7 +134,7 @@ class DiskRecord:
 class RunAgain:
     """The domain was started and nobody has stopped it: it is to run again after the host has booted.
 
-    ``since`` is when it was started (ISO 8601, UTC): what was started first is first again.
+    ``since`` is when it was started (ISO 8601, UTC): what was started first then is first again.
     """
 
     since: str
@@ -137,10 +142,10 @@ class RunAgain:
 
 @dataclass(frozen=True)
 class Rescue:
-    """In live only: the domain runs as a rescue, since this time (ISO 8601, UTC).
+    """The domain runs as a rescue, since that time (ISO 8601, UTC). In live only.
 
-    ``before`` is the state it was in, in virsh's words. ``brought`` are the devices that only the rescue has, as the
-    guest view names them, joined by commas: "disk vdb, controller usb 0"; the rescue medium is the first.
+    ``before`` is the state that the domain was in, in virsh's words. ``brought`` are the devices that only the rescue
+    has, joined by commas: "disk vdb, controller usb 0"; the first is the rescue medium.
     """
 
     since: str
@@ -149,7 +154,7 @@ class Rescue:
 
     @property
     def devices(self) -> list[str]:
-        """The names of ``brought``, the rescue medium first."""
+        """``brought`` as a list of names, the rescue medium first."""
         return self.brought.split(", ")
 
 
@@ -167,28 +172,28 @@ _TAGS: dict[type[AnyFact], str] = {
     Rescue: "rescue",
     Snapshotting: "snapshotting",
 }
-"""Fact → its element: what domains have recorded for years must be read for years."""
+"""Fact → the name of its element. Domains keep these for years, so the names stay whatever the classes are called."""
 
 
 def tag_of(kind: type[AnyFact]) -> str:
-    """The tag of such a fact in a domain document, with its namespace."""
+    """The tag that facts of this kind have in a document, with the namespace."""
     return f"{{{URI}}}{_tag(kind)}"
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
-    """All facts of one kind that a domain document records."""
-    items = domain.iterfind(f"metadata/{{{URI}}}domain/{tag_of(kind)}")
+    """All facts of this kind that the document ``domain`` records."""
+    items = domain.iterfind(f"metadata/{OURS}/{tag_of(kind)}")
     return [_read(kind, item) for item in items]
 
 
 def fact(domain: Element, kind: type[Fact]) -> Fact | None:
-    """The fact of this kind that a domain document records; None when it records none."""
+    """The first fact of this kind that the document ``domain`` records; None when it records none."""
     return next(iter(facts(domain, kind)), None)
 
 
 def ours_in(domain: Element) -> str | None:
-    """Our element of a domain document as libvirt tells it (virDomainGetMetadata): its names without a prefix."""
-    found = domain.find(f"metadata/{{{URI}}}domain")
+    """Our element in the document ``domain``, as libvirt hands it out by itself (virDomainGetMetadata)."""
+    found = domain.find(f"metadata/{OURS}")
     if found is None:
         return None
     ours = copy.deepcopy(found)
@@ -199,13 +204,12 @@ def ours_in(domain: Element) -> str | None:
 
 
 def with_ours(domain: Element, ours: str | None) -> Element:
-    """A domain document as it is once libvirt was given ``ours`` as our element (virDomainSetMetadata); None: none."""
+    """A copy of ``domain`` as it is once libvirt was given ``ours`` as our element (virDomainSetMetadata)."""
     after = copy.deepcopy(domain)
     metadata = child(after, "metadata")
-    for old in metadata.findall(f"{{{URI}}}domain"):
-        metadata.remove(old)
+    remove_children(metadata, OURS)
     if ours is not None:
-        root = etree.SubElement(metadata, f"{{{URI}}}domain", nsmap={PREFIX: URI})
+        root = etree.SubElement(metadata, OURS, nsmap={PREFIX: URI})
         given = parse(ours)
         root.attrib.update(given.attrib)
         for each in given:
@@ -219,9 +223,9 @@ def facts_in(ours: str, kind: type[Fact]) -> list[Fact]:
 
 
 def with_fact(ours: str | None, new: Fact) -> str:
-    """Our element (None: there is none yet) with ``new`` recorded, in place of an older one of the same thing.
+    """Our element with the fact ``new``, in place of an older one about the same thing.
 
-    ``ours`` itself where it says so already: then nothing needs to be written.
+    The result is ``ours`` itself where it says so already: then nothing needs to be written.
     """
     root, tag = _root(ours), _tag(type(new))
     older = [item for item in root.findall(tag) if same_subject(_read(type(new), item), new)]
@@ -234,7 +238,7 @@ def with_fact(ours: str | None, new: Fact) -> str:
 
 
 def with_all(ours: str | None, kind: type[Fact], new: Sequence[Fact]) -> str | None:
-    """Our element with the facts ``new`` as all of their ``kind``; ``ours`` itself where it says so already."""
+    """Our element with the facts ``new`` and no others of their ``kind``; ``ours`` itself where it says so already."""
     root = _root(ours)
     older = root.findall(_tag(kind))
     if {_read(kind, item) for item in older} == set(new):
@@ -246,37 +250,34 @@ def with_all(ours: str | None, kind: type[Fact], new: Sequence[Fact]) -> str | N
 
 
 def set_facts(domain: Element, *new: AnyFact) -> None:
-    """Put our element with the facts ``new`` into a document that is yet to be defined; an older one of ours goes."""
-    metadata = child(domain, "metadata")
-    for old in metadata.findall(f"{{{URI}}}domain"):
-        metadata.remove(old)
+    """Let the document ``domain``, which is yet to be defined, record the facts ``new``, and no others."""
+    remove_children(child(domain, "metadata"), OURS)
     add_facts(domain, *new)
 
 
 def add_facts(domain: Element, *new: AnyFact) -> None:
-    """Add the facts ``new`` to those of a document that libvirt is yet to be given."""
+    """Let the document ``domain``, which libvirt is yet to be given, record the facts ``new``, too."""
     metadata = child(domain, "metadata")
-    root = metadata.find(f"{{{URI}}}domain")
+    root = metadata.find(OURS)
     if root is None:
-        root = etree.SubElement(metadata, f"{{{URI}}}domain", nsmap={PREFIX: URI})
+        root = etree.SubElement(metadata, OURS, nsmap={PREFIX: URI})
     for each in new:
         etree.SubElement(root, f"{{{URI}}}{_tag(type(each))}", _attributes(each))
 
 
 def drop_facts(domain: Element, kind: type[AnyFact]) -> None:
-    """Take the facts of one kind out of a document that libvirt is yet to be given."""
-    for root in domain.iterfind(f"metadata/{{{URI}}}domain"):
-        for old in root.findall(f"{{{URI}}}{_tag(kind)}"):
-            root.remove(old)
+    """Take the facts of this kind out of the document ``domain``, which libvirt is yet to be given."""
+    for root in domain.iterfind(f"metadata/{OURS}"):
+        remove_children(root, tag_of(kind))
 
 
 def without_fact(ours: str | None, old: Fact) -> str | None:
-    """Our element without ``old``; None when nothing is left in it, and ``ours`` itself when it was not there."""
+    """Our element without the fact ``old``; None when nothing else was in it, ``ours`` itself when ``old`` was not."""
     return without_facts(ours, type(old), lambda fact: fact == old)
 
 
 def without_facts(ours: str | None, kind: type[Fact], gone: Callable[[Fact], bool]) -> str | None:
-    """Our element without the facts of ``kind`` that are ``gone``; otherwise as :func:`without_fact`."""
+    """Our element without those facts of this kind that ``gone`` is true for; else as :func:`without_fact`."""
     root = _root(ours)
     found = [item for item in root.findall(_tag(kind)) if gone(_read(kind, item))]
     if not found:
@@ -287,14 +288,14 @@ def without_facts(ours: str | None, kind: type[Fact], gone: Callable[[Fact], boo
 
 
 def same_subject(one: AnyFact, other: AnyFact) -> bool:
-    """True when both are of the same thing: of one device, or of the domain as a whole."""
+    """True when two facts of one kind are about the same thing: one disk, one device, or the domain as a whole."""
     if isinstance(one, DiskRecord) and isinstance(other, DiskRecord):
         return one.alias == other.alias if one.alias and other.alias else one.target == other.target
     return one == other if isinstance(one, Releasing | Snapshotting) else True
 
 
 def _text(root: Element) -> str:
-    """Indented as libvirt itself does from the next start on (9.0): the document stays the same to the byte."""
+    """``root`` as text, indented as libvirt (9.0) does from the next start on, so that no byte of it changes then."""
     etree.indent(root, level=2)
     return serialize(root)
 

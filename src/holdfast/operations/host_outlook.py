@@ -17,7 +17,7 @@ from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
     cpu_mode,
-    expanded,
+    expand_host_model,
     gains_and_losses,
     model_of,
     same_model,
@@ -69,7 +69,7 @@ class HostOutlook:
         capabilities = self._answers(Platform.of(domain)) if cpu_mode(domain) == "host-model" else ""
         if isinstance(capabilities, str) or capabilities.host_model is None:
             return None
-        return expanded(domain, capabilities)
+        return expand_host_model(domain, capabilities)
 
     def of(self, domain: Element, known: KnownGuest, origin: HostOutlook | None = None) -> Iterator[Outlook]:
         """Everything that a cold start of the config document ``domain`` here would change or lack.
@@ -112,7 +112,7 @@ class HostOutlook:
         if mode in ("host-model", "host-passthrough", "maximum") and mode not in capabilities.cpu_modes:
             yield _cpu(Effect.BLOCKS, f"the host cannot give the CPU {mode} with {platform.virt_type}")
         elif mode == "host-model":
-            after = expanded(domain, capabilities)
+            after = expand_host_model(domain, capabilities)
             names = capabilities.canonical_models
             if before is None:
                 sentence = f"host-model becomes {model_of(after)}; nothing tells which CPU the guest had before"

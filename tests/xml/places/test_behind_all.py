@@ -8,7 +8,7 @@ from tests.raising import raising
 from holdfast.domainxml.device import describe
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.elements.disk import file_source, new_disk
-from holdfast.domainxml.places.behind_all import place_last
+from holdfast.domainxml.places.behind_all import add_behind_all
 from holdfast.errors import elements as errors
 
 ROOT = "<controller type='pci' index='0' model='pcie-root'/>"
@@ -43,7 +43,7 @@ def domain(*parts: str) -> Element:
 def placed(document: Element, bus: str) -> list[str]:
     """Where a disk on ``bus`` comes, and what comes with it; the rest of ``document`` must stay as it is."""
     before = list(devices(parse(serialize(document))))
-    added = place_last(document, new_disk(file_source("/x"), target="vdz", bus=bus))
+    added = add_behind_all(document, new_disk(file_source("/x"), target="vdz", bus=bus))
     assert all(same(one, other) for one, other in zip(before, devices(document), strict=False))
     return [describe(each) for each in added]
 
@@ -141,14 +141,14 @@ def test_last_place(parts: tuple[str, ...], bus: str, expected: list[str]) -> No
 def test_bridge_in_the_last_slot_leaves_no_place_for_a_port_behind_it() -> None:
     document = domain(ROOT, port(1, 0x1E, model="dmi-to-pci-bridge"))
     with raising(errors.PCI_FULL):
-        place_last(document, new_disk(file_source("/x"), target="vdz"))
+        add_behind_all(document, new_disk(file_source("/x"), target="vdz"))
 
 
 def test_full_conventional_bus_has_no_place() -> None:
     root = "<controller type='pci' index='0' model='pci-root'/>"
     document = domain(root, *(disk("virtio", pci(0, slot)) for slot in range(2, 32)))
     with raising(errors.PCI_FULL):
-        place_last(document, new_disk(file_source("/x"), target="vdz"))
+        add_behind_all(document, new_disk(file_source("/x"), target="vdz"))
 
 
 def test_ide_is_full_or_not_there() -> None:
@@ -161,4 +161,4 @@ def test_ide_is_full_or_not_there() -> None:
 
 def test_other_buses_have_no_last_place() -> None:
     with raising(errors.NOT_LAST_ON_BUS, bus="fdc"):
-        place_last(domain(), new_disk(file_source("/x"), bus="fdc", device="floppy"))
+        add_behind_all(domain(), new_disk(file_source("/x"), bus="fdc", device="floppy"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.places.pci import guest_buses
+from holdfast.domainxml.places.guest_buses import guest_buses
 
 
 def buses(*controllers: tuple[int, str, int, int, int], arch: str = "x86_64") -> dict[int, int]:

@@ -6,7 +6,9 @@ import pytest
 
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Releasing, Snapshotting, Started, facts, set_facts
-from holdfast.domainxml.snapshots.stored import candidate_disks, new_snapshot, read_snapshot, with_metadata_of
+from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
+from holdfast.domainxml.snapshots.new import candidate_disks, new_snapshot
+from holdfast.domainxml.snapshots.stored import read_snapshot
 
 NOVA = "<n:instance xmlns:n='http://openstack.org/xmlns/libvirt/nova/1.1'><n:flavor name='{}'/></n:instance>"
 

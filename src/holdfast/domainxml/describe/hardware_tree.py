@@ -1,8 +1,8 @@
-"""A document's hardware as a tree, the way the guest meets it: buses, and what sits on each."""
+"""The hardware of a document as a tree, the way the guest sees it: buses, and what sits on each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
@@ -22,9 +22,9 @@ class Part:
 
     ``name``      "disk vda", "pci-bridge"
     ``details``   what else the guest sees of it: models, serials
-    ``address``   where it sits: "0000:05:00.0" on PCI, "drive 0:0:0:1" and the like elsewhere; None without address
-    ``bus``       the number of the PCI bus behind it; None for what provides none
-    ``free``      True for a port that a device can be attached to while the guest runs
+    ``address``   where it sits: "0000:05:00.0" on PCI, "drive 0:0:0:1" and the like elsewhere; None without an address
+    ``bus``       the number of the PCI bus that it provides; None where it provides none
+    ``free``      true for a port that a device can be attached to while the guest runs
     ``waits``     what the next start or the guest still has to do with it; None where live and config agree
     ``children``  what sits on its bus, in the order of addresses
     """
@@ -39,13 +39,13 @@ class Part:
 
     @property
     def common_name(self) -> str:
-        """``name`` without what only this domain calls it: a MAC address, an alias that a user gave."""
+        """``name`` without what only this domain has: a MAC address, an alias that a user gave."""
         kind, _, own = self.name.partition(" ")
         return kind if kind == "interface" or own.startswith(USER_ALIAS) else self.name
 
 
 def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -> list[Part]:
-    """The roots of the tree: PCI first, then what has a bus of its own or none. ``waits`` has notes on devices."""
+    """The roots of the tree: PCI first, then what sits on no PCI bus. ``waits`` are notes on devices (see Part)."""
     seen = [device for device in devices(domain) if is_hardware(device)]
     provided: dict[Bus, Element] = {}
     for device in seen:
@@ -67,13 +67,8 @@ def hardware_tree(domain: Element, waits: Mapping[Element, str] | None = None) -
     roots = [build(device) for device in below.get(None, ())]
     # Controllers that sit on each other in a circle hang on no root; libvirt has no such domain, a file may.
     tree = roots + [build(device) for device in seen if device not in made]
-    del build  # it refers to itself, and to the document, which would stay until cycles are looked for
+    del build  # it refers to itself and to the document, which would stay in memory until cycles are looked for
     return tree
-
-
-def count(parts: Sequence[Part]) -> int:
-    """How many pieces of hardware a tree has."""
-    return sum(1 + count(part.children) for part in parts)
 
 
 def _order(device: Element) -> tuple[int, PciAddress, str]:
@@ -116,7 +111,7 @@ _TELLING = {
     "vsock": ("cid@address",),
     "shmem": ("model@type", "size"),
 }
-"""What tells a device from others of its kind, besides its name; for all other kinds it is the model or the type."""
+"""Kind → the paths that tell such a device from others, besides its name; for other kinds its model or its type."""
 
 
 def _details(device: Element) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a guest reads about the machine it runs on, in a few words: UUID, machine type, CPU, firmware, memory, vCPUs."""
+"""What a guest can read about the machine it runs on, in a few words: UUID, machine type, CPU, firmware, memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from holdfast.domainxml.platform import Platform
 
 @dataclass(frozen=True)
 class Identity:
-    """``memory`` is in bytes, ``balloon`` what of it the guest has; ``cpu`` and ``firmware`` are words.
+    """What a guest can read about its machine.
 
-    The words tell too where the document leaves open what it will be.
+    ``kind``             the virtualisation type: "kvm" or "qemu"
+    ``cpu``, ``firmware``  in words, which also say where the document leaves it open
+    ``vcpus``            those that are online, of ``max_vcpus``
+    ``memory``           in bytes, of which the guest has ``balloon`` now
     """
 
     uuid: str

@@ -1,4 +1,4 @@
-"""A document as a short list of its devices, for people: what each is, and where it sits."""
+"""The devices of a document as a short list for people: what each is, and where it sits."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.device import label, user_alias
-from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.document import Element, devices, value_at
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.elements.interface import connected_to
 
 
 @dataclass(frozen=True)
 class DeviceLine:
-    """One device: its element name, its name or alias, what it is, and its address in words (None: it has none)."""
+    """One device: the name of its element, its own name or "", what it is, and its address in words (None without)."""
 
     kind: str
     name: str
@@ -22,7 +22,7 @@ class DeviceLine:
 
 
 def device_lines(domain: Element) -> list[DeviceLine]:
-    """The devices of a document that a person asks for, in its order; PCI controllers and consoles are left out."""
+    """The devices that a person asks for, in document order; PCI controllers, consoles and audio are left out."""
     return [
         DeviceLine(str(device.tag), _name(device), _what(device), describe_address(device))
         for device in devices(domain)
@@ -38,21 +38,21 @@ def _name(device: Element) -> str:
 
 
 def _what(device: Element) -> str:
-    target, model = device.find("target"), device.find("model")
+    return " ".join(word for word in _words(device) if word)
+
+
+def _words(device: Element) -> list[str | None]:
+    model = value_at(device, "model@type")
     if device.tag == "disk":
-        bus = target.get("bus", "") if target is not None else ""
-        kind = device.get("device", "disk")
-        words = [bus, "" if kind == "disk" else kind, source_of(device) or "(empty)"]
-        if source_of(device) and kind == "disk":
-            words.append(f"({stated_format(device)})")
-        return " ".join(word for word in words if word)
+        kind, source = device.get("device", "disk"), source_of(device)
+        format = f"({stated_format(device)})" if source and kind == "disk" else None
+        return [value_at(device, "target@bus"), None if kind == "disk" else kind, source or "(empty)", format]
     if device.tag == "interface":
-        found = [model.get("type") if model is not None else None, connected_to(device)]
-        return " ".join(word for word in found if word)
+        return [model, connected_to(device)]
     if device.tag == "controller":
-        return " ".join(word for word in (device.get("type"), device.get("model")) if word)
-    if device.tag in ("channel", "graphics"):
-        name = target.get("name") if target is not None else device.get("listen")
-        return " ".join(word for word in (device.get("type"), name) if word)
-    named = model.get("type") if model is not None else None
-    return " ".join(word for word in (device.get("model") or named, device.get("type"), device.get("bus")) if word)
+        return [device.get("type"), device.get("model")]
+    if device.tag == "channel":
+        return [device.get("type"), value_at(device, "target@name")]
+    if device.tag == "graphics":
+        return [device.get("type"), device.get("listen")]
+    return [device.get("model") or model, device.get("type"), device.get("bus")]

@@ -1,4 +1,4 @@
-"""What a document says in elements and attributes that no file of ours declares: a newer libvirt's, so far."""
+"""Which elements and attributes of a document Holdfast does not know: so far, those of a newer libvirt."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from holdfast.domainxml.sides import Node, Side
 
 
 def unknown_parts(domain: Element) -> list[str]:
-    """Every path below <domain> that nobody declared, in libvirt's words, sorted: "devices/disk/driver@shiny".
+    """Every path below <domain> that no file declares, in libvirt's words, sorted: "devices/disk/driver@shiny".
 
-    What no guest sees whatever it says is left out, and so is what is below an unknown element.
+    Devices that no guest ever sees are left out, and so is what stands below an unknown element.
     """
     return sorted(set(_undeclared(domain, _declared(), "")))
 

@@ -1,4 +1,4 @@
-"""The ``<disk>`` element: how one is made, where its image is, and which target name is free."""
+"""``<disk>``: how one is made, where its image is, which target is free, and what of it the guest sees."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.document import Element, child, element, remove_children, value_at
 from holdfast.domainxml.elements import virtio
 from holdfast.domainxml.elements.network_source import url_of
 from holdfast.domainxml.platform import has_root_ports
@@ -24,19 +24,19 @@ WORDS = {
     "cache": ("default", "none", "writethrough", "writeback", "directsync", "unsafe"),
     "discard": ("ignore", "unmap"),
 }
-"""libvirt's words for a disk, and for how its driver treats the host's cache and what the guest discards."""
+"""libvirt's words for the kind of a disk, and for what its driver does with the host's cache and with discards."""
 
 _WHAT = {"device": "kind of disk", "cache": "disk cache mode", "discard": "disk discard mode"}
 
 _TARGET = re.compile(r"^(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+$")
 _SERIAL = re.compile(r"^[A-Za-z0-9_.+ -]+$")
 _SERIAL_LENGTH = {"virtio": 20, "sata": 20, "ide": 20, "usb": 20, "scsi": 36}
-"""How much of a serial the guest sees, in characters: QEMU cuts or refuses the rest (virtio VIRTIO_BLK_ID_BYTES)."""
+"""Bus → how many characters of a serial the guest sees; QEMU cuts or refuses the rest (virtio: VIRTIO_BLK_ID_BYTES)."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image is: the ``type`` of the disk and its ``<source>`` element (None: an empty CD drive)."""
+    """Where an image is: the ``type`` of the disk, and its ``<source>`` element (None for an empty drive)."""
 
     type: str
     element: Element | None
@@ -63,7 +63,7 @@ def network_source(source: Element) -> Source:
 
 
 EMPTY = Source("file", None)
-"""A CD or floppy drive with nothing in it."""
+"""The source of a CD or floppy drive with nothing in it."""
 
 
 def new_disk(
@@ -83,22 +83,15 @@ def new_disk(
 ) -> Element:
     """A ``<disk>`` element, its children in the order in which libvirt prints them.
 
-    ``target`` None leaves the choice to the attach. ``format`` is the image's stated format, ``device`` one of disk,
-    cdrom, lun and floppy, ``cache`` and ``discard`` libvirt's words for the driver. Raises UNKNOWN_WORD, BAD_TARGET,
-    BAD_SERIAL, LONG_SERIAL where the guest would not see the whole serial, and FLOPPY_BUS, CD_ON_VIRTIO and NO_LUN for
-    a bus that such a device cannot be on.
+    ``target`` None leaves the choice to the attach. ``format`` is the stated format of the image; ``device``, ``cache``
+    and ``discard`` are among WORDS. Raises UNKNOWN_WORD, BAD_TARGET, BAD_SERIAL, LONG_SERIAL where the guest would not
+    see the whole serial, and FLOPPY_BUS, CD_ON_VIRTIO and NO_LUN for a bus that such a device cannot be on.
     """
     _check_bus_name(bus)
     for key, word in (("device", device), ("cache", cache), ("discard", discard)):
         check_word(key, word)
     _check_bus(device, bus, source)
-    if target is not None and not _TARGET.match(target):
-        raise errors.BAD_TARGET(target=target)
-    if serial is not None and not _SERIAL.match(serial):
-        raise errors.BAD_SERIAL(serial=serial)
-    most = _SERIAL_LENGTH.get(bus, 20)
-    if serial is not None and len(serial) > most:
-        raise errors.LONG_SERIAL(serial=serial, length=len(serial), most=most, bus=bus)
+    _check_names(bus, target, serial)
     driver = {"name": "qemu", "type": format, "cache": cache, "discard": discard}
     disk = element("disk", {"type": source.type, "device": device})
     disk.append(element("driver", {key: value for key, value in driver.items() if value is not None}))
@@ -119,19 +112,18 @@ def new_disk(
 
 
 def check_word(key: str, word: str | None) -> None:
-    """Raise UNKNOWN_WORD when ``word`` is none of libvirt's for a disk's "device", "cache" or "discard"."""
+    """Raise UNKNOWN_WORD when ``word`` is not among WORDS for ``key`` ("device", "cache" or "discard")."""
     if word is not None and word not in WORDS[key]:
         raise errors.UNKNOWN_WORD(what=_WHAT[key], word=word, words=WORDS[key])
 
 
 def driver_word(disk: Element, key: str) -> str:
-    """What the driver says of "cache" or "discard"; the first of WORDS where it says nothing."""
-    driver = disk.find("driver")
-    return (None if driver is None else driver.get(key)) or WORDS[key][0]
+    """What the driver of ``disk`` says of ``key`` ("cache" or "discard"); the first of WORDS where it says nothing."""
+    return value_at(disk, f"driver@{key}") or WORDS[key][0]
 
 
 def set_driver_word(disk: Element, key: str, word: str) -> None:
-    """Let the driver have another "cache" or "discard"; "default" leaves it to QEMU."""
+    """Let the driver of ``disk`` have ``word`` for ``key`` ("cache" or "discard"); "default" leaves it to QEMU."""
     driver = disk.find("driver")
     if driver is None:
         driver = element("driver", {"name": "qemu"})
@@ -143,7 +135,7 @@ def set_driver_word(disk: Element, key: str, word: str) -> None:
 
 
 def default_bus(device: str, machine: str) -> str:
-    """The bus of a new disk, where none is said: the one that every guest with such a machine type has a driver for."""
+    """The bus of a new disk where none is said, which every guest with such a ``machine`` type has a driver for."""
     cd_bus = "sata" if has_root_ports(machine) else "ide"
     return {"cdrom": cd_bus, "floppy": "fdc"}.get(device, "virtio")
 
@@ -154,7 +146,7 @@ def _check_bus_name(bus: str) -> None:
 
 
 def _check_bus(device: str, bus: str, source: Source) -> None:
-    """What libvirt (9.0) refuses too, but only once a controller was attached for it."""
+    """Refuse what libvirt (9.0) refuses, too, but only once a controller has been attached for it."""
     if (device == "floppy") != (bus == "fdc"):
         raise errors.FLOPPY_BUS()
     if device == "cdrom" and bus == "virtio":
@@ -163,23 +155,37 @@ def _check_bus(device: str, bus: str, source: Source) -> None:
         raise errors.NO_LUN()
 
 
+def _check_names(bus: str, target: str | None, serial: str | None) -> None:
+    if target is not None and not _TARGET.match(target):
+        raise errors.BAD_TARGET(target=target)
+    if serial is not None and not _SERIAL.match(serial):
+        raise errors.BAD_SERIAL(serial=serial)
+    most = _SERIAL_LENGTH.get(bus, 20)
+    if serial is not None and len(serial) > most:
+        raise errors.LONG_SERIAL(serial=serial, length=len(serial), most=most, bus=bus)
+
+
+def new_serial() -> str:
+    """A random serial, short enough for every bus."""
+    import secrets  # costs 5 ms: not for those who only read documents
+
+    return secrets.token_hex(8)
+
+
 def set_source(disk: Element, source: Source) -> None:
     """Let ``disk`` have its image at ``source``."""
     disk.set("type", source.type)
-    for old in disk.findall("source"):
-        disk.remove(old)
+    remove_children(disk, "source")
     driver = disk.find("driver")
     if source.element is not None:
         disk.insert(0 if driver is None else disk.index(driver) + 1, copy.deepcopy(source.element))
 
 
 def with_image(disk: Element, source: Source, format: str | None = None) -> Element:
-    """A copy of ``disk`` with its image at ``source``, of ``format`` where it is given; all else is the same."""
+    """A copy of ``disk`` with its image at ``source``; with ``format`` None the image has the same format as before."""
     changed = without_image(disk)
-    old = disk.find("source")
     set_source(changed, source)
-    new = changed.find("source")
-    policy = None if old is None else old.get("startupPolicy")
+    new, policy = changed.find("source"), value_at(disk, "source@startupPolicy")
     if new is not None and policy is not None and source.type != "network":  # libvirt 9.0 refuses it there
         new.set("startupPolicy", policy)
     child(changed, "driver").set("type", format or stated_format(disk))
@@ -187,12 +193,10 @@ def with_image(disk: Element, source: Source, format: str | None = None) -> Elem
 
 
 def without_image(disk: Element) -> Element:
-    """A copy of ``disk`` without what says where its image is: what must stay the same when it has another."""
+    """A copy of ``disk`` without all that says which image it has: what must stay when it gets another one."""
     rest = copy.deepcopy(disk)
     rest.attrib.pop("type", None)
-    for tag in ("source", "auth", "encryption", "backingStore", "mirror"):
-        for part in rest.findall(tag):
-            rest.remove(part)
+    remove_children(rest, "source", "auth", "encryption", "backingStore", "mirror")
     for tag, attribute in (("driver", "type"), ("target", "tray")):
         for part in rest.findall(tag):
             part.attrib.pop(attribute, None)
@@ -200,14 +204,14 @@ def without_image(disk: Element) -> Element:
 
 
 def next_target(bus: str, documents: Iterable[Element]) -> str:
-    """The first target name for ``bus`` ("vda", "sdb" …) that no disk of ``documents`` has. Raises UNKNOWN_WORD."""
+    """The first target on ``bus`` ("vda", "sdb" …) that no disk of ``documents`` has. Raises UNKNOWN_WORD."""
     _check_bus_name(bus)
     taken = {target.get("dev") for document in documents for target in document.iterfind("devices/disk/target")}
     return next(name for number in count() if (name := _PREFIXES[bus] + _letters(number)) not in taken)
 
 
 def _letters(number: int) -> str:
-    """0 → a, 25 → z, 26 → aa: as the guest's kernel and libvirt count disks."""
+    """The letters for a number, as the guest's kernel and libvirt count disks: 0 → a, 25 → z, 26 → aa."""
     name = ""
     number += 1
     while number:
@@ -217,7 +221,7 @@ def _letters(number: int) -> str:
 
 
 def source_of(disk: Element) -> str | None:
-    """Where the image of a disk is, in one word: a path, ``POOL/VOLUME`` or a URL; None for an empty drive."""
+    """Where the image of ``disk`` is, in one word: a path, ``POOL/VOLUME`` or a URL; None for an empty drive."""
     source = disk.find("source")
     if source is None:
         return None
@@ -230,39 +234,38 @@ def source_of(disk: Element) -> str | None:
 
 
 def host_path(disk: Element) -> str | None:
-    """The file or block device of the host that a disk opens; None where libvirt reaches it in another way."""
+    """The file or block device of the host that is the image of ``disk``; None where it is reached in another way."""
     return source_of(disk) if disk.get("type", "file") in ("file", "block") else None
 
 
 def stated_format(disk: Element) -> str:
-    """The format its ``<driver>`` states; raw where it states none, which is what libvirt takes it for."""
-    driver = disk.find("driver")
-    return (driver.get("type") if driver is not None else None) or "raw"
+    """The format that the ``<driver>`` states; raw where it states none, which is what libvirt then takes it for."""
+    return value_at(disk, "driver@type") or "raw"
 
 
 def is_shared(disk: Element) -> bool:
-    """True when several domains may have this image at once: a CD, a read-only disk, or one marked shareable."""
+    """True when several domains may use this image at once: a CD, a read-only disk, or one marked shareable."""
     return disk.get("device") == "cdrom" or disk.find("readonly") is not None or disk.find("shareable") is not None
 
 
 def is_serial(disk: Element, said: str) -> bool | None:
-    """Whether ``said`` is how the guest tells the serial of ``disk``; None where the document gives it none.
+    """True when ``said`` is how a guest reports the serial of ``disk``; None where the document gives no serial.
 
-    The guest sees no more than its bus takes. udev writes "_" for spaces, and but for virtio puts vendor and model
-    before it ("0QEMU_QEMU_HARDDISK_root"); where a SCSI disk has a WWN, it tells "3" and that instead (systemd 252).
+    The guest sees only as much of it as the bus can carry. udev writes "_" for spaces, and on every bus but virtio it
+    puts vendor and model before it ("0QEMU_QEMU_HARDDISK_root"); of a SCSI disk with a WWN it reports "3" and the WWN
+    instead (systemd 252).
     """
-    serial, wwn, target = disk.findtext("serial"), disk.findtext("wwn"), disk.find("target")
+    serial, wwn, bus = disk.findtext("serial"), disk.findtext("wwn"), value_at(disk, "target@bus") or ""
     if not serial:
         return None
-    bus = "" if target is None else target.get("bus", "")
-    seen, told = (re.sub(r"\s+", "_", text.strip()) for text in (serial[: _SERIAL_LENGTH.get(bus)], said))
-    if told == seen or (wwn and told == f"3{wwn.lower()}"):
+    seen, reported = (re.sub(r"\s+", "_", text.strip()) for text in (serial[: _SERIAL_LENGTH.get(bus)], said))
+    if reported == seen or (wwn and reported == f"3{wwn.lower()}"):
         return True
-    return bus != "virtio" and re.search(rf"_{re.escape(seen)}(-\d+:\d+)?$", told) is not None
+    return bus != "virtio" and re.search(rf"_{re.escape(seen)}(-\d+:\d+)?$", reported) is not None
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """Another image has whatever format it has; the same one, read as another format, is another disk."""
+    """The format counts only while the image is the same: read as another format, it is another disk to the guest."""
     for disk, view in ((before, one), (after, other)):
         view.drop("driver@type")
         if source_of(before) == source_of(after):
@@ -294,9 +297,9 @@ SIDES = Sides(
     """,
     reconcile=_reconcile,
 )
-"""The image is the disk's first identity: one that was at vdb and is at vdc has moved, whatever it is called now.
-Names of block devices are given anew when a host boots: they come behind those that the disk was given itself.
+"""A disk is identified by its image first: one that was at vdb and is at vdc has moved. The names of block devices come
+behind its alias and serial, because a host gives them anew when it boots.
 
-``driver@cache``: only "writethrough" and "directsync" hide the write cache from the guest. ``target@tray`` follows the
-guest, which opens and closes it itself.
+Of ``driver@cache``, only "writethrough" and "directsync" hide the write cache from the guest. ``target@tray`` follows
+the guest, which opens and closes the tray.
 """

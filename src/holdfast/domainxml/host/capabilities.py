@@ -1,4 +1,4 @@
-"""libvirt's ``<domainCapabilities>``: what a new domain of one kind can have on this host, concrete names included."""
+"""libvirt's ``<domainCapabilities>``: what a domain of one platform can have on a host, with concrete names."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from holdfast.domainxml.document import Element, parse
 
 _HYPERV_UNSAID = frozenset({"relaxed", "vapic", "spinlocks"})
-"""What libvirt before 9.0, which says nothing of Hyper-V features, can have everywhere."""
+"""The Hyper-V features that every host has where libvirt, before 9.0, says nothing of them."""
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What libvirt says of one emulator, machine type and virtualisation type.
+    """What libvirt says of one emulator, architecture, machine type and virtualisation type.
 
-    ``machine`` is the versioned name also where an alias was asked for. ``host_model`` is the ``<mode>`` element with
-    the CPU that host-model would become, None where that is not supported. ``cpu_models`` maps each named CPU to
-    whether this host can run it; ``deprecated_models`` are those that will go, ``canonical_models`` maps names to
-    others of the same model (libvirt 11.0: EPYC is EPYC-v1). ``loaders`` are the firmware files that exist here.
-    ``enums`` maps a section ("devices/disk") and the name of an enumeration there ("bus") to its values;
-    ``unsupported`` are the sections of which the host has nothing.
+    ``machine``            the versioned name, also where an alias was asked for
+    ``max_vcpus``          how many vCPUs a domain can have; None where libvirt does not say
+    ``cpu_modes``          those that are supported: "custom", "host-model" …
+    ``host_model``         the ``<mode>`` element with the CPU that host-model would become; None where unsupported
+    ``cpu_models``         name → whether this host can run that CPU
+    ``deprecated_models``  names of CPUs that will go
+    ``canonical_models``   name → another name of the same CPU (libvirt 11.0: EPYC is EPYC-v1)
+    ``loaders``            the firmware files that exist here
+    ``enums``              a section ("devices/disk") and an enumeration in it ("bus") → its values
+    ``unsupported``        sections of which the host has nothing
     """
 
     virt_type: str
@@ -45,7 +49,7 @@ def read_capabilities(text: str) -> Capabilities:
     """Read a domain capabilities document (virConnectGetDomainCapabilities)."""
     root = parse(text, "domainCapabilities")
     modes = {mode.get("name", ""): mode for mode in root.iterfind("cpu/mode") if mode.get("supported") == "yes"}
-    custom = modes.get("custom")
+    models = modes["custom"].findall("model") if "custom" in modes else []
     maximum = root.find("vcpu")
     hyperv = root.find("features/hyperv")
     return Capabilities(
@@ -56,20 +60,14 @@ def read_capabilities(text: str) -> Capabilities:
         max_vcpus=int(maximum.get("max", "0")) or None if maximum is not None else None,
         cpu_modes=frozenset(modes),
         host_model=modes.get("host-model"),
-        cpu_models={}
-        if custom is None
-        else {model.text or "": model.get("usable") != "no" for model in custom.iterfind("model")},
+        cpu_models={model.text or "": model.get("usable") != "no" for model in models},
         loaders=tuple(value.text or "" for value in root.iterfind("os/loader/value")),
         hyperv=_values(root, "features/hyperv", "features") if hyperv is not None else _HYPERV_UNSAID,
         videos=_values(root, "devices/video", "modelType"),
         graphics=_values(root, "devices/graphics", "type"),
         tpm_models=_values(root, "devices/tpm", "model"),
-        deprecated_models=frozenset()
-        if custom is None
-        else frozenset(model.text or "" for model in custom.iterfind("model[@deprecated='yes']")),
-        canonical_models={}
-        if custom is None
-        else {model.text or "": model.get("canonical", "") for model in custom.iterfind("model[@canonical]")},
+        deprecated_models=frozenset(model.text or "" for model in models if model.get("deprecated") == "yes"),
+        canonical_models={model.text or "": model.get("canonical", "") for model in models if model.get("canonical")},
         enums={
             (_section(enum.getparent()), enum.get("name", "")): frozenset(value.text or "" for value in enum)
             for enum in root.iter("enum")
@@ -79,7 +77,7 @@ def read_capabilities(text: str) -> Capabilities:
 
 
 def _section(node: Element | None) -> str:
-    """The path of an element below the root: "devices/disk"."""
+    """The path of an element from the root: "devices/disk"."""
     tags: list[str] = []
     while node is not None and (parent := node.getparent()) is not None:
         tags.insert(0, str(node.tag))

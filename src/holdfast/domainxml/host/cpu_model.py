@@ -1,6 +1,7 @@
-"""The CPU of a new domain: host-model becomes the concrete model and features that it stands for on this host today.
+"""The CPU of a domain made concrete: host-model becomes the model and features that it stands for on a host today.
 
-libvirt keeps host-model in config and expands it anew at each start; a host or libvirt upgrade then changes the guest.
+libvirt keeps host-model in config and expands it anew at each start, so that an upgrade of the host or of libvirt would
+change the guest.
 """
 
 from __future__ import annotations
@@ -12,26 +13,26 @@ from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.errors import hosts
 
 MODES = ("host-model", "host-passthrough", "maximum")
-"""What can be asked for beside the name of a model."""
+"""The CPUs that can be asked for without the name of a model."""
 
 
-def new_cpu(wanted: str, capabilities: Capabilities) -> Element:
-    """The ``<cpu>`` for one of MODES, or for a model by name. :func:`seal_cpu` makes host-model concrete afterwards.
+def new_cpu(name: str, capabilities: Capabilities) -> Element:
+    """The ``<cpu>`` for one of MODES, or for a model by its name; :func:`seal_cpu` then makes host-model concrete.
 
     Raises UNKNOWN_CPU for a name that libvirt does not know, CPU_NOT_HERE and CPU_MODE_NOT_HERE for what this host
     cannot run.
     """
-    if wanted in MODES:
-        if wanted not in capabilities.cpu_modes:
+    if name in MODES:
+        if name not in capabilities.cpu_modes:
             virt_type, possible = capabilities.virt_type, _usable(capabilities)
-            raise hosts.CPU_MODE_NOT_HERE(cpu=wanted, virt_type=virt_type, possible=possible)
-        return element("cpu", {"mode": wanted})
-    if wanted not in capabilities.cpu_models:
-        raise hosts.UNKNOWN_CPU(cpu=wanted, possible=_usable(capabilities))
-    if not capabilities.cpu_models[wanted]:
-        raise hosts.CPU_NOT_HERE(cpu=wanted, possible=_usable(capabilities))
+            raise hosts.CPU_MODE_NOT_HERE(cpu=name, virt_type=virt_type, possible=possible)
+        return element("cpu", {"mode": name})
+    if name not in capabilities.cpu_models:
+        raise hosts.UNKNOWN_CPU(cpu=name, possible=_usable(capabilities))
+    if not capabilities.cpu_models[name]:
+        raise hosts.CPU_NOT_HERE(cpu=name, possible=_usable(capabilities))
     cpu = element("cpu", {"mode": "custom", "match": "exact", "check": "partial"})
-    cpu.append(element("model", {"fallback": "forbid"}, text=wanted))
+    cpu.append(element("model", {"fallback": "forbid"}, text=name))
     return cpu
 
 
@@ -41,7 +42,7 @@ def _usable(capabilities: Capabilities) -> list[str]:
 
 
 def seal_cpu(domain: Element, capabilities: Capabilities) -> list[str]:
-    """Make the CPU of ``domain`` concrete; returns what cannot be, in sentences.
+    """Make the CPU of ``domain`` concrete, in place; return what of it cannot be, in sentences.
 
     What the document itself says inside host-model (topology, NUMA, single features) stays. ``check='partial'`` lets
     the domain start also where a later QEMU adds something of its own. Raises NO_HOST_MODEL.
@@ -92,7 +93,7 @@ def _make_concrete(cpu: Element, capabilities: Capabilities) -> None:
 
 
 def describe_cpu(domain: Element) -> str:
-    """The CPU in a few words: "EPYC, 20 features on, 10 off", "host-passthrough"."""
+    """The CPU of ``domain`` in a few words: "EPYC, 20 features on, 10 off", "host-passthrough"."""
     cpu = domain.find("cpu")
     if cpu is None:
         return "libvirt's default"

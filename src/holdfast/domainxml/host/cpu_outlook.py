@@ -1,4 +1,4 @@
-"""A CPU before and after a cold start, where the document leaves it open: what was gained, what was lost."""
+"""What becomes of a CPU at a cold start on a host: which model it is, which features it gains and loses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ _NONE: Mapping[str, str] = {}
 
 
 def model_of(cpu: Element) -> str:
-    """The name of the model in a ``<cpu>``; empty where it has none."""
+    """The name of the model in ``<cpu>``; empty where none is named."""
     return (cpu.findtext("model") or "").strip()
 
 
 def cpu_mode(domain: Element) -> str:
-    """ "custom", "host-model", "host-passthrough", "maximum", or "minimum" for a model that the host may exceed."""
+    """The mode of the CPU: "custom", "host-model", "host-passthrough", "maximum", or "minimum".
+
+    The last is Holdfast's word for a custom model that the host may exceed (match='minimum').
+    """
     cpu = domain.find("cpu")
     if cpu is None:
         return "custom"
@@ -27,10 +30,10 @@ def cpu_mode(domain: Element) -> str:
     return "minimum" if mode == "custom" and cpu.get("match") == "minimum" else mode
 
 
-def expanded(domain: Element, capabilities: Capabilities) -> Element:
-    """The ``<cpu>`` that host-model in ``domain`` becomes on a host with these capabilities.
+def expand_host_model(domain: Element, capabilities: Capabilities) -> Element:
+    """The ``<cpu>`` that the host-model of ``domain`` becomes on a host with these ``capabilities``.
 
-    Raises Failed when libvirt there cannot say it.
+    Raises NO_HOST_MODEL.
     """
     sealed = element("domain", None, copy.deepcopy(child(domain, "cpu")))
     seal_cpu(sealed, capabilities)
@@ -38,28 +41,28 @@ def expanded(domain: Element, capabilities: Capabilities) -> Element:
 
 
 def same_model(before: Element, after: Element, canonical: Mapping[str, str] = _NONE) -> bool:
-    """True when two ``<cpu>`` have the same model; ``canonical`` tells which names mean the same."""
+    """True when two ``<cpu>`` have the same model; ``canonical`` maps names to others of the same model."""
     was, becomes = model_of(before), model_of(after)
     return canonical.get(was, was) == canonical.get(becomes, becomes)
 
 
 def cpu_difference(before: Element, after: Element, canonical: Mapping[str, str] = _NONE) -> str | None:
-    """What a guest loses and gains from one concrete ``<cpu>`` to another, in words; None when nothing.
+    """What a guest gains and loses from one concrete ``<cpu>`` to another, in words; None for nothing.
 
-    Of two models only the names can be compared: what each stands for is in libvirt, not in a document.
+    Of two models only the names can be compared: which features each stands for is known to libvirt alone.
     """
     if not same_model(before, after, canonical):
         return f"becomes {model_of(after)}, was {model_of(before)}"
     old, new = _features(before), _features(after)
     names = list(dict.fromkeys((*old, *new)))
-    # What only one of them names is as the model has it in the other: on where this one turns it off.
+    # A feature that only one of them names is in the other as the model has it: on where this one turns it off.
     gained = [name for name in names if _is_on(old, new, name) is False and _is_on(new, old, name) is True]
     lost = [name for name in names if _is_on(old, new, name) is True and _is_on(new, old, name) is False]
     return gains_and_losses(gained, lost) or None
 
 
 def gains_and_losses(gained: Sequence[str], lost: Sequence[str]) -> str:
-    """Features that come and go, in words; empty when there are none."""
+    """In words, which features a CPU gains and loses; empty for none."""
     words = [f"gains {', '.join(gained)}"] * bool(gained) + [f"loses {', '.join(lost)}"] * bool(lost)
     return " and ".join(words)
 

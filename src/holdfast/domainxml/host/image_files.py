@@ -1,4 +1,4 @@
-"""Which files of the host a document names, and which of them are images that only its own domain writes."""
+"""Which files of the host a document names, and which of its images belong to its domain alone."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ _NAMES = ("file", "dev", "dir", "path")
 
 @dataclass(frozen=True)
 class DiskImage:
-    """The image of one disk: its target, where it is (a path, or POOL/VOLUME), and why it is not the domain's own.
+    """The image of one disk.
 
-    ``pool`` and ``volume`` are set where libvirt looks the image up in a pool. ``kept`` is None for an image that only
-    this domain writes, as far as this document tells. ``delete`` is what is recorded: "yes", "no" or nothing.
+    ``target``            the disk
+    ``source``            where the image is, in one word: a path, POOL/VOLUME or a URL
+    ``pool``, ``volume``  set where libvirt looks the image up in a pool
+    ``kept``              why the image is not the domain's own; None where it is, as far as this document says
+    ``delete``            what is recorded of deleting it with the domain: "yes", "no" or ""
     """
 
     target: str
@@ -31,7 +34,7 @@ class DiskImage:
 
 
 def disk_images(domain: Element) -> list[DiskImage]:
-    """The image of every disk that has one, in document order."""
+    """The image of every disk of ``domain`` that has one, in document order."""
     found = []
     for disk in domain.iterfind("devices/disk"):
         name, source = source_of(disk), disk.find("source")
@@ -55,7 +58,7 @@ def _why_kept(disk: Element) -> str | None:
 
 
 def named_paths(domain: Element) -> set[str]:
-    """Every path of the host that occurs anywhere in the document, firmware and backing files included."""
+    """Every path of the host that stands anywhere in ``domain``, those of firmware and backing files included."""
     return set(_paths(domain))
 
 
@@ -66,11 +69,6 @@ def _paths(domain: Element) -> Iterator[str]:
         yield from (value for name in _NAMES if (value := node.get(name, "")).startswith("/"))
 
 
-def nvram_path(domain: Element) -> str | None:
-    """The file with the UEFI variables; None where the document names none."""
-    return domain.findtext("os/nvram") or None
-
-
 def has_tpm_state(domain: Element) -> bool:
-    """True when libvirt keeps the state of an emulated TPM for this domain."""
+    """True when libvirt keeps the state of an emulated TPM for ``domain``."""
     return domain.find("devices/tpm/backend[@type='emulator']") is not None

@@ -1,4 +1,4 @@
-"""Machine types: those that a host has, as its ``<capabilities>`` list them, and what their names say of their age."""
+"""Machine types: which ones a host has, as its ``<capabilities>`` list them, and how old their names say they are."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.host.outlook import Effect, Outlook
 
 _VERSIONED = re.compile(r"(?P<family>.+)-(?P<vendor>[a-z]*)(?P<version>\d+(?:\.\d+)*)")
-"""pc-q35-7.2, pc-q35-4.0.1, virt-7.2; pc-q35-rhel9.2.0 is another vendor's, with numbers of its own."""
+"""pc-q35-7.2, pc-q35-4.0.1, virt-7.2; and pc-q35-rhel9.2.0, another vendor's, with a numbering of its own."""
 _FAMILIES = ("pc-q35", "pc-i440fx")
-"""Families with names that have no number: pc-q35-noble."""
+"""Families that also have names without a number: pc-q35-noble."""
 
 _ALIASES = {"pc": "pc-i440fx", "q35": "pc-q35"}
 """QEMU's names for the newest of a family."""
 
 _ACPI_HOTPLUG = "pc-q35-6.1"
-"""QEMU 6.1: ICH9-LPC acpi-pci-hotplug-with-bridge-support is on; off in pc-q35-6.0 (measured with QEMU 7.2)."""
+"""The first version with ACPI hot-plug: acpi-pci-hotplug-with-bridge-support of ICH9-LPC (measured with QEMU 7.2)."""
 
 _MONTHS = {0: 4, 1: 8, 2: 12}
-"""QEMU releases three times a year; the major number is the year since 4.0."""
+"""Minor number of a QEMU release → its month. There are three a year, and since 4.0 the major number is the year's."""
 
 _EARLY = {
     (2, 0): (2014, 4),
@@ -41,12 +41,12 @@ _EARLY = {
     (3, 1): (2018, 12),
     **dict(zip(((1, n) for n in range(4, 8)), ((2013, 2), (2013, 5), (2013, 8), (2013, 11)), strict=True)),
 }
-"""Year and month of QEMU's releases before the rule (its release announcements)."""
+"""Release of QEMU before that rule → year and month, from the announcements."""
 
 
 @dataclass(frozen=True)
 class MachineType:
-    """One that a host has. ``canonical`` is the versioned type that an alias ("q35") stands for, None for no alias."""
+    """A machine type of a host; ``canonical`` is the versioned type that an alias ("q35") stands for, else None."""
 
     name: str
     canonical: str | None
@@ -54,7 +54,7 @@ class MachineType:
 
 
 def read_machine_types(capabilities: Element, arch: str, virt_type: str) -> dict[str, MachineType]:
-    """The machine types for one architecture and virtualisation type, by name (virConnectGetCapabilities).
+    """Name → machine type, for one architecture and virtualisation type (virConnectGetCapabilities).
 
     Empty when the host has no emulator for them.
     """
@@ -70,12 +70,12 @@ def read_machine_types(capabilities: Element, arch: str, virt_type: str) -> dict
 
 
 def emulators(capabilities: Element) -> frozenset[str]:
-    """The QEMUs that the capabilities speak of; of a domain with another one they tell nothing."""
+    """The paths of the QEMUs that ``capabilities`` speak of; of a domain with another one they say nothing."""
     return frozenset(found.text or "" for found in capabilities.iterfind("guest/arch//emulator"))
 
 
 def family(name: str) -> str:
-    """What stays the same from version to version: "pc-q35" of pc-q35-7.2; a name without a version is its own."""
+    """The part of a name that is the same in all versions: "pc-q35" of pc-q35-7.2; all of a name without a version."""
     match = _VERSIONED.fullmatch(name)
     if match is not None:
         return match["family"]
@@ -88,7 +88,7 @@ def kind_of(name: str) -> str:
 
 
 def is_newer(name: str, other: str) -> bool | None:
-    """True when ``name`` is a later version than ``other``; None when their names do not tell."""
+    """True when ``name`` is a later version than ``other``; None when the names do not say."""
     one, two = _VERSIONED.fullmatch(name), _VERSIONED.fullmatch(other)
     if one is None or two is None or (one["family"], one["vendor"]) != (two["family"], two["vendor"]):
         return None
@@ -96,13 +96,13 @@ def is_newer(name: str, other: str) -> bool | None:
 
 
 def of_family(name: str, machines: Iterable[str]) -> list[str]:
-    """The versioned types of the family of ``name`` among ``machines``, the newest first."""
+    """Those of ``machines`` that are versioned types of the family of ``name``, the newest first."""
     same = [machine for machine in machines if machine != family(machine) == family(name)]
     return sorted(same, key=_age, reverse=True)
 
 
 def released(name: str) -> tuple[int, int] | None:
-    """Year and month of the QEMU release that brought a machine type; None where its name says no release of QEMU."""
+    """Year and month of the QEMU release that brought a machine type; None where its name names no release of QEMU."""
     match = _VERSIONED.fullmatch(name)
     version = _numbers(match["version"]) if match is not None and not match["vendor"] else ()
     if len(version) != 2:
@@ -114,7 +114,7 @@ def released(name: str) -> tuple[int, int] | None:
 
 
 def crossing_notes(name: str, other: str) -> list[Outlook]:
-    """What is known to differ for a guest between two versions of one family, beyond what documents say."""
+    """What is known to differ for a guest between two versions of one family, beyond what a document says."""
     sentence = (
         "versions differ in more than their name: ACPI tables, defaults of devices, the version in the DMI tables"
     )
@@ -129,9 +129,9 @@ def crossing_notes(name: str, other: str) -> list[Outlook]:
 
 
 def machine_outlook(name: str, there: Mapping[str, MachineType], here: Mapping[str, MachineType]) -> list[Outlook]:
-    """What becomes of a domain with the machine type ``name`` on a host that has the types ``there``.
+    """What a cold start does to a domain with the machine type ``name`` on a host that has the types ``there``.
 
-    ``here`` are those of the host that it is on: what an alias has meant until now.
+    ``here`` are the types of the host that the domain is on: they say what an alias has meant until now.
     """
     machine = there.get(name)
     if machine is None:

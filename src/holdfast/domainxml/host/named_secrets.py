@@ -1,4 +1,4 @@
-"""The secrets that a document names: keys and passwords that libvirt keeps for it, outside of it."""
+"""Which secrets a document names: keys and passwords that libvirt keeps outside of it, and needs for a start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from holdfast.domainxml.document import Element, devices
 
 @dataclass(frozen=True)
 class NamedSecret:
-    """A secret, by its UUID or by its type and usage, and the device that needs it, in words."""
+    """A secret, named by its UUID, or by its type (``kind``) and usage, and the device that needs it, in words."""
 
     device: str
     uuid: str | None
@@ -23,7 +23,7 @@ class NamedSecret:
 
 
 def named_secrets(domain: Element) -> Iterator[NamedSecret]:
-    """Every secret that a disk or TPM of ``domain`` needs to start."""
+    """Every secret that a disk or TPM of ``domain`` needs for a start."""
     for device in devices(domain):
         for node in device.iter("secret"):
             yield NamedSecret(describe(device), node.get("uuid"), node.get("type", ""), node.get("usage", ""))

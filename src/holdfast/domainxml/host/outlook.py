@@ -1,4 +1,4 @@
-"""What a cold start would do to a guest: one sentence for each thing, with its weight."""
+"""What a cold start would do to a guest: one sentence for each part of its machine, with a weight."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from enum import StrEnum
 
 
 class Effect(StrEnum):
-    """The weight of an outlook: only the first two mean that a cold start is not like the last one."""
+    """The weight of an outlook. Only the first two mean that the guest would not start as it did before."""
 
     BLOCKS = "blocks"
-    """It does not start at all."""
+    """The domain would not start at all."""
     CHANGES = "changes"
-    """The guest sees something else."""
+    """The guest would see a change."""
     UNKNOWN = "unknown"
-    """Nobody can tell beforehand, or not from here."""
+    """Nobody can say before the start, or not from here."""
     NOTE = "note"
-    """Nothing happens at this start, but it is worth knowing."""
+    """Nothing happens at this start, but something is worth knowing."""
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """One thing about a cold start. ``part`` is what it is about: "machine", "cpu", "firmware", "device" …"""
+    """One thing that a cold start would do. ``part`` is what it concerns: "machine", "cpu", "firmware", "device" …"""
 
     effect: Effect
     part: str
@@ -37,5 +37,5 @@ class Outlook:
 
 
 def differs(outlooks: Iterable[Outlook]) -> bool:
-    """True when the guest would see something, or would not start."""
+    """True when one of ``outlooks`` means that the guest would see a change, or would not start."""
     return any(outlook.effect in (Effect.BLOCKS, Effect.CHANGES) for outlook in outlooks)

@@ -1,7 +1,7 @@
-"""Which parts of a document a host cannot provide, as far as its domain capabilities speak of them.
+"""Which parts of a document a host cannot provide, as far as its domain capabilities say.
 
 They do not list everything: models of interfaces, sound cards and watchdogs, for instance, are in no enumeration
-(libvirt 9.0). What no enumeration speaks of is not judged.
+(libvirt 9.0). What they do not speak of is not judged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from holdfast.domainxml.host.outlook import Effect, Outlook
 class _Rule:
     """The value at ``value`` of each element at ``path`` must be in the enumeration ``enum`` of ``section``.
 
-    ``only``: the enumeration speaks of these values, and leaves out others that work.
+    ``word`` names the thing in the sentence. ``only`` are the values that the enumeration speaks of, where others work
+    that it leaves out; None where it lists all.
     """
 
     path: str
@@ -69,11 +70,11 @@ _NEEDS = (
         for tag in ("crypto", "filesystem", "hostdev", "panic", "redirdev", "rng", "tpm")
     ),
 )
-"""Where the document has this, the section must not say supported='no'."""
+"""A path, a section and a word for people: where a document has the path, the section must not say supported='no'."""
 
 
 def support_outlook(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
-    """What of ``domain`` a host with these ``capabilities`` cannot provide, so that it does not start there."""
+    """What of ``domain`` a host with these ``capabilities`` cannot provide, so that it would not start there."""
     for path, section, word in _NEEDS:
         if section in capabilities.unsupported and domain.find(path) is not None:
             yield Outlook(Effect.BLOCKS, _part(path), f"the host has no {word}")
@@ -103,7 +104,7 @@ def _vcpus(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
 
 
 def _hyperv(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
-    """Under emulation QEMU starts without the enlightenments it does not have."""
+    """Only KVM needs them: under emulation QEMU starts without the Hyper-V features that it does not have."""
     offered = capabilities.enums.get(("features/hyperv", "features"))
     if offered is None or capabilities.virt_type != "kvm":
         return

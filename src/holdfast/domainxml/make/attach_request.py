@@ -1,7 +1,7 @@
-"""What an attach asks for: a device element, completed with what libvirt would otherwise make up once per document.
+"""The device element of an attach, completed so that libvirt makes nothing up.
 
-libvirt 9.0 parses the element anew for live and for config: a MAC address, an alias or a target that is missing comes
-out twice and different.
+libvirt (9.0) parses the element once for live and once for config. A MAC address, an alias or a target that is missing
+would come out differently in the two.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import secrets
 
 from holdfast.domainxml.address import address_of, pci_address
 from holdfast.domainxml.device import USER_ALIAS, alias, identity, user_alias
-from holdfast.domainxml.document import Element, devices, element, parse, same
-from holdfast.domainxml.elements.disk import is_shared, next_target, source_of
+from holdfast.domainxml.document import Element, devices, element, parse, remove_children, same, value_at
+from holdfast.domainxml.elements.disk import is_shared, new_serial, next_target, source_of
 from holdfast.domainxml.elements.interface import new_mac
 from holdfast.domainxml.places.controllers import free_controller_index
 from holdfast.errors.documents import NOT_ONE_DEVICE
 
 _NO_DEVICE = {"domain", "domainsnapshot", "network", "pool", "volume", "devices"}
+"""Elements that people hand in by mistake where a device is asked for."""
 
 
 def parse_device(text: str) -> Element:
-    """Parse one device element. Raises InvalidDocument: NOT_ONE_DEVICE for a whole domain."""
+    """Parse the element of one device. Raises InvalidDocument: NOT_ONE_DEVICE for a whole domain."""
     device = parse(text)
     if device.tag in _NO_DEVICE:
         raise NOT_ONE_DEVICE(line=device.sourceline, found=device.tag)
@@ -29,14 +30,13 @@ def parse_device(text: str) -> Element:
 
 
 def complete(device: Element, documents: list[Element]) -> Element:
-    """A copy of ``device`` with a user alias, and with MAC address, target and serial where its kind has them.
+    """A copy of ``device`` with a user's alias, and with a MAC address, a target and a serial where its kind has them.
 
-    What is given stays. Targets are the first that no document uses; ``documents`` are the domain's, parsed.
+    What ``device`` says already stays. The target is the first that no disk of ``documents``, the domain's, has.
     """
     request = copy.deepcopy(device)
     if user_alias(request) is None:
-        for generated in request.findall("alias"):
-            request.remove(generated)
+        remove_children(request, "alias")
         request.append(element("alias", {"name": f"{USER_ALIAS}{secrets.token_hex(6)}"}))
     if request.tag == "interface" and request.find("mac") is None:
         request.insert(0, element("mac", {"address": new_mac()}))
@@ -55,11 +55,11 @@ def _complete_disk(request: Element, documents: list[Element]) -> None:
     if target.get("dev") is None:
         target.set("dev", next_target(target.get("bus") or "virtio", documents))
     if request.get("device", "disk") == "disk" and request.find("serial") is None:
-        request.append(element("serial", text=secrets.token_hex(8)))
+        request.append(element("serial", text=new_serial()))
 
 
 def conflict(request: Element, document: Element) -> tuple[str, Element] | None:
-    """What of ``request`` a device of ``document`` has already, in words, and that device; None when nothing is."""
+    """What of ``request`` is taken, in words, and the device of ``document`` that has it; None when nothing is."""
     place, name = pci_address(request), alias(request)
     source = source_of(request) if request.tag == "disk" and not is_shared(request) else None
     for device in devices(document):
@@ -80,34 +80,25 @@ def conflict(request: Element, document: Element) -> tuple[str, Element] | None:
 def resumes(request: Element, device: Element) -> bool:
     """True when ``device`` is what an earlier attach of the same ``request`` left in config.
 
-    The same kind, and nothing that the request names (alias, target, MAC, address, source) differs.
+    That is a device of the same kind that has all that the request names: alias, target, MAC, address, source.
     """
-    if request.tag != device.tag:
+    if request.tag != device.tag or not _names_one_device(request):
         return False
-    named = [
-        (user_alias(request), user_alias(device)),
-        (_target(request), _target(device)),
-        (_mac(request), _mac(device)),
-        (source_of(request), source_of(device)),
-    ]
-    given = [(wanted, there) for wanted, there in named if wanted is not None]
-    wanted_address, there_address = address_of(request), address_of(device)
-    if wanted_address is not None and (there_address is None or not same(wanted_address, there_address)):
+    asked_address, address = address_of(request), address_of(device)
+    if asked_address is not None and (address is None or not same(asked_address, address)):
         return False
-    return bool(given) and all(wanted == there for wanted, there in given) and _identified(request)
+    return all(asked in (None, has) for asked, has in zip(_names(request), _names(device), strict=True))
 
 
-def _identified(request: Element) -> bool:
-    """True when the request names one device: an interface without a MAC could as well be a second one."""
+def _names_one_device(request: Element) -> bool:
+    """True when ``request`` means one certain device: an interface without a MAC could as well be a second one."""
     return bool(user_alias(request) or _mac(request) or (request.tag == "disk" and source_of(request)))
 
 
-def _target(device: Element) -> str | None:
-    target = device.find("target")
-    return target.get("dev") if device.tag == "disk" and target is not None else None
+def _names(device: Element) -> tuple[str | None, ...]:
+    target = value_at(device, "target@dev") if device.tag == "disk" else None
+    return user_alias(device), target, _mac(device), source_of(device)
 
 
 def _mac(device: Element) -> str | None:
-    mac = device.find("mac")
-    address = mac.get("address") if mac is not None else None
-    return address.lower() if address else None
+    return (value_at(device, "mac@address") or "").lower() or None

@@ -1,6 +1,6 @@
-"""Making a document that of another domain with the same hardware: the identity is renewed, the layout stays.
+"""The document of a clone: the same hardware at the same places, under another identity.
 
-Nothing here copies a file: where images, NVRAM and the like of the other domain are is the caller's to say.
+Nothing here copies a file: where the clone's images, NVRAM and the like are is for the caller to say.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.interface import new_mac
 
 _WWN_PREFIX = "5000c5"
-"""Of the 16 digits of a new WWN: NAA 5 and a vendor's number, as disks have it; the rest is chosen at random."""
+"""How a new WWN of 16 digits begins: NAA 5 and a vendor's number, as those of disks do. The rest is random."""
 
 
 def renew_identity(
     domain: Element, *, name: str, uuid: str, serials: bool = False, vsock_cid: int | None = None
 ) -> list[str]:
-    """Give ``domain``, in place, the name and UUID of its clone, new MAC addresses and a new generation id.
+    """Make ``domain`` the document of a clone, in place: with this name and UUID, new MACs and a new generation id.
 
-    ``serials`` renews the serials and WWNs of disks too. ``vsock_cid`` is one that no domain has. What carries the old
-    name or UUID in a path of the host (sockets, logs) gets the new one; ports of Open vSwitch get new ids. Returns what
-    both domains would share or fight for, in sentences.
+    ``serials`` renews the serials and WWNs of disks, too. ``vsock_cid`` is a CID that no domain has. Paths of the host
+    with the old name or UUID in them (sockets, logs) get the new one; ports of Open vSwitch get new ids. Returns what
+    both domains would share or fight over, in sentences.
     """
     old_name, old_uuid = domain.findtext("name") or "", domain.findtext("uuid") or ""
     child(domain, "name").text = name
@@ -51,8 +51,7 @@ def renew_identity(
 
 
 def _renew_interface(interface: Element) -> None:
-    mac = child(interface, "mac")
-    mac.set("address", new_mac())
+    child(interface, "mac").set("address", new_mac())
     for target in interface.findall("target"):
         target.attrib.pop("dev", None)  # the name of a tap device is unique on a host
     for parameters in interface.iterfind("virtualport/parameters"):
@@ -68,7 +67,7 @@ def _renew_serials(disk: Element) -> None:
 
 
 def _rename_paths(device: Element, names: dict[str, str]) -> None:
-    """Put the new name into the last part of each path of the host that has the old one."""
+    """Replace each of ``names``, old by new, in the file name of every path of ``device``."""
     for node in device.iter():
         path = node.get("path", "") if isinstance(node.tag, str) else ""
         folder, slash, file = path.rpartition("/")
@@ -79,7 +78,7 @@ def _rename_paths(device: Element, names: dict[str, str]) -> None:
 
 
 def _shared(domain: Element) -> Iterator[str]:
-    """What the document still has in common with that of the other domain, and cannot be used by both at once."""
+    """What the document still shares with that of the other domain though only one of them can use it at a time."""
     for device in devices(domain):
         if device.tag == "hostdev":
             yield f"{describe(device)} is the host's: only one of both domains can run with it"

@@ -1,4 +1,4 @@
-"""The document of a new domain: sensible, complete, and without addresses, which are libvirt's to choose (once)."""
+"""The document of a new domain: sensible and complete, but for addresses, which libvirt chooses when it is defined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from holdfast.errors import hosts
 from holdfast.errors.elements import UNKNOWN_WORD
 
 OSES = ("linux", "windows")
+"""The systems that a new domain can be made for."""
+
 GRAPHICS = ("vnc", "spice", "none")
+"""How people can see the screen of a new domain."""
 
 _HYPERV = (
     "relaxed",
@@ -27,7 +30,7 @@ _HYPERV = (
     "tlbflush",
     "ipi",
 )
-"""What Windows is faster with: Microsoft's interface as KVM offers it. Each needs those before it."""
+"""The Hyper-V features, as KVM offers them, that Windows is faster with. Each needs those before it."""
 
 
 def new_domain(
@@ -47,65 +50,55 @@ def new_domain(
 ) -> Element:
     """A ``<domain>`` with these disks and interfaces, and with what every guest is given.
 
-    That is a USB tablet, a serial console, a guest agent's channel, a random number generator and a memory balloon.
-    ``os`` "windows" sets the clock to local time, turns on the Hyper-V features that ``capabilities`` names, and takes
-    a display Windows can install on. Memory is in KiB. Raises UNKNOWN_WORD, and TOO_MANY_VCPUS,
-    NO_TPM, GRAPHICS_NOT_HERE or VIDEO_NOT_HERE for what is not possible here.
+    That is a USB tablet, a serial console, the guest agent's channel, a random number generator and a memory balloon.
+    ``os`` "windows" sets the clock to local time, turns on the Hyper-V features that ``capabilities`` offer, and takes
+    a display that Windows can be installed on. Raises UNKNOWN_WORD, and TOO_MANY_VCPUS, NO_TPM, GRAPHICS_NOT_HERE or
+    VIDEO_NOT_HERE for what is not possible here.
     """
     if os not in OSES:
         raise UNKNOWN_WORD(what="guest system", word=os, words=OSES)
     if capabilities.max_vcpus is not None and vcpus > capabilities.max_vcpus:
         raise hosts.TOO_MANY_VCPUS(machine=capabilities.machine, most=capabilities.max_vcpus, vcpus=vcpus)
     cpu.append(element("topology", {"sockets": "1", "dies": "1", "cores": str(vcpus), "threads": "1"}))
-    domain = element("domain", {"type": capabilities.virt_type})
-    domain.extend(
-        [
-            element("name", text=name),
-            element("uuid", text=uuid),
-            element("memory", {"unit": "KiB"}, text=str(memory_kib)),
-            element("currentMemory", {"unit": "KiB"}, text=str(memory_kib)),
-            element("vcpu", {"placement": "static"}, text=str(vcpus)),
-            element(
-                "os", None, element("type", {"arch": capabilities.arch, "machine": capabilities.machine}, text="hvm")
-            ),
-            _features(capabilities, os),
-            cpu,
-            _clock(os),
-            element("on_poweroff", text="destroy"),
-            element("on_reboot", text="restart"),
-            element("on_crash", text="destroy"),
-            element(
-                "pm",
-                None,
-                element("suspend-to-mem", {"enabled": "no"}),
-                element("suspend-to-disk", {"enabled": "no"}),
-            ),
-        ]
+    devices = [
+        element("emulator", text=capabilities.emulator),
+        *disks,
+        *_controllers(disks, capabilities),
+        *interfaces,
+        *_characters(graphics),
+        *([_tpm(capabilities)] if tpm else []),
+        element("input", {"type": "tablet", "bus": "usb"}),
+        *_display(capabilities, os, graphics, video),
+        element("rng", {"model": "virtio"}, element("backend", {"model": "random"}, text="/dev/urandom")),
+        element("memballoon", {"model": "virtio"}),
+    ]
+    machine = {"arch": capabilities.arch, "machine": capabilities.machine}
+    return element(
+        "domain",
+        {"type": capabilities.virt_type},
+        element("name", text=name),
+        element("uuid", text=uuid),
+        element("memory", {"unit": "KiB"}, text=str(memory_kib)),
+        element("currentMemory", {"unit": "KiB"}, text=str(memory_kib)),
+        element("vcpu", {"placement": "static"}, text=str(vcpus)),
+        element("os", None, element("type", machine, text="hvm")),
+        _features(capabilities, os),
+        cpu,
+        _clock(os),
+        *_power(),
+        element("devices", None, *devices),
     )
-    devices = child(domain, "devices")
-    devices.append(element("emulator", text=capabilities.emulator))
-    devices.extend(disks)
-    devices.extend(_controllers(disks, capabilities))
-    devices.extend(interfaces)
-    devices.extend(_characters(graphics))
-    if tpm:
-        devices.append(_tpm(capabilities))
-    devices.append(element("input", {"type": "tablet", "bus": "usb"}))
-    devices.extend(_display(capabilities, os, graphics, video))
-    devices.append(element("rng", {"model": "virtio"}, element("backend", {"model": "random"}, text="/dev/urandom")))
-    devices.append(element("memballoon", {"model": "virtio"}))
-    return domain
 
 
 def missing_hyperv(capabilities: Capabilities) -> list[str]:
-    """The Hyper-V features that Windows is faster with and that are not possible here."""
+    """The Hyper-V features that Windows is faster with, and that a host with these ``capabilities`` does not offer."""
     return [feature for feature in _HYPERV if feature not in capabilities.hyperv]
 
 
 def unfinished_domain(domain: Element) -> Element:
-    """What stands for ``domain`` while its images are being made: its name and UUID, and no device of its own.
+    """A document that stands for ``domain`` while its images are being made: its name and UUID, and no devices.
 
-    Nobody who starts it meets an image that is half made.
+    So nobody can start a guest on an image that is half made.
     """
     copied = copy.deepcopy(domain)
     copied[:] = [each for each in copied if each.tag in ("name", "uuid", "memory", "os")]
@@ -116,7 +109,10 @@ def unfinished_domain(domain: Element) -> Element:
 
 
 def boot_from_disk_then_cd(disks: Iterable[Element]) -> None:
-    """Boot from the first disk; from the first CD with something in it while that disk has nothing to boot."""
+    """Boot from the first of ``disks`` that is a hard disk; and while it holds nothing to boot, from the first CD.
+
+    That is the first CD drive with something in it.
+    """
     disks = list(disks)
     chosen = [
         next((disk for disk in disks if disk.get("device") == "disk"), None),
@@ -128,12 +124,23 @@ def boot_from_disk_then_cd(disks: Iterable[Element]) -> None:
         disk.append(boot) if alias is None else alias.addprevious(boot)
 
 
+def _power() -> list[Element]:
+    """What happens when the guest powers off, reboots or crashes, and that it cannot suspend itself."""
+    off = {"enabled": "no"}
+    return [
+        element("on_poweroff", text="destroy"),
+        element("on_reboot", text="restart"),
+        element("on_crash", text="destroy"),
+        element("pm", None, element("suspend-to-mem", off), element("suspend-to-disk", off)),
+    ]
+
+
 def _features(capabilities: Capabilities, os: str) -> Element:
     features = element("features", None, element("acpi"), element("apic"))
-    wanted = [feature for feature in _HYPERV if feature in capabilities.hyperv] if os == "windows" else []
-    if wanted:
+    enlightenments = [feature for feature in _HYPERV if feature in capabilities.hyperv] if os == "windows" else []
+    if enlightenments:
         hyperv = element("hyperv", {"mode": "custom"})
-        for feature in wanted:
+        for feature in enlightenments:
             retries = {"retries": "8191"} if feature == "spinlocks" else {}
             hyperv.append(element(feature, {"state": "on", **retries}))
         features.append(hyperv)
@@ -157,7 +164,7 @@ def _controllers(disks: Sequence[Element], capabilities: Capabilities) -> list[E
         element("controller", {"type": "virtio-serial", "index": "0"}),
     ]
     if any(disk.find("target[@bus='scsi']") is not None for disk in disks):
-        # Without a model libvirt takes lsilogic, which Linux and Windows have dropped.
+        # Without a model libvirt takes lsilogic, for which Linux and Windows have no driver any more.
         controllers.append(element("controller", {"type": "scsi", "index": "0", "model": "virtio-scsi"}))
     if "q35" in capabilities.machine:
         controllers.append(element("controller", {"type": "sata", "index": "0"}))

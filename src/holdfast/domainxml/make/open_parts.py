@@ -1,4 +1,4 @@
-"""What a document leaves open: every part that a later start, host or libvirt may fill in differently."""
+"""What a document leaves open: parts that a later start, another host or a newer libvirt may fill in differently."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from holdfast.domainxml.device import describe, user_alias
-from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.document import Element, devices, value_at
 from holdfast.domainxml.elements.firmware import firmware_request
 from holdfast.domainxml.make.seal import alias_stem
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform, has_root_ports
 
 LEAST_FREE_PORTS = 4
-"""Fewer free root ports than that are listed: each device attached while the guest runs takes one."""
+"""With fewer free root ports that is listed, because each device attached while the guest runs takes one."""
 
 _VERSIONED = re.compile(r"\d\.\d")
 
 
 class Remedy(StrEnum):
-    """What closes an open part: sealing, adding to it what the guest would see, or nothing at all."""
+    """What closes an open part: sealing, an addition that the guest would see, or nothing."""
 
     SEAL = "seal"
     SERIALS = "add-serials"
@@ -31,7 +31,7 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True)
 class OpenPart:
-    """One open part: ``kind`` for programs ("cpu", "machine", "serial" …), ``sentence`` for people."""
+    """One open part: its ``kind`` for programs ("cpu", "machine", "serial" …), a ``sentence`` for people, a remedy."""
 
     kind: str
     sentence: str
@@ -39,7 +39,7 @@ class OpenPart:
 
 
 def open_parts(config: Element, live: Element | None = None) -> list[OpenPart]:
-    """Every part of ``config`` that is left open; ``live`` tells what can be taken over from a running guest."""
+    """Every part that ``config`` leaves open. ``live`` is what a running guest has, which can be sealed."""
     return [*_cpu(config), *_machine(config), *_firmware(config), *_smbios(config), *_devices(config, live)]
 
 
@@ -68,8 +68,7 @@ def _firmware(config: Element) -> Iterator[OpenPart]:
 
 
 def _smbios(config: Element) -> Iterator[OpenPart]:
-    smbios = config.find("os/smbios")
-    mode = None if smbios is None else smbios.get("mode")
+    mode = value_at(config, "os/smbios@mode")
     if mode == "host":
         yield OpenPart("smbios", "the SMBIOS strings are the host's own (smbios mode='host')", Remedy.NONE)
     if mode == "sysinfo":
@@ -97,5 +96,5 @@ def _devices(config: Element, live: Element | None) -> Iterator[OpenPart]:
 
 
 def needs_serial(device: Element) -> bool:
-    """True for a disk or CD drive without a serial: the guest tells it from others by its place only."""
+    """True for a disk or CD drive without a serial: the guest can tell it from others by its place only."""
     return device.tag == "disk" and device.get("device", "disk") in ("disk", "cdrom") and device.find("serial") is None

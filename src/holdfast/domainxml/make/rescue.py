@@ -1,7 +1,7 @@
-"""The document that a rescue runs with: the config document with one more disk, which is booted first.
+"""The document that a rescue runs with: a copy of config with one more disk, which is booted first.
 
-Everything else stays, and stays where it is. What stands in the way of booting that disk is left out: ``<os><boot>``,
-which cannot stand beside a boot order of devices, and a kernel that is booted directly.
+All hardware stays, at the same places. Only what would keep that disk from being booted is left out: ``<os><boot>``,
+which libvirt does not take beside a boot order of devices, and a kernel that is booted directly.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child, remove_children
 from holdfast.domainxml.elements.boot import booted_devices, set_boot_order
 from holdfast.domainxml.metadata import Rescue, Started, add_facts, drop_facts
-from holdfast.domainxml.places.behind_all import place_last
+from holdfast.domainxml.places.behind_all import add_behind_all
 
 _DIRECT_BOOT = ("kernel", "initrd", "cmdline", "shim")
 
 
 def rescue_document(config: Element, medium: Element, *, since: str, before: str) -> Element:
-    """A copy of ``config`` with the disk ``medium``, marked as a rescue; both stay as they are.
+    """A copy of ``config`` with the disk ``medium``, marked as a rescue. Neither of the two is changed.
 
-    Raises UsageError and Refused where there is no place for the medium.
+    ``since`` is the time and ``before`` the state of the domain, for the mark (:class:`Rescue`). Raises as
+    :func:`add_behind_all` does.
     """
     domain, disk = copy.deepcopy(config), copy.deepcopy(medium)
-    brought = place_last(domain, disk)
+    brought = add_behind_all(domain, disk)
     others = [device for device in booted_devices(domain) if device is not disk]
     set_boot_order(domain, dict.fromkeys((disk, *others)))
     for os in domain.iterfind("os"):
         remove_children(os, *_DIRECT_BOOT)
-    drop_facts(domain, Started)  # it would tell that somebody else had started this
+    drop_facts(domain, Started)  # in live it would mean that somebody else had started this
     add_facts(domain, Rescue(since, before, ", ".join(f"{device.tag!s} {label(device)}" for device in brought)))
     return domain
 
 
 def nvram_copy(path: str) -> str:
-    """Where the copy of the NVRAM at ``path`` is that a rescue writes to."""
+    """Where a rescue has its copy of the NVRAM that is at ``path``."""
     return f"{path}.rescue"
 
 
 def set_nvram(domain: Element, path: str, template: str | None) -> None:
-    """Let the NVRAM be at ``path``, made from ``template`` at the start; None leaves that to libvirt."""
+    """Let the NVRAM be at ``path``, to be made from ``template`` at the start; None leaves the template to libvirt."""
     nvram = child(child(domain, "os"), "nvram")
-    for source in nvram.findall("source"):
-        nvram.remove(source)
+    remove_children(nvram, "source")
     for stated in ("type", "template"):
         nvram.attrib.pop(stated, None)
     if template is not None:
@@ -53,7 +53,7 @@ def set_nvram(domain: Element, path: str, template: str | None) -> None:
 
 
 def without_rescue(changes: Iterable[Change], mark: Rescue) -> list[Change]:
-    """The differences between the live document of a rescue and config that the rescue itself does not explain."""
+    """Those of ``changes``, between the live document of a rescue and config, that the rescue does not explain."""
     return [change for change in changes if not _is_of_rescue(change, mark)]
 
 

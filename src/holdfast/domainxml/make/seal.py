@@ -1,19 +1,19 @@
-"""Make concrete what libvirt would leave open, and choose anew at a later start: at creation, once (DESIGN rule 7).
+"""Sealing: what a document leaves open, and libvirt would choose anew at a later start, is made concrete once.
 
-Nothing here looks anywhere: what the host has comes in, the sealed document goes out, and what cannot be sealed is
-said in sentences.
+Nothing here looks at a host: what it has comes in as ``capabilities``, and what cannot be sealed is returned in
+sentences.
 """
 
 from __future__ import annotations
 
 import copy
-import secrets
 import uuid
 from itertools import chain, count
 
 from holdfast.domainxml.device import USER_ALIAS, alias, user_alias
-from holdfast.domainxml.document import Element, child, devices, element
-from holdfast.domainxml.elements.declarations import DEVICES
+from holdfast.domainxml.document import Element, child, devices, element, remove_children, value_at
+from holdfast.domainxml.elements.declarations import is_hardware
+from holdfast.domainxml.elements.disk import new_serial
 from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.interface import new_mac
 from holdfast.domainxml.host.capabilities import Capabilities
@@ -46,27 +46,27 @@ _ALIASED = {
     "channel",
     "panic",
 }
-"""Elements that can bear an alias of ours; graphics, audio, iommu and smartcards cannot (libvirt 9.0, 11.3)."""
+"""Elements that can have an alias of ours; graphics, audio, iommu and smartcards cannot (libvirt 9.0, 11.3)."""
 
 _ALIASED_CONTROLLERS = {"virtio-serial": "", "scsi": "", "usb": "xhci", "ccid": ""}
-"""Controllers likewise, and what their model must hold: the names of built-in ones, and of the companions of a
-USB 2 controller, are fixed; a PCI controller is named by its index."""
+"""Controllers that can, and what their model must contain: the names of built-in ones, and of the companions of a USB 2
+controller, are fixed; a PCI controller is named by its index."""
 
-_SERIAL_BYTES = 8
 LOWEST_CID = 3
-"""0 to 2 are the hypervisor's, the loopback's and the host's (vsock(7))."""
+"""The lowest vsock CID of a guest: 0 to 2 are the hypervisor's, the loopback's and the host's (vsock(7))."""
 
 
 def seal(domain: Element, capabilities: Capabilities, *, root_ports: int, vsock_cid: int = LOWEST_CID) -> list[str]:
-    """Seal ``domain`` in place; returns what could not be, in sentences. Its firmware must be concrete already.
+    """Seal ``domain`` in place, whose firmware is concrete already; return what cannot be sealed, in sentences.
 
-    ``root_ports`` is how many are to be free on a machine that has them; ``vsock_cid`` one that no other domain has.
-    Raises Failed where the host cannot say what would be chosen.
+    ``root_ports`` is how many are to be free on a machine that has them, ``vsock_cid`` a CID that no other domain has.
+    Raises NO_HOST_MODEL where the host cannot say what it would choose.
     """
     if not (domain.findtext("uuid") or "").strip():
-        _set_text(domain, "uuid", str(uuid.uuid4()))
-    child(child(domain, "os"), "type").set("machine", capabilities.machine)
-    child(child(domain, "os"), "type").set("arch", capabilities.arch)
+        _set_uuid(domain)
+    machine = child(child(domain, "os"), "type")
+    machine.set("machine", capabilities.machine)
+    machine.set("arch", capabilities.arch)
     notes = seal_cpu(domain, capabilities)
     genid = domain.find("genid")
     if genid is not None and not (genid.text or "").strip():
@@ -80,18 +80,18 @@ def seal(domain: Element, capabilities: Capabilities, *, root_ports: int, vsock_
     return notes + _open_ends(domain)
 
 
-def _set_text(domain: Element, tag: str, text: str) -> None:
-    found = domain.find(tag)
+def _set_uuid(domain: Element) -> None:
+    found = domain.find("uuid")
     if found is None:
-        found = element(tag)
+        found = element("uuid")
         domain.insert(0, found)
-    found.text = text
+    found.text = str(uuid.uuid4())
 
 
 def _add_implied(domain: Element) -> None:
-    """Write down the devices that libvirt adds at define (9.0, x86), so that they get names as the others do.
+    """Write down the devices that libvirt (9.0, x86) adds at the define, so that they get an alias as the others do.
 
-    That is a memory balloon, and the serial port that a console alone stands for.
+    They are a memory balloon, and the serial port that a console alone stands for.
     """
     parent = child(domain, "devices")
     if parent.find("memballoon") is None:
@@ -112,9 +112,9 @@ def _seal_device(device: Element, vsock_cid: int) -> None:
     if device.tag == "interface" and device.find("mac") is None:
         device.insert(0, element("mac", {"address": new_mac()}))
     if device.tag == "disk" and device.get("device", "disk") in ("disk", "cdrom") and device.find("serial") is None:
-        # Without one QEMU counts SATA, IDE and USB disks through: QM00001 and so on.
+        # Without one QEMU numbers SATA, IDE and USB disks: QM00001 and so on.
         target = device.find("target")
-        serial = element("serial", text=secrets.token_hex(_SERIAL_BYTES))
+        serial = element("serial", text=new_serial())
         device.append(serial) if target is None else target.addnext(serial)
     if device.tag == "vsock":
         cid = child(device, "cid")
@@ -129,19 +129,18 @@ def _seal_device(device: Element, vsock_cid: int) -> None:
 
 def name_devices(domain: Element) -> None:
     """Give every device that can have one an alias of ours: ua-vda, ua-net0, ua-rng0 …"""
-    # An alias that a record names comes back with its own disk only, never with another one.
+    # An alias that a record names is left for the recorded disk.
     taken = {alias(device) for device in devices(domain)} | {record.alias for record in facts(domain, DiskRecord)}
     for device in devices(domain):
         name_device(device, taken)
 
 
 def name_device(device: Element, taken: set[str | None]) -> None:
-    """Give a device that can have one an alias of ours that is not in ``taken``, and add it there."""
+    """Give ``device``, if it can have one, an alias of ours that is not in ``taken``; it is added there."""
     stem = alias_stem(device)
     if stem is None or user_alias(device) is not None:
         return
-    for generated in device.findall("alias"):
-        device.remove(generated)
+    remove_children(device, "alias")
     plain = [stem] if device.tag == "disk" else []
     names = (USER_ALIAS + name for name in chain(plain, (f"{stem}{number}" for number in count())))
     name = next(name for name in names if name not in taken)
@@ -150,34 +149,23 @@ def name_device(device: Element, taken: set[str | None]) -> None:
 
 
 def alias_stem(device: Element) -> str | None:
-    """What an alias of this device begins with ("vda", "net", "rng"); None for one that cannot bear one of ours."""
+    """How an alias of ours for ``device`` begins ("vda", "net", "rng"); None for a device that cannot have one."""
     tag = str(device.tag)
     if tag == "controller":
         kind, model = device.get("type", ""), device.get("model") or ""
         return kind if kind in _ALIASED_CONTROLLERS and _ALIASED_CONTROLLERS[kind] in model else None
-    if (
-        tag not in _ALIASED
-        or not DEVICES[tag].is_seen(device)
-        or (tag == "input" and device.get("bus") in ("ps2", "xen"))
-        or _is_none(device)
-    ):
+    is_built_in = tag == "input" and device.get("bus") in ("ps2", "xen")
+    if tag not in _ALIASED or is_built_in or not is_hardware(device):
         return None
     if tag == "disk":
-        target = device.find("target")
-        return target.get("dev") if target is not None else "disk"
+        return "disk" if device.find("target") is None else value_at(device, "target@dev")
     return {"interface": "net", "memballoon": "balloon"}.get(tag, tag)
 
 
-def _is_none(device: Element) -> bool:
-    model = device.find("model")
-    return "none" in (device.get("model"), None if model is None else model.get("type"))
-
-
 def _open_ends(domain: Element) -> list[str]:
-    """What no document can pin, where this one has it."""
+    """What no document can seal, of what this one has."""
     notes = []
-    smbios = domain.find("os/smbios")
-    if smbios is not None and smbios.get("mode") == "host":
+    if value_at(domain, "os/smbios@mode") == "host":
         notes.append("the SMBIOS tables are the host's own (smbios mode='host')")
     if any(device.tag == "hostdev" for device in devices(domain)):
         notes.append("devices of the host are passed through: the guest sees them as they are")

@@ -1,4 +1,4 @@
-"""Domain documents as other programs print them: ``virt-install --print-xml`` prints two, one after the other."""
+"""Domain documents as other programs print them: ``virt-install --print-xml`` may print two, one after the other."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MORE_FOLLOWS = (etree.ErrorTypes.ERR_DOCUMENT_END, etree.ErrorTypes.ERR_RESERVE
 def last_domain(text: str) -> Element:
     """The last ``<domain>`` in ``text``.
 
-    Of the two documents of virt-install the first is for the installation only, the last is the one that stays.
-    Raises InvalidDocument, with the line.
+    Of virt-install's two documents, the first is for the installation only and the last is the one that stays. Raises
+    InvalidDocument, with the line.
     """
     try:
         return parse(text, "domain")

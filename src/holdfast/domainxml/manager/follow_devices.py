@@ -1,6 +1,6 @@
-"""Which devices a domain has, as its manager says: those that come and go with the manager's own records.
+"""Which devices a domain has, as its manager says: disks, interfaces and the like come and go with its own records.
 
-All others are hardware that the domain was built with, and stay whatever the manager would build a new domain with.
+All other devices are hardware that the domain was built with. They stay, whatever the manager would give a new domain.
 """
 
 from __future__ import annotations
@@ -13,24 +13,28 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.device import alias, device_name, short_name
-from holdfast.domainxml.document import Element, child, devices, value_at
+from holdfast.domainxml.document import Element, child, devices, remove_children, value_at
 from holdfast.domainxml.elements.disk import next_target, source_of, stated_format
 from holdfast.domainxml.elements.memory import add_module, remove_module
 from holdfast.domainxml.make.seal import name_device
 from holdfast.domainxml.manager.take_host_side import is_same_kind
-from holdfast.domainxml.places.behind_all import seat_last
+from holdfast.domainxml.places.behind_all import seat_behind_all
 from holdfast.domainxml.places.controllers import free_controller_index, missing_controller
-from holdfast.domainxml.records.disk_record import record_of, rename_record, target_of
+from holdfast.domainxml.records.disk_record import record_element, rename_record, target_of
 
 _KINDS = ("disk", "interface", "hostdev", "filesystem")
+"""The devices that come and go with the manager's records; so do NVDIMMs."""
 
 
 @dataclass
 class DeviceChanges:
-    """What became of a domain's devices, by the names that changes have for them.
+    """What became of a domain's devices; each is named as a :class:`Change` names it.
 
-    ``others`` are controllers that came along. ``rebuilt`` are devices that stayed and are of another kind now, as they
-    were called before; ``left_open`` are their names since: the rest of them follows from their kind.
+    ``attached``, ``detached``  devices that came and went
+    ``others``     controllers that came along with them
+    ``rebuilt``    devices that stayed and are of another kind now, as they were called before
+    ``left_open``  what those are called since; what else there is to them follows from their kind
+    ``renamed``    "disk vda" → "disk vdb": disks with another target
     """
 
     attached: list[str] = field(default_factory=list)
@@ -41,7 +45,7 @@ class DeviceChanges:
     renamed: dict[str, str] = field(default_factory=dict)
 
     def explains(self, change: Change) -> bool:
-        """True for a change that a guest sees of this."""
+        """True for a change of the guest's view that follows from these."""
         if change.where == "memory":
             return any(name.split()[0] == "memory" for name in (*self.attached, *self.detached))
         if self.is_rename(change) or (change.what in self.attached and change.what in self.detached):
@@ -54,14 +58,14 @@ class DeviceChanges:
         return change.what in named.get(change.kind, self.rebuilt)
 
     def is_rename(self, change: Change) -> bool:
-        """True where a disk only has another name, in the place that it had."""
+        """True where a disk only got another target, and stayed in its place."""
         if change.kind is not ChangeKind.MOVED or change.what not in self.renamed:
             return False
         places = [(text or "").partition(", ")[2] for text in (change.before, change.after)]
         return places[0] == places[1] != ""
 
     def rebuild(self, before: Element, after: Element) -> None:
-        """Note that a device became another one in the same place, or in another that libvirt is yet to choose."""
+        """Note that a device is of another kind now, in the same place or one that libvirt is yet to choose."""
         self.rebuilt += [short_name(before), device_name(before)]
         self.left_open += [short_name(after), device_name(after)]
 
@@ -69,11 +73,12 @@ class DeviceChanges:
 def follow_devices(
     domain: Element, template: Element, is_own: Callable[[Element], bool], changes: DeviceChanges | None = None
 ) -> DeviceChanges:
-    """Let ``domain`` have the disks, interfaces, hostdevs, filesystems and NVDIMMs that ``template`` has, in place.
+    """Let ``domain``, in place, have the disks, interfaces, hostdevs, filesystems and NVDIMMs of ``template``.
 
-    New ones have no address yet, but on buses where the name of a disk would decide that. Of those that ``template``
-    does not have only the manager's own go. Disks have the target names that ``template`` gives them, by which their
-    manager may address them; another disk of such a name gets a free one. ``changes`` are those to go on with.
+    New ones have no address yet, except on buses where the target of a disk would decide it. Of the devices that
+    ``template`` does not have, only those go that ``is_own`` says are the manager's. Disks get the targets that
+    ``template`` gives them, by which the manager may address them; another disk with such a target gets a free one.
+    ``changes`` are changes made before, to be added to.
     """
     changes = DeviceChanges() if changes is None else changes
     found = [pair for pair in counterparts(domain, template) if _comes_and_goes(pair.before, pair.after)]
@@ -84,35 +89,35 @@ def follow_devices(
         remove_device(domain, device)
     given = Counter(target_of(disk) for disk in template.iterfind("devices/disk"))
     names: dict[Element, str] = {}
-    for before, wanted in ((pair.before, pair.after) for pair in found):
-        if wanted is None:
+    for mine, theirs in ((pair.before, pair.after) for pair in found):
+        if theirs is None:
             continue
-        if before is None:
-            controller = _controller_for(domain, template, wanted)
+        if mine is None:
+            controller = _controller_for(domain, template, theirs)
             changes.others += [] if controller is None else [short_name(controller)]
-            device = add_device(domain, wanted, had)
+            device = add_device(domain, theirs, had)
             changes.attached.append(short_name(device))
         else:
-            was = copy.deepcopy(before)
-            after = _replace(domain, before, wanted)
-            device = before if after is None else after
+            before = copy.deepcopy(mine)
+            after = _replace(domain, mine, theirs)
+            device = mine if after is None else after
             if after is not None:
-                changes.rebuild(was, after)
-        if device.tag == "disk" and given[target_of(wanted)] == 1:
-            names[device] = target_of(wanted)
+                changes.rebuild(before, after)
+        if device.tag == "disk" and given[target_of(theirs)] == 1:
+            names[device] = target_of(theirs)
     _name_disks(domain, names, changes)
     for disk in domain.findall("devices/disk"):
-        changes.others += [short_name(each) for each in seat_last(domain, disk)]
+        changes.others += [short_name(each) for each in seat_behind_all(domain, disk)]
     return changes
 
 
 def _name_disks(domain: Element, names: Mapping[Element, str], changes: DeviceChanges) -> None:
-    """Give each of the disks its name, all at once; any other disk that has one of them gets another."""
+    """Give each disk its target in ``names``, all at once; any other disk that has one of these gets a free one."""
     disks = domain.findall("devices/disk")
     old = {disk: target_of(disk) for disk in disks}
     others = [disk for disk in disks if disk not in names and old[disk] in names.values()]
     renamed = [*(disk for disk in disks if names.get(disk, old[disk]) != old[disk]), *others]
-    records = {disk: record_of(domain, disk) for disk in renamed}
+    records = {disk: record_element(domain, disk) for disk in renamed}
     for disk in renamed:
         child(disk, "target").attrib.pop("dev")
     for disk in renamed:
@@ -136,14 +141,13 @@ def _comes_and_goes(*pair: Element | None) -> bool:
 
 
 def add_device(domain: Element, device: Element, had: Iterable[str | None] = ()) -> Element:
-    """Add a copy of ``device`` without an address, with an alias, and with a name and boot order that are free.
+    """Add a copy of ``device`` to ``domain`` and return it: without an address, with an alias, target and boot order.
 
-    The aliases that it ``had`` before some devices went are not given again.
+    Target and boot order are kept where they are free. Aliases in ``had``, of devices that went, are not given again.
     """
     new = copy.deepcopy(device)
     new.tail = None
-    for address in new.findall("address"):
-        new.remove(address)
+    remove_children(new, "address")
     target = new.find("target")
     if new.tag == "disk" and target is not None:
         taken = {each.get("dev") for each in domain.iterfind("devices/disk/target")}
@@ -168,7 +172,7 @@ def add_device(domain: Element, device: Element, had: Iterable[str | None] = ())
 
 
 def remove_device(domain: Element, device: Element) -> None:
-    """Take ``device`` out of ``domain``, with what is recorded of it."""
+    """Take ``device`` out of ``domain``, with the record of it."""
     if device.tag == "disk":
         rename_record(domain, device, None)
     if device.tag == "memory":
@@ -178,30 +182,30 @@ def remove_device(domain: Element, device: Element) -> None:
 
 
 def _controller_for(domain: Element, template: Element, device: Element) -> Element | None:
-    """The controller that has to come with ``device``, added to ``domain``; None where it needs none."""
+    """Add to ``domain`` the controller that has to come with ``device``, and return it; None where none has to."""
     lacking = missing_controller(device, [domain])
     if lacking is None:
         return None
     return add_device(domain, next(template.iterfind("devices/controller[@type='scsi']"), lacking))
 
 
-def _replace(domain: Element, device: Element, wanted: Element) -> Element | None:
-    """Let ``device`` be what the manager knows to be behind it; returns what the guest sees of that, None if nothing.
+def _replace(domain: Element, mine: Element, theirs: Element) -> Element | None:
+    """Let ``mine`` be what the manager knows of the same device; return it if the guest sees a change, else None.
 
-    That is another kind of interface in the same place, the MTU of its network, and the format of an image, which the
-    manager may have made anew under the same name.
+    The guest sees another kind of interface in the same place, another MTU of its network, and another format of an
+    image that the manager made anew under the same name.
     """
-    if not is_same_kind(device, wanted):
-        new = copy.deepcopy(wanted)
-        new.extend([copy.deepcopy(each) for each in device if each.tag in ("address", "alias")])
-        child(domain, "devices").replace(device, new)
+    if not is_same_kind(mine, theirs):
+        new = copy.deepcopy(theirs)
+        new.extend([copy.deepcopy(each) for each in mine if each.tag in ("address", "alias")])
+        child(domain, "devices").replace(mine, new)
         return new
-    mtu = value_at(wanted, "mtu@size")
-    if device.tag == "interface" and mtu is not None and mtu != value_at(device, "mtu@size"):
-        child(device, "mtu").set("size", mtu)
-        return device
-    is_image = device.tag == "disk" and source_of(device) == source_of(wanted) is not None
-    if not is_image or stated_format(device) == stated_format(wanted):
+    mtu = value_at(theirs, "mtu@size")
+    if mine.tag == "interface" and mtu is not None and mtu != value_at(mine, "mtu@size"):
+        child(mine, "mtu").set("size", mtu)
+        return mine
+    is_image = mine.tag == "disk" and source_of(mine) == source_of(theirs) is not None
+    if not is_image or stated_format(mine) == stated_format(theirs):
         return None
-    child(device, "driver").set("type", stated_format(wanted))
-    return device
+    child(mine, "driver").set("type", stated_format(theirs))
+    return mine

@@ -1,25 +1,25 @@
-"""What OpenStack Nova writes of its instance into a domain's ``<metadata>`` (namespace of Nova ≥ 2013, read only)."""
+"""What OpenStack Nova writes about an instance into the ``<metadata>`` of its domain. It is only read here."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element, parse, remove_children
 from holdfast.errors import InvalidDocument
 from holdfast.text import printable
 
 URI = "http://openstack.org/xmlns/libvirt/nova/1.1"
 _NAMES = {"nova": URI}
 _LONGEST = 64
-"""Characters of a name that are shown: Nova takes 255."""
+"""How many characters of a name are shown; Nova takes 255."""
 
 
 @dataclass(frozen=True)
 class NovaInstance:
-    """One instance as its domain tells of it: ``name`` is what its user calls it. Its id is the UUID of the domain.
+    """A Nova instance, as the metadata of its domain describes it. Its id is the UUID of the domain.
 
-    The texts are as tenants chose them; as a string it is fit for a terminal.
+    ``name`` is what its user calls it. The fields are as tenants chose them; ``str()`` is fit for a terminal.
     """
 
     name: str
@@ -44,7 +44,7 @@ def nova_instance(domain: Element) -> NovaInstance | None:
 
 
 def nova_instance_in(document: str) -> NovaInstance | None:
-    """As :func:`nova_instance`, of a document as libvirt writes it: no more of it is parsed than is needed."""
+    """As :func:`nova_instance`, for a document as libvirt writes it: no more of the text is parsed than needed."""
     if URI not in document:
         return None
     begin, end = document.find("<metadata>"), document.find("</metadata>")
@@ -57,10 +57,13 @@ def nova_instance_in(document: str) -> NovaInstance | None:
 
 @dataclass(frozen=True)
 class NovaRequest:
-    """What Nova last made a domain for: the flavor's name, vCPUs, memory in MiB, extra specs; image and its properties.
+    """What Nova last generated a domain for, all as text.
 
-    All as text. ``extra_specs``, ``properties`` and ``disk_format``, the image's, are None where Nova did not record
-    them (before 32). ``kernel`` and ``ramdisk`` are the files that the domain boots, None where it boots a disk.
+    ``flavor``, ``vcpus``, ``memory``  the flavor's name and size, memory in MiB
+    ``extra_specs``                    those of the flavor; None where Nova did not record them (before 32)
+    ``image``                          the image's id
+    ``properties``, ``disk_format``    those of the image; None likewise
+    ``kernel``, ``ramdisk``            the files that the domain boots; None where it boots a disk
     """
 
     flavor: str
@@ -75,15 +78,14 @@ class NovaRequest:
 
 
 def without_moment(metadata: Element) -> Element:
-    """A copy of one element of ``<metadata>`` without the moment at which Nova generated it: that alone is no news."""
+    """A copy of an element of ``<metadata>`` without the moment at which Nova generated it: that alone is no change."""
     copied = copy.deepcopy(metadata)
-    for moment in copied.findall("nova:creationTime", _NAMES):
-        copied.remove(moment)
+    remove_children(copied, f"{{{URI}}}creationTime")
     return copied
 
 
 def recorded_request(domain: Element) -> NovaRequest | None:
-    """What Nova made ``domain`` for; None for a domain that it did not make."""
+    """What Nova generated ``domain`` for; None for a domain that Nova did not make."""
     instance = domain.find("metadata/nova:instance", _NAMES)
     flavor = None if instance is None else instance.find("nova:flavor", _NAMES)
     if instance is None or flavor is None:

@@ -1,27 +1,25 @@
-"""A rescue as a manager describes it: a document of its own, of which only the media and the kernel are taken."""
+"""The document that a manager generates for a rescue: only its media and its kernel are taken from it."""
 
 from __future__ import annotations
 
 import copy
 
-from holdfast.domainxml.document import Element, child
+from holdfast.domainxml.document import Element, child, remove_children
 from holdfast.errors.documents import NO_RESCUE_IMAGE
 
 SUFFIX = ".rescue"
-"""How Nova names the images that only a rescue has, beside those of the instance: disk.rescue, disk.config.rescue."""
+"""How the names of images end that only a rescue has; Nova keeps them beside the instance's: disk.config.rescue."""
 
 _KERNEL = ("kernel", "initrd", "cmdline")
 
 
 def rescue_medium(template: Element) -> Element:
-    """The disk that ``template`` boots a rescue from, without place and name. Raises NO_RESCUE_IMAGE."""
+    """The disk that the rescue of ``template`` boots from, without place and target. Raises NO_RESCUE_IMAGE."""
     for disk in template.iterfind("devices/disk"):
         name = _image(disk)
         if name.endswith(SUFFIX) and not name.endswith(f".config{SUFFIX}"):
             medium = copy.deepcopy(disk)
-            for tag in ("address", "alias", "boot"):
-                for node in medium.findall(tag):
-                    medium.remove(node)
+            remove_children(medium, "address", "alias", "boot")
             for target in medium.iterfind("target"):
                 target.attrib.pop("dev", None)
             return medium
@@ -29,7 +27,7 @@ def rescue_medium(template: Element) -> Element:
 
 
 def take_rescue_sources(document: Element, template: Element) -> None:
-    """Let ``document`` have, in place, the images that ``template`` has for its own disks, and the kernel it boots."""
+    """Let the rescue ``document``, in place, have the image of ``template`` for its config drive, and its kernel."""
     sources = {
         _image(disk).removesuffix(SUFFIX): source
         for disk in template.iterfind("devices/disk")
@@ -39,16 +37,15 @@ def take_rescue_sources(document: Element, template: Element) -> None:
         old = disk.find("source")
         if old is not None and _image(disk).endswith(".config") and _image(disk) in sources:
             disk.replace(old, copy.deepcopy(sources[_image(disk)]))
-    os, wanted = child(document, "os"), template.find("os")
-    if wanted is not None and wanted.find("kernel") is not None:
+    mine, theirs = child(document, "os"), template.find("os")
+    if theirs is not None and theirs.find("kernel") is not None:
+        remove_children(mine, *_KERNEL)
         for tag in _KERNEL:
-            for node in os.findall(tag):
-                os.remove(node)
-            os.extend(copy.deepcopy(node) for node in wanted.findall(tag))
+            mine.extend(copy.deepcopy(node) for node in theirs.findall(tag))
 
 
 def is_rescue_document(domain: Element) -> bool:
-    """True for a document that a manager made to boot a rescue from: one of its disks is a rescue's own."""
+    """True for a document that a manager generated for a rescue: one of its disks has an image of a rescue's own."""
     return any(_image(disk).endswith(SUFFIX) for disk in domain.iterfind("devices/disk"))
 
 

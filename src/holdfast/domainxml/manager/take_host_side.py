@@ -1,16 +1,16 @@
-"""What the host provides a domain with, taken from another document of the same domain; what its guest sees stays.
+"""The host side of a domain, taken from another document of the same domain, while all that its guest sees stays.
 
-Which part is the host's is declared in each element's own file, and so is what looks the same to the guest whatever it
+Which parts are host side is declared in each element's own file, and so is what looks the same to the guest whatever it
 says: the kind of image behind a disk, the kind of cable behind an interface.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from holdfast.domainxml.compare.counterpart import counterparts
-from holdfast.domainxml.document import Element, child, element, local_name, same
+from holdfast.domainxml.document import NOTHING, Element, child, element, local_name, remove_children, same
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.manager.nova_metadata import without_moment
@@ -24,7 +24,7 @@ _STAYS = frozenset(
         *("@id", "@match", "@check", "model@fallback", "@adjustment", "target@tray"),
     }
 )
-"""What is taken from nowhere. How a CPU is matched belongs to the model that the domain was given."""
+"""What is never taken over. How a CPU is matched belongs to the model that the domain was given."""
 
 _FILLED_IN = frozenset(
     {
@@ -32,19 +32,17 @@ _FILLED_IN = frozenset(
         *("resource", "seclabel", "audio", "binary", "encryption@engine", "source/encryption@engine"),
     }
 )
-"""What libvirt adds by itself (9.0, 11.3): it stays where the other document says nothing of it."""
+"""What libvirt (9.0, 11.3) fills in by itself: it stays where the other document says nothing of it."""
 
 _OF_SOURCE = frozenset({"backingStore", "privateData", "protocol"})
-"""Likewise, as long as the source stays what it was."""
-
-_NOTHING = element("nothing")
+"""What stays likewise, as long as the source stays the same."""
 
 
 def take_host_side(domain: Element, template: Element) -> None:
-    """Let ``domain`` say what ``template`` says of the host side, in place, and in metadata of all but our own.
+    """Let ``domain``, in place, have the host side of ``template``, and its metadata but for Holdfast's own.
 
-    The guest sees no difference. Devices that only one of them has stay as they are; graphics are no devices of the
-    guest, and come and go.
+    The guest sees no difference. Devices that only one of the documents has stay as they are; but graphics, which are
+    no devices of the guest, come and go.
     """
     _take(domain, template, DOMAIN.tree)
     for tag, sides in SECTIONS.items():
@@ -59,7 +57,7 @@ def take_host_side(domain: Element, template: Element) -> None:
 
 
 def is_same_kind(device: Element, template: Element) -> bool:
-    """True when both are the same hardware to the guest, whatever is behind it: an interface on another cable is."""
+    """True when both are the same hardware to the guest, whatever is behind them, such as another kind of cable."""
     sides = DEVICES.get(str(device.tag))
     kinds = device.get("type"), template.get("type")
     if sides is None or kinds[1] is None or kinds[0] == kinds[1]:
@@ -76,8 +74,8 @@ def _take_device(device: Element, template: Element) -> None:
 
 
 def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:
-    """Take what is not the guest's of one element, and below it; ``path`` is where that is."""
-    kept = _FILLED_IN if path or _moved(mine, theirs) else _FILLED_IN | _OF_SOURCE
+    """Let ``mine`` and all below it say what ``theirs`` says of all sides but the guest's; ``path`` is where it is."""
+    kept = _FILLED_IN if path or _has_other_source(mine, theirs) else _FILLED_IN | _OF_SOURCE
     for name, rule in node.attributes.items():
         where, value = f"{path}@{name}", theirs.get(name)
         if where in _STAYS or (name == "unit" and node.has_unit):
@@ -100,40 +98,40 @@ def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:
 
 
 def _take_each(parent: Element, mine: list[Element], theirs: list[Element], node: Node, path: str) -> None:
-    """Take what is not the guest's of children that have something of both sides."""
-    wanted = dict(_keyed(theirs, node))
-    for key, each in _keyed(mine, node):
+    """As :func:`_take`, for the children of ``parent`` of one kind, which have something of both sides."""
+    unmatched = dict(zip(_keys(theirs, node), theirs, strict=True))
+    for key, each in zip(_keys(mine, node), mine, strict=True):
         said_nothing = _is_empty(each)
-        _take(each, wanted.pop(key, _NOTHING), node, path)
+        _take(each, unmatched.pop(key, NOTHING), node, path)
         if node.text is None and not said_nothing and _is_empty(each):
             parent.remove(each)
-    for each in wanted.values() if node.text is None and node.key is None else ():
+    for each in unmatched.values() if node.text is None and node.key is None else ():
         new = element(str(each.tag))
         _take(new, each, node, path)
         if not _is_empty(new):
             parent.append(new)
 
 
-def _keyed(elements: Iterable[Element], node: Node) -> Iterator[tuple[str, Element]]:
-    for number, each in enumerate(elements):
-        yield (each.get(node.key) or "") if node.key else str(number), each
+def _keys(elements: Iterable[Element], node: Node) -> list[str]:
+    """What tells these children of one kind apart: their key, or where they have none their number."""
+    return [(each.get(node.key) or "") if node.key else str(number) for number, each in enumerate(elements)]
 
 
 def _is_hidden(rule: Rule, old: str | None, new: str) -> bool:
-    """True when the guest cannot tell one value from the other, and the host can."""
+    """True when only the host can tell one value from the other."""
     if rule.side in (Side.HOST, Side.MANAGEMENT):
         return True
     return len(rule.same) > 1 and new in rule.same and (old is None or old in rule.same)
 
 
-def _moved(mine: Element, theirs: Element) -> bool:
-    """True when what is behind a device is another thing than it was."""
+def _has_other_source(mine: Element, theirs: Element) -> bool:
+    """True when something else is behind the device ``theirs`` than behind ``mine``."""
     kinds = [each.get("type") for each in (mine, theirs)]
     return kinds[0] != kinds[1] or not _say_the_same(_sources(mine), _sources(theirs), "source")
 
 
 def _say_the_same(mine: Iterable[Element], theirs: Iterable[Element], path: str) -> bool:
-    """True when both say the same in whatever order, but for what libvirt filled in."""
+    """True when both say the same in any order, apart from what libvirt filled in."""
     one, other = ([all_values(each, path) for each in elements] for elements in (mine, theirs))
     return len(one) == len(other) and all(
         {key: value for key, value in old.items() if key in new or not _is_filled_in(key, value)} == new
@@ -171,42 +169,41 @@ def _is_empty(each: Element) -> bool:
 
 
 def _take_graphics(domain: Element, template: Element) -> None:
-    """By their type. Without a video device none is added: libvirt would add that, too (9.0)."""
+    """Take over graphics, by their type. Without a video card none is added: libvirt (9.0) would add that, too."""
     mine, theirs = ({each.get("type"): each for each in doc.iterfind("devices/graphics")} for doc in (domain, template))
     parent = child(domain, "devices")
     for kind in mine.keys() - theirs.keys():
         parent.remove(mine[kind])
-    for kind, wanted in theirs.items():
+    for kind, each in theirs.items():
         if kind in mine:
-            if not _say_the_same([_plain(mine[kind])], [_plain(wanted)], ""):
-                parent.replace(mine[kind], copy.deepcopy(wanted))
+            if not _say_the_same([_plain(mine[kind])], [_plain(each)], ""):
+                parent.replace(mine[kind], copy.deepcopy(each))
         elif domain.find("devices/video") is not None:
-            parent.append(copy.deepcopy(wanted))
+            parent.append(copy.deepcopy(each))
 
 
 def _plain(graphics: Element) -> Element:
-    """Without what says the address a second time, and what libvirt fills in for a port that it chooses."""
+    """A copy without what states the address a second time, and what libvirt fills in for a port that it chooses."""
     plain = copy.deepcopy(graphics)
     listen = plain.find("listen[@type='address']")
     if listen is not None and plain.get("listen") in (None, listen.get("address")):
         plain.attrib.update({"listen": address} if (address := listen.get("address")) else {})
         plain.remove(listen)
-    for audio in plain.findall("audio"):
-        plain.remove(audio)
+    remove_children(plain, "audio")
     if plain.get("port") == "-1":
         del plain.attrib["port"]
     return plain
 
 
 def _take_metadata(domain: Element, template: Element) -> None:
-    for wanted in template.iterfind("metadata/*"):
+    for theirs in template.iterfind("metadata/*"):
         parent = child(domain, "metadata")
-        namespace = _namespace(wanted)
+        namespace = _namespace(theirs)
         if namespace == f"{{{URI}":
             continue
-        old = [each for each in parent if isinstance(each.tag, str) and _namespace(each) == namespace]
-        if len(old) != 1 or not same(without_moment(old[0]), without_moment(wanted)):
-            _replace(parent, old, [wanted])
+        mine = [each for each in parent if isinstance(each.tag, str) and _namespace(each) == namespace]
+        if len(mine) != 1 or not same(without_moment(mine[0]), without_moment(theirs)):
+            _replace(parent, mine, [theirs])
 
 
 def _namespace(each: Element) -> str:

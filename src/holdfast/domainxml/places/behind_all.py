@@ -1,7 +1,7 @@
-"""A place for one more disk at a cold start: behind all that is there, and so that nothing else moves for it.
+"""A place for one more disk at a cold start: behind all that is there, so that nothing moves because of it.
 
-libvirt (9.0) leaves alone what has an address. So the disk is given one too, and so is a controller or root port that
-has to come with it: the port behind all other bridges, for a guest numbers its buses in the order of the bridges.
+libvirt (9.0) leaves alone what has an address. So the disk gets one, too, and so does a controller or root port that
+has to come with it: the port goes behind all other bridges, because a guest numbers its buses in their order.
 """
 
 from __future__ import annotations
@@ -10,40 +10,39 @@ from collections.abc import Iterator
 from itertools import product
 
 from holdfast.domainxml.address import PciAddress, pci_address
-from holdfast.domainxml.document import Element, child, devices, element
+from holdfast.domainxml.document import Element, child, devices, element, value_at
 from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.places.controllers import free_controller_index
-from holdfast.domainxml.places.pci import cold_places, pci_controllers, taken
+from holdfast.domainxml.places.pci import cold_places, pci_controllers, taken_places
 from holdfast.errors import elements as errors
 
 BUSES = ("virtio", "usb", "sata", "scsi", "ide")
-"""The buses on which a disk can be put last."""
+"""The buses on which a disk can be placed behind all others."""
 
 _USB_PORTS = {"qemu-xhci": 4, "nec-xhci": 4, "ehci": 6, "ich9-ehci1": 6}
-"""Ports of a USB controller that does not say how many it has; others have two (libvirt 9.0)."""
+"""Model of a USB controller → how many ports it has where it does not say; other models have two (libvirt 9.0)."""
 
 _SLOTS = 0x1F
-"""Slots of pcie-root; the last is the ICH9's own on q35."""
+"""The slots of pcie-root that a port can have: the last one is taken by q35's ICH9."""
 
 _NEW: dict[str, dict[str, str]] = {
     "usb": {"model": "qemu-xhci", "ports": "15"},
     "scsi": {"model": "virtio-scsi"},
     "sata": {},
 }
-"""The controller that a document is given where it has none of this type, or no free place on those it has."""
+"""Bus → the controller that is added where ``domain`` has none for it, or no free place on those it has."""
 
 Seat = tuple[int, ...]
-"""A place behind a controller: its index and the port on USB; else its index, the bus and the unit."""
+"""A place behind a controller: on USB the controller's index and a port; elsewhere index, bus and unit."""
 
 
-def place_last(domain: Element, disk: Element) -> list[Element]:
-    """Put ``disk``, which has no address, into ``domain`` at a free place; return it, and what has to come with it.
+def add_behind_all(domain: Element, disk: Element) -> list[Element]:
+    """Put ``disk``, which has no address, into ``domain``, behind all others; return it and what has to come with it.
 
     Raises NOT_LAST_ON_BUS and NO_IDE for a bus on which that cannot be done, IDE_FULL and PCI_FULL where no place is
     free.
     """
-    target = disk.find("target")
-    bus = "" if target is None else target.get("bus", "")
+    bus = value_at(disk, "target@bus") or ""
     if bus not in BUSES:
         raise errors.NOT_LAST_ON_BUS(bus=bus, buses=BUSES)
     added = _place_on_pci(domain, disk) if bus == "virtio" else _seat(domain, disk, bus)
@@ -51,13 +50,13 @@ def place_last(domain: Element, disk: Element) -> list[Element]:
     return [disk, *added]
 
 
-def seat_last(domain: Element, disk: Element) -> list[Element]:
-    """Give ``disk`` of ``domain`` a free place behind a controller, where libvirt (9.0) would make one of its name.
+def seat_behind_all(domain: Element, disk: Element) -> list[Element]:
+    """Give ``disk``, one of ``domain``, a seat behind a controller; return what has to come with it.
 
-    Returns what has to come with it. A disk that has an address, or none of its name, is left as it is.
+    That is for the buses on which libvirt (9.0) would derive the seat from the target. A disk on another bus, or with
+    an address, is left as it is.
     """
-    target = disk.find("target")
-    bus = "" if target is None else target.get("bus", "")
+    bus = value_at(disk, "target@bus") or ""
     if bus not in ("sata", "scsi", "ide") or disk.find("address") is not None:
         return []
     added = _seat(domain, disk, bus)
@@ -66,7 +65,7 @@ def seat_last(domain: Element, disk: Element) -> list[Element]:
 
 
 def _seat(domain: Element, disk: Element, bus: str) -> list[Element]:
-    """Give ``disk`` a seat behind a controller; return what must be added for it."""
+    """Give ``disk`` a seat behind a controller; return what must be added for that."""
     used = set(_used_seats(domain, bus))
     free = sorted(set(_seats(domain, bus)) - used)
     added: list[Element] = []
@@ -111,32 +110,32 @@ def _used_seats(domain: Element, bus: str) -> Iterator[Seat]:
 
 
 def _behind(free: list[Seat], used: set[Seat]) -> Seat:
-    """The first place behind all that is used; the last of all where there is none."""
+    """The first free place behind all that are used; the last free one where there is none."""
     return next((place for place in free if not used or place > max(used)), free[-1])
 
 
 def _new_controller(domain: Element, bus: str) -> list[Element]:
-    """A controller for ``bus``, at a place of its own; behind the root port that it needs, if it needs one."""
+    """A controller for ``bus``, with a place; before it comes the root port that it needs, if it needs one."""
     if bus == "ide":
         if _is_express(domain):
             raise errors.NO_IDE()
         if domain.find("devices/controller[@type='ide']") is not None:
             raise errors.IDE_FULL()
         return [element("controller", {"type": "ide", "index": "0"})]  # i440fx has it, said or not
-    for nothing in domain.findall(f"devices/controller[@type='{bus}'][@model='none']"):
-        child(domain, "devices").remove(nothing)
+    for none in domain.findall(f"devices/controller[@type='{bus}'][@model='none']"):
+        child(domain, "devices").remove(none)
     controller = element("controller", {"type": bus, "index": free_controller_index(bus, [domain]), **_NEW[bus]})
     return [*_place_on_pci(domain, controller), controller]
 
 
 def _place_on_pci(domain: Element, device: Element) -> list[Element]:
-    """Give ``device`` a place on PCI; return the root port that must be added for it, if one must."""
+    """Give ``device`` a place on PCI; return the root port that must be added for that, if one must."""
     if not pci_controllers(domain):
         return []  # virtio without PCI (CCW, MMIO): libvirt's next number is behind all others
     free = cold_places(domain)
     if free:
         ports = [place for place in free if place.slot == 0] or free
-        place = PciAddress(*_behind(list(ports), set(taken(domain))))
+        place = PciAddress(*_behind(list(ports), set(taken_places(domain))))
         device.append(place.to_element())
         return []
     port = _new_root_port(domain)
@@ -150,7 +149,8 @@ def _is_express(domain: Element) -> bool:
 
 def _new_root_port(domain: Element) -> Element:
     bridges = [place.slot for each in pci_controllers(domain) if (place := pci_address(each)) and place.bus == 0]
-    slots = set(range(max(bridges, default=1) + 1, _SLOTS)) - {place.slot for place in taken(domain) if place.bus == 0}
+    taken = {place.slot for place in taken_places(domain) if place.bus == 0}
+    slots = set(range(max(bridges, default=1) + 1, _SLOTS)) - taken
     if not slots or not _is_express(domain):
         raise errors.PCI_FULL()
     index = max(int(controller.get("index", "0")) for controller in pci_controllers(domain)) + 1

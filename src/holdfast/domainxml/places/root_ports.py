@@ -1,7 +1,7 @@
-"""Root ports of a PCI Express machine: numbered, and enough of them that some stay free.
+"""Root ports of a PCI Express machine: enough of them that some stay free for devices attached later.
 
-A running q35 guest takes one new device per free pcie-root-port and cannot get new ports; libvirt by itself leaves
-one free.
+A running q35 guest can be given one device for each free pcie-root-port, and no new ports. libvirt by itself leaves a
+single one free.
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ from holdfast.domainxml.document import Element, child, devices, element
 from holdfast.domainxml.places.pci import pci_controllers
 
 SPARE = 16
+"""How many root ports a new domain has free, where nothing else is asked for."""
+
 MOST = 200
-"""More ports would not leave bus numbers (256 in all) for bridges."""
+"""With more ports too few of the 256 bus numbers would be left for bridges."""
 
 _CONVENTIONAL_INTERFACES = ("e1000", "rtl8139", "ne2k_pci", "pcnet", "usb-net")
 _EXPRESS_CONTROLLERS = ("xhci", "virtio-scsi", "virtio-non-transitional", "lsisas1068", "lsisas1078")
 
 
 def provide_root_ports(domain: Element, spare: int) -> None:
-    """Number the PCI controllers of ``domain`` and add root ports, so that ``spare`` are free once libvirt has placed
-    every device that has no address yet. Ports that the document has already count.
+    """Number the PCI controllers of ``domain``, and add root ports so that ``spare`` of them stay free.
+
+    They are free once libvirt has placed every device that has no address yet. Ports that ``domain`` has already count.
     """
     controllers = pci_controllers(domain)
     used = {int(controller.get("index", "")) for controller in controllers if controller.get("index")}
     parent = child(domain, "devices")
     if not any(controller.get("model") == "pcie-root" for controller in controllers):
         root = element("controller", {"type": "pci", "index": "0", "model": "pcie-root"})
-        parent.insert(_last(parent, "controller"), root)
+        parent.insert(_position_behind(parent, "controller"), root)
         used.add(0)
     free = (index for index in count(1) if index not in used)
     for controller in controllers:
@@ -38,27 +41,27 @@ def provide_root_ports(domain: Element, spare: int) -> None:
     ports = [controller for controller in controllers if controller.get("model") == "pcie-root-port"]
     occupied = {address.bus for device in devices(domain) if (address := pci_address(device)) is not None}
     open_ports = sum(int(port.get("index", "0")) not in occupied for port in ports)
-    position = _last(parent, "controller[@type='pci']")
+    position = _position_behind(parent, "controller[@type='pci']")
     for _ in range(max(0, spare + _ports_needed(domain) - open_ports)):
         port = element("controller", {"type": "pci", "index": str(next(free)), "model": "pcie-root-port"})
         parent.insert(position, port)
         position += 1
 
 
-def _last(parent: Element, controllers: str) -> int:
-    """The place behind the last controller that matches; the end where none does.
+def _position_behind(parent: Element, controllers: str) -> int:
+    """The position in ``parent`` behind the last of ``controllers``, a path; the end where there are none.
 
-    PCI controllers go last among the controllers: those that libvirt adds at define follow them, and at the first
-    start it moves them to the others of their type (9.0), which would change the document.
+    PCI controllers go last among the controllers. libvirt adds its own at the define, behind these; if another type
+    stood between, it would move them together at the first start (9.0), and the document would change.
     """
     places = [parent.index(node) + 1 for node in parent.iterfind(controllers)]
     return places[-1] if places else len(parent)
 
 
 def _ports_needed(domain: Element) -> int:
-    """How many root ports libvirt (9.0) will take for the devices that have no address yet.
+    """How many root ports libvirt (9.0) will use for the devices that have no address yet.
 
-    Conventional PCI devices take none: for them libvirt adds a bridge and the root port that the bridge sits on.
+    Conventional PCI devices use none: for them libvirt adds a bridge, and the root port that the bridge sits on.
     """
     needed = sum(_takes_port(device, domain) for device in devices(domain) if device.find("address") is None)
     has_serial = domain.find("devices/controller[@type='virtio-serial']") is not None

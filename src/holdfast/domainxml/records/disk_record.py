@@ -1,9 +1,10 @@
-"""The record of each disk in our metadata: whose it is, and which images are left in making. Documents only.
+"""What is recorded of each disk (:class:`DiskRecord`): which disk a record is of, and what it leaves unfinished.
 
-A record belongs to the disk with its user alias. Our own disks all have one; it survives a change of the target or of
-the image by anybody, and a disk that somebody else attaches at the same target is not taken for the recorded one. Where
-the disk had no such alias when it was recorded (in a domain that others made), the record belongs to the disk with its
-target. Each document holds the records of its own disks: what is detached from config only keeps its record in live.
+A record belongs to the disk with the recorded alias. All disks that Holdfast attaches have a user's alias; so a record
+survives whoever changes the target or the image, and a disk that somebody else attaches at the same target is not taken
+for the recorded one. Where the disk had no such alias when it was recorded, because others made the domain, the record
+belongs to the disk with the recorded target. Each document holds the records of its own disks: a disk that is detached
+from config alone keeps its record in live.
 """
 
 from __future__ import annotations
@@ -12,9 +13,20 @@ import re
 from collections.abc import Iterator
 
 from holdfast.domainxml.device import user_alias
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import PREFIX, URI, Adopted, Creating, DiskRecord, Snapshotting, fact, facts, tag_of
+from holdfast.domainxml.metadata import (
+    OURS,
+    PREFIX,
+    URI,
+    Adopted,
+    Creating,
+    DiskRecord,
+    Snapshotting,
+    fact,
+    facts,
+    tag_of,
+)
 
 ROLES = ("root", "ephemeral", "swap", "config", "volume", "cdrom")
 """What a disk can be for."""
@@ -25,28 +37,31 @@ _RECORD = re.compile(rf'<{PREFIX}:disk target="([^"&]*)"(?: alias="([^"&]*)")?([
 def new_record(
     disk: Element, *, role: str = "", image: str = "", id: str = "", volume: str = "", delete: str = "", place: str = ""
 ) -> DiskRecord:
-    """A record that says this of ``disk``; see :class:`DiskRecord` for the words."""
+    """A record of ``disk`` that says this; see :class:`DiskRecord` for the words."""
     return DiskRecord(target_of(disk), user_alias(disk) or "", role, image, id, volume, delete, place)
 
 
 def usual_role(disk: Element) -> str:
-    """The role of a disk that is attached later, where none is said."""
+    """The role of a disk that is attached to an existing domain, where none is said."""
     return "cdrom" if disk.get("device") in ("cdrom", "floppy") else "volume"
 
 
 def usual_record(disk: Element) -> DiskRecord:
-    """What is recorded of a disk of which nothing is said."""
+    """What is recorded of a disk where nothing is said of it."""
     return new_record(disk, role=usual_role(disk))
 
 
 def disk_record(domain: Element, disk: Element) -> DiskRecord | None:
-    """What the document ``domain`` records of its ``disk``, settled where it has its image; None where nothing is."""
+    """What the document ``domain`` records of its ``disk``; None where it records nothing.
+
+    Where the disk has the image that was being made for it, the record is the settled one.
+    """
     record = next((record for record in facts(domain, DiskRecord) if is_of(record, disk)), None)
     return record if record is None or source_of(disk) != record.place else record.settled
 
 
 def recorded_disk(domain: Element, record: DiskRecord) -> Element | None:
-    """The disk of ``domain`` that ``record`` is of; None when it has none."""
+    """The disk of ``domain`` that ``record`` is of; None when ``domain`` has no such disk."""
     return next((disk for disk in domain.iterfind("devices/disk") if is_of(record, disk)), None)
 
 
@@ -56,18 +71,18 @@ def is_of(record: DiskRecord, disk: Element) -> bool:
 
 
 def record_elements(domain: Element) -> list[tuple[Element, DiskRecord]]:
-    """Every record of a disk with its element in the document ``domain``."""
-    elements = domain.iterfind(f"metadata/{{{URI}}}domain/{tag_of(DiskRecord)}")
+    """Every record of a disk in the document ``domain``, with its element."""
+    elements = domain.iterfind(f"metadata/{OURS}/{tag_of(DiskRecord)}")
     return list(zip(elements, facts(domain, DiskRecord), strict=True))
 
 
-def record_of(domain: Element, disk: Element) -> Element | None:
+def record_element(domain: Element, disk: Element) -> Element | None:
     """The element of the record of ``disk`` in the document ``domain``; None where nothing is recorded of it."""
     return next((element for element, record in record_elements(domain) if is_of(record, disk)), None)
 
 
 def rename_record(domain: Element, disk: Element, target: str | None) -> None:
-    """Let the record of ``disk`` have another target; with None it is taken out of the document."""
+    """Let the record of ``disk`` name another ``target``; with None the record is taken out of the document."""
     for element, record in record_elements(domain):
         parent = element.getparent()
         if not is_of(record, disk) or parent is None:
@@ -79,15 +94,15 @@ def rename_record(domain: Element, disk: Element, target: str | None) -> None:
 
 
 def left_in_making(domain: Element) -> list[DiskRecord]:
-    """The records of images that are being made, or were when something broke: no disk of ``domain`` has them yet.
+    """The records of images that are being made for ``domain``, or were being made when something broke.
 
-    An image whose disk is there already is whole: it is made first and given to the disk then.
+    An image that a disk has already is whole, and left out: the disk is given it last.
     """
     return [record for record in facts(domain, DiskRecord) if record.in_making and not has_image(domain, record)]
 
 
 def unfinished(domain: Element) -> Iterator[str]:
-    """In sentences: what ``domain`` records as begun and not finished. It is being done, or something broke."""
+    """What ``domain`` records as begun and not finished, in sentences. It is being done, or something broke."""
     creating = fact(domain, Creating)
     if creating is not None:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
@@ -104,10 +119,10 @@ def unfinished(domain: Element) -> Iterator[str]:
 
 
 def disagreements(domain: Element) -> Iterator[str]:
-    """In sentences: where a document and its records of its disks do not agree.
+    """Where a document and its records of disks do not agree, in sentences.
 
-    Disks that have no record are named where the domain is adopted; the id of a volume is compared with the serial that
-    Nova gives to its disk.
+    Disks without a record are named if the domain is adopted. The recorded id of a volume is compared with the serial
+    that Nova gives to its disk.
     """
     adopted = fact(domain, Adopted)
     records = facts(domain, DiskRecord)
@@ -125,9 +140,9 @@ def disagreements(domain: Element) -> Iterator[str]:
 
 
 def records_in_order(document: str) -> bool:
-    """True when one look at a config document, as libvirt writes it, tells that its records say nothing to report.
+    """True when one look at the text of a config document, as libvirt writes it, shows that there is nothing to report.
 
-    False where it has to be parsed: :func:`unfinished` and :func:`disagreements` know then.
+    False where it must be parsed to know: then :func:`unfinished` and :func:`disagreements` say what there is.
     """
     if URI not in document:
         return True
@@ -145,12 +160,11 @@ def records_in_order(document: str) -> bool:
 
 
 def has_image(domain: Element, record: DiskRecord) -> bool:
-    """True when the recorded disk is there, and has the image at the recorded place."""
+    """True when ``domain`` has the recorded disk, with the image at the recorded place."""
     disk = recorded_disk(domain, record)
     return disk is not None and source_of(disk) == record.place
 
 
 def target_of(disk: Element) -> str:
-    """The target of a disk; empty where the document gives none."""
-    target = disk.find("target")
-    return "" if target is None else target.get("dev", "")
+    """The target of ``disk``; empty where the document gives none."""
+    return value_at(disk, "target@dev") or ""

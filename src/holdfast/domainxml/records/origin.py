@@ -1,4 +1,4 @@
-"""Who made a domain, to whom it belongs there, and what its disks are for: read from what its maker left behind."""
+"""Who made a domain, whom it belongs to there, and what its disks are for, as far as its maker left traces."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NAMESPACES = (
     ("https://wiki.gnome.org/Apps/Boxes", "gnome-boxes"),
     ("http://libosinfo.org/xmlns/libvirt/domain/", "virt-manager"),
 )
-"""Namespaces in <metadata>, the more telling first: virt-install and virt-manager both leave libosinfo's."""
+"""Beginnings of namespaces in <metadata>, and whose they are. Several tools leave libosinfo's, so it comes last."""
 
 _NOVA_NAMES = (("disk.config", "config"), ("disk.swap", "swap"), ("disk.eph", "ephemeral"), ("disk", "root"))
-"""What Nova's image backend calls its files (nova/virt/libvirt/blockinfo.py), the longer first."""
+"""How Nova's image backend names its files, and their roles (nova/virt/libvirt/blockinfo.py); the longer first."""
 
 
 def origin(domain: Element) -> str:
-    """The tool that made the domain: "nova", "virt-manager", "vagrant" …; "unknown" where none left its mark."""
+    """The tool that made ``domain``: "nova", "virt-manager", "vagrant" …; "unknown" where none left a trace."""
     namespaces = [str(item.tag).removeprefix("{").partition("}")[0] for item in domain.iterfind("metadata/*")]
     for prefix, tool in _NAMESPACES:
         if any(namespace.startswith(prefix) for namespace in namespaces):
@@ -36,15 +36,16 @@ def origin(domain: Element) -> str:
 
 
 def owner(domain: Element) -> str:
-    """Whom it belongs to where it came from: Nova's project, as UUID or name; empty where nobody says."""
+    """Whom ``domain`` belongs to where it came from: Nova's project, as UUID or name; empty where nothing says."""
     project = domain.find("metadata/{*}instance/{*}owner/{*}project")
     return "" if project is None else project.get("uuid") or (project.text or "")
 
 
-def disk_records(domain: Element) -> list[DiskRecord]:
-    """What can be said of each disk that nobody recorded: its role, and the id of its volume.
+def guess_records(domain: Element) -> list[DiskRecord]:
+    """A record of each disk of ``domain``, with what can be guessed: its role, and the id of its volume.
 
-    The root disk is what boots first; Nova's volumes bear the volume's UUID as serial, its own disks have fixed names.
+    The disk that boots first is the root disk. Nova gives a volume's UUID to its disk as serial, and its own images
+    have fixed names.
     """
     disks = domain.findall("devices/disk")
     hard = [disk for disk in disks if disk.get("device", "disk") in ("disk", "lun")]
@@ -59,13 +60,13 @@ def disk_records(domain: Element) -> list[DiskRecord]:
 
 
 def complete_records(domain: Element) -> list[DiskRecord]:
-    """The records that a document should have: what it records of the disks it has, else what can be said of them.
+    """The records that ``domain`` should have: for each disk what it records already, else what can be guessed.
 
-    Images that are left in making stay recorded; what names a disk that is not there goes.
+    Images that are being made stay recorded. A record of a disk that is not there goes.
     """
     left = left_in_making(domain)
     records = []
-    for guess in disk_records(domain):
+    for guess in guess_records(domain):
         known = next((old for old in facts(domain, DiskRecord) if same_subject(old, guess)), guess)
         records.append(known if known in left else replace(known.settled, id=guess.id or known.id))
     return [*records, *(record for record in left if record not in records)]

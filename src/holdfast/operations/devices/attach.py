@@ -212,7 +212,9 @@ def _fits(device: Element, live: Element | None) -> bool:
     if live is None or address is None:
         return True
     if place is not None:
-        return pci.bus_exists(live, place.bus) and not any(pci.same_slot(place, other) for other in pci.taken(live))
+        return pci.bus_exists(live, place.bus) and not any(
+            pci.same_slot(place, other) for other in pci.taken_places(live)
+        )
     if not has_controller(live, device):
         return False
     return not any(same(address, other) for other in map(address_of, devices(live)) if other is not None)

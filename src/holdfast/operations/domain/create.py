@@ -32,7 +32,7 @@ from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.places.root_ports import MOST, SPARE
 from holdfast.domainxml.platform import Platform, has_root_ports
 from holdfast.domainxml.records.disk_record import is_of
-from holdfast.domainxml.records.origin import disk_records
+from holdfast.domainxml.records.origin import guess_records
 from holdfast.errors import (
     Failed,
     HoldfastError,
@@ -297,7 +297,7 @@ def create_planned(
 def _records(domain: Element, planned: list[PlannedDisk]) -> list[DiskRecord]:
     """What is to be recorded of each disk: what was said, else what the document itself records, else a guess."""
     records = []
-    for guess in disk_records(domain):
+    for guess in guess_records(domain):
         said = [disk.record(guess.role) for disk in planned if is_of(guess, disk.element)]
         known = [old for old in facts(domain, DiskRecord) if same_subject(old, guess) and not old.place]
         records.append(next(iter([*said, *known]), guess))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.host.image_files import has_tpm_state, nvram_path
+from holdfast.domainxml.elements.firmware import nvram_of
+from holdfast.domainxml.host.image_files import has_tpm_state
 from holdfast.domainxml.metadata import Creating, fact
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.errors import HoldfastError, NotFound
@@ -94,7 +95,7 @@ def _delete(connection: Connection, domain: OpenDomain, images: tuple[Image, ...
 
 def _state(domain: OpenDomain, documents: list[Element]) -> tuple[str, ...]:
     """What libvirt keeps for the domain beside its document, in words."""
-    nvram = next((path for document in documents if (path := nvram_path(document))), None)
+    nvram = next((path for document in documents if (path := nvram_of(document))), None)
     snapshots = domain.snapshot_count()
     words = [
         f"its NVRAM {nvram}" if nvram else None,

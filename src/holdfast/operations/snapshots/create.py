@@ -10,7 +10,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from holdfast.domainxml.metadata import Snapshotting
-from holdfast.domainxml.snapshots.stored import new_snapshot, read_snapshot, with_metadata_of
+from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
+from holdfast.domainxml.snapshots.new import new_snapshot
+from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.new_image import refuse_existing

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from holdfast.domainxml.host.image_files import named_paths
 from holdfast.domainxml.metadata import Snapshotting, facts
-from holdfast.domainxml.snapshots.stored import candidate_disks
+from holdfast.domainxml.snapshots.new import candidate_disks
 from holdfast.errors import Failed, NotFound
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.image_chain import remove_image_file

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.host.image_files import has_tpm_state, nvram_path
-from holdfast.domainxml.snapshots.stored import CandidateDisk, candidate_disks
+from holdfast.domainxml.elements.firmware import nvram_of
+from holdfast.domainxml.host.image_files import has_tpm_state
+from holdfast.domainxml.snapshots.new import CandidateDisk, candidate_disks
 from holdfast.errors import HoldfastError, power
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.new_image import check_file_name
@@ -205,7 +206,7 @@ def _beside(disk: CandidateDisk, folder: str | None, file: str) -> str:
 
 def _notes(connection: Connection, document: Element, external: bool, without_memory: bool) -> Iterator[str]:
     """What a snapshot does not have in it, and what cannot be done with it."""
-    nvram = nvram_path(document)
+    nvram = nvram_of(document)
     inside = not external and document.find("os/nvram[@format='qcow2']") is not None
     if (nvram or document.find("os[@firmware='efi']") is not None) and not inside:
         yield f"the UEFI variables{f' ({nvram})' if nvram else ''} are not part of it"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, with_metadata_of, written_images
+from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
+from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import snapshots as errors
 from holdfast.errors.guard import UNASKED_REVERT, UNASKED_REVERT_HARDWARE, UNASKED_REVERT_SIZES

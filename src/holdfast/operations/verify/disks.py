@@ -9,7 +9,7 @@ from holdfast.domainxml.address import PciAddress, address_of, describe_address,
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import is_serial
 from holdfast.domainxml.places.controllers import controller_of
-from holdfast.domainxml.places.pci import guest_buses
+from holdfast.domainxml.places.guest_buses import guest_buses
 from holdfast.operations.verify.agent_answer import GuestDisk, unit_of
 from holdfast.operations.verify.checked_device import Agreement, Checked, Said, checked, pci_in_guest, place_of
 

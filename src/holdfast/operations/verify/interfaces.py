@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.document import Element, value_at
-from holdfast.domainxml.places.pci import guest_buses
+from holdfast.domainxml.places.guest_buses import guest_buses
 from holdfast.operations.verify.agent_answer import GuestInterface
 from holdfast.operations.verify.checked_device import Agreement, Checked, Said, checked, pci_in_guest, place_of
 
