@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 from collections import Counter
 
 import pytest
 
 import holdfast.errors
 from holdfast.cli.hints import HINTS
-from holdfast.errors import Condition, HoldfastError
-from tests.rules.architecture import Module
+from holdfast.errors import Condition, HoldfastError, fields_of
+from tests.rules.architecture import ROOT, Module
 from tests.rules.conditions import declared, fields, makings, makings_of, sources
 
 COMMAND_LINE = re.compile(r"(?<![\w-])--[a-z]|\bholdfast [a-z]|\bvirsh\b")
 """What only somebody who types commands understands."""
 _ARGUMENT = re.compile(r"--[\w-]+(=\S*)?")
 """What hostfiles gives to a process."""
+
+REMEDIES: dict[str, str] = runpy.run_path(str(ROOT / "nova/src/holdfast_nova/remedies.py"))["REMEDIES"]
 
 CLASSES = {
     name
@@ -153,6 +156,13 @@ def test_no_condition_speaks_of_the_command_line() -> None:
 
 def test_each_hint_is_that_of_a_condition() -> None:
     assert sorted(HINTS.keys() - {condition.code for condition in declared().values()}) == []
+
+
+def test_each_remedy_of_nova_is_that_of_a_condition_and_names_its_fields() -> None:
+    conditions = {condition.code: condition for condition in declared().values()}
+    assert sorted(REMEDIES.keys() - conditions.keys()) == []
+    unknown = {code: fields_of(remedy) - fields(conditions[code]) for code, remedy in REMEDIES.items()}
+    assert {code: names for code, names in unknown.items() if names} == {}
 
 
 def test_each_error_is_made_of_a_condition() -> None:

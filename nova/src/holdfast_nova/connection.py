@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from nova import exception
 
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, remedy_in
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
+from holdfast_nova.remedies import REMEDIES
 
 if TYPE_CHECKING:
     from nova.virt.libvirt.host import Host
@@ -44,9 +45,10 @@ class NovaConnection(Connection):
 
 @contextmanager
 def in_nova_terms() -> Iterator[None]:
-    """Let Holdfast's errors come out as Nova's, with the sentence and the remedy."""
+    """Let Holdfast's errors come out as Nova's: the sentence, and what an operator can do about it."""
     try:
         yield
     except HoldfastError as error:
-        remedy = f" ({error.remedy})" if error.remedy else ""
+        remedy = remedy_in(REMEDIES, error)
+        remedy = f" ({remedy})" if remedy else ""
         raise HardwareNotKept(reason=f"{error.message}{remedy}") from error

@@ -5,7 +5,7 @@ By the code of the error's condition; where none is here, its own remedy says en
 
 from __future__ import annotations
 
-from holdfast.errors import HoldfastError, fill
+from holdfast.errors import HoldfastError, remedy_in
 
 _TRUST = "if you know where this image comes from, add 'trust-format'"
 
@@ -124,10 +124,5 @@ HINTS = {
 
 
 def hint(error: HoldfastError) -> str:
-    """The next step; "" where there is none to name. An error without a word of its own says what its cause does."""
-    own = HINTS.get(error.code)
-    if own is not None:
-        return fill(own, error.fields)
-    if error.cause is not None and not error.condition.remedy:
-        return hint(error.cause)
-    return error.remedy
+    """The next step; "" where there is none to name."""
+    return remedy_in(HINTS, error)

@@ -116,6 +116,19 @@ def fields_of(text: str) -> frozenset[str]:
     return frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 
+def remedy_in(words: Mapping[str, str], error: HoldfastError) -> str:
+    """The next step in the ``words`` of one program: code → remedy, with the fields of the condition in braces.
+
+    Where they have none for it: that of the error itself, or of its cause in the same words; "" where there is none.
+    """
+    own = words.get(error.code)
+    if own is not None:
+        return fill(own, error.fields)
+    if error.cause is not None and not error.condition.remedy:
+        return remedy_in(words, error.cause)
+    return error.remedy
+
+
 class Failed(HoldfastError):
     """The request could not be carried out; nothing was changed (exit 1)."""
 
