@@ -33,7 +33,7 @@ _OWN_PROCESS = {
 who runs it."""
 
 _MAY_DEFINE = {
-    "holdfast.operations.domain.create",
+    "holdfast.operations.domain.make",
     "holdfast.operations.manager.create",
     "holdfast.operations.manager.restore",
     "holdfast.operations.proved_edit",

@@ -55,7 +55,7 @@ KEEPS = [
     ("holdfast.cli.power.power", "'''Power.'''\nfrom holdfast.operations.power.start import start"),
     ("holdfast.libvirtapi.connection", "'''One.'''\nimport libvirt\nopener = libvirt.open(uri)"),
     ("holdfast.hostfiles.image", "'''Images.'''\nfrom pathlib import Path\nhead = Path('x').open('rb')"),
-    ("holdfast.operations.domain.create", "'''<domain type='kvm'/> made.'''\nconnection.define(document)"),
+    ("holdfast.operations.domain.make", "'''<domain type='kvm'/> made.'''\nconnection.define(document)"),
     ("holdfast.operations.domain.delete", "'''Delete.'''\ndomain.undefine()"),
     ("holdfast.operations.devices.attach", "'''Attach.'''\nmessage = f'expected <disk>, found <{tag}>'"),
     ("holdfast_nova.driver", "'''It.'''\nimport nova.conf\nfrom holdfast.libvirtapi.domain import Domain"),

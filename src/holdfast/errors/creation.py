@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, LibvirtRefused, Refused, UsageError
+from holdfast.errors import Condition, InvalidDocument, NotFound, PartlyDone, Refused, UsageError
 
 _GOOD_NAMES = "letters, digits, dots and dashes are always good"
 
@@ -25,15 +25,43 @@ DOMAIN_EXISTS = Condition(
     "choose another name, or delete that domain first",
 )
 
-HOST_CANNOT = Condition(
-    "host-cannot",
-    LibvirtRefused,
-    "the host cannot run domains of this kind: {reason}",
-    "look at the host's capabilities for those that it can",
+TOO_LITTLE_MEMORY = Condition(
+    "too-little-memory", UsageError, "a domain needs at least 1 MiB of memory", "2 GiB are usual"
 )
-FIRMWARE_ELSEWHERE = Condition(
-    "firmware-elsewhere",
+NO_VCPUS = Condition("no-vcpus", UsageError, "a domain needs at least one vCPU")
+RELATIVE_CD = Condition("relative-cd", UsageError, "the path of a CD image must be absolute, not {path!r}")
+
+NO_NAME = Condition("no-name", InvalidDocument, "the document has no <name>", "give one")
+NOT_A_UUID = Condition("not-a-uuid", InvalidDocument, "{text!r} is no UUID", "leave out <uuid> for a new one")
+NO_IMAGE_TO_START = Condition(
+    "no-image-to-start", NotFound, "there is no image {path}", "make it first, or do not start the domain yet"
+)
+CREATED_NOT_STARTED = Condition(
+    "created-not-started",
+    PartlyDone,
+    "the domain {name!r} is created, but does not start: {cause}",
+    "remove the cause and start it, or delete it",
+)
+CREATION_CUT_OFF = Condition(
+    "creation-cut-off",
+    PartlyDone,
+    "the connection broke while the domain was created, so it may exist now, whole or not: {cause}",
+    "look for a domain with the UUID {uuid}; deleting it with its storage removes what there is",
+)
+
+ENCRYPTED_NOT_CLONED = Condition(
+    "encrypted-not-cloned", Refused, "{device} is encrypted, and is not copied", "leave {target} out"
+)
+NOT_CLONED_HERE = Condition(
+    "not-cloned-here",
     Refused,
-    "which UEFI firmware the host has can be read only there, and {uri} is elsewhere",
-    "do it on that host, or name <loader> and <nvram template> in the document",
+    "{device} is on {source}, which cannot be copied here",
+    "leave {target} out, and attach another disk",
 )
+NVRAM_ELSEWHERE = Condition(
+    "nvram-elsewhere",
+    Refused,
+    "an NVRAM can be copied only on its own host",
+    "clone the domain there, or let the clone begin with the firmware's defaults",
+)
+CLONED_IN_PART = Condition("cloned-in-part", PartlyDone, "{name!r} is cloned; {cause}")

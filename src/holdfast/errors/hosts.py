@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, NotFound, UsageError
+from holdfast.errors import Condition, Failed, LibvirtRefused, NotFound, Refused, UsageError
+
+HOST_CANNOT = Condition(
+    "host-cannot",
+    LibvirtRefused,
+    "the host cannot run domains of this kind: {reason}",
+    "look at the host's capabilities for those that it can",
+)
+FIRMWARE_ELSEWHERE = Condition(
+    "firmware-elsewhere",
+    Refused,
+    "which UEFI firmware the host has can be read only there, and {uri} is elsewhere",
+    "do it on that host, or name <loader> and <nvram template> in the document",
+)
 
 UNKNOWN_CPU = Condition("unknown-cpu", UsageError, "libvirt knows no CPU model {cpu!r}", "possible here: {possible}")
 CPU_NOT_HERE = Condition(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import LibvirtRefused
-from holdfast.errors.creation import HOST_CANNOT
+from holdfast.errors.hosts import HOST_CANNOT
 from holdfast.libvirtapi.connection import Connection
 
 

@@ -70,7 +70,7 @@ class OpenDomain(Domain):
         return self._once("state", super().state)
 
     def _read_config(self) -> Element | None:
-        return read_config(self) if not self.is_active() or self.is_persistent() else None
+        return read_config(self) if self.is_persistent() else None
 
     def is_active(self) -> bool:
         """True while a QEMU runs, paused or not; as the documents say, where they were read (virDomainIsActive)."""
@@ -79,8 +79,8 @@ class OpenDomain(Domain):
         return self._once("active", super().is_active)
 
     def is_persistent(self) -> bool:
-        """True when it has a config document (virDomainIsPersistent)."""
-        return self._once("persistent", super().is_persistent)
+        """True when it has a config document, as every domain that is shut off has (virDomainIsPersistent)."""
+        return not self.is_active() or self._once("persistent", super().is_persistent)
 
     def has_managed_save(self) -> bool:
         """True when the next start would restore saved memory (virDomainHasManagedSaveImage)."""

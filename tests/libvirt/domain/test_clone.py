@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import holdfast
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
@@ -15,14 +16,19 @@ from holdfast.domainxml.document import parse, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, facts
-from holdfast.errors import Failed, NotFound, Refused, UsageError
+from holdfast.errors import Failed, NotFound, Refused
+from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, NOT_CLONED_HERE, NVRAM_ELSEWHERE
+from holdfast.errors.devices import NO_DEVICE_OF_KIND
+from holdfast.errors.domains import READ_ONLY, RUNNING, TRANSIENT
+from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain.spec import DomainSpec
-from tests.libvirt.commands import done, run
+from tests.libvirt.commands import done
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, places, running
 from tests.libvirt.images import mark_of, qcow2
+from tests.raising import raising
 
 MIB = 1024 * 1024
 
@@ -65,7 +71,9 @@ def test_clone_has_the_same_hardware_and_another_identity(connection: Connection
     write_variables(domain)
     document = domain.xml(CONFIG)
     would = json.loads(done(uri, "clone", "web", "shop", "--dry-run", "-o", "json"))
+    assert (would["format"], would["dry_run"], would["uuid"]) == ("holdfast.clone", True, "")
     assert would["images"] == [f"{tmp_path}/shop.qcow2", f"{tmp_path}/shop-vdb.img"]
+    assert done(uri, "clone", "web", "shop", "--dry-run").startswith("shop: would be cloned from web\n")
     assert not (tmp_path / "shop.qcow2").exists()
     said = done(uri, "clone", "web", "shop", "--start")
     assert "shop: is cloned from web" in said and "TPM begins empty" in said and "shop: started" in said
@@ -79,6 +87,9 @@ def test_clone_has_the_same_hardware_and_another_identity(connection: Connection
     nvram = nvram_of(parse(clone.xml(CONFIG))) or ""
     assert nvram.endswith("/shop_VARS.fd")
     assert Path(nvram).read_bytes().endswith(b"variables")
+    changed = visible(compare(would["document"], clone.xml(CONFIG)))
+    assert {change.where.partition("/mac")[0] for change in changed} == {"uuid", "devices/interface"}
+    assert all(change.before is None for change in changed if change.where != "devices/interface")
 
 
 def test_clones_record_tells_where_it_came_from_and_not_the_life_of_the_other(
@@ -108,7 +119,7 @@ def test_what_is_renewed_or_left_by_option(connection: Connection, uri: str, tmp
     ]
     assert not set(serials[0]) & set(serials[1])
     assert not Path(nvram_of(parse(clone.xml(CONFIG))) or "").exists()
-    with pytest.raises(NotFound, match="no disk 'vdz'"):
+    with raising(NO_DEVICE_OF_KIND, device="vdz", kind="disk"):
         operations.clone_domain(connection, "web", "other", without=["vdz"])
 
 
@@ -154,19 +165,19 @@ def test_clone_that_cannot_be_whole_is_refused_and_leaves_nothing(
     connection.define(
         domain_xml("block", extra="<disk type='block'><source dev='/dev/loop9'/><target dev='vda'/></disk>")
     )
-    with pytest.raises(Refused, match="cannot be copied here"):
+    with raising(NOT_CLONED_HERE, target="vda", source="/dev/loop9"):
         operations.clone_domain(connection, "block", "shop")
     operations.clone_domain(connection, "block", "shop", without=["vda"])
     domain = running(connection, extra=disk_xml(tmp_path, "one", "vda"))
-    with pytest.raises(Refused, match="is running"):
+    with raising(RUNNING):
         operations.clone_domain(connection, "a", "b")
     domain._handle.managedSave(0)
-    with pytest.raises(Refused, match="saved memory"):
+    with raising(MANAGED_SAVE):
         operations.clone_domain(connection, "a", "b")
     domain._handle.managedSaveRemove(0)
-    with pytest.raises(Refused, match="'shop' already"):
+    with raising(DOMAIN_EXISTS, name="shop"):
         operations.clone_domain(connection, "a", "shop")
-    with pytest.raises(UsageError):
+    with raising(BAD_NAME):
         operations.clone_domain(connection, "a", "b/c")
     (tmp_path / "b-vda.img").touch()
     with pytest.raises(Refused, match="exists already"):
@@ -175,9 +186,28 @@ def test_clone_that_cannot_be_whole_is_refused_and_leaves_nothing(
     (tmp_path / "one.img").unlink()
     with pytest.raises(NotFound):
         operations.clone_domain(connection, "a", "b")
-    assert run(uri, "-r", "clone", "a", "b").exit_code == 1
+    with raising(READ_ONLY):
+        operations.clone_domain(holdfast.connect(uri, readonly=True), "a", "b")
     assert sorted(each.name for each in connection.domains()) == ["a", "block", "shop"]
     assert not list(tmp_path.glob("b-*"))
+
+
+def test_transient_domain_is_not_cloned(connection: Connection) -> None:
+    running(connection).undefine()
+    with raising(TRANSIENT):
+        operations.clone_domain(connection, "a", "b")
+
+
+def test_nvram_is_copied_on_its_own_host_only_and_can_begin_afresh_elsewhere(
+    daemon: Connection, remote_uri: str
+) -> None:
+    spec = DomainSpec(memory=64 * MIB, graphics="none", firmware="uefi")
+    operations.create_domain(daemon, "web", spec)
+    with holdfast.connect(remote_uri) as elsewhere:
+        with raising(NVRAM_ELSEWHERE):
+            operations.clone_domain(elsewhere, "web", "shop")
+        clone = operations.clone_domain(elsewhere, "web", "shop", fresh_nvram=True)
+    assert clone.nvram is not None and clone.nvram.endswith("/shop_VARS.fd")
 
 
 def test_copy_that_breaks_off_leaves_nothing(connection: Connection, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 
 from holdfast import operations
+from holdfast.domainxml.compare.change import visible
+from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse, same
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain.create import Created
+from holdfast.operations.domain.make import Created
 from holdfast.operations.domain.spec import DomainSpec
 
 MIB = 1024 * 1024
@@ -109,6 +112,7 @@ def test_each_option_gives_a_domain_that_starts_as_it_stands(
         if device.tag not in NOT_NAMED and device.find("model[@type='none']") is None:
             assert user_alias(device), f"{device.tag!r} has no alias of ours"
     assert all(disk.findtext("serial") for disk in config.iterfind("devices/disk"))
+    assert made.free_places is not None
     if "q35" in made.machine:
         assert made.free_places == spec.get("root_ports", 16) or (spec.get("root_ports") == 0 and made.free_places <= 1)
     assert len(made.images) == 4
@@ -232,8 +236,33 @@ def test_dry_run_changes_nothing_and_says_what_would_be(connection: Connection, 
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", tmp_path / "d", "1M"], check=True)
     defined = operations.create_domain_from_document(connection, made.document)
     assert canonical(parse(defined.document)) == canonical(document(connection))
-    assert defined.uuid == made.uuid
     starts_unchanged(connection)
+
+
+def test_dry_run_promises_only_what_the_creation_then_does(connection: Connection, tmp_path: Path) -> None:
+    user_data = tmp_path / "user-data"
+    user_data.write_text("#cloud-config\n")
+    spec = DomainSpec(
+        memory=64 * MIB,
+        disks=(DiskSpec(path=str(tmp_path / "d"), size=MIB), DiskSpec(path=str(tmp_path / "e"), size=MIB, serial="E")),
+        interfaces=(InterfaceSpec(kind="user"), InterfaceSpec(kind="user", mac="52-54-00-00-00-AA")),
+        firmware="uefi",
+        tpm=True,
+        user_data=str(user_data),
+    )
+    would = operations.create_domain(connection, "a", spec, dry_run=True)
+    made = operations.create_domain(connection, "a", spec)
+    promised = parse(would.document)
+    assert (would.uuid, promised.find("uuid"), would.free_places) == ("", None, None)
+    assert [serial.text for serial in promised.iterfind("devices/disk/serial")] == ["E"]
+    assert [mac.get("address") for mac in promised.iterfind("devices/interface/mac")] == ["52:54:00:00:00:aa"]
+    for field in ("name", "machine", "cpu", "firmware", "images", "notes"):
+        assert getattr(would, field) == getattr(made, field)
+    lines = Counter((line.kind, line.what) for line in made.devices)
+    assert Counter((line.kind, line.what) for line in would.devices) <= lines
+    assert {str(line.address) for line in would.devices} <= {"None", *(str(line.address) for line in made.devices)}
+    changed = visible(compare_documents(promised, parse(made.document)))
+    assert [change for change in changed if change.before is not None] == []
 
 
 def test_start_starts(connection: Connection) -> None:

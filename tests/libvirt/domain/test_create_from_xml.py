@@ -14,9 +14,11 @@ from holdfast import operations
 from holdfast.cli.main import holdfast
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse
-from holdfast.errors import HoldfastError, InvalidDocument, NotFound, Refused
+from holdfast.errors import HoldfastError, Refused
+from holdfast.errors.creation import DOMAIN_EXISTS, NO_IMAGE_TO_START, NOT_A_UUID
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from tests.raising import raising
 
 PRINTED = {path.stem: path for path in (Path(__file__).parents[2] / "data" / "virt-install").glob("*.xml")}
 NEVER_NAMED = {"controller", "input", "graphics", "audio", "console"}
@@ -61,7 +63,7 @@ def test_printed_document_is_sealed_and_starts(connection: Connection, images: P
     assert before.get("type") == "qemu"
     assert before.find("os[@firmware]") is None and before.find("cpu[@mode='host-model']") is None
     assert made.machine.startswith(("pc-q35-", "pc-i440fx-"))
-    assert made.free_places >= 16
+    assert made.free_places is not None and made.free_places >= 16
     assert all(disk.findtext("serial") for disk in before.iterfind("devices/disk"))
     for device in devices(before):
         if device.tag not in NEVER_NAMED and device.find("model[@type='none']") is None:
@@ -107,9 +109,9 @@ def test_uuid_that_is_taken_is_refused(connection: Connection, images: Path) -> 
     text = printed("import", images)
     operations.create_domain_from_document(connection, text)
     before = connection.find_domain("a").xml(Definition.CONFIG)
-    with pytest.raises(Refused, match="there is a domain 'a' already"):
+    with raising(DOMAIN_EXISTS, name="a"):
         operations.create_domain_from_document(connection, text)
-    with pytest.raises(Refused):
+    with raising(DOMAIN_EXISTS, name="a"):
         operations.create_domain_from_document(connection, text.replace("root.qcow2", "none.qcow2"), name="b")
     assert connection.find_domain("a").xml(Definition.CONFIG) == before
 
@@ -119,13 +121,13 @@ def test_uuid_has_one_spelling(connection: Connection, images: Path) -> None:
     uuid = parse(text).findtext("uuid") or ""
     made = operations.create_domain_from_document(connection, text.replace(uuid, uuid.upper().replace("-", "")))
     assert made.uuid == uuid
-    with pytest.raises(InvalidDocument, match="is no UUID"):
+    with raising(NOT_A_UUID, text="../../x"):
         operations.create_domain_from_document(connection, text.replace(uuid, "../../x"), name="b")
 
 
 def test_image_that_is_made_later_is_said(connection: Connection, images: Path) -> None:
     text = printed("new-disk", images)
-    with pytest.raises(NotFound, match="made-later"):
+    with raising(NO_IMAGE_TO_START, path="made-later"):
         operations.create_domain_from_document(connection, text, start=True)
     assert not connection.domains()
     made = operations.create_domain_from_document(connection, text)

@@ -18,7 +18,7 @@ from holdfast.domainxml.elements.disk import host_path
 from holdfast.errors import Failed, LibvirtRefused, NotFound, Refused, UsageError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
-from holdfast.operations.domain.create import Created
+from holdfast.operations.domain.make import Created
 from holdfast.operations.domain.spec import DomainSpec
 
 MIB = 1024 * 1024

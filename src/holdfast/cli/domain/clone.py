@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
 
 
 @click.command()
@@ -48,9 +47,10 @@ def clone(
         dry_run=dry_run,
     )
     if output == "json":
-        print_json(dataclasses.asdict(created))
+        print_result(created)
         return
-    click.echo(f"{created.name}: {'would be' if dry_run else 'is'} cloned from {name}, UUID {created.uuid}")
+    uuid = f", UUID {created.uuid}" if created.uuid else ""
+    click.echo(f"{created.name}: {'would be' if dry_run else 'is'} cloned from {name}{uuid}")
     for image in created.images:
         click.echo(f"  image {image}")
     for note in created.notes:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from holdfast.cli.common import Session, dry_run_option, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
 from holdfast.cli.devices.options import DISK_HELP, INTERFACE_HELP, parse_disk, parse_interface
 from holdfast.cli.size import parse_size
 from holdfast.cli.table import columns
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 
 if TYPE_CHECKING:
-    from holdfast.operations.domain.create import Created
+    from holdfast.operations.domain.make import Created
 
 _WITH_DOCUMENT = {"name", "from_xml", "root_ports", "trust_format", "start", "dry_run", "output"}
 """The parameters that go with ``--from-xml``; the document says the rest."""
@@ -137,9 +138,7 @@ def _refuse_others(context: click.Context) -> None:
 
 def _report(created: Created, output: str) -> None:
     if output == "json":
-        import dataclasses
-
-        print_json(dataclasses.asdict(created))
+        print_result(created)
         return
     if created.dry_run:
         click.echo(created.document)

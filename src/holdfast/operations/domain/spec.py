@@ -6,20 +6,30 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.places.root_ports import MOST, SPARE
 from holdfast.domainxml.platform import has_root_ports
-from holdfast.errors import UsageError
 from holdfast.errors.changes import NO_ROOT_PORTS, TOO_MANY_ROOT_PORTS
+from holdfast.errors.creation import NO_VCPUS, RELATIVE_CD, TOO_LITTLE_MEMORY
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class DomainSpec:
-    """A domain to be created; ``memory`` in bytes.
+    """A domain to be created.
 
-    ``machine`` is q35, pc or a versioned type; ``cpu`` host-model (made concrete), host-passthrough, maximum or a
-    model; ``firmware`` bios, uefi or uefi-secure; ``graphics`` vnc, spice (both on the loopback address) or none;
-    ``video`` None takes what suits ``os`` (linux, windows). ``cdroms`` are paths of ISO images, ``user_data`` the path
-    of a file for cloud-init. ``root_ports`` is how many are to stay free for hot-plug, None takes 16 where the machine
-    has any. ``virt_type`` None takes libvirt's default: kvm where it has it, else qemu.
+    ``memory``      in bytes
+    ``vcpus``       how many, all of them online
+    ``machine``     q35, pc or a versioned type
+    ``cpu``         host-model (made concrete now), host-passthrough, maximum, or a model
+    ``firmware``    bios, uefi, or uefi-secure: with Secure Boot on, and Microsoft's keys
+    ``tpm``         whether it has an emulated TPM 2.0
+    ``cdroms``      paths of ISO images
+    ``graphics``    vnc, spice (both on the loopback address) or none
+    ``video``       the display device; None takes what suits ``os``
+    ``os``          linux or windows
+    ``user_data``   the path of a file for cloud-init, which is given to it on a seed CD
+    ``root_ports``  how many are to stay free for hot-plug; None takes 16 where the machine has any
+    ``virt_type``   kvm or qemu (emulation); None takes kvm where there is one
+
+    Raises TOO_LITTLE_MEMORY, NO_VCPUS, RELATIVE_CD.
     """
 
     memory: int
@@ -40,11 +50,12 @@ class DomainSpec:
 
     def __post_init__(self) -> None:
         if self.memory < 1024 * 1024:
-            raise UsageError("a domain needs at least 1 MiB of memory", "--memory 2GiB")
+            raise TOO_LITTLE_MEMORY()
         if self.vcpus < 1:
-            raise UsageError("a domain needs at least one vCPU", "--vcpus 1")
-        if any(not path.startswith("/") for path in self.cdroms):
-            raise UsageError("the path of a CD image must be absolute")
+            raise NO_VCPUS()
+        for path in self.cdroms:
+            if not path.startswith("/"):
+                raise RELATIVE_CD(path=path)
 
     @property
     def spare_root_ports(self) -> int:

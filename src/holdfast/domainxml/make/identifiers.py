@@ -1,0 +1,44 @@
+"""What of a new domain is chosen at random, once, when it is made: its identifiers. All else can be told beforehand."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Container, Iterator
+
+from holdfast.domainxml.document import Element
+
+_TEXTS = ("uuid", "genid", "sysinfo/system/entry[@name='uuid']", "devices/disk/serial", "devices/disk/wwn")
+_MAC = "devices/interface/mac"
+
+
+def identifiers(domain: Element) -> set[str]:
+    """The UUIDs, MAC addresses, serials and WWNs that a document states."""
+    return {identifier for _, identifier in _stated(domain)}
+
+
+def without_identifiers(domain: Element, but: Container[str]) -> Element:
+    """A copy of ``domain`` without its identifiers, except those in ``but``: what a dry run can promise of it.
+
+    An empty ``<genid>`` stays, which says that there is one.
+    """
+    copied = copy.deepcopy(domain)
+    for node, identifier in _stated(copied):
+        if identifier in but:
+            continue
+        parent = node.getparent()
+        if node.tag == "genid" or parent is None:
+            node.text = None
+        else:
+            parent.remove(node)
+    return copied
+
+
+def _stated(domain: Element) -> list[tuple[Element, str]]:
+    def found() -> Iterator[tuple[Element, str]]:
+        for path in _TEXTS:
+            for node in domain.iterfind(path):
+                yield node, (node.text or "").strip()
+        for node in domain.iterfind(_MAC):
+            yield node, node.get("address", "")
+
+    return [(node, identifier) for node, identifier in found() if identifier]

@@ -1,0 +1,208 @@
+"""Making a domain that is decided: the one moment at which libvirt is handed its hardware, to keep it.
+
+First a domain of this name is defined that has no devices yet and records which images are being made; the images are
+made; and the whole document takes its place, in one step. A failure on the way removes all of it again. After a crash
+libvirt tells which images lie around, and deleting the domain with its storage removes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from holdfast.domainxml.describe.summary import DeviceLine, device_lines
+from holdfast.domainxml.document import Element, indented, parse, serialize
+from holdfast.domainxml.elements.firmware import describe_firmware, nvram_of
+from holdfast.domainxml.host.cpu_model import describe_cpu
+from holdfast.domainxml.make.identifiers import without_identifiers
+from holdfast.domainxml.make.new_domain import unfinished_domain
+from holdfast.domainxml.metadata import Creating, DiskRecord, fact, facts, same_subject, set_facts
+from holdfast.domainxml.places.pci import hotplug_places
+from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.records.disk_record import is_of
+from holdfast.domainxml.records.origin import guess_records
+from holdfast.errors import HoldfastError, NoConnection, NotFound
+from holdfast.errors.creation import CREATED_NOT_STARTED, CREATION_CUT_OFF
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.hostfiles.new_image import file_exists
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.disks.new import PlannedDisk
+from holdfast.operations.domain.adopt import adoption_of, now
+from holdfast.operations.domain.delete import take_back
+from holdfast.operations.domain_name import refuse_taken
+from holdfast.operations.power.start import start as start_domain
+from holdfast.operations.results import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created(Result):
+    """A new domain. In a dry run ``uuid`` is "" where it is yet to be chosen.
+
+    ``document``           its config document; in a dry run the one that would be defined, without what is chosen at
+                           random when it is: UUID and generation id, MAC addresses, serials that were not given
+    ``machine``            the versioned machine type
+    ``cpu``, ``firmware``  in words
+    ``nvram``              the path of its UEFI variables; None with BIOS, and where libvirt is yet to choose it
+    ``devices``            those that a person asks for; without an address where libvirt is yet to choose it
+    ``free_places``        how many PCI devices can be attached while it runs; None in a dry run: it has no places yet
+    ``images``             what was made for it: paths, or POOL/VOLUME
+    ``started``            True where it was started
+    """
+
+    document: str
+    machine: str
+    cpu: str
+    firmware: str
+    nvram: str | None
+    devices: tuple[DeviceLine, ...]
+    free_places: int | None
+    images: tuple[str, ...]
+    started: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDomain:
+    """A domain that is decided, and not yet made.
+
+    ``document``    whole, and sealed
+    ``disks``       those of it that were planned here: some with an image that is to be made
+    ``stated``      identifiers that were given, and not chosen at random
+    ``notes``       what cannot be sealed and what else is worth knowing, in sentences
+    ``other_files`` makes files of which no record tells, right before the define: a copied NVRAM
+    """
+
+    document: Element
+    disks: Sequence[PlannedDisk] = ()
+    stated: frozenset[str] = frozenset()
+    notes: list[str] = field(default_factory=list)
+    other_files: Callable[[ExitStack], None] | None = None
+
+    @property
+    def uuid(self) -> str:
+        """Its UUID."""
+        return self.document.findtext("uuid") or ""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """What is to be made: paths, or POOL/VOLUME."""
+        return tuple(str(disk.image) for disk in self.disks if disk.image is not None)
+
+
+def make_domain(connection: Connection, new: NewDomain, *, start: bool, dry_run: bool) -> Created:
+    """Make the images of ``new``, define its document, read back what libvirt made of it, and start it.
+
+    Raises DOMAIN_EXISTS where the UUID is taken, what making an image raises, and LibvirtRefused; then nothing is left.
+    Raises CREATION_CUT_OFF where the connection breaks at the wrong moment, CREATED_NOT_STARTED where it stands and
+    does not start. (virDomainDefineXMLFlags, virDomainCreateWithFlags)
+    """
+    refuse_taken(connection, new.uuid)
+    set_facts(new.document, adoption_of("holdfast"), *_records(new))
+    if dry_run:
+        promised = without_identifiers(new.document, but=new.stated)
+        return _result(new, promised, indented(promised), new.notes, dry_run=True)
+    defined = _make_and_define(connection, new)
+    document = defined.xml(Definition.CONFIG)
+    config = parse(document, "domain")
+    notes = [*new.notes, *_old_nvram(connection, new, config)]
+    if start:
+        _start(connection, defined)
+    return _result(new, config, document, notes, started=start)
+
+
+def _records(new: NewDomain) -> list[DiskRecord]:
+    """What is to be recorded of each disk: what was said, else what the document itself records, else a guess."""
+    records = []
+    for guess in guess_records(new.document):
+        said = [disk.record(guess.role) for disk in new.disks if is_of(guess, disk.element)]
+        known = [old for old in facts(new.document, DiskRecord) if same_subject(old, guess) and not old.place]
+        records.append(next(iter([*said, *known]), guess))
+    return records
+
+
+def _make_and_define(connection: Connection, new: NewDomain) -> Domain:
+    try:
+        with domain_lock(new.uuid, connection.lock_timeout), ExitStack() as undo:
+            if new.images:
+                _make_images(connection, new, undo)
+            if new.other_files is not None:
+                new.other_files(undo)
+            return _define(connection, new, undo)
+    except NoConnection as error:
+        raise CREATION_CUT_OFF(uuid=new.uuid, cause=error) from error
+
+
+def _make_images(connection: Connection, new: NewDomain, undo: ExitStack) -> None:
+    """Make the images; before the first of them exists, libvirt knows of them all."""
+    unfinished = unfinished_domain(new.document)
+    making = [disk.making(disk.record("")) for disk in new.disks if disk.image is not None]
+    set_facts(unfinished, Creating(now()), *making)
+    undo.push(lambda kind, _error, _trace: take_back(connection, new.uuid, kind is KeyboardInterrupt))
+    connection.define(serialize(unfinished))
+    for disk in new.disks:
+        disk.make(connection, undo)
+
+
+def _define(connection: Connection, new: NewDomain, undo: ExitStack) -> Domain:
+    """Define, and keep the images from then on: also when the answer was lost, or came together with a Ctrl-C."""
+    try:
+        defined = connection.define(serialize(new.document))
+    except NoConnection:
+        undo.pop_all()
+        raise
+    except KeyboardInterrupt:
+        if _is_whole(connection, new.uuid):
+            undo.pop_all()
+        raise
+    undo.pop_all()
+    return defined
+
+
+def _is_whole(connection: Connection, uuid: str) -> bool:
+    """False for a domain that does not exist, or whose creation is not finished (virDomainGetXMLDesc)."""
+    try:
+        return fact(parse(connection.find_domain(uuid).xml(Definition.CONFIG)), Creating) is None
+    except NotFound:
+        return False
+
+
+def _old_nvram(connection: Connection, new: NewDomain, config: Element) -> list[str]:
+    """Whether the UEFI variables of an earlier domain will be used, in a sentence."""
+    nvram = nvram_of(config)
+    if new.other_files is not None or nvram is None or not connection.is_local or not file_exists(nvram):
+        return []
+    return [f"the NVRAM {nvram} exists already, from an earlier domain of this name, and will be used"]
+
+
+def _start(connection: Connection, domain: Domain) -> None:
+    try:
+        start_domain(connection, domain.uuid)
+    except HoldfastError as error:
+        raise CREATED_NOT_STARTED(name=domain.name, cause=error) from error
+
+
+def _result(
+    new: NewDomain,
+    domain: Element,
+    document: str,
+    notes: Sequence[str],
+    *,
+    started: bool = False,
+    dry_run: bool = False,
+) -> Created:
+    return Created(
+        name=domain.findtext("name") or "",
+        uuid=domain.findtext("uuid") or "",
+        dry_run=dry_run,
+        notes=tuple(notes),
+        document=document,
+        machine=Platform.of(domain).machine,
+        cpu=describe_cpu(domain),
+        firmware=describe_firmware(domain),
+        nvram=nvram_of(domain),
+        devices=tuple(device_lines(domain)),
+        free_places=None if dry_run else len(hotplug_places(domain)),
+        images=new.images,
+        started=started,
+    )
