@@ -66,6 +66,38 @@ IN_USE = Condition(
     "detach it there first, or mark the disk <shareable/> in both",
 )
 
+NO_VOLUME = Condition(
+    "no-volume", NotFound, "there is no volume {volume!r} in the pool {pool!r}", "list the volumes of the pool"
+)
+VOLUME_EXISTS = Condition(
+    "volume-exists", Refused, "the pool {pool!r} has a volume {volume!r} already", "choose another name"
+)
+NOT_A_VOLUME = Condition(
+    "not-a-volume",
+    NotFound,
+    "no active pool has {path}, and only volumes can be copied into a pool",
+    "copy it to a path instead, or upload it to the pool first",
+)
+MADE_ON_ITS_HOST = Condition(
+    "made-on-its-host",
+    Refused,
+    "an image at a path can be made only on libvirt's own host, and {uri} is elsewhere",
+    "make it in a storage pool, or do it there",
+)
+SEED_MADE_ON_ITS_HOST = Condition(
+    "seed-made-on-its-host",
+    Refused,
+    "a cloud-init seed can be made only on libvirt's own host, and {uri} is elsewhere",
+    "create the domain there",
+)
+NO_PLACE_FOR_IMAGE = Condition(
+    "no-place-for-image",
+    UsageError,
+    "it is not said where the new image is to be",
+    "name a path or a pool (there is no active pool {pool!r} here)",
+)
+SAME_IMAGE_TWICE = Condition("same-image-twice", UsageError, "two disks cannot both have the image {path}")
+
 TOO_LARGE = Condition(
     "image-too-large", UsageError, "{size} bytes are too large for {format}: the largest has {largest} bytes"
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
+from holdfast.errors import Condition, Failed, PartlyDone, Refused, UsageError
 
 ALREADY_RUNNING = Condition("already-running", Failed, "the domain {name!r} is already running")
 ALREADY_RUNNING_PAUSED = Condition(
@@ -120,7 +120,6 @@ RESCUE_NEW_IMAGE = Condition(
 RESCUE_TAKEN = Condition("rescue-taken", Refused, "{what} is taken by {device} of the domain itself", "choose another")
 NO_FIRMWARE = Condition("no-firmware-for-rescue", Failed, "{reason}")
 
-NO_DISK = Condition("no-disk", NotFound, "the domain {name!r} has no disk {target!r}", "list its disks")
 NOT_REPAIRED = Condition(
     "not-repaired", Failed, "the domain {name!r} cannot be repaired: {why}", "remove the cause, then repair it again"
 )

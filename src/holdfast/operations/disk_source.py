@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.disk import host_path, is_shared, stated_format
-from holdfast.errors import Refused
+from holdfast.errors.images import IN_USE
 from holdfast.hostfiles.image import check_format, real_path
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -31,7 +31,4 @@ def check_source(connection: Connection, uuid: str | None, device: Element, *, t
         document = parse(domain.xml(Definition.LIVE))
         for disk in document.iterfind("devices/disk"):
             if host_path(disk) in names and not is_shared(disk):
-                raise Refused(
-                    f"the image {path} is in use by the domain {domain.name!r}",
-                    "detach it there first, or mark the disk <shareable/> in both",
-                )
+                raise IN_USE(path=path, user=domain.name)

@@ -48,7 +48,7 @@ def disk(domain: Domain, definition: Definition, target: str = "vda") -> Element
     return found
 
 
-def images(domain: Domain) -> set[tuple[str | None, str]]:
+def images_of_vda(domain: Domain) -> set[tuple[str | None, str]]:
     """Image and format of vda, in every document."""
     return {
         (source_of(found), stated_format(found))

@@ -12,7 +12,8 @@ import libvirt
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.domainxml.elements.disk import EMPTY, network_source, source_of, with_image, without_image
 from holdfast.domainxml.elements.network_source import parse_url
-from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, PartlyDone, Refused, UsageError
+from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, images
+from holdfast.errors import libvirt as libvirt_errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.devices.attach_described import attach_disk
@@ -21,6 +22,7 @@ from holdfast.operations.disks.spec import DiskSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.disks.network_storage import nbd_server
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
+from tests.raising import raising
 
 DRIVES = """<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>
     <source file='{folder}/old.img' startupPolicy='optional'/><target dev='sda' bus='sata'/><readonly/>
@@ -104,11 +106,11 @@ def test_repeating_finishes_what_stopped_between_live_and_config(
 
         def update(self: Domain, device: str, definition: Definition, force: bool = False) -> None:
             if definition is CONFIG:
-                raise LibvirtRefused("out of ink")
+                raise libvirt_errors.REFUSED(reason="out of ink")
             real(self, device, definition, force)
 
         patch.setattr(Domain, "update", update)
-        with pytest.raises(PartlyDone, match=r"sda of 'a' has .*new\.img now, but not in config: out of ink"):
+        with raising(disks.MEDIUM_NOT_IN_CONFIG, target="sda", medium=tmp_path / "new.img", cause="out of ink"):
             insert_medium(connection, "a", "sda", medium(tmp_path))
     assert len(media(domain)) == 2
     insert_medium(connection, "a", "sda", medium(tmp_path))
@@ -125,26 +127,27 @@ def test_change_by_somebody_else_in_between_is_told(connection: Connection, doma
                 self.attach(other, CONFIG)
 
         patch.setattr(Domain, "update", update)
-        with pytest.raises(PartlyDone, match="config changed elsewhere too: disk vdb"):
+        with raising(disks.OTHERS_CHANGED_TOO, definition="config") as error:
             insert_medium(connection, "a", "sda", medium(tmp_path))
+    assert "elsewhere too: disk vdb" in error.value.message
     assert media(domain) == {str(tmp_path / "new.img")}
 
 
 @pytest.mark.parametrize(
-    ("target", "spec", "error", "sentence"),
+    ("target", "spec", "condition"),
     [
-        ("sda", DiskSpec(path="/nosuch.iso", device="cdrom"), NotFound, "no image /nosuch.iso"),
-        ("vda", DiskSpec(path="/x", device="cdrom"), UsageError, "vda is a disk"),
-        ("sdz", DiskSpec(path="/x", device="cdrom"), NotFound, "has no disk 'sdz'"),
-        ("sda", DiskSpec(size=1024), UsageError, "is an image that exists"),
-        ("sda", DiskSpec(device="cdrom"), UsageError, "is an image that exists"),
+        ("sda", DiskSpec(path="/nosuch.iso", device="cdrom"), images.NO_IMAGE),
+        ("vda", DiskSpec(path="/x", device="cdrom"), disks.NOT_A_DRIVE),
+        ("sdz", DiskSpec(path="/x", device="cdrom"), disks.NO_DISK),
+        ("sda", DiskSpec(size=1024), disks.NOT_A_MEDIUM),
+        ("sda", DiskSpec(device="cdrom"), disks.NOT_A_MEDIUM),
     ],
 )
-def test_what_cannot_be_inserted_is_one_sentence_and_nothing_changed(
-    connection: Connection, domain: Domain, target: str, spec: DiskSpec, error: type[HoldfastError], sentence: str
+def test_what_cannot_be_inserted_is_refused_and_nothing_changed(
+    connection: Connection, domain: Domain, target: str, spec: DiskSpec, condition: Condition[HoldfastError]
 ) -> None:
     before = domain.xml(LIVE), domain.xml(CONFIG)
-    with pytest.raises(error, match=sentence):
+    with raising(condition):
         insert_medium(connection, "a", target, spec)
     assert (domain.xml(LIVE), domain.xml(CONFIG)) == before
 
@@ -152,7 +155,7 @@ def test_what_cannot_be_inserted_is_one_sentence_and_nothing_changed(
 def test_medium_of_another_format_than_said_is_refused(connection: Connection, domain: Domain, tmp_path: Path) -> None:
     path = image(tmp_path, "new")
     path.write_bytes(b"QFI\xfb\0\0\0\3" + bytes(512))
-    with pytest.raises(Refused, match="begins like a qcow2 image"):
+    with raising(images.NOT_RAW, found="qcow2"):
         insert_medium(connection, "a", "sda", DiskSpec(path=str(path), device="cdrom"))
     assert media(domain) == {str(tmp_path / "old.img")}
 
@@ -181,7 +184,7 @@ def test_stock_update_leaves_the_drive_open_and_empty_and_names_the_old_medium(d
 def test_drive_that_libvirt_never_opens_says_so(connection: Connection, domain: Domain, tmp_path: Path) -> None:
     image(tmp_path, "later")
     attach_disk(connection, "a", DiskSpec(path=str(tmp_path / "later.img"), device="cdrom", bus="scsi"))
-    with pytest.raises(Failed, match="the drive was attached while the guest of 'a' ran"):
+    with raising(disks.TRAY_NEVER_OPENED, name="a", target="sdb"):
         insert_medium(connection, "a", "sdb", medium(tmp_path))
     assert media(domain, "sdb") == {str(tmp_path / "later.img")}
     domain.destroy()

@@ -11,7 +11,7 @@ import pytest
 import libvirt
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
-from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, Refused, UsageError
+from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, files, hosts, images, power
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.new_image import virtual_size
 from holdfast.libvirtapi import block
@@ -28,13 +28,14 @@ from tests.libvirt.disks.moves import (
     content,
     definitions,
     disk,
-    images,
+    images_of_vda,
     moving_domain,
     read_back,
     records,
     without_image_of_vda,
 )
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, place, places
+from tests.raising import raising
 
 
 @pytest.fixture(params=[True, False], ids=["running", "shut off"])
@@ -55,13 +56,9 @@ def test_disk_goes_on_elsewhere_and_nothing_else_changes(
     assert would == f"would move vda from {tmp_path}/one.img to {new} ({format}); nothing was changed\n"
     assert not new.exists()
     said = json.loads(done(uri, "disk", "move", "a", "vda", f"path={new},format={format}", "-o", "json"))
-    assert (said["before"], said["after"], said["format"], said["removed"]) == (
-        f"{tmp_path}/one.img",
-        str(new),
-        format,
-        False,
-    )
-    assert images(domain) == {(str(new), format)}
+    assert (said["before"], said["after"]) == (f"{tmp_path}/one.img", str(new))
+    assert (said["format"], said["image_format"], said["removed"]) == ("holdfast.disk.move", format, None)
+    assert images_of_vda(domain) == {(str(new), format)}
     assert without_image_of_vda(domain) == before
     assert read_back(new, format) == content() == (tmp_path / "one.img").read_bytes()
     assert records(domain) == set()
@@ -70,7 +67,7 @@ def test_disk_goes_on_elsewhere_and_nothing_else_changes(
         domain.destroy()
     domain.start(paused=True)
     assert place(domain, "vda") == address
-    assert images(domain) == {(str(new), format)}
+    assert images_of_vda(domain) == {(str(new), format)}
 
 
 def test_progress_is_told(connection: Connection, domain: Domain, tmp_path: Path) -> None:
@@ -81,7 +78,7 @@ def test_progress_is_told(connection: Connection, domain: Domain, tmp_path: Path
 
 
 def test_format_stays_as_it_is_where_none_is_said(connection: Connection, domain: Domain, tmp_path: Path) -> None:
-    assert move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new"))).format == "raw"
+    assert move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new"))).image_format == "raw"
 
 
 def test_image_of_an_odd_size_keeps_the_size_that_the_guest_sees(
@@ -131,26 +128,25 @@ def test_what_is_recorded_of_the_disk_stays_but_the_id_of_a_volume_it_is_no_more
 
 
 @pytest.mark.parametrize(
-    ("where", "error", "sentence"),
+    ("where", "condition"),
     [
-        ({"path": "{folder}/two.img"}, Refused, "exists already"),
-        ({"path": "/nosuch/new"}, NotFound, "no folder /nosuch"),
-        ({"path": "{folder}/new", "format": "qcow3"}, UsageError, "no disk format 'qcow3'"),
-        ({"pool": "nope"}, Failed, "no storage pools"),
+        ({"path": "{folder}/two.img"}, files.EXISTS),
+        ({"path": "/nosuch/new"}, files.NO_FOLDER),
+        ({"path": "{folder}/new", "format": "qcow3"}, images.NO_FORMAT),
+        ({"pool": "nope"}, hosts.NO_POOLS),
     ],
 )
-def test_place_that_cannot_be_is_one_sentence_and_nothing_changed(
+def test_place_that_cannot_be_is_refused_and_nothing_changed(
     connection: Connection,
     domain: Domain,
     tmp_path: Path,
     where: dict[str, str],
-    error: type[HoldfastError],
-    sentence: str,
+    condition: Condition[HoldfastError],
 ) -> None:
-    before = images(domain), without_image_of_vda(domain), set(tmp_path.iterdir())
-    with pytest.raises(error, match=sentence):
+    before = images_of_vda(domain), without_image_of_vda(domain), set(tmp_path.iterdir())
+    with raising(condition):
         move_disk(connection, "a", "vda", Place(**{key: value.format(folder=tmp_path) for key, value in where.items()}))
-    assert (images(domain), without_image_of_vda(domain), set(tmp_path.iterdir())) == before
+    assert (images_of_vda(domain), without_image_of_vda(domain), set(tmp_path.iterdir())) == before
 
 
 def test_image_that_somebody_makes_at_the_same_moment_is_not_removed(
@@ -162,7 +158,7 @@ def test_image_that_somebody_makes_at_the_same_moment_is_not_removed(
         Path(path).write_text("mine")
         real(path)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Refused, match="exists already"):
+    with pytest.MonkeyPatch.context() as patch, raising(files.EXISTS):
         patch.setattr(new_image, "reserve", reserve)
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
     assert (tmp_path / "new").read_text() == "mine"
@@ -178,7 +174,7 @@ def test_disk_with_snapshots_is_not_moved_away_from_them(
         libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY,
     )
     try:
-        with pytest.raises(Refused, match="has snapshots") as refused:
+        with raising(disks.HAS_SNAPSHOTS) as refused:
             move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
         assert "'holdfast snapshot list a'" in hints.hint(refused.value)
     finally:
@@ -188,7 +184,7 @@ def test_disk_with_snapshots_is_not_moved_away_from_them(
 @running
 def test_saved_memory_keeps_its_disks(connection: Connection, domain: Domain, tmp_path: Path) -> None:
     domain._handle.managedSave(0)
-    with pytest.raises(Refused, match="managed-save image"):
+    with raising(power.MANAGED_SAVE):
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
 
 
@@ -196,7 +192,7 @@ def test_saved_memory_keeps_its_disks(connection: Connection, domain: Domain, tm
 def test_disk_with_another_image_in_config_is_not_moved(connection: Connection, domain: Domain, tmp_path: Path) -> None:
     changed = domain.xml(CONFIG).partition("<disk ")[2].partition("</disk>")[0].replace("one.img", "three.img")
     domain.update(f"<disk {changed}</disk>", CONFIG)
-    with pytest.raises(Refused, match="another image in config"):
+    with raising(disks.ANOTHER_IMAGE_IN_CONFIG, image=tmp_path / "one.img"):
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
 
 
@@ -219,14 +215,14 @@ def test_missing_image_is_one_sentence(connection: Connection, domain: Domain, t
         assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize(("target", "sentence"), [("sda", "sda is a cdrom"), ("vda", "shareable")])
+@pytest.mark.parametrize(("target", "condition"), [("sda", disks.IS_A_DRIVE), ("vda", disks.NOT_ITS_OWN)])
 def test_what_is_not_this_domains_own_is_not_moved(
-    connection: Connection, tmp_path: Path, target: str, sentence: str
+    connection: Connection, tmp_path: Path, target: str, condition: Condition[HoldfastError]
 ) -> None:
     extra = (
         disk_xml(tmp_path, "one", "vda", "<shareable/>") + "<disk device='cdrom'><target dev='sda' bus='sata'/></disk>"
     )
     connection.define(domain_xml(extra=extra))
-    with pytest.raises(HoldfastError, match=sentence):
+    with raising(condition, target=target):
         move_disk(connection, "a", target, Place(path=str(tmp_path / "new")))
     assert virtual_size(str(image(tmp_path, "one")), "raw") == 1024 * 1024

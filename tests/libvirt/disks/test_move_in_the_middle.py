@@ -16,7 +16,8 @@ import pytest
 import libvirt
 from holdfast import operations
 from holdfast.domainxml.elements.mirror import copy_is_ready
-from holdfast.errors import Failed, HoldfastError, LibvirtRefused, PartlyDone, Refused
+from holdfast.errors import LibvirtRefused, disks, images
+from holdfast.errors import libvirt as libvirt_errors
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.new_image import create_image
 from holdfast.libvirtapi import block
@@ -36,13 +37,14 @@ from tests.libvirt.disks.moves import (
     begin,
     content,
     disk,
-    images,
+    images_of_vda,
     in_the_middle,
     moving_domain,
     records,
     without_image_of_vda,
 )
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place
+from tests.raising import raising
 
 
 @pytest.fixture(params=[True, False], ids=["running", "shut off"])
@@ -71,11 +73,11 @@ def test_no_room_for_the_copy_changes_nothing_and_leaves_nothing(
 ) -> None:
     adopt_domain(connection, "a")
     (tmp_path / "one.img").write_bytes(b"\1" * SIZE)
-    before = images(domain), without_image_of_vda(domain), records(domain)
-    with pytest.raises(Failed):
+    before = images_of_vda(domain), without_image_of_vda(domain), records(domain)
+    with raising(disks.COPY_ENDED, images.QEMU_IMG_FAILED):
         move_disk(connection, "a", "vda", Place(path=str(small / "new"), format=format))
-    assert (images(domain), without_image_of_vda(domain), records(domain)) == before
-    assert images(domain) == {(f"{tmp_path}/one.img", "raw")}
+    assert (images_of_vda(domain), without_image_of_vda(domain), records(domain)) == before
+    assert images_of_vda(domain) == {(f"{tmp_path}/one.img", "raw")}
     assert not list(small.iterdir())
 
 
@@ -83,12 +85,12 @@ def test_interrupted_move_leaves_nothing(connection: Connection, domain: Domain,
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = images(domain), without_image_of_vda(domain), records(domain)
+    before = images_of_vda(domain), without_image_of_vda(domain), records(domain)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         if not domain.is_active():
             patch.setattr(new_image, "copy_onto", interrupt)
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")), progress=interrupt)
-    assert (images(domain), without_image_of_vda(domain), records(domain)) == before
+    assert (images_of_vda(domain), without_image_of_vda(domain), records(domain)) == before
     assert not (tmp_path / "new").exists()
     if domain.is_active():
         assert block.copied(domain, "vda") is None
@@ -99,10 +101,10 @@ def test_interrupted_move_leaves_nothing(connection: Connection, domain: Domain,
 def test_domain_that_is_switched_off_in_the_middle_keeps_its_image(
     connection: Connection, domain: Domain, tmp_path: Path
 ) -> None:
-    before = images(domain), without_image_of_vda(domain)[1], records(domain)
-    with pytest.raises(Failed, match="the domain was switched off before all of the disk vda was copied: it stays at"):
+    before = images_of_vda(domain), without_image_of_vda(domain)[1], records(domain)
+    with raising(disks.SWITCHED_OFF_WHILE_COPIED, target="vda", image=tmp_path / "one.img"):
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")), progress=in_the_middle(domain.destroy))
-    assert (images(domain), without_image_of_vda(domain)[0], records(domain)) == before
+    assert (images_of_vda(domain), without_image_of_vda(domain)[0], records(domain)) == before
     assert not (tmp_path / "new").exists()
 
 
@@ -116,14 +118,14 @@ def test_transient_domain_moves_and_may_vanish_in_the_middle(connection: Connect
     assert move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new"))).after == str(tmp_path / "new")
     connection.find_domain("a").destroy()
     domain = create()
-    with pytest.raises(HoldfastError):
+    with raising(disks.NO_DISK, libvirt_errors.GONE):
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "other")), progress=in_the_middle(domain.destroy))
     assert not (tmp_path / "other").exists()
 
 
 @running
 def test_copy_that_virsh_ends_in_the_middle_is_gone(connection: Connection, domain: Domain, tmp_path: Path) -> None:
-    with pytest.raises(Failed, match="the copying ended before"):
+    with raising(disks.COPY_ENDED):
         move_disk(
             connection,
             "a",
@@ -131,7 +133,7 @@ def test_copy_that_virsh_ends_in_the_middle_is_gone(connection: Connection, doma
             Place(path=str(tmp_path / "new")),
             progress=in_the_middle(lambda: block.cancel(domain, "vda")),
         )
-    assert images(domain) == {(f"{tmp_path}/one.img", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/one.img", "raw")}
     assert not (tmp_path / "new").exists()
 
 
@@ -148,7 +150,7 @@ def test_copy_that_virsh_finishes_in_the_middle_is_settled(
     new = tmp_path / "new"
     moved = move_disk(connection, "a", "vda", Place(path=str(new)), progress=in_the_middle(pivot))
     assert moved.after == str(new)
-    assert images(domain) == {(str(new), "raw")}
+    assert images_of_vda(domain) == {(str(new), "raw")}
     assert not [record for record in records(domain) if record.in_making]
 
 
@@ -167,7 +169,7 @@ def test_other_commands_do_not_wait_for_the_copy_and_their_changes_stay(
         progress=in_the_middle(lambda: attach_device(connection, "a", other)),
     )
     assert place(domain, "vdc")
-    assert images(domain) == {(f"{tmp_path}/new", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/new", "raw")}
 
 
 @shut_off
@@ -183,11 +185,11 @@ def test_disk_that_somebody_changes_while_it_is_copied_is_left_alone(
 
     with (
         pytest.MonkeyPatch.context() as patch,
-        pytest.raises(Refused, match="its disk vda changed, by somebody"),
+        raising(disks.CHANGED_WHILE_COPIED, target="vda"),
     ):
         patch.setattr(new_image, "copy_onto", copy_and_change)
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
-    assert images(domain) == {(f"{tmp_path}/two.img", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/two.img", "raw")}
     assert not (tmp_path / "new").exists()
 
 
@@ -201,10 +203,10 @@ def test_domain_that_is_started_while_it_was_copied_is_left_alone(
         real(*arguments)  # type: ignore[arg-type]
         domain.start(paused=True)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Refused, match="was started"):
+    with pytest.MonkeyPatch.context() as patch, raising(disks.CHANGED_WHILE_COPIED, name="a"):
         patch.setattr(new_image, "copy_onto", copy_and_start)
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
-    assert images(domain) == {(f"{tmp_path}/one.img", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/one.img", "raw")}
     assert not (tmp_path / "new").exists()
 
 
@@ -239,7 +241,7 @@ def test_move_that_broke_off_is_told_and_finished_by_repeating(
         f"would move vda from {tmp_path}/one.img to {new}"
     )
     done(uri, "disk", "move", "a", "vda")
-    assert images(domain) == {(str(new), "raw")}
+    assert images_of_vda(domain) == {(str(new), "raw")}
     assert new.read_bytes() == content()
     assert records(domain) == set()
     assert show_domain(connection, "a").unfinished == ()
@@ -254,10 +256,10 @@ def test_move_that_broke_off_is_ended_by_abort(
     assert new.exists()
     said = json.loads(done(uri, "disk", "move", "a", "vda", "--abort", "-o", "json"))
     assert (said["image"], said["removed"]) == (f"{tmp_path}/one.img", str(new))
-    assert images(domain) == {(f"{tmp_path}/one.img", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/one.img", "raw")}
     assert not new.exists()
     assert records(domain) == set()
-    with pytest.raises(Failed, match="is not being moved"):
+    with raising(disks.NOT_BEING_MOVED):
         abort_move(connection, "a", "vda")
 
 
@@ -275,13 +277,13 @@ def test_second_command_finishes_the_same_move(connection: Connection, domain: D
     again = in_the_middle(lambda: move_disk(connection, "a", "vda"))
     moved = move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")), progress=again)
     assert moved.after == str(tmp_path / "new")
-    assert images(domain) == {(f"{tmp_path}/new", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/new", "raw")}
 
 
 @running
 def test_abort_by_a_second_command_ends_the_first(connection: Connection, domain: Domain, tmp_path: Path) -> None:
     abort = in_the_middle(lambda: abort_move(connection, "a", "vda"))
-    with pytest.raises(Failed, match="the copying ended before"):
+    with raising(disks.COPY_ENDED):
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")), progress=abort)
     assert not (tmp_path / "new").exists()
     assert records(domain) == set()
@@ -298,7 +300,7 @@ def test_copy_that_somebody_else_began_is_finished_or_ended_too(
     assert (tmp_path / "new").exists()
     block.start_block_copy(domain, "vda", xml)
     assert move_disk(connection, "a", "vda").after == f"{tmp_path}/new"
-    assert images(domain) == {(f"{tmp_path}/new", "qcow2")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/new", "qcow2")}
 
 
 def test_another_move_after_one_that_was_not_settled_is_done_too(
@@ -313,7 +315,7 @@ def test_another_move_after_one_that_was_not_settled_is_done_too(
     place = Place(path=str(tmp_path / "newer"))
     assert move_disk(connection, "a", "vda", place, dry_run=True).before == str(tmp_path / "new")
     assert move_disk(connection, "a", "vda", place).after == str(tmp_path / "newer")
-    assert images(domain) == {(f"{tmp_path}/newer", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/newer", "raw")}
     assert (tmp_path / "new").read_bytes() == (tmp_path / "newer").read_bytes() == content()
     assert records(domain) == set()
 
@@ -324,13 +326,13 @@ def test_old_image_that_cannot_go_is_told_and_repeating_finishes(
     from holdfast.hostfiles import image_chain
 
     def refuse(path: str) -> None:
-        raise Failed(f"cannot remove {path}")
+        raise images.CANNOT_REMOVE(path=path, reason="it is stuck")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(image_chain, "remove_image_file", refuse)
-        with pytest.raises(PartlyDone, match="its old image is still there"):
+        with raising(disks.OLD_IMAGE_LEFT, target="vda"):
             move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")), delete_source=True)
-    assert images(domain) == {(f"{tmp_path}/new", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/new", "raw")}
     assert "was to be removed" in "".join(show_domain(connection, "a").unfinished)
     assert run(uri, "disk", "move", "a", "vda", "--abort").exit_code == 1
     assert f"{tmp_path}/one.img was removed" in done(uri, "disk", "move", "a", "vda")

@@ -14,15 +14,16 @@ from holdfast import operations
 from holdfast.cli import hints
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.errors import PartlyDone
+from holdfast.errors.disks import LIBVIRT_GONE_WHILE_COPIED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import Place
 from holdfast.operations.documents import read
 from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.commands import done, run
-from tests.libvirt.disks.moves import content, images, in_the_middle, moving_domain
+from tests.libvirt.disks.moves import content, images_of_vda, in_the_middle, moving_domain
 from tests.libvirt.killed import run_killed
+from tests.raising import raising
 
 KILLED = -9
 
@@ -85,7 +86,7 @@ def test_move_killed_at_any_step_is_finished_or_taken_back(
         assert operations.show_domain(host, "a").unfinished == ()
         assert files(tmp_path) <= told(domain), (step, result.output, unfinished)
         assert len(files(tmp_path)) == 2, "of the two images one is gone"
-        ((image, format),) = images(domain)
+        ((image, format),) = images_of_vda(domain)
         assert image is not None and format == "raw"
         assert Path(image).read_bytes() == content()
         after = {record for document in read(domain).present.values() for record in facts(document, DiskRecord)}
@@ -114,7 +115,7 @@ def test_move_goes_on_after_its_libvirtd_or_its_host_was_gone(lonely: Host, gues
     connection = holdfast.connect(lonely.uri)
     moving_domain(connection, folder, start=True)
     operations.adopt_domain(connection, "a")
-    with pytest.raises(PartlyDone, match="libvirt is gone while the disk vda of 'a' is copied to") as gone:
+    with raising(LIBVIRT_GONE_WHILE_COPIED, target="vda", name="a", place=new) as gone:
         operations.move_disk(
             connection,
             "a",
@@ -126,10 +127,10 @@ def test_move_goes_on_after_its_libvirtd_or_its_host_was_gone(lonely: Host, gues
     with holdfast.connect(lonely.uri) as again:
         domain = again.find_domain("a")
         assert domain.is_active() == guests
-        assert images(domain) == {(str(folder / "one.img"), "raw")}
+        assert images_of_vda(domain) == {(str(folder / "one.img"), "raw")}
         assert f"the disk vda is being moved to {new}" in operations.show_domain(again, "a").unfinished[0]
         assert operations.move_disk(again, "a", "vda").after == str(new)
-        assert images(domain) == {(str(new), "qcow2")}
+        assert images_of_vda(domain) == {(str(new), "qcow2")}
         if guests:
             domain.destroy()
         assert operations.start(again, "a", paused=True).after == "paused"

@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.errors import Failed
+from holdfast.errors.devices import LIVE_REFUSES
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.devices.attach_described import attach_disk
 from holdfast.operations.disks.spec import DiskSpec
@@ -20,6 +20,7 @@ from holdfast.operations.domain.spec import DomainSpec
 from tests.libvirt.commands import done
 from tests.libvirt.disks.network_storage import iscsi_target, nbd_server
 from tests.libvirt.domains import CONFIG, LIVE, image, place, running
+from tests.raising import raising
 
 Server = Callable[[Path], AbstractContextManager[str]]
 
@@ -54,6 +55,6 @@ def test_domain_is_created_on_an_image_on_the_network(connection: Connection, tm
 def test_server_that_is_not_there_is_one_sentence_and_nothing_changed(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection)
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    with pytest.raises(Failed, match="does not take disk vda"):
+    with raising(LIVE_REFUSES, device="disk vda"):
         attach_disk(connection, "a", DiskSpec(source=f"nbd+unix:///x?socket={tmp_path}/none"))
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before

@@ -11,7 +11,7 @@ import holdfast
 import libvirt
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
-from holdfast.errors import Failed, Refused
+from holdfast.errors import disks, images
 from holdfast.hostfiles.new_image import create_image, virtual_size
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.extend import extend_disk
@@ -21,8 +21,18 @@ from holdfast.operations.disks.move import move_disk
 from holdfast.operations.disks.spec import DiskSpec, Place
 from holdfast.operations.disks.swap import swap_disk
 from holdfast.operations.domain.adopt import adopt_domain
-from tests.libvirt.disks.moves import SIZE, content, disk, images, in_the_middle, moving_domain, read_back, records
+from tests.libvirt.disks.moves import (
+    SIZE,
+    content,
+    disk,
+    images_of_vda,
+    in_the_middle,
+    moving_domain,
+    read_back,
+    records,
+)
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml
+from tests.raising import raising
 
 
 @pytest.fixture
@@ -64,12 +74,13 @@ def test_qemu_copies_on_a_host_that_is_elsewhere(remote: Connection, tmp_path: P
     domain = moving_domain(remote, tmp_path, start=True)
     move_disk(remote, "a", "vda", Place(pool="default", format="qcow2"))
     new = tmp_path / "pool" / "a-vda.qcow2"
-    assert images(domain) == {(str(new), "qcow2")}
+    assert images_of_vda(domain) == {(str(new), "qcow2")}
     assert read_back(new, "qcow2") == content()
-    for refused in (Place(path=str(tmp_path / "new")), Place(pool="default", volume="other")):
-        with pytest.raises(Refused, match="own host"):
-            move_disk(remote, "a", "vda", refused, delete_source=True)
-    with pytest.raises(Failed, match="the domain was switched off"):
+    with raising(disks.USES_NOT_SEEN_IN_MOVE):
+        move_disk(remote, "a", "vda", Place(pool="default", volume="other"), delete_source=True)
+    with raising(images.MADE_ON_ITS_HOST):
+        move_disk(remote, "a", "vda", Place(path=str(tmp_path / "new")))
+    with raising(disks.SWITCHED_OFF_WHILE_COPIED):
         move_disk(remote, "a", "vda", Place(pool="default", volume="other"), progress=in_the_middle(domain.destroy))
     assert not (tmp_path / "pool" / "other").exists()
     assert records(domain) == set()
@@ -77,7 +88,7 @@ def test_qemu_copies_on_a_host_that_is_elsewhere(remote: Connection, tmp_path: P
 
 def test_shut_off_domain_elsewhere_is_extended_by_its_pool_and_not_copied(remote: Connection, tmp_path: Path) -> None:
     domain = moving_domain(remote, tmp_path, start=False)
-    with pytest.raises(Refused, match="its image is copied on its own host") as refused:
+    with raising(disks.COPIED_ON_ITS_HOST) as refused:
         move_disk(remote, "a", "vda", Place(pool="default"))
     assert "holdfast start --paused a" in hints.hint(refused.value)
     domain.start(paused=True)
@@ -94,7 +105,7 @@ def test_volume_is_swapped_in_and_inserted(host: Connection, tmp_path: Path) -> 
     host._handle.storagePoolLookupByName("default").refresh()
     domain = moving_domain(host, tmp_path, start=False)
     swap_disk(host, "a", "vda", DiskSpec(pool="default", volume="v", format="raw"), copy_content=True)
-    assert images(domain) == {(f"{tmp_path}/pool/v", "raw")}
+    assert images_of_vda(domain) == {(f"{tmp_path}/pool/v", "raw")}
     assert (tmp_path / "pool" / "v").read_bytes() == content()
     host.define(domain_xml("b", extra=cd)).start(paused=True)
     medium = DiskSpec(pool="default", volume="iso", device="cdrom")

@@ -46,7 +46,7 @@ def test_each_document_keeps_the_records_of_its_own_disks(connection: Connection
 def test_image_in_making_is_recorded_until_the_disk_has_it(connection: Connection, tmp_path: Path) -> None:
     domain = connection.define(domain_xml())
     settled, place = DiskRecord("vdb", "ua-one", "volume", image="/base"), str(tmp_path / "new.img")
-    with image_in_making(connection, looking(connection, "a"), settled, place=place, format="raw", size=1024 * 1024):
+    with image_in_making(looking(connection, "a"), settled, place=place, format="raw", size=1024 * 1024):
         making = left_in_making(parse(domain.xml(CONFIG)))
         assert [(each.place, each.format, each.size) for each in making] == [(place, "raw", "1048576")]
         domain.attach(disk_xml(tmp_path, "new", "vdb", ALIAS), CONFIG)
@@ -62,7 +62,7 @@ def test_failure_is_looked_at(connection: Connection, tmp_path: Path, removed: b
     after = DiskRecord("vdb", "ua-one", "volume", image="/base")
     with (
         pytest.raises(KeyboardInterrupt),
-        image_in_making(connection, looking(connection, "a"), after, place=str(place), format="raw"),
+        image_in_making(looking(connection, "a"), after, place=str(place), format="raw"),
     ):
         place.touch()
         if removed:
@@ -81,7 +81,7 @@ def test_failure_after_the_attach_settles_the_record_where_nothing_is_left_to_do
     settled, place = DiskRecord("vdb", "ua-one", "volume"), str(tmp_path / "new.img")
     with (
         pytest.raises(KeyboardInterrupt),
-        image_in_making(connection, looking(connection, "a"), settled, place=place, format="raw"),
+        image_in_making(looking(connection, "a"), settled, place=place, format="raw"),
     ):
         for definition in (LIVE, CONFIG) if everywhere else (CONFIG,):
             domain.attach(disk_xml(tmp_path, "new", "vdb", ALIAS), definition)
@@ -97,8 +97,8 @@ def test_failure_after_the_attach_settles_the_record_where_nothing_is_left_to_do
 def test_who_gives_up_late_leaves_alone_what_somebody_else_has_begun(connection: Connection) -> None:
     domain = connection.define(domain_xml())
     settled = DiskRecord("vdb", "ua-one", "volume")
-    first = begin_making(connection, looking(connection, "a"), replace(settled, place="/one", format="raw"), settled)
+    first = begin_making(looking(connection, "a"), replace(settled, place="/one", format="raw"), settled)
     second = replace(settled, place="/two", format="raw")
-    begin_making(connection, looking(connection, "a"), second, settled)
-    first.forget()
+    begin_making(looking(connection, "a"), second, settled)
+    first.conclude(finished=False)
     assert records(domain) == [second]

@@ -13,7 +13,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.errors import NoFreePlace, PartlyDone, Refused
+from holdfast.errors import devices, disks, files
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.audit.report import FindingKind
@@ -24,6 +24,7 @@ from holdfast.operations.session import looking
 from tests.libvirt.commands import done
 from tests.libvirt.domain.test_adopt import NOVA, with_metadata
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, running
+from tests.raising import raising
 
 MIB = 1024 * 1024
 VOLUME = "0b5a8e9f-3a0e-4a8e-9a3c-0d3b1a2f4c5d"
@@ -102,7 +103,7 @@ def test_domain_that_was_never_adopted_gets_a_record_only_of_what_is_said(
 def test_attach_that_is_refused_leaves_no_image_and_no_record(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection, "a", ports=1)
     before = domain.xml(CONFIG)
-    with pytest.raises(NoFreePlace):
+    with raising(devices.NO_FREE_PLACE):
         operations.attach_disk(connection, "a", DiskSpec(path=str(tmp_path / "new"), size=MIB, role="swap"))
     assert not (tmp_path / "new").exists()
     assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before
@@ -125,7 +126,7 @@ def test_interrupt_between_config_and_live_keeps_the_image_and_repeating_finishe
         with pytest.raises(KeyboardInterrupt):
             operations.attach_disk(connection, "a", spec)
     assert (tmp_path / "new").exists()
-    with pytest.raises(Refused, match="exists already"):
+    with raising(files.EXISTS):
         operations.attach_disk(connection, "a", replace(spec, size=2 * MIB))
     attached = operations.attach_disk(connection, "a", spec)
     assert (attached.label, attached.definitions) == ("vda", (LIVE, CONFIG))
@@ -136,7 +137,7 @@ def test_detach_takes_the_record_out_of_each_document_as_the_disk_leaves_it(
     connection: Connection, tmp_path: Path
 ) -> None:
     domain = adopted(connection, tmp_path)
-    with pytest.raises(PartlyDone):
+    with raising(devices.NOT_RELEASED, devices.NOT_RELEASED_PAUSED):
         operations.detach_device(connection, "a", "vda", timeout=0)
     assert not records(domain) and records(domain, LIVE).keys() == {"vda"}
     domain.destroy()
@@ -218,7 +219,7 @@ def test_image_in_the_making_that_another_domain_has_by_now_is_not_removed(
     left = DiskRecord("vdb", "ua-x", "volume", place=str(place), format="raw")
     record_disk(looking(connection, domain.uuid), left, [CONFIG])
     connection.define(domain_xml("b", extra=disk_xml(tmp_path, "x", "vda")))
-    with pytest.raises(Refused, match="used by the domain 'b'"):
+    with raising(disks.LEFT_IMAGE_IN_USE, user="b"):
         operations.detach_device(connection, "a", "vdb")
     assert operations.delete_domain(connection, "a", storage=True, dry_run=True).images[0].kept
     assert place.exists() and left_in_making(parse(domain.xml(CONFIG))) == [left]

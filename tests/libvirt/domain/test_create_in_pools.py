@@ -197,9 +197,9 @@ def test_remote_host_makes_images_in_its_pools(remote: Connection, pool: Path) -
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ({"disks": (DiskSpec(size=MIB, path="/x"),)}, "only on the libvirt's own host"),
+        ({"disks": (DiskSpec(size=MIB, path="/x"),)}, "only on libvirt's own host"),
         ({"firmware": "uefi"}, "can be read only there"),
-        ({"user_data": "/x"}, "only on the libvirt's own host"),
+        ({"user_data": "/x"}, "only on libvirt's own host"),
     ],
 )
 def test_what_needs_files_of_a_remote_host_is_refused(remote: Connection, spec: dict[str, Any], sentence: str) -> None:

@@ -17,7 +17,7 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import canonical, devices, parse
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.errors import LibvirtRefused, guard, power
+from holdfast.errors import LibvirtRefused, disks, guard, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
@@ -124,7 +124,7 @@ def test_image_is_at_a_place_that_is_said_whatever_its_kind(daemon: Connection, 
     with raising(power.IMAGE_IN_PLACE):
         operations.repair_domain(daemon, "a", sources={"vda": str(other)})
     (elsewhere / "one.img").unlink()
-    with raising(power.NO_DISK, target="vdx"):
+    with raising(disks.NO_DISK, target="vdx"):
         operations.repair_domain(daemon, "a", sources={"vdx": "/x"})
     with raising(power.NOT_REPAIRED, why="there is no image /nowhere"):
         operations.repair_domain(daemon, "a", sources={"vda": "/nowhere"})

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import (
-    Session,
-    accept_option,
-    domain_argument,
-    dry_run_option,
-    output_option,
-    pass_session,
-    print_json,
-)
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, accept_option, domain_argument, dry_run_option, output_option, pass_session
 from holdfast.cli.completion import complete_devices
 from holdfast.cli.devices.copy_progress import progress_bar
 from holdfast.cli.devices.options import IMAGE_HELP, MEDIUM_HELP, PLACE_HELP, parse_image, parse_medium, parse_place
@@ -37,13 +29,13 @@ target_argument = click.argument("target", metavar="TARGET", shell_complete=comp
 @output_option
 @pass_session
 def extend(session: Session, name: str, target: str, size: int, dry_run: bool, output: str) -> None:
-    """Make a disk SIZE large (20GiB); a running guest is told. A disk never becomes smaller."""
+    """Make a disk SIZE large (20GiB); a running guest sees it at once. A disk never becomes smaller."""
     from holdfast import operations
     from holdfast.text import size_in_words
 
     done = operations.extend_disk(session.connection, name, target, size, dry_run=dry_run)
     if output == "json":
-        print_json(dataclasses.asdict(done))
+        print_result(done)
     elif done.before == done.after:
         click.echo(f"{done.target} has {size_in_words(done.after)} already")
     else:
@@ -97,7 +89,7 @@ def eject(session: Session, name: str, target: str, force: bool, dry_run: bool, 
 
 def _report_medium(done: MediumChange, output: str) -> None:
     if output == "json":
-        print_json(dataclasses.asdict(done) | {"definitions": list(map(str, done.definitions))})
+        print_result(done)
         return
     would = ("would have", "; nothing was changed") if done.dry_run else ("has", "")
     before = f" (it had {done.before or 'nothing'})" if done.before != done.after else ""
@@ -147,21 +139,19 @@ def move(
 
 def _report_moved(done: Moved, output: str) -> None:
     if output == "json":
-        print_json(dataclasses.asdict(done))
+        print_result(done)
         return
-    if done.dry_run:
-        click.echo(f"would move {done.target} from {done.before} to {done.after} ({done.format}); nothing was changed")
-        return
-    click.echo(f"moved {done.target} from {done.before} to {done.after} ({done.format}), still at {done.address}")
+    what = f"{done.target} from {done.before} to {done.after} ({done.image_format})"
+    click.echo(f"would move {what}; nothing was changed" if done.dry_run else f"moved {what}, still at {done.address}")
     if done.removed:
-        click.echo(f"{done.before} was removed")
+        click.echo(f"{done.removed} {'would be' if done.dry_run else 'was'} removed")
     elif done.kept:
-        click.echo(f"note: {done.before} stays: {done.kept}")
+        click.echo(f"note: {done.before} {'would stay' if done.dry_run else 'stays'}: {done.kept}")
 
 
 def _report_aborted(done: MoveAborted, output: str) -> None:
     if output == "json":
-        print_json(dataclasses.asdict(done))
+        print_result(done)
         return
     copy = f"; the copy {done.removed} {'would go' if done.dry_run else 'is gone'}" if done.removed else ""
     ended = "would end the move of" if done.dry_run else "ended the move of"
@@ -206,15 +196,15 @@ def swap(
             dry_run=dry_run,
         )
     if output == "json":
-        print_json(dataclasses.asdict(done))
+        print_result(done)
         return
     copied = ", copied onto it" if done.copied else ""
     if done.dry_run:
         click.echo(f"{done.target} would have {done.after} in place of {done.before}{copied}; nothing was changed")
     else:
         click.echo(f"{done.target} has {done.after} in place of {done.before}{copied}, still at {done.address}")
-    for sentence in done.guest_changes:
-        click.echo(f"the guest will find changed: {sentence}")
+    for change in done.changes:
+        click.echo(f"the guest will see: {change}")
 
 
 IMAGE_COMMANDS: tuple[click.Command, ...] = (extend, media, move, swap)

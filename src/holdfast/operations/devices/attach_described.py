@@ -69,11 +69,11 @@ def _attach_new(
             definitions=domain.targets(config_only),
         )
     if str(planned.image) in left:
-        remove_left(connection, domain, left[str(planned.image)])
+        remove_left(domain, left[str(planned.image)])
     planned = replace(planned, element=complete(planned.element, documents))
     settled = planned.record(usual_role(planned.element))
     making = planned.making(settled)
-    in_making = image_in_making(connection, domain, settled, place=making.place, format=making.format, size=disk.size)
+    in_making = image_in_making(domain, settled, place=making.place, format=making.format, size=disk.size)
     with in_making, ExitStack() as undo:
         planned.make(connection, undo)
         try:

@@ -79,7 +79,7 @@ def detach_device(
         left = None if found else _left(before, device, tag)
         if left is not None:
             if not dry_run:
-                remove_left(connection, domain, left)
+                remove_left(domain, left)
             return _detached(domain, None, left.target, dry_run=dry_run, removed=left.place)
         if not found and released is None:
             raise _not_found(domain, before, device, tag, config_only)

@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.document import Element, element, same, serialize
 from holdfast.domainxml.elements.disk import Source, source_of, stated_format, with_image
 from holdfast.domainxml.elements.mirror import copy_is_ready, copy_of
-from holdfast.errors import Failed, LibvirtRefused, NoConnection, NotFound, PartlyDone, Refused
+from holdfast.errors import LibvirtRefused, NoConnection, NotFound
+from holdfast.errors import disks as errors
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block
-from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.image_size import disk_size, image_size
-from holdfast.operations.disks.in_place import DiskInPlace, find_disk_now, prove
+from holdfast.operations.disks.in_place import DiskInPlace, find_disk, find_disk_now, prove
 from holdfast.operations.session import OpenDomain
 from holdfast.text import size_in_words
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes of how many are copied, often at first and then twice a second."""
+"""Called with how many bytes of how many are copied, often at first and then twice a second."""
 
 _FIRST_LOOK, _LONGEST_WAIT = 0.02, 0.5
 """Seconds between two looks at the job."""
@@ -44,7 +44,6 @@ class Destination:
     what follows when it has. All are called under the domain's lock.
     """
 
-    connection: Connection
     domain: OpenDomain
     target: str
     disk: Element
@@ -70,14 +69,11 @@ class Destination:
         self.check_size()
 
     def check_size(self) -> None:
-        """Raise Refused for an image that is not exactly as large as the disk. QEMU 7.2 copies to no other, either."""
-        size = image_size(self.connection, self.disk)
+        """Raise OTHER_SIZE for an image that is not exactly as large as the disk. QEMU 7.2 copies to no other, too."""
+        size = image_size(self.domain.connection, self.disk)
         if size is not None and size != self.size:
-            raise Refused(
-                f"{self.place} has {size_in_words(size)}, and the disk {self.target} {size_in_words(self.size)}: "
-                "the guest would see it change",
-                "it must be as large; 'holdfast disk extend' can make the disk larger first",
-            )
+            now, wanted = size_in_words(size), size_in_words(self.size)
+            raise errors.OTHER_SIZE(target=self.target, place=self.place, size=now, wanted=wanted)
 
     def give_up(self) -> None:
         """End the copying, and take back what was made unless the disk has it by now. The caller holds the lock.
@@ -95,17 +91,17 @@ class Destination:
                 self.take_back()
 
 
-def size_to_copy(connection: Connection, disk: DiskInPlace) -> int:
-    """The size of a disk that is to be copied, in bytes; raises Refused and Failed where only QEMU could do that."""
-    let_qemu = f"let QEMU do it: 'holdfast start --paused {disk.domain.name}' first"
+def size_to_copy(disk: DiskInPlace) -> int:
+    """The size of a disk that is to be copied, in bytes.
+
+    Raises COPIED_ON_ITS_HOST and SIZE_UNKNOWN where only QEMU could copy it, which does not run.
+    """
+    name, connection = disk.domain.name, disk.domain.connection
     if not (disk.runs or connection.is_local):
-        raise Refused(
-            f"while a domain is shut off its image is copied on its own host, and {connection.uri} is elsewhere",
-            f"run holdfast there, or {let_qemu}",
-        )
-    size = disk_size(connection, disk)
+        raise errors.COPIED_ON_ITS_HOST(name=name, uri=connection.uri)
+    size = disk_size(disk)
     if size is None:
-        raise Failed(f"how large {disk.image} is cannot be seen while {disk.domain.name!r} is shut off", let_qemu)
+        raise errors.SIZE_UNKNOWN(name=name, image=disk.image)
     return size
 
 
@@ -119,8 +115,8 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
     """
     try:
         to.prepare()
-        told = None if progress is None else lambda percent: progress(int(to.size * percent / 100), to.size)
-        new_image.copy_onto(disk.image or "", stated_format(disk.current), to.place, stated_format(to.disk), told)
+        percent = None if progress is None else lambda part: progress(int(to.size * part / 100), to.size)
+        new_image.copy_onto(disk.image or "", stated_format(disk.current), to.place, stated_format(to.disk), percent)
         return give_image(disk, to)
     except BaseException:
         to.give_up()
@@ -128,13 +124,13 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
 
 
 def give_image(disk: DiskInPlace, to: Destination) -> DiskInPlace:
-    """Let config name another image; nothing is copied. The caller holds the lock. (virDomainUpdateDeviceFlags)"""
+    """Let config name another image; nothing is copied. The caller holds the lock.
+
+    Raises CHANGED_WHILE_COPIED, and what :func:`prove` does. (virDomainUpdateDeviceFlags)
+    """
     now = disk.again()
     if now.runs or now.config is None or not same(now.current, disk.current):
-        raise Refused(
-            f"the domain {to.domain.name!r} was started, or its disk {to.target} changed, by somebody else meanwhile",
-            "look at it with 'holdfast show', then repeat the command",
-        )
+        raise errors.CHANGED_WHILE_COPIED(name=to.domain.name, target=to.target)
     to.domain.update(serialize(to.given_to(now.config)), Definition.CONFIG)
     after = prove(now, to.place, [Definition.CONFIG])
     to.settle()
@@ -157,25 +153,24 @@ def start_copy(disk: DiskInPlace, to: Destination) -> None:
 def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlace:
     """Wait until the copy is whole, and let the disk go on with it, in live and config. The caller holds no lock.
 
-    Returns the disk as it is then. When it cannot end so, or is interrupted, the disk stays where it is and the copy
-    goes. Raises Failed then, and PartlyDone when the connection breaks: QEMU goes on copying.
-    (virDomainGetBlockJobInfo, virDomainBlockJobAbort)
+    Returns the disk as it is then. Raises COPY_ENDED and SWITCHED_OFF_WHILE_COPIED: then, and when it is interrupted,
+    the disk stays where it is and the copy goes. Raises LIBVIRT_GONE_WHILE_COPIED when the connection breaks: QEMU goes
+    on copying. (virDomainGetBlockJobInfo, virDomainBlockJobAbort)
     """
-    name = to.domain.name
+    domain = to.domain
     try:
         while True:
             _wait(to, progress)
-            with domain_lock(to.domain.uuid, to.connection.lock_timeout):
-                if (taken := _take(to)) is not None:
-                    return taken
+            with domain_lock(domain.uuid, domain.connection.lock_timeout):
+                if (after := _go_on_with_copy(to)) is not None:
+                    return after
     except BaseException as error:
-        with domain_lock(to.domain.uuid, to.connection.lock_timeout):
+        with domain_lock(domain.uuid, domain.connection.lock_timeout):
             to.give_up()
         if not isinstance(error, NoConnection):
             raise
-        raise PartlyDone(
-            f"libvirt is gone while the disk {to.target} of {name!r} is copied to {to.place}: {error.message}",
-            f"QEMU goes on; 'holdfast disk move {name} {to.target}' finishes it, with --abort it ends",
+        raise errors.LIBVIRT_GONE_WHILE_COPIED(
+            name=domain.name, target=to.target, place=to.place, cause=error
         ) from error
 
 
@@ -185,7 +180,8 @@ def _wait(to: Destination, progress: Progress | None) -> None:
     while (copied := _copied(to)) is not None:
         if progress is not None:
             progress(*copied)
-        live = find_disk_now(to.domain, to.target).live
+        to.domain.changed(Definition.LIVE)
+        live = find_disk(to.domain, to.target).live
         if live is not None and copy_is_ready(live):
             return
         time.sleep(min(max(_FIRST_LOOK, (time.monotonic() - begun) / 20), _LONGEST_WAIT))
@@ -195,23 +191,19 @@ def _copied(to: Destination) -> tuple[int, int] | None:
     try:
         return block.copied(to.domain, to.target)
     except (LibvirtRefused, NotFound):
-        return None  # the domain was switched off, the disk is gone, or QEMU is too busy to say: _take() looks
+        return None  # the domain was switched off, the disk is gone, or QEMU is too busy to say: the next step looks
 
 
-def _take(to: Destination) -> DiskInPlace | None:
-    """Let the disk go on with its copy; None while that is not ready."""
+def _go_on_with_copy(to: Destination) -> DiskInPlace | None:
+    """Let the disk go on with its copy, and return it as it is then; None while the copy is not ready."""
     disk = find_disk_now(to.domain, to.target)
     if disk.live is not None and copy_of(disk.live) == to.place:
         if not copy_is_ready(disk.live):
             return None
         block.pivot(to.domain, to.target)
     elif disk.image != to.place:
-        why = "the copying ended" if disk.runs else "the domain was switched off"
-        log = f"is there room for it at {to.place}? libvirt's log of the domain says what QEMU said"
-        raise Failed(
-            f"{why} before all of the disk {to.target} was copied: it stays at {disk.image}, and the copy is gone",
-            log if disk.runs else None,
-        )
+        condition = errors.COPY_ENDED if disk.runs else errors.SWITCHED_OFF_WHILE_COPIED
+        raise condition(target=to.target, image=disk.image, place=to.place)
     after = prove(disk, to.place, disk.present)
     to.settle()
     return after

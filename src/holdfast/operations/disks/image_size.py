@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
 from holdfast.hostfiles.new_image import virtual_size
@@ -9,18 +10,27 @@ from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
 from holdfast.operations.disks.in_place import DiskInPlace
+from holdfast.text import size_in_words
 
 _SECTOR = 512
 
 
-def disk_size(connection: Connection, disk: DiskInPlace) -> int | None:
+def disk_size(disk: DiskInPlace) -> int | None:
     """The size of a disk in bytes; None where nobody can tell while the domain is shut off.
 
     (virDomainGetBlockInfo, virStorageVolGetInfo, qemu-img info)
     """
     if disk.runs or host_path(disk.current) is not None:
         return whole_sectors(block.capacity(disk.domain, disk.target))
-    return image_size(connection, disk.current)
+    return image_size(disk.domain.connection, disk.current)
+
+
+def change_of_size(disk: DiskInPlace, before: int | None, after: int | None) -> tuple[Change, ...]:
+    """What the guest sees when the size of ``disk``, in bytes, is another; None is one that is not known."""
+    if before == after is not None:
+        return ()
+    was, becomes = ("unknown" if each is None else size_in_words(each) for each in (before, after))
+    return (Change(ChangeKind.CHANGED, f"disk {disk.target}", "devices/disk/size", was, becomes),)
 
 
 def whole_sectors(size: int) -> int:
@@ -31,7 +41,7 @@ def whole_sectors(size: int) -> int:
 def image_size(connection: Connection, disk: Element) -> int | None:
     """The size in bytes of the image that a ``<disk>`` element names, which no guest has; None where it is not known.
 
-    Raises Failed, NotFound.
+    Raises NO_QEMU_IMG, UNREADABLE_IMAGE.
     """
     image = source_of(disk)
     if image is None:

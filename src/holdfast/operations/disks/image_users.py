@@ -7,17 +7,16 @@ from collections.abc import Collection, Iterator
 from holdfast.errors import Failed
 from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.image_chain import files_below
-from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.session import OpenDomain
 
 
-def users_of(connection: Connection, domain: OpenDomain, images: Collection[str]) -> Iterator[tuple[str, str]]:
+def users_of(domain: OpenDomain, images: Collection[str]) -> Iterator[tuple[str, str]]:
     """Image and name of another domain, for each of ``images`` that it has, or that its images rest on.
 
     The headers of all images on this host are read, after one bulk call for their names.
     """
     wanted = {real_path(image): image for image in images}
-    for other, paths in connection.images():
+    for other, paths in domain.connection.images():
         if other.uuid == domain.uuid:
             continue
         for path in paths:

@@ -9,12 +9,11 @@ from holdfast.domainxml.device import describe, label, lookup
 from holdfast.domainxml.document import Element, same
 from holdfast.domainxml.elements.disk import is_shared, source_of, without_image
 from holdfast.domainxml.elements.mirror import copy_of
-from holdfast.errors import NotFound, PartlyDone, Refused, UsageError
-from holdfast.libvirtapi.connection import Connection
+from holdfast.errors import disks as errors
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import refuse_with_managed_save
-from holdfast.operations.session import Need, OpenDomain
+from holdfast.operations.session import OpenDomain
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class DiskInPlace:
     def current(self) -> Element:
         """The disk as the guest has it, or while the domain is shut off will have it."""
         found = self.config if self.live is None else self.live
-        assert found is not None  # find_disk() raises NotFound when there is neither
+        assert found is not None  # else find_disk() has raised NO_DISK
         return found
 
     @property
@@ -55,7 +54,7 @@ class DiskInPlace:
         return {definition: disk for definition, disk in both.items() if disk is not None}
 
     def again(self) -> DiskInPlace:
-        """The same disk as the documents have it by now. Raises NotFound when it is gone."""
+        """The same disk as the documents have it by now. Raises NO_DISK when it is gone."""
         return find_disk_now(self.domain, self.target)
 
 
@@ -66,73 +65,54 @@ def find_disk_now(domain: OpenDomain, name: str) -> DiskInPlace:
 
 
 def find_disk(domain: OpenDomain, name: str) -> DiskInPlace:
-    """The disk ``name`` (target, alias or PCI address) of ``domain``. Raises NotFound. (virDomainGetXMLDesc)"""
+    """The disk ``name`` (target, alias or PCI address) of ``domain``. Raises NO_DISK. (virDomainGetXMLDesc)"""
     documents = domain.documents
     live, config = (
         None if document is None else lookup(document, name, "disk") for document in (documents.live, documents.config)
     )
     if live is None and config is None:
-        known = sorted(
-            {label(disk) for document in documents.present.values() for disk in document.iterfind("devices/disk")}
-        )
-        raise NotFound(f"the domain {domain.name!r} has no disk {name!r}", f"it has {', '.join(known) or 'none'}")
+        disks = (disk for document in documents.present.values() for disk in document.iterfind("devices/disk"))
+        raise errors.NO_DISK(name=domain.name, target=name, known=sorted(set(map(label, disks))) or "none")
     return DiskInPlace(domain, documents, live, config)
 
 
-def disk_to_change(connection: Connection, domain: OpenDomain, name: str, dry_run: bool) -> DiskInPlace:
-    """The disk ``name`` of a domain where its image may be touched at all: not in rescue, not read-only.
-
-    Raises NotFound, Refused and Failed. Asked before anything is copied: libvirt itself sees only the end of it.
-    """
-    domain.refuse_unless(Need.OWN_HARDWARE)
-    return find_disk(domain, name)
-
-
-def refuse_without_image(disk: DiskInPlace, verb: str) -> None:
-    """Raise UsageError for what has no image of its own to be extended, moved or swapped: a CD, a floppy, a lun.
-
-    Raises Refused for one that several domains may have.
+def refuse_without_image(disk: DiskInPlace) -> None:
+    """Raise what is wrong where the image is not this domain's alone to be written to: NOT_A_DISK for a lun, IS_A_DRIVE
+    for a CD or a floppy, NOT_ITS_OWN for a disk that is read-only or shareable, DISK_WITHOUT_IMAGE.
     """
     device = disk.current.get("device", "disk")
     if device != "disk":
-        hint = None if device == "lun" else f"'holdfast disk media insert {disk.domain.name} {disk.target}' changes it"
-        raise UsageError(f"{disk.target} is a {device}: only an image that the guest writes can be {verb}", hint)
+        condition = errors.NOT_A_DISK if device == "lun" else errors.IS_A_DRIVE
+        raise condition(name=disk.domain.name, target=disk.target, device=device)
     if is_shared(disk.current):
-        raise Refused(f"the disk {disk.target} is read-only or shareable: its image is not this domain's alone", None)
+        raise errors.NOT_ITS_OWN(target=disk.target)
     if disk.image is None:
-        raise UsageError(f"the disk {disk.target} has no image")
+        raise errors.DISK_WITHOUT_IMAGE(target=disk.target)
 
 
 def refuse_while_copied(disk: DiskInPlace) -> None:
-    """Raise Refused for a disk that is being copied elsewhere."""
+    """Raise BEING_COPIED for a disk that is being copied elsewhere."""
     if (place := copy_of(disk.current)) is not None:
-        raise Refused(
-            f"the disk {disk.target} is being copied to {place}",
-            f"'holdfast disk move {disk.domain.name} {disk.target}' finishes that, with --abort it ends",
-        )
+        raise errors.BEING_COPIED(name=disk.domain.name, target=disk.target, place=place)
 
 
 def refuse_another_image(disk: DiskInPlace) -> None:
-    """Raise Refused where the disk cannot have another image without losing something: see the sentences."""
+    """Raise what is wrong where the disk cannot have another image without losing something: MANAGED_SAVE,
+    BEING_COPIED, ANOTHER_IMAGE_IN_CONFIG, HAS_SNAPSHOTS, ENCRYPTED. (virDomainSnapshotNum)
+    """
     refuse_managed_save(disk)
     refuse_while_copied(disk)
-    images = {source_of(each) for each in disk.present.values()}
-    if len(images) > 1:
-        raise Refused(
-            f"the disk {disk.target} has {source_of(disk.current)} in live and another image in config",
-            "'holdfast reboot --hard' takes that of config; then repeat this",
-        )
+    name, target = disk.domain.name, disk.target
+    if len({source_of(each) for each in disk.present.values()}) > 1:
+        raise errors.ANOTHER_IMAGE_IN_CONFIG(name=name, target=target, image=disk.image)
     if disk.domain.snapshot_count():
-        raise Refused(
-            f"the domain {disk.domain.name!r} has snapshots: they are of the image that {disk.target} has now",
-            f"delete them first: 'holdfast snapshot list {disk.domain.name}' names them",
-        )
+        raise errors.HAS_SNAPSHOTS(name=name, target=target)
     if disk.current.find(".//encryption") is not None:
-        raise Refused(f"the disk {disk.target} is encrypted: Holdfast cannot say how its next image is", None)
+        raise errors.ENCRYPTED(target=target)
 
 
 def refuse_managed_save(disk: DiskInPlace) -> None:
-    """Raise Refused for a domain that is shut off with a managed-save image."""
+    """Raise MANAGED_SAVE for a domain that is shut off with a managed-save image."""
     if not disk.runs:
         refuse_with_managed_save(disk.domain, "its saved memory goes with the disks as they are")
 
@@ -140,28 +120,22 @@ def refuse_managed_save(disk: DiskInPlace) -> None:
 def prove(before: DiskInPlace, image: str | None, where: Iterable[Definition]) -> DiskInPlace:
     """Read both documents again: in those of ``where`` the disk has ``image``, and nothing else has changed anywhere.
 
-    Returns the disk as it is now. Raises PartlyDone, saying what stands, where somebody else changed it meanwhile.
+    Returns the disk as it is now. Raises GONE_MEANWHILE, NOT_THE_IMAGE, DISK_CHANGED_TOO, OTHERS_CHANGED_TOO.
     """
-    after, what = before.again(), f"{describe(before.current)} of {before.domain.name!r}"
+    after, name, device = before.again(), before.domain.name, describe(before.current)
     for definition, disk in before.present.items():
         now = after.present.get(definition)
-        expected = image if definition in where else source_of(disk)
-        if now is None or source_of(now) != expected:
-            found = "is gone" if now is None else f"has {source_of(now) or 'nothing'}"
-            raise PartlyDone(f"{what} was to have {expected or 'nothing'}, but in {definition} it {found}", _ELSE)
+        expected = (image if definition in where else source_of(disk)) or "nothing"
+        if now is None:
+            raise errors.GONE_MEANWHILE(name=name, device=device, image=expected, definition=definition)
+        found = source_of(now) or "nothing"
+        if found != expected:
+            raise errors.NOT_THE_IMAGE(name=name, device=device, image=expected, found=found, definition=definition)
         if not same(without_image(disk), without_image(now)):
-            raise PartlyDone(f"{what} has {expected or 'nothing'} now, and more of it changed in {definition}", _ELSE)
+            raise errors.DISK_CHANGED_TOO(name=name, device=device, image=expected, definition=definition)
+    itself = {describe(each) for each in before.present.values()}
     for definition in before.documents.present:
-        others = [
-            line for line in after.documents.changed_since(before.documents, definition) if line not in _lines(before)
-        ]
-        if others:
-            raise PartlyDone(f"{what} is done, and {definition} changed elsewhere too: {', '.join(others)}", _ELSE)
+        changes = [line for line in after.documents.changed_since(before.documents, definition) if line not in itself]
+        if changes:
+            raise errors.OTHERS_CHANGED_TOO(name=name, device=device, definition=definition, changes=changes)
     return after
-
-
-_ELSE = "somebody else may have changed it meanwhile: see 'holdfast show'"
-
-
-def _lines(disk: DiskInPlace) -> set[str]:
-    return {describe(each) for each in disk.present.values()}

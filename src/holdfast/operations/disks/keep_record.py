@@ -8,7 +8,7 @@ How to use it, under the domain's lock:
   element first (``request.complete`` gives it its alias).
 - A disk left some documents: ``forget_disk(domain, disk, definitions)``.
 - A file or volume is made for a disk (a new image, a copy to move to, an overlay of a snapshot): do it inside
-  ``with image_in_making(connection, domain, record, place=…, format=…, size=…)``, from before the file exists until a
+  ``with image_in_making(domain, record, place=…, format=…, size=…)``, from before the file exists until a
   document names it. A crash then leaves the mark, and ``left_in_making`` tells what lies around: ``audit``, ``show``
   and ``delete`` ask it. ``place`` is what ``source_of(disk)`` will say; ``record`` is what is recorded in the end.
 - Only the source of a disk changed, by us or by others: nothing is to be recorded, but for ``volume``, which names the
@@ -29,8 +29,8 @@ from holdfast.domainxml.records.disk_record import has_image, is_of
 from holdfast.domainxml.records.disk_record import left_in_making as left_in_making
 from holdfast.domainxml.records.disk_record import new_record as new_record
 from holdfast.domainxml.records.disk_record import usual_record as usual_record
-from holdfast.errors import NoConnection, Refused
-from holdfast.libvirtapi.connection import Connection
+from holdfast.errors import NoConnection
+from holdfast.errors.disks import BEING_MOVED
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.own_images import Image, image_exists, refuse_used, remove_image
 from holdfast.operations.facts import forget, record, rewrite
@@ -72,7 +72,6 @@ def _forget_record(domain: OpenDomain, old: DiskRecord, definitions: Iterable[De
 class Making:
     """An image that is being made for a disk: what is recorded meanwhile, in the end, and what was before."""
 
-    connection: Connection
     domain: OpenDomain
     record: DiskRecord
     settled: DiskRecord
@@ -92,7 +91,7 @@ class Making:
         elif has and settles:
             _forget_record(self.domain, self.settled, has)
         elsewhere = has and settles and _where(self.domain) not in has
-        if elsewhere or (not has and not image_exists(self.connection, self.record)):
+        if elsewhere or (not has and not image_exists(self.domain.connection, self.record)):
             self.forget()
 
     def forget(self) -> None:
@@ -111,7 +110,7 @@ class Making:
         rewrite(self.domain, back, _where(self.domain))
 
 
-def begin_making(connection: Connection, domain: OpenDomain, making: DiskRecord, settled: DiskRecord) -> Making:
+def begin_making(domain: OpenDomain, making: DiskRecord, settled: DiskRecord) -> Making:
     """Record ``making`` of an image from before it exists, under the domain's lock; ``settled`` comes in the end.
 
     (virDomainSetMetadata)
@@ -120,12 +119,12 @@ def begin_making(connection: Connection, domain: OpenDomain, making: DiskRecord,
     document = domain.documents.present[where]
     before = tuple(each for each in metadata.facts(document, DiskRecord) if metadata.same_subject(each, settled))
     record_disk(domain, making, [where])
-    return Making(connection, domain, making, settled, before)
+    return Making(domain, making, settled, before)
 
 
 @contextlib.contextmanager
 def image_in_making(
-    connection: Connection, domain: OpenDomain, settled: DiskRecord, *, place: str, format: str, size: int | None = None
+    domain: OpenDomain, settled: DiskRecord, *, place: str, format: str, size: int | None = None
 ) -> Iterator[None]:
     """Record that an image is being made at ``place`` for a disk, while it is; in the end record ``settled`` of it.
 
@@ -133,7 +132,7 @@ def image_in_making(
     raises, it is concluded as :meth:`Making.conclude` says. (virDomainSetMetadata)
     """
     record = replace(settled, place=place, format=format, size=str(size or ""))
-    making = begin_making(connection, domain, record, settled)
+    making = begin_making(domain, record, settled)
     try:
         yield
     except BaseException:
@@ -148,24 +147,22 @@ def _where(domain: OpenDomain) -> Definition:
 
 
 def refuse_while_moved(domain: OpenDomain, disk: Element, documents: Iterable[Element]) -> None:
-    """Raise Refused for a disk whose move is under way or broke off: its record tells of a copy nobody else knows."""
+    """Raise BEING_MOVED for a disk whose move is under way or broke off: its record tells of a copy that nobody else
+    knows of.
+    """
     left = [
         each for document in documents for each in left_in_making(document) if disk.tag == "disk" and is_of(each, disk)
     ]
     if left:
-        target = left[0].target
-        raise Refused(
-            f"the disk {target} of {domain.name!r} is being moved to {left[0].place}, or was when something broke",
-            f"'holdfast disk move {domain.name} {target}' finishes that, with --abort it ends",
-        )
+        raise BEING_MOVED(name=domain.name, target=left[0].target, place=left[0].place)
 
 
-def remove_left(connection: Connection, domain: OpenDomain, left: DiskRecord) -> None:
+def remove_left(domain: OpenDomain, left: DiskRecord) -> None:
     """Remove an image that was being made when something broke, and its record; no error when it is not there.
 
-    Raises Refused when another domain has it. (virStorageVolDelete, unlink, virDomainSetMetadata)
+    Raises LEFT_IMAGE_IN_USE. (virStorageVolDelete, unlink, virDomainSetMetadata)
     """
-    if image_exists(connection, left):
-        refuse_used(connection, domain, left)
-        remove_image(connection, Image(left.target, left.place, None))
+    if image_exists(domain.connection, left):
+        refuse_used(domain, left)
+        remove_image(domain.connection, Image(left.target, left.place, None))
     forget(domain, left)

@@ -1,6 +1,6 @@
 """Moving a disk to another pool, path or format, while its guest uses it or not. The guest notices nothing.
 
-The copy is recorded before it exists (:mod:`.disk_record`), so after a crash the documents tell how things stand:
+The copy is recorded before it exists (:mod:`.move_record`), so after a crash the documents tell how things stand:
 
 - a job copies the disk: repeating waits for it, aborting ends it;
 - no job does, and the disk has its old image: the partial copy goes, and repeating begins anew;
@@ -17,46 +17,52 @@ from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.elements.mirror import copied_to, copy_of
 from holdfast.domainxml.host.volume import pool_of_files
 from holdfast.domainxml.metadata import DiskRecord
-from holdfast.errors import Failed, Refused, UsageError
+from holdfast.errors import disks as errors
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool
 from holdfast.operations.disks.copy import Destination, Progress, copy_shut_off, finish_copy, size_to_copy, start_copy
-from holdfast.operations.disks.in_place import DiskInPlace, disk_to_change, refuse_another_image, refuse_without_image
+from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
 from holdfast.operations.disks.move_record import MoveRecord, recorded_move
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec, Place
-from holdfast.operations.session import changing
+from holdfast.operations.results import Result
+from holdfast.operations.session import Need, changing
 
 
-@dataclass(frozen=True)
-class Moved:
-    """What a move did: where the image was and is, its format, and the address, which is as before.
+@dataclass(frozen=True, kw_only=True)
+class Moved(Result):
+    """A move of a disk; the guest sees nothing of it.
 
-    ``kept`` says why the old image is still there though it was to be removed; ``removed`` is true when it is gone.
-    ``dry_run``: nothing was done, and ``after`` is where it would be.
+    ``target``           the disk's
+    ``before``, ``after``  where its image was, and is
+    ``image_format``     that of the image
+    ``address``          the place of the disk in words: as it was
+    ``removed``          the old image, where it was removed
+    ``kept``             why the old image is still there, though it was to be removed
     """
 
-    name: str
     target: str
     before: str
     after: str
-    format: str
+    image_format: str
     address: str | None
-    removed: bool
-    kept: str | None
-    dry_run: bool
+    removed: str | None = None
+    kept: str | None = None
 
 
-@dataclass(frozen=True)
-class MoveAborted:
-    """What aborting a move did: the disk is at ``image``; the copy ``removed`` is gone (None: it was not ours)."""
+@dataclass(frozen=True, kw_only=True)
+class MoveAborted(Result):
+    """The end of a move that was under way, or broke off: the disk stays where it is.
 
-    name: str
+    ``target``   the disk's
+    ``image``    where its image is
+    ``removed``  the copy, which is gone; None for one that somebody else had begun
+    """
+
     target: str
     image: str
     removed: str | None
-    dry_run: bool
 
 
 def move_disk(
@@ -75,58 +81,62 @@ def move_disk(
     QEMU makes. The old image stays, unless ``delete_source`` and nobody else uses it. When the move fails or is
     interrupted, the disk is where it was, and the copy gone.
 
-    Raises Refused (3) for a disk with snapshots, saved memory or another image in config, for one that is shared or
-    encrypted, and for a place that is taken; UsageError (2), NotFound (4) and Failed (1); PartlyDone (5) when libvirt
-    went away in the middle, or the old image could not be removed. (virDomainBlockCopy; shut off qemu-img convert and
-    virDomainUpdateDeviceFlags)
+    Raises IN_RESCUE, NO_DISK, NOT_A_DISK, IS_A_DRIVE, NOT_ITS_OWN, MANAGED_SAVE, HAS_SNAPSHOTS, ENCRYPTED,
+    ANOTHER_IMAGE_IN_CONFIG, BEING_COPIED when it goes elsewhere already, NO_PLACE, ONLY_LIBVIRT_REACHES, EXISTS,
+    COPIED_ON_ITS_HOST, SIZE_UNKNOWN, USES_NOT_SEEN_IN_MOVE; COPY_ENDED, SWITCHED_OFF_WHILE_COPIED and
+    CHANGED_WHILE_COPIED; LIBVIRT_GONE_WHILE_COPIED and OLD_IMAGE_LEFT, after which repeating finishes.
+    (virDomainBlockCopy; shut off qemu-img convert and virDomainUpdateDeviceFlags)
     """
     if delete_source and not connection.is_local:
-        raise Refused("which images other domains use can be seen only on their own host", "leave out --delete-source")
-    with changing(connection, name, dry_run=dry_run) as domain:
-        disk = disk_to_change(connection, domain, target, dry_run)
-        refuse_without_image(disk, "moved")
-        left, copying = recorded_move(disk), copy_of(disk.current)
+        raise errors.USES_NOT_SEEN_IN_MOVE()
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        disk = find_disk(domain, target)
+        refuse_without_image(disk)
+        left = recorded_move(disk)
         if left is not None and _has(disk, left):
-            settled = _settle(connection, disk, left, dry_run)
+            settled = _settle(disk, left, dry_run)
             if place is None or place.is_at(left.where):
                 return settled
             left = None
-        if copying is not None:
-            record, to = _under_way(connection, disk, copying, left, place, delete_source)
+        delete_source = delete_source or (left is not None and bool(left.old))
+        if (copying := copy_of(disk.current)) is not None:
+            record, to = _under_way(disk, copying, left, place, delete_source, dry_run)
         else:
-            refuse_another_image(disk)
-            record, to = _planned(connection, disk, place, left, delete_source, dry_run)
-            if not dry_run and disk.runs:
-                start_copy(disk, to)
-            elif not dry_run:
-                copy_shut_off(disk, to, progress)
+            record, to = _planned(disk, place, left, delete_source, dry_run)
+            if not dry_run:
+                _begin(disk, to, progress)
         if dry_run or not disk.runs:
-            return _result(disk, to, record, dry_run)
+            return _moved(disk, to, record, dry_run)
     finish_copy(to, progress)
-    return _result(disk, to, record, dry_run)
+    return _moved(disk, to, record, dry_run)
 
 
 def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool = False) -> MoveAborted:
     """End the move of the disk ``target`` that is under way or broke off: it stays where it is, and the copy goes.
 
-    Raises Failed (1) when there is none. (virDomainBlockJobAbort)
+    Raises IN_RESCUE, NO_DISK, NOT_BEING_MOVED, MOVED_ALREADY, LEFT_IMAGE_IN_USE. (virDomainBlockJobAbort)
     """
-    with changing(connection, name, dry_run=dry_run) as domain:
-        disk = disk_to_change(connection, domain, target, dry_run)
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        disk = find_disk(domain, target)
         left, copying = recorded_move(disk), copy_of(disk.current)
         if left is not None and _has(disk, left):
-            raise Failed(
-                f"the disk {disk.target} is at {left.place} by now: nothing is left to abort",
-                f"'holdfast disk move {domain.name} {disk.target}' settles what is recorded of it",
-            )
+            raise errors.MOVED_ALREADY(name=domain.name, target=disk.target, place=left.place)
         if left is None and copying is None:
-            raise Failed(f"the disk {disk.target} of {domain.name!r} is not being moved", None)
+            raise errors.NOT_BEING_MOVED(name=domain.name, target=disk.target)
+        record = MoveRecord(disk) if left is None else MoveRecord.resumed(disk, left)
+        record.refuse_used()
         if not dry_run:
             if copying is not None:
                 block.cancel(domain, disk.target)
-            if left is not None:
-                MoveRecord.resumed(connection, disk, left, False).clear()
-        return MoveAborted(domain.name, disk.target, disk.image or "", None if left is None else left.place, dry_run)
+            record.take_back()
+        return MoveAborted(
+            name=domain.name,
+            uuid=domain.uuid,
+            dry_run=dry_run,
+            target=disk.target,
+            image=disk.image or "",
+            removed=None if left is None else left.place,
+        )
 
 
 def _has(disk: DiskInPlace, left: DiskRecord) -> bool:
@@ -134,78 +144,90 @@ def _has(disk: DiskInPlace, left: DiskRecord) -> bool:
     return left.place in map(source_of, disk.present.values())
 
 
-def _settle(connection: Connection, disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
+def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
     """Finish a move that broke off after the disk was given its new image."""
-    record = MoveRecord.resumed(connection, disk, left, False)
+    record = MoveRecord.resumed(disk, left)
     if not dry_run:
         record.settle()
-    address = describe_address(disk.current)
-    name, before, format = disk.domain.name, left.old or left.place, stated_format(disk.current)
-    return Moved(name, disk.target, before, left.place, format, address, record.removed, record.kept, dry_run)
-
-
-def _under_way(
-    connection: Connection,
-    disk: DiskInPlace,
-    copying: str,
-    left: DiskRecord | None,
-    place: Place | None,
-    delete_source: bool,
-) -> tuple[MoveRecord, Destination]:
-    """The move that a job is at, so that it can be waited for."""
-    if place is not None and not (place.path == copying or (left is not None and place.is_at(left.where))):
-        raise Refused(
-            f"the disk {disk.target} is being copied to {copying} already",
-            f"'holdfast disk move {disk.domain.name} {disk.target}' finishes that, with --abort it ends",
-        )
-    record = MoveRecord(connection, disk)
-    if left is not None and left.place == copying:
-        record = MoveRecord.resumed(connection, disk, left, delete_source)
-    to = copied_to(disk.current)
-    return record, Destination(
-        connection, disk.domain, disk.target, to, 0, take_back=record.take_back, settle=record.settle
+    elif left.old:
+        record.foresee(left.old)
+    return Moved(
+        name=disk.domain.name,
+        uuid=disk.domain.uuid,
+        dry_run=dry_run,
+        target=disk.target,
+        before=left.old or left.place,
+        after=left.place,
+        image_format=stated_format(disk.current),
+        address=describe_address(disk.current),
+        removed=record.removed,
+        kept=record.kept,
     )
 
 
+def _under_way(
+    disk: DiskInPlace, copying: str, left: DiskRecord | None, place: Place | None, delete_source: bool, dry_run: bool
+) -> tuple[MoveRecord, Destination]:
+    """The move that a job is at, so that it can be waited for. Raises BEING_COPIED where it goes to another place."""
+    if place is not None and not (place.path == copying or (left is not None and place.is_at(left.where))):
+        raise errors.BEING_COPIED(name=disk.domain.name, target=disk.target, place=copying)
+    record = MoveRecord(disk)
+    if left is not None and left.place == copying:
+        record = MoveRecord.resumed(disk, left)
+        if delete_source and dry_run:
+            record.foresee(disk.image or "")
+        elif delete_source:
+            record.delete_source_too()
+    to = copied_to(disk.current)
+    return record, Destination(disk.domain, disk.target, to, 0, take_back=record.take_back, settle=record.settle)
+
+
+def _place_of(disk: DiskInPlace, left: DiskRecord | None) -> Place:
+    """Where a move that broke off was to go. Raises NO_PLACE where there was none."""
+    if left is None:
+        raise errors.NO_PLACE(target=disk.target)
+    pool, _, volume = left.where.partition("/")
+    if pool:
+        return Place(pool=pool, volume=volume, format=left.format)
+    return Place(path=left.where, format=left.format)
+
+
 def _planned(
-    connection: Connection,
-    disk: DiskInPlace,
-    place: Place | None,
-    left: DiskRecord | None,
-    delete_source: bool,
-    dry_run: bool,
+    disk: DiskInPlace, place: Place | None, left: DiskRecord | None, delete_source: bool, dry_run: bool
 ) -> tuple[MoveRecord, Destination]:
     """A move that begins, or begins anew; the partial copy of one that broke off is removed."""
-    if place is None:
-        if left is None:
-            raise UsageError(
-                f"it is not said where {disk.target} is to go, and no move of it broke off",
-                "path=/folder/name.qcow2 or pool=NAME or volume=POOL/NAME",
-            )
-        pool, _, volume = left.where.partition("/")
-        place = (
-            Place(pool=pool, volume=volume, format=left.format) if pool else Place(path=left.where, format=left.format)
-        )
-    size = size_to_copy(connection, disk)
-    planned = _plan(connection, disk, place, size, left)
-    if left is not None and not dry_run:
-        MoveRecord.resumed(connection, disk, left, False).clear()
-    record = MoveRecord(connection, disk)
-    delete_source = delete_source or (left is not None and bool(left.old))
+    refuse_another_image(disk)
+    place = place or _place_of(disk, left)
+    size = size_to_copy(disk)
+    planned = _plan(disk, place, size, left)
+    if left is not None:
+        partial = MoveRecord.resumed(disk, left)
+        partial.refuse_used()
+        if not dry_run:
+            partial.take_back()
+    record = MoveRecord(disk)
+    if delete_source and dry_run:
+        record.foresee(disk.image or "")
     return record, Destination(
-        connection,
         disk.domain,
         disk.target,
         planned.element,
         size,
-        make=lambda: record.make(planned, size, delete_source),
+        make=lambda: record.make(planned, size, delete_source=delete_source),
         take_back=record.take_back,
         settle=record.settle,
     )
 
 
-def _plan(connection: Connection, disk: DiskInPlace, place: Place, size: int, left: DiskRecord | None) -> PlannedDisk:
-    format = place.format
+def _begin(disk: DiskInPlace, to: Destination, progress: Progress | None) -> None:
+    if disk.runs:
+        start_copy(disk, to)
+    else:
+        copy_shut_off(disk, to, progress)
+
+
+def _plan(disk: DiskInPlace, place: Place, size: int, left: DiskRecord | None) -> PlannedDisk:
+    connection, format = disk.domain.connection, place.format
     if format is None and not (place.pool and not pool_of_files(find_pool(connection, place.pool).xml())):
         format = own if (own := stated_format(disk.current)) in ("raw", "qcow2") else "qcow2"
     spec = DiskSpec(path=place.path, pool=place.pool, volume=place.volume, format=format, size=size)
@@ -213,16 +235,20 @@ def _plan(connection: Connection, disk: DiskInPlace, place: Place, size: int, le
     known = {left.where} if left is not None else set()
     planned = plan_disk(connection, spec, name=disk.domain.name, target=disk.target, bus=bus, left=known)
     if planned.element.get("type") == "volume":
-        raise Refused(
-            f"{source_of(planned.element)} can be reached by libvirt alone, which copies no disk there (libvirt 9.0)",
-            "make the image first, then 'holdfast disk swap --copy-content' with its source=",
-        )
+        raise errors.ONLY_LIBVIRT_REACHES(place=source_of(planned.element))
     return planned
 
 
-def _result(disk: DiskInPlace, to: Destination, record: MoveRecord, dry_run: bool) -> Moved:
-    address = describe_address(disk.current)
-    format = stated_format(to.disk)
+def _moved(disk: DiskInPlace, to: Destination, record: MoveRecord, dry_run: bool) -> Moved:
     return Moved(
-        disk.domain.name, disk.target, disk.image or "", to.place, format, address, record.removed, record.kept, dry_run
+        name=disk.domain.name,
+        uuid=disk.domain.uuid,
+        dry_run=dry_run,
+        target=disk.target,
+        before=disk.image or "",
+        after=to.place,
+        image_format=stated_format(to.disk),
+        address=describe_address(disk.current),
+        removed=record.removed,
+        kept=record.kept,
     )

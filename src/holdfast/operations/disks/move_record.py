@@ -1,6 +1,6 @@
 """What is recorded of the move of a disk, and which image goes when it ends, one way or the other.
 
-All is done under the domain's lock; :mod:`.move_disk` says what the record means after a crash.
+All is done under the domain's lock; :mod:`.move` says what the record means after a crash.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.records.disk_record import is_of, new_record
-from holdfast.errors import HoldfastError, PartlyDone
-from holdfast.libvirtapi.connection import Connection
+from holdfast.errors import HoldfastError
+from holdfast.errors.disks import OLD_IMAGE_LEFT
 from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.in_place import DiskInPlace
 from holdfast.operations.disks.keep_record import Making, begin_making, disk_record
@@ -28,31 +28,28 @@ def recorded_move(disk: DiskInPlace) -> DiskRecord | None:
 
 @dataclass
 class MoveRecord:
-    """The record of one move. ``removed`` and ``kept`` say in the end what became of the old image.
+    """The record of one move, and what becomes of the old image.
 
-    ``making`` is None before the image is recorded, and for a copy that somebody else began (virsh blockcopy);
-    ``made`` is true when the image exists and is ours to remove.
+    ``making``   None before the image is recorded, and for a copy that somebody else began (virsh blockcopy)
+    ``made``     True when the image exists and is ours to remove
+    ``removed``  the old image, where it goes in the end
+    ``kept``     why the old image stays, though it was to go
     """
 
-    connection: Connection
     disk: DiskInPlace
     making: Making | None = None
     made: bool = False
-    removed: bool = False
+    removed: str | None = None
     kept: str | None = None
 
     @classmethod
-    def resumed(cls, connection: Connection, disk: DiskInPlace, left: DiskRecord, delete_source: bool) -> MoveRecord:
+    def resumed(cls, disk: DiskInPlace, left: DiskRecord) -> MoveRecord:
         """The record ``left`` of a move that broke off, to be taken up again."""
-        before = replace(left.settled, volume=in_pool(connection, disk.current))
-        if delete_source and disk.image != left.place:
-            left = replace(left, old=disk.image or "")
-            begin_making(connection, disk.domain, left, _settled(left))
-        making = Making(connection, disk.domain, left, _settled(left), (before,))
-        return cls(connection, disk, making, made=True)
+        before = replace(left.settled, volume=in_pool(disk.domain.connection, disk.current))
+        return cls(disk, Making(disk.domain, left, _settled(left), (before,)), made=True)
 
-    def make(self, planned: PlannedDisk, size: int, delete_source: bool) -> None:
-        """Record the new image, and make it."""
+    def make(self, planned: PlannedDisk, size: int, *, delete_source: bool) -> None:
+        """Record the new image, and make it. ``delete_source`` is recorded, too."""
         documents = self.disk.documents.present.values()
         recorded = [
             record for document in documents if (record := disk_record(document, self.disk.current)) is not None
@@ -66,48 +63,59 @@ class MoveRecord:
             size=str(size),
             old=self.disk.image or "" if delete_source else "",
         )
-        self.making = begin_making(self.connection, self.disk.domain, making, _settled(making))
+        self.making = begin_making(self.disk.domain, making, _settled(making))
         try:
             with ExitStack() as undo:
-                planned.make(self.connection, undo)
+                planned.make(self.disk.domain.connection, undo)
                 undo.pop_all()
                 self.made = True
         finally:
             if not self.made:
                 self.making.forget()
 
+    def delete_source_too(self) -> None:
+        """Record of a move that was begun without it that the old image is to go in the end."""
+        if self.making is not None and not self.making.record.old:
+            record = replace(self.making.record, old=self.disk.image or "")
+            begin_making(self.disk.domain, record, _settled(record))
+            self.making = replace(self.making, record=record, settled=_settled(record))
+
     def take_back(self) -> None:
         """Remove the copy, and record what was recorded before."""
         if self.making is not None and self.made:
-            remove_image(self.connection, Image(self.disk.target, self.making.record.place, None))
+            remove_image(self.disk.domain.connection, Image(self.disk.target, self.making.record.place, None))
             self.making.conclude(finished=False)
 
-    def clear(self) -> None:
-        """As :meth:`take_back`, for the copy of a move that broke off: by now another domain may have it (Refused)."""
-        if self.making is not None and image_exists(self.connection, self.making.record):
-            refuse_used(self.connection, self.disk.domain, self.making.record)
-        self.take_back()
+    def refuse_used(self) -> None:
+        """Raise LEFT_IMAGE_IN_USE for the copy of a move that broke off, where another domain has it by now."""
+        domain = self.disk.domain
+        if self.making is not None and image_exists(domain.connection, self.making.record):
+            refuse_used(domain, self.making.record)
 
     def settle(self) -> None:
-        """Remove the old image, where that was asked and nobody has it, and record that the disk has the new one."""
+        """Remove the old image, where that was asked and nobody has it, and record that the disk has the new one.
+
+        Raises OLD_IMAGE_LEFT.
+        """
         if self.making is None:
             return
         if old := self.making.record.old:
-            self.kept = why_kept(self.connection, old)
-            if self.kept is None:
+            self.foresee(old)
+            if self.removed is not None:
                 self._remove(old)
         self.making.conclude(finished=True)
 
+    def foresee(self, old: str) -> None:
+        """Find out whether the image ``old`` can go: ``removed`` and ``kept`` say so afterwards."""
+        self.kept = why_kept(self.disk.domain.connection, old)
+        self.removed = old if self.kept is None else None
+
     def _remove(self, old: str) -> None:
-        name, target = self.disk.domain.name, self.disk.target
+        domain, target = self.disk.domain, self.disk.target
         try:
-            remove_image(self.connection, Image(target, old, None))
+            remove_image(domain.connection, Image(target, old, None))
         except HoldfastError as error:
-            raise PartlyDone(
-                f"the disk {target} of {name!r} was moved, but its old image is still there: {error.message}",
-                f"remove the cause, then 'holdfast disk move {name} {target}' finishes it",
-            ) from error
-        self.removed = True
+            raise OLD_IMAGE_LEFT(name=domain.name, target=target, cause=error) from error
 
 
 def _settled(record: DiskRecord) -> DiskRecord:

@@ -27,7 +27,7 @@ from holdfast.domainxml.elements.network_source import parse_url
 from holdfast.domainxml.host.volume import new_volume, pool_folder, pool_of_files, volume_format
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.records.disk_record import new_record
-from holdfast.errors import NotFound, Refused, UsageError
+from holdfast.errors import images
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.image import check_format_name, is_block_device
 from holdfast.libvirtapi.connection import Connection
@@ -89,7 +89,11 @@ class NewImage:
         return None if self.path is not None else str(self)
 
     def make(self, connection: Connection, undo: ExitStack) -> Source:
-        """Make it and return where it is; ``undo`` then removes it again. Raises Failed, Refused, NotFound."""
+        """Make it and return where it is; ``undo`` then removes it again.
+
+        Raises EXISTS, NO_FOLDER, CANNOT_CREATE, NO_QEMU_IMG, QEMU_IMG_FAILED, NOT_SMALLER, NOT_A_VOLUME, and what
+        libvirt refuses.
+        """
         if self.path is None:
             return self._make_volume(connection, undo)
         new_image.reserve(self.path)
@@ -124,8 +128,9 @@ def plan_disk(
 
     A new image without a place becomes NAME-TARGET.FORMAT in the pool "default". A volume whose path QEMU can open is
     named by that path, so that the domain starts also while its pool is not active; others stay volumes. ``left`` are
-    the places (paths, POOL/VOLUME) that need not be free, because what is there will be removed. Raises NotFound,
-    Refused, UsageError and Failed.
+    the places (paths, POOL/VOLUME) that need not be free, because what is there will be removed. Raises
+    NO_PLACE_FOR_IMAGE, MADE_ON_ITS_HOST, EXISTS, VOLUME_EXISTS, NO_FOLDER, TOO_LARGE, NO_FORMAT, what
+    :func:`check_source` does for an existing image or one that is started from, and what :func:`existing_source` does.
     """
     image = _plan_image(connection, spec, name, target, left) if spec.is_new else None
     source = _planned_source(connection, image) if image is not None else existing_source(connection, spec)
@@ -177,9 +182,10 @@ def record_said(spec: DiskSpec, disk: Element, role: str, volume: str | None = N
 
 
 def existing_source(connection: Connection, spec: DiskSpec) -> Source:
-    """Where the existing image of ``spec`` is. Raises NotFound for a volume that no active pool has.
+    """Where the existing image of ``spec`` is.
 
-    Raises Refused when libvirt took the volume for another format than was stated, unless that is trusted.
+    Raises NO_VOLUME for a volume that no active pool has, and VOLUME_OF_ANOTHER_FORMAT when libvirt takes it for
+    another format than was stated, unless that is trusted.
     """
     if spec.path is not None:
         is_block = connection.is_local and is_block_device(spec.path)
@@ -191,42 +197,34 @@ def existing_source(connection: Connection, spec: DiskSpec) -> Source:
     find_pool(connection, spec.pool)
     volume = volume_named(connection, spec.pool, spec.volume)
     if volume is None:
-        raise NotFound(f"there is no volume {spec.volume!r} in the pool {spec.pool!r}", f"virsh vol-list {spec.pool}")
+        raise images.NO_VOLUME(pool=spec.pool, volume=spec.volume)
     found = volume_format(volume.xml())
-    if volume.kind() == "file" and not spec.trust_format and found not in (None, spec.format or "raw", "iso"):
-        raise Refused(
-            f"{spec.pool}/{spec.volume} was said to be {spec.format or 'raw'}, but libvirt takes it for {found}",
-            f"say format={found} if that is what it is; if you know where this image comes from, add 'trust-format'",
-        )
+    stated = spec.format or "raw"
+    if volume.kind() == "file" and not spec.trust_format and found not in (None, stated, "iso"):
+        raise images.VOLUME_OF_ANOTHER_FORMAT(path=f"{spec.pool}/{spec.volume}", stated=stated, found=found)
     return _volume_as_source(volume, spec.pool, spec.volume)
 
 
 def refuse_shared_places(disks: Iterable[Element]) -> None:
-    """Raise UsageError when two disks that are not to be shared have the same image."""
+    """Raise SAME_IMAGE_TWICE when two disks that are not to be shared have the same image."""
     places = [source_of(disk) for disk in disks if not is_shared(disk)]
     for place in places:
         if place is not None and places.count(place) > 1:
-            raise UsageError(f"two disks cannot both have the image {place}")
+            raise images.SAME_IMAGE_TWICE(path=place)
 
 
 def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, left: Container[str]) -> NewImage:
     _check_start(connection, spec)
     if spec.path is not None:
         if not connection.is_local:
-            raise Refused(
-                f"an image at a path can be made only on the libvirt's own host, and {connection.uri} is elsewhere",
-                "make it in a storage pool (pool=NAME), or run holdfast there",
-            )
+            raise images.MADE_ON_ITS_HOST(uri=connection.uri)
         if spec.path not in left:
             new_image.refuse_existing(spec.path)
         return NewImage(spec, spec.format or "qcow2", spec.path, None, "")
     pool = spec.pool
     if pool is None:
         if not has_active_pool(connection, DEFAULT_POOL):
-            raise UsageError(
-                "it is not said where the new image is to be",
-                "add path=/folder/name.qcow2 or pool=NAME (there is no active pool 'default' here)",
-            )
+            raise images.NO_PLACE_FOR_IMAGE(pool=DEFAULT_POOL)
         pool = DEFAULT_POOL
     of_files = pool_of_files(find_pool(connection, pool).xml())
     format = spec.format or ("qcow2" if of_files else "raw")
@@ -234,7 +232,7 @@ def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, 
     if of_files:
         new_image.check_file_name(volume)
     if f"{pool}/{volume}" not in left and volume_named(connection, pool, volume) is not None:
-        raise Refused(f"the pool {pool!r} has a volume {volume!r} already", "choose another name: volume=POOL/NAME")
+        raise images.VOLUME_EXISTS(pool=pool, volume=volume)
     if spec.copy_from is not None:
         _volume_to_copy(connection, spec.copy_from)
     return NewImage(spec, format, None, pool, volume)
@@ -254,10 +252,7 @@ def _check_start(connection: Connection, spec: DiskSpec) -> None:
 def _volume_to_copy(connection: Connection, path: str) -> Volume:
     volume = volume_at(connection, path)
     if volume is None:
-        raise NotFound(
-            f"no active pool has {path}, and only volumes can be copied into a pool",
-            "copy it to a path instead (path=…), or upload it first: virsh vol-upload",
-        )
+        raise images.NOT_A_VOLUME(path=path)
     return volume
 
 

@@ -10,7 +10,8 @@ from holdfast.domainxml.host.image_files import DiskImage, disk_images, named_pa
 from holdfast.domainxml.metadata import DiskRecord, Snapshotting, facts
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.snapshots.stored import read_snapshot
-from holdfast.errors import NotFound, Refused
+from holdfast.errors import NotFound
+from holdfast.errors import disks as errors
 from holdfast.hostfiles import image_chain
 from holdfast.hostfiles.image import is_block_device, real_path
 from holdfast.hostfiles.image_chain import files_below
@@ -35,14 +36,13 @@ class Image:
     kept: str | None
 
 
-def images_to_delete(
-    connection: Connection, domain: OpenDomain, documents: list[Element], storage: bool
-) -> tuple[Image, ...]:
+def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool) -> tuple[Image, ...]:
     """The images of a domain that is to be deleted, and whether each goes: all, or without ``storage`` the recorded.
 
-    Raises Refused where other domains' use of them cannot be seen, and where without ``storage`` an image would be left
-    that was being made and that nobody else knows of.
+    Raises USES_NOT_SEEN where what other domains use cannot be seen, and IMAGES_LEFT where without ``storage`` an image
+    would stay that was being made and that nobody else knows of.
     """
+    connection = domain.connection
     disks = [disk for document in documents for disk in disk_images(document) if storage or disk.delete == "yes"]
     left = {
         record.place: record.target
@@ -50,12 +50,9 @@ def images_to_delete(
         for record in left_in_making(document)
         if image_exists(connection, record)
     }
-    left.update(_left_of_snapshots(connection, domain, documents))
+    left.update(_left_of_snapshots(domain, documents))
     if left and not storage:
-        raise Refused(
-            f"an image was being made for {domain.name!r} when something broke, and is left: {', '.join(left)}",
-            f"'holdfast delete --storage {domain.name}' removes it too",
-        )
+        raise errors.IMAGES_LEFT(name=domain.name, places=list(left))
     if not (disks or left):
         return ()
     others = _users(connection, domain)
@@ -73,11 +70,11 @@ def images_to_delete(
     return tuple(found.values())
 
 
-def refuse_used(connection: Connection, domain: OpenDomain, record: DiskRecord) -> None:
-    """Raise Refused where another domain has the image that was being made for ``domain``."""
-    kept = _used(record.place, _users(connection, domain))
-    if kept is not None:
-        raise Refused(f"the image {record.place} that was being made for {domain.name!r} is {kept}")
+def refuse_used(domain: OpenDomain, record: DiskRecord) -> None:
+    """Raise LEFT_IMAGE_IN_USE where another domain has the image that was being made for ``domain``."""
+    user = _users(domain.connection, domain).get(real_path(record.place))
+    if user is not None:
+        raise errors.LEFT_IMAGE_IN_USE(name=domain.name, place=record.place, user=user)
 
 
 def why_kept(connection: Connection, path: str) -> str | None:
@@ -98,7 +95,7 @@ def image_exists(connection: Connection, record: DiskRecord) -> bool:
 def remove_image(connection: Connection, image: Image) -> None:
     """Through its pool, so that the pool knows, else the file itself. One that is gone already is no error.
 
-    Raises Failed where it cannot be removed. (virStorageVolDelete, unlink)
+    Raises CANNOT_REMOVE, and what libvirt refuses. (virStorageVolDelete, unlink)
     """
     path = image.source
     pool, _, name = path.partition("/")
@@ -134,13 +131,11 @@ def _below_snapshots(domain: OpenDomain, images: list[str]) -> Iterator[tuple[st
                     yield target, below
 
 
-def _left_of_snapshots(
-    connection: Connection, domain: OpenDomain, documents: list[Element]
-) -> Iterator[tuple[str, str]]:
+def _left_of_snapshots(domain: OpenDomain, documents: list[Element]) -> Iterator[tuple[str, str]]:
     """Path and what it is, of every file that an interrupted snapshot has left."""
     known = {snapshot.name for snapshot in snapshots(domain)}
     for entry in (entry for document in documents for entry in facts(document, Snapshotting)):
-        if entry.file and entry.snapshot not in known and connection.is_local and file_exists(entry.file):
+        if entry.file and entry.snapshot not in known and domain.connection.is_local and file_exists(entry.file):
             yield entry.file, f"snapshot {entry.snapshot}"
 
 
@@ -176,10 +171,7 @@ def _used(path: str, others: dict[str, str]) -> str | None:
 def _users(connection: Connection, domain: OpenDomain | None = None) -> dict[str, str]:
     """Real path → name of a domain, another than ``domain``, that has it in a document or as a backing file."""
     if not connection.is_local:
-        raise Refused(
-            "which images other domains use can be seen only on their own host",
-            "run the command there; without --storage, images stay that are not recorded to go with their domain",
-        )
+        raise errors.USES_NOT_SEEN()
     users: dict[str, str] = {}
     for other in connection.domains():
         if domain is not None and other.uuid == domain.uuid:

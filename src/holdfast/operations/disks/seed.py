@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from holdfast.domainxml.elements.disk import Source, file_source
-from holdfast.errors import Refused
+from holdfast.errors import images
 from holdfast.hostfiles import cloud_init, new_image
 from holdfast.hostfiles.image import real_path
 from holdfast.libvirtapi.connection import Connection
@@ -32,7 +32,7 @@ class PlannedSeed:
         return self.path
 
     def make(self, connection: Connection, undo: ExitStack) -> Source:
-        """Make it; ``undo`` then removes it again. Raises Refused when its place is taken, Failed without xorriso."""
+        """Make it; ``undo`` then removes it again. Raises EXISTS, NO_XORRISO, XORRISO_FAILED."""
         new_image.reserve(self.path)
         undo.callback(new_image.remove, self.path)
         cloud_init.write_seed(self.path, self.user_data, instance_id=self.instance_id, hostname=self.hostname)
@@ -44,13 +44,11 @@ def plan_seed(
 ) -> PlannedSeed:
     """Read the file ``user_data`` and choose NAME-seed.iso as the place: beside the first image that is a file.
 
-    The domain's UUID is the instance id. Raises NotFound, UsageError, Refused and Failed; nothing is made.
+    The domain's UUID is the instance id. Nothing is made. Raises SEED_MADE_ON_ITS_HOST, EXISTS, NO_FOLDER,
+    and what :func:`read_user_data` does.
     """
     if not connection.is_local:
-        raise Refused(
-            f"a cloud-init seed can be made only on the libvirt's own host, and {connection.uri} is elsewhere",
-            "run 'holdfast create' there",
-        )
+        raise images.SEED_MADE_ON_ITS_HOST(uri=connection.uri)
     data = cloud_init.read_user_data(user_data)
     files = (PurePosixPath(path) for path in beside if path is not None and not path.startswith("/dev/"))
     folder = next((str(path.parent) for path in files), DEFAULT_FOLDER)

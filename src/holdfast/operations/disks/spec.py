@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.domainxml.records.disk_record import ROLES
-from holdfast.errors import UsageError
+from holdfast.errors import HoldfastError
+from holdfast.errors import disk_spec as errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,73 +72,53 @@ class DiskSpec:
         """The image that the new one starts from; empty where there is none."""
         return self.copy_from or self.overlay_of or ""
 
-    def __post_init__(self) -> None:
-        for problem, hint in self._problems():
-            raise UsageError(problem, hint)
+    @property
+    def has_image(self) -> bool:
+        """True when it says where its image is, or is to be."""
+        return bool(self.path or self.volume or self.source)
 
-    def _problems(self) -> list[tuple[str, str | None]]:
-        start = self.made_from
-        wrong: list[tuple[bool, str, str | None]] = [
-            (
-                sum(map(bool, (self.path, self.pool or self.volume, self.source))) > 1,
-                "a disk is at a path, in a pool or at a source=, not in two places",
-                None,
-            ),
-            (bool(self.source and self.is_new), "an image on the network must exist already", "leave out size="),
-            (bool(self.volume and not self.pool), "a volume needs its pool", "volume=POOL/VOLUME"),
-            (
-                bool(self.pool and not self.volume and not self.is_new),
-                "a disk in a pool needs the name of its volume",
-                "volume=POOL/VOLUME",
-            ),
-            (
-                not (self.is_new or self.path or self.volume or self.source or self.device in ("cdrom", "floppy")),
-                "a disk needs an image",
-                "path=/x.qcow2,format=qcow2 or pool=NAME,volume=NAME,format=… or size=20GiB",
-            ),
-            (
-                bool(self.copy_from and self.overlay_of),
-                "a disk is a copy or an overlay, not both",
-                "leave out copy-from or overlay-of",
-            ),
-            (
-                bool(start and self.source_format is None),
-                f"the format of {start} must be stated",
-                "add source-format=qcow2 or source-format=raw; Holdfast never guesses it from the image",
-            ),
-            (
-                bool(self.source_format and not start),
-                "source-format goes with copy-from or overlay-of",
-                "the format of the disk itself is format=",
-            ),
-            (
-                bool((self.path or self.volume) and not self.is_new and self.format is None and self.device != "cdrom"),
-                f"the format of {self.path or self.volume} must be stated",
-                "add format=qcow2 or format=raw; Holdfast never guesses it from the image",
-            ),
-            (
-                bool(self.overlay_of and self.format not in (None, "qcow2")),
-                f"an overlay is always qcow2, not {self.format}",
-                "leave out format=, or use copy-from",
-            ),
-            (self.size is not None and self.size <= 0, "a disk's size must be more than nothing", "size=20GiB"),
-            (
-                self.role not in (None, *ROLES),
-                f"there is no role {self.role!r} for a disk",
-                f"one of {', '.join(ROLES)}",
-            ),
-            (
-                bool(self.delete_with_domain and (self.readonly or self.shareable or self.device != "disk")),
-                "only an image that belongs to one domain can be deleted with it",
-                "not that of a CD, a floppy or a lun, and none that is readonly or shareable",
-            ),
-        ]
-        paths = (("path", self.path), ("copy-from", self.copy_from), ("overlay-of", self.overlay_of))
-        wrong += [
-            (bool(path is not None and not path.startswith("/")), f"{key} must be absolute, not {path!r}", None)
-            for key, path in paths
-        ]
-        return [(problem, hint) for is_wrong, problem, hint in wrong if is_wrong]
+    def __post_init__(self) -> None:
+        for problem in (*self._wrong_place(), *self._wrong_start(), *self._wrong_format(), *self._wrong_record()):
+            raise problem
+
+    def _wrong_place(self) -> Iterator[HoldfastError]:
+        if sum(map(bool, (self.path, self.pool or self.volume, self.source))) > 1:
+            yield errors.TWO_PLACES()
+        if self.source and self.is_new:
+            yield errors.NEW_ON_NETWORK()
+        if self.volume and not self.pool:
+            yield errors.VOLUME_WITHOUT_POOL()
+        if self.pool and not self.volume and not self.is_new:
+            yield errors.POOL_WITHOUT_VOLUME()
+        if not (self.is_new or self.has_image or self.device in ("cdrom", "floppy")):
+            yield errors.NO_IMAGE()
+        for path in (self.path, self.copy_from, self.overlay_of):
+            if path is not None and not path.startswith("/"):
+                yield errors.NOT_ABSOLUTE(path=path)
+
+    def _wrong_start(self) -> Iterator[HoldfastError]:
+        """What is wrong with what a new image starts from."""
+        if self.copy_from and self.overlay_of:
+            yield errors.COPY_AND_OVERLAY()
+        if self.made_from and self.source_format is None:
+            yield errors.SOURCE_FORMAT_NOT_STATED(path=self.made_from)
+        if self.source_format and not self.made_from:
+            yield errors.SOURCE_FORMAT_WITHOUT_SOURCE()
+        if self.size is not None and self.size <= 0:
+            yield errors.NO_SIZE()
+
+    def _wrong_format(self) -> Iterator[HoldfastError]:
+        place = self.path or self.volume
+        if place and not self.is_new and self.format is None and self.device != "cdrom":
+            yield errors.FORMAT_NOT_STATED(path=place)
+        if self.overlay_of and self.format not in (None, "qcow2"):
+            yield errors.OVERLAY_NOT_QCOW2(format=self.format)
+
+    def _wrong_record(self) -> Iterator[HoldfastError]:
+        if self.role not in (None, *ROLES):
+            yield errors.NO_ROLE(role=self.role, known=ROLES)
+        if self.delete_with_domain and (self.readonly or self.shareable or self.device != "disk"):
+            yield errors.NOT_ONE_DOMAINS()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +135,9 @@ class Place:
 
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.pool) or (self.volume and not self.pool):
-            raise UsageError("a disk goes to a path or into a pool", "path=/x.qcow2 or pool=NAME or volume=POOL/NAME")
+            raise errors.NO_PLACE()
         if self.path is not None and not self.path.startswith("/"):
-            raise UsageError(f"path must be absolute, not {self.path!r}", None)
+            raise errors.NOT_ABSOLUTE(path=self.path)
 
     def is_at(self, where: str) -> bool:
         """True when this may be ``where``, a path or POOL/VOLUME."""

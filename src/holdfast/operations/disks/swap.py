@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml.address import describe_address
-from holdfast.domainxml.compare.change import Change, ChangeKind
+from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.elements.disk import new_disk, source_of
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.records.disk_record import disk_record
-from holdfast.errors import Refused, UsageError
+from holdfast.errors import disks as errors
 from holdfast.errors.guard import UNASKED_SWAP
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disk_source import check_source
@@ -22,31 +22,31 @@ from holdfast.operations.disks.copy import (
     size_to_copy,
     start_copy,
 )
-from holdfast.operations.disks.image_size import disk_size, image_size
-from holdfast.operations.disks.in_place import DiskInPlace, disk_to_change, refuse_another_image, refuse_without_image
+from holdfast.operations.disks.image_size import change_of_size, disk_size, image_size
+from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
 from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.disks.new import existing_source, record_said
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
-from holdfast.operations.session import changing
-from holdfast.text import size_in_words
+from holdfast.operations.results import Result
+from holdfast.operations.session import Need, changing
 
 
-@dataclass(frozen=True)
-class Swapped:
-    """What a swap did: the disk's image before and after, its address, which is as before, and whether it was copied.
+@dataclass(frozen=True, kw_only=True)
+class Swapped(Result):
+    """A swap of the image of a disk; ``changes`` are what the guest sees besides another content.
 
-    ``guest_changes`` are sentences on what the guest finds changed besides the content. ``dry_run``: nothing was done.
+    ``target``           the disk's
+    ``before``, ``after``  its image
+    ``address``          the place of the disk in words: as it was
+    ``copied``           True where what the disk held was copied onto the other image
     """
 
-    name: str
     target: str
     before: str
     after: str
     address: str | None
     copied: bool
-    guest_changes: tuple[str, ...]
-    dry_run: bool
 
 
 def swap_disk(
@@ -62,33 +62,43 @@ def swap_disk(
 ) -> Swapped:
     """Let the disk ``target`` of the domain ``name`` have the existing ``image`` in place of its own, which stays.
 
-    The domain must be shut off: its guest finds another content at the next start, at the same address and under the
+    The domain must be shut off: its guest sees another content at the next start, at the same address and under the
     same serial. With ``copy_content`` the content stays: it is first copied onto ``image``, over all that is there,
     also while the guest runs. ``image`` says where (path, volume, source), in which format, and what is to be recorded.
 
-    Raises Refused (3) for a running domain without ``copy_content``, an image of another size (``accept`` takes it
-    where nothing is copied) or in use, and where :func:`move_disk` does; UsageError (2), NotFound (4), Failed (1).
+    Raises NOT_AN_EXISTING_IMAGE, what :func:`move_disk` does for the disk and for a copy that cannot end, and what an
+    attach does for the image; ANOTHER_CONTENT for a running domain without ``copy_content``; where nothing is copied
+    UNASKED_SWAP for an image of another size, unless ``accept``, and else OTHER_SIZE.
     (virDomainUpdateDeviceFlags; virDomainBlockCopy, or qemu-img convert)
     """
-    if image.is_new or not (image.path or image.volume or image.source):
-        raise UsageError("a swap takes an image that exists", "'holdfast disk move' makes a new one")
-    with changing(connection, name, dry_run=dry_run) as domain:
-        disk = disk_to_change(connection, domain, target, dry_run)
-        refuse_without_image(disk, "swapped")
+    if image.is_new or not image.has_image:
+        raise errors.NOT_AN_EXISTING_IMAGE()
+    with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
+        disk = find_disk(domain, target)
+        refuse_without_image(disk)
         wanted = new_disk(existing_source(connection, image), format=image.format or "raw")
-        to = Destination(connection, domain, disk.target, wanted, 0, settle=lambda: _record(disk, image, copy_content))
-        changes: tuple[str, ...] = ()
+        to = Destination(domain, disk.target, wanted, 0, settle=lambda: _record(disk, image, copy_content))
+        changes: tuple[Change, ...] = ()
         is_there = all(source_of(each) == to.place for each in disk.present.values())
         if is_there and not dry_run:
             to.settle()
         elif not is_there and not (copy_content and copy_of(disk.current) == to.place):
-            to, changes = _checked(connection, disk, to, image, copy_content, accept or dry_run)
+            to, changes = _checked(disk, to, image, copy_content, accept or dry_run)
             if not dry_run:
                 _act(disk, to, copy_content, progress)
     if disk.runs and not (is_there or dry_run):
         finish_copy(to, progress)
-    address = describe_address(disk.current)
-    return Swapped(domain.name, disk.target, disk.image or "", to.place, address, copy_content, changes, dry_run)
+    return Swapped(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        changes=changes,
+        target=disk.target,
+        before=disk.image or "",
+        after=to.place,
+        address=describe_address(disk.current),
+        copied=copy_content,
+    )
 
 
 def _act(disk: DiskInPlace, to: Destination, copy_content: bool, progress: Progress | None) -> None:
@@ -101,29 +111,22 @@ def _act(disk: DiskInPlace, to: Destination, copy_content: bool, progress: Progr
 
 
 def _checked(
-    connection: Connection, disk: DiskInPlace, to: Destination, image: DiskSpec, copy_content: bool, accept: bool
-) -> tuple[Destination, tuple[str, ...]]:
-    """The destination with the size of the disk, and what the guest would find changed. Raises what is against it."""
+    disk: DiskInPlace, to: Destination, image: DiskSpec, copy_content: bool, accept: bool
+) -> tuple[Destination, tuple[Change, ...]]:
+    """The destination with the size of the disk, and what the guest would see. Raises what is against it."""
     refuse_another_image(disk)
+    name, connection = disk.domain.name, disk.domain.connection
     check_source(connection, None, to.disk, trust_format=image.trust_format)
-    name = disk.domain.name
     if disk.runs and not copy_content:
-        raise Refused(
-            f"the guest of {name!r} runs: {disk.target} would have another content under its hands",
-            "shut it down first; or add --copy-content, and what the disk holds is copied onto the other image",
-        )
+        raise errors.ANOTHER_CONTENT(name=name, target=disk.target)
     if copy_content:
-        to = replace(to, size=size_to_copy(connection, disk))
+        to = replace(to, size=size_to_copy(disk))
         to.check_size()
         return to, ()
-    size, other = disk_size(connection, disk), image_size(connection, to.disk)
-    if size == other is not None:
-        return to, ()
-    before, after = ("unknown" if each is None else size_in_words(each) for each in (size, other))
-    change = Change(ChangeKind.CHANGED, f"disk {disk.target}", "devices/disk/size", before, after)
+    changes = change_of_size(disk, disk_size(disk), image_size(connection, to.disk))
     if not accept:
-        refuse_unasked(name, [change], condition=UNASKED_SWAP)
-    return to, (str(change),)
+        refuse_unasked(name, changes, condition=UNASKED_SWAP)
+    return to, changes
 
 
 def _record(disk: DiskInPlace, image: DiskSpec, copied: bool) -> None:

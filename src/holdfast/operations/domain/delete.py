@@ -51,7 +51,7 @@ def delete_domain(
         documents = domain.documents
         if documents.live is not None and not force:
             raise RUNNING_BEFORE_DELETE(name=domain.name)
-        images = images_to_delete(connection, domain, documents.own(), storage)
+        images = images_to_delete(domain, documents.own(), storage)
         state = _state(domain, documents.own())
         if not dry_run:
             _delete(connection, domain, images)

@@ -25,7 +25,7 @@ from holdfast.domainxml.elements.disk import (
 from holdfast.domainxml.host.named_secrets import named_secrets
 from holdfast.domainxml.host.volume import pool_folder
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection, NotFound, power
+from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection, NotFound, disks, power
 from holdfast.hostfiles.image import real_path
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.hostfiles.permission import lacks_permission, permit
@@ -79,9 +79,9 @@ def mend_host_side(domain: OpenDomain, sources: Mapping[str, str] | None = None,
     domain.refuse_unless(Need.CONFIG)
     config = domain.documents.config
     assert config is not None
-    unknown = set(sources or {}) - {label(disk) for disk in config.iterfind("devices/disk")}
-    if unknown:
-        raise power.NO_DISK(name=domain.name, target=min(unknown))
+    known = {label(disk) for disk in config.iterfind("devices/disk")}
+    if unknown := set(sources or {}) - known:
+        raise disks.NO_DISK(name=domain.name, target=min(unknown), known=sorted(known) or "none")
     for step in _faults(domain, config, sources or {}):
         if step.act is None:
             remains.append(step.sentence)

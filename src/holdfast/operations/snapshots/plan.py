@@ -13,8 +13,9 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.host.image_files import has_tpm_state
 from holdfast.domainxml.snapshots.new import CandidateDisk, candidate_disks
-from holdfast.errors import HoldfastError, power
+from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
+from holdfast.errors.disks import NO_DISK
 from holdfast.hostfiles.new_image import check_file_name
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.session import OpenDomain
@@ -147,7 +148,8 @@ def _check_without(domain: OpenDomain, candidates: list[CandidateDisk], wish: Sn
         raise errors.NOT_ALL_DISKS()
     for target in wish.without:
         if target not in [each.target for each in candidates]:
-            raise power.NO_DISK(name=domain.name, target=target)
+            known = sorted(each.target for each in candidates) or "none"
+            raise NO_DISK(name=domain.name, target=target, known=known)
 
 
 def _check_external(domain: OpenDomain, with_memory: bool) -> None:

@@ -1,0 +1,232 @@
+"""What can be wrong with a disk of a domain, and with giving it a larger image, another one, or one elsewhere."""
+
+from __future__ import annotations
+
+from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
+
+NO_DISK = Condition("no-disk", NotFound, "the domain {name!r} has no disk {target!r}", "it has {known}")
+NOT_A_DISK = Condition(
+    "not-a-disk", UsageError, "{target} is a {device}: only the image of a disk can be extended, moved or swapped"
+)
+IS_A_DRIVE = Condition(
+    "is-a-drive",
+    UsageError,
+    "{target} of {name!r} is a {device}: only the image of a disk can be extended, moved or swapped",
+    "insert another medium",
+)
+DISK_WITHOUT_IMAGE = Condition("disk-without-image", UsageError, "the disk {target} has no image")
+NOT_ITS_OWN = Condition(
+    "image-not-its-own", Refused, "the disk {target} is read-only or shareable: its image is not this domain's alone"
+)
+BEING_COPIED = Condition(
+    "being-copied",
+    Refused,
+    "the disk {target} of {name!r} is being copied to {place}",
+    "finish that, or abort it",
+)
+BEING_MOVED = Condition(
+    "being-moved",
+    Refused,
+    "the disk {target} of {name!r} is being moved to {place}, or was when something broke",
+    "finish that, or abort it",
+)
+ANOTHER_IMAGE_IN_CONFIG = Condition(
+    "another-image-in-config",
+    Refused,
+    "the disk {target} of {name!r} has {image} in live and another image in config",
+    "a hard reboot takes that of config; then repeat this",
+)
+HAS_SNAPSHOTS = Condition(
+    "disk-has-snapshots",
+    Refused,
+    "the domain {name!r} has snapshots: they are of the image that {target} has now",
+    "delete them first",
+)
+ENCRYPTED = Condition(
+    "encrypted", Refused, "the disk {target} is encrypted, and Holdfast cannot give such a disk another image"
+)
+SIZE_UNKNOWN = Condition(
+    "size-unknown",
+    Failed,
+    "how large {image} is cannot be seen while {name!r} is shut off",
+    "start it, paused if its guest is not to run: QEMU knows",
+)
+
+_LOOK = "somebody else may have changed it meanwhile: look at the domain"
+GONE_MEANWHILE = Condition(
+    "disk-gone-meanwhile",
+    PartlyDone,
+    "{device} of {name!r} was to have {image}, but it is gone from {definition}",
+    _LOOK,
+)
+NOT_THE_IMAGE = Condition(
+    "not-the-image", PartlyDone, "{device} of {name!r} was to have {image}, but has {found} in {definition}", _LOOK
+)
+DISK_CHANGED_TOO = Condition(
+    "disk-changed-too",
+    PartlyDone,
+    "{device} of {name!r} has {image} now, and more of it changed in {definition}",
+    _LOOK,
+)
+OTHERS_CHANGED_TOO = Condition(
+    "others-changed-too",
+    PartlyDone,
+    "{device} of {name!r} is done, and {definition} changed elsewhere too: {changes}",
+    _LOOK,
+)
+
+SMALLER = Condition(
+    "smaller",
+    Refused,
+    "the disk {target} has {size}: with {wanted} it would lose data",
+    "a disk can only become larger",
+)
+DOES_NOT_GROW = Condition("does-not-grow", Failed, "the disk {target} does not become larger: {cause}")
+GROWS_WHERE_IT_IS = Condition(
+    "grows-where-it-is",
+    Failed,
+    "the disk {target} does not become larger: {cause}",
+    "make {image} larger where it is, then repeat this",
+)
+NOT_IN_A_POOL = Condition(
+    "not-in-a-pool",
+    Failed,
+    "no active pool has {image}, so nobody can make it larger while {name!r} is shut off",
+    "start the domain, and extend the disk while it runs",
+)
+FORMAT_OF_VOLUME = Condition(
+    "format-of-volume", Refused, "the disk {target} is {format}, but libvirt takes {image} for {found}"
+)
+NOT_EXTENDED = Condition(
+    "not-extended", PartlyDone, "the disk {target} was to have {wanted} bytes, and has {size}", "repeat it"
+)
+
+NOT_A_MEDIUM = Condition(
+    "not-a-medium", UsageError, "a medium is an image that exists", "name its path, its volume or its URL"
+)
+NOT_A_DRIVE = Condition(
+    "not-a-drive",
+    UsageError,
+    "{target} of {name!r} is a {device}, whose image is not taken out",
+    "swap its image for another",
+)
+TRAY_STAYS_SHUT = Condition(
+    "tray-stays-shut",
+    PartlyDone,
+    "the guest of {name!r} has locked the tray of {target}; it was asked to open it",
+    "repeat it when the guest has let go (unmount it there), or force the tray open",
+)
+TRAY_NEVER_OPENED = Condition(
+    "tray-never-opened",
+    Failed,
+    "the medium of {target} cannot be changed: the drive was attached while the guest of {name!r} ran",
+    "libvirt (9.0) does not open its tray before the next start of the domain or of libvirtd itself",
+)
+MEDIUM_NOT_IN_CONFIG = Condition(
+    "medium-not-in-config",
+    PartlyDone,
+    "the drive {target} of {name!r} has {medium} now, but not in config: {cause}",
+    "repeat it",
+)
+MEDIUM_NOT_BACK = Condition(
+    "medium-not-back",
+    PartlyDone,
+    "{cause}; the tray of {target} of {name!r} was opened for it, and {medium} does not go back in: {why}",
+    "eject the medium, then insert what is to be in the drive",
+)
+
+OTHER_SIZE = Condition(
+    "other-size",
+    Refused,
+    "{place} has {size}, and the disk {target} {wanted}: the guest would see it change",
+    "it must be as large; if it is larger, extend the disk first",
+)
+COPIED_ON_ITS_HOST = Condition(
+    "copied-on-its-host",
+    Refused,
+    "while {name!r} is shut off its image is copied on its own host, and {uri} is elsewhere",
+    "do it there; or start the domain, paused if its guest is not to run: then QEMU copies",
+)
+CHANGED_WHILE_COPIED = Condition(
+    "changed-while-copied",
+    Refused,
+    "the domain {name!r} was started, or its disk {target} changed, by somebody else meanwhile",
+    "look at the domain, then repeat this",
+)
+COPY_ENDED = Condition(
+    "copy-ended",
+    Failed,
+    "the copying ended before all of the disk {target} was copied: it stays at {image}, and the copy is gone",
+    "is there room for it at {place}? libvirt's log of the domain says what QEMU said",
+)
+SWITCHED_OFF_WHILE_COPIED = Condition(
+    "switched-off-while-copied",
+    Failed,
+    "the domain was switched off before all of the disk {target} was copied: it stays at {image}, and the copy is gone",
+)
+LIBVIRT_GONE_WHILE_COPIED = Condition(
+    "libvirt-gone-while-copied",
+    PartlyDone,
+    "libvirt is gone while the disk {target} of {name!r} is copied to {place}: {cause}",
+    "QEMU goes on: move the disk without naming a place to finish it, or abort that move",
+)
+
+NO_PLACE = Condition(
+    "no-place-to-move-to",
+    UsageError,
+    "it is not said where {target} is to go, and no move of it broke off",
+    "name a path, a pool or a volume",
+)
+NOT_BEING_MOVED = Condition("not-being-moved", Failed, "the disk {target} of {name!r} is not being moved")
+MOVED_ALREADY = Condition(
+    "moved-already",
+    Failed,
+    "the disk {target} of {name!r} is at {place} by now: nothing is left to abort",
+    "move it without naming a place, which settles what is recorded of it",
+)
+ONLY_LIBVIRT_REACHES = Condition(
+    "only-libvirt-reaches",
+    Refused,
+    "{place} can be reached by libvirt alone, which copies no disk there (libvirt 9.0)",
+    "make the image first, then swap the disk's image for it by its URL, with the content copied",
+)
+OLD_IMAGE_LEFT = Condition(
+    "old-image-left",
+    PartlyDone,
+    "the disk {target} of {name!r} was moved, but its old image is still there: {cause}",
+    "remove the cause, then move it without naming a place, which finishes it",
+)
+
+NOT_AN_EXISTING_IMAGE = Condition(
+    "not-an-existing-image", UsageError, "a swap takes an image that exists", "a move makes a new one"
+)
+ANOTHER_CONTENT = Condition(
+    "another-content",
+    Refused,
+    "the guest of {name!r} runs: {target} would have another content under its hands",
+    "shut it down first; or let what the disk holds be copied onto the other image",
+)
+
+USES_NOT_SEEN = Condition(
+    "uses-not-seen",
+    Refused,
+    "which images other domains use can be seen only on their own host",
+    "do it there; or let no images be removed but those that are recorded to go with their domain",
+)
+USES_NOT_SEEN_IN_MOVE = Condition(
+    "uses-not-seen-in-move",
+    Refused,
+    "which images other domains use can be seen only on their own host",
+    "let the old image stay",
+)
+IMAGES_LEFT = Condition(
+    "images-left",
+    Refused,
+    "an image was being made for {name!r} when something broke, and is left: {places}",
+    "delete the domain with its storage, which removes it too",
+)
+LEFT_IMAGE_IN_USE = Condition(
+    "left-image-in-use",
+    Refused,
+    "the image {place} that was being made for {name!r} is used by the domain {user!r}",
+)
