@@ -14,7 +14,7 @@ import pytest
 from openstack.exceptions import HttpException
 
 from nova_lab.lab import Lab
-from nova_lab.scenario import RESIZED, Step, judge, look
+from nova_lab.scenario import RESIZED, LabStep, judge, look
 from nova_lab.server import Server
 from nova_lab.world import LabError
 
@@ -199,7 +199,7 @@ def test_hardware_is_kept_when_nova_compute_is_killed_in(
         operation.begin(server)
     lab.restart_compute(mortal=True)
     settle(server)
-    found = judge(Step(operation.name, lambda _: None, operation.may_change), before, look(server), server.labels)
+    found = judge(LabStep(operation.name, lambda _: None, operation.may_change), before, look(server), server.labels)
     assert [*found["guest"], *found["documents"], *found["disagreement"]] == []
     if not operation.cinder_knows:
         shared.append(server)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from nova_lab.lab import Lab
-from nova_lab.scenario import RESIZED, Step, judge, look
+from nova_lab.scenario import RESIZED, LabStep, judge, look
 from nova_lab.server import Server
 
 IMAGE = "probe-uefi"
@@ -76,7 +76,7 @@ def test_uefi_variables_and_hardware_are_kept_by_holdfast(lab: Lab) -> None:
         before = look(server)
         for take in ROUND:
             take(server)
-            found = judge(Step("round", lambda _: None, RESIZED), before, look(server), server.labels)
+            found = judge(LabStep("round", lambda _: None, RESIZED), before, look(server), server.labels)
             assert [*found["guest"], *found["documents"], *found["disagreement"]] == [], take
             assert variables(server) == ["Kept"], take
     finally:

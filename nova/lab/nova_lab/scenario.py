@@ -35,7 +35,7 @@ BOOT = ("volume 1",)
 
 
 @dataclass(frozen=True)
-class Step:
+class LabStep:
     """One step. ``asked`` are patterns of what it may change.
 
     The guest's facts are told as their name ("disk volume 2"), the documents' changes as kind and path ("added
@@ -62,58 +62,60 @@ RESIZED = (
 )
 
 
-def _attach(label: str) -> Step:
+def _attach(label: str) -> LabStep:
     """A volume attached while the guest runs: a document that is generated anew after it has it elsewhere."""
-    return Step(f"attach {label}", lambda server: server.attach_volume(label), (f"disk {label}", "added devices/disk"))
+    return LabStep(
+        f"attach {label}", lambda server: server.attach_volume(label), (f"disk {label}", "added devices/disk")
+    )
 
 
 STEPS = (
-    Step("boot", lambda server: _boot(server)),
+    LabStep("boot", lambda server: _boot(server)),
     _attach("volume 2"),
     _attach("volume 3"),
-    Step(
+    LabStep(
         "detach volume 2, the middle one",
         lambda server: server.detach_volume("volume 2"),
         ("disk volume 2", "removed devices/disk"),
     ),
-    Step(
+    LabStep(
         "attach interface 3",
         lambda server: server.attach_interface("interface 3", "neta"),
         ("interface 3", "added devices/interface"),
     ),
-    Step(
+    LabStep(
         "attach interface 4",
         lambda server: server.attach_interface("interface 4", "netb"),
         ("interface 4", "added devices/interface"),
     ),
-    Step(
+    LabStep(
         "detach interface 3, the middle one",
         lambda server: server.detach_interface("interface 3"),
         ("interface 3", "removed devices/interface"),
     ),
-    Step("soft reboot", Server.soft_reboot, ("ACPI *",)),  # the firmware describes the slots that are taken
-    Step("hard reboot", Server.hard_reboot),
+    LabStep("soft reboot", Server.soft_reboot, ("ACPI *",)),  # the firmware describes the slots that are taken
+    LabStep("hard reboot", Server.hard_reboot),
     _attach("volume 4"),
-    Step("stop", Server.stop, runs=False),
-    Step("start", Server.start),
-    Step("pause", Server.pause, runs=False),
-    Step("unpause", Server.unpause),
-    Step("suspend", Server.suspend, runs=False),
-    Step("resume", Server.resume),
-    Step("rescue", Server.rescue, ("disk rescue", "ACPI *"), overlay=True),
-    Step("unrescue", Server.unrescue, since="resume"),
-    Step("live snapshot", Server.snapshot),
-    Step("extend a volume", lambda server: server.extend_volume("volume 1"), ("disk volume 1",)),
-    Step("move a volume to another backend", lambda server: server.move_volume("volume 3")),
+    LabStep("stop", Server.stop, runs=False),
+    LabStep("start", Server.start),
+    LabStep("pause", Server.pause, runs=False),
+    LabStep("unpause", Server.unpause),
+    LabStep("suspend", Server.suspend, runs=False),
+    LabStep("resume", Server.resume),
+    LabStep("rescue", Server.rescue, ("disk rescue", "ACPI *"), overlay=True),
+    LabStep("unrescue", Server.unrescue, since="resume"),
+    LabStep("live snapshot", Server.snapshot),
+    LabStep("extend a volume", lambda server: server.extend_volume("volume 1"), ("disk volume 1",)),
+    LabStep("move a volume to another backend", lambda server: server.move_volume("volume 3")),
     _attach("volume 5"),
-    Step("resize on the same host", lambda server: server.resize("large"), RESIZED),
-    Step("confirm the resize", Server.confirm_resize),
-    Step("resize back", lambda server: server.resize("small"), RESIZED),
-    Step("revert the resize", Server.revert_resize, since="confirm the resize"),
+    LabStep("resize on the same host", lambda server: server.resize("large"), RESIZED),
+    LabStep("confirm the resize", Server.confirm_resize),
+    LabStep("resize back", lambda server: server.resize("small"), RESIZED),
+    LabStep("revert the resize", Server.revert_resize, since="confirm the resize"),
     _attach("volume 6"),
-    Step("rebuild", Server.rebuild),
+    LabStep("rebuild", Server.rebuild),
     _attach("volume 7"),
-    Step(
+    LabStep(
         "another machine type and interface model, start",
         lambda server: _change_properties(server),
         (
@@ -121,7 +123,7 @@ STEPS = (
             *("firmware*", "interface *", "ACPI *"),
         ),
     ),
-    Step(DELETE, lambda server: _delete(server), runs=False),
+    LabStep(DELETE, lambda server: _delete(server), runs=False),
 )
 
 
@@ -158,7 +160,7 @@ class Result:
         return not (self.guest or self.documents or self.disagreement or self.undefined or self.missing or self.error)
 
 
-def run(server: Server, steps: tuple[Step, ...] = STEPS) -> Iterator[Result]:
+def run(server: Server, steps: tuple[LabStep, ...] = STEPS) -> Iterator[Result]:
     """Take the steps in their order; one that fails does not end the scenario. The server is not removed."""
     states: dict[str, State] = {}
     last: State | None = None
@@ -223,7 +225,7 @@ class Seen(TypedDict):
     missing: tuple[str, ...]
 
 
-def judge(step: Step, before: State, after: State, labels: dict[str, str]) -> Seen:
+def judge(step: LabStep, before: State, after: State, labels: dict[str, str]) -> Seen:
     """What ``step`` changed, as fields of its Result."""
     seen: dict[str, str] = {}
     if before.inventory is not None and after.inventory is not None:
@@ -246,7 +248,7 @@ def judge(step: Step, before: State, after: State, labels: dict[str, str]) -> Se
 
 def losses(server: Server, before: State, after: State) -> list[str]:
     """All that changed between two states of a server, in sentences, and where its two documents differ now."""
-    found = judge(Step("nothing", lambda _: None), before, after, server.labels)
+    found = judge(LabStep("nothing", lambda _: None), before, after, server.labels)
     return [*found["guest"], *found["documents"], *found["disagreement"]]
 
 
@@ -273,7 +275,7 @@ def _runs(state: State) -> str:
     return state.live or state.config
 
 
-def _was_asked(step: Step, name: str) -> bool:
+def _was_asked(step: LabStep, name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in step.asked)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.compare.document_pattern import abstract
+from holdfast.domainxml.compare.document_pattern import pattern_of
 from holdfast.domainxml.document import parse, serialize
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -128,7 +128,7 @@ def document(number: int, root: int) -> str:
 
 def test_instances_that_are_alike_are_judged_once_and_each_by_its_own_values(connection: Connection) -> None:
     texts = [connection.define(document(number, root)).xml(CONFIG) for number, root in ((1, 1), (2, 2), (3, 1))]
-    assert len({abstract(text)[0] for text in texts}) == 1
+    assert len({pattern_of(text)[0] for text in texts}) == 1
     judge = Judge(connection)
     for text in texts:
         assert judge.judge_text(text) == judge.judge(parse(text))

@@ -18,7 +18,7 @@ from holdfast.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from holdfast.operations.power.change import PowerChange
+    from holdfast.operations.power.state_change import PowerChange
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """What many domains' documents have in common: a document whose names, UUIDs, MACs, paths … are placeholders.
 
 Domains of one kind have the same pattern, so that what depends on nothing else is found out once for thousands of them.
-What was found out about the pattern then gets the values back: ``fill(judge(pattern), values)`` equals
+What was found out about the pattern then gets the values back: ``fill_pattern(judge(pattern), values)`` equals
 ``judge(document)``.
 """
 
@@ -25,7 +25,7 @@ _PLACEHOLDER = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
 _PLACEHOLDERS = [chr(number) for number in range(_FIRST, _LAST + 1)]
 
 
-def abstract(document: str) -> tuple[str, list[str]]:
+def pattern_of(document: str) -> tuple[str, list[str]]:
     """The pattern of ``document``, as libvirt writes it, and the values that its placeholders stand for.
 
     A document with more values than there are placeholders, or with such characters of its own, is its own pattern.
@@ -40,7 +40,7 @@ def abstract(document: str) -> tuple[str, list[str]]:
     return "".join(pieces), values
 
 
-def fill(text: str, values: list[str]) -> str:
+def fill_pattern(text: str, values: list[str]) -> str:
     """``text`` with ``values`` in place of the placeholders, and entities resolved as a parser would have done."""
     if text.isascii() or not values:
         return text

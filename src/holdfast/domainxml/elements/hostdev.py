@@ -41,8 +41,8 @@ SIDES = Sides(
 )
 
 
-def replace_mediated_devices(domain: Element, others: Mapping[str, str]) -> None:
-    """Let the mediated devices of ``domain`` be others of the host, by their UUIDs: old → new."""
+def set_mediated_devices(domain: Element, others: Mapping[str, str]) -> None:
+    """Let ``domain`` have other mediated devices of the host; ``others`` is old UUID → new UUID."""
     for address in domain.iterfind("devices/hostdev[@type='mdev']/source/address"):
         uuid = address.get("uuid", "")
         address.set("uuid", others.get(uuid, uuid))

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
-from holdfast.domainxml.compare.document_pattern import abstract, fill
+from holdfast.domainxml.compare.document_pattern import fill_pattern, pattern_of
 from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
@@ -72,7 +72,7 @@ class Judge:
 
     def judge_text(self, document: str) -> Judgement:
         """Judge a document as libvirt prints it. Raises InvalidDocument."""
-        pattern, values = abstract(document)
+        pattern, values = pattern_of(document)
         verdict = self._known.get(pattern)
         if verdict is None:
             try:
@@ -183,7 +183,7 @@ def _filled(verdict: Judgement, values: list[str]) -> Judgement:
     if not values:
         return verdict
     findings = [
-        finding if finding.sentence.isascii() else Finding(finding.kind, fill(finding.sentence, values))
+        finding if finding.sentence.isascii() else Finding(finding.kind, fill_pattern(finding.sentence, values))
         for finding in verdict.findings
     ]
     return Judgement(
@@ -192,6 +192,6 @@ def _filled(verdict: Judgement, values: list[str]) -> Judgement:
 
 
 def _filled_image(image: ImageUse, values: list[str]) -> ImageUse:
-    source = fill(image.source, values)
-    path = source if image.path == image.source else image.path and fill(image.path, values)
+    source = fill_pattern(image.source, values)
+    path = source if image.path == image.source else image.path and fill_pattern(image.path, values)
     return ImageUse(image.disk, source, path, image.format, image.writes)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from holdfast.domainxml.compare.change import Change, ChangeKind
-from holdfast.domainxml.elements.hostdev import replace_mediated_devices as replace
+from holdfast.domainxml.elements.hostdev import set_mediated_devices
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.session import changing
@@ -19,7 +19,7 @@ def replace_mediated_devices(connection: Connection, name: str, others: Mapping[
     the proved edit raise. (virDomainDefineXMLFlags by the proved edit)
     """
     with changing(connection, name) as domain:
-        edit = plan_edit(domain, partial(replace, others=others), _is_another_device)
+        edit = plan_edit(domain, partial(set_mediated_devices, others=others), _is_another_device)
         if not edit.is_empty:
             apply_edit(domain, edit)
     return edit.changes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.errors import power
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.power.change import PowerChange, active_state, power_change
+from holdfast.operations.power.state_change import PowerChange, active_state, power_change
 from holdfast.operations.session import changing
 
 

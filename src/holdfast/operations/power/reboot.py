@@ -10,8 +10,8 @@ from holdfast.errors import HoldfastError, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import refuse_with_managed_save
-from holdfast.operations.power.change import PowerChange, active_state, hearing_state, power_change
 from holdfast.operations.power.mend_host_side import mend_host_side
+from holdfast.operations.power.state_change import PowerChange, active_state, hearing_state, power_change
 from holdfast.operations.run_again import want
 from holdfast.operations.session import Need, OpenDomain, changing
 

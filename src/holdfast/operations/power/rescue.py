@@ -30,9 +30,9 @@ from holdfast.operations.disks.new import described_disk, existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import ColdStart, look_before_start, record_foreign_start, refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
-from holdfast.operations.power.change import PowerChange, power_change
 from holdfast.operations.power.rescue_nvram import NvramCopy
 from holdfast.operations.power.start import start_locked
+from holdfast.operations.power.state_change import PowerChange, power_change
 from holdfast.operations.proved_edit import Touch
 from holdfast.operations.results import Result
 from holdfast.operations.run_again import unwant

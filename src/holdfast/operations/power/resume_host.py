@@ -19,9 +19,9 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import autostarted
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
-from holdfast.operations.power.change import PowerChange
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
+from holdfast.operations.power.state_change import PowerChange
 from holdfast.operations.results import Result
 from holdfast.operations.run_again import observe
 from holdfast.operations.session import OpenDomain, changing

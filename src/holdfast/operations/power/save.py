@@ -9,8 +9,8 @@ from holdfast.errors import power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import ColdStart, record_foreign_start
 from holdfast.operations.managed_save import lost_by_discarding, refuse_with_managed_save
-from holdfast.operations.power.change import PowerChange, power_change
 from holdfast.operations.power.start import start_locked
+from holdfast.operations.power.state_change import PowerChange, power_change
 from holdfast.operations.run_again import unwant
 from holdfast.operations.session import Need, changing
 

@@ -6,7 +6,7 @@ from holdfast.errors import HoldfastError, LibvirtRefused, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import look_before_restore
-from holdfast.operations.power.change import PowerChange, power_change
+from holdfast.operations.power.state_change import PowerChange, power_change
 from holdfast.operations.run_again import want
 from holdfast.operations.session import OpenDomain, changing
 

@@ -6,7 +6,7 @@ from holdfast.errors import power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.guard import record_foreign_start
-from holdfast.operations.power.change import GONE, PowerChange, active_state, hearing_state, power_change
+from holdfast.operations.power.state_change import GONE, PowerChange, active_state, hearing_state, power_change
 from holdfast.operations.run_again import unwant
 from holdfast.operations.session import changing, looking
 

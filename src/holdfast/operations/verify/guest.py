@@ -18,7 +18,7 @@ from holdfast.errors import Failed, NoAnswer
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.guest_agent import ask
-from holdfast.operations.power.change import hearing_state
+from holdfast.operations.power.state_change import hearing_state
 from holdfast.operations.session import OpenDomain, looking
 from holdfast.operations.verify import agent_answer
 from holdfast.operations.verify.agent_answer import GuestSystem, fit
