@@ -141,8 +141,13 @@ def test_memory_beside_modules_is_what_the_flavor_says() -> None:
 def test_vcpus_that_somebody_took_away_come_with_the_new_number() -> None:
     domain = parse(NORMALISED)
     put("vcpu@current", "1")(domain)
-    apply_difference(domain, document(), document("more vCPUs"))
+    before = copy.deepcopy(domain)
+    difference = apply_difference(domain, document(), document("more vCPUs"))
     assert (value_at(domain, "vcpu"), value_at(domain, "vcpu@current")) == ("4", None)
+    seen = {change.where: change for change in visible(compare_documents(before, domain))}
+    assert {"vcpu", "vcpu@current"} <= seen.keys()
+    assert all(map(difference.explains, seen.values()))
+    assert not apply_difference(domain, document(), document("more memory")).explains(seen["vcpu@current"])
 
 
 @pytest.mark.parametrize("machine", ["pc", "pc-i440fx-7.2", "microvm"])

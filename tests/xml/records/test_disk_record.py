@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+
+import pytest
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.make.seal import name_devices
-from holdfast.domainxml.metadata import DiskRecord, set_facts, with_fact
-from holdfast.domainxml.records.disk_record import disk_record, is_of, left_in_making, new_record, recorded_disk
+from holdfast.domainxml.metadata import URI, DiskRecord, set_facts, with_fact
+from holdfast.domainxml.records.disk_record import (
+    disagreements,
+    disk_record,
+    is_of,
+    left_in_making,
+    new_record,
+    recorded_disk,
+    records_in_order,
+    unfinished,
+)
 
 OURS = DiskRecord("vdb", "ua-one", "volume", image="/base.qcow2", delete="yes")
 OTHERS = DiskRecord("vdb", role="root")
@@ -76,3 +87,63 @@ def test_image_is_left_in_making_until_a_disk_has_it() -> None:
 def test_new_record_names_its_disk() -> None:
     assert new_record(parse(disk("vdb", "ua-one")), role="swap") == DiskRecord("vdb", "ua-one", "swap")
     assert new_record(parse(disk("vdb", "virtio-disk1"))) == DiskRecord("vdb"), "libvirt's own alias is live's only"
+
+
+ADOPTED = '<holdfast:adopted since="2026-01-01T00:00:00+00:00" origin="nova" owner=""/>'
+
+
+def printed(*parts: str | DiskRecord) -> str:
+    """A config document as libvirt prints it: its own attributes in single quotes, those of metadata in double ones."""
+    disks, facts = "", ""
+    for part in parts:
+        if isinstance(part, DiskRecord):
+            said = (f'{name}="{text}"' for name, text in asdict(part).items() if text)
+            facts += f"<holdfast:disk {' '.join(said)}/>"
+        elif part.startswith("<disk"):
+            disks += part
+        else:
+            facts += part
+    metadata = f'<metadata><holdfast:domain xmlns:holdfast="{URI}">{facts}</holdfast:domain></metadata>'
+    return f"<domain>{metadata if facts else ''}<devices>{disks}</devices></domain>"
+
+
+def reported(document: str) -> list[str]:
+    """All that there is to report of its records, from the document as it is parsed."""
+    return [*unfinished(parse(document)), *disagreements(parse(document))]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        printed(disk("vda"), disk("vdb", "ua-one")),
+        printed(disk("vdb", "ua-one"), OURS, ADOPTED),
+        printed(disk("vdc", "ua-one"), OURS, ADOPTED),
+        printed(disk("vdb"), OTHERS, ADOPTED),
+        printed(disk("vdb", "ua-one"), disk("vda", "ua-two"), OURS, DiskRecord("vda"), ADOPTED),
+    ],
+)
+def test_records_with_nothing_to_report_are_known_at_one_look(document: str) -> None:
+    assert reported(document) == []
+    assert records_in_order(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (printed(disk("vdb", "ua-one"), MAKING), "the disk vdb is being moved"),
+        (printed(disk("vdb", "ua-one", MAKING.place), replace(MAKING, old="/old")), "/old was to be removed"),
+        (printed(MAKING), "an image for vdb is being made"),
+        (printed(disk("vdb", "ua-one"), replace(OURS, id="a-volume"), ADOPTED), "recorded as the volume a-volume"),
+        (printed(disk("vdb"), OURS), "has no such disk"),
+        (printed(disk("vdc"), OTHERS), "has no such disk"),
+        (printed(OURS, ADOPTED), "has no such disk"),
+        (printed(disk("vdb"), DiskRecord("vd&amp;b")), "vd&b is recorded"),
+        (printed(disk("vdb", "ua-one"), OURS, DiskRecord("vd&amp;b")), "vd&b is recorded"),
+        (printed(disk("vda"), disk("vdb", "ua-one"), OURS, ADOPTED), "nothing is recorded of vda"),
+        (printed('<holdfast:creating since="now"/>'), "its creation, begun at now, is not finished"),
+        (printed('<holdfast:snapshotting snapshot="s" file=""/>'), "the snapshot 's' is being made"),
+    ],
+)
+def test_records_with_something_to_report_are_never_passed_over(document: str, words: str) -> None:
+    assert words in "".join(reported(document))
+    assert not records_in_order(document)
