@@ -1,4 +1,4 @@
-"""The host goes down under a guest: repaired, resumed or cloned, the guest finds the hardware it had."""
+"""The host goes down under a guest: repaired, resumed or cloned, the guest sees the hardware it had."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _others(inventory: Inventory, serial: str) -> list[PciDevice]:
 
 
 def _attach(connection: Connection, guest: Guest, images: Path, serial: str) -> None:
-    """Attach a disk; the guest finds it where both documents say."""
+    """Attach a disk; the guest sees it where both documents say."""
     disk = DiskSpec(path=str(image(images, serial)), format="raw", serial=serial)
     target = operations.attach_disk(connection, "guest", disk).label
     inventory = guest.wait_until(lambda inventory: inventory.disk(serial))

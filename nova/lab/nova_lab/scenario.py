@@ -40,7 +40,7 @@ class LabStep:
 
     The guest's facts are told as their name ("disk volume 2"), the documents' changes as kind and path ("added
     devices/disk"); a pattern without ``*`` must happen. ``since`` names the step whose state this one is compared with,
-    the one before unless it is given. ``overlay``: the guest runs with another document than it will be started from.
+    the one before unless it is given. ``is_rescue``: the guest runs with another document than it will be started from.
     """
 
     name: str
@@ -48,7 +48,7 @@ class LabStep:
     asked: tuple[str, ...] = ()
     since: str | None = None
     runs: bool = True
-    overlay: bool = False
+    is_rescue: bool = False
 
 
 RESIZED = (
@@ -102,7 +102,7 @@ STEPS = (
     LabStep("unpause", Server.unpause),
     LabStep("suspend", Server.suspend, runs=False),
     LabStep("resume", Server.resume),
-    LabStep("rescue", Server.rescue, ("disk rescue", "ACPI *"), overlay=True),
+    LabStep("rescue", Server.rescue, ("disk rescue", "ACPI *"), is_rescue=True),
     LabStep("unrescue", Server.unrescue, since="resume"),
     LabStep("live snapshot", Server.snapshot),
     LabStep("extend a volume", lambda server: server.extend_volume("volume 1"), ("disk volume 1",)),
@@ -234,10 +234,10 @@ def judge(step: LabStep, before: State, after: State, labels: dict[str, str]) ->
             if fact.changed:
                 values = (one.shown if one else "nothing" for one in (fact.before, fact.after))
                 seen[fact.name] = "{}: {} → {}".format(fact.name, *values)
-    documents = (before.config, after.config) if step.overlay else (_runs(before), _runs(after))
+    documents = (before.config, after.config) if step.is_rescue else (_runs(before), _runs(after))
     changes = [(f"{each.kind} {each.where}", str(each)) for each in visible(guest_view.compare(*documents))]
     happened = {*seen, *(name for name, _ in changes)}
-    disagreement = visible(guest_view.compare(after.live, after.config)) if after.live and not step.overlay else []
+    disagreement = visible(guest_view.compare(after.live, after.config)) if after.live and not step.is_rescue else []
     return {
         "guest": tuple(text for name, text in seen.items() if not _was_asked(step, name)),
         "documents": tuple(text for name, text in changes if not _was_asked(step, name)),

@@ -10,7 +10,7 @@ TAKEN = Condition(
 NO_FREE_PLACE = Condition(
     "no-free-place",
     NoFreePlace,
-    "no hot-plug port is free in every document: {counts:;}",
+    "no hot-plug place is free in every document: {counts:;}",
     "attach it for the next start, in config alone, or detach a device first",
 )
 CONTROLLER_ATTACHED_ONLY = Condition(

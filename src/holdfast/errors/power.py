@@ -102,7 +102,7 @@ RESCUE_INTERRUPTED = Condition(
 RESCUE_CHANGED = Condition(
     "rescue-changed",
     Refused,
-    "the guest of {name!r} would find changed: {changes:;}",
+    "the guest of {name!r} would see: {changes:;}",
     "it was switched off again; report this, with its document",
 )
 RESCUE_NO_DISK = Condition(

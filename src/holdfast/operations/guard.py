@@ -27,7 +27,7 @@ from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.waiting import is_asked_for, waiting
 
 Asked = Callable[[Change], bool]
-"""True for a change of the guest's view that was asked for."""
+"""True for a change of the guest view that was asked for."""
 
 
 def nothing(change: Change) -> bool:

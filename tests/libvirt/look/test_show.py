@@ -42,10 +42,10 @@ def test_a_disk_hangs_below_the_port_it_is_behind(connection: Connection, uri: s
 
 def test_free_slots_are_counted_and_named(connection: Connection, uri: str) -> None:
     domain = running(connection, ports=4)
-    assert "hot-plug  3 of 4 slots free, the first at 0000:02:00.0" in done(uri, "show", "a")
+    assert "hot-plug  3 of 4 places free, the first at 0000:02:00.0" in done(uri, "show", "a")
     for _ in range(3):
         domain.attach(RNG, LIVE)
-    assert "hot-plug  0 of 4 slots free\n" in done(uri, "show", "a")
+    assert "hot-plug  0 of 4 places free\n" in done(uri, "show", "a")
 
 
 def test_what_waits_for_the_next_start_is_said(connection: Connection, uri: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reverting: what the guest would find changed is shown and refused first, and nothing beside the hardware is lost."""
+"""Reverting: what the guest would see differ is shown and refused first, and nothing beside the hardware is lost."""
 
 from __future__ import annotations
 

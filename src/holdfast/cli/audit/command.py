@@ -49,7 +49,7 @@ def audit(
     """Say what needs attention on this host, or on the hosts at each URI, side by side. Changes nothing.
 
     For every domain: hardware that the next start changes, devices not released, what was begun and is not finished,
-    parts left open, machine types and CPU models that expire, no free hot-plug slot, unknown elements, transient
+    parts left open, machine types and CPU models that expire, no free hot-plug place, unknown elements, transient
     domains, snapshots with other hardware, images that two domains have, raw images that begin like another format,
     disks that do not agree with what is recorded of them.
 

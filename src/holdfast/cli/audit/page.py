@@ -198,7 +198,7 @@ def _topologies(topologies: Topologies) -> Iterator[str]:
         return
     yield tag("h2", "PCI topologies")
     yield tag(
-        "p", "What the guest finds on its PCI buses. Domains that look alike there share a picture.", class_="lead"
+        "p", "What the guest sees on its PCI buses. Domains that look alike there share a picture.", class_="lead"
     )
     for picture, (number, domains) in topologies.pictures.items():
         shared = f"{domains:,} domain{'s' if domains != 1 else ''}"

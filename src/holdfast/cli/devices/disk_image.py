@@ -179,8 +179,8 @@ def swap(
 ) -> None:
     """Let a disk have another image that exists, in place of its own, which stays.
 
-    The domain must be shut off: its guest finds what IMAGE holds, at the same address and under the same serial. With
-    --copy-content it finds what it had: that is copied onto IMAGE first, while the guest runs or not.
+    The domain must be shut off: its guest sees what IMAGE holds, at the same address and under the same serial. With
+    --copy-content it sees what it had: that is copied onto IMAGE first, while the guest runs or not.
     """
     from holdfast import operations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def plan() -> None:
-    """Say beforehand what a guest will find changed. Nothing is ever touched.
+    """Say beforehand what a guest will see differ. Nothing is ever touched.
 
     Exit code 0 when the guest sees no difference, 3 when it sees one or does not start.
     """

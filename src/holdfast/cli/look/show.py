@@ -22,7 +22,7 @@ _LINES = {True: ("├─ ", "│  ", "└─ ", "   "), False: ("|- ", "|  ", "`
 @output_option
 @pass_session
 def show(session: Session, name: str, output: str) -> None:
-    """Show a domain: its state, its hardware as a tree, free hot-plug slots, and what waits for the next start."""
+    """Show a domain: its state, its hardware as a tree, free hot-plug places, and what waits for the next start."""
     from holdfast.operations.look.show import show_domain
 
     domain = show_domain(session.connection, name)
@@ -48,7 +48,7 @@ def _head(domain: DomainView) -> Iterator[str]:
     built_with = "" if identity.balloon == identity.memory else f" of {size_in_words(identity.memory)}"
     yield f"  memory    {size_in_words(identity.balloon)}{built_with}"
     yield f"  firmware  {identity.firmware}"
-    yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} slots free{first}"
+    yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} places free{first}"
     for sentence in domain.unfinished:
         yield f"  pending   {sentence}"
     if domain.rescue:

@@ -76,7 +76,7 @@ def reboot(session: Session, name: str, hard: bool, accept: bool, dry_run: bool,
     """Ask the guest to reboot; with --hard switch it off and start it.
 
     A hard reboot starts from the config document as it stands; none is generated. Where config and live differ, so
-    that the guest would find its hardware changed, it is refused with exit code 3, unless --accept takes the change
+    that the guest would see other hardware, it is refused with exit code 3, unless --accept takes the change
     (look first with --dry-run). Exit code 5 when it is off and does not start again.
     """
     from holdfast import operations

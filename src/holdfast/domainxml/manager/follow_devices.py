@@ -45,7 +45,7 @@ class DeviceChanges:
     renamed: dict[str, str] = field(default_factory=dict)
 
     def explains(self, change: Change) -> bool:
-        """True for a change of the guest's view that follows from these."""
+        """True for a change of the guest view that follows from these."""
         if change.where == "memory":
             return any(name.split()[0] == "memory" for name in (*self.attached, *self.detached))
         if self.is_rename(change) or (change.what in self.attached and change.what in self.detached):

@@ -85,7 +85,7 @@ class Judge:
         return _filled(verdict, values)
 
     def judge(self, config: Element, live: Element | None = None) -> Judgement:
-        """Judge a document; where the domain runs, ``live`` is its live one, which has the free slots and images."""
+        """Judge a document; where the domain runs, ``live`` has the free places and the images."""
         current = config if live is None else live
         machine = self._machine(config)
         findings = [*self._expiring(config, machine), *_unknown(config), *_no_slot(current)]
@@ -152,7 +152,7 @@ def _no_slot(current: Element) -> list[Finding]:
     if hotplug_places(current) or not (slots := slot_count(current)):
         return []
     return [
-        Finding(FindingKind.NO_SLOT, f"all {slots} hot-plug slots are taken: nothing can be attached while it runs")
+        Finding(FindingKind.NO_SLOT, f"all {slots} hot-plug places are taken: nothing can be attached while it runs")
     ]
 
 

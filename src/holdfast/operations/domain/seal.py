@@ -162,7 +162,7 @@ def _serial(uuid: str, disk: Element) -> str:
 
 
 def _asked(add_serials: bool, add_ports: int) -> Callable[[Change], bool]:
-    """What of the edit the guest's view may show: the wish made concrete, and what the options ask for."""
+    """What of the edit the guest view may show: what is made concrete, and what the options ask for."""
 
     def asked(change: Change) -> bool:
         serial = add_serials and change.where == "devices/disk/serial"

@@ -1,4 +1,4 @@
-"""A rescue that a manager describes with a document of its own, as an overlay over the canonical one."""
+"""A rescue that a manager describes with a document of its own: started on the domain's own hardware."""
 
 from __future__ import annotations
 
