@@ -19,7 +19,7 @@ from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.domain.create import create_domain
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.facts import record
-from holdfast.operations.plan_reboot import plan_reboot
+from holdfast.operations.look.plan_reboot import plan_reboot
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running

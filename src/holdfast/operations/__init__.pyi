@@ -30,10 +30,10 @@ from .look.diff import diff as diff
 from .look.document import document as document
 from .look.list import list_domains as list_domains
 from .look.plan_host import plan_host as plan_host
+from .look.plan_reboot import plan_reboot as plan_reboot
 from .look.show import show_domain as show_domain
 from .look.watch import watch as watch
 from .manager.follow import follow_document as follow_document
-from .plan_reboot import plan_reboot as plan_reboot
 from .power.pause import resume as resume
 from .power.pause import suspend as suspend
 from .power.reboot import reboot as reboot

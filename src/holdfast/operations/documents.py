@@ -10,6 +10,7 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
 from holdfast.domainxml.elements.mirror import without_copy
+from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Rescue, fact
 from holdfast.libvirtapi.domain import Definition, Domain
 
@@ -38,6 +39,12 @@ class Documents:
     def rescue(self) -> Rescue | None:
         """The mark of a domain that runs as a rescue; None for any other."""
         return None if self.live is None else fact(self.live, Rescue)
+
+    @property
+    def instance(self) -> NovaInstance | None:
+        """The instance of OpenStack Nova that the domain is; None for other domains."""
+        document = self.config if self.config is not None else self.live
+        return None if document is None else nova_instance(document)
 
     def is_of_rescue(self, device: Element) -> bool:
         """True for a device that only the rescue has."""

@@ -21,8 +21,7 @@ from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.facts import forget, record
-from holdfast.operations.host_outlook import HostOutlook
-from holdfast.operations.plan_reboot import known_guest
+from holdfast.operations.host_outlook import HostOutlook, known_guest
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.waiting import is_asked_for, waiting
 

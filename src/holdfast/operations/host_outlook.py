@@ -25,6 +25,7 @@ from holdfast.domainxml.host.cpu_outlook import (
 from holdfast.domainxml.host.machine_type import MachineType, machine_outlook, read_machine_types
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.support import support_outlook
+from holdfast.domainxml.metadata import Started, fact
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
@@ -43,6 +44,22 @@ class KnownGuest:
     cpu: Element | None = None
     firmware: str | None = None
     loader: str | None = None
+
+
+def known_guest(running: Element | None, config: Element) -> KnownGuest:
+    """What is known of the guest: from the document that it runs with, else from what its last start recorded.
+
+    A record that stands in the running document too was copied there by somebody else's start: it is of one before.
+    """
+    started = fact(config, Started)
+    cpu = None if running is None else running.find("cpu")
+    if running is None and started is not None and started.cpu:
+        cpu = parse(started.cpu, "cpu")
+    if cpu is not None and not model_of(cpu):
+        cpu = None
+    loader = None if running is None else (running.findtext("os/loader") or "").strip() or None
+    stale = running is not None and fact(running, Started) is not None
+    return KnownGuest(cpu, started.firmware or None if started is not None and not stale else None, loader)
 
 
 class HostOutlook:

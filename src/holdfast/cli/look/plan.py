@@ -16,7 +16,7 @@ from holdfast.errors import Refused
 
 if TYPE_CHECKING:
     from holdfast.operations.domain.upgrade_machine import MachineUpgrade
-    from holdfast.operations.plan_reboot import Outlook, Plan
+    from holdfast.operations.look.plan_reboot import Outlook, Plan
 
 
 @click.group()
@@ -38,7 +38,7 @@ def reboot(session: Session, ctx: click.Context, name: str, output: str) -> None
     That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU that
     is expanded anew, and another firmware build. What nobody can tell is said too.
     """
-    from holdfast.operations.plan_reboot import plan_reboot
+    from holdfast.operations.look.plan_reboot import plan_reboot
 
     found = plan_reboot(session.connection, name)
     if output == "json":
@@ -131,7 +131,7 @@ def _head(found: Plan) -> str:
 
 def _lines(found: Plan, *, all_: bool = True) -> Iterator[str]:
     """What stops the start, what waits in config, then what else there is, the weightiest first."""
-    from holdfast.operations.plan_reboot import Effect
+    from holdfast.operations.look.plan_reboot import Effect
 
     for effect in Effect if all_ else (Effect.BLOCKS, Effect.CHANGES):
         if effect is Effect.CHANGES:
@@ -145,7 +145,7 @@ def _word(outlook: Outlook) -> str:
 
 def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
     """Domain by domain what changes; what cannot be told, or is only worth knowing, is counted at the end."""
-    from holdfast.operations.plan_reboot import differs
+    from holdfast.operations.look.plan_reboot import differs
 
     rest: Counter[str] = Counter()
     total = changed = 0

@@ -9,8 +9,8 @@ from holdfast.errors import NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.documents import Documents, read
-from holdfast.operations.host_outlook import HostOutlook, KnownGuest
-from holdfast.operations.plan_reboot import Plan, instance_of, known_guest
+from holdfast.operations.host_outlook import HostOutlook, KnownGuest, known_guest
+from holdfast.operations.look.plan_reboot import Plan
 
 
 def plan_host(connection: Connection, target: Connection | None = None, names: Sequence[str] = ()) -> Iterator[Plan]:
@@ -38,7 +38,7 @@ def _plans(domains: Sequence[Domain], here: HostOutlook, there: HostOutlook) -> 
             name=domain.name,
             uuid=domain.uuid,
             state=state,
-            instance=instance_of(documents),
+            instance=documents.instance,
             outlooks=tuple(_outlooks(documents, here, there)),
         )
 

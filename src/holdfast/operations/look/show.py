@@ -16,7 +16,6 @@ from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import documents_of_guest
-from holdfast.operations.plan_reboot import instance_of
 from holdfast.operations.session import OpenDomain, looking
 from holdfast.operations.waiting import device_notes, waiting
 
@@ -68,7 +67,7 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         uuid=domain.uuid,
         state=state,
         persistent=documents.config is not None,
-        instance=instance_of(documents),
+        instance=documents.instance,
         rescue=documents.rescue,
         managed_save=documents.config is not None and domain.has_managed_save(),
         identity=identity_of(current),

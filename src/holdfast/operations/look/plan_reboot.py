@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import short_name
-from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.host.cpu_outlook import model_of
 from holdfast.domainxml.host.outlook import Effect as Effect
 from holdfast.domainxml.host.outlook import Outlook as Outlook
 from holdfast.domainxml.host.outlook import differs as differs
-from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
-from holdfast.domainxml.metadata import Started, fact
+from holdfast.domainxml.manager.nova_metadata import NovaInstance
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents
-from holdfast.operations.host_outlook import HostOutlook, KnownGuest
+from holdfast.operations.host_outlook import HostOutlook, known_guest
 from holdfast.operations.managed_save import documents_of_guest
 from holdfast.operations.session import OpenDomain, looking
 from holdfast.operations.waiting import unreleased, waiting
@@ -65,16 +62,10 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
         name=domain.name,
         uuid=domain.uuid,
         state=domain.state(),
-        instance=instance_of(documents),
+        instance=documents.instance,
         changes=tuple(waiting(documents)),
         outlooks=tuple(outlooks),
     )
-
-
-def instance_of(documents: Documents) -> NovaInstance | None:
-    """The instance of OpenStack Nova that a domain is; None for other domains."""
-    document = documents.config if documents.config is not None else documents.live
-    return None if document is None else nova_instance(document)
 
 
 def _of_domain(domain: OpenDomain, documents: Documents) -> Iterator[Outlook]:
@@ -94,19 +85,3 @@ def _of_domain(domain: OpenDomain, documents: Documents) -> Iterator[Outlook]:
     for device in unreleased(documents):
         sentence = f"{short_name(device)} was detached, and the guest has not released it"
         yield Outlook(Effect.NOTE, str(device.tag), sentence)
-
-
-def known_guest(running: Element | None, config: Element) -> KnownGuest:
-    """What is known of the guest: from the document that it runs with, else from what its last start recorded.
-
-    A record that stands in the running document too was copied there by somebody else's start: it is of one before.
-    """
-    started = fact(config, Started)
-    cpu = None if running is None else running.find("cpu")
-    if running is None and started is not None and started.cpu:
-        cpu = parse(started.cpu, "cpu")
-    if cpu is not None and not model_of(cpu):
-        cpu = None
-    loader = None if running is None else (running.findtext("os/loader") or "").strip() or None
-    stale = running is not None and fact(running, Started) is not None
-    return KnownGuest(cpu, started.firmware or None if started is not None and not stale else None, loader)
