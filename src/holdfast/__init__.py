@@ -1,20 +1,12 @@
 """Virtual machines on libvirt whose hardware never changes unless someone asks for it.
 
-``holdfast.connect(uri)`` opens a connection; everything else is a function of ``holdfast.operations``.
+``holdfast.connect(uri)`` opens a connection; everything else is a function of ``holdfast.operations``, and what those
+raise is in ``holdfast.errors``. ``__init__.pyi`` is the list of what is public; each is imported when it is first used.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from holdfast.operations.connect import Connection
+import lazy_loader
 
 __version__ = "0.1.0"
 
-
-def connect(uri: str | None = None, readonly: bool = False, lock_timeout: float = 60.0) -> Connection:
-    """Connect to libvirt at ``uri`` (None: libvirt's own default); see :func:`holdfast.operations.connect.connect`."""
-    from holdfast.operations.connect import connect as operation
-
-    return operation(uri, readonly, lock_timeout)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [*__all__, "__version__"]
