@@ -34,13 +34,13 @@ from .domain.adopt import Released as Released
 from .domain.adopt import adopt_domain as adopt_domain
 from .domain.adopt import release_domain as release_domain
 from .domain.clone import clone_domain as clone_domain
-from .domain.create import Created as Created
 from .domain.create import create_domain as create_domain
 from .domain.create import create_domain_from_document as create_domain_from_document
 from .domain.delete import Deletion as Deletion
 from .domain.delete import delete_domain as delete_domain
 from .domain.edit import Edited as Edited
 from .domain.edit import edit_domain as edit_domain
+from .domain.make import Created as Created
 from .domain.rename import Renamed as Renamed
 from .domain.rename import rename_domain as rename_domain
 from .domain.seal import Sealed as Sealed
