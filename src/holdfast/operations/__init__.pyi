@@ -62,7 +62,6 @@ from .look.show import show_domain as show_domain
 from .look.watch import watch as watch
 from .manager.follow import Followed as Followed
 from .manager.follow import follow_document as follow_document
-from .power.change import PowerChange as PowerChange
 from .power.pause import resume as resume
 from .power.pause import suspend as suspend
 from .power.reboot import reboot as reboot
@@ -80,6 +79,7 @@ from .power.save import discard_save as discard_save
 from .power.save import restore_domain as restore_domain
 from .power.save import save_domain as save_domain
 from .power.start import start as start
+from .power.state_change import PowerChange as PowerChange
 from .power.stop import destroy as destroy
 from .power.stop import shutdown as shutdown
 from .results import Result as Result
