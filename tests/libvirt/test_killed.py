@@ -58,7 +58,7 @@ def folder(daemon_uri: str, tmp_path: Path) -> Iterator[Path]:
 
 def unfinished(host: Connection) -> list[str]:
     """What the audit says of it."""
-    findings = [finding for report in operations.audit_host(host).reports for finding in report.findings]
+    findings = [finding for report in operations.audit_host(host).domains for finding in report.findings]
     assert not [finding for finding in findings if finding.kind is FindingKind.RECORD]
     return [finding.sentence for finding in findings if finding.kind is FindingKind.UNFINISHED]
 

@@ -33,10 +33,6 @@ MADE_OF_TEXT = {
     "holdfast.operations.domain.clone",
     "holdfast.operations.domain.create",
     "holdfast.operations.domain.spec",
-    "holdfast.operations.look.console",
-    "holdfast.operations.look.diff",
-    "holdfast.operations.look.document",
-    "holdfast.operations.look.watch",
     "holdfast.operations.settings.apply",
     "holdfast.operations.settings.device",
     "holdfast.operations.settings.domain",
@@ -44,27 +40,21 @@ MADE_OF_TEXT = {
     "holdfast.operations.settings.values",
     "holdfast.operations.settings.vcpus",
     "holdfast.operations.unfinished",
-    "holdfast.operations.verify.agent_answer",
-    "holdfast.operations.verify.guest",
     "holdfast_lab.debian13",
     "holdfast_lab.probe_agent",
     "holdfast_lab.probe_image",
     "holdfast_lab.scenario",
 }
 SPEAKING = {
-    "holdfast.operations.audit.images",
     "holdfast.operations.domain.clone",
     "holdfast.operations.domain.create",
     "holdfast.operations.domain.spec",
-    "holdfast.operations.look.console",
-    "holdfast.operations.look.document",
     "holdfast.operations.settings.apply",
     "holdfast.operations.settings.domain",
     "holdfast.operations.settings.memory",
     "holdfast.operations.settings.values",
     "holdfast.operations.settings.vcpus",
     "holdfast.operations.unfinished",
-    "holdfast.operations.verify.guest",
 }
 UNUSED: set[str] = set()
 

@@ -150,6 +150,10 @@ HINTS = {
     "changed-elsewhere": "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
     "in-live-only": "leave out --config",
     "no-device": "'holdfast show {name}' lists its devices",
+    "no-console": "it needs a <console> or <serial> on a pty; --force takes over one that is in use",
+    "no-agent-channel": "attach a virtio channel named {channel} ('holdfast device attach'), and run qemu-guest-agent "
+    "inside",
+    "no-agent": "install and start qemu-guest-agent there; --timeout waits for one that is about to start",
     "no-snapshot": "'holdfast snapshot list {name}' lists them",
     "snapshot-exists": "choose another name, or 'holdfast snapshot delete {name} {snapshot}' first",
     "internal-without-disk": "--without goes with --external",

@@ -230,7 +230,7 @@ def test_move_that_broke_off_is_told_and_finished_by_repeating(
     new = tmp_path / "new"
     begin(looking(connection, domain.uuid), new)
     assert f"the disk vda is being moved to {new}" in "".join(show_domain(connection, "a").unfinished)
-    assert f"the disk vda is being moved to {new}" in operations.audit_host(connection).reports[0].findings[0].sentence
+    assert f"the disk vda is being moved to {new}" in operations.audit_host(connection).domains[0].findings[0].sentence
     if domain.is_active():
         assert run(uri, "disk", "extend", "a", "vda", "8MiB").exit_code == 3
         assert "being copied to" in run(uri, "disk", "move", "a", "vda", str(tmp_path / "elsewhere")).stderr

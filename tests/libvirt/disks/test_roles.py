@@ -49,7 +49,7 @@ def adopted(connection: Connection, folder: Path, start: bool = True) -> Domain:
 
 
 def findings(connection: Connection, kind: FindingKind) -> list[str]:
-    found = [finding for report in operations.audit_host(connection).reports for finding in report.findings]
+    found = [finding for report in operations.audit_host(connection).domains for finding in report.findings]
     return [finding.sentence for finding in found if finding.kind is kind]
 
 

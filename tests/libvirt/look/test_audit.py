@@ -45,7 +45,7 @@ def own_disk(folder: Path, name: str, target: str, extra: str = "") -> str:
 
 
 def found(connection: Connection, name: str = "a") -> list[Finding]:
-    reports = operations.audit_host(connection).reports
+    reports = operations.audit_host(connection).domains
     return [finding for report in reports if report.name == name for finding in report.findings]
 
 
@@ -59,7 +59,7 @@ def test_nothing_is_found_in_a_sealed_domain(connection: Connection, tmp_path: P
     domain.start(paused=True)
     assert found(connection) == []
     report = operations.audit_host(connection)
-    assert (report.domains, report.notes, report.unread, report.error) == (1, [], [], None)
+    assert (report.domain_count, report.notes, report.unread, report.error) == (1, (), (), None)
     assert [machine.name for machine in report.machines] == ["pc-q35-7.2"]
 
 
@@ -76,7 +76,7 @@ def test_users_who_do_not_wait_for_each_other_are_said_once_a_host(
         assert [note for note in operations.audit_host(elsewhere).notes if "wait" in note] == []
     folder.mkdir()
     folder.chmod(0o2770)
-    assert operations.audit_host(daemon).notes == []
+    assert operations.audit_host(daemon).notes == ()
 
 
 def test_live_and_config_that_differ(connection: Connection) -> None:
@@ -169,7 +169,7 @@ def test_a_raw_image_that_begins_like_another_format(connection: Connection, tmp
     assert kinds(connection) == {FindingKind.DISGUISED_IMAGE}
     (tmp_path / "evil.img").unlink()
     report = operations.audit_host(connection)
-    assert report.reports == []
+    assert report.domains == ()
     assert "could not be read" in report.notes[0]
 
 
@@ -264,7 +264,7 @@ def test_hosts_side_by_side_and_one_not_reached(two_hosts: Callable[..., Result]
     (domain,) = second["domains"]
     assert set(domain) == {"name", "uuid", "running", "instance", "machine", "findings"}
     assert domain["findings"][0]["kind"] == "no-slot"
-    assert third["error"].startswith("cannot connect")
+    assert third["error"]["code"] == "cannot-connect"
 
 
 def test_exit_codes(two_hosts: Callable[..., Result], connection: Connection, uri: str) -> None:

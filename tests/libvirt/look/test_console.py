@@ -15,11 +15,13 @@ import pytest
 
 import holdfast
 from holdfast import operations
-from holdfast.errors import Failed, NotFound
+from holdfast.errors.domains import NO_DOMAIN, NOT_RUNNING
+from holdfast.errors.look import NO_CONSOLE
 from holdfast.libvirtapi.connection import Connection
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import run
 from tests.libvirt.domains import domain_xml
+from tests.raising import raising
 
 SERIAL = "<serial type='pty'/>"
 TALKING = "<bootmenu enable='yes' timeout='60000'/><bios useserial='yes'/></os>"
@@ -70,8 +72,9 @@ def test_a_console_ends_with_its_domain(connection: Connection) -> None:
 def test_a_second_console_is_refused_and_force_takes_it_over(connection: Connection) -> None:
     talking(connection)
     first = operations.open_console(connection, "a", Screen())
-    with pytest.raises(Failed, match="Active console session exists"):
+    with raising(NO_CONSOLE) as caught:
         operations.open_console(connection, "a", Screen())
+    assert "Active console session exists" in str(caught.value)
     second = operations.open_console(connection, "a", Screen(), force=True)
     assert first.wait(PATIENCE)
     second.close()
@@ -79,13 +82,14 @@ def test_a_second_console_is_refused_and_force_takes_it_over(connection: Connect
 
 def test_bad_cases_say_why(connection: Connection, uri: str) -> None:
     domain = connection.define(domain_xml())
-    with pytest.raises(NotFound):
+    with raising(NO_DOMAIN):
         operations.open_console(connection, "nosuch", print)
-    with pytest.raises(Failed, match="is not running"):
+    with raising(NOT_RUNNING):
         operations.open_console(connection, "a", print)
     domain.start(paused=True)
-    with pytest.raises(Failed, match="character device"):
+    with raising(NO_CONSOLE) as caught:
         operations.open_console(connection, "a", print)
+    assert "character device" in str(caught.value)
     result = run(uri, "console", "a")
     assert result.exit_code == 2
     assert "needs a terminal" in result.stderr

@@ -10,10 +10,11 @@ from click.testing import CliRunner
 
 from holdfast import operations
 from holdfast.cli.main import holdfast
-from holdfast.errors import UsageError
+from holdfast.errors.look import INPUT_TWICE
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.raising import raising
 
 RNG = "<rng model='virtio'><backend model='builtin'/></rng>"
 
@@ -111,7 +112,7 @@ def test_what_is_not_there_is_said_in_one_sentence(connection: Connection, uri: 
 
 
 def test_both_from_standard_input_makes_no_sense() -> None:
-    with pytest.raises(UsageError, match="only one"):
+    with raising(INPUT_TWICE):
         operations.diff(None, "-", "-")
 
 
@@ -120,4 +121,4 @@ def test_a_transient_domain_has_no_config(connection: Connection, uri: str) -> N
     domain.undefine()
     assert run(uri, "diff", "a", "a@live").exit_code == 0
     result = run(uri, "diff", "a", "a@config")
-    assert (result.exit_code, "transient" in result.stderr) == (1, True)
+    assert (result.exit_code, "transient" in result.stderr) == (3, True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from holdfast import operations
-from holdfast.errors import Failed, NoAnswer
+from holdfast.errors.look import NO_AGENT, NO_AGENT_CHANNEL
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.commands import run
 from tests.libvirt.domains import LIVE, running
+from tests.raising import raising
 
 CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 
@@ -19,13 +18,13 @@ def test_without_a_channel_for_an_agent_that_is_said_with_the_way_out(connection
     assert result.exit_code == 1
     assert result.stderr.startswith("error: the domain 'a' has no channel for a guest agent\n")
     operations.attach_device(connection, "a", CHANNEL)
-    with pytest.raises(NoAnswer, match="its channel is not open"):
+    with raising(NO_AGENT):
         operations.verify_domain(connection, "a", timeout=0.3)
 
 
 def test_a_channel_of_another_name_is_not_the_agents(connection: Connection) -> None:
     running(connection, extra=CHANNEL.replace("org.qemu.guest_agent.0", "com.example.0")).resume()
-    with pytest.raises(Failed, match="no channel for a guest agent"):
+    with raising(NO_AGENT_CHANNEL):
         operations.verify_domain(connection, "a")
 
 
@@ -45,5 +44,5 @@ def test_a_transient_domain_is_asked_like_any_other(connection: Connection) -> N
     domain = running(connection, extra=CHANNEL)
     domain.resume()
     domain.undefine()
-    with pytest.raises(NoAnswer, match="its channel is not open"):
+    with raising(NO_AGENT):
         operations.verify_domain(connection, "a", timeout=0)

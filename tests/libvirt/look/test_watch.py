@@ -55,7 +55,7 @@ def test_state_and_live_hardware_are_told_by_event(daemon: Connection, tmp_path:
     domain.attach(disk_xml(tmp_path, "one", "vda"), LIVE)
     added = watched.until("disk vda is added")
     assert any(notice.about is About.STATE and "paused" in notice.sentence for notice in added)
-    assert (added[-1].definitions, added[-1].about, added[-1].domain) == (("live",), About.HARDWARE, "a")
+    assert (added[-1].definitions, added[-1].about, added[-1].name) == ((LIVE,), About.HARDWARE, "a")
     assert added[-1].change is not None
     assert added[-1].uuid == domain.uuid
     domain.destroy()
@@ -69,10 +69,10 @@ def test_config_changes_that_libvirt_does_not_announce_are_found_by_comparing(
     domain.start(paused=True)
     watched = Watched(daemon.uri, interval=0.2)
     domain.attach(disk_xml(tmp_path, "two", "vdb"), CONFIG)
-    assert watched.until("disk vdb is added")[-1].definitions == ("config",)
+    assert watched.until("disk vdb is added")[-1].definitions == (CONFIG,)
     domain.update(disk_xml(tmp_path, "one", "vda").replace("one.img", f"{image(tmp_path, 'three').name}"), CONFIG)
     source = watched.until("three.img")[-1]
-    assert (source.about, source.definitions, source.change) == (About.SOURCE, ("config",), None)
+    assert (source.about, source.definitions, source.change) == (About.SOURCE, (CONFIG,), None)
 
 
 def test_silence_about_an_untouched_domain_and_about_our_own_records(daemon: Connection, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_silence_about_an_untouched_domain_and_about_our_own_records(daemon: Con
     for target in ("vda", "vdb"):
         domain.attach(disk_xml(tmp_path, target, target), CONFIG)
         (notice,) = watched.until(f"disk {target} is added")
-        assert notice.domain == "a"
+        assert notice.name == "a"
     domain.destroy()
     assert [notice.sentence for notice in watched.until("stopped")] == ["stopped: destroyed"]
 
@@ -93,7 +93,7 @@ def test_attach_to_both_documents_is_told_once(daemon: Connection, tmp_path: Pat
     daemon.define(domain_xml()).start(paused=True)
     watched = Watched(daemon.uri, interval=3600)
     operations.attach_device(daemon, "a", disk_xml(tmp_path, "one", "vda"))
-    assert watched.until("disk vda is added")[-1].definitions == ("live", "config")
+    assert watched.until("disk vda is added")[-1].definitions == (LIVE, CONFIG)
 
 
 def test_start_with_other_hardware_than_in_the_last_run_is_told(daemon: Connection) -> None:
@@ -106,10 +106,10 @@ def test_start_with_other_hardware_than_in_the_last_run_is_told(daemon: Connecti
     watched.until("stopped")
     elsewhere = domain_xml(extra=rng.format(place.format("4")))
     daemon.define(elsewhere.replace("<name>", f"<uuid>{domain.uuid}</uuid><name>"))
-    for definition in ("config", "live"):
+    for definition in (CONFIG, LIVE):
         moved = watched.until("rng ua-rng moved from pci 0000:03:00.0 to pci 0000:04:00.0")[-1]
         assert moved.definitions == (definition,)
-        if definition == "config":
+        if definition is CONFIG:
             domain.start(paused=True)
 
 
@@ -118,9 +118,9 @@ def test_new_renamed_and_deleted_domains_are_told(daemon: Connection) -> None:
     domain = daemon.define(domain_xml())
     assert watched.until("new")[-1].sentence == "new, shut off"
     domain._handle.rename("b")
-    assert watched.until("renamed")[-1].domain == "b"
+    assert watched.until("renamed")[-1].name == "b"
     domain.undefine()
-    assert watched.until("gone")[-1].domain == "b"
+    assert watched.until("gone")[-1].name == "b"
 
 
 def put(file: Path, program: str) -> None:
@@ -170,7 +170,7 @@ def test_command_prints_lines_and_objects_until_it_is_interrupted(daemon: Connec
                 domain.undefine()
             if options:
                 notice = json.loads(line)
-                assert (notice["domain"], notice["about"], notice["format"]) == ("a", "state", "holdfast.watch")
+                assert (notice["name"], notice["about"], notice["format"]) == ("a", "state", "holdfast.watch")
             else:
                 assert line.endswith("  a  new, shut off\n")
             assert child.wait() == 130

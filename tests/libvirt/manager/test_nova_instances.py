@@ -132,7 +132,7 @@ def test_instances_that_are_alike_are_judged_once_and_each_by_its_own_values(con
     judge = Judge(connection)
     for text in texts:
         assert judge.judge_text(text) == judge.judge(parse(text))
-    found = {each.name: each.findings for each in operations.audit_host(connection).reports}
+    found = {each.name: each.findings for each in operations.audit_host(connection).domains}
     shared = {
         name: {each.sentence for each in all_ if each.kind is FindingKind.SHARED_IMAGE} for name, all_ in found.items()
     }

@@ -138,7 +138,7 @@ def test_a_rescue_is_shown_everywhere_and_nothing_waits(connection: Connection, 
     sentences = [outlook.sentence for outlook in operations.plan_reboot(connection, "a").outlooks]
     assert "it is in rescue, which ends with this start" in sentences
     assert not any("sdd" in sentence or "boot" in sentence for sentence in sentences)
-    findings = [finding.kind for report in operations.audit_host(connection).reports for finding in report.findings]
+    findings = [finding.kind for report in operations.audit_host(connection).domains for finding in report.findings]
     assert "drift" not in findings
     domain.attach(disk_xml(tmp_path, "late", "vdz"), CONFIG)
     assert ["vdz is added" in str(change) for change in operations.show_domain(connection, "a").changes] == [True]

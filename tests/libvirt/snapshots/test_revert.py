@@ -326,7 +326,7 @@ def test_domain_can_be_edited_while_it_has_snapshots_and_the_audit_says_the_same
     (info,) = operations.list_snapshots(connection, "a")
     sentences = [str(change) for change in info.changes]
     assert any("vdb is removed" in sentence for sentence in sentences)
-    findings = [finding for report in operations.audit_host(connection).reports for finding in report.findings]
+    findings = [finding for report in operations.audit_host(connection).domains for finding in report.findings]
     (finding,) = [finding for finding in findings if finding.kind == "snapshot"]
     assert all(sentence in finding.sentence for sentence in sentences[:2])
 

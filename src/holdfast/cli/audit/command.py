@@ -6,7 +6,8 @@ import contextlib
 
 import click
 
-from holdfast.cli.common import Session, output_option, pass_session, print_json
+from holdfast.cli.as_json import print_envelope
+from holdfast.cli.common import Session, output_option, pass_session
 from holdfast.errors import PartlyDone, Refused
 from holdfast.errors.programs import NO_HOST_REACHED
 
@@ -25,7 +26,7 @@ KINDS = (
     "no-slot",
     "unsealed",
 )
-"""The values of ``operations.audit_report.Kind``, which are imported only once the command runs."""
+"""The values of ``operations.audit.report.FindingKind``, which is imported only once the command runs."""
 
 
 @click.command()
@@ -61,7 +62,7 @@ def audit(
     from holdfast.cli.audit.table import table
     from holdfast.cli.audit.topology import Topologies
     from holdfast.operations.audit.hosts import audit_hosts
-    from holdfast.operations.audit.report import hosts_to_json
+    from holdfast.operations.audit.report import summary_of
     from holdfast.operations.files import new_file
 
     with contextlib.ExitStack() as stack:
@@ -74,11 +75,11 @@ def audit(
             for piece in audit_page(hosts, topologies):
                 write(piece)
     if output == "json":
-        print_json(hosts_to_json(hosts))
+        print_envelope(summary=summary_of(hosts), hosts=hosts)
     else:
         click.echo("\n".join(table(hosts)))
-    kinds = {finding.kind for host in hosts for report in host.reports for finding in report.findings}
-    if all(host.error is not None and not host.domains for host in hosts):
+    kinds = {finding.kind for host in hosts for report in host.domains for finding in report.findings}
+    if all(host.error is not None and not host.domain_count for host in hosts):
         raise NO_HOST_REACHED()
     if kinds & set(fail_on or KINDS):
         ctx.exit(Refused.exit_code)

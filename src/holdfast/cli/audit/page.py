@@ -16,7 +16,7 @@ from itertools import groupby
 from holdfast.cli.audit.markup import Markup, join, raw, tag
 from holdfast.cli.audit.picture import DEPRECATED_AFTER, REMOVED_AFTER, finding_picture, machine_picture
 from holdfast.cli.audit.topology import Topologies
-from holdfast.operations.audit.report import MEANINGS, DomainReport, FindingKind, HostReport, count_kinds
+from holdfast.operations.audit.report import MEANINGS, DomainReport, FindingKind, HostReport, summary_of
 
 _MILD = (FindingKind.RECORD, FindingKind.UNKNOWN, FindingKind.NO_SLOT, FindingKind.UNSEALED)
 """Kinds that nothing comes of before somebody acts."""
@@ -61,10 +61,9 @@ def _hash(text: str) -> str:
 
 
 def _head(hosts: Sequence[HostReport], now: datetime) -> Markup:
-    domains = sum(host.domains for host in hosts)
-    needing = sum(len(host.needing_attention) for host in hosts)
-    running = sum(report.running for host in hosts for report in host.reports)
-    lost = sum(host.error is not None for host in hosts)
+    summary = summary_of(hosts)
+    domains, needing, lost = summary.domains, summary.needing_attention, summary.unreachable
+    running = sum(report.running for host in hosts for report in host.domains)
     says = f"{needing:,} of {domains:,} domains need attention" if needing else "Nothing needs attention"
     facts = [
         (f"{domains:,}", "domains", False),
@@ -86,14 +85,14 @@ def _head(hosts: Sequence[HostReport], now: datetime) -> Markup:
 
 
 def _pictures(hosts: Sequence[HostReport], now: datetime) -> Markup:
-    if not any(host.domains for host in hosts):
+    if not any(host.domain_count for host in hosts):
         return join()
     rule = (
         f"Each bar is a machine type's life by QEMU's rule: deprecated {DEPRECATED_AFTER} years after its release "
         f"(hatched), removed after {REMOVED_AFTER}. ▲ is what the host itself says."
     )
     figures = [_figure("Machine types by age", machine_picture(hosts, now.date()), rule)]
-    if count_kinds(hosts):
+    if summary_of(hosts).domains_by_kind:
         figures.append(_figure("Findings by kind", finding_picture(hosts), "How many domains have each."))
     return tag("section", *figures, class_="pictures")
 
@@ -108,13 +107,14 @@ def _hosts(hosts: Sequence[HostReport]) -> Markup | str:
     rows = []
     for host in hosts:
         reached = host.error is None
-        said = [tag("p", words) for words in (host.error, *host.unread, *host.notes) if words]
+        error = [] if host.error is None else [host.error.message]
+        said = [tag("p", words) for words in (*error, *host.unread, *host.notes)]
         rows.append(
             tag(
                 "tr",
                 tag("th", tag("code", host.uri), scope="row"),
                 tag("td", "reached" if reached else "✕ not reached", class_=None if reached else "alarm"),
-                tag("td", f"{host.domains:,}", class_="number", data_head="Domains"),
+                tag("td", f"{host.domain_count:,}", class_="number", data_head="Domains"),
                 tag("td", f"{len(host.needing_attention):,}", class_="number", data_head="Need attention"),
                 tag("td", *said),
             )
@@ -128,7 +128,7 @@ def _row_of_heads(*names: str) -> Markup:
 
 
 def _filter(hosts: Sequence[HostReport]) -> Markup:
-    counts = count_kinds(hosts)
+    counts = summary_of(hosts).domains_by_kind
     buttons = [
         tag("button", kind, " ", tag("span", f"{counts[kind]:,}"), type="button", data_kind=kind, title=MEANINGS[kind])
         for kind in counts
@@ -151,7 +151,7 @@ def _domains(hosts: Sequence[HostReport], topologies: Topologies) -> Iterator[st
     yield '<table id="list">'
     yield _row_of_heads("Domain", "Machine", "Findings")
     yield "<tbody>"
-    everything = [(host, report) for host in hosts for report in host.reports]
+    everything = [(host, report) for host in hosts for report in host.domains]
     for host, report in sorted(everything, key=lambda entry: (_urgency(entry[1]), entry[1].name, entry[0].uri)):
         yield _row(host, report, several, topologies.number(host.uri, report.uuid))
     yield "</tbody></table>"

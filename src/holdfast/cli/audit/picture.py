@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from holdfast.cli.audit.markup import Markup, tag
-from holdfast.operations.audit.report import HostReport, Machine, MachineStatus, count_kinds
+from holdfast.operations.audit.report import HostReport, Machine, MachineStatus, summary_of
 
 DEPRECATED_AFTER, REMOVED_AFTER = 3, 6
 """Years: QEMU deprecates a versioned machine type three years after its release and removes it after six (≥ 9.1)."""
@@ -72,7 +72,7 @@ def _machine_row(machine: Machine, domains: int, top: float, place: object) -> I
 
 def finding_picture(hosts: Sequence[HostReport]) -> Markup:
     """How many domains have findings of each kind."""
-    counts = count_kinds(hosts)
+    counts = summary_of(hosts).domains_by_kind
     most = max(counts.values(), default=1)
     content = [_title("Domains by kind of finding")]
     for row, (kind, number) in enumerate(counts.items()):

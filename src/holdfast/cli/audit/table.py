@@ -8,7 +8,7 @@ from itertools import groupby
 from shutil import get_terminal_size
 
 from holdfast.cli.heading import heading
-from holdfast.operations.audit.report import DomainReport, HostReport, count_kinds
+from holdfast.operations.audit.report import DomainReport, HostReport, summary_of
 
 _WIDTH = 100
 _KIND = 17
@@ -26,20 +26,18 @@ def table(hosts: Sequence[HostReport]) -> Iterator[str]:
 
 def summary(hosts: Sequence[HostReport]) -> str:
     """One line: how many domains need attention, and why."""
-    domains = sum(host.domains for host in hosts)
-    needing = sum(len(host.needing_attention) for host in hosts)
-    kinds = ", ".join(f"{kind} {number}" for kind, number in count_kinds(hosts).items())
-    lost = sum(host.error is not None for host in hosts)
-    missing = f"; {lost} of {len(hosts)} hosts not reached" if lost else ""
-    return f"{needing} of {domains} domains need attention{': ' if kinds else ''}{kinds}{missing}"
+    found = summary_of(hosts)
+    kinds = ", ".join(f"{kind} {number}" for kind, number in found.domains_by_kind.items())
+    missing = f"; {found.unreachable} of {found.hosts} hosts not reached" if found.unreachable else ""
+    return f"{found.needing_attention} of {found.domains} domains need attention{': ' if kinds else ''}{kinds}{missing}"
 
 
 def _host(host: HostReport, width: int) -> Iterator[str]:
-    state = f"{host.domains} domains, {len(host.needing_attention)} need attention"
-    yield f"{host.uri}  {state if host.error is None or host.domains else 'not reached'}"
-    for note in (host.error, *host.unread, *host.notes):
-        if note is not None:
-            yield from textwrap.wrap(note, width, initial_indent="  ! ", subsequent_indent="    ")
+    state = f"{host.domain_count} domains, {len(host.needing_attention)} need attention"
+    yield f"{host.uri}  {state if host.error is None or host.domain_count else 'not reached'}"
+    error = [] if host.error is None else [host.error.message]
+    for note in (*error, *host.unread, *host.notes):
+        yield from textwrap.wrap(note, width, initial_indent="  ! ", subsequent_indent="    ")
     for report in host.needing_attention:
         yield from _domain(report, width)
 

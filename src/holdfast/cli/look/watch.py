@@ -49,7 +49,7 @@ def watch(session: Session, ctx: click.Context, uris: tuple[str, ...], interval:
 
 def _line(notice: Notice, several: bool) -> str:
     when = datetime.fromisoformat(notice.time).astimezone().strftime("%H:%M:%S")
-    where = [notice.host] if several or not notice.domain else []
-    whom = [*where, printable(notice.domain)] if notice.domain else where
-    which = f"{' and '.join(notice.definitions)}: " if notice.definitions else ""
+    where = [notice.host] if several or notice.name is None else []
+    whom = where if notice.name is None else [*where, printable(notice.name)]
+    which = f"{' and '.join(map(str, notice.definitions))}: " if notice.definitions else ""
     return f"{when}  {'  '.join(whom)}  {which}{notice.sentence}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from holdfast.domainxml.describe.hardware_tree import Part, hardware_tree
 from holdfast.errors import HoldfastError, NoConnection, NotFound
+from holdfast.errors.look import LOST_BETWEEN
 from holdfast.hostfiles.lock import SHARED, lock_folder
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -17,7 +19,7 @@ from holdfast.libvirtapi.domain_list import Listed, inventory
 from holdfast.operations.audit.domain import judge_domain
 from holdfast.operations.audit.images import Images
 from holdfast.operations.audit.judge import Judge
-from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport
+from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport, Machine
 from holdfast.operations.connect import connect
 
 THREADS = 3
@@ -46,7 +48,7 @@ def audit_hosts(
     """Audit every host of ``uris`` (None: libvirt's default), side by side; the reports are in the order of ``uris``.
 
     A host that cannot be reached has its ``error`` set, the others go on. ``hardware`` is given the hardware of every
-    domain, and reports then name domains without findings too.
+    domain, and reports then name domains without findings too. Raises nothing.
     """
     stop = threading.Event()
 
@@ -55,7 +57,7 @@ def audit_hosts(
             with connect(uri, readonly) as connection:
                 return _Audit(connection, uri or connection.uri, progress, hardware, stop).run()
         except HoldfastError as error:
-            return HostReport(uri or "libvirt's default", error=error.message)
+            return HostReport(uri=uri or "libvirt's default", error=error)
 
     pool = ThreadPoolExecutor(HOSTS)
     try:
@@ -88,31 +90,39 @@ class _Audit:
         stop: threading.Event,
     ) -> None:
         self._connection = connection
+        self._uri = uri
         self._progress = progress
         self._hardware = hardware
         self._judge = Judge(connection)
         self._images = Images(connection.is_local)
         self._found: dict[str, DomainReport] = {}
+        self._machines: Counter[Machine] = Counter()
+        self._unread: list[str] = []
         self._lock = threading.Lock()
         self._stop = stop
-        self._report = HostReport(uri)
 
     def run(self) -> HostReport:
         """Look at every domain, then at what only all of them together tell."""
-        report = self._report
+        lost: HoldfastError | None = None
         try:
             listed = inventory(self._connection)
             self._look_at(listed)
         except NoConnection as error:
-            report.error = f"the connection was lost after {report.domains} domains: {error.message}"
+            lost = LOST_BETWEEN(count=len(self._found), cause=error)
         for name, finding in self._images.shared():
             known = self._found[name]
             self._found[name] = replace(known, findings=(*known.findings, finding))
         everything = self._hardware is not None
-        report.reports = [self._found[name] for name in sorted(self._found)]
-        report.reports = [_ordered(found) for found in report.reports if everything or found.findings]
-        report.notes += [*sorted(self._judge.notes), *self._images.notes(), *_lock_notes(self._connection)]
-        return report
+        reports = [_ordered(report) for _, report in sorted(self._found.items()) if everything or report.findings]
+        return HostReport(
+            uri=self._uri,
+            error=lost,
+            unread=tuple(self._unread),
+            notes=(*sorted(self._judge.notes), *self._images.notes(), *_lock_notes(self._connection)),
+            domain_count=len(self._found),
+            machines=self._machines,
+            domains=tuple(reports),
+        )
 
     def _look_at(self, listed: list[Listed]) -> None:
         waiting, failed = iter(listed), threading.Event()
@@ -125,7 +135,7 @@ class _Audit:
                     return
                 self._one(entry, own.get(entry.domain.uuid, entry.domain))
                 if self._progress is not None:
-                    self._progress(self._report.uri, self._report.domains, len(listed))
+                    self._progress(self._uri, len(self._found), len(listed))
 
         with contextlib.ExitStack() as stack, ThreadPoolExecutor(THREADS) as pool:
             try:
@@ -155,22 +165,26 @@ class _Audit:
             verdict, findings, instance, document = judge_domain(self._judge, listed, domain)
             disguised = list(self._images.disguised(verdict.images))
             if self._hardware is not None:
-                self._hardware(self._report.uri, domain.uuid, hardware_tree(document()))
+                self._hardware(self._uri, domain.uuid, hardware_tree(document()))
         except NotFound:  # deleted since it was listed
             return
         except NoConnection:
             raise
         except HoldfastError as error:
             with self._lock:
-                self._report.unread.append(f"the domain {domain.name} could not be looked at: {error.message}")
+                self._unread.append(f"the domain {domain.name} could not be looked at: {error.message}")
             return
         found = (*verdict.findings, *findings, *disguised)
         with self._lock:
-            self._report.domains += 1
-            self._report.machines[verdict.machine] += 1
+            self._machines[verdict.machine] += 1
             self._images.add(domain.name, verdict.images)
             self._found[domain.name] = DomainReport(
-                domain.name, domain.uuid, listed.active, verdict.machine, found, instance
+                name=domain.name,
+                uuid=domain.uuid,
+                running=listed.active,
+                instance=instance,
+                machine=verdict.machine,
+                findings=found,
             )
 
 

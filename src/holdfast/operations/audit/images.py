@@ -62,7 +62,7 @@ class Images:
     def notes(self) -> Iterator[str]:
         """What was not looked at."""
         if not self._is_local:
-            yield "image headers were not read: this host is another machine (run holdfast there)"
+            yield "image headers were not read: they can be read on their own host only"
         if self._unread:
             yield f"{self._unread} raw images could not be read, so their headers are unknown: {self._reason}, …"
 

@@ -1,18 +1,15 @@
-"""What an audit found: kinds of findings, by domain and by host, and their JSON form."""
+"""What an audit found: kinds of findings, by domain and by host, and in a few numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
+from holdfast.errors import HoldfastError
 from holdfast.json_value import Json
-
-FORMAT = "holdfast.audit"
-VERSION = 1
-"""Raised when a field of the JSON form goes or changes its meaning; new fields and new kinds do not raise it."""
 
 
 class FindingKind(StrEnum):
@@ -76,96 +73,87 @@ class Machine:
     status: MachineStatus
     released: tuple[int, int] | None
 
+    def to_json(self) -> dict[str, Json]:
+        """The machine type as a JSON object, with its release as "2022-12"."""
+        when = None if self.released is None else "{}-{:02}".format(*self.released)
+        return {"arch": self.arch, "name": self.name, "status": str(self.status), "released": when}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class DomainReport:
-    """What was found about one domain; ``instance`` is that of OpenStack Nova."""
+    """What was found about one domain; ``instance`` is that of OpenStack Nova, None for other domains."""
 
     name: str
     uuid: str
     running: bool
+    instance: NovaInstance | None = None
     machine: Machine
     findings: tuple[Finding, ...] = ()
-    instance: NovaInstance | None = None
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class HostReport:
     """What was found on one host.
 
-    ``uri``       as it was asked for, or libvirt's own name for it
-    ``domains``   how many domains were looked at
-    ``reports``   those with findings, by name (all of them where that was asked for)
-    ``machines``  machine type → how many domains have it
-    ``unread``    domains that could not be looked at, in sentences
-    ``notes``     what else is not known, in sentences
-    ``error``     why it could not be reached, or was lost; None when all went well
+    ``uri``           as it was asked for, or libvirt's own name for it
+    ``error``         why it could not be reached, or was lost; None when all went well
+    ``unread``        domains that could not be looked at, in sentences
+    ``notes``         what else is not known, in sentences
+    ``domain_count``  how many domains were looked at
+    ``machines``      machine type → how many domains have it
+    ``domains``       those with findings, by name; where their hardware was asked for, all of them
     """
 
     uri: str
-    domains: int = 0
-    reports: list[DomainReport] = field(default_factory=list)
-    machines: Counter[Machine] = field(default_factory=Counter)
-    unread: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    error: str | None = None
+    error: HoldfastError | None = None
+    unread: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    domain_count: int = 0
+    machines: Mapping[Machine, int] = field(default_factory=dict)
+    domains: tuple[DomainReport, ...] = ()
 
     @property
-    def needing_attention(self) -> list[DomainReport]:
+    def needing_attention(self) -> tuple[DomainReport, ...]:
         """The domains with findings."""
-        return [report for report in self.reports if report.findings]
+        return tuple(report for report in self.domains if report.findings)
+
+    def to_json(self) -> dict[str, object]:
+        """The report as a JSON object; see docs/audit.md."""
+        used = sorted(self.machines.items(), key=lambda item: (item[0].arch, item[0].name))
+        return {
+            "uri": self.uri,
+            "error": self.error,
+            "unread": self.unread,
+            "notes": self.notes,
+            "domain_count": self.domain_count,
+            "machines": [{**machine.to_json(), "domains": number} for machine, number in used],
+            "domains": self.needing_attention,
+        }
 
 
-def count_kinds(hosts: Iterable[HostReport]) -> dict[FindingKind, int]:
-    """How many domains have findings of each kind, in the order of the kinds; only those that some domain has."""
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """How many hosts there are, how many of them were not reached, and the same of their domains.
+
+    ``domains_by_kind``  kind → how many domains have findings of it, the most urgent first; only those that some has
+    """
+
+    hosts: int
+    unreachable: int
+    domains: int
+    needing_attention: int
+    domains_by_kind: Mapping[FindingKind, int]
+
+
+def summary_of(hosts: Sequence[HostReport]) -> Summary:
+    """An audit in a few numbers."""
     found = Counter(
-        kind for host in hosts for report in host.reports for kind in {finding.kind for finding in report.findings}
+        kind for host in hosts for report in host.domains for kind in {finding.kind for finding in report.findings}
     )
-    return {kind: found[kind] for kind in FindingKind if found[kind]}
-
-
-def hosts_to_json(hosts: Iterable[HostReport]) -> dict[str, Json]:
-    """The whole audit as a JSON object; its format is documented in docs/audit.md."""
-    hosts = list(hosts)
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "summary": {
-            "hosts": len(hosts),
-            "unreachable": sum(host.error is not None for host in hosts),
-            "domains": sum(host.domains for host in hosts),
-            "needing_attention": sum(len(host.needing_attention) for host in hosts),
-            "domains_by_kind": {str(kind): number for kind, number in count_kinds(hosts).items()},
-        },
-        "hosts": [_host(host) for host in hosts],
-    }
-
-
-def _host(host: HostReport) -> dict[str, Json]:
-    return {
-        "uri": host.uri,
-        "error": host.error,
-        "unread": host.unread,
-        "notes": host.notes,
-        "domain_count": host.domains,
-        "machines": [
-            {**_machine(machine), "domains": number}
-            for machine, number in sorted(host.machines.items(), key=lambda item: (item[0].arch, item[0].name))
-        ],
-        "domains": [
-            {
-                "name": report.name,
-                "uuid": report.uuid,
-                "running": report.running,
-                "instance": None if report.instance is None else asdict(report.instance),
-                "machine": _machine(report.machine),
-                "findings": [{**asdict(finding), "kind": str(finding.kind)} for finding in report.findings],
-            }
-            for report in host.needing_attention
-        ],
-    }
-
-
-def _machine(machine: Machine) -> dict[str, Json]:
-    when = None if machine.released is None else "{}-{:02}".format(*machine.released)
-    return {"arch": machine.arch, "name": machine.name, "status": str(machine.status), "released": when}
+    return Summary(
+        hosts=len(hosts),
+        unreachable=sum(host.error is not None for host in hosts),
+        domains=sum(host.domain_count for host in hosts),
+        needing_attention=sum(len(host.needing_attention) for host in hosts),
+        domains_by_kind={kind: found[kind] for kind in FindingKind if found[kind]},
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.session import Need, looking
@@ -12,9 +11,7 @@ def document(connection: Connection, name: str, *, live: bool = False, secure: b
     """The config document of a domain; with ``live`` the one its guest runs with. (virDomainGetXMLDesc)
 
     ``secure`` includes passwords, which a read-only connection may not see. Raises NO_DOMAIN, TRANSIENT where there is
-    no config, and Failed where there is no live.
+    no config, and NOT_RUNNING where there is no live.
     """
-    domain = looking(connection, name, needs=Need.NOTHING if live else Need.CONFIG)
-    if live and not domain.is_active():
-        raise Failed(f"the domain {domain.name!r} is not running, so it has no live document", "leave out --live")
+    domain = looking(connection, name, needs=Need.RUNNING if live else Need.CONFIG)
     return domain.xml(Definition.LIVE if live else Definition.CONFIG, secure)

@@ -11,12 +11,7 @@ from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.changed_sources import changed_sources
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
-from holdfast.json_value import Json
 from holdfast.libvirtapi.domain import Definition
-
-FORMAT = "holdfast.notice"
-VERSION = 1
-"""Raised when a field of the JSON form goes or changes its meaning."""
 
 
 class About(StrEnum):
@@ -32,53 +27,39 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """One thing that happened, or was found to have happened.
 
+    ``time``         when it was noticed (ISO 8601, UTC)
     ``host``         its URI
-    ``domain``, ``uuid``  empty for what concerns the host itself
+    ``name``, ``uuid``  the domain's; None for what concerns the host itself
     ``about``        a state; hardware, as the guest sees it; or a source, which the guest does not see
     ``definitions``  the documents that changed: "live" (the guest has it now), "config" (from its next start on)
+    ``sentence``     what happened, in words
     ``change``       for hardware: the change, typed
-    ``time``         when it was noticed (ISO 8601, UTC)
     ``unreached``    True for the first word of a host that could not be reached
     """
 
-    host: str
-    domain: str
-    uuid: str
-    about: About
-    sentence: str
-    definitions: tuple[str, ...] = ()
-    change: Change | None = None
     time: str = field(default_factory=_now)
+    host: str
+    name: str | None = None
+    uuid: str | None = None
+    about: About
+    definitions: tuple[Definition, ...] = ()
+    sentence: str
+    change: Change | None = None
     unreached: bool = False
 
     @classmethod
     def of_host(cls, host: str, sentence: str, unreached: bool = False) -> Notice:
         """A notice on the host itself."""
-        return cls(host, "", "", About.HOST, sentence, unreached=unreached)
+        return cls(host=host, about=About.HOST, sentence=sentence, unreached=unreached)
 
     @classmethod
-    def of_state(cls, host: str, domain: str, uuid: str, sentence: str) -> Notice:
+    def of_state(cls, host: str, name: str, uuid: str, sentence: str) -> Notice:
         """A notice on the state of a domain."""
-        return cls(host, domain, uuid, About.STATE, sentence)
-
-    def to_json(self) -> dict[str, Json]:
-        """The notice as a JSON object."""
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "time": self.time,
-            "host": self.host,
-            "domain": self.domain,
-            "uuid": self.uuid,
-            "about": str(self.about),
-            "definitions": list(self.definitions),
-            "sentence": self.sentence,
-            "change": None if self.change is None else self.change.to_json(),
-        }
+        return cls(host=host, name=name, uuid=uuid, about=About.STATE, sentence=sentence)
 
 
 @dataclass(frozen=True)
@@ -112,7 +93,7 @@ def differences(host: str, uuid: str, before: Seen, after: Seen) -> Iterator[Not
         yield Notice.of_state(host, after.name, uuid, f"renamed, it was {before.name!r}")
     if before.state != after.state:
         yield Notice.of_state(host, after.name, uuid, f"{after.state}, it was {before.state}")
-    found: dict[tuple[str, Change | None], list[str]] = {}
+    found: dict[tuple[str, Change | None], list[Definition]] = {}
     for definition, old, new in (
         (Definition.LIVE, before.live or before.last or before.config, after.live),
         (Definition.CONFIG, before.config, after.config),
@@ -120,9 +101,16 @@ def differences(host: str, uuid: str, before: Seen, after: Seen) -> Iterator[Not
         if old is None or new is None or old == new:
             continue
         for change in visible(compare(old, new)):
-            found.setdefault((str(change), change), []).append(str(definition))
+            found.setdefault((str(change), change), []).append(definition)
         for sentence in changed_sources(parse(old), parse(new)):
-            found.setdefault((sentence, None), []).append(str(definition))
-    for (sentence, what), definitions in found.items():
-        about = About.SOURCE if what is None else About.HARDWARE
-        yield Notice(host, after.name, uuid, about, sentence, tuple(definitions), what)
+            found.setdefault((sentence, None), []).append(definition)
+    for (sentence, seen), definitions in found.items():
+        yield Notice(
+            host=host,
+            name=after.name,
+            uuid=uuid,
+            about=About.SOURCE if seen is None else About.HARDWARE,
+            definitions=tuple(definitions),
+            sentence=sentence,
+            change=seen,
+        )

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterable, Sequence
 from queue import Empty, Queue
 
 from holdfast.errors import NoConnection, NotFound
+from holdfast.errors.look import LOST
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_events import Heard, domain_events
@@ -32,6 +33,7 @@ def watch(
     The first notice of each host says that it is being watched. Config documents, and what libvirt does not announce
     of live, are read every ``interval`` seconds. A host that is lost is said, and tried again as often. Raises
     NoConnection when no host can be reached at the start.
+    (virConnectListAllDomains, virConnectGetAllDomainStats, virDomainGetXMLDesc, virConnectDomainEventRegisterAny)
     """
     notices: Queue[Notice | BaseException] = Queue()
     stop = threading.Event()
@@ -39,14 +41,13 @@ def watch(
     for host in hosts:
         threading.Thread(target=host.run, name=f"watch {host.uri}", daemon=True).start()
     try:
-        unreached = 0
         while True:
             notice = notices.get()
             if isinstance(notice, BaseException):
                 raise notice
-            unreached += notice.unreached
-            if unreached == len(hosts):
-                raise NoConnection(notice.sentence, "is libvirt running there, and is the URI right? (-c URI)")
+            unreached = [host.unreached for host in hosts if host.unreached is not None]
+            if notice.unreached and len(unreached) == len(hosts):
+                raise unreached[-1]
             yield notice
     finally:
         stop.set()
@@ -70,6 +71,8 @@ class _Host:
         self._notices = notices
         self._stop = stop
         self._seen: dict[str, Seen] = {}
+        self.unreached: NoConnection | None = None
+        """Why it could not be reached so far; None once it was."""
         self._complete = False
         """True once every domain was looked at: from then on one that was not seen before is new."""
 
@@ -80,11 +83,12 @@ class _Host:
             while not self._stop.is_set():
                 try:
                     with connect(self._wanted, self._readonly) as connection:
-                        reached, lost = True, False
+                        reached, lost, self.unreached = True, False, None
                         self.uri = self._wanted or connection.uri
                         self._follow(connection)
                 except NoConnection as error:
                     if not lost:
+                        self.unreached = None if reached else error
                         self._tell([Notice.of_host(self.uri, error.message, unreached=not reached)])
                     lost = True
                 self._stop.wait(self._interval)
@@ -114,7 +118,7 @@ class _Host:
             while not heard.empty():
                 items.append(heard.get())
             if not all(item.uuid for item in items):
-                raise NoConnection(f"the connection to {self.uri} was lost")
+                raise LOST(uri=self.uri)
             for item in dict.fromkeys(items):  # a guest's reset comes several times (QEMU 7.2)
                 self._announce(item)
             for uuid in dict.fromkeys(item.uuid for item in items):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from holdfast.domainxml.address import PciAddress
-from holdfast.errors import Failed
+from holdfast.errors.look import SENSELESS_ANSWER
 from holdfast.json_value import Json, as_list, as_object, as_text
 from holdfast.text import printable
 
@@ -57,17 +57,17 @@ class GuestSystem:
 
 
 def parse_disks(answer: str) -> tuple[GuestDisk, ...]:
-    """The answer to guest-get-disks. Raises Failed when it makes no sense."""
+    """The answer to guest-get-disks. Raises SENSELESS_ANSWER."""
     return _parsed(answer, lambda said: tuple(_disk(each) for each in _objects(said) if _is_disk(each)))
 
 
 def parse_interfaces(answer: str) -> tuple[GuestInterface, ...]:
-    """The answer to guest-network-get-interfaces. Raises Failed when it makes no sense."""
+    """The answer to guest-network-get-interfaces. Raises SENSELESS_ANSWER."""
     return _parsed(answer, lambda said: tuple(_interface(each) for each in _objects(said)))
 
 
 def parse_system(answer: str) -> GuestSystem:
-    """The answer to guest-get-osinfo. Raises Failed when it makes no sense."""
+    """The answer to guest-get-osinfo. Raises SENSELESS_ANSWER."""
     return _parsed(answer, _system)
 
 
@@ -92,7 +92,7 @@ def _parsed(answer: str, read: Callable[[Json], T]) -> T:
     try:
         return read(as_object(json.loads(answer))["return"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise Failed("the answer makes no sense") from error
+        raise SENSELESS_ANSWER() from error
 
 
 def _objects(said: Json) -> Sequence[Mapping[str, Json]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from holdfast.domainxml.address import PciAddress, pci_address
-from holdfast.domainxml.device import label
+from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element
 
 
@@ -46,9 +46,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Checked:
-    """One device of live. ``guest`` is None where the guest says nothing that could be about it.
+    """One device of live.
 
-    ``note`` is a sentence on what there is to know, or "". ``releasing``: it was detached, and is on its way out.
+    ``device``     as a person names it: "disk vda"
+    ``verdict``    what comes of the comparison
+    ``live``, ``guest``  what each side says of it; guest is None where nothing it says could be about it
+    ``note``       a sentence on what there is to know, or ""
+    ``releasing``  True where it was detached, and is on its way out
     """
 
     device: str
@@ -66,12 +70,7 @@ class Checked:
 
 def checked(device: Element, verdict: Agreement, live: Said, guest: Said | None = None, note: str = "") -> Checked:
     """What came of ``device``, an element of live."""
-    return Checked(name_of(device), verdict, live, guest, note)
-
-
-def name_of(device: Element) -> str:
-    """How a checked device is called: "disk vda"."""
-    return f"{device.tag!s} {label(device)}"
+    return Checked(short_name(device), verdict, live, guest, note)
 
 
 def pci_in_guest(device: Element, buses: Mapping[int, int]) -> PciAddress | None:

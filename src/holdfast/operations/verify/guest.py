@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from holdfast.domainxml.device import alias
+from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.elements.character import GUEST_AGENT, agent_channel, is_channel_open
 from holdfast.domainxml.elements.declarations import is_hardware
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
-from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.errors import Failed, NoAnswer
+from holdfast.errors import look as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.guest_agent import ask
+from holdfast.operations.documents import Documents
 from holdfast.operations.power.state_change import hearing_state
 from holdfast.operations.session import OpenDomain, looking
 from holdfast.operations.verify import agent_answer
-from holdfast.operations.verify.agent_answer import GuestSystem, fit
-from holdfast.operations.verify.checked_device import Checked, Said, name_of
+from holdfast.operations.verify.agent_answer import GuestDisk, GuestInterface, GuestSystem, fit
+from holdfast.operations.verify.checked_device import Checked, Said
 from holdfast.operations.verify.disks import check_disks, unanswered_disks
 from holdfast.operations.verify.interfaces import check_interfaces, unanswered_interfaces
+from holdfast.operations.waiting import unreleased
 
 T = TypeVar("T")
 
@@ -36,10 +38,11 @@ _ASKED = ("disk", "interface")
 """The elements of which agents tell something."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What the guest agent says of the domain ``name``.
+    """What the guest agent of a domain says, beside its live document.
 
+    ``name``, ``uuid``  the domain's
     ``instance``    the instance of OpenStack Nova that it is; None for other domains
     ``system``      the guest's operating system; None where the agent does not tell
     ``devices``     every disk and interface of live, with what both sides say of it and what comes of that
@@ -54,7 +57,7 @@ class Verification:
     system: GuestSystem | None
     devices: tuple[Checked, ...]
     also: tuple[Said, ...]
-    unreported: dict[str, int]
+    unreported: Mapping[str, int]
     notes: tuple[str, ...]
 
     @property
@@ -70,9 +73,9 @@ def verify_domain(connection: Connection, name: str, *, timeout: float = PATIENC
     needs a moment for what was just attached. Nothing is changed and no lock is held; libvirt notes on the domain that
     its agent was asked (see :mod:`holdfast.libvirtapi.guest_agent`).
 
-    Raises NotFound, Failed for a domain that does not run or has no channel for an agent, or when nothing at all was
-    answered, and NoAnswer where no agent is there or it does not answer in time.
-    (virDomainGetXMLDesc, virDomainQemuAgentCommand)
+    Raises NO_DOMAIN, NOT_RUNNING, PAUSED, ASLEEP; NO_AGENT_CHANNEL; NO_AGENT and AGENT_SILENT where no agent is there
+    or it does not answer in time; and NOT_ANSWERED when none of the questions was answered.
+    (virDomainGetState, virDomainGetXMLDesc, virDomainQemuAgentCommand)
     """
     domain = looking(connection, name)
     deadline = time.monotonic() + timeout
@@ -85,6 +88,7 @@ def verify_domain(connection: Connection, name: str, *, timeout: float = PATIENC
             if time.monotonic() >= deadline:
                 raise
         time.sleep(_PAUSE)
+        domain.changed(Definition.LIVE)  # by the guest, or by whoever attaches
 
 
 def _verify(domain: OpenDomain) -> Verification:
@@ -97,15 +101,8 @@ def _verify(domain: OpenDomain) -> Verification:
     silent = [answer for answer in (disks, interfaces, system) if isinstance(answer, Failed)]
     if len(silent) == 3:
         raise silent[0]
-    checked, also = (
-        (unanswered_disks(live, disks.message), []) if isinstance(disks, Failed) else check_disks(live, disks)
-    )
-    if isinstance(interfaces, Failed):
-        checked += unanswered_interfaces(live, interfaces.message)
-    else:
-        checked += check_interfaces(live, interfaces)
-    recorded = {entry.alias for entry in facts(live, Releasing)}
-    leaving = {name_of(device) for device in devices(live) if alias(device) in recorded}
+    checked, also = _check(live, disks, interfaces)
+    leaving = {short_name(device) for device in unreleased(Documents(live, None))}
     unreported = Counter(str(each.tag) for each in devices(live) if is_hardware(each) and each.tag not in _ASKED)
     return Verification(
         name=domain.name,
@@ -120,30 +117,38 @@ def _verify(domain: OpenDomain) -> Verification:
 
 
 def _refuse_without_agent(name: str, live: Element) -> None:
+    """Raise NO_AGENT_CHANNEL and NO_AGENT."""
     channel = agent_channel(live)
     if channel is None:
-        raise Failed(
-            f"the domain {name!r} has no channel for a guest agent",
-            f"attach a virtio channel named {GUEST_AGENT} ('holdfast device attach'), and run qemu-guest-agent inside",
-        )
+        raise errors.NO_AGENT_CHANNEL(name=name, channel=GUEST_AGENT)
     if not is_channel_open(channel):
-        raise NoAnswer(
-            f"no agent is running in the guest of {name!r}: its channel is not open",
-            "install and start qemu-guest-agent there; --timeout waits for one that is about to start",
-        )
+        raise errors.NO_AGENT(name=name)
+
+
+def _check(
+    live: Element, disks: Sequence[GuestDisk] | Failed, interfaces: Sequence[GuestInterface] | Failed
+) -> tuple[list[Checked], list[Said]]:
+    """Every disk and interface of ``live`` beside what was answered, and the disks that only the guest has."""
+    also: list[Said] = []
+    if isinstance(disks, Failed):
+        checked = unanswered_disks(live, disks.message)
+    else:
+        checked, also = check_disks(live, disks)
+    if isinstance(interfaces, Failed):
+        return [*checked, *unanswered_interfaces(live, interfaces.message)], also
+    return [*checked, *check_interfaces(live, interfaces)], also
 
 
 def _answer(domain: OpenDomain, command: str, parse: Callable[[str], T]) -> T | Failed:
-    """The agent's answer to one question, or why there is none: old agents lack some, and guests may forbid any."""
+    """The agent's answer to one question, or why there is none: old agents lack some, and guests may forbid any.
+
+    Raises AGENT_SILENT.
+    """
     try:
         return parse(ask(domain, command))
     except NoAnswer as error:
         reason = fit(error.message.rpartition(": ")[2])
-        raise NoAnswer(
-            f"the guest agent of {domain.name!r} does not answer: {reason}",
-            "is the guest very busy, or its agent stuck? restart qemu-guest-agent there",
-            error.libvirt_code,
-        ) from error
+        raise errors.AGENT_SILENT(name=domain.name, reason=reason, number=error.libvirt_code) from error
     except Failed as error:
         _, _, reason = error.message.rpartition(f"QEMU agent command '{command}': ")
-        return Failed(f"{command} was not answered: {fit(reason)}", error.hint)
+        return errors.NOT_ANSWERED(command=command, reason=fit(reason), cause=error)
