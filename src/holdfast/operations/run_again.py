@@ -1,6 +1,6 @@
-"""Which domains are wanted running: recorded when one is started, forgotten when somebody stops it.
+"""Which domains are to run again after the host has booted: recorded at a start, forgotten when somebody stops one.
 
-Only of domains that Holdfast keeps facts of, created or adopted. The caller holds the domain's lock.
+That is recorded of domains that Holdfast created or adopted. The caller holds the domain's lock.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from holdfast.operations.facts import forget, record
 from holdfast.operations.session import OpenDomain
 
 
-def want(domain: OpenDomain) -> None:
-    """Record that ``domain`` is to run also after the host has booted, since now if that was not recorded before."""
+def run_after_boot(domain: OpenDomain) -> None:
+    """Record that ``domain`` is to run after the host has booted: since now, unless that was recorded before."""
     if domain.metadata(metadata.URI, Definition.CONFIG) is None:
         return
-    if _wanted(domain) is None:
+    if _recorded(domain) is None:
         record(domain, RunAgain(datetime.now(UTC).isoformat(timespec="seconds")))
 
 
-def unwant(domain: OpenDomain) -> None:
-    """Record that ``domain`` is to stay off."""
-    wanted = _wanted(domain)
-    if wanted is not None:
-        forget(domain, wanted)
+def stay_off_after_boot(domain: OpenDomain) -> None:
+    """Record that ``domain`` is to stay off after the host has booted."""
+    recorded = _recorded(domain)
+    if recorded is not None:
+        forget(domain, recorded)
 
 
-def observe(domain: OpenDomain) -> None:
-    """Record what can be seen of a domain that others may have started, or switched off; of a rescue, nothing."""
+def observe_whether_it_runs(domain: OpenDomain) -> None:
+    """Record whether ``domain`` runs, as others may have started it or switched it off; of a rescue, nothing."""
     if not domain.is_persistent() or domain.in_rescue:
         return
     if domain.is_active():
-        want(domain)
+        run_after_boot(domain)
     elif domain.was_switched_off():
-        unwant(domain)
+        stay_off_after_boot(domain)
 
 
-def _wanted(domain: OpenDomain) -> RunAgain | None:
+def _recorded(domain: OpenDomain) -> RunAgain | None:
     config = domain.documents.config
     return None if config is None else fact(config, RunAgain)

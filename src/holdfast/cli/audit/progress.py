@@ -11,7 +11,7 @@ from holdfast.operations.audit.hosts import Progress
 
 @contextlib.contextmanager
 def progress_bars() -> Iterator[Progress | None]:
-    """A function that draws what it is told, None where standard error is no terminal."""
+    """A function that draws how far the audit is; None where standard error is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -23,10 +23,10 @@ def progress_bars() -> Iterator[Progress | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def told(uri: str, done: int, total: int) -> None:
+        def draw(uri: str, done: int, total: int) -> None:
             if uri not in tasks:
                 tasks[uri] = bars.add_task(Text(uri).plain, total=total)
             if done % 16 == 0 or done == total:
                 bars.update(tasks[uri], completed=done)
 
-        yield told
+        yield draw

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.device import device_name
 from holdfast.domainxml.document import Element, value_at
+from holdfast.domainxml.elements.vcpu import max_vcpus
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.outlook import Effect, Outlook
 
@@ -97,9 +98,9 @@ def _part(path: str) -> str:
 
 
 def _vcpus(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
-    wanted = domain.findtext("vcpu") or "1"
-    if capabilities.max_vcpus is not None and wanted.isdecimal() and int(wanted) > capabilities.max_vcpus:
-        sentence = f"{capabilities.machine} has at most {capabilities.max_vcpus} vCPUs, the domain has {wanted}"
+    vcpus = max_vcpus(domain)
+    if capabilities.max_vcpus is not None and vcpus > capabilities.max_vcpus:
+        sentence = f"{capabilities.machine} has at most {capabilities.max_vcpus} vCPUs, the domain has {vcpus}"
         yield Outlook(Effect.BLOCKS, "vcpu", sentence)
 
 
@@ -108,7 +109,7 @@ def _hyperv(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
     offered = capabilities.enums.get(("features/hyperv", "features"))
     if offered is None or capabilities.virt_type != "kvm":
         return
-    wanted = [str(node.tag) for node in domain.iterfind("features/hyperv/*") if node.get("state") == "on"]
-    missing = [name for name in wanted if name not in offered]
+    asked = [str(node.tag) for node in domain.iterfind("features/hyperv/*") if node.get("state") == "on"]
+    missing = [name for name in asked if name not in offered]
     if missing:
         yield Outlook(Effect.BLOCKS, "features", f"the host has no Hyper-V features {', '.join(missing)}")

@@ -72,22 +72,33 @@ def new_domain(
         element("rng", {"model": "virtio"}, element("backend", {"model": "random"}, text="/dev/urandom")),
         element("memballoon", {"model": "virtio"}),
     ]
-    machine = {"arch": capabilities.arch, "machine": capabilities.machine}
     return element(
         "domain",
         {"type": capabilities.virt_type},
         element("name", text=name),
         element("uuid", text=uuid),
-        element("memory", {"unit": "KiB"}, text=str(memory_kib)),
-        element("currentMemory", {"unit": "KiB"}, text=str(memory_kib)),
-        element("vcpu", {"placement": "static"}, text=str(vcpus)),
-        element("os", None, element("type", machine, text="hvm")),
+        *_size(memory_kib, vcpus),
+        _machine(capabilities),
         _features(capabilities, os),
         cpu,
         _clock(os),
         *_power(),
         element("devices", None, *devices),
     )
+
+
+def _size(memory_kib: int, vcpus: int) -> list[Element]:
+    kib = {"unit": "KiB"}
+    return [
+        element("memory", kib, text=str(memory_kib)),
+        element("currentMemory", kib, text=str(memory_kib)),
+        element("vcpu", {"placement": "static"}, text=str(vcpus)),
+    ]
+
+
+def _machine(capabilities: Capabilities) -> Element:
+    attributes = {"arch": capabilities.arch, "machine": capabilities.machine}
+    return element("os", None, element("type", attributes, text="hvm"))
 
 
 def missing_hyperv(capabilities: Capabilities) -> list[str]:

@@ -12,7 +12,7 @@ from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.state_change import PowerChange, active_state, hearing_state, power_change
-from holdfast.operations.run_again import want
+from holdfast.operations.run_again import run_after_boot
 from holdfast.operations.session import Need, OpenDomain, changing
 
 
@@ -43,7 +43,7 @@ def _reboot_hard(domain: OpenDomain, accept: bool, dry_run: bool) -> PowerChange
     side = mend_host_side(domain, dry_run=dry_run)
     cold_start = look_before_start(domain, accept=accept, dry_run=dry_run, missing=side.remains)
     if not dry_run:
-        want(domain)
+        run_after_boot(domain)
         domain.destroy()
         try:
             domain.start()

@@ -35,7 +35,7 @@ from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
 from holdfast.operations.proved_edit import Touch
 from holdfast.operations.results import Result
-from holdfast.operations.run_again import unwant
+from holdfast.operations.run_again import stay_off_after_boot
 from holdfast.operations.session import Need, OpenDomain, changing
 
 NAME = "rescue"
@@ -137,7 +137,7 @@ def unrescue(connection: Connection, name: str, *, start: bool | None = None, dr
         if dry_run:
             return power_change(domain, before, dry_run, left_rescue=True)
         if not starts:
-            unwant(domain)
+            stay_off_after_boot(domain)
         domain.destroy()
         started = _start_again(domain) if starts else None
         return power_change(domain, before, dry_run, started, left_rescue=True)

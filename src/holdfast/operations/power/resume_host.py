@@ -23,7 +23,7 @@ from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange
 from holdfast.operations.results import Result
-from holdfast.operations.run_again import observe
+from holdfast.operations.run_again import observe_whether_it_runs
 from holdfast.operations.session import OpenDomain, changing
 
 
@@ -74,7 +74,7 @@ def observe_host(connection: Connection) -> None:
     for listed in connection.domains():
         try:
             with changing(connection, listed.uuid) as domain:
-                observe(domain)
+                observe_whether_it_runs(domain)
         except NotFound:
             continue  # deleted since it was listed
 

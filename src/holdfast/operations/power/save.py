@@ -11,7 +11,7 @@ from holdfast.operations.guard import ColdStart, record_foreign_start
 from holdfast.operations.managed_save import lost_by_discarding, refuse_with_managed_save
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
-from holdfast.operations.run_again import unwant
+from holdfast.operations.run_again import stay_off_after_boot
 from holdfast.operations.session import Need, changing
 
 
@@ -27,7 +27,7 @@ def save_domain(connection: Connection, name: str, *, dry_run: bool = False) -> 
         if not dry_run:
             record_foreign_start(domain)
             domain.managed_save()
-            unwant(domain)
+            stay_off_after_boot(domain)
         return power_change(domain, before, dry_run)
 
 

@@ -7,7 +7,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import look_before_restore
 from holdfast.operations.power.state_change import PowerChange, power_change
-from holdfast.operations.run_again import want
+from holdfast.operations.run_again import run_after_boot
 from holdfast.operations.session import OpenDomain, changing
 
 
@@ -31,7 +31,7 @@ def start_locked(domain: OpenDomain, *, paused: bool = False, dry_run: bool = Fa
     cold_start = look_before_start(domain, dry_run=dry_run)
     if not dry_run:
         domain.start(paused)
-        want(domain)
+        run_after_boot(domain)
         record_own_start(domain)
     return power_change(domain, before, dry_run, cold_start)
 
@@ -44,7 +44,7 @@ def _restore(domain: OpenDomain, before: str, paused: bool, dry_run: bool) -> Po
             domain.start(paused)
         except LibvirtRefused as error:
             raise power.MANAGED_SAVE_REFUSED(name=domain.name, cause=error) from error
-        want(domain)
+        run_after_boot(domain)
     return power_change(domain, before, dry_run, waits=waits, restored=True)
 
 

@@ -7,7 +7,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.guard import record_foreign_start
 from holdfast.operations.power.state_change import GONE, PowerChange, active_state, hearing_state, power_change
-from holdfast.operations.run_again import unwant
+from holdfast.operations.run_again import stay_off_after_boot
 from holdfast.operations.session import changing, looking
 
 
@@ -23,7 +23,7 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
             if dry_run:
                 return power_change(domain, before, dry_run, left_rescue=rescue)
             record_foreign_start(domain)
-            unwant(domain)
+            stay_off_after_boot(domain)
             domain.shutdown()
         stopped.wait(timeout)
     domain.changed(*Definition)
@@ -42,6 +42,6 @@ def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
         before, rescue = active_state(domain), domain.in_rescue
         if not dry_run:
             record_foreign_start(domain)
-            unwant(domain)
+            stay_off_after_boot(domain)
             domain.destroy()
         return power_change(domain, before, dry_run, left_rescue=rescue)

@@ -22,7 +22,7 @@ from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
-from holdfast.operations.run_again import unwant, want
+from holdfast.operations.run_again import run_after_boot, stay_off_after_boot
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.images import check_images, size_changes
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, no_external_revert
@@ -171,9 +171,9 @@ def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, forc
         raise errors.REVERT_STOPPED(snapshot=stored.name, state=domain.state(), cause=error) from error
     after = domain.documents
     if after.live is None:
-        unwant(domain)
+        stay_off_after_boot(domain)
     elif after.config is not None:
-        want(domain)
+        run_after_boot(domain)
     wrong = _differing(stored, after)
     if wrong:
         raise errors.REVERTED_AND_CHANGED(snapshot=stored.name, changes=wrong)

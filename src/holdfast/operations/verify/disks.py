@@ -22,15 +22,15 @@ class _Disk:
     pci: PciAddress | None
     unit: str | None
 
-    def is_at(self, told: GuestDisk) -> bool | None:
-        """Whether ``told`` is in its place; None when that cannot be compared."""
-        if self.pci is None or told.pci is None:
+    def is_at(self, reported: GuestDisk) -> bool | None:
+        """Whether ``reported`` is in its place; None when that cannot be compared."""
+        if self.pci is None or reported.pci is None:
             return None
-        return self.pci == told.pci and (None in (self.unit, told.unit) or self.unit == told.unit)
+        return self.pci == reported.pci and (None in (self.unit, reported.unit) or self.unit == reported.unit)
 
-    def is_named(self, told: GuestDisk) -> bool | None:
-        """Whether ``told`` has its serial; None when that cannot be compared."""
-        return None if told.serial is None else is_serial(self.element, told.serial)
+    def is_named(self, reported: GuestDisk) -> bool | None:
+        """Whether ``reported`` has its serial; None when that cannot be compared."""
+        return None if reported.serial is None else is_serial(self.element, reported.serial)
 
     def said(self) -> Said:
         """What live says of it."""
@@ -38,10 +38,10 @@ class _Disk:
         return Said(address=place or describe_address(self.element), serial=self.element.findtext("serial"))
 
 
-def check_disks(live: Element, told: Sequence[GuestDisk]) -> tuple[list[Checked], list[Said]]:
-    """The disks of ``live`` beside those that the guest has ``told``, and what of these is none of live's."""
+def check_disks(live: Element, reported: Sequence[GuestDisk]) -> tuple[list[Checked], list[Said]]:
+    """The disks of ``live`` beside those that the guest has ``reported``, and what of these is none of live's."""
     disks = _disks(live)
-    rest = list(told)
+    rest = list(reported)
     found: dict[int, GuestDisk] = {}
 
     def match(fits: Callable[[_Disk, GuestDisk], bool | None]) -> None:
@@ -50,8 +50,8 @@ def check_disks(live: Element, told: Sequence[GuestDisk]) -> tuple[list[Checked]
                 found[number] = fit
                 rest.remove(fit)
 
-    match(lambda disk, told: disk.is_at(told) and disk.is_named(told))
-    match(lambda disk, told: disk.is_at(told) and disk.unit == told.unit)
+    match(lambda disk, reported: disk.is_at(reported) and disk.is_named(reported))
+    match(lambda disk, reported: disk.is_at(reported) and disk.unit == reported.unit)
     match(_Disk.is_at)
     match(_Disk.is_named)
     outcome = [_check(disk, found.get(number), rest) for number, disk in enumerate(disks)]
@@ -81,18 +81,18 @@ def _unit(disk: Element) -> str | None:
     return unit_of(value_at(disk, "target@bus"), (bus, target, unit))
 
 
-def _check(disk: _Disk, told: GuestDisk | None, rest: Sequence[GuestDisk]) -> Checked:
-    if told is not None:
-        place, serial = disk.is_at(told), disk.is_named(told)
+def _check(disk: _Disk, reported: GuestDisk | None, rest: Sequence[GuestDisk]) -> Checked:
+    if reported is not None:
+        place, serial = disk.is_at(reported), disk.is_named(reported)
         differing = [word for word, same in (("its place", place), ("its serial", serial)) if same is False]
         if differing:
             note = f"{' and '.join(differing)} differ{'s' * (len(differing) == 1)}"
-            return checked(disk.element, Agreement.DIFFERS, disk.said(), _said(told), note)
-        unsure = ["place"] if place is None else ["unit"] if disk.unit != told.unit else []
+            return checked(disk.element, Agreement.DIFFERS, disk.said(), _said(reported), note)
+        unsure = ["place"] if place is None else ["unit"] if disk.unit != reported.unit else []
         if serial is None and disk.element.find("serial") is not None:
             unsure.append("serial")
         note = f"its {' and its '.join(unsure)} could not be compared" if unsure else ""
-        return checked(disk.element, Agreement.AGREES, disk.said(), _said(told), note)
+        return checked(disk.element, Agreement.AGREES, disk.said(), _said(reported), note)
     possible = [each.name for each in rest if disk.is_at(each) is None and disk.is_named(each) is None]
     if disk.element.get("device") in ("cdrom", "floppy"):
         note = "agents do not list every CD and floppy drive"

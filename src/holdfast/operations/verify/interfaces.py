@@ -18,14 +18,14 @@ _NO_MAC = "00:00:00:00:00:00"
 """What Linux tells of lo."""
 
 
-def check_interfaces(live: Element, told: Sequence[GuestInterface]) -> list[Checked]:
-    """The interfaces of ``live`` beside those that the guest has ``told``: by MAC, for the agent tells no place."""
+def check_interfaces(live: Element, reported: Sequence[GuestInterface]) -> list[Checked]:
+    """The interfaces of ``live`` beside those that the guest has ``reported``: by MAC, for the agent tells no place."""
     names: dict[str, list[str]] = {}
-    for each in told:
+    for each in reported:
         if each.mac is not None:
             names.setdefault(each.mac, []).append(each.name)
     macs = Counter(_mac(interface) for interface in live.iterfind("devices/interface"))
-    foreign = [f"{each.name} {each.mac}" for each in told if each.mac not in (*macs, None, _NO_MAC)]
+    foreign = [f"{each.name} {each.mac}" for each in reported if each.mac not in (*macs, None, _NO_MAC)]
     shared = next((mac for mac in names if mac != _NO_MAC and len(names[mac]) >= max(_SHARING, macs[mac] + 1)), None)
     return [_check(each, said, names.get(_mac(each), []), macs, foreign, shared) for each, said in _interfaces(live)]
 
