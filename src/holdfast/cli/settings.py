@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import print_json
+from holdfast.cli.as_json import print_result
 from holdfast.cli.size import parse_size
 
 if TYPE_CHECKING:
@@ -22,11 +22,7 @@ def parse_limit(text: str) -> int:
 def report_settings(change: SettingsChange, output: str, subject: str) -> None:
     """Print what was set on ``subject``, or would be."""
     if output == "json":
-        from dataclasses import asdict
-
-        settings = [{**asdict(setting), "changed": list(map(str, setting.changed))} for setting in change.settings]
-        changes = [each.to_json() for each in change.changes]
-        print_json({**asdict(change), "settings": settings, "changes": changes})
+        print_result(change)
         return
     for setting in change.settings:
         for line in _lines(setting, change.dry_run):
@@ -46,13 +42,13 @@ def _lines(setting: Setting, dry_run: bool) -> Iterator[str]:
     done = value or (" removed" if words == "" else " set")
     if setting.changed:
         where = " and ".join(map(str, setting.changed))
-        was = setting.before[str(setting.changed[-1])]
+        was = setting.before[setting.changed[-1]]
         before = f", was {in_words(setting.name, was)}" if was not in (None, "") else ""
         yield f"{setting.name} {is_}{done}{before}, in {where}"
-    elif setting.waits is None:
+    elif setting.later is None:
         yield f"{setting.name} is{done} already"
-    if setting.waits is not None:
-        yield f"{setting.name}{value} waits: {setting.waits}"
+    if setting.later is not None:
+        yield f"{setting.name}{value} waits: {setting.later}"
 
 
 def in_words(name: str, value: Value) -> str:

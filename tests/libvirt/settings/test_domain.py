@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from holdfast.domainxml.document import same
-from holdfast.errors import Failed, PartlyDone, Refused, UsageError
+from holdfast.errors.guard import CHANGED_MEANWHILE
+from holdfast.errors.settings import LONG_VNC_PASSWORD, SET_IN_PART, SET_OTHERWISE, SETTING_NOT_TAKEN
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DomainSettings, set_domain, show_domain
@@ -17,6 +18,7 @@ from holdfast.operations.proved_edit import Edit, plan_edit
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml
 from tests.libvirt.settings.changed import MAC, MIB, config, document, live, only, started
+from tests.raising import raising
 
 GRAPHICS = "<graphics type='vnc' autoport='yes' passwd='{}' listen='127.0.0.1'/>"
 
@@ -72,14 +74,23 @@ def test_boot_order_names_devices_and_replaces_what_was_there(connection: Connec
     domain = connection.define(text)
     before = config(domain)
     change = set_domain(connection, "a", DomainSettings(boot=("vdb", MAC)))
-    assert change.settings[0].before == {"config": "hd"}
+    assert change.settings[0].before == {CONFIG: "hd"}
     boot = ("devices/disk[2]/boot@order", "1"), ("devices/interface/boot@order", "2")
     assert only(before, config(domain), ("os/boot", None), *boot)
     domain.start(paused=True)
     running = domain.xml(LIVE)
     change = set_domain(connection, "a", DomainSettings(boot=("vda",)))
-    assert change.settings[0].waits is not None
-    assert change.settings[0].before["config"] == "vdb, 52:54:00:00:00:01"
+    assert change.settings[0].later is not None
+    assert change.settings[0].before[CONFIG] == "vdb, 52:54:00:00:00:01"
+    assert (
+        change.waits
+        == tuple(map(str, change.changes))
+        == (
+            "disk vda: boot order is set to 1 (was not given)",
+            "disk vdb: boot order is no longer given (was 1)",
+            "interface 52:54:00:00:00:01: boot order is no longer given (was 2)",
+        )
+    )
     assert [disk.find("boot") is not None for disk in config(domain).findall("devices/disk")] == [True, False]
     assert config(domain).find("devices/interface/boot") is None
     assert domain.xml(LIVE) == running
@@ -89,14 +100,14 @@ def test_boot_order_names_devices_and_replaces_what_was_there(connection: Connec
 def test_password_of_the_graphics_is_set_and_never_shown(
     connection: Connection, uri: str, tmp_path: Path, kind: str
 ) -> None:
-    domain = started(connection, extra=GRAPHICS.format("old").replace("vnc", kind))
+    domain = started(connection, extra=GRAPHICS.format("pr3vious").replace("vnc", kind))
     before, was_live = config(domain), live(domain)
     file = tmp_path / "password"
     file.write_text("s3cret!\n")
     for option in ([], ["-o", "json"], ["--dry-run"]):
         result = run(uri, "-v", "set", "a", "--graphics-password", str(file), *option)
         assert result.exit_code == 0
-        assert "s3cret" not in result.output and "old" not in result.output
+        assert "s3cret" not in result.output and "pr3vious" not in result.output
     assert only(before, config(domain), ("devices/graphics@passwd", "s3cret!"))
     assert only(was_live, live(domain), ("devices/graphics@passwd", "s3cret!"))
     assert "s3cret" not in repr(DomainSettings(graphics_password="s3cret!"))
@@ -122,9 +133,9 @@ def test_password_can_come_over_standard_input(connection: Connection, uri: str)
 def test_guest_started_without_a_password_has_one_after_its_next_start(connection: Connection) -> None:
     domain = started(connection, extra="<graphics type='vnc' listen='127.0.0.1'/>")
     (setting,) = set_domain(connection, "a", DomainSettings(graphics_password="new")).settings
-    assert (setting.changed, setting.value, setting.before) == ((CONFIG,), None, {"live": None, "config": None})
-    assert "were started without" in (setting.waits or "")
-    with pytest.raises(UsageError, match="8 characters at most"):
+    assert (setting.changed, setting.value, setting.before) == ((CONFIG,), None, {LIVE: None, CONFIG: None})
+    assert "were started without" in (setting.later or "")
+    with raising(LONG_VNC_PASSWORD):
         set_domain(connection, "a", DomainSettings(graphics_password="ninechars"))
     assert config(domain).find("devices/graphics").get("passwd") == "new"  # type: ignore[union-attr]
 
@@ -145,7 +156,7 @@ def test_cpu_limits_stand_in_config(connection: Connection) -> None:
 def test_host_that_cannot_limit_a_running_domain_says_so_and_config_stays(connection: Connection) -> None:
     domain = started(connection)
     before = domain.xml(CONFIG)
-    with pytest.raises(Failed, match=r"does not take cpu-shares: .*cgroup"):
+    with raising(SETTING_NOT_TAKEN, settings="cpu-shares", cause="cgroup"):
         set_domain(connection, "a", DomainSettings(cpu_shares=2048))
     assert domain.xml(CONFIG) == before
 
@@ -168,6 +179,7 @@ def test_dry_run_says_the_same_and_changes_nothing(connection: Connection) -> No
     assert (domain.xml(CONFIG), domain.xml(LIVE), domain.autostart()) == (*before, False)
     did = set_domain(connection, "a", ALL)
     assert (would.settings, would.changes, would.notes) == (did.settings, did.changes, did.notes)
+    assert (would.dry_run, did.dry_run, would.waits) == (True, False, did.waits)
     assert domain.xml(CONFIG) != before[0]
 
 
@@ -176,8 +188,11 @@ def test_config_alone_leaves_the_running_guest(connection: Connection, uri: str)
     running = domain.xml(LIVE)
     done(uri, "set", "a", "--vcpus", "3", "--memory", "128MiB", "--title", "t", "--config")
     assert domain.xml(LIVE) == running
+    waits = set_domain(connection, "a", DomainSettings(vcpus=4), config_only=True, dry_run=True).waits
+    assert waits == ("vcpu: current is 4, was 2",)
     change = set_domain(connection, "a", DomainSettings(vcpus=3, title="t"))
     assert [setting.changed for setting in change.settings] == [(LIVE,), (LIVE,)]
+    assert change.waits == ()
     assert not show_domain(connection, "a").changes
 
 
@@ -202,18 +217,19 @@ def test_json_has_every_field(connection: Connection, uri: str) -> None:
     started(connection)
     found = json.loads(done(uri, "set", "a", "--vcpus", "3", "--max-memory", "512MiB", "--autostart", "-o", "json"))
     assert found["settings"] == [
-        {"name": "vcpus", "value": 3, "before": {"live": 2, "config": 2}, "changed": ["live", "config"], "waits": None},
+        {"name": "vcpus", "value": 3, "before": {"live": 2, "config": 2}, "changed": ["live", "config"], "later": None},
         {
             "name": "max-memory",
             "value": 512 * MIB,
             "before": {"live": 256 * MIB, "config": 256 * MIB},
             "changed": ["config"],
-            "waits": "the running guest has it after its next start",
+            "later": "the running guest has it after its next start",
         },
-        {"name": "autostart", "value": True, "before": {"config": False}, "changed": ["config"], "waits": None},
+        {"name": "autostart", "value": True, "before": {"config": False}, "changed": ["config"], "later": None},
     ]
     assert [change["where"] for change in found["changes"]] == ["vcpu@current", "memory"]
-    assert (found["name"], found["dry_run"], found["notes"]) == ("a", False, [])
+    assert found["waits"] == ["memory is 512 MiB, was 256 MiB"]
+    assert [found[key] for key in ("format", "name", "dry_run", "notes")] == ["holdfast.set", "a", False, []]
 
 
 def test_what_somebody_else_changes_meanwhile_is_told(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +241,7 @@ def test_what_somebody_else_changes_meanwhile_is_told(connection: Connection, mo
         call(self, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Domain, "set_memory", meanwhile)
-    with pytest.raises(PartlyDone, match="config changed elsewhere too: sound is added"):
+    with raising(SET_OTHERWISE, differences="config changed elsewhere too: sound is added"):
         set_domain(connection, "a", DomainSettings(memory=128 * MIB))
     assert config(domain).findtext("currentMemory") == str(128 * 1024)
 
@@ -241,7 +257,7 @@ def test_value_that_somebody_else_sets_meanwhile_is_told(
         call(self, "theirs", CONFIG)
 
     monkeypatch.setattr(Domain, "set_title", meanwhile)
-    with pytest.raises(PartlyDone, match="config has another title than was asked for"):
+    with raising(SET_OTHERWISE, differences="config has another title than was asked for"):
         set_domain(connection, "a", DomainSettings(title="ours"))
     assert config(domain).findtext("title") == "theirs"
 
@@ -257,14 +273,14 @@ def test_boot_order_is_not_set_over_somebody_elses_change(
         return edit
 
     monkeypatch.setattr("holdfast.operations.settings.apply.plan_edit", meanwhile)
-    with pytest.raises(Refused, match="somebody else changed"):
+    with raising(CHANGED_MEANWHILE):
         set_domain(connection, "a", DomainSettings(boot=(MAC,)))
     assert config(domain).find("devices/interface/boot") is None
 
 
 def test_failure_in_the_middle_says_what_stands(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = started(connection)
-    with pytest.raises(PartlyDone, match=r"set: vcpus in live; but not cpu-shares: .*cgroup"):
+    with raising(SET_IN_PART, done="vcpus in live", settings="cpu-shares", cause="cgroup"):
         set_domain(connection, "a", DomainSettings(vcpus=3, cpu_shares=2048))
     assert live(domain).find("vcpu[@current='3']") is not None
     set_domain(connection, "a", DomainSettings(vcpus=3))

@@ -8,23 +8,43 @@ from holdfast.cli import hints
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import same
-from holdfast.errors import Failed, HoldfastError, NotFound, Refused, UsageError
+from holdfast.errors import Condition, HoldfastError
+from holdfast.errors.changes import WOULD_NOT_START
+from holdfast.errors.settings import (
+    BEYOND_MAX_MEMORY,
+    BEYOND_MAX_VCPUS,
+    BEYOND_MODULES,
+    MEMORY_IN_CELLS,
+    MODULES_TOO_LARGE,
+    NO_BALLOON,
+    NO_BOOT_DEVICE,
+    NO_GRAPHICS,
+    NO_MODULE_SLOT,
+    NOT_BOOTABLE,
+    ODD_MODULE,
+    OTHER_TOPOLOGY,
+    SETTING_NOT_TAKEN,
+    TOPOLOGY_DOES_NOT_FIT,
+    VCPUS_IN_CELLS,
+)
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DomainSettings, Topology, set_domain, show_domain
 from tests.libvirt.commands import done
 from tests.libvirt.domains import CONFIG, LIVE, places
 from tests.libvirt.settings.changed import MIB, config, document, live, only, started
+from tests.raising import raising
 
 
 def test_vcpus_and_memory_change_in_both_documents_and_nothing_else_does(connection: Connection, uri: str) -> None:
     domain = started(connection)
     before, was_live, addresses = config(domain), domain.xml(LIVE), places(domain, CONFIG)
     change = set_domain(connection, "a", DomainSettings(vcpus=3, memory=128 * MIB))
-    assert [(setting.name, setting.changed, setting.waits) for setting in change.settings] == [
+    assert [(setting.name, setting.changed, setting.later) for setting in change.settings] == [
         ("vcpus", (LIVE, CONFIG), None),
         ("memory", (LIVE, CONFIG), None),
     ]
-    assert change.settings[1].before == {"live": 256 * MIB, "config": 256 * MIB}
+    assert change.settings[1].before == {LIVE: 256 * MIB, CONFIG: 256 * MIB}
+    assert change.waits == ()
     assert [str(each) for each in change.changes] == ["vcpu: current is 3, was 2"]
     assert only(before, config(domain), ("vcpu@current", "3"), ("currentMemory", str(128 * 1024)))
     assert [str(each) for each in visible(compare(was_live, domain.xml(LIVE)))] == ["vcpu: current is 3, was 2"]
@@ -68,7 +88,7 @@ def test_vcpu_that_qemu_does_not_take_back_leaves_all_as_it_was(connection: Conn
     domain = started(connection)
     set_domain(connection, "a", DomainSettings(vcpus=3))
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    with pytest.raises(Failed, match="the running domain does not take vcpus") as caught:
+    with raising(SETTING_NOT_TAKEN, settings="vcpus") as caught:
         set_domain(connection, "a", DomainSettings(vcpus=2))
     assert "--config" in hints.hint(caught.value)
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
@@ -77,6 +97,8 @@ def test_vcpu_that_qemu_does_not_take_back_leaves_all_as_it_was(connection: Conn
 def test_what_can_only_be_at_the_next_start_waits_and_is_said(connection: Connection, uri: str) -> None:
     domain = started(connection)
     before, running = config(domain), domain.xml(LIVE)
+    settings = DomainSettings(max_vcpus=8, vcpus=6, max_memory=512 * MIB, memory=300 * MIB)
+    would = set_domain(connection, "a", settings, dry_run=True)
     text = done(uri, "set", "a", "--max-vcpus", "8", "--vcpus", "6", "--max-memory", "512MiB", "--memory", "300MiB")
     for line in (
         "a: max-vcpus is 8, was 4, in config",
@@ -88,6 +110,9 @@ def test_what_can_only_be_at_the_next_start_waits_and_is_said(connection: Connec
     ):
         assert line in text
     assert domain.xml(LIVE) == running
+    waiting = tuple(map(str, show_domain(connection, "a").changes))
+    assert set(waiting) == {"memory is 512 MiB, was 256 MiB", "vcpu is 8, was 4", "vcpu: current is 6, was 2"}
+    assert would.waits == waiting
     wanted = ("memory", str(512 * 1024)), ("currentMemory", str(300 * 1024)), ("vcpu", "8"), ("vcpu@current", "6")
     assert only(before, config(domain), *wanted)
     domain.destroy()
@@ -99,10 +124,10 @@ def test_topology_and_number_go_together(connection: Connection) -> None:
     cpu = "<cpu mode='custom'><model>qemu64</model><topology sockets='1' dies='1' cores='4' threads='1'/></cpu>"
     domain = connection.define(document(f"<vcpu>4</vcpu>{cpu}<cputune><vcpupin vcpu='3' cpuset='0'/></cputune>"))
     before = config(domain)
-    with pytest.raises(Refused, match="cores=4,threads=1 makes 4 vCPUs, not 8") as caught:
+    with raising(OTHER_TOPOLOGY, topology="cores=4,threads=1", made=4, wanted=8) as caught:
         set_domain(connection, "a", DomainSettings(max_vcpus=8))
     assert "--cpu-topology cores=8" in hints.hint(caught.value)
-    with pytest.raises(Refused, match="makes 8 vCPUs, and there are to be 4"):
+    with raising(TOPOLOGY_DOES_NOT_FIT, made=8, wanted=4):
         set_domain(connection, "a", DomainSettings(cpu_topology=Topology(cores=8)))
     assert same(before, config(domain))
     set_domain(connection, "a", DomainSettings(max_vcpus=8, vcpus=8, cpu_topology=Topology(cores=4, threads=2)))
@@ -140,33 +165,39 @@ CELLS = (
 
 
 @pytest.mark.parametrize(
-    ("top", "settings", "error", "words", "hint"),
+    ("top", "settings", "condition", "words", "hint"),
     [
-        ("<vcpu>2</vcpu>", DomainSettings(vcpus=3), Refused, "at most 2 vCPUs, not 3", "add --max-vcpus 3"),
-        ("", DomainSettings(memory=512 * MIB), Refused, "is built with 256 MiB", "add --max-memory 512MiB"),
-        (CELLS, DomainSettings(max_memory=512 * MIB), Refused, "divided among NUMA cells", "holdfast edit a"),
-        (CELLS, DomainSettings(max_vcpus=8), Refused, "divided among NUMA cells", "holdfast edit a"),
-        ("", DomainSettings(max_vcpus=1000), Refused, "would not start here any more: .* at most 288", "fewer"),
-        ("", DomainSettings(boot=("vdz",)), NotFound, "no device 'vdz'", "device list"),
-        ("", DomainSettings(boot=("memballoon",)), UsageError, "nothing can be booted from memballoon", "disk"),
-        ("", DomainSettings(graphics_password="x"), NotFound, "no graphics that ask for a password", "vnc"),
+        ("<vcpu>2</vcpu>", DomainSettings(vcpus=3), BEYOND_MAX_VCPUS, "at most 2 vCPUs, not 3", "add --max-vcpus 3"),
+        ("", DomainSettings(memory=512 * MIB), BEYOND_MAX_MEMORY, "built with 256 MiB", "add --max-memory 512MiB"),
+        (CELLS, DomainSettings(max_memory=512 * MIB), MEMORY_IN_CELLS, "NUMA cells", "holdfast edit a"),
+        (CELLS, DomainSettings(max_vcpus=8), VCPUS_IN_CELLS, "NUMA cells", "holdfast edit a"),
+        ("", DomainSettings(max_vcpus=1000), WOULD_NOT_START, "with 1000 vCPUs the domain 'a'", "choose"),
+        ("", DomainSettings(boot=("vdz",)), NO_BOOT_DEVICE, "no device 'vdz'", "device list a"),
+        ("", DomainSettings(boot=("memballoon",)), NOT_BOOTABLE, "booted from memballoon", "from a disk, interface"),
+        ("", DomainSettings(graphics_password="x"), NO_GRAPHICS, "'a' has no graphics", "vnc, spice"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_to_do(
-    connection: Connection, top: str, settings: DomainSettings, error: type[HoldfastError], words: str, hint: str
+    connection: Connection,
+    top: str,
+    settings: DomainSettings,
+    condition: Condition[HoldfastError],
+    words: str,
+    hint: str,
 ) -> None:
     domain = connection.define(document(top))
     before = domain.xml(CONFIG)
     for dry_run in (True, False):
-        with pytest.raises(error, match=words) as caught:
+        with raising(condition) as caught:
             set_domain(connection, "a", settings, dry_run=dry_run)
+        assert words in caught.value.message
         assert hint in hints.hint(caught.value)
     assert domain.xml(CONFIG) == before
 
 
 def test_balloon_is_needed_to_take_memory_back(connection: Connection) -> None:
     connection.define(document().replace("memballoon model='virtio'", "memballoon model='none'"))
-    with pytest.raises(Refused, match="no memory balloon"):
+    with raising(NO_BALLOON):
         set_domain(connection, "a", DomainSettings(memory=128 * MIB))
 
 
@@ -179,14 +210,16 @@ SLOTS = (
 def test_memory_grows_by_a_module_in_one_slot_of_both_documents(connection: Connection, uri: str) -> None:
     domain = started(connection, SLOTS)
     before = config(domain)
+    would = set_domain(connection, "a", DomainSettings(max_memory=384 * MIB, memory=384 * MIB), dry_run=True)
     change = set_domain(connection, "a", DomainSettings(max_memory=384 * MIB, memory=384 * MIB))
-    assert [(setting.name, setting.changed, setting.waits) for setting in change.settings] == [
+    assert [(setting.name, setting.changed, setting.later) for setting in change.settings] == [
         ("max-memory", (LIVE, CONFIG), None),
         ("memory", (LIVE, CONFIG), None),
     ]
+    assert (would.changes, would.settings) == (change.changes, change.settings)
     assert [str(each) for each in change.changes] == [
         "memory is 384 MiB, was 256 MiB",
-        f"memory {change.changes[1].what.split()[1]} is added at dimm slot=0",
+        "memory ua-memory0 is added at dimm slot=0",
     ]
     for document_ in (config(domain), live(domain)):
         (module,) = document_.findall("devices/memory")
@@ -201,20 +234,21 @@ def test_memory_grows_by_a_module_in_one_slot_of_both_documents(connection: Conn
 
 
 @pytest.mark.parametrize(
-    ("size", "error", "words"),
+    ("size", "condition", "words"),
     [
-        (300, UsageError, "a module of 44 MiB would be of no use"),
-        (2048, Refused, "can grow to 1 GiB, not 2 GiB"),
-        (128, Refused, "of which modules can be taken away"),
+        (300, ODD_MODULE, "a module of 44 MiB would be of no use"),
+        (2048, BEYOND_MODULES, "can grow to 1 GiB, not 2 GiB"),
+        (128, MODULES_TOO_LARGE, "has 256 MiB, of which modules can be taken away"),
     ],
 )
 def test_module_that_cannot_be_is_refused(
-    connection: Connection, size: int, error: type[HoldfastError], words: str
+    connection: Connection, size: int, condition: Condition[HoldfastError], words: str
 ) -> None:
     domain = started(connection, SLOTS)
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    with pytest.raises(error, match=words):
+    with raising(condition) as caught:
         set_domain(connection, "a", DomainSettings(max_memory=size * MIB))
+    assert words in caught.value.message
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
 
 
@@ -222,5 +256,5 @@ def test_full_slots_are_said(connection: Connection) -> None:
     started(connection, SLOTS)
     for size in (384, 512):
         set_domain(connection, "a", DomainSettings(max_memory=size * MIB))
-    with pytest.raises(Refused, match="all slots for memory modules of 'a' are taken"):
+    with raising(NO_MODULE_SLOT):
         set_domain(connection, "a", DomainSettings(max_memory=640 * MIB))

@@ -3,37 +3,37 @@
 A :class:`SettingStep` knows how a document says a setting. What it makes of both documents is worked out first, and
 shown to the guard. Then the setting is made by libvirt's own calls, live before config, and by the proved edit where
 there is none. In the end both documents are read again: they are what was predicted, as far as a guest can see, and say
-what was asked for. A crash in between leaves the setting in one document only: 'holdfast show' says so, and repeating
-the command finishes it.
+what was asked for. A crash in between leaves the setting in one document only: it waits there, and repeating the
+operation finishes it.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element
-from holdfast.errors import DetachPending, Failed, HoldfastError, PartlyDone, Refused
+from holdfast.errors import DetachPending, HoldfastError
+from holdfast.errors import settings as errors
+from holdfast.errors.domains import TRANSIENT
 from holdfast.errors.guard import UNASKED_SETTING
-from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents, read, saved_memory
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.proved_edit import apply_edit, plan_edit
+from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain
+from holdfast.operations.waiting import waiting_since
 
 Value = str | int | bool | None
 Call = Callable[[Definition, Element], None]
 """Tells libvirt to have one thing in a document as the given document says it."""
 
-_Action = tuple[str, Definition, Callable[[], None]]
-"""What is done, to which document, and how."""
-
-LATER = "set it for the next start with --config"
 NEXT_START = "the running guest has it after its next start"
 
 
@@ -51,12 +51,13 @@ def at_once(live: Element) -> str | None:
 class SettingStep:
     """One setting of one domain.
 
-    ``name``    as the option is called: "max-memory"
+    ``name``    what it is called: "max-memory"
     ``value``   what is asked for
     ``read``    what a document says now
-    ``write``   makes a document say it; raises Refused where that cannot be
+    ``write``   makes a document say it; raises where that cannot be
     ``call``    libvirt's own call; None has it edited, in config alone
-    ``waits``   why the running guest cannot have it yet, or None; it is given live with the steps before written in
+    ``later``   why the running guest has it only after its next start; None where it can have it now. It is given live
+                with the steps before written in
     ``sees``    beginnings of the paths below <domain> at which the guest may see it
     ``secret``  the value is never shown
     ``follows`` live does not say it at once: the guest takes its time
@@ -68,60 +69,46 @@ class SettingStep:
     read: Callable[[Element], Value]
     write: Callable[[Element], None]
     call: Call | None = None
-    waits: Callable[[Element], str | None] = at_next_start
+    later: Callable[[Element], str | None] = at_next_start
     sees: tuple[str, ...] = ()
     secret: bool = False
     follows: bool = False
     once: bool = False
 
-    def asked(self, change: Change) -> bool:
+    def is_seen_as(self, change: Change) -> bool:
         """True for what the guest may see of this step."""
         return change.where.startswith(self.sees)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. ``value`` is the wish, ``before`` what each document said; passwords are in neither ("": taken off).
+    """One setting, as it is after the operation. Passwords are in no field of it.
 
-    ``changed`` are the documents that have it since, empty where all had it already. ``waits`` is why the running
-    guest has it only later.
+    ``name``     what it is called: "max-memory"
+    ``value``    what was asked for; "" for a password that was taken off
+    ``before``   what each document said before
+    ``changed``  the documents that have it since; empty where all had it already
+    ``later``    why the running guest has it only after its next start; None where it has it, or none runs
     """
 
     name: str
     value: Value
-    before: dict[str, Value]
+    before: Mapping[Definition, Value]
     changed: tuple[Definition, ...]
-    waits: str | None = None
+    later: str | None = None
 
 
-@dataclass(frozen=True)
-class SettingsChange:
-    """What a change of settings did, or with ``dry_run`` would do.
+@dataclass(frozen=True, kw_only=True)
+class SettingsChange(Result):
+    """A change of settings.
 
-    ``changes`` is what the guest sees of it, now or after its next start. ``notes`` are sentences on what else is
-    worth knowing.
+    ``settings``  each of them, in the order in which they are made
     """
 
-    name: str
-    uuid: str
     settings: tuple[Setting, ...]
-    changes: tuple[Change, ...]
-    notes: tuple[str, ...]
-    dry_run: bool
-
-
-@dataclass
-class _Plan:
-    """What is to be done: the documents as they are to be, and which of them each step changes."""
-
-    before: Documents
-    after: dict[Definition, Element]
-    todo: list[tuple[SettingStep, list[Definition]]]
-    settings: list[Setting]
 
 
 def change_settings(
-    connection: Connection,
     domain: OpenDomain,
     steps: Sequence[SettingStep],
     definitions: Sequence[Definition],
@@ -132,132 +119,166 @@ def change_settings(
 ) -> SettingsChange:
     """Carry out ``steps`` in the documents ``definitions`` of ``domain``; the caller holds the domain's lock.
 
-    Raises Refused where the domain cannot have what is asked for, or would have more than that; Failed, with nothing
-    changed, where libvirt or QEMU refuses; PartlyDone where some of it stands.
+    Raises TRANSIENT for what only config can have, what a step cannot be, UNASKED_SETTING, and SETTING_NOT_TAKEN where
+    libvirt or QEMU refuses; then nothing was changed. Raises SET_IN_PART, NOT_LET_GO and SET_OTHERWISE where some of it
+    stands.
     """
-    plan = _plan(domain, before, steps, definitions)
-    changes = _guard(domain, plan, steps)
-    if not dry_run:
-        _carry_out(connection, domain, plan)
-        _prove(domain, plan)
-    more = saved_memory(domain, before) if any(setting.changed for setting in plan.settings) else ()
-    return SettingsChange(domain.name, domain.uuid, tuple(plan.settings), changes, (*notes, *more), dry_run)
-
-
-def _plan(
-    domain: OpenDomain, before: Documents, steps: Sequence[SettingStep], definitions: Sequence[Definition]
-) -> _Plan:
-    plan = _Plan(before, {each: copy.deepcopy(before.present[each]) for each in definitions}, [], [])
+    plan = _Plan(before, definitions)
     for step in steps:
-        concerned = [each for each in definitions if not step.once or each is Definition.CONFIG]
-        said = {each: step.read(before.present[each]) for each in concerned}
-        todo: list[Definition] = []
-        waits: str | None = None
+        plan.add(domain, step)
+    changes = _guard(domain, plan)
+    if not dry_run:
+        _carry_out(domain, plan)
+        _prove(domain, plan)
+    return SettingsChange(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        changes=changes,
+        waits=waiting_since(before, plan.documents),
+        notes=(*notes, *(saved_memory(domain, before) if plan.changes_something else ())),
+        settings=tuple(plan.settings),
+    )
+
+
+class _Plan:
+    """What is to be done.
+
+    ``before``    the documents as they are
+    ``after``     those that are to change, as they are to be
+    ``steps``     each step, with the documents that it changes
+    ``settings``  what is said of each step
+    """
+
+    def __init__(self, before: Documents, definitions: Sequence[Definition]) -> None:
+        self.before = before
+        self.after = {each: copy.deepcopy(before.present[each]) for each in definitions}
+        self.steps: list[tuple[SettingStep, list[Definition]]] = []
+        self.settings: list[Setting] = []
+
+    @property
+    def documents(self) -> Documents:
+        """Both documents as they are to be."""
+        after = {**self.before.present, **self.after}
+        return Documents(after.get(Definition.LIVE), after.get(Definition.CONFIG))
+
+    @property
+    def changes_something(self) -> bool:
+        """False where the documents say everything already."""
+        return any(setting.changed for setting in self.settings)
+
+    def add(self, domain: OpenDomain, step: SettingStep) -> None:
+        """Write ``step`` into the documents that can have it, behind the steps before it."""
+        concerned = [each for each in self.after if not step.once or each is Definition.CONFIG]
+        written, later = self._write(step, concerned)
+        if self.before.config is None and (later is not None or step.once):
+            raise TRANSIENT(name=domain.name)
+        self.steps.append((step, written))
+        self.settings.append(self._setting(step, concerned, later))
+
+    def _write(self, step: SettingStep, concerned: Sequence[Definition]) -> tuple[list[Definition], str | None]:
+        """Write ``step``; returns into which documents, and why not into live."""
+        written, later = [], None
         for definition in concerned:
-            document = plan.after[definition]
+            document = self.after[definition]
             if step.read(document) == step.value:
                 continue
-            if definition is Definition.LIVE and (waits := step.waits(document)) is not None:
+            if definition is Definition.LIVE and (later := step.later(document)) is not None:
                 continue
             step.write(document)
-            todo.append(definition)
-        if before.config is None and (waits is not None or step.once):
-            raise Refused(
-                f"the domain {domain.name!r} is transient: {step.name} cannot be set",
-                "it has no config document; the running guest cannot have it, and there is no next start",
-            )
-        changed = [each for each in concerned if said[each] != step.value]
-        if waits is not None:
-            changed.remove(Definition.LIVE)
-        shown = {str(each): None if step.secret else value for each, value in said.items()}
-        value = None if step.secret and step.value else step.value
-        plan.settings.append(Setting(step.name, value, shown, tuple(changed), waits))
-        if todo:
-            plan.todo.append((step, todo))
-    return plan
+            written.append(definition)
+        return written, later
+
+    def _setting(self, step: SettingStep, concerned: Sequence[Definition], later: str | None) -> Setting:
+        said = {each: step.read(self.before.present[each]) for each in concerned}
+        left = Definition.LIVE if later is not None else None
+        return Setting(
+            name=step.name,
+            value=None if step.secret and step.value else step.value,
+            before={each: None if step.secret else value for each, value in said.items()},
+            changed=tuple(each for each, value in said.items() if value != step.value and each is not left),
+            later=later,
+        )
 
 
-def _guard(domain: OpenDomain, plan: _Plan, steps: Sequence[SettingStep]) -> tuple[Change, ...]:
+def _guard(domain: OpenDomain, plan: _Plan) -> tuple[Change, ...]:
+    """What the guest sees of the plan, now or later, each once. Raises UNASKED_SETTING for what no step asks for."""
     found: dict[str, Change] = {}
     for definition, after in plan.after.items():
         changes = visible(compare_documents(plan.before.present[definition], after))
-        refuse_unasked(
-            domain.name,
-            changes,
-            lambda change: any(step.asked(change) for step in steps),
-            condition=UNASKED_SETTING,
-        )
+        refuse_unasked(domain.name, changes, partial(_is_seen_as_any, plan), condition=UNASKED_SETTING)
         found |= {str(change): change for change in changes}
     return tuple(found.values())
 
 
-def _carry_out(connection: Connection, domain: OpenDomain, plan: _Plan) -> None:
+def _is_seen_as_any(plan: _Plan, change: Change) -> bool:
+    return any(step.is_seen_as(change) for step, _ in plan.steps)
+
+
+class _Action(NamedTuple):
+    """What is done: the names of the settings that it makes, the document in which, and how."""
+
+    settings: list[str]
+    definition: Definition
+    act: Callable[[], None]
+
+
+def _carry_out(domain: OpenDomain, plan: _Plan) -> None:
     """Live first: where it refuses, nothing has changed. Config follows, first what has to be edited."""
     done: list[str] = []
     pending: DetachPending | None = None
-    for names, definition, act in [
-        *_calls(plan, Definition.LIVE),
-        *_edit(connection, domain, plan),
-        *_calls(plan, Definition.CONFIG),
-    ]:
+    for action in (*_calls(plan, Definition.LIVE), *_edits(domain, plan), *_calls(plan, Definition.CONFIG)):
         try:
-            act()
+            action.act()
         except DetachPending as error:
             pending = error
         except HoldfastError as error:
-            hint = error.hint or (LATER if definition is Definition.LIVE else None)
             if done:
-                raise PartlyDone(f"set: {', '.join(done)}; but not {names}: {error.message}", hint) from error
-            if definition is Definition.LIVE:
-                raise Failed(f"the running domain does not take {names}: {error.message}", hint) from error
+                raise errors.SET_IN_PART(done=done, settings=action.settings, cause=error) from error
+            if action.definition is Definition.LIVE:
+                raise errors.SETTING_NOT_TAKEN(settings=action.settings, cause=error) from error
             raise
-        done.append(f"{names} in {definition}")
+        done.append(f"{', '.join(action.settings)} in {action.definition}")
     if pending is not None:
-        raise PartlyDone(
-            f"the guest has not released what it was asked for: {pending.message}",
-            "config has it, so it comes with the next start at the latest; repeat the command to ask again",
-        ) from pending
+        raise errors.NOT_LET_GO(cause=pending) from pending
 
 
-def _edit(connection: Connection, domain: OpenDomain, plan: _Plan) -> Iterator[_Action]:
-    """The proved edit of all that libvirt has no call for."""
-    steps = [step for step, _ in plan.todo if step.call is None]
+def _edits(domain: OpenDomain, plan: _Plan) -> Iterator[_Action]:
+    """The proved edit of all that libvirt has no call for, where there is something of that."""
+    steps = [step for step, written in plan.steps if step.call is None and written]
 
     def touch(document: Element) -> None:
         for step in steps:
             step.write(document)
 
     def act() -> None:
-        edit = plan_edit(domain, touch, lambda change: any(step.asked(change) for step in steps))
-        apply_edit(domain, edit)
+        apply_edit(domain, plan_edit(domain, touch, partial(_is_seen_as_any, plan)))
 
     if steps:
-        yield ", ".join(step.name for step in steps), Definition.CONFIG, act
+        yield _Action([step.name for step in steps], Definition.CONFIG, act)
 
 
 def _calls(plan: _Plan, definition: Definition) -> Iterator[_Action]:
     """libvirt's calls for one document, each once, in the order of the steps."""
     calls: dict[Call, list[str]] = {}
-    for step, todo in plan.todo:
-        if step.call is not None and definition in todo:
+    for step, written in plan.steps:
+        if step.call is not None and definition in written:
             calls.setdefault(step.call, []).append(step.name)
     for call, names in calls.items():
-        yield ", ".join(names), definition, partial(call, definition, plan.after[definition])
+        yield _Action(names, definition, partial(call, definition, plan.after[definition]))
 
 
 def _prove(domain: OpenDomain, plan: _Plan) -> None:
     """Read the documents again: they say what was asked for, and the guest sees nothing that was not predicted."""
-    after = read(domain, secure=any(step.secret for step, _ in plan.todo)).present
+    secret = any(step.secret for step, _ in plan.steps)
+    after = (read(domain, secure=True) if secret else domain.look_again()).present
     wrong = []
     for definition in after.keys() & plan.after.keys():
         changes = visible(compare_documents(plan.after[definition], after[definition]))
         wrong += [f"{definition} changed elsewhere too: {change}" for change in changes]
-        for step, todo in plan.todo:
+        for step, written in plan.steps:
             follows = step.follows and definition is Definition.LIVE
-            if definition in todo and not follows and step.read(after[definition]) != step.value:
+            if definition in written and not follows and step.read(after[definition]) != step.value:
                 wrong.append(f"{definition} has another {step.name} than was asked for")
     if wrong:
-        raise PartlyDone(
-            f"the settings of {domain.name!r} were changed, but {'; '.join(wrong)}",
-            "somebody else may have changed it meanwhile: see 'holdfast show'",
-        )
+        raise errors.SET_OTHERWISE(name=domain.name, differences=wrong)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from holdfast.domainxml.device import describe, label, lookup
-from holdfast.domainxml.document import Element, child, serialize
+from holdfast.domainxml.document import Element, child, remove_children, serialize
 from holdfast.domainxml.elements.boot import BOOTABLE, boot_order, set_boot_order
 from holdfast.domainxml.elements.cputune import PARAMETERS, cpu_limit, scheduler_parameters, set_cpu_limit
 from holdfast.domainxml.elements.graphics import WITH_PASSWORD, set_password
 from holdfast.domainxml.elements.vcpu import pinned_beyond
-from holdfast.errors import NotFound, UsageError
+from holdfast.errors import settings as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents, read
@@ -34,18 +35,19 @@ def set_domain(
     ``config_only`` leaves the running guest as it is. Where the domain has slots for memory modules, ``max_memory``
     adds one, also while it runs.
 
-    Raises Refused (3) where one setting would drag along another that nobody asked for, NotFound (4) for a device to
-    boot from, Failed (1) where libvirt or QEMU refuses, PartlyDone (5) where the guest does not let go of a vCPU.
+    Raises IN_RESCUE, Refused where one setting would drag along another that nobody asked for (BEYOND_MAX_VCPUS and the
+    like), NO_BOOT_DEVICE, NOT_BOOTABLE, NO_GRAPHICS, LONG_VNC_PASSWORD, and as :func:`.apply.change_settings` does:
+    NOT_LET_GO where the guest keeps a vCPU.
     (virDomainSetVcpusFlags, virDomainSetMemoryFlags, virDomainSetMetadata, virDomainSetAutostart,
     virDomainSetSchedulerParametersFlags, virDomainUpdateDeviceFlags, virDomainAttachDeviceFlags; topology and boot
     order by the proved edit)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
-        before = read(domain, secure=settings.graphics_password is not None)
+        before = domain.documents if settings.graphics_password is None else read(domain, secure=True)
         definitions = domain.targets(config_only)
         documents = [before.present[each] for each in definitions]
         steps = [
-            *vcpu_steps(connection, domain, settings),
+            *vcpu_steps(domain, settings),
             *memory_steps(domain, settings, documents),
             *_boot(domain, settings, documents[-1]),
             *_limits(domain, settings),
@@ -53,19 +55,22 @@ def set_domain(
             *_names(domain, settings),
         ]
         notes = _notes(settings, before)
-        return change_settings(connection, domain, steps, definitions, before, notes=notes, dry_run=dry_run)
+        return change_settings(domain, steps, definitions, before, notes=notes, dry_run=dry_run)
 
 
 def _boot(domain: OpenDomain, settings: DomainSettings, document: Element) -> Iterator[SettingStep]:
     if settings.boot is None:
         return
-    labels = [label(device) for device in _bootable(domain, document, settings.boot)]
+    names = settings.boot
+    labels = ", ".join(label(device) for device in _bootable(domain, document, names))
+
+    def read(document: Element) -> str:
+        return ", ".join(boot_order(document))
 
     def write(document: Element) -> None:
-        set_boot_order(document, _bootable(domain, document, settings.boot or ()))
+        set_boot_order(document, _bootable(domain, document, names))
 
-    sees = ("os/boot", *(f"devices/{tag}/boot" for tag in BOOTABLE))
-    yield SettingStep("boot", ", ".join(labels), lambda document: ", ".join(boot_order(document)), write, sees=sees)
+    yield SettingStep("boot", labels, read, write, sees=("os/boot", *(f"devices/{tag}/boot" for tag in BOOTABLE)))
 
 
 def _bootable(domain: OpenDomain, document: Element, names: tuple[str, ...]) -> list[Element]:
@@ -73,11 +78,9 @@ def _bootable(domain: OpenDomain, document: Element, names: tuple[str, ...]) -> 
     for name in names:
         device = lookup(document, name)
         if device is None:
-            raise NotFound(
-                f"the next start of {domain.name!r} has no device {name!r}", "'holdfast device list' names them"
-            )
+            raise errors.NO_BOOT_DEVICE(name=domain.name, device=name)
         if device.tag not in BOOTABLE:
-            raise UsageError(f"nothing can be booted from {describe(device)}", f"from a {', '.join(BOOTABLE)} it can")
+            raise errors.NOT_BOOTABLE(device=describe(device), kinds=BOOTABLE)
         found.append(device)
     return found
 
@@ -87,16 +90,10 @@ def _limits(domain: OpenDomain, settings: DomainSettings) -> Iterator[SettingSte
         domain.set_scheduler(scheduler_parameters(document), definition)
 
     for name in PARAMETERS:
-        value = getattr(settings, f"cpu_{name}")
+        value: int | None = getattr(settings, f"cpu_{name}")
         if value is not None:
-            yield SettingStep(
-                f"cpu-{name}",
-                value,
-                lambda document, name=name: cpu_limit(document, name),  # type: ignore[misc]
-                lambda document, name=name, value=value: set_cpu_limit(document, name, value),  # type: ignore[misc]
-                call,
-                at_once,
-            )
+            write = partial(set_cpu_limit, name=name, value=value)
+            yield SettingStep(f"cpu-{name}", value, partial(cpu_limit, name=name), write, call, at_once)
 
 
 def _password(domain: OpenDomain, settings: DomainSettings, documents: list[Element]) -> Iterator[SettingStep]:
@@ -105,9 +102,9 @@ def _password(domain: OpenDomain, settings: DomainSettings, documents: list[Elem
         return
     kinds = {graphics.get("type") for document in documents for graphics in _graphics(document)}
     if not kinds:
-        raise NotFound(f"{domain.name!r} has no graphics that ask for a password", f"{' and '.join(WITH_PASSWORD)} do")
+        raise errors.NO_GRAPHICS(name=domain.name, kinds=WITH_PASSWORD)
     if "vnc" in kinds and len(wanted.encode()) > 8:
-        raise UsageError("a VNC password has 8 characters at most", "the protocol knows no more")
+        raise errors.LONG_VNC_PASSWORD()
 
     def write(document: Element) -> None:
         for graphics in _graphics(document):
@@ -117,11 +114,11 @@ def _password(domain: OpenDomain, settings: DomainSettings, documents: list[Elem
         for graphics in _graphics(document):
             domain.update(serialize(graphics), definition)
 
-    def reads(document: Element) -> str | None:
+    def read(document: Element) -> str | None:
         found = {graphics.get("passwd", "") for graphics in _graphics(document)}
         return found.pop() if len(found) == 1 else None
 
-    def waits(live: Element) -> str | None:
+    def later(live: Element) -> str | None:
         # QEMU cannot begin to ask for one, nor end it; libvirt 9.0 takes the latter and does nothing.
         if not wanted:
             return "the running guest's graphics ask for the old one until its next start"
@@ -129,7 +126,7 @@ def _password(domain: OpenDomain, settings: DomainSettings, documents: list[Elem
             return "the running guest's graphics were started without, and ask for none until its next start"
         return None
 
-    yield SettingStep("graphics-password", wanted, reads, write, call, waits, secret=True)
+    yield SettingStep("graphics-password", wanted, read, write, call, later, secret=True)
 
 
 def _graphics(document: Element) -> list[Element]:
@@ -137,37 +134,43 @@ def _graphics(document: Element) -> list[Element]:
 
 
 def _names(domain: OpenDomain, settings: DomainSettings) -> Iterator[SettingStep]:
-    for tag, text, set_text in (
-        ("title", settings.title, domain.set_title),
-        ("description", settings.description, domain.set_description),
-    ):
-        if text is not None:
-            yield SettingStep(
-                tag,
-                text,
-                lambda document, tag=tag: document.findtext(tag) or "",  # type: ignore[misc]
-                lambda document, tag=tag, text=text: _write_text(document, tag, text),  # type: ignore[misc]
-                lambda definition, _, set_text=set_text, text=text: set_text(text, definition),  # type: ignore[misc]
-                at_once,
-            )
+    if settings.title is not None:
+        yield _text("title", settings.title, domain.set_title)
+    if settings.description is not None:
+        yield _text("description", settings.description, domain.set_description)
     if settings.autostart is not None:
-        wanted = settings.autostart
-        yield SettingStep(
-            "autostart",
-            wanted,
-            lambda _: domain.autostart(),
-            lambda _: None,
-            lambda *_: domain.set_autostart(wanted),
-            at_once,
-            once=True,
-        )
+        yield _autostart(domain, settings.autostart)
 
 
-def _write_text(document: Element, tag: str, text: str) -> None:
-    if text:
-        child(document, tag).text = text
-    elif (found := document.find(tag)) is not None:
-        document.remove(found)
+def _text(tag: str, wanted: str, set_text: Callable[[str, Definition], None]) -> SettingStep:
+    def read(document: Element) -> str:
+        return document.findtext(tag) or ""
+
+    def write(document: Element) -> None:
+        if wanted:
+            child(document, tag).text = wanted
+        else:
+            remove_children(document, tag)
+
+    def call(definition: Definition, _: Element) -> None:
+        set_text(wanted, definition)
+
+    return SettingStep(tag, wanted, read, write, call, at_once)
+
+
+def _autostart(domain: OpenDomain, wanted: bool) -> SettingStep:
+    """No document says it: libvirt is asked."""
+
+    def read(_: Element) -> bool:
+        return domain.autostart()
+
+    def write(_: Element) -> None:
+        pass
+
+    def call(_: Definition, __: Element) -> None:
+        domain.set_autostart(wanted)
+
+    return SettingStep("autostart", wanted, read, write, call, at_once, once=True)
 
 
 def _notes(settings: DomainSettings, before: Documents) -> list[str]:

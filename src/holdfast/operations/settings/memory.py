@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import secrets
 from collections.abc import Iterator, Sequence
+from itertools import count
 
-from holdfast.domainxml.device import USER_ALIAS
-from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.device import USER_ALIAS, alias
+from holdfast.domainxml.document import Element, devices, serialize
 from holdfast.domainxml.elements import memory
-from holdfast.errors import Refused, UsageError
+from holdfast.errors import settings as errors
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.session import OpenDomain
 from holdfast.operations.settings.apply import NEXT_START, SettingStep, at_next_start, at_once
@@ -32,10 +32,7 @@ def memory_steps(domain: OpenDomain, settings: DomainSettings, documents: Sequen
 def _total(domain: OpenDomain, wanted: int) -> SettingStep:
     def write(document: Element) -> None:
         if memory.cells(document):
-            raise Refused(
-                f"the memory of {domain.name!r} is divided among NUMA cells",
-                f"change <memory> and the cells in one go: 'holdfast edit {domain.name}'",
-            )
+            raise errors.MEMORY_IN_CELLS(name=domain.name)
         memory.set_total_memory(document, wanted)
 
     def call(_: object, document: Element) -> None:
@@ -46,20 +43,13 @@ def _total(domain: OpenDomain, wanted: int) -> SettingStep:
 
 def _by_module(domain: OpenDomain, wanted: int, documents: Sequence[Element]) -> SettingStep:
     """Where there are slots, memory grows by a module: the same one in the same slot of each document."""
-    fresh: list[Element] = []
 
     def write(document: Element) -> None:
         size = wanted - memory.total_memory(document)
         _check_module(domain, document, wanted)
         module = memory.lacking_module(document, documents, size)
         if module is None:
-            if not fresh:
-                slot = memory.free_module_slot(documents)
-                if slot is None:
-                    raise Refused(f"all slots for memory modules of {domain.name!r} are taken", "detach a module first")
-                alias = f"{USER_ALIAS}{secrets.token_hex(6)}"
-                fresh.append(memory.new_module(size, memory.cells(document)[0], slot, alias))
-            module = fresh[0]
+            module = _new_module(domain, size, memory.cells(document)[0], documents)
         memory.add_module(document, copy.deepcopy(module))
 
     def call(definition: Definition, document: Element) -> None:
@@ -69,56 +59,49 @@ def _by_module(domain: OpenDomain, wanted: int, documents: Sequence[Element]) ->
     return SettingStep("max-memory", wanted, memory.total_memory, write, call, at_once, sees=sees)
 
 
+def _new_module(domain: OpenDomain, size: int, cell: str, documents: Sequence[Element]) -> Element:
+    """A module in the lowest slot and with the first alias that are free, so that a dry run can promise both."""
+    slot = memory.free_module_slot(documents)
+    if slot is None:
+        raise errors.NO_MODULE_SLOT(name=domain.name)
+    taken = {alias(device) for document in domain.documents.present.values() for device in devices(document)}
+    names = (f"{USER_ALIAS}memory{number}" for number in count())
+    return memory.new_module(size, cell, slot, next(name for name in names if name not in taken))
+
+
 def _check_module(domain: OpenDomain, document: Element, wanted: int) -> None:
-    size = wanted - memory.total_memory(document)
+    built, most = memory.total_memory(document), memory.most_memory(document)
+    size = wanted - built
     if size < 0:
-        raise Refused(
-            f"{domain.name!r} has {size_in_words(memory.total_memory(document))}, of which modules can be taken away",
-            f"'holdfast device list {domain.name}' names them, 'holdfast device detach' takes one away",
-        )
-    if wanted > memory.most_memory(document):
-        raise Refused(
-            f"{domain.name!r} can grow to {size_in_words(memory.most_memory(document))}, not {size_in_words(wanted)}",
-            f"<maxMemory> can be raised with 'holdfast edit {domain.name}'",
-        )
+        raise errors.MODULES_TOO_LARGE(name=domain.name, built=size_in_words(built))
+    if wanted > most:
+        raise errors.BEYOND_MODULES(name=domain.name, most=size_in_words(most), wanted=size_in_words(wanted))
     if size % BLOCK:
-        raise UsageError(
-            f"a module of {size_in_words(size)} would be of no use to a Linux guest: it takes memory in blocks of "
-            f"{size_in_words(BLOCK)}",
-            f"--max-memory {size_in_words(wanted + BLOCK - size % BLOCK).replace(' ', '')}",
-        )
+        possible = wanted + BLOCK - size % BLOCK
+        raise errors.ODD_MODULE(size=size_in_words(size), block=size_in_words(BLOCK), next=_in_one_word(possible))
     if len(memory.cells(document)) > 1:
-        raise Refused(
-            f"{domain.name!r} has several NUMA cells, and a module belongs to one of them",
-            "attach it with its <node>: 'holdfast device attach NAME FILE.xml'",
-        )
+        raise errors.MODULE_FOR_WHICH_CELL(name=domain.name)
 
 
 def _balloon(domain: OpenDomain, wanted: int) -> SettingStep:
     def write(document: Element) -> None:
         total = memory.total_memory(document)
         if wanted > total:
-            raise Refused(
-                f"{domain.name!r} is built with {size_in_words(total)}: it cannot have {size_in_words(wanted)}",
-                f"add --max-memory {size_in_words(wanted).replace(' ', '')}",
-            )
+            raise errors.BEYOND_MAX_MEMORY(name=domain.name, built=size_in_words(total), wanted=_in_one_word(wanted))
         if wanted < total and not memory.has_balloon(document):
-            raise Refused(
-                f"{domain.name!r} has no memory balloon: all that it is built with is the guest's",
-                f"--max-memory {size_in_words(wanted).replace(' ', '')} builds it with less",
-            )
+            raise errors.NO_BALLOON(name=domain.name, wanted=_in_one_word(wanted))
         memory.set_balloon_memory(document, wanted)
 
-    def waits(live: Element) -> str | None:
+    def call(definition: Definition, document: Element) -> None:
+        domain.set_memory(memory.balloon_memory(document) // 1024, definition)
+
+    def later(live: Element) -> str | None:
         total = memory.total_memory(live)
         return f"the running guest is built with {size_in_words(total)}; {NEXT_START}" if wanted > total else None
 
-    return SettingStep(
-        "memory",
-        wanted,
-        memory.balloon_memory,
-        write,
-        lambda definition, document: domain.set_memory(memory.balloon_memory(document) // 1024, definition),
-        waits,
-        follows=True,
-    )
+    return SettingStep("memory", wanted, memory.balloon_memory, write, call, later, follows=True)
+
+
+def _in_one_word(size: int) -> str:
+    """A size as somebody would type it: "384MiB"."""
+    return size_in_words(size).replace(" ", "")

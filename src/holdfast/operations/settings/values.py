@@ -1,6 +1,6 @@
-"""What can be wished of a domain, a disk or an interface that exists: typed values; None leaves a thing as it is.
+"""What can be asked for of a domain, a disk or an interface that exists: typed values; None leaves a thing as it is.
 
-Checked for sense when they are made, without looking anywhere: UsageError.
+They are checked for sense when they are made, without looking anywhere, and raise UsageError: TOO_SMALL and the like.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from holdfast.domainxml.document import element
 from holdfast.domainxml.elements.disk import check_word
 from holdfast.domainxml.elements.iotune import LIMITS
 from holdfast.domainxml.elements.vcpu import Topology as Topology
-from holdfast.errors import UsageError
+from holdfast.errors import settings as errors
+from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.text import size_in_words
 
 MIB = 1024 * 1024
@@ -21,13 +22,21 @@ MOST_IO = 10**15
 
 @dataclass(frozen=True, kw_only=True)
 class DomainSettings:
-    """Wishes for a whole domain.
+    """What is asked for of a whole domain.
 
-    ``vcpus`` are online, ``max_vcpus`` is how many there can be without a new start; ``memory`` is what the balloon
-    leaves to the guest, ``max_memory`` what it is built with (both in bytes). ``title`` and ``description`` "" remove
-    them. ``boot`` names the devices to boot from, in order: target, MAC address, alias or PCI address; nothing else is
-    booted from then. ``cpu_shares`` is the domain's weight on a busy host; each vCPU may use ``cpu_quota`` of every
-    ``cpu_period`` microseconds (-1: all). ``graphics_password`` "" removes it; it is in no result and no text.
+    ``vcpus``              how many are online
+    ``max_vcpus``          how many can be online without a new start
+    ``cpu_topology``       how the guest sees them divided among sockets, dies, cores and threads
+    ``memory``             what the balloon leaves to the guest, in bytes
+    ``max_memory``         what the guest is built with, in bytes
+    ``title``              a line for people; "" removes it
+    ``description``        more for people; "" removes it
+    ``autostart``          whether libvirt starts it with the host
+    ``boot``               the devices to boot from, in order, and no other: target, MAC address, alias or PCI address
+    ``cpu_shares``         its weight on a busy host
+    ``cpu_period``         a time in microseconds, of which each vCPU may use ``cpu_quota``
+    ``cpu_quota``          microseconds; -1: all
+    ``graphics_password``  for VNC or SPICE; "" removes it. It is in no result and no text
     """
 
     vcpus: int | None = None
@@ -59,22 +68,26 @@ class DomainSettings:
         if self.cpu_quota != -1:
             _check_range("cpu_quota", self.cpu_quota, 1000, 17592186044415, "microseconds, or -1 for no limit")
         if self.cpu_topology is not None and min(vars(self.cpu_topology).values()) < 1:
-            raise UsageError(f"{self.cpu_topology} is no topology", "each of its numbers is at least 1")
+            raise errors.NO_TOPOLOGY(topology=self.cpu_topology)
         if "\n" in (self.title or ""):
-            raise UsageError("a title is one line", "--description takes more")
+            raise errors.LONG_TITLE()
         for text in (self.title, self.description):
             element("text", text=text)
         if not (self.graphics_password or "x").isprintable():
-            raise UsageError("a password is one line of letters, digits and signs")
+            raise errors.BAD_PASSWORD()
         if self.boot is not None and (not self.boot or len(set(self.boot)) < len(self.boot) or "" in self.boot):
-            raise UsageError("the boot order names each device once, and at least one", "--boot vda,sda")
+            raise errors.BAD_BOOT_ORDER()
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiskSettings:
-    """Wishes for one disk: ``cache`` and ``discard`` in libvirt's words, and limits per second (bytes, or operations).
+    """What is asked for of one disk.
 
-    A limit of 0 takes it away; a total and one for reading or writing exclude each other.
+    ``cache``, ``discard``  in libvirt's words
+    ``…_bytes_sec``         limits, in bytes a second; 0 takes one away
+    ``…_iops_sec``          limits, in operations a second; 0 takes one away
+
+    A limit of the total and one for reading or writing exclude each other.
     """
 
     cache: str | None = None
@@ -96,7 +109,12 @@ class DiskSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class InterfaceSettings:
-    """Wishes for one interface: ``link`` "up" or "down", and the ``network`` or the ``bridge`` it is to be on."""
+    """What is asked for of one interface.
+
+    ``link``               "up", or "down": the cable is pulled
+    ``network``            the network of libvirt that it is to be on
+    ``bridge``             the bridge of the host that it is to be on, instead of a network
+    """
 
     link: str | None = None
     network: str | None = None
@@ -105,21 +123,23 @@ class InterfaceSettings:
     def __post_init__(self) -> None:
         _refuse_nothing(self)
         if self.link not in (None, "up", "down"):
-            raise UsageError(f"a link cannot be {self.link!r}", "up or down")
+            raise UNKNOWN_WORD(what="link state", word=self.link, words=("up", "down"))
         if self.network is not None and self.bridge is not None:
-            raise UsageError("an interface is on one thing only, not on a network and a bridge both")
+            raise errors.TWO_NETWORKS()
         if "" in (self.network, self.bridge):
-            raise UsageError("a network or bridge has a name")
+            raise errors.NAMELESS()
 
 
 def _refuse_nothing(settings: object) -> None:
     if all(value is None for value in vars(settings).values()):
-        raise UsageError("nothing was said that is to change", "--help lists what can be set")
+        raise errors.NOTHING_SAID()
 
 
 def _check_range(name: str, value: int | None, least: int, most: int | None, unit: str) -> None:
-    if value is None or least <= value <= (value if most is None else most):
-        return
+    """Raise TOO_SMALL or TOO_LARGE for a ``value`` that is not between ``least`` and ``most`` so many of ``unit``."""
     words = size_in_words if name.endswith("memory") else str
-    bound = f"at least {words(least)}" if value < least else f"at most {words(most or 0)}"
-    raise UsageError(f"{name.replace('_', '-')} cannot be {words(value)}: it is {bound} {unit}".rstrip())
+    setting = name.replace("_", "-")
+    if value is not None and value < least:
+        raise errors.TOO_SMALL(setting=setting, value=words(value), least=f"{words(least)} {unit}".rstrip())
+    if value is not None and most is not None and value > most:
+        raise errors.TOO_LARGE(setting=setting, value=words(value), most=f"{words(most)} {unit}".rstrip())

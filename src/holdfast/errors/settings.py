@@ -1,0 +1,125 @@
+"""What can be wrong with a setting: what was asked for makes no sense, cannot be, or was not done as it was said."""
+
+from __future__ import annotations
+
+from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
+
+NOTHING_SAID = Condition("nothing-said", UsageError, "nothing was said that is to change")
+TOO_SMALL = Condition("too-small", UsageError, "{setting} cannot be {value}: it is at least {least}")
+TOO_LARGE = Condition("too-large", UsageError, "{setting} cannot be {value}: it is at most {most}")
+NO_TOPOLOGY = Condition("no-topology", UsageError, "{topology} is no topology", "each of its numbers is at least 1")
+LONG_TITLE = Condition("long-title", UsageError, "a title is one line", "a description takes more")
+BAD_PASSWORD = Condition("bad-password", UsageError, "a password is one line of letters, digits and signs")
+LONG_VNC_PASSWORD = Condition(
+    "long-vnc-password", UsageError, "a VNC password has 8 characters at most", "the protocol knows no more"
+)
+BAD_BOOT_ORDER = Condition(
+    "bad-boot-order", UsageError, "the boot order names each device once, and at least one", "vda and sda, for example"
+)
+TWO_NETWORKS = Condition(
+    "two-networks", UsageError, "an interface is on one thing only, not on a network and a bridge both"
+)
+NAMELESS = Condition("nameless", UsageError, "a network or bridge has a name")
+
+NO_BOOT_DEVICE = Condition(
+    "no-boot-device",
+    NotFound,
+    "the next start of {name!r} has no device {device!r}",
+    "look at the domain's devices",
+)
+NOT_BOOTABLE = Condition("not-bootable", UsageError, "nothing can be booted from {device}", "from a {kinds} it can")
+NO_GRAPHICS = Condition(
+    "no-graphics", NotFound, "{name!r} has no graphics that ask for a password", "graphics of these kinds do: {kinds}"
+)
+NOT_IN_CONFIG = Condition(
+    "not-in-config",
+    NotFound,
+    "the domain {name!r} has no {kind} {device!r} in config",
+    "set it in both documents, or look at the domain's devices",
+)
+
+_IN_CELLS = "change it and the cells in one go, by an edit of the document"
+MEMORY_IN_CELLS = Condition("memory-in-cells", Refused, "the memory of {name!r} is divided among NUMA cells", _IN_CELLS)
+VCPUS_IN_CELLS = Condition("vcpus-in-cells", Refused, "the vCPUs of {name!r} are divided among NUMA cells", _IN_CELLS)
+BEYOND_MAX_MEMORY = Condition(
+    "beyond-max-memory",
+    Refused,
+    "{name!r} is built with {built}: it cannot have {wanted}",
+    "raise the most that it can have to {wanted} as well",
+)
+NO_BALLOON = Condition(
+    "no-balloon",
+    Refused,
+    "{name!r} has no memory balloon: all that it is built with is the guest's",
+    "lower what it is built with to {wanted}",
+)
+MODULES_TOO_LARGE = Condition(
+    "modules-too-large",
+    Refused,
+    "{name!r} has {built}, of which modules can be taken away",
+    "detach one of its memory modules",
+)
+BEYOND_MODULES = Condition(
+    "beyond-modules",
+    Refused,
+    "{name!r} can grow to {most}, not {wanted}",
+    "raise <maxMemory> by an edit of the document",
+)
+ODD_MODULE = Condition(
+    "odd-module",
+    UsageError,
+    "a module of {size} would be of no use to a Linux guest: it takes memory in blocks of {block}",
+    "say {next}",
+)
+MODULE_FOR_WHICH_CELL = Condition(
+    "module-for-which-cell",
+    Refused,
+    "{name!r} has several NUMA cells, and a module belongs to one of them",
+    "attach the module as a device, with its <node>",
+)
+NO_MODULE_SLOT = Condition(
+    "no-module-slot", Refused, "all slots for memory modules of {name!r} are taken", "detach a module first"
+)
+BEYOND_MAX_VCPUS = Condition(
+    "beyond-max-vcpus",
+    Refused,
+    "{name!r} can have at most {most} vCPUs, not {wanted}",
+    "raise the most that it can have to {wanted} as well; the guest has them after its next start",
+)
+OTHER_TOPOLOGY = Condition(
+    "other-topology",
+    Refused,
+    "the guest's topology {topology} makes {made} vCPUs, not {wanted}",
+    "say what it is to be, such as {wanted} cores",
+)
+TOPOLOGY_DOES_NOT_FIT = Condition(
+    "topology-does-not-fit",
+    Refused,
+    "the topology {topology} makes {made} vCPUs, and there are to be {wanted}",
+    "{made} vCPUs at most would fit it",
+)
+
+SETTING_NOT_TAKEN = Condition(
+    "setting-not-taken",
+    Failed,
+    "the running domain does not take {settings}: {cause}",
+    "set it for the next start, in config alone",
+)
+SET_IN_PART = Condition(
+    "set-in-part",
+    PartlyDone,
+    "set: {done}; but not {settings}: {cause}",
+    "remove the cause and repeat it, or set the rest for the next start, in config alone",
+)
+NOT_LET_GO = Condition(
+    "not-let-go",
+    PartlyDone,
+    "the guest has not released what it was asked for: {cause}",
+    "config has it, so it comes with the next start at the latest; repeat it to ask again",
+)
+SET_OTHERWISE = Condition(
+    "set-otherwise",
+    PartlyDone,
+    "the settings of {name!r} were changed, but {differences:;}",
+    "somebody else may have changed it meanwhile: look at the domain",
+)
