@@ -6,9 +6,10 @@ import pytest
 
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.document import Element, devices, parse
-from holdfast_lab.guest import GuestError
+from holdfast_lab.errors import GUEST_COMMAND_FAILED
 from tests.guest.conftest import Boot
 from tests.libvirt.domains import CONFIG
+from tests.raising import raising
 
 
 @pytest.mark.parametrize(("machine", "firmware"), [("q35", "bios"), ("pc", "bios"), ("q35", "uefi")])
@@ -36,7 +37,7 @@ def test_guest_sees_what_its_document_says(boot: Boot, machine: str, firmware: s
 def test_command_that_fails_in_the_guest_is_told(boot: Boot) -> None:
     guest = boot()
     assert guest.run("echo one; echo two") == "one\ntwo"
-    with pytest.raises(GuestError, match="cannot do it"):
+    with raising(GUEST_COMMAND_FAILED, said="cannot do it"):
         guest.run("echo cannot do it; false")
 
 

@@ -37,8 +37,8 @@ class Making:
 @cache
 def declared() -> dict[str, Condition[HoldfastError]]:
     """Every condition by its dotted name."""
-    path, prefix = holdfast.errors.__path__, "holdfast.errors."
-    files = [importlib.import_module(each.name) for each in pkgutil.iter_modules(path, prefix)]
+    names = [f"holdfast.errors.{each.name}" for each in pkgutil.iter_modules(holdfast.errors.__path__)]
+    files = [importlib.import_module(name) for name in (*names, "holdfast_lab.errors")]
     return {
         f"{file.__name__}.{name}": value
         for file in files
@@ -56,7 +56,8 @@ def fields(condition: Condition[HoldfastError]) -> frozenset[str]:
 def sources() -> tuple[Module, ...]:
     """The modules of the three distributions, without those that declare conditions."""
     ours = ("holdfast", "holdfast_lab", "holdfast_nova")
-    return tuple(each for each in modules() if each.name.split(".")[0] in ours and each.layer != "errors")
+    named = [each for each in modules() if each.name.split(".")[0] in ours]
+    return tuple(each for each in named if each.layer != "errors" and each.name != "holdfast_lab.errors")
 
 
 @cache

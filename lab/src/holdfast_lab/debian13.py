@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from holdfast.errors import Failed
+from holdfast_lab import errors
 
 PACKAGES = (
     *("libvirt-daemon", "libvirt-daemon-driver-qemu", "qemu-system-x86", "qemu-system-modules-spice", "qemu-utils"),
@@ -51,10 +51,10 @@ def why_not() -> str | None:
 def debian13() -> Path:
     """The folder with Debian 13's files, downloaded (80 MB) and unpacked when it is not there or not whole.
 
-    Raises Failed when :func:`why_not` says so, or the packages cannot be had.
+    Raises NO_DEBIAN13 when :func:`why_not` says so, NO_MIRROR, PACKAGES_NOT_TO_BE_HAD and DAMAGED_PACKAGE.
     """
     if reason := why_not():
-        raise Failed(reason)
+        raise errors.NO_DEBIAN13(reason=reason)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast"
     cache.mkdir(parents=True, exist_ok=True)
     recipe = repr((RELEASE, PACKAGES, _UNUSED, _ACCOUNTS))
@@ -89,7 +89,7 @@ def _download(scratch: Path) -> Path:
         {uri for name, _, uri in (line.partition(" ") for line in listed.splitlines()) if name == codename}
     )
     if not mirrors:
-        raise Failed(f"apt knows no mirror of {codename} from which Debian 13 could be had", "run 'apt-get update'")
+        raise errors.NO_MIRROR(codename=codename)
     keys = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     signed = f"[signed-by={keys}] " if keys.exists() else ""
     (scratch / "sources.list").write_text("".join(f"deb {signed}{uri} {RELEASE} main\n" for uri in mirrors))
@@ -121,7 +121,7 @@ def _unpack(archives: Path, system: Path) -> None:
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as package:
             unpacked = subprocess.run(tar, stdin=package.stdout).returncode
         if unpacked or package.returncode:
-            raise Failed(f"{archive.name} cannot be unpacked")
+            raise errors.DAMAGED_PACKAGE(archive=archive.name)
     for link, target in (("var/run", "/run"), ("var/lock", "/run/lock")):
         (system / link).rmdir()
         (system / link).symlink_to(target)
@@ -136,7 +136,5 @@ def _run(*command: str | Path) -> str:
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if result.returncode:
         said = re.findall(r"^[EW]: .*", result.stderr, re.M) or result.stderr.strip().splitlines()
-        raise Failed(
-            f"Debian 13's packages cannot be had: {' '.join(said[:2]) or command[0]}", "is the mirror reachable?"
-        )
+        raise errors.PACKAGES_NOT_TO_BE_HAD(reason=" ".join(said[:2]) or command[0])
     return result.stdout

@@ -14,14 +14,10 @@ import time
 from collections.abc import Callable
 
 from holdfast.domainxml.document import parse
-from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast_lab import errors
 from holdfast_lab.inventory import Inventory, parse_inventory
 from holdfast_lab.patience import PATIENCE
-
-
-class GuestError(HoldfastError):
-    """The guest did not say or do what was waited for."""
 
 
 class Guest:
@@ -43,7 +39,10 @@ class Guest:
             self._terminal = None
 
     def wait_for_boot(self) -> str:
-        """Wait until a boot that was not waited for before is ready; return its boot id. Raises GuestError."""
+        """Wait until a boot that was not waited for before is ready; return its boot id.
+
+        Raises GUEST_NOT_RUNNING, GUEST_SILENT, GUEST_NO_CONSOLE.
+        """
         deadline = _deadline()
         while True:
             line = self._line(deadline, "boot")
@@ -52,13 +51,16 @@ class Guest:
                 return self.boot_id
 
     def wait_until_ready(self) -> str:
-        """Wait until the boot that runs now is ready, new or not; return its boot id. Raises GuestError."""
+        """Wait until the boot that runs now is ready, new or not; return its boot id.
+
+        Raises GUEST_NOT_RUNNING, GUEST_SILENT, GUEST_NO_CONSOLE.
+        """
         self.close()  # of an earlier boot's terminal there may be lines left to read
         self.boot_id = None
         return self.wait_for_boot()
 
     def run(self, command: str) -> str:
-        """Run a line of shell in the guest and return what it printed. Raises GuestError when it fails."""
+        """Run a line of shell in the guest and return what it printed. Raises GUEST_COMMAND_FAILED."""
         token = next(self._tokens)
         deadline = _deadline()
         self._open(deadline).write(f"{token} {command}\n".encode())
@@ -69,7 +71,7 @@ class Guest:
             if not line.startswith("@ready "):
                 said.append(line)
         if not line.endswith(" 0"):
-            raise GuestError(f"{command!r} failed in guest {self.domain.name}: {' / '.join(said)}")
+            raise errors.GUEST_COMMAND_FAILED(command=command, name=self.domain.name, said=" / ".join(said))
         return "\n".join(said)
 
     def inventory(self) -> Inventory:
@@ -77,11 +79,14 @@ class Guest:
         return parse_inventory(self.run("inventory").splitlines())
 
     def wait_until(self, condition: Callable[[Inventory], object]) -> Inventory:
-        """Read the inventory until ``condition`` holds for it (a disk appears, or is gone). Raises GuestError."""
+        """Read the inventory until ``condition`` holds for it (a disk appears, or is gone).
+
+        Raises GUEST_DOES_NOT_SEE.
+        """
         deadline = _deadline()
         while not condition(inventory := self.inventory()):
             if time.monotonic() > deadline:
-                raise GuestError(f"guest {self.domain.name} does not see what was waited for")
+                raise errors.GUEST_DOES_NOT_SEE(name=self.domain.name)
             time.sleep(0.1)
         return inventory
 
@@ -103,11 +108,11 @@ class Guest:
         self.wait_for_agent("disconnected")
 
     def wait_for_agent(self, state: str = "connected") -> None:
-        """Wait until libvirt sees the agent's channel in this state. Raises GuestError."""
+        """Wait until libvirt sees the agent's channel in this state. Raises GUEST_AGENT_STATE."""
         deadline = _deadline()
         while not parse(self.domain.xml(Definition.LIVE)).xpath(f"devices/channel/target[@state='{state}']"):
             if time.monotonic() > deadline:
-                raise GuestError(f"the agent of guest {self.domain.name} is not {state}")
+                raise errors.GUEST_AGENT_STATE(name=self.domain.name, state=state)
             time.sleep(0.1)
 
     def _line(self, deadline: float, wanted: str) -> str:
@@ -115,7 +120,7 @@ class Guest:
             line = self._open(deadline).line(deadline)
             if line is not None:
                 return line
-        raise GuestError(f"guest {self.domain.name} did not {wanted} in {PATIENCE:g} s")
+        raise errors.GUEST_SILENT(name=self.domain.name, wanted=wanted, seconds=PATIENCE)
 
     def _open(self, deadline: float) -> _Terminal:
         """The terminal of the running boot; waits for the domain to run."""
@@ -124,13 +129,13 @@ class Guest:
             if self.domain.is_active():
                 serial = parse(self.domain.xml(Definition.LIVE)).find("devices/serial[@type='pty']")
                 if serial is None:
-                    raise GuestError(f"domain {self.domain.name} has no serial console of type pty")
+                    raise errors.GUEST_NO_CONSOLE(name=self.domain.name)
                 source = serial.find("source")  # while the domain starts or ends there is none
                 with contextlib.suppress(OSError):
                     self._terminal = _Terminal("" if source is None else source.get("path", ""))
                     break
             if time.monotonic() > deadline:
-                raise GuestError(f"domain {self.domain.name} is not running")
+                raise errors.GUEST_NOT_RUNNING(name=self.domain.name)
             time.sleep(0.1)
         return self._terminal
 

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from holdfast.errors import Failed
+from holdfast_lab.errors import NO_AGENT_FILE, NO_AGENT_LIBRARIES
 
 PACKAGES = ("qemu-guest-agent", "udev", "libsystemd-shared", "libkmod2")
 """What is downloaded; the libraries that these need besides are those of QEMU and of every system."""
@@ -28,8 +28,8 @@ _OS_RELEASE = b'ID=probe\nNAME="probe guest"\nPRETTY_NAME="Holdfast\'s probe gue
 def agent_archive(run: Callable[..., str], work: Path) -> bytes:
     """A compressed tar archive of the agent with all that it needs, to be unpacked over the guest's root folder.
 
-    ``run`` runs a tool in the folder ``work`` and returns its output. Raises Failed when a package cannot be
-    downloaded, or a library is not here.
+    ``run`` runs a tool in the folder ``work`` and returns its output. Raises NO_AGENT_FILE,
+    NO_AGENT_LIBRARIES, and what ``run`` raises.
     """
     run("apt-get", "-o", "APT::Sandbox::User=root", "download", *PACKAGES, cwd=work)
     system = work / "agent"
@@ -59,7 +59,7 @@ def _files(run: Callable[..., str], system: Path) -> Iterator[tuple[str, Path]]:
     own = sorted({str(file.parent) for file in system.rglob("lib*.so*")})
     said = run("env", f"LD_LIBRARY_PATH={':'.join(own)}", "ldd", *(str(file) for file in programs.values()))
     if absent := sorted(set(re.findall(r"(\S+) => not found", said))):
-        raise Failed(f"the probe guest's agent needs libraries that are not here: {', '.join(absent)}")
+        raise NO_AGENT_LIBRARIES(libraries=absent)
     libraries = {Path(path) for path in re.findall(r"=> (/\S+)", said)}
     for library in sorted(libraries, key=lambda path: path.name):
         yield f"lib/{library.name}", library
@@ -68,8 +68,8 @@ def _files(run: Callable[..., str], system: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _found(system: Path, name: str) -> Path:
-    """The file of this name, wherever the distribution has it. Raises Failed when no package brought it."""
+    """The file of this name, wherever the distribution has it. Raises NO_AGENT_FILE."""
     for file in sorted(system.rglob(name)):
         if file.is_file() and not file.is_symlink():
             return file
-    raise Failed(f"no package brings {name} for the probe guest's agent")
+    raise NO_AGENT_FILE(file=name)

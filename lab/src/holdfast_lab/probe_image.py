@@ -20,7 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from holdfast.errors import Failed
-from holdfast_lab import probe_agent
+from holdfast_lab import errors, probe_agent
 from holdfast_lab.packages import PROBE_GUEST, SYSTEM_PATH, missing
 
 KERNELS = ("linux-image-amd64", "linux-image-generic")
@@ -76,7 +76,8 @@ class ProbeImage:
 def probe_image() -> ProbeImage:
     """The probe guest's image, built when there is none that fits. Takes a few seconds then, and a download of 70 MB.
 
-    Raises Failed when a tool is missing or the kernel can't be downloaded and no older build is there.
+    Raises what is wrong with building it, when no older build is there: NO_KERNEL, BUILD_PACKAGES_MISSING,
+    NO_BUILD_TOOL, BUILD_FAILED, NO_KERNEL_MODULES, AGENT_TOO_LARGE, and what :func:`.probe_agent.agent_archive` raises.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast"
     cache.mkdir(parents=True, exist_ok=True)
@@ -112,19 +113,14 @@ def _kernel_package() -> tuple[str, str]:
             version = re.search(r"^Version: (\S+)", _run("apt-cache", "show", "--no-all-versions", kernel), re.M)
             if version:
                 return kernel, version.group(1)
-    raise Failed(
-        "apt knows no kernel package for the probe guest",
-        "run 'apt-get update' (Debian or Ubuntu, x86-64)",
-    )
+    raise errors.NO_KERNEL()
 
 
 def _build(kernel: str, folder: Path) -> None:
     """Build into a temporary folder beside ``folder``, then rename it; what a killed build left is removed."""
     absent = missing(PROBE_GUEST)
     if absent:
-        raise Failed(
-            "building the probe guest needs packages that are not installed", f"apt-get install {' '.join(absent)}"
-        )
+        raise errors.BUILD_PACKAGES_MISSING(packages=" ".join(absent))
     for stale in folder.parent.glob(".building-*"):
         shutil.rmtree(stale, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
@@ -162,7 +158,7 @@ def _root(system: Path, root: Path) -> Path:
     paths = {_module_name(path): path for path in needs}
     absent = [name for name in MODULES if name not in paths and name not in builtin]
     if absent:
-        raise Failed(f"the kernel package has no module {', '.join(absent)}")
+        raise errors.NO_KERNEL_MODULES(modules=absent)
     loaded = [name for name in [*MODULES, *MORE_MODULES] if name in paths]
     for name in loaded:
         for path in [paths[name], *needs[paths[name]].split()]:
@@ -224,7 +220,7 @@ def _disk(result: Path, work: Path) -> None:
     disk = str(result / "disk.img")
     agent = probe_agent.agent_archive(_run, work)
     if len(agent) > SIZE - FILE_SYSTEM:
-        raise Failed(f"the probe guest's agent is too large for its place on the disk: {len(agent)} bytes")
+        raise errors.AGENT_TOO_LARGE(size=len(agent))
     with (result / "disk.img").open("wb") as file:
         file.seek(FILE_SYSTEM)
         file.write(agent)
@@ -258,13 +254,13 @@ def _unified_kernel(result: Path, work: Path) -> None:
 
 
 def _run(*command: str, cwd: Path | None = None, check: bool = True) -> str:
-    """Run a tool, return its output. Raises Failed with what it said."""
+    """Run a tool, return its output. Raises NO_BUILD_TOOL, and BUILD_FAILED with the last that it said."""
     environment = {**os.environ, "PATH": SYSTEM_PATH, "LC_ALL": "C", "MTOOLS_SKIP_CHECK": "1"}
     try:
         done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise Failed(f"{command[0]} is needed to build the probe guest", "is this Debian or Ubuntu?") from error
+        raise errors.NO_BUILD_TOOL(tool=command[0]) from error
     if check and done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise Failed(f"building the probe guest failed at '{' '.join(command[:3])}': {said[-1]}")
+        raise errors.BUILD_FAILED(command=" ".join(command[:3]), reason=said[-1])
     return done.stdout

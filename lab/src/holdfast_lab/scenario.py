@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast import operations
-from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain.spec import DomainSpec
+from holdfast_lab import errors
 from holdfast_lab.comparison import Comparison, compare_inventories
 from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.guest import Guest
@@ -240,15 +240,12 @@ class Scenario:
 
 
 def check_host() -> None:
-    """Raise Failed, with the way out, when the scenario can't be played here."""
+    """Raise PACKAGES_MISSING or NOT_ROOT when the scenario can't be played here."""
     absent = missing({**LIBVIRT, **PROBE_GUEST})
     if absent:
-        raise Failed(
-            f"the demo needs packages that are not installed: {', '.join(absent)}",
-            f"'scripts/demo' installs them, or: apt-get install --no-install-recommends {' '.join(absent)}",
-        )
+        raise errors.PACKAGES_MISSING(packages=" ".join(absent))
     if os.geteuid() != 0:
-        raise Failed("the demo needs root, to make a private world for its libvirt", "sudo holdfast demo")
+        raise errors.NOT_ROOT()
 
 
 @contextlib.contextmanager
@@ -259,7 +256,7 @@ def scenario(machine: str) -> Iterator[Scenario]:
         try:
             host = stack.enter_context(private_host("holdfast-demo"))
         except (RuntimeError, OSError) as error:
-            raise Failed(f"the private libvirt does not start: {error}") from error
+            raise errors.NO_PRIVATE_LIBVIRT(reason=error) from error
         connection = stack.enter_context(open_connection(host.uri))
         played = Scenario(connection, host, machine)
         try:

@@ -12,6 +12,9 @@ _TRUST = "if you know where this image comes from, add 'trust-format'"
 HINTS = {
     "defect": "run with -v for details, and report it",
     "no-lab": "install holdfast-lab beside holdfast with pip; in a checkout 'scripts/demo' does so",
+    "demo-packages-missing": "'scripts/demo' installs them, or: apt-get install --no-install-recommends {packages}",
+    "demo-not-root": "sudo holdfast demo",
+    "build-packages-missing": "apt-get install {packages}",
     "rescue-format": "add --format qcow2 or --format raw; Holdfast never guesses it from the image",
     "cannot-connect": "is libvirt running there, may this user manage it (group libvirt, or sudo), is the URI right "
     "(-c URI)?",
