@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from lxml import etree
@@ -309,7 +309,7 @@ def _tag(kind: type[AnyFact]) -> str:
 
 
 def _read(kind: type[Fact], item: Element) -> Fact:
-    return kind(*(item.get(field.name, "") for field in fields(kind)))
+    return kind(*[item.get(name, "") for name in kind.__match_args__])
 
 
 def _root(ours: str | None) -> Element:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element, parse, remove_children
-from holdfast.errors import InvalidDocument
+from holdfast.domainxml.document import Element, remove_children
 from holdfast.text import printable
 
 URI = "http://openstack.org/xmlns/libvirt/nova/1.1"
@@ -41,18 +40,6 @@ class NovaInstance:
 def nova_instance(domain: Element) -> NovaInstance | None:
     """The instance that ``domain`` is; None for a domain that Nova did not make."""
     return _instance(domain.find("metadata/nova:instance", _NAMES))
-
-
-def nova_instance_in(document: str) -> NovaInstance | None:
-    """As :func:`nova_instance`, for a document as libvirt writes it: no more of the text is parsed than needed."""
-    if URI not in document:
-        return None
-    begin, end = document.find("<metadata>"), document.find("</metadata>")
-    try:
-        metadata = parse(document[begin : end + len("</metadata>")], "metadata")
-    except InvalidDocument:  # what looked like its end was not
-        return nova_instance(parse(document))
-    return _instance(metadata.find("nova:instance", _NAMES))
 
 
 @dataclass(frozen=True)

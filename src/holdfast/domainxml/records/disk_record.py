@@ -9,7 +9,6 @@ from config alone keeps its record in live.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from holdfast.domainxml.device import user_alias
@@ -17,8 +16,6 @@ from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import (
     OURS,
-    PREFIX,
-    URI,
     Adopted,
     Creating,
     DiskRecord,
@@ -30,8 +27,6 @@ from holdfast.domainxml.metadata import (
 
 ROLES = ("root", "ephemeral", "swap", "config", "volume", "cdrom")
 """What a disk can be for."""
-
-_RECORD = re.compile(rf'<{PREFIX}:disk target="([^"&]*)"(?: alias="([^"&]*)")?([^>]*)/>')
 
 
 def new_record(
@@ -98,7 +93,11 @@ def left_in_making(domain: Element) -> list[DiskRecord]:
 
     An image that a disk has already is whole, and left out: the disk is given it last.
     """
-    return [record for record in facts(domain, DiskRecord) if record.in_making and not has_image(domain, record)]
+    return _left_in_making(domain, facts(domain, DiskRecord))
+
+
+def _left_in_making(domain: Element, records: list[DiskRecord]) -> list[DiskRecord]:
+    return [record for record in records if record.in_making and not has_image(domain, record)]
 
 
 def unfinished(domain: Element) -> Iterator[str]:
@@ -108,12 +107,13 @@ def unfinished(domain: Element) -> Iterator[str]:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
     for snapshot in dict.fromkeys(entry.snapshot for entry in facts(domain, Snapshotting)):
         yield f"the snapshot {snapshot!r} is being made, or was when something broke"
-    for record in left_in_making(domain):
+    records = facts(domain, DiskRecord)
+    for record in _left_in_making(domain, records):
         if recorded_disk(domain, record) is None:
             yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
         else:
             yield f"the disk {record.target} is being moved to {record.where}, or was when something broke"
-    for record in facts(domain, DiskRecord):
+    for record in records:
         if record.in_making and record.old and has_image(domain, record):
             yield f"the disk {record.target} was moved to {record.where}, and {record.old} was to be removed"
 
@@ -126,10 +126,9 @@ def disagreements(domain: Element) -> Iterator[str]:
     """
     adopted = fact(domain, Adopted)
     records = facts(domain, DiskRecord)
-    left = left_in_making(domain)
     for record in records:
         disk = recorded_disk(domain, record)
-        if disk is None and record not in left:
+        if disk is None and not record.in_making:
             yield f"{record.target} is recorded as {record.role or 'a disk'}, but the document has no such disk"
         serial = "" if disk is None else disk.findtext("serial", "")
         if disk is not None and adopted is not None and adopted.origin == "nova" and record.id not in ("", serial):
@@ -137,26 +136,6 @@ def disagreements(domain: Element) -> Iterator[str]:
     for disk in domain.iterfind("devices/disk") if adopted is not None else ():
         if not any(is_of(record, disk) for record in records):
             yield f"nothing is recorded of {target_of(disk)}, though the domain is adopted"
-
-
-def records_in_order(document: str) -> bool:
-    """True when one look at the text of a config document, as libvirt writes it, shows that there is nothing to report.
-
-    False where it must be parsed to know: then :func:`unfinished` and :func:`disagreements` say what there is.
-    """
-    if URI not in document:
-        return True
-    records = _RECORD.findall(document)
-    return (
-        len(records) == document.count("<disk ") == document.count(f"<{PREFIX}:disk ")
-        and f"<{PREFIX}:creating" not in document
-        and f"<{PREFIX}:snapshotting" not in document
-        and all(
-            (f"<alias name='{alias}'/>" if alias else f"<target dev='{target}'") in document
-            for target, alias, _ in records
-        )
-        and not any(' id="' in rest or ' format="' in rest for _, _, rest in records)
-    )
 
 
 def has_image(domain: Element, record: DiskRecord) -> bool:

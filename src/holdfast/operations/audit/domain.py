@@ -8,8 +8,10 @@ from typing import NamedTuple
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance, nova_instance_in
-from holdfast.domainxml.records.disk_record import disagreements, records_in_order, unfinished
+from holdfast.domainxml.manager.nova_metadata import URI as NOVAS_URI
+from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
+from holdfast.domainxml.metadata import URI as OUR_URI
+from holdfast.domainxml.records.disk_record import disagreements, unfinished
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import Listed
@@ -22,6 +24,9 @@ from holdfast.operations.waiting import is_asked_for, unreleased, waiting
 
 _CHANGES = 2
 """So many of the changes that a revert would bring are told."""
+
+_RECORDED = (OUR_URI, NOVAS_URI)
+"""A document in which neither namespace is named has nothing recorded, neither by Holdfast nor by Nova."""
 
 
 class Judged(NamedTuple):
@@ -43,8 +48,11 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
     """
     if not listed.active and not listed.snapshots:
         text = domain.xml(Definition.CONFIG)
-        findings = [] if records_in_order(text) else list(_records(parse(text)))
-        return Judged(judge.judge_text(text), findings, nova_instance_in(text), lambda: parse(text))
+        verdict = judge.judge_text(text)
+        if not any(namespace in text for namespace in _RECORDED):
+            return Judged(verdict, [], None, lambda: parse(text))
+        alone = parse(text)
+        return Judged(verdict, list(_records(alone)), nova_instance(alone), lambda: alone)
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
     assert config is not None  # read() raises NotFound when there is neither
