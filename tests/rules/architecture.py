@@ -44,6 +44,15 @@ _MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast_nova.vtpm"}
 """The last undefines a secret."""
 
 _XML = re.compile(r"</\w|<\w[\w:-]*\s+[\w:-]+=|^\s*<\w[\w:-]*\s*/>\s*$")
+_TAG = re.compile(r"(?<!\(\?)(?<!\(\?P)<\\?[/?!]?[\w{]")
+"""A tag, also one in a pattern; not what begins a group there."""
+_FINDERS = {
+    *{"find", "rfind", "index", "rindex", "count", "split", "rsplit", "partition", "rpartition", "replace"},
+    *{"startswith", "endswith", "removeprefix", "removesuffix"},
+    *{"compile", "search", "match", "fullmatch", "findall", "finditer", "sub"},
+}
+_MAY_CUT = {"holdfast.domainxml.compare.document_pattern"}
+"""It says why."""
 _MAX_LINES = 400
 _MAX_FILES = 22
 _ONE_FILE_AN_ELEMENT = "src/holdfast/domainxml/elements"
@@ -164,6 +173,30 @@ def xml_is_not_made_of_strings(module: Module) -> Iterator[str]:
             yield f"line {getattr(node, 'lineno', '?')}: XML in a string"
 
 
+def xml_is_read_by_the_parser(module: Module) -> Iterator[str]:
+    """No tag is looked for in a text: comments, quotes, entities and namespaces would all have to be thought of."""
+    if module.name.split(".")[0] not in ("holdfast", "holdfast_lab", "holdfast_nova") or module.name in _MAY_CUT:
+        return
+    for node in ast.walk(module.tree):
+        sought: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            sought = [node.left]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _FINDERS:
+            sought = node.args
+        for each in sought:
+            if any(_TAG.search(text) for text in _literals(each)):
+                yield f"line {each.lineno}: a tag is looked for in a text"
+
+
+def _literals(node: ast.expr) -> Iterator[str]:
+    """The texts in an expression, those between the braces of an f-string as "{}"."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in each.values)
+        elif isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value
+
+
 def modules_are_short(module: Module) -> Iterator[str]:
     """No module over 400 lines."""
     lines = len(module.text.splitlines())
@@ -208,6 +241,7 @@ RULES: list[Callable[[Module], Iterator[str]]] = [
     documents_are_defined_in_three_places,
     undefine_belongs_to_delete,
     xml_is_not_made_of_strings,
+    xml_is_read_by_the_parser,
     modules_are_short,
     modules_are_named_for_what_they_hold,
     public_names_have_docstrings,

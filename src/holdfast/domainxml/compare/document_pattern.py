@@ -19,8 +19,8 @@ _FIRST, _LAST = 0xE000, 0xF8FF
 _OWN = re.compile(
     r"(<(?:name|uuid|title|description|serial|genid|memory unit='KiB'|currentMemory unit='KiB')>"
     r"|<metadata>(?=.*?</metadata>)"
-    r"|<source (?:file|dev|bridge|network|protocol='rbd' name)='|<mac address='|<alias name='ua-|<nvram[^<>]*>(?=[^<\s])"
-    r"|<entry name='(?:serial|uuid)'>|<target dev='tap|<log file=')"
+    r"|<source (?:file|dev|bridge|network|protocol='rbd' name)='|<mac address='|<alias name='ua-"
+    r"|<nvram[^<>]*>(?=[^<\s])|<entry name='(?:serial|uuid)'>|<target dev='tap|<log file=')"
     r"((?<=<metadata>).*?(?=</metadata>)|[^<']*)",
     re.DOTALL,
 )
