@@ -16,7 +16,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations import DiskSettings, DiskSpec, DomainSettings, DomainSpec, InterfaceSpec
+from holdfast.operations import DiskSettings, DiskSpec, DomainSettings, DomainSpec, InterfaceSpec, Topology
 
 LOCAL = {
     *{"virDomainGetName", "virDomainGetUUIDString", "virDomainGetUUID", "virDomainGetID", "virDomainFree"},
@@ -75,6 +75,16 @@ def attach_new_image(connection: Connection, folder: Path) -> object:
     return operations.attach_disk(connection, "a", DiskSpec(path=str(folder / "new.qcow2"), size=1024 * 1024))
 
 
+def create(connection: Connection, folder: Path) -> object:
+    disks = (DiskSpec(path=str(folder / "b.qcow2"), size=1024 * 1024),)
+    return operations.create_domain(connection, "b", DomainSpec(memory=64 * 1024 * 1024, disks=disks, graphics="none"))
+
+
+def edit(connection: Connection, folder: Path) -> object:
+    original = operations.document(connection, "a", secure=True)
+    return operations.edit_domain(connection, "a", original, original.replace("/dev/urandom", "/dev/random"))
+
+
 BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "look up by UUID": (1, lambda connection, _: connection.find_domain(connection.domains()[0].uuid)),
     "show": (6, lambda connection, _: operations.show_domain(connection, "a")),
@@ -86,12 +96,33 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "reboot --hard": (14, lambda connection, _: operations.reboot(connection, "a", hard=True)),
     "resume": (4, lambda connection, _: operations.resume(connection, "a")),
     "destroy": (10, lambda connection, _: operations.destroy(connection, "a")),
-    "set a title": (12, lambda connection, _: operations.set_domain(connection, "a", DomainSettings(title="b"))),
+    "set a title": (8, lambda connection, _: operations.set_domain(connection, "a", DomainSettings(title="b"))),
     "set a limit": (
-        12,
+        8,
         lambda connection, _: operations.set_disk(connection, "a", "vda", DiskSettings(read_iops_sec=500)),
     ),
+    "set memory and vCPUs": (
+        16,
+        lambda connection, _: operations.set_domain(
+            connection, "a", DomainSettings(memory=32 << 20, max_vcpus=2, cpu_topology=Topology(cores=2))
+        ),
+    ),
+    "edit": (14, edit),
+    "seal": (9, lambda connection, _: operations.seal_domain(connection, "a", add_ports=20)),
+    "upgrade machine": (
+        13,
+        lambda connection, _: operations.upgrade_machine(connection, "a", "pc-q35-7.1", lower=True),
+    ),
+    "create with an image": (7, create),
+    "rename": (8, lambda connection, _: operations.rename_domain(connection, "a", "b")),
+    "clone": (11, lambda connection, _: operations.clone_domain(connection, "a", "b")),
+    "adopt again": (4, lambda connection, _: operations.adopt_domain(connection, "a")),
+    "delete": (7, lambda connection, _: operations.delete_domain(connection, "a")),
+    "delete --storage": (11, lambda connection, _: operations.delete_domain(connection, "a", storage=True)),
 }
+
+OFF = {"rename", "clone", "delete", "delete --storage"}
+"""What is done to the domain while it is shut off."""
 
 
 @pytest.mark.parametrize("operation", BUDGETS)
@@ -102,6 +133,8 @@ def test_calls_to_libvirt_keep_to_their_budget(daemon: Connection, domain: str, 
         with counted() as made:
             daemon.find_domain(uuid)
     else:
+        if operation in OFF:
+            daemon.find_domain(domain).destroy()
         with counted() as made:
             act(daemon, tmp_path)
     assert len(made) <= budget, f"{operation}: {len(made)} calls: {', '.join(made)}"

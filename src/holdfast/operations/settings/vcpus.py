@@ -37,6 +37,8 @@ def _topology(wanted: vcpu.Topology, most: int | None) -> SettingStep:
 
 
 def _most(domain: OpenDomain, wanted: int, with_topology: bool) -> SettingStep:
+    host = HostOutlook(domain.connection)
+
     def write(document: Element) -> None:
         before = copy.deepcopy(document)
         if document.find("cpu/numa/cell") is not None:
@@ -45,7 +47,7 @@ def _most(domain: OpenDomain, wanted: int, with_topology: bool) -> SettingStep:
         if made not in (None, wanted):
             raise errors.OTHER_TOPOLOGY(topology=vcpu.topology(document), made=made, wanted=wanted)
         vcpu.set_max_vcpus(document, wanted)
-        if reasons := HostOutlook(domain.connection).newly_blocks(before, document):
+        if reasons := host.newly_blocks(before, document):
             raise WOULD_NOT_START(what=f"{wanted} vCPUs", name=domain.name, reasons=reasons)
 
     def call(_: object, document: Element) -> None:
