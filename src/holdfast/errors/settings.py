@@ -44,14 +44,14 @@ VCPUS_IN_CELLS = Condition("vcpus-in-cells", Refused, "the vCPUs of {name!r} are
 BEYOND_MAX_MEMORY = Condition(
     "beyond-max-memory",
     Refused,
-    "{name!r} is built with {built}: it cannot have {wanted}",
-    "raise the most that it can have to {wanted} as well",
+    "{name!r} is built with {built}: it cannot have {asked}",
+    "raise the most that it can have to {asked} as well",
 )
 NO_BALLOON = Condition(
     "no-balloon",
     Refused,
     "{name!r} has no memory balloon: all that it is built with is the guest's",
-    "lower what it is built with to {wanted}",
+    "lower what it is built with to {asked}",
 )
 MODULES_TOO_LARGE = Condition(
     "modules-too-large",
@@ -62,7 +62,7 @@ MODULES_TOO_LARGE = Condition(
 BEYOND_MODULES = Condition(
     "beyond-modules",
     Refused,
-    "{name!r} can grow to {most}, not {wanted}",
+    "{name!r} can grow to {most}, not {asked}",
     "raise <maxMemory> by an edit of the document",
 )
 ODD_MODULE = Condition(
@@ -83,19 +83,19 @@ NO_MODULE_SLOT = Condition(
 BEYOND_MAX_VCPUS = Condition(
     "beyond-max-vcpus",
     Refused,
-    "{name!r} can have at most {most} vCPUs, not {wanted}",
-    "raise the most that it can have to {wanted} as well; the guest has them after its next start",
+    "{name!r} can have at most {most} vCPUs, not {asked}",
+    "raise the most that it can have to {asked} as well; the guest has them after its next start",
 )
 OTHER_TOPOLOGY = Condition(
     "other-topology",
     Refused,
-    "the guest's topology {topology} makes {made} vCPUs, not {wanted}",
-    "say what it is to be, such as {wanted} cores",
+    "the guest's topology {topology} makes {made} vCPUs, not {asked}",
+    "say what it is to be, such as {asked} cores",
 )
 TOPOLOGY_DOES_NOT_FIT = Condition(
     "topology-does-not-fit",
     Refused,
-    "the topology {topology} makes {made} vCPUs, and there are to be {wanted}",
+    "the topology {topology} makes {made} vCPUs, and there are to be {asked}",
     "{made} vCPUs at most would fit it",
 )
 

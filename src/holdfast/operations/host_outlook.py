@@ -171,8 +171,8 @@ class HostOutlook:
                 yield from self._unchecked_cpu(cpu, platform, before, origin)
             elif missing := self._missing(cpu, platform):
                 yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {', '.join(missing)}")
-            elif unwanted := self._shortfalls(serialize(cpu).strip(), platform):
-                yield _cpu(Effect.BLOCKS, f"the host has CPU features that the domain forbids: {unwanted}")
+            elif forbidden := self._shortfalls(serialize(cpu).strip(), platform):
+                yield _cpu(Effect.BLOCKS, f"the host has CPU features that the domain forbids: {forbidden}")
         except LibvirtRefused as error:
             yield self._not_comparable(error, cpu, capabilities)
 
@@ -202,11 +202,11 @@ class HostOutlook:
 
     def _missing(self, cpu: Element, platform: Platform) -> list[str]:
         """The features of a concrete CPU that are not to be had here. Raises LibvirtRefused."""
-        wanted = copy.deepcopy(cpu)
-        wanted.set("match", "exact")  # what a host has besides, and should not, is another question
-        for feature in wanted.iterfind("feature[@policy='forbid']"):
+        exact = copy.deepcopy(cpu)
+        exact.set("match", "exact")  # what a host has besides, and should not, is another question
+        for feature in exact.iterfind("feature[@policy='forbid']"):
             feature.set("policy", "disable")
-        shortfall = self._shortfalls(serialize(wanted).strip(), platform)
+        shortfall = self._shortfalls(serialize(exact).strip(), platform)
         return shortfall.split(", ") if shortfall else []
 
     def _given(self, features: list[str], cpu: Element, platform: Platform) -> list[str]:

@@ -87,7 +87,7 @@ def set_(
     config_only: bool,
     dry_run: bool,
     output: str,
-    **wishes: Any,  # noqa: ANN401 - the other options, which click has converted for DiskSettings
+    **options: Any,  # noqa: ANN401 - the other options, which click has converted for DiskSettings
 ) -> None:
     """Set cache mode, discard mode and limits of the disk with this target (vdb), alias or PCI address.
 
@@ -95,7 +95,7 @@ def set_(
     """
     from holdfast import operations
 
-    settings = operations.DiskSettings(**wishes)
+    settings = operations.DiskSettings(**options)
     change = operations.set_disk(session.connection, name, target, settings, config_only=config_only, dry_run=dry_run)
     report_settings(change, output, f"{change.name} disk {target}")
 

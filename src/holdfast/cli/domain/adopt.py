@@ -32,8 +32,8 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, o
     if all_ == bool(names):
         raise click.UsageError("name domains, or give --all")
     connection = session.connection
-    wanted = names or [domain.name for domain in operations.list_domains(connection)]
-    adoptions = [operations.adopt_domain(connection, name, dry_run=dry_run) for name in wanted]
+    chosen = names or [domain.name for domain in operations.list_domains(connection)]
+    adoptions = [operations.adopt_domain(connection, name, dry_run=dry_run) for name in chosen]
     if output == "json":
         print_envelope(dry_run=dry_run, domains=adoptions)
         return

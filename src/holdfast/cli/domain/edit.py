@@ -55,7 +55,7 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
 
 
 def _edit_once(session: Session, name: str, original: str, draft: Draft, accept: bool, dry_run: bool) -> Edited | None:
-    """One round in the editor; None when what came of it is not wanted."""
+    """One round in the editor; None when what came of it is not to be defined."""
     from holdfast.operations.domain.edit import edit_domain
 
     text = draft.edit()
@@ -77,7 +77,7 @@ def _can_be_mended(session: Session, name: str, original: str, error: HoldfastEr
     try:
         if not sys.stdin.isatty() or document(session.connection, name, secure=True) != original:
             return False
-    except HoldfastError:  # the domain or libvirt has gone: what came first is what is told
+    except HoldfastError:  # the domain or libvirt has gone: the first error is the one to report
         return False
     click.echo(f"error: {error.message}", err=True)
     return click.confirm("Edit again?", err=True, default=True)

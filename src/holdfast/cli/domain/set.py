@@ -69,7 +69,7 @@ def set_(
     config_only: bool,
     dry_run: bool,
     output: str,
-    **wishes: Any,  # noqa: ANN401 - the other options, which click has converted for DomainSettings
+    **options: Any,  # noqa: ANN401 - the other options, which click has converted for DomainSettings
 ) -> None:
     """Change settings of a domain: at once where its guest can follow, and for its next start.
 
@@ -87,7 +87,7 @@ def set_(
     if graphics_password is not None and no_graphics_password:
         raise click.UsageError("--graphics-password and --no-graphics-password exclude each other")
     password = "" if no_graphics_password else _password(graphics_password)
-    settings = DomainSettings(graphics_password=password, **wishes)
+    settings = DomainSettings(graphics_password=password, **options)
     change = set_domain(session.connection, name, settings, config_only=config_only, dry_run=dry_run)
     report_settings(change, output, change.name)
 

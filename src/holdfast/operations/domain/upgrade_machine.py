@@ -72,16 +72,16 @@ def _plan(domain: OpenDomain, host: HostOutlook, machine: str, lower: bool) -> E
     return edit
 
 
-def _choose(connection: Connection, host: HostOutlook, platform: Platform, wanted: str, lower: bool) -> str:
-    """The versioned name of ``wanted``, when the domain may have it."""
+def _choose(connection: Connection, host: HostOutlook, platform: Platform, asked: str, lower: bool) -> str:
+    """The versioned name of ``asked``, when the domain may have it."""
     now, machines = platform.machine, host.machines(platform.arch, platform.virt_type)
-    found = machines.get(wanted)
-    name = wanted if found is None else found.canonical or found.name
+    found = machines.get(asked)
+    name = asked if found is None else found.canonical or found.name
     possible = of_family(now, machines)[:_NAMED] or ["none other"]
     if family(name) != family(now):
         raise errors.OTHER_KIND_OF_MACHINE(machine=name, now=now, possible=possible)
     if found is None:
-        raise errors.NO_MACHINE_TYPE(uri=connection.uri, machine=wanted, possible=possible)
+        raise errors.NO_MACHINE_TYPE(uri=connection.uri, machine=asked, possible=possible)
     if name != now and not lower and is_newer(name, now) is not True:
         condition = errors.EARLIER_MACHINE if is_newer(now, name) else errors.PERHAPS_EARLIER_MACHINE
         raise condition(machine=name, now=now)

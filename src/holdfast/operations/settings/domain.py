@@ -97,18 +97,18 @@ def _limits(domain: OpenDomain, settings: DomainSettings) -> Iterator[SettingSte
 
 
 def _password(domain: OpenDomain, settings: DomainSettings, documents: list[Element]) -> Iterator[SettingStep]:
-    wanted = settings.graphics_password
-    if wanted is None:
+    password = settings.graphics_password
+    if password is None:
         return
     kinds = {graphics.get("type") for document in documents for graphics in _graphics(document)}
     if not kinds:
         raise errors.NO_GRAPHICS(name=domain.name, kinds=WITH_PASSWORD)
-    if "vnc" in kinds and len(wanted.encode()) > 8:
+    if "vnc" in kinds and len(password.encode()) > 8:
         raise errors.LONG_VNC_PASSWORD()
 
     def write(document: Element) -> None:
         for graphics in _graphics(document):
-            set_password(graphics, wanted)
+            set_password(graphics, password)
 
     def call(definition: Definition, document: Element) -> None:
         for graphics in _graphics(document):
@@ -120,13 +120,13 @@ def _password(domain: OpenDomain, settings: DomainSettings, documents: list[Elem
 
     def later(live: Element) -> str | None:
         # QEMU cannot begin to ask for one, nor end it; libvirt 9.0 takes the latter and does nothing.
-        if not wanted:
+        if not password:
             return "the running guest's graphics ask for the old one until its next start"
         if any(graphics.get("passwd") is None for graphics in _graphics(live)):
             return "the running guest's graphics were started without, and ask for none until its next start"
         return None
 
-    yield SettingStep("graphics-password", wanted, read, write, call, later, secret=True)
+    yield SettingStep("graphics-password", password, read, write, call, later, secret=True)
 
 
 def _graphics(document: Element) -> list[Element]:
@@ -142,23 +142,23 @@ def _names(domain: OpenDomain, settings: DomainSettings) -> Iterator[SettingStep
         yield _autostart(domain, settings.autostart)
 
 
-def _text(tag: str, wanted: str, set_text: Callable[[str, Definition], None]) -> SettingStep:
+def _text(tag: str, text: str, set_text: Callable[[str, Definition], None]) -> SettingStep:
     def read(document: Element) -> str:
         return document.findtext(tag) or ""
 
     def write(document: Element) -> None:
-        if wanted:
-            child(document, tag).text = wanted
+        if text:
+            child(document, tag).text = text
         else:
             remove_children(document, tag)
 
     def call(definition: Definition, _: Element) -> None:
-        set_text(wanted, definition)
+        set_text(text, definition)
 
-    return SettingStep(tag, wanted, read, write, call, at_once)
+    return SettingStep(tag, text, read, write, call, at_once)
 
 
-def _autostart(domain: OpenDomain, wanted: bool) -> SettingStep:
+def _autostart(domain: OpenDomain, autostart: bool) -> SettingStep:
     """No document says it: libvirt is asked."""
 
     def read(_: Element) -> bool:
@@ -168,9 +168,9 @@ def _autostart(domain: OpenDomain, wanted: bool) -> SettingStep:
         pass
 
     def call(_: Definition, __: Element) -> None:
-        domain.set_autostart(wanted)
+        domain.set_autostart(autostart)
 
-    return SettingStep("autostart", wanted, read, write, call, at_once, once=True)
+    return SettingStep("autostart", autostart, read, write, call, at_once, once=True)
 
 
 def _notes(settings: DomainSettings, before: Documents) -> list[str]:

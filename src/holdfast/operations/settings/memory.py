@@ -29,34 +29,34 @@ def memory_steps(domain: OpenDomain, settings: DomainSettings, documents: Sequen
         yield _balloon(domain, settings.memory // 1024 * 1024)
 
 
-def _total(domain: OpenDomain, wanted: int) -> SettingStep:
+def _total(domain: OpenDomain, size: int) -> SettingStep:
     def write(document: Element) -> None:
         if memory.cells(document):
             raise errors.MEMORY_IN_CELLS(name=domain.name)
-        memory.set_total_memory(document, wanted)
+        memory.set_total_memory(document, size)
 
     def call(_: object, document: Element) -> None:
         domain.set_max_memory(memory.total_memory(document) // 1024)
 
-    return SettingStep("max-memory", wanted, memory.total_memory, write, call, at_next_start, sees=("memory",))
+    return SettingStep("max-memory", size, memory.total_memory, write, call, at_next_start, sees=("memory",))
 
 
-def _by_module(domain: OpenDomain, wanted: int, documents: Sequence[Element]) -> SettingStep:
+def _by_module(domain: OpenDomain, size: int, documents: Sequence[Element]) -> SettingStep:
     """Where there are slots, memory grows by a module: the same one in the same slot of each document."""
 
     def write(document: Element) -> None:
-        size = wanted - memory.total_memory(document)
-        _check_module(domain, document, wanted)
-        module = memory.lacking_module(document, documents, size)
+        _check_module(domain, document, size)
+        growth = size - memory.total_memory(document)
+        module = memory.lacking_module(document, documents, growth)
         if module is None:
-            module = _new_module(domain, size, memory.cells(document)[0], documents)
+            module = _new_module(domain, growth, memory.cells(document)[0], documents)
         memory.add_module(document, copy.deepcopy(module))
 
     def call(definition: Definition, document: Element) -> None:
         domain.attach(serialize(memory.last_module(document)), definition)
 
     sees = ("memory", "devices/memory")
-    return SettingStep("max-memory", wanted, memory.total_memory, write, call, at_once, sees=sees)
+    return SettingStep("max-memory", size, memory.total_memory, write, call, at_once, sees=sees)
 
 
 def _new_module(domain: OpenDomain, size: int, cell: str, documents: Sequence[Element]) -> Element:
@@ -69,37 +69,37 @@ def _new_module(domain: OpenDomain, size: int, cell: str, documents: Sequence[El
     return memory.new_module(size, cell, slot, next(name for name in names if name not in taken))
 
 
-def _check_module(domain: OpenDomain, document: Element, wanted: int) -> None:
+def _check_module(domain: OpenDomain, document: Element, size: int) -> None:
     built, most = memory.total_memory(document), memory.most_memory(document)
-    size = wanted - built
-    if size < 0:
+    growth = size - built
+    if growth < 0:
         raise errors.MODULES_TOO_LARGE(name=domain.name, built=size_in_words(built))
-    if wanted > most:
-        raise errors.BEYOND_MODULES(name=domain.name, most=size_in_words(most), wanted=size_in_words(wanted))
-    if size % BLOCK:
-        possible = wanted + BLOCK - size % BLOCK
-        raise errors.ODD_MODULE(size=size_in_words(size), block=size_in_words(BLOCK), next=_in_one_word(possible))
+    if size > most:
+        raise errors.BEYOND_MODULES(name=domain.name, most=size_in_words(most), asked=size_in_words(size))
+    if growth % BLOCK:
+        possible = size + BLOCK - growth % BLOCK
+        raise errors.ODD_MODULE(size=size_in_words(growth), block=size_in_words(BLOCK), next=_in_one_word(possible))
     if len(memory.cells(document)) > 1:
         raise errors.MODULE_FOR_WHICH_CELL(name=domain.name)
 
 
-def _balloon(domain: OpenDomain, wanted: int) -> SettingStep:
+def _balloon(domain: OpenDomain, size: int) -> SettingStep:
     def write(document: Element) -> None:
         total = memory.total_memory(document)
-        if wanted > total:
-            raise errors.BEYOND_MAX_MEMORY(name=domain.name, built=size_in_words(total), wanted=_in_one_word(wanted))
-        if wanted < total and not memory.has_balloon(document):
-            raise errors.NO_BALLOON(name=domain.name, wanted=_in_one_word(wanted))
-        memory.set_balloon_memory(document, wanted)
+        if size > total:
+            raise errors.BEYOND_MAX_MEMORY(name=domain.name, built=size_in_words(total), asked=_in_one_word(size))
+        if size < total and not memory.has_balloon(document):
+            raise errors.NO_BALLOON(name=domain.name, asked=_in_one_word(size))
+        memory.set_balloon_memory(document, size)
 
     def call(definition: Definition, document: Element) -> None:
         domain.set_memory(memory.balloon_memory(document) // 1024, definition)
 
     def later(live: Element) -> str | None:
         total = memory.total_memory(live)
-        return f"the running guest is built with {size_in_words(total)}; {NEXT_START}" if wanted > total else None
+        return f"the running guest is built with {size_in_words(total)}; {NEXT_START}" if size > total else None
 
-    return SettingStep("memory", wanted, memory.balloon_memory, write, call, later, follows=True)
+    return SettingStep("memory", size, memory.balloon_memory, write, call, later, follows=True)
 
 
 def _in_one_word(size: int) -> str:

@@ -26,17 +26,17 @@ def vcpu_steps(domain: OpenDomain, settings: DomainSettings) -> Iterator[Setting
         yield _online(domain, settings.vcpus)
 
 
-def _topology(wanted: vcpu.Topology, most: int | None) -> SettingStep:
+def _topology(topology: vcpu.Topology, most: int | None) -> SettingStep:
     def write(document: Element) -> None:
-        vcpu.set_topology(document, wanted)
+        vcpu.set_topology(document, topology)
         made, there = vcpu.topology_vcpus(document), most or vcpu.max_vcpus(document)
         if made != there:
-            raise errors.TOPOLOGY_DOES_NOT_FIT(topology=wanted, made=made, wanted=there)
+            raise errors.TOPOLOGY_DOES_NOT_FIT(topology=topology, made=made, asked=there)
 
-    return SettingStep("cpu-topology", str(wanted), vcpu.topology, write, sees=("cpu/topology",))
+    return SettingStep("cpu-topology", str(topology), vcpu.topology, write, sees=("cpu/topology",))
 
 
-def _most(domain: OpenDomain, wanted: int, with_topology: bool) -> SettingStep:
+def _most(domain: OpenDomain, count: int, with_topology: bool) -> SettingStep:
     host = HostOutlook(domain.connection)
 
     def write(document: Element) -> None:
@@ -44,33 +44,33 @@ def _most(domain: OpenDomain, wanted: int, with_topology: bool) -> SettingStep:
         if document.find("cpu/numa/cell") is not None:
             raise errors.VCPUS_IN_CELLS(name=domain.name)
         made = vcpu.topology_vcpus(document)
-        if made not in (None, wanted):
-            raise errors.OTHER_TOPOLOGY(topology=vcpu.topology(document), made=made, wanted=wanted)
-        vcpu.set_max_vcpus(document, wanted)
+        if made not in (None, count):
+            raise errors.OTHER_TOPOLOGY(topology=vcpu.topology(document), made=made, asked=count)
+        vcpu.set_max_vcpus(document, count)
         if reasons := host.newly_blocks(before, document):
-            raise WOULD_NOT_START(what=f"{wanted} vCPUs", name=domain.name, reasons=reasons)
+            raise WOULD_NOT_START(what=f"{count} vCPUs", name=domain.name, reasons=reasons)
 
     def call(_: object, document: Element) -> None:
         domain.set_max_vcpus(vcpu.max_vcpus(document))
 
     # libvirt's call refuses a number that the topology does not make, and has none for the topology (9.0).
-    return SettingStep("max-vcpus", wanted, vcpu.max_vcpus, write, None if with_topology else call, sees=("vcpu",))
+    return SettingStep("max-vcpus", count, vcpu.max_vcpus, write, None if with_topology else call, sees=("vcpu",))
 
 
-def _online(domain: OpenDomain, wanted: int) -> SettingStep:
+def _online(domain: OpenDomain, count: int) -> SettingStep:
     def write(document: Element) -> None:
-        if wanted > vcpu.max_vcpus(document):
-            raise errors.BEYOND_MAX_VCPUS(name=domain.name, most=vcpu.max_vcpus(document), wanted=wanted)
-        vcpu.set_online(document, wanted)
+        if count > vcpu.max_vcpus(document):
+            raise errors.BEYOND_MAX_VCPUS(name=domain.name, most=vcpu.max_vcpus(document), asked=count)
+        vcpu.set_online(document, count)
 
     def call(definition: Definition, document: Element) -> None:
         domain.set_vcpus(vcpu.online_vcpus(document), definition)
 
     def later(live: Element) -> str | None:
-        if wanted > vcpu.max_vcpus(live):
+        if count > vcpu.max_vcpus(live):
             return f"the running guest can have {vcpu.max_vcpus(live)} at most; {NEXT_START}"
-        if wanted < vcpu.least_online(live):
+        if count < vcpu.least_online(live):
             return f"the running guest keeps the {vcpu.least_online(live)} that it was started with"
         return None
 
-    return SettingStep("vcpus", wanted, vcpu.online_vcpus, write, call, later, sees=("vcpu",))
+    return SettingStep("vcpus", count, vcpu.online_vcpus, write, call, later, sees=("vcpu",))
