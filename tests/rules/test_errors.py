@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 import runpy
 from collections import Counter
@@ -12,6 +13,7 @@ import pytest
 import holdfast.errors
 from holdfast.cli.hints import HINTS
 from holdfast.errors import Condition, HoldfastError, fields_of
+from holdfast.errors.power import DISK_GONE, OFF_AND_NOT_STARTED
 from tests.rules.architecture import ROOT, Module
 from tests.rules.conditions import declared, fields, makings, makings_of, sources
 
@@ -127,3 +129,11 @@ def _texts(module: Module) -> list[str]:
     documentation = {id(node.value) for node in ast.walk(module.tree) if isinstance(node, ast.Expr)}
     constants = [node for node in ast.walk(module.tree) if isinstance(node, ast.Constant)]
     return [node.value for node in constants if isinstance(node.value, str) and id(node) not in documentation]
+
+
+def test_an_error_comes_out_of_another_process_as_it_went_in() -> None:
+    cause = DISK_GONE(device="disk vdb")
+    error = OFF_AND_NOT_STARTED(name="a", cause=cause)
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), copied.code, copied.message) == (type(error), error.code, error.message)
+    assert copied.cause.fields == cause.fields

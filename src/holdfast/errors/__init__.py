@@ -25,20 +25,13 @@ class HoldfastError(Exception):
     data: ClassVar[frozenset[str]] = frozenset()
     """Fields that errors of this class may have besides those that their texts name."""
 
-    def __init__(
-        self,
-        condition: Condition[HoldfastError] | str,
-        fields: Mapping[str, object] | str | None = None,
-        line: int | None = None,
-        code: int = 0,
-    ) -> None:
-        if isinstance(condition, str):  # TRANSITION: a sentence and a hint, until every error has a condition
-            fields = {"sentence": condition, "hint": fields or "", "line": line, "number": code}
-            condition = Condition("", type(self), "{sentence}", "{hint}")
-        assert isinstance(fields, Mapping)
+    def __init__(self, condition: Condition[HoldfastError], fields: Mapping[str, object]) -> None:
         super().__init__(fill(condition.sentence, fields))
         self.condition = condition
         self.fields = fields
+
+    def __reduce__(self) -> tuple[type[HoldfastError], tuple[object, ...]]:
+        return type(self), (self.condition, self.fields)
 
     @property
     def code(self) -> str:
@@ -57,11 +50,6 @@ class HoldfastError(Exception):
         if cause is not None and not self.condition.remedy:
             return cause.remedy
         return fill(self.condition.remedy, self.fields)
-
-    @property
-    def hint(self) -> str | None:
-        """TRANSITION: the remedy."""
-        return self.remedy or None
 
     @property
     def cause(self) -> HoldfastError | None:

@@ -8,7 +8,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.errors import Failed
+from holdfast.errors.images import CANNOT_REMOVE
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -88,7 +88,7 @@ def test_copy_that_cannot_be_removed_is_said(
     _, own = defined(connection)
 
     def forbidden(path: str) -> None:
-        raise Failed("permission denied")
+        raise CANNOT_REMOVE(path=path, reason="permission denied")
 
     monkeypatch.setattr("holdfast.operations.power.rescue_nvram.remove_image_file", forbidden)
     options = ["--image", str(image(tmp_path, "r")), "--format", "raw"]
