@@ -20,6 +20,7 @@ from holdfast_lab.patience import PATIENCE
 from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, image, place, places
+from tests.libvirt.test_calls import counted
 from tests.raising import raising
 
 MAC = "52:54:00:aa:00:01"
@@ -73,6 +74,9 @@ def test_the_guest_confirms_what_is_attached_and_tells_of_what_it_changed_itself
     guest.start_agent()
     attach(connection, images, "one")
     assert verdicts(connection) == {"disk vda": AGREES, "disk vdb": AGREES, f"interface {card.mac}": AGREES}
+    with counted() as made:
+        verdicts(connection, 0)
+    assert len(made) == 6, made  # the domain, its state, its live document, three questions
     attach(connection, images, "two", "scsi")
     operations.attach_interface(connection, "guest", InterfaceSpec(kind="user", mac=MAC))
     guest.domain.set_metadata(INSTANCE, "instance", NOVA, LIVE)

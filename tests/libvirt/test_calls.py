@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import libvirtmod  # type: ignore[import-not-found]
+import libvirtmod_qemu  # type: ignore[import-not-found]
 import pytest
 
 from holdfast import operations
+from holdfast.errors.look import NO_AGENT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSettings, DiskSpec, DomainSettings, DomainSpec, InterfaceSpec, Topology
+from tests.raising import raising
 
 LOCAL = {
     *{"virDomainGetName", "virDomainGetUUIDString", "virDomainGetUUID", "virDomainGetID", "virDomainFree"},
@@ -26,6 +29,7 @@ LOCAL = {
         "virStoragePoolFree",
         "virStorageVolFree",
         "virDomainSnapshotFree",
+        "virDomainSnapshotGetName",
         "virConnectGetURI",
     },
     *{"virStoragePoolGetName", "virStorageVolGetName", "virStorageVolGetKey", "virConnectIsAlive"},
@@ -49,9 +53,10 @@ def counted() -> Iterator[list[str]]:
         return wrapper
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in dir(libvirtmod):
-            if name.startswith(("virDomain", "virConnect", "virNetwork", "virStorage")) and name not in LOCAL:
-                patch.setattr(libvirtmod, name, noting(name, getattr(libvirtmod, name)))
+        for module in (libvirtmod, libvirtmod_qemu):
+            for name in dir(module):
+                if name.startswith(("virDomain", "virConnect", "virNetwork", "virStorage")) and name not in LOCAL:
+                    patch.setattr(module, name, noting(name, getattr(module, name)))
         yield made
 
 
@@ -85,9 +90,24 @@ def edit(connection: Connection, folder: Path) -> object:
     return operations.edit_domain(connection, "a", original, original.replace("/dev/urandom", "/dev/random"))
 
 
+def ask_where_no_agent_runs(connection: Connection, folder: Path) -> None:
+    with raising(NO_AGENT):
+        operations.verify_domain(connection, "a", timeout=0)
+
+
+def make_snapshot(connection: Connection, folder: Path) -> object:
+    return operations.create_snapshot(connection, "a", "one")
+
+
+def switch_off(connection: Connection, folder: Path) -> None:
+    connection.find_domain("a").destroy()
+
+
 BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "look up by UUID": (1, lambda connection, _: connection.find_domain(connection.domains()[0].uuid)),
     "show": (6, lambda connection, _: operations.show_domain(connection, "a")),
+    "plan reboot": (9, lambda connection, _: operations.plan_reboot(connection, "a")),
+    "verify, where no agent runs": (3, ask_where_no_agent_runs),
     "attach an interface": (
         10,
         lambda connection, _: operations.attach_interface(connection, "a", INTERFACE),
@@ -96,6 +116,12 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "reboot --hard": (14, lambda connection, _: operations.reboot(connection, "a", hard=True)),
     "resume": (4, lambda connection, _: operations.resume(connection, "a")),
     "destroy": (10, lambda connection, _: operations.destroy(connection, "a")),
+    "save": (10, lambda connection, _: operations.save_domain(connection, "a")),
+    "restore": (12, lambda connection, _: operations.restore_domain(connection, "a", paused=True)),
+    "create a snapshot": (14, make_snapshot),
+    "list snapshots": (7, lambda connection, _: operations.list_snapshots(connection, "a")),
+    "revert to a snapshot": (17, lambda connection, _: operations.revert_to_snapshot(connection, "a", "one")),
+    "delete a snapshot": (9, lambda connection, _: operations.delete_snapshot(connection, "a", "one")),
     "set a title": (8, lambda connection, _: operations.set_domain(connection, "a", DomainSettings(title="b"))),
     "set a limit": (
         8,
@@ -121,8 +147,15 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "delete --storage": (11, lambda connection, _: operations.delete_domain(connection, "a", storage=True)),
 }
 
-OFF = {"rename", "clone", "delete", "delete --storage"}
-"""What is done to the domain while it is shut off."""
+BEFORE: dict[str, Callable[[Connection, Path], object]] = {
+    "verify, where no agent runs": lambda connection, _: operations.resume(connection, "a"),
+    "restore": lambda connection, _: operations.save_domain(connection, "a"),
+    "list snapshots": make_snapshot,
+    "revert to a snapshot": make_snapshot,
+    "delete a snapshot": make_snapshot,
+    **dict.fromkeys(("rename", "clone", "delete", "delete --storage"), switch_off),
+}
+"""What is done before, and not counted."""
 
 
 @pytest.mark.parametrize("operation", BUDGETS)
@@ -133,8 +166,8 @@ def test_calls_to_libvirt_keep_to_their_budget(daemon: Connection, domain: str, 
         with counted() as made:
             daemon.find_domain(uuid)
     else:
-        if operation in OFF:
-            daemon.find_domain(domain).destroy()
+        if operation in BEFORE:
+            BEFORE[operation](daemon, tmp_path)
         with counted() as made:
             act(daemon, tmp_path)
     assert len(made) <= budget, f"{operation}: {len(made)} calls: {', '.join(made)}"

@@ -118,10 +118,10 @@ class OpenDomain(Domain):
         """Raise what is wrong where the domain is not what an operation needs: TRANSIENT, IN_RESCUE, UNFINISHED,
         NOT_RUNNING, RUNNING.
         """
-        if Need.RUNNING in needs and not self.is_active():
-            raise domains.NOT_RUNNING(name=self.name)
         if Need.OWN_HARDWARE in needs and self.in_rescue:
             raise domains.IN_RESCUE(name=self.name)
+        if Need.RUNNING in needs and not self.is_active():
+            raise domains.NOT_RUNNING(name=self.name)
         if Need.CONFIG in needs and not self.is_persistent():
             raise domains.TRANSIENT(name=self.name)
         if Need.OFF in needs and self.is_active():
