@@ -15,20 +15,31 @@ def check_source(connection: Connection, uuid: str | None, device: Element, *, t
 
     ``uuid`` is the domain that is to have it, None for one that does not exist yet. Anything but a disk with a file or
     block device passes. Over a remote connection only the use by other domains can be seen, not the file.
+
+    Raises what :func:`check_format` does, and IN_USE.
     """
-    path = host_path(device) if device.tag == "disk" else None
-    if path is None:
-        return
-    names = {path}
-    if connection.is_local:
+    path = _path(device)
+    if path is not None and connection.is_local:
         check_format(path, stated_format(device), trust_format)
-        names.add(real_path(path))
-    if is_shared(device):
+    refuse_in_use(connection, uuid, device)
+
+
+def refuse_in_use(connection: Connection, uuid: str | None, device: Element) -> None:
+    """Raise IN_USE for a disk with an image that another domain has, also where there is no such file yet.
+
+    (virConnectGetAllDomainStats, virDomainGetXMLDesc)
+    """
+    path = _path(device)
+    if path is None or is_shared(device):
         return
+    names = {path, real_path(path)} if connection.is_local else {path}
     for domain in connection.image_users(names):
         if domain.uuid == uuid:
             continue
-        document = parse(domain.xml(Definition.LIVE))
-        for disk in document.iterfind("devices/disk"):
+        for disk in parse(domain.xml(Definition.LIVE)).iterfind("devices/disk"):
             if host_path(disk) in names and not is_shared(disk):
                 raise IN_USE(path=path, user=domain.name)
+
+
+def _path(device: Element) -> str | None:
+    return host_path(device) if device.tag == "disk" else None

@@ -173,8 +173,10 @@ def test_device_whose_controller_live_cannot_get_is_refused_without_a_trace(
 
 def test_scsi_disk_brings_its_controller_to_both_at_one_address(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection)
+    promised = attach_device(connection, "a", disk_xml(tmp_path, "one", bus="scsi"), dry_run=True)
     attached = attach_device(connection, "a", disk_xml(tmp_path, "one", bus="scsi"))
-    assert attached.label == "sda"
+    assert (attached.label, promised.brought) == ("sda", ("scsi 0 controller",))
+    assert attached.brought[0].startswith("scsi 0 controller, pci ")
     assert_agree(domain)
     assert parse(domain.xml(LIVE)).find("devices/controller[@type='scsi']").get("model") == "virtio-scsi"  # type: ignore[union-attr]
 

@@ -44,9 +44,10 @@ def test_each_document_keeps_the_records_of_its_own_disks(connection: Connection
 
 
 def test_image_in_making_is_recorded_until_the_disk_has_it(connection: Connection, tmp_path: Path) -> None:
-    domain = connection.define(domain_xml())
+    connection.define(domain_xml())
+    domain = looking(connection, "a")
     settled, place = DiskRecord("vdb", "ua-one", "volume", image="/base"), str(tmp_path / "new.img")
-    with image_in_making(looking(connection, "a"), settled, place=place, format="raw", size=1024 * 1024):
+    with image_in_making(domain, settled, place=place, format="raw", size=1024 * 1024):
         making = left_in_making(parse(domain.xml(CONFIG)))
         assert [(each.place, each.format, each.size) for each in making] == [(place, "raw", "1048576")]
         domain.attach(disk_xml(tmp_path, "new", "vdb", ALIAS), CONFIG)

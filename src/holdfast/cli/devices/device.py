@@ -117,6 +117,8 @@ def report_attached(attached: Attached, output: str, dry_run: bool) -> None:
         print_result(attached)
     elif dry_run:
         click.echo(f"would attach {attached.label} to {where}; nothing was changed\n{attached.device}")
+        for controller in attached.brought:
+            click.echo(f"with it would come {controller}")
     else:
         place = f" at {attached.address}" if attached.address else ""
         click.echo(f"attached {attached.label}{place}, in {where}")

@@ -50,9 +50,9 @@ def new_interface(
 ) -> Element:
     """An ``<interface>`` element of the type ``kind``, one of KINDS.
 
-    ``source`` is the name of the network or bridge, None for "user". With ``mac`` None it gets a new random address,
-    because libvirt would choose another one for each document. Raises UNKNOWN_WORD for another kind or model,
-    NEEDS_SOURCE, USER_HAS_NO_SOURCE, and what :func:`checked_mac` raises.
+    ``source`` is the name of the network or bridge, None for "user". With ``mac`` None it has no address yet; it must
+    get one before libvirt sees it, which would choose another one for each document. Raises UNKNOWN_WORD for another
+    kind or model, NEEDS_SOURCE, USER_HAS_NO_SOURCE, and what :func:`checked_mac` raises.
     """
     if kind not in KINDS:
         raise errors.UNKNOWN_WORD(what="kind of interface", word=kind, words=KINDS)
@@ -62,7 +62,9 @@ def new_interface(
         raise errors.NEEDS_SOURCE(kind=kind)
     if model not in MODELS:
         raise errors.UNKNOWN_WORD(what="interface model", word=model, words=MODELS)
-    interface = element("interface", {"type": kind}, element("mac", {"address": checked_mac(mac or new_mac())}))
+    interface = element("interface", {"type": kind})
+    if mac is not None:
+        interface.append(element("mac", {"address": checked_mac(mac)}))
     if source is not None:
         interface.append(element("source", {kind: source}))
     interface.append(element("model", {"type": model}))

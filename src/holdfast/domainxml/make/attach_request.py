@@ -30,32 +30,38 @@ def parse_device(text: str) -> Element:
 
 
 def complete(device: Element, documents: list[Element]) -> Element:
-    """A copy of ``device`` with a user's alias, and with a MAC address, a target and a serial where its kind has them.
+    """A copy of ``device`` with the target of a disk, or the index of a controller: the first that is free.
 
-    What ``device`` says already stays. The target is the first that no disk of ``documents``, the domain's, has.
+    What ``device`` says already stays. ``documents`` are the domain's.
+    """
+    completed = copy.deepcopy(device)
+    if user_alias(completed) is None:
+        remove_children(completed, "alias")
+    if completed.tag == "disk":
+        target = completed.find("target")
+        if target is None:
+            target = element("target", {"bus": "virtio"})
+            completed.append(target)
+        if target.get("dev") is None:
+            target.set("dev", next_target(target.get("bus") or "virtio", documents))
+    if completed.tag == "controller" and completed.get("index") is None:
+        completed.set("index", free_controller_index(completed.get("type", ""), documents))
+    return completed
+
+
+def identified(device: Element) -> Element:
+    """A copy of ``device`` with a user's alias, and with a MAC address and a serial where its kind has them.
+
+    What ``device`` says already stays. All is chosen at random, so that no device is taken for one that went before.
     """
     request = copy.deepcopy(device)
     if user_alias(request) is None:
-        remove_children(request, "alias")
         request.append(element("alias", {"name": f"{USER_ALIAS}{secrets.token_hex(6)}"}))
     if request.tag == "interface" and request.find("mac") is None:
         request.insert(0, element("mac", {"address": new_mac()}))
-    if request.tag == "disk":
-        _complete_disk(request, documents)
-    if request.tag == "controller" and request.get("index") is None:
-        request.set("index", free_controller_index(request.get("type", ""), documents))
-    return request
-
-
-def _complete_disk(request: Element, documents: list[Element]) -> None:
-    target = request.find("target")
-    if target is None:
-        target = element("target", {"bus": "virtio"})
-        request.append(target)
-    if target.get("dev") is None:
-        target.set("dev", next_target(target.get("bus") or "virtio", documents))
-    if request.get("device", "disk") == "disk" and request.find("serial") is None:
+    if request.tag == "disk" and request.get("device", "disk") == "disk" and request.find("serial") is None:
         request.append(element("serial", text=new_serial()))
+    return request
 
 
 def conflict(request: Element, document: Element) -> tuple[str, Element] | None:

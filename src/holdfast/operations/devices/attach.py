@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from holdfast.domainxml.address import PciAddress, address_of, describe_address, pci_address, same_place, with_address
+from holdfast.domainxml.address import address_of, describe_address, pci_address, same_place, with_address
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
-from holdfast.domainxml.make.attach_request import complete, conflict, parse_device, resumes
+from holdfast.domainxml.make.attach_request import identified, parse_device
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.places import pci
-from holdfast.domainxml.places.controllers import has_controller, missing_controller
+from holdfast.domainxml.places.controllers import has_controller
 from holdfast.errors import HoldfastError
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.disk_source import check_source
+from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
 from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.results import Result
@@ -32,8 +32,9 @@ from holdfast.operations.session import Need, OpenDomain, changing
 class Attached(Result):
     """An attach.
 
-    ``device``       the element as libvirt describes it now; in a dry run as it would be asked for
-    ``label``        what the device is called: "vdb", a MAC address, an alias
+    ``device``       the element as libvirt describes it now; in a dry run as it would be asked for, without the alias,
+                     MAC address and serial that are chosen at random when it is attached
+    ``label``        what the device is called: "vdb", a MAC address, an alias; else its kind
     ``address``      its place in words; None where it has none, or libvirt is yet to choose it
     ``definitions``  the documents that have it
     ``brought``      the controllers that came to config with it, in words
@@ -62,8 +63,9 @@ def attach_device(
     Repeating an attach that stopped between config and live finishes it, if the request names its device: by the
     image, the MAC address or the alias. Else the device that waits is shown, and can be attached by its MAC or alias.
 
-    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, NO_FREE_PLACE, NotFound for the domain or an image,
-    LIVE_REFUSES and LibvirtRefused when libvirt or QEMU do; config is then as it was. (virDomainAttachDeviceFlags)
+    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, NO_FREE_PLACE, NO_NETWORK, what
+    :func:`check_source` does for an image, LIVE_REFUSES, and LibvirtRefused; config is then as it was.
+    (virDomainAttachDeviceFlags)
     """
     request = parse_device(device)
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
@@ -72,92 +74,49 @@ def attach_device(
 
 def attach_element(
     domain: OpenDomain,
-    request: Element,
+    device: Element,
     *,
     config_only: bool = False,
     trust_format: bool = False,
     dry_run: bool = False,
-    record: Callable[[Element], DiskRecord] | None = usual_record,
+    record: Callable[[Element], DiskRecord] = usual_record,
 ) -> Attached:
-    """:func:`attach_device` under the lock that the caller holds.
+    """:func:`attach_device` under the lock that the caller holds. ``record`` makes of a disk what is recorded of it."""
+    planned = plan_attach(domain, device, config_only=config_only, trust_format=trust_format)
+    if dry_run:
+        return foreseen(domain, planned)
+    config = domain.documents.config
+    attached = carry_out(domain, planned)
+    if device.tag == "disk":
+        known = None if config is None or not planned.resumes else disk_record(config, planned.request)
+        new = known or record(planned.request)
+        record_attached(domain, new, attached.definitions, said=new != usual_record(planned.request))
+    return attached
 
-    ``record`` makes of a disk what is to be recorded of it; None leaves that to the caller.
+
+def foreseen(domain: OpenDomain, planned: PlannedAttach) -> Attached:
+    """What :func:`carry_out` will return, as far as that can be told before."""
+    promised = _attached(domain, planned.promised, planned.targets, planned.brings)
+    return replace(promised, dry_run=True, notes=saved_memory(domain, domain.documents))
+
+
+def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
+    """Attach a device as planned, and record nothing. Raises what :func:`attach_device` does of what libvirt and QEMU
+    refuse; config is then as it was. (virDomainAttachDeviceFlags)
     """
     before = domain.documents
-    targets = domain.targets(config_only)
-    waiting = None if config_only else _waiting_for_live(request, before)
-    if waiting is not None:
-        request, targets = waiting, (Definition.LIVE,)
+    if planned.controller is None:
+        attached = _attach(domain, before, planned.request, planned.targets)
     else:
-        request = complete(request, list(before.present.values()))
-        _refuse_conflicts(request, before)
-    controller = missing_controller(request, list(before.present.values()))
-    if Definition.LIVE in targets and pci.is_endpoint(request if controller is None else controller):
-        _refuse_without_place(before)
-    check_source(domain.connection, domain.uuid, request, trust_format=trust_format)
-    _check_network(domain.connection, request)
-    if dry_run:
-        attached = replace(_attached(domain, request, targets), dry_run=True)
-    elif controller is None:
-        attached = _attach(domain, before, request, targets)
-    else:
-        attached = _attach_with_controller(domain, before, controller, request, targets)
-    if record is not None and request.tag == "disk" and not dry_run:
-        known = disk_record(before.config, request) if waiting is not None and before.config is not None else None
-        new = known or record(request)
-        record_attached(domain, new, attached.definitions, said=new != usual_record(request))
+        attached = _attach_with_controller(domain, before, planned.controller, planned.request, planned.targets)
     return replace(attached, notes=saved_memory(domain, before))
-
-
-def _check_network(connection: Connection, device: Element) -> None:
-    """Raise NotFound for an interface on a network that this libvirt does not have."""
-    source = device.find("source") if device.tag == "interface" and device.get("type") == "network" else None
-    if source is not None:
-        connection.check_network(source.get("network", ""))
-
-
-def _waiting_for_live(request: Element, before: Documents) -> Element | None:
-    """The device of an attach that got as far as config and no further, if ``request`` is its repetition."""
-    if before.live is None or before.config is None:
-        return None
-    for device in devices(before.config):
-        if resumes(request, device) and find_device(before.live, device) is None:
-            return device
-    return None
-
-
-def _refuse_conflicts(request: Element, before: Documents) -> None:
-    for definition, document in before.present.items():
-        taken = conflict(request, document)
-        if taken is not None:
-            what, holder = taken
-            raise errors.TAKEN(what=what, holder=describe(holder), definition=definition)
-
-
-def _refuse_without_place(before: Documents) -> None:
-    if not _free_places(before):
-        raise _no_free_place(before)
-
-
-def _free_places(before: Documents) -> list[PciAddress]:
-    """Where a PCI device can be attached in every document there is, lowest first."""
-    first, *others = [pci.hotplug_places(document) for document in before.present.values()]
-    return [place for place in first if all(place in other for other in others)]
-
-
-def _no_free_place(before: Documents) -> HoldfastError:
-    counts = [
-        f"{definition} has {pci.slot_count(document)}, {len(pci.hotplug_places(document))} of them free"
-        for definition, document in before.present.items()
-    ]
-    return errors.NO_FREE_PLACE(counts=counts)
 
 
 def _attach_with_controller(
     domain: OpenDomain, before: Documents, controller: Element, request: Element, targets: tuple[Definition, ...]
 ) -> Attached:
     """Attach the controller that ``request`` needs, then ``request``: each once, and each at one address."""
-    brought = _attach(domain, before, complete(controller, []), targets)
+    brought = _attach(domain, before, identified(controller), targets)
     what = f"{brought.label} controller, {brought.address}"
     try:
         attached = _attach(domain, domain.documents, request, targets)
@@ -183,8 +142,8 @@ def _attach_to_config(domain: OpenDomain, before: Documents, request: Element) -
     """Attach to config at a place that live has too; return the request with that address."""
     placed = _try_config(domain, before, request)
     if placed is None and pci.is_endpoint(request) and address_of(request) is None:
-        _refuse_without_place(before)
-        placed = _try_config(domain, before, with_address(request, _free_places(before)[0].to_element()))
+        refuse_without_place(before)
+        placed = _try_config(domain, before, with_address(request, free_places(before)[0].to_element()))
     if placed is None:
         given = address_of(request) is not None
         condition = errors.ADDRESS_NOT_IN_LIVE if given else errors.NO_SUCH_PLACE_IN_LIVE

@@ -8,13 +8,13 @@ from dataclasses import replace
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.disk import default_bus, next_target
 from holdfast.domainxml.elements.interface import new_interface
-from holdfast.domainxml.make.attach_request import complete
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_image, left_in_making, recorded_disk, usual_role
 from holdfast.errors import NoConnection
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.devices.attach import Attached, attach_device, attach_element
+from holdfast.operations.devices.attach import Attached, attach_device, attach_element, carry_out, foreseen
+from holdfast.operations.devices.attach_plan import plan_attach
 from holdfast.operations.disks.keep_record import image_in_making, remove_left
 from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, existing_source, plan_disk, record_said
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
@@ -58,26 +58,19 @@ def _attach_new(
     left = {record.where: record for document in documents for record in left_in_making(document)}
     target = disk.target or next_target(bus, documents)
     planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus, left=left)
+    attach = plan_attach(domain, planned.element, config_only=config_only, image_is_new=True)
     if dry_run:
-        return Attached(
-            name=domain.name,
-            uuid=domain.uuid,
-            dry_run=True,
-            device=serialize(planned.element),
-            label=target,
-            address=None,
-            definitions=domain.targets(config_only),
-        )
+        return foreseen(domain, attach)
     if str(planned.image) in left:
         remove_left(domain, left[str(planned.image)])
-    planned = replace(planned, element=complete(planned.element, documents))
+    planned = replace(planned, element=attach.request)  # which gets the image, once that is made
     settled = planned.record(usual_role(planned.element))
     making = planned.making(settled)
     in_making = image_in_making(domain, settled, place=making.place, format=making.format, size=disk.size)
     with in_making, ExitStack() as undo:
         planned.make(connection, undo)
         try:
-            attached = attach_element(domain, planned.element, config_only=config_only, trust_format=True, record=None)
+            attached = carry_out(domain, attach)
         except BaseException:
             if _is_attached(domain, making):
                 undo.pop_all()

@@ -78,12 +78,13 @@ class Making:
     before: tuple[DiskRecord, ...]
 
     def conclude(self, finished: bool) -> None:
-        """Look how things stand and record that, under the domain's lock (virDomainSetMetadata).
+        """Record how things stand, under the domain's lock (virDomainSetMetadata).
 
-        ``finished``: nothing is left to do. Else, where every document has the disk with the image, that is settled; an
-        image that is gone again leaves what was recorded before; and one that lies around stays recorded as being made.
+        ``finished``: nothing is left to do, and the documents were read since. Else they are read again, and where every
+        document has the disk with the image, that is settled; an image that is gone again leaves what was recorded
+        before; and one that lies around stays recorded as being made.
         """
-        documents = self.domain.look_again().present
+        documents = (self.domain.documents if finished else self.domain.look_again()).present
         has = [definition for definition, document in documents.items() if has_image(document, self.record)]
         settles = finished or len(has) == len(documents)
         if has and settles and self.settled.is_worth_it:

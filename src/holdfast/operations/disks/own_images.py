@@ -104,7 +104,8 @@ def remove_image(connection: Connection, image: Image) -> None:
             find_pool(connection, pool)
             volume = volume_named(connection, pool, name)
         else:
-            volume = volume_at(connection, path) or volume_at(connection, real_path(path))
+            found = (volume_at(connection, name) for name in dict.fromkeys([path, real_path(path)]))
+            volume = next((each for each in found if each is not None), None)
         if volume is not None:
             volume.delete()
         elif not pool:

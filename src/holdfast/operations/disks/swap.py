@@ -131,7 +131,7 @@ def _checked(
 
 def _record(disk: DiskInPlace, image: DiskSpec, copied: bool) -> None:
     """Keep what is recorded of the disk true: its role stays, the rest is what was said of the new image."""
-    after = disk.again()
+    after = find_disk(disk.domain, disk.target)
     for definition, now in after.present.items():
         old = disk_record(after.documents.present[definition], now)
         said = record_said(image, now, "" if old is None else old.role)

@@ -17,7 +17,7 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.disk import default_bus
-from holdfast.domainxml.make.attach_request import complete, conflict, parse_device
+from holdfast.domainxml.make.attach_request import complete, conflict, identified, parse_device
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
 from holdfast.domainxml.places.behind_all import BUSES as BUSES
 from holdfast.domainxml.platform import Platform
@@ -158,7 +158,7 @@ def _medium(
     given = parse_device(medium) if isinstance(medium, str) else _from_spec(connection, config, medium)
     for place in given.findall("address"):
         given.remove(place)  # it gets the last one there is
-    disk = complete(given, [config])
+    disk = identified(complete(given, [config]))
     if disk.tag != "disk" or disk.get("device", "disk") not in ("disk", "cdrom"):
         raise power.RESCUE_NO_DISK()
     if disk.find("source") is None:

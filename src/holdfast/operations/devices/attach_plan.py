@@ -1,0 +1,120 @@
+"""What an attach will ask of libvirt, and whether it can be done: found out before anything is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.domainxml.address import PciAddress
+from holdfast.domainxml.device import describe, find_device, label
+from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.make.attach_request import complete, conflict, identified, resumes
+from holdfast.domainxml.places import pci
+from holdfast.domainxml.places.controllers import missing_controller
+from holdfast.errors import devices as errors
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.disk_source import check_source, refuse_in_use
+from holdfast.operations.documents import Documents
+from holdfast.operations.session import OpenDomain
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedAttach:
+    """An attach that passed every check.
+
+    ``request``     the device to ask libvirt for, with all that identifies it
+    ``promised``    the same without what is chosen at random anew each time
+    ``targets``     the documents that it is to come to
+    ``controller``  the controller that it needs and that the domain does not have, without what is chosen at random
+    ``resumes``     True where config has it already, from an attach that broke off
+    """
+
+    request: Element
+    promised: Element
+    targets: tuple[Definition, ...]
+    controller: Element | None = None
+    resumes: bool = False
+
+    @property
+    def brings(self) -> tuple[str, ...]:
+        """The controllers that come with it, in words."""
+        return () if self.controller is None else (f"{label(self.controller)} controller",)
+
+
+def plan_attach(
+    domain: OpenDomain,
+    device: Element,
+    *,
+    config_only: bool = False,
+    trust_format: bool = False,
+    image_is_new: bool = False,
+) -> PlannedAttach:
+    """Find out what attaching ``device`` to ``domain`` takes. ``image_is_new``: its image is yet to be made.
+
+    Raises TRANSIENT, TAKEN, NO_FREE_PLACE, NO_NETWORK, and what :func:`check_source` does.
+    """
+    before = domain.documents
+    documents = list(before.present.values())
+    waiting = None if config_only else _waiting_for_live(device, before)
+    if waiting is not None:
+        planned = PlannedAttach(request=waiting, promised=waiting, targets=(Definition.LIVE,), resumes=True)
+    else:
+        promised = complete(device, documents)
+        missing = missing_controller(promised, documents)
+        planned = PlannedAttach(
+            request=identified(promised),
+            promised=promised,
+            targets=domain.targets(config_only),
+            controller=None if missing is None else complete(missing, documents),
+        )
+        _refuse_conflicts(planned.request, before)
+    first = planned.request if planned.controller is None else planned.controller
+    if Definition.LIVE in planned.targets and pci.is_endpoint(first):
+        refuse_without_place(before)
+    if image_is_new:
+        refuse_in_use(domain.connection, domain.uuid, planned.request)
+    else:
+        check_source(domain.connection, domain.uuid, planned.request, trust_format=trust_format)
+    _check_network(domain.connection, planned.request)
+    return planned
+
+
+def refuse_without_place(before: Documents) -> None:
+    """Raise NO_FREE_PLACE where no PCI device can be attached to both documents."""
+    if not free_places(before):
+        counts = [
+            f"{definition} has {pci.slot_count(document)}, {len(pci.hotplug_places(document))} of them free"
+            for definition, document in before.present.items()
+        ]
+        raise errors.NO_FREE_PLACE(counts=counts)
+
+
+def free_places(before: Documents) -> list[PciAddress]:
+    """Where a PCI device can be attached in every document there is, lowest first."""
+    first, *others = [pci.hotplug_places(document) for document in before.present.values()]
+    return [place for place in first if all(place in other for other in others)]
+
+
+def _waiting_for_live(device: Element, before: Documents) -> Element | None:
+    """The device of an attach that got as far as config and no further, if ``device`` is asked for once more."""
+    if before.live is None or before.config is None:
+        return None
+    for waiting in devices(before.config):
+        if resumes(device, waiting) and find_device(before.live, waiting) is None:
+            return waiting
+    return None
+
+
+def _refuse_conflicts(request: Element, before: Documents) -> None:
+    for definition, document in before.present.items():
+        taken = conflict(request, document)
+        if taken is not None:
+            what, holder = taken
+            raise errors.TAKEN(what=what, holder=describe(holder), definition=definition)
+
+
+def _check_network(connection: Connection, device: Element) -> None:
+    """Raise NO_NETWORK for an interface on a network that this libvirt does not have."""
+    source = device.find("source") if device.tag == "interface" and device.get("type") == "network" else None
+    if source is not None:
+        connection.check_network(source.get("network", ""))
