@@ -80,7 +80,7 @@ class Making:
     def conclude(self, finished: bool) -> None:
         """Record how things stand, under the domain's lock (virDomainSetMetadata).
 
-        ``finished``: nothing is left to do, and the documents were read since. Else they are read again, and where every
+        ``finished``: nothing is left to do, and the documents were read since. Else they are read again: where every
         document has the disk with the image, that is settled; an image that is gone again leaves what was recorded
         before; and one that lies around stays recorded as being made.
         """
