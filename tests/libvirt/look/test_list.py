@@ -45,7 +45,9 @@ def test_a_read_only_connection_lists(connection: Connection, uri: str) -> None:
 
 
 def test_list_imports_neither_lxml_nor_rich_nor_logging() -> None:
+    """Also where a domain is asked whether it is in rescue: a paused one may be."""
     code = (
+        "import libvirt\nconnection = libvirt.open('test:///default')\nconnection.lookupByName('test').suspend()\n"
         "import sys\nsys.argv = ['holdfast', '-c', 'test:///default', 'list']\n"
         "from holdfast.cli.main import holdfast\n"
         "try:\n    holdfast.main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
@@ -54,7 +56,7 @@ def test_list_imports_neither_lxml_nor_rich_nor_logging() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert "test" in result.stdout
+    assert result.stdout.splitlines()[1].split() == ["test", "paused"]
 
 
 def test_domains_that_were_started_as_usual_are_not_asked_whether_they_are_in_rescue(connection: Connection) -> None:
