@@ -89,4 +89,4 @@ def _shared(domain: Element) -> Iterator[str]:
         elif device.tag in ("serial", "console", "channel", "parallel", "tpm") and device.get("type") in ("dev", "tcp"):
             yield f"{describe(device)} is on the same place of the host for both domains"
     if passes_qemu_arguments(domain):
-        yield "arguments are passed to QEMU past libvirt (qemu namespace): nothing tells what of them must be renewed"
+        yield "arguments are passed to QEMU past libvirt (qemu namespace): nobody can tell what of them must be renewed"
