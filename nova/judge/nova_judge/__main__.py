@@ -79,7 +79,8 @@ def _run(python: Path, driver: str, folder: Path, names: list[str]) -> None:
     workers = []
     for number in range(WORKERS):
         with (folder / f"{driver}-{number}.log").open("w") as log:
-            command = [str(python), "-m", "nova_judge.run", driver, f"{number}/{WORKERS}", str(folder), *names]
+            command = ["setpriv", "--pdeathsig", "TERM"]  # they end also when we are killed
+            command += [str(python), "-m", "nova_judge.run", driver, f"{number}/{WORKERS}", str(folder), *names]
             workers.append(subprocess.Popen(command, env=environment(), stdout=log, stderr=log, cwd=folder))
             os.setpriority(os.PRIO_PROCESS, workers[-1].pid, 10)
     try:
