@@ -52,6 +52,14 @@ def test_detached_device_that_waits_for_the_guest_was_asked_for(connection: Conn
     assert "vda" not in places(domain, LIVE)
 
 
+def test_detached_device_without_a_name_of_its_own_was_asked_for_too(connection: Connection) -> None:
+    running(connection, extra="<rng model='virtio'><backend model='builtin'/></rng>")
+    with pytest.raises(PartlyDone):
+        detach_device(connection, "a", "rng", timeout=0)
+    change = reboot(connection, "a", hard=True)
+    assert [str(each) for each in change.changes] == ["rng is removed, it was at pci 0000:02:00.0"]
+
+
 def test_virsh_removing_a_device_from_config_was_not_asked_for(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))

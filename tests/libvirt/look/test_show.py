@@ -14,7 +14,7 @@ from holdfast import operations
 from holdfast.domainxml.describe.hardware_tree import Part
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, running
 
 RNG = "<rng model='virtio'><backend model='builtin'/></rng>"
 
@@ -71,6 +71,18 @@ def test_a_device_the_guest_has_not_released_is_marked(connection: Connection, u
     running(connection, extra=disk_xml(tmp_path, "data", "vda"))
     assert run(uri, "disk", "detach", "a", "vda", "--timeout", "0.1").exit_code == 5
     assert "[detached; the guest has not released it]" in done(uri, "show", "a")
+
+
+def test_show_and_the_list_of_devices_say_the_same_of_what_waits(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection, extra=disk_xml(tmp_path, "one", "vda") + disk_xml(tmp_path, "two", "vdb"))
+    other = image(tmp_path, "other")
+    domain.update(disk_xml(tmp_path, "one", "vda").replace(f"{tmp_path}/one.img", str(other)), CONFIG)
+    domain.detach(disk_xml(tmp_path, "two", "vdb"), CONFIG)
+    domain.attach(RNG, CONFIG)
+    shown = {part.name: part.waits for part in flat(operations.show_domain(connection, "a").hardware) if part.waits}
+    assert shown == {"disk vda": f"has {other} at the next start", "disk vdb": "in live only: gone at the next start"}
+    listed = {f"{each.tag} {each.label}": each.waits for each in operations.list_devices(connection, "a") if each.waits}
+    assert listed == {**shown, "rng rng": "in config only: comes with the next start"}
 
 
 def test_json_says_the_same(connection: Connection, uri: str) -> None:

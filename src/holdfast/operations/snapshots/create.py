@@ -97,18 +97,22 @@ def create_snapshot(
             settle(domain, [each.name for each in others])
             remove_leftovers(domain, snapshot)
             _create(domain, wish, plan)
-        return SnapshotCreated(
-            name=domain.name,
-            uuid=domain.uuid,
-            dry_run=dry_run,
-            notes=plan.notes,
-            snapshot=snapshot,
-            external=external,
-            memory=plan.memory,
-            memory_file=plan.memory_file,
-            disks=plan.disks,
-            left_out=plan.left_out,
-        )
+        return _created(domain, wish, plan, dry_run)
+
+
+def _created(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, dry_run: bool) -> SnapshotCreated:
+    return SnapshotCreated(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        notes=plan.notes,
+        snapshot=wish.snapshot,
+        external=wish.external,
+        memory=plan.memory,
+        memory_file=plan.memory_file,
+        disks=plan.disks,
+        left_out=plan.left_out,
+    )
 
 
 def _refuse_taken(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, others: Collection[Snapshot]) -> None:
