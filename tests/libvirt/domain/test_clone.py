@@ -6,8 +6,6 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
-
 import holdfast
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
@@ -16,10 +14,11 @@ from holdfast.domainxml.document import parse, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, facts
-from holdfast.errors import Failed, NotFound, Refused
 from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, NOT_CLONED_HERE, NVRAM_ELSEWHERE
-from holdfast.errors.devices import NO_DEVICE_OF_KIND
+from holdfast.errors.disks import NO_DISK
 from holdfast.errors.domains import READ_ONLY, RUNNING, TRANSIENT
+from holdfast.errors.files import EXISTS
+from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, NO_IMAGE, NOT_RAW, QEMU_IMG_FAILED
 from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -119,7 +118,7 @@ def test_what_is_renewed_or_left_by_option(connection: Connection, uri: str, tmp
     ]
     assert not set(serials[0]) & set(serials[1])
     assert not Path(nvram_of(parse(clone.xml(CONFIG))) or "").exists()
-    with raising(NO_DEVICE_OF_KIND, device="vdz", kind="disk"):
+    with raising(NO_DISK, target="vdz"):
         operations.clone_domain(connection, "web", "other", without=["vdz"])
 
 
@@ -154,7 +153,7 @@ def test_image_that_rests_on_another_is_copied_whole(connection: Connection, tmp
 def test_raw_image_that_begins_like_another_is_not_copied(connection: Connection, tmp_path: Path) -> None:
     running(connection, extra=disk_xml(tmp_path, "one", "vda")).destroy()
     (tmp_path / "one.img").write_bytes(qcow2(tmp_path, "evil").read_bytes())
-    with pytest.raises(Refused, match="begins like a qcow2 image"):
+    with raising(NOT_RAW, found="qcow2"):
         operations.clone_domain(connection, "a", "b")
     assert not list(tmp_path.glob("b-*"))
 
@@ -180,11 +179,11 @@ def test_clone_that_cannot_be_whole_is_refused_and_leaves_nothing(
     with raising(BAD_NAME):
         operations.clone_domain(connection, "a", "b/c")
     (tmp_path / "b-vda.img").touch()
-    with pytest.raises(Refused, match="exists already"):
+    with raising(EXISTS, path="b-vda.img"):
         operations.clone_domain(connection, "a", "b")
     (tmp_path / "b-vda.img").unlink()
     (tmp_path / "one.img").unlink()
-    with pytest.raises(NotFound):
+    with raising(NO_IMAGE, path="one.img"):
         operations.clone_domain(connection, "a", "b")
     with raising(READ_ONLY):
         operations.clone_domain(holdfast.connect(uri, readonly=True), "a", "b")
@@ -214,7 +213,7 @@ def test_copy_that_breaks_off_leaves_nothing(connection: Connection, tmp_path: P
     domain = web(connection, tmp_path)
     document = domain.xml(CONFIG)
     (tmp_path / "web.qcow2").write_bytes(b"QFI\xfb" + b"\0" * 600)
-    with pytest.raises(Failed):
+    with raising(HEADER_CUT_OFF, HEADER_DAMAGED, QEMU_IMG_FAILED):
         operations.clone_domain(connection, "web", "shop")
     assert [each.name for each in connection.domains()] == ["web"]
     assert not list(tmp_path.glob("shop*"))

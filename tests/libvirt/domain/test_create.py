@@ -16,11 +16,13 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse, same
+from holdfast.errors.libvirt import REFUSED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain.make import Created
 from holdfast.operations.domain.spec import DomainSpec
+from tests.raising import raising
 
 MIB = 1024 * 1024
 NOT_NAMED = {"controller", "input", "graphics", "audio"}
@@ -322,6 +324,6 @@ def test_failed_define_removes_the_images(connection: Connection, tmp_path: Path
     disks = tuple(DiskSpec(path=str(tmp_path / name), size=MIB, target="vda") for name in ("a", "b"))
     user_data = tmp_path / "ud"
     user_data.write_text("#!/bin/sh\n")
-    with pytest.raises(Exception, match="duplicated"):
+    with raising(REFUSED, reason="duplicated"):
         create(connection, disks=disks, user_data=str(user_data))
     assert list(tmp_path.iterdir()) == [user_data]

@@ -14,8 +14,9 @@ from holdfast import operations
 from holdfast.cli.main import holdfast
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, canonical, devices, parse
-from holdfast.errors import HoldfastError, Refused
+from holdfast.errors import HoldfastError
 from holdfast.errors.creation import DOMAIN_EXISTS, NO_IMAGE_TO_START, NOT_A_UUID
+from holdfast.errors.images import NOT_RAW
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from tests.raising import raising
@@ -136,7 +137,7 @@ def test_image_that_is_made_later_is_said(connection: Connection, images: Path) 
 
 def test_format_it_states_is_checked(connection: Connection, images: Path) -> None:
     text = printed("import", images).replace('type="qcow2"', 'type="raw"')
-    with pytest.raises(Refused, match="said to be raw, but begins like a qcow2 image"):
+    with raising(NOT_RAW, found="qcow2"):
         operations.create_domain_from_document(connection, text)
     operations.create_domain_from_document(connection, text, trust_format=True)
 

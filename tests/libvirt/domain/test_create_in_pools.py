@@ -15,11 +15,25 @@ import libvirt
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.elements.disk import host_path
-from holdfast.errors import Failed, LibvirtRefused, NotFound, Refused, UsageError
+from holdfast.errors import Condition, HoldfastError
+from holdfast.errors.files import NAME_TOO_LONG
+from holdfast.errors.hosts import FIRMWARE_ELSEWHERE, NO_NETWORK, NO_POOL, POOL_NOT_ACTIVE
+from holdfast.errors.images import (
+    MADE_ON_ITS_HOST,
+    NO_IMAGE,
+    NO_PLACE_FOR_IMAGE,
+    NO_VOLUME,
+    SEED_MADE_ON_ITS_HOST,
+    TOO_LARGE,
+    VOLUME_EXISTS,
+    VOLUME_OF_ANOTHER_FORMAT,
+)
+from holdfast.errors.libvirt import REFUSED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain.make import Created
 from holdfast.operations.domain.spec import DomainSpec
+from tests.raising import raising
 
 MIB = 1024 * 1024
 
@@ -80,17 +94,17 @@ def test_longest_name_has_room_for_all_its_files(host: Connection, pool: Path) -
 
 
 @pytest.mark.parametrize(
-    ("disk", "sentence"),
+    ("disk", "condition"),
     [
-        (DiskSpec(size=99999 << 40), "too large for qcow2"),
-        (DiskSpec(size=MIB, pool="default", volume="n" * 256), "is too long: 256 bytes"),
+        (DiskSpec(size=99999 << 40), TOO_LARGE),
+        (DiskSpec(size=MIB, pool="default", volume="n" * 256), NAME_TOO_LONG),
     ],
 )
 def test_volume_that_no_pool_can_have_is_refused_before_it_is_made(
-    host: Connection, pool: Path, disk: DiskSpec, sentence: str
+    host: Connection, pool: Path, disk: DiskSpec, condition: Condition[HoldfastError]
 ) -> None:
     for dry_run in (True, False):
-        with pytest.raises(UsageError, match=sentence):
+        with raising(condition):
             create(host, disk, dry_run=dry_run)
     assert not list(pool.iterdir())
 
@@ -121,7 +135,7 @@ def test_existing_volume_is_named_by_its_path(host: Connection, pool: Path) -> N
 def test_volume_of_another_format_is_refused(host: Connection, pool: Path) -> None:
     create(host, DiskSpec(size=MIB, volume="v", pool="default"), name="first")
     host.find_domain("first").undefine()
-    with pytest.raises(Refused, match="default/v was said to be raw, but libvirt takes it for qcow2"):
+    with raising(VOLUME_OF_ANOTHER_FORMAT, path="default/v", stated="raw", found="qcow2"):
         create(host, DiskSpec(pool="default", volume="v", format="raw"))
     create(host, DiskSpec(pool="default", volume="v", format="raw", trust_format=True))
 
@@ -129,42 +143,42 @@ def test_volume_of_another_format_is_refused(host: Connection, pool: Path) -> No
 def test_volume_that_exists_is_not_made_again(host: Connection, pool: Path) -> None:
     create(host, DiskSpec(size=MIB, volume="v", pool="default"), name="first")
     before = (pool / "v").read_bytes()
-    with pytest.raises(Refused, match="has a volume 'v' already"):
+    with raising(VOLUME_EXISTS, volume="v"):
         create(host, DiskSpec(size=MIB, volume="v", pool="default"))
     assert (pool / "v").read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("disk", "error", "sentence"),
+    ("disk", "condition"),
     [
-        (DiskSpec(pool="nope", volume="v", format="raw"), NotFound, "there is no storage pool 'nope'"),
-        (DiskSpec(pool="default", volume="nope", format="raw"), NotFound, "no volume 'nope' in the pool 'default'"),
-        (DiskSpec(size=MIB, pool="nope"), NotFound, "there is no storage pool 'nope'"),
-        (DiskSpec(pool="default", copy_from="/nope", source_format="raw"), NotFound, "no image /nope"),
+        (DiskSpec(pool="nope", volume="v", format="raw"), NO_POOL),
+        (DiskSpec(pool="default", volume="nope", format="raw"), NO_VOLUME),
+        (DiskSpec(size=MIB, pool="nope"), NO_POOL),
+        (DiskSpec(pool="default", copy_from="/nope", source_format="raw"), NO_IMAGE),
     ],
 )
 def test_missing_pool_or_volume_is_one_sentence(
-    host: Connection, pool: Path, disk: DiskSpec, error: type[Exception], sentence: str
+    host: Connection, pool: Path, disk: DiskSpec, condition: Condition[HoldfastError]
 ) -> None:
-    with pytest.raises(error, match=sentence):
+    with raising(condition):
         create(host, DiskSpec(size=MIB), disk)
     assert not list(pool.iterdir()) and not host.domains()
 
 
 def test_volume_is_removed_when_the_domain_cannot_be_defined(host: Connection, pool: Path) -> None:
-    with pytest.raises(LibvirtRefused, match="duplicated"):
+    with raising(REFUSED, reason="duplicated"):
         create(host, DiskSpec(size=MIB, target="vda"), DiskSpec(size=MIB, target="vda", pool="default", volume="two"))
     assert not list(pool.iterdir()) and not host.domains()
 
 
 def test_without_a_pool_the_place_must_be_said(host: Connection) -> None:
-    with pytest.raises(Exception, match="not said where the new image is to be"):
+    with raising(NO_PLACE_FOR_IMAGE):
         create(host, DiskSpec(size=MIB))
 
 
 def test_network_that_does_not_exist_is_not_found(host: Connection) -> None:
     spec = DomainSpec(memory=64 * MIB, interfaces=(InterfaceSpec(source="nope"),))
-    with pytest.raises(NotFound, match="there is no network 'nope'"):
+    with raising(NO_NETWORK, network="nope"):
         operations.create_domain(host, "a", spec)
     assert not host.domains()
 
@@ -175,7 +189,7 @@ def test_pool_that_is_not_active_is_said(host: Connection, daemon_uri: str, tmp_
         f"<pool type='dir'><name>idle</name><target><path>{tmp_path}</path></target></pool>"
     )
     try:
-        with pytest.raises(Failed, match="the storage pool 'idle' is not active"):
+        with raising(POOL_NOT_ACTIVE, pool="idle"):
             create(host, DiskSpec(size=MIB, pool="idle"))
     finally:
         defined.undefine()
@@ -195,14 +209,16 @@ def test_remote_host_makes_images_in_its_pools(remote: Connection, pool: Path) -
 
 
 @pytest.mark.parametrize(
-    ("spec", "sentence"),
+    ("spec", "condition"),
     [
-        ({"disks": (DiskSpec(size=MIB, path="/x"),)}, "only on libvirt's own host"),
-        ({"firmware": "uefi"}, "can be read only there"),
-        ({"user_data": "/x"}, "only on libvirt's own host"),
+        ({"disks": (DiskSpec(size=MIB, path="/x"),)}, MADE_ON_ITS_HOST),
+        ({"firmware": "uefi"}, FIRMWARE_ELSEWHERE),
+        ({"user_data": "/x"}, SEED_MADE_ON_ITS_HOST),
     ],
 )
-def test_what_needs_files_of_a_remote_host_is_refused(remote: Connection, spec: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(Refused, match=sentence):
+def test_what_needs_files_of_a_remote_host_is_refused(
+    remote: Connection, spec: dict[str, Any], condition: Condition[HoldfastError]
+) -> None:
+    with raising(condition):
         operations.create_domain(remote, "a", DomainSpec(memory=64 * MIB, **spec))
     assert not remote.domains()

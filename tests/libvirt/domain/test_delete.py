@@ -10,9 +10,10 @@ import pytest
 
 import holdfast
 from holdfast import operations
-from holdfast.errors import Failed, Refused
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
+from holdfast.errors.disks import USES_NOT_SEEN
 from holdfast.errors.domains import NO_DOMAIN
+from holdfast.errors.images import NOT_AN_IMAGE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.delete import Deletion
 from tests.libvirt.commands import done, run
@@ -204,7 +205,7 @@ def test_an_image_that_cannot_be_removed_leaves_the_domain_to_be_deleted_again(
     two = tmp_path / "two.img"
     two.unlink()
     two.mkdir()
-    with pytest.raises(Failed, match="neither a file"):
+    with raising(NOT_AN_IMAGE, path="two.img"):
         operations.delete_domain(connection, "a", storage=True)
     assert (tmp_path / "one.img").exists()
     two.rmdir()
@@ -243,7 +244,7 @@ def test_images_are_judged_on_their_own_host_only(
 ) -> None:
     connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
     monkeypatch.setattr(type(connection), "is_local", False)
-    with pytest.raises(Refused, match="own host"):
+    with raising(USES_NOT_SEEN):
         operations.delete_domain(connection, "a", storage=True)
     assert len(connection.domains()) == 1
 

@@ -23,7 +23,7 @@ from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import HoldfastError
 from holdfast.errors import creation as errors
-from holdfast.errors.devices import NO_DEVICE_OF_KIND
+from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
 from holdfast.hostfiles import new_image
 from holdfast.libvirtapi.connection import Connection
@@ -60,7 +60,7 @@ def clone_domain(
     stays as it is, at its place. Images are copied beside the old ones, in the same pool or folder; what is read-only,
     shareable or removable is shared. ``without`` leaves out disks, by target.
 
-    Raises TRANSIENT, RUNNING, MANAGED_SAVE, NO_DEVICE_OF_KIND for a disk to be left out that is not there,
+    Raises TRANSIENT, RUNNING, MANAGED_SAVE, NO_DISK for a disk to be left out that is not there,
     ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE and NVRAM_ELSEWHERE for what cannot be copied, and as
     :func:`.create.create_domain` does. (virDomainGetXMLDesc, virDomainDefineXMLFlags)
     """
@@ -121,7 +121,7 @@ def _leave_out(domain: Element, name: str, without: Collection[str]) -> None:
     disks = {label(disk): disk for disk in domain.iterfind("devices/disk")}
     for target in without:
         if target not in disks or parent is None:
-            raise NO_DEVICE_OF_KIND(name=name, kind="disk", device=target, names=list(disks))
+            raise NO_DISK(name=name, target=target, known=list(disks))
         parent.remove(disks.pop(target))
 
 
