@@ -16,6 +16,7 @@ from holdfast.errors import Condition, HoldfastError, fields_of
 from holdfast.errors.power import DISK_GONE, OFF_AND_NOT_STARTED
 from tests.rules.architecture import ROOT, Module
 from tests.rules.conditions import declared, fields, makings, makings_of, sources
+from tests.rules.errors_page import PAGE, page
 
 COMMAND_LINE = re.compile(r"(?<![\w-])--[a-z]|\bholdfast [a-z]|\bvirsh\b")
 """What only somebody who types commands understands."""
@@ -85,6 +86,10 @@ def test_fields_of_a_call_are_told_however_its_condition_is_chosen(call: str, di
     )
     (making,) = makings_of(Module.of("holdfast.operations.x", text))
     assert _difference(making.conditions, making.fields) == difference
+
+
+def test_the_page_of_errors_is_what_is_declared() -> None:
+    assert PAGE.read_text() == page(), "write it anew: .venv/bin/python -m tests.rules.errors_page"
 
 
 def test_no_condition_speaks_of_the_command_line() -> None:

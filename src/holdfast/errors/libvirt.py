@@ -1,4 +1,4 @@
-"""What libvirt itself says is wrong: {reason} is its own sentence."""
+"""What libvirt itself says is wrong; the reason is its own sentence."""
 
 from __future__ import annotations
 
