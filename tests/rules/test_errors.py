@@ -38,6 +38,12 @@ def test_code_of_each_condition_is_its_own() -> None:
     assert [code for code in codes if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", code)] == []
 
 
+def test_what_is_said_alike_has_one_exit_code() -> None:
+    codes = {(condition.sentence, condition.kind.exit_code) for condition in declared().values()}
+    number = Counter(sentence for sentence, _ in codes if sentence.partition("{")[0])
+    assert [sentence for sentence, exit_codes in number.items() if exit_codes > 1] == []
+
+
 def test_each_condition_is_raised_somewhere() -> None:
     made = {name for making in makings() for name in making.conditions}
     assert sorted(declared().keys() - made) == []
