@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from holdfast import operations
-from holdfast.errors import Refused
+from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast_lab.guest import Guest
@@ -16,6 +14,7 @@ from holdfast_lab.patience import PATIENCE
 from tests.guest.conftest import Boot
 from tests.guest.test_attach import attach_volume
 from tests.libvirt.domains import CONFIG, place
+from tests.raising import raising
 
 
 def test_guest_finds_what_it_had_after_snapshots_and_saves(connection: Connection, boot: Boot, images: Path) -> None:
@@ -43,7 +42,7 @@ def test_guest_finds_what_it_had_after_snapshots_and_saves(connection: Connectio
     assert guest.inventory() == hardware
     mark(guest, "since")
     attach_volume(connection, guest, images, "late")
-    with pytest.raises(Refused, match="is removed"):
+    with raising(UNASKED_REVERT_HARDWARE, changes="is removed"):
         operations.revert_to_snapshot(connection, name, "then")
     assert marks(guest) == ("since", "since")
     operations.revert_to_snapshot(connection, name, "then", accept=True)

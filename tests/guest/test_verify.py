@@ -6,11 +6,9 @@ import base64
 import json
 from pathlib import Path
 
-import pytest
-
 from holdfast import operations
 from holdfast.domainxml.manager.nova_metadata import URI as NOVA
-from holdfast.errors import PartlyDone
+from holdfast.errors.devices import NOT_RELEASED
 from holdfast.errors.look import AGENT_SILENT, NOT_ANSWERED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
@@ -126,7 +124,7 @@ def test_what_the_agent_does_not_tell_is_unknown_and_what_it_makes_up_harms_nobo
 
     guest.start_agent()
     guest.ignore_hotplug()
-    with pytest.raises(PartlyDone):
+    with raising(NOT_RELEASED):
         operations.detach_device(connection, "guest", "vdb", timeout=0)
     assert "disk vdb: it was detached, and is on its way out" in done(uri, "verify", "guest")
     guest.run(f"echo 1 >/sys/bus/pci/devices/{places(guest.domain, LIVE)['vdb']}/remove")

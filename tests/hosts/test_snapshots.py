@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.errors import LibvirtRefused, Refused
+from holdfast.errors import LibvirtRefused
+from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.domains import CONFIG, domain_xml
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk, tags, write
+from tests.raising import raising
 
 UEFI = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram {0}</nvram></os>"
 
@@ -33,7 +35,7 @@ def test_revert_to_an_external_snapshot_shows_changed_hardware_and_keeps_metadat
     domain._handle.setMetadata(1, "today", None, None, 2)
     (info,) = operations.list_snapshots(newer, "a")
     assert info.impossible is None
-    with pytest.raises(Refused, match="disk vdb is removed"):
+    with raising(UNASKED_REVERT_HARDWARE, changes="disk vdb is removed"):
         operations.revert_to_snapshot(newer, "a", "one")
     reverted = operations.revert_to_snapshot(newer, "a", "one", accept=True)
     assert [(disk.target, disk.image) for disk in reverted.detached] == [("vdb", str(later))]

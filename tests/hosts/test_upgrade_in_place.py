@@ -10,7 +10,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.errors import PartlyDone
+from holdfast.errors.devices import CHANGED_ELSEWHERE
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.spec import DiskSpec
@@ -22,6 +22,7 @@ from holdfast_lab.probe_image import probe_image
 from tests.corpus.builder import make_images
 from tests.hosts.test_false_alarms import DEFINED
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, image, place
+from tests.raising import raising
 
 INTERFACE = "<interface type='ethernet'><mac address='52:54:00:aa:00:01'/><model type='virtio'/></interface>"
 
@@ -80,7 +81,7 @@ def test_every_document_says_the_same_to_the_guest(host: Host, system: Path, tmp
         disk = disk_xml(tmp_path, "new")
         assert operations.attach_device(connection, "cpu-topology", disk).label == "vda"
         # libvirt 11.3 knows of a QEMU that 9.0 started not that it has a user network of its own.
-        with pytest.raises(PartlyDone, match="config changed elsewhere too: interface 52:54:00:00:01:01"):
+        with raising(CHANGED_ELSEWHERE, definition="config", changes="interface 52:54:00:00:01:01"):
             operations.attach_device(connection, "interface-virtio", disk_xml(tmp_path, "other"))
         assert "<backend type='passt'/>" in connection.find_domain("interface-virtio").xml(CONFIG)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pytest
-
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Started, fact
-from holdfast.errors import PartlyDone, guard
+from holdfast.errors import guard
+from holdfast.errors.devices import NOT_RELEASED_PAUSED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import destroy, reboot, start
 from holdfast.operations.devices.attach import attach_device
@@ -46,7 +45,7 @@ def test_hard_reboot_into_changed_hardware_is_refused(uri: str, connection: Conn
 def test_detached_device_that_waits_for_the_guest_was_asked_for(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
-    with pytest.raises(PartlyDone):
+    with raising(NOT_RELEASED_PAUSED):
         detach_device(connection, "a", "vda", timeout=0)
     assert any("vda is removed" in sentence for sentence in reboot(connection, "a", hard=True).sees)
     assert "vda" not in places(domain, LIVE)
@@ -54,7 +53,7 @@ def test_detached_device_that_waits_for_the_guest_was_asked_for(connection: Conn
 
 def test_detached_device_without_a_name_of_its_own_was_asked_for_too(connection: Connection) -> None:
     running(connection, extra="<rng model='virtio'><backend model='builtin'/></rng>")
-    with pytest.raises(PartlyDone):
+    with raising(NOT_RELEASED_PAUSED):
         detach_device(connection, "a", "rng", timeout=0)
     change = reboot(connection, "a", hard=True)
     assert [str(each) for each in change.changes] == ["rng is removed, it was at pci 0000:02:00.0"]

@@ -12,16 +12,15 @@ import threading
 from pathlib import Path
 from queue import Queue
 
-import pytest
-
 from holdfast import operations
-from holdfast.errors import NoConnection
+from holdfast.errors.libvirt import CANNOT_CONNECT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.look.notice import About, Notice
 from holdfast_lab import relay
 from holdfast_lab.patience import PATIENCE, wait_until
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.processes import kill
+from tests.raising import raising
 
 NOWHERE = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
 
@@ -151,7 +150,7 @@ def test_what_happened_while_the_host_was_lost_is_found_when_it_is_back(daemon: 
 
 
 def test_watch_without_any_host_is_refused_and_one_of_two_is_enough(daemon: Connection) -> None:
-    with pytest.raises(NoConnection, match="cannot connect"):
+    with raising(CANNOT_CONNECT):
         next(operations.watch([NOWHERE]))
     first = Watched(daemon.uri, NOWHERE, interval=3600).first
     assert sorted(notice.unreached for notice in first) == [False, True]

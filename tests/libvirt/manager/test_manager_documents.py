@@ -11,7 +11,9 @@ from holdfast.domainxml.compare.change import ChangeKind
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import devices, parse, same
 from holdfast.domainxml.places.pci import hotplug_places
-from holdfast.errors import NotFound, UsageError, domains, manager
+from holdfast.errors import domains, manager
+from holdfast.errors.documents import NO_RESCUE_IMAGE
+from holdfast.errors.domains import NO_DOMAIN
 from holdfast.errors.manager import RESTORED_WHILE_RUNNING
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.manager.create import create_in_place
@@ -82,7 +84,7 @@ def test_rescue_as_stock_nova_defines_it_moves_the_root_disk(
 
 
 def test_document_without_a_rescue_disk_is_refused_and_nothing_runs(connection: Connection, instance: str) -> None:
-    with pytest.raises(UsageError, match="no disk whose image is named"):
+    with raising(NO_RESCUE_IMAGE):
         rescue_from_template(connection, instance, domain_xml("a"))
     assert not connection.find_domain(instance).is_active()
 
@@ -93,7 +95,7 @@ def test_recorded_document_is_not_restored_under_a_running_guest(connection: Con
     domain.start(paused=True)
     with raising(RESTORED_WHILE_RUNNING):
         restore_document(connection, recorded)
-    with pytest.raises(NotFound):
+    with raising(NO_DOMAIN):
         restore_document(connection, recorded.replace(instance, "9d3a1c52-0000-4000-8000-000000000000"))
 
 
@@ -152,5 +154,5 @@ def test_another_kind_of_machine_is_created_in_place_and_the_same_kind_is_refuse
     create_in_place(connection, other)
     kind = parse(domain.xml(CONFIG)).find("os/type")
     assert kind is not None and kind.get("machine", "").startswith("pc-i440fx-")
-    with pytest.raises(NotFound):
+    with raising(NO_DOMAIN):
         create_in_place(connection, other.replace(instance, ONE))

@@ -13,7 +13,7 @@ from holdfast.cli import hints
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.device import find_device, label
 from holdfast.domainxml.document import devices, parse
-from holdfast.errors import Failed, LibvirtRefused, NotFound, Refused, UsageError, power
+from holdfast.errors import LibvirtRefused, NotFound, Refused, UsageError, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec
@@ -267,5 +267,5 @@ def test_failure_in_between_leaves_no_rescue_behind(
     with pytest.raises(KeyboardInterrupt):
         operations.rescue(connection, "a", medium(tmp_path))
     assert domain.state() == "shut off"
-    with pytest.raises(Failed):
+    with raising(power.NOT_IN_RESCUE_OFF):
         operations.unrescue(connection, "a")

@@ -13,7 +13,8 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Releasing, RunAgain, fact, facts
-from holdfast.errors import PartlyDone
+from holdfast.errors.devices import NOT_RELEASED_PAUSED
+from holdfast.errors.power import STILL_RUNNING
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
@@ -22,6 +23,7 @@ from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, places
 from tests.libvirt.processes import crash
+from tests.raising import raising
 
 
 def adopted(connection: Connection, name: str, **options: str) -> Domain:
@@ -49,7 +51,7 @@ def test_start_makes_a_domain_wanted_and_stopping_it_ends_that(connection: Conne
     operations.destroy(connection, "a")
     assert wanted(domain) is None
     operations.start(connection, "a")
-    with pytest.raises(PartlyDone):
+    with raising(STILL_RUNNING):
         operations.shutdown(connection, "a", timeout=0)
     assert wanted(domain) is None
 
@@ -105,7 +107,7 @@ def test_interrupted_attach_is_told_and_a_detach_is_over_with_its_guest(daemon: 
     domain = adopted(daemon, "a")
     operations.start(daemon, "a", paused=True)
     operations.attach_device(daemon, "a", disk_xml(tmp_path, "one", "vdb"))
-    with pytest.raises(PartlyDone):
+    with raising(NOT_RELEASED_PAUSED):
         operations.detach_device(daemon, "a", "vdb", timeout=0)
     domain.attach(disk_xml(tmp_path, "two", "vdc"), CONFIG)
     (running,) = operations.resume_host(daemon)

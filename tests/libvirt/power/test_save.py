@@ -11,7 +11,8 @@ from holdfast import operations
 from holdfast.cli import hints
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
-from holdfast.errors import NotFound, Refused, domains, power
+from holdfast.errors import domains, power
+from holdfast.errors.images import IN_USE, NO_IMAGE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from tests.libvirt.commands import done, run
@@ -87,11 +88,11 @@ def test_disk_that_another_domain_got_meanwhile_stops_the_restore(connection: Co
     operations.detach_device(connection, "a", "vda")
     connection.define(domain_xml("b"))
     operations.attach_device(connection, "b", disk_xml(tmp_path, "one"))
-    with pytest.raises(Refused, match="in use by the domain 'b'"):
+    with raising(IN_USE, user="b"):
         operations.restore_domain(connection, "a")
     operations.detach_device(connection, "b", "vda")
     (tmp_path / "one.img").unlink()
-    with pytest.raises(NotFound, match="no image"):
+    with raising(NO_IMAGE):
         operations.restore_domain(connection, "a")
     assert (domain.state(), domain.has_managed_save()) == ("shut off", True)
 

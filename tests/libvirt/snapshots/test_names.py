@@ -9,7 +9,8 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.metadata import Snapshotting
-from holdfast.errors import LibvirtRefused, Refused, snapshots
+from holdfast.errors import LibvirtRefused, snapshots
+from holdfast.errors.files import EXISTS
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.facts import record
@@ -62,7 +63,7 @@ def test_names_never_collide(connection: Connection, uri: str, tmp_path: Path) -
         operations.create_snapshot(connection, "a", "foreign")
     operations.delete_snapshot(connection, "a", "one")
     (tmp_path / "a-vda.two.qcow2").write_text("somebody's")
-    with pytest.raises(Refused, match="exists already"):
+    with raising(EXISTS):
         operations.create_snapshot(connection, "a", "two", external=True)
     assert (tmp_path / "a-vda.two.qcow2").read_text() == "somebody's"
     assert (names(domain), tags(path), unfinished(domain)) == ([], ["foreign"], [])
@@ -72,7 +73,7 @@ def test_memory_file_that_exists_is_never_written_over(connection: Connection, t
     in_state(connection, "running", qcow2_disk(qcow2(tmp_path, "root")))
     file = tmp_path / "a-memory.one.save"
     file.write_text("somebody's")
-    with pytest.raises(Refused, match="exists already"):
+    with raising(EXISTS):
         operations.create_snapshot(connection, "a", "one", external=True)
     assert file.read_text() == "somebody's"
     document = (  # the control

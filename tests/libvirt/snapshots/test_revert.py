@@ -10,8 +10,9 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import DiskRecord, RunAgain, Started, fact, facts
-from holdfast.errors import LibvirtRefused, NotFound, snapshots
+from holdfast.errors import LibvirtRefused, snapshots
 from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
+from holdfast.errors.images import NO_IMAGE
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -249,7 +250,7 @@ def test_disk_that_is_gone_stops_the_revert_before_it_begins(connection: Connect
     operations.create_snapshot(connection, "a", "one")
     write(root, 2)
     other.unlink()
-    with pytest.raises(NotFound, match=str(other)):
+    with raising(NO_IMAGE, path=other):
         operations.revert_to_snapshot(connection, "a", "one")
     qcow2(tmp_path, "other", 3)
     with raising(snapshots.NOT_IN_IMAGE, image=other):
