@@ -90,7 +90,7 @@ def attach_element(
     if device.tag == "disk":
         known = None if config is None or not planned.resumes else disk_record(config, planned.request)
         new = known or record(planned.request)
-        record_attached(domain, new, attached.definitions, said=new != usual_record(planned.request))
+        record_attached(domain, new, attached.definitions, is_stated=new != usual_record(planned.request))
     return attached
 
 

@@ -16,7 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.devices.attach import Attached, attach_device, attach_element, carry_out, foreseen
 from holdfast.operations.devices.attach_plan import plan_attach
 from holdfast.operations.disks.keep_record import image_in_making, remove_left
-from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, existing_source, plan_disk, record_said
+from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, described_record, existing_source, plan_disk
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -43,7 +43,7 @@ def attach_disk(
             config_only=config_only,
             trust_format=disk.trust_format,
             dry_run=dry_run,
-            record=lambda attached: record_said(disk, attached, usual_role(attached)),
+            record=lambda attached: described_record(disk, attached, usual_role(attached)),
         )
 
 

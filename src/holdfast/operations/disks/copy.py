@@ -1,7 +1,8 @@
 """Copying a disk onto another image and letting it go on there: what moving and swapping have in common.
 
-While the domain runs QEMU copies (libvirt's block job). The lock is held at the start and at the end, not in the hours
-between, so each step looks afresh at how things stand. Shut off, qemu-img copies, and the lock is held throughout.
+While the domain runs, QEMU copies (libvirt's block job). The domain's lock is held at the start and at the end, not in
+the hours between, so each step looks afresh at how things stand. While it is shut off, qemu-img copies, and the lock is
+held throughout.
 """
 
 from __future__ import annotations
@@ -38,10 +39,14 @@ def nothing_to_do() -> None:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a disk is copied to. ``disk`` is a ``<disk>`` element with the image, ``size`` that of the disk in bytes.
+    """Where a disk is copied to. The three functions are called under the domain's lock.
 
-    ``make`` makes the image, ``take_back`` removes it again when the disk does not have it in the end, ``settle`` does
-    what follows when it has. All are called under the domain's lock.
+    ``target``     the disk's
+    ``disk``       a ``<disk>`` element with the image that it is copied to
+    ``size``       that of the disk, in bytes
+    ``make``       makes the image, if it is a new one
+    ``take_back``  removes it again, when the disk does not have it in the end
+    ``settle``     does what follows, when it has
     """
 
     domain: OpenDomain
@@ -59,9 +64,8 @@ class Destination:
 
     def given_to(self, disk: Element) -> Element:
         """``disk`` with this image, and else as it is."""
-        return with_image(
-            disk, Source(self.disk.get("type", "file"), self.disk.find("source")), stated_format(self.disk)
-        )
+        source = Source(self.disk.get("type", "file"), self.disk.find("source"))
+        return with_image(disk, source, stated_format(self.disk))
 
     def prepare(self) -> None:
         """Make the image, and check its size."""
@@ -69,7 +73,7 @@ class Destination:
         self.check_size()
 
     def check_size(self) -> None:
-        """Raise OTHER_SIZE for an image that is not exactly as large as the disk. QEMU 7.2 copies to no other, too."""
+        """Raise OTHER_SIZE for an image that is not exactly as large as the disk. QEMU (7.2) copies to no other."""
         size = image_size(self.domain.connection, self.disk)
         if size is not None and size != self.size:
             now, wanted = size_in_words(size), size_in_words(self.size)
@@ -108,9 +112,9 @@ def size_to_copy(disk: DiskInPlace) -> int:
 def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None = None) -> DiskInPlace:
     """Copy the image of a domain that is shut off, and let config name the copy. The caller holds the lock.
 
-    Returns the disk as it is then. Nobody can start the domain while qemu-img copies a file: QEMU's lock on it is
-    taken. A domain that was started with an image on the network is seen if it still runs in the end. Between the copy
-    and the update of config there are a few milliseconds in which nobody can be seen.
+    Returns the disk as it is then. Nobody can start the domain while qemu-img copies a file, because QEMU's lock on it
+    is taken. An image on the network has no such lock: that the domain was started is seen if it still runs in the end.
+    Between the copy and the update of config there are a few milliseconds in which a start is not seen.
     (qemu-img convert, virDomainUpdateDeviceFlags)
     """
     try:

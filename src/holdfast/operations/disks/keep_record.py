@@ -2,17 +2,17 @@
 
 How to use it, under the domain's lock:
 
-- What is recorded: ``disk_record(document, disk)``; each document has the records of its own disks.
-- A disk came to some documents, or what is recorded of it changed: ``record_disk(domain, new_record(disk, role=…), …)``
-  or ``record_disk(domain, dataclasses.replace(old, id=…), definitions)``. ``record.alias`` names the disk: complete the
-  element first (``request.complete`` gives it its alias).
-- A disk left some documents: ``forget_disk(domain, disk, definitions)``.
-- A file or volume is made for a disk (a new image, a copy to move to, an overlay of a snapshot): do it inside
-  ``with image_in_making(domain, record, place=…, format=…, size=…)``, from before the file exists until a
-  document names it. A crash then leaves the mark, and ``left_in_making`` tells what lies around: ``audit``, ``show``
-  and ``delete`` ask it. ``place`` is what ``source_of(disk)`` will say; ``record`` is what is recorded in the end.
-- Only the source of a disk changed, by us or by others: nothing is to be recorded, but for ``volume``, which names the
-  volume of a pool whose path the document has, and for ``id`` and ``image`` where it is another volume now.
+- To read what is recorded: ``disk_record(document, disk)``. Each document has the records of its own disks.
+- When a disk has come to some documents, or what is recorded of it has changed: ``record_disk(domain, record,
+  definitions)``, with ``new_record(disk, role=…)`` or ``dataclasses.replace(old, id=…)``. The record names the disk by
+  its alias, so the element needs one first (``attach_request.identified``).
+- When a disk has left some documents: ``forget_disk(domain, disk, definitions)``.
+- When a file or volume is made for a disk (a new image, a copy to move to): do it inside ``with
+  image_in_making(domain, record, place=…, format=…)``, from before the file exists until a document names it. A crash
+  then leaves a mark, and ``left_in_making`` lists what lies around: ``audit``, ``show`` and ``delete`` ask it.
+  ``place`` is what ``source_of(disk)`` will return; ``record`` is what is recorded in the end.
+- When only the source of a disk has changed, there is nothing to record, except ``volume``, which names the volume of a
+  pool where the document has its path, and ``id`` and ``image`` where it is another volume now.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from holdfast.domainxml.records.disk_record import usual_record as usual_record
 from holdfast.errors import NoConnection
 from holdfast.errors.disks import BEING_MOVED
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.disks.own_images import Image, image_exists, refuse_used, remove_image
+from holdfast.operations.disks.own_images import image_exists, refuse_used, remove_image
 from holdfast.operations.facts import forget, record, rewrite
 from holdfast.operations.session import OpenDomain
 
@@ -44,14 +44,16 @@ def record_disk(domain: OpenDomain, new: DiskRecord, definitions: Iterable[Defin
 
 
 def record_attached(
-    domain: OpenDomain, new: DiskRecord, definitions: Iterable[Definition], *, said: bool = False
+    domain: OpenDomain, new: DiskRecord, definitions: Iterable[Definition], *, is_stated: bool = False
 ) -> None:
-    """Record a disk that was attached: where something was ``said`` of it, or Holdfast keeps facts of the domain.
+    """Record a disk that was attached: where the user stated what to record, or Holdfast keeps facts of the domain.
 
     (virDomainSetMetadata)
     """
     for definition in definitions:
-        rewrite(domain, lambda ours: ours if ours is None and not said else metadata.with_fact(ours, new), definition)
+        rewrite(
+            domain, lambda ours: ours if ours is None and not is_stated else metadata.with_fact(ours, new), definition
+        )
 
 
 def forget_disk(domain: OpenDomain, disk: Element, definitions: Iterable[Definition]) -> None:
@@ -70,7 +72,12 @@ def _forget_record(domain: OpenDomain, old: DiskRecord, definitions: Iterable[De
 
 @dataclass(frozen=True)
 class Making:
-    """An image that is being made for a disk: what is recorded meanwhile, in the end, and what was before."""
+    """An image that is being made for a disk.
+
+    ``record``   what is recorded meanwhile
+    ``settled``  what is recorded in the end
+    ``before``   what was recorded before
+    """
 
     domain: OpenDomain
     record: DiskRecord
@@ -165,5 +172,5 @@ def remove_left(domain: OpenDomain, left: DiskRecord) -> None:
     """
     if image_exists(domain.connection, left):
         refuse_used(domain, left)
-        remove_image(domain.connection, Image(left.target, left.place, None))
+        remove_image(domain.connection, left.place)
     forget(domain, left)

@@ -17,7 +17,7 @@ from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.in_place import DiskInPlace
 from holdfast.operations.disks.keep_record import Making, begin_making, disk_record
 from holdfast.operations.disks.new import PlannedDisk
-from holdfast.operations.disks.own_images import Image, image_exists, refuse_used, remove_image, why_kept
+from holdfast.operations.disks.own_images import image_exists, refuse_used, remove_image, why_kept
 
 
 def recorded_move(disk: DiskInPlace) -> DiskRecord | None:
@@ -83,7 +83,7 @@ class MoveRecord:
     def take_back(self) -> None:
         """Remove the copy, and record what was recorded before."""
         if self.making is not None and self.made:
-            remove_image(self.disk.domain.connection, Image(self.disk.target, self.making.record.place, None))
+            remove_image(self.disk.domain.connection, self.making.record.place)
             self.making.conclude(finished=False)
 
     def refuse_used(self) -> None:
@@ -113,7 +113,7 @@ class MoveRecord:
     def _remove(self, old: str) -> None:
         domain, target = self.disk.domain, self.disk.target
         try:
-            remove_image(domain.connection, Image(target, old, None))
+            remove_image(domain.connection, old)
         except HoldfastError as error:
             raise OLD_IMAGE_LEFT(name=domain.name, target=target, cause=error) from error
 

@@ -1,7 +1,7 @@
-"""From what a user says of a disk to its element and its image.
+"""The element and the image of a disk, from the description that a user gives of it.
 
-First everything is planned and checked and nothing is made, so that a dry run and a mistake elsewhere leave no trace;
-then the images are made, each with its removal on the caller's undo stack.
+First all is planned and checked, and nothing is made, so that a dry run or a mistake leaves no trace. Then the images
+are made, each with its removal on the caller's undo stack.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class PlannedDisk:
             set_source(self.element, self.image.make(connection, undo))
 
     def record(self, role: str) -> DiskRecord:
-        """What is to be recorded of it in the end; ``role`` is what it has where none was said."""
+        """What is to be recorded of it in the end; ``role`` where the description states none."""
         in_pool = self.image.in_pool if self.image is not None else None
-        said = record_said(self.spec, self.element, role, in_pool)
+        record = described_record(self.spec, self.element, role, in_pool)
         if isinstance(self.image, PlannedSeed):
-            return replace(said, image=self.image.made_from, place=self.image.path)
-        return said
+            return replace(record, image=self.image.made_from, place=self.image.path)
+        return record
 
     def making(self, settled: DiskRecord) -> DiskRecord:
         """What is to be recorded of it while its image is being made, if one is; ``settled`` comes after."""
@@ -130,7 +130,8 @@ def plan_disk(
     named by that path, so that the domain starts also while its pool is not active; others stay volumes. ``left`` are
     the places (paths, POOL/VOLUME) that need not be free, because what is there will be removed. Raises
     NO_PLACE_FOR_IMAGE, MADE_ON_ITS_HOST, EXISTS, VOLUME_EXISTS, NO_FOLDER, TOO_LARGE, NO_FORMAT, what
-    :func:`check_source` does for an existing image or one that is started from, and what :func:`existing_source` does.
+    :func:`check_source` does for an existing image and for what a new one is made from, and what
+    :func:`existing_source` does.
     """
     image = _plan_image(connection, spec, name, target, left) if spec.is_new else None
     source = _planned_source(connection, image) if image is not None else existing_source(connection, spec)
@@ -148,7 +149,7 @@ def plan_disk(
 def described_disk(spec: DiskSpec, source: Source, bus: str) -> Element:
     """The ``<disk>`` that ``spec`` describes, on ``bus``, with its image at ``source``; raw where no format is stated.
 
-    Raises UsageError for what makes no sense together (see :func:`new_disk`).
+    Raises what :func:`new_disk` does for what makes no sense together.
     """
     return new_disk(
         source,
@@ -164,8 +165,8 @@ def described_disk(spec: DiskSpec, source: Source, bus: str) -> Element:
     )
 
 
-def record_said(spec: DiskSpec, disk: Element, role: str, volume: str | None = None) -> DiskRecord:
-    """The record of ``disk`` that was made or attached as ``spec`` says; ``role`` is its role where none was said.
+def described_record(spec: DiskSpec, disk: Element, role: str, volume: str | None = None) -> DiskRecord:
+    """The record of ``disk``, which was made or attached as ``spec`` says; ``role`` where that states none.
 
     ``volume`` is POOL/VOLUME of a new image in a pool.
     """
@@ -214,7 +215,7 @@ def refuse_shared_places(disks: Iterable[Element]) -> None:
 
 
 def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, left: Container[str]) -> NewImage:
-    _check_start(connection, spec)
+    _check_made_from(connection, spec)
     if spec.path is not None:
         if not connection.is_local:
             raise images.MADE_ON_ITS_HOST(uri=connection.uri)
@@ -238,14 +239,13 @@ def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, 
     return NewImage(spec, format, None, pool, volume)
 
 
-def _check_start(connection: Connection, spec: DiskSpec) -> None:
-    """Check the image that a copy or an overlay starts from as if the guest were given it: it is.
+def _check_made_from(connection: Connection, spec: DiskSpec) -> None:
+    """Check the image that is copied or overlaid as one that is given to the guest, who will read what it holds.
 
     An overlay also needs that nobody writes to it; for a copy QEMU's own lock on a running guest's image is enough.
     """
-    start = spec.copy_from or spec.overlay_of
-    if start is not None and spec.source_format is not None:
-        element = new_disk(file_source(start), format=spec.source_format, readonly=spec.copy_from is not None)
+    if spec.made_from and spec.source_format is not None:
+        element = new_disk(file_source(spec.made_from), format=spec.source_format, readonly=spec.copy_from is not None)
         check_source(connection, None, element, trust_format=spec.trust_format)
 
 

@@ -26,9 +26,11 @@ from holdfast.operations.session import OpenDomain
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the deleted domain: the target of its disk, its path or POOL/VOLUME, and why it was kept.
+    """An image of a domain that is deleted.
 
-    ``kept`` is None when the image was removed (in a dry run: would be).
+    ``target``  the target of its disk
+    ``source``  its path or POOL/VOLUME
+    ``kept``    why it stays; None where it goes
     """
 
     target: str
@@ -55,31 +57,31 @@ def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool
         raise errors.IMAGES_LEFT(name=domain.name, places=list(left))
     if not (disks or left):
         return ()
-    others = _users(connection, domain)
+    others = _users_of_images(connection, domain)
     found: dict[str, Image] = {}
     for disk in disks:
-        path = _path(connection, disk)
-        source, kept = path or disk.source, disk.kept or _why(path, others)
+        path = _path_of(connection, disk)
+        source, kept = path or disk.source, disk.kept or _reason_to_keep(path, others)
         if source not in found or kept:
             found[source] = Image(disk.target, source, kept)
-    for target, path in _below_snapshots(domain, [image.source for image in found.values() if image.kept is None]):
-        found.setdefault(path, Image(target, path, _why(path, others)))
+    for target, path in _left_below_snapshots(domain, [image.source for image in found.values() if image.kept is None]):
+        found.setdefault(path, Image(target, path, _reason_to_keep(path, others)))
     for place, target in left.items():
-        found[place] = Image(target, place, _used(place, others))
-    found.update({image.source: image for image in _below(found)})
+        found[place] = Image(target, place, _use_by_others(place, others))
+    found.update({image.source: image for image in _backing_files(found)})
     return tuple(found.values())
 
 
 def refuse_used(domain: OpenDomain, record: DiskRecord) -> None:
     """Raise LEFT_IMAGE_IN_USE where another domain has the image that was being made for ``domain``."""
-    user = _users(domain.connection, domain).get(real_path(record.place))
+    user = _users_of_images(domain.connection, domain).get(real_path(record.place))
     if user is not None:
         raise errors.LEFT_IMAGE_IN_USE(name=domain.name, place=record.place, user=user)
 
 
 def why_kept(connection: Connection, path: str) -> str | None:
     """Why the image that a disk had must stay: no file of this host, or some domain has it; None when it can go."""
-    return _why(path if path.startswith("/") else None, _users(connection))
+    return _reason_to_keep(path if path.startswith("/") else None, _users_of_images(connection))
 
 
 def image_exists(connection: Connection, record: DiskRecord) -> bool:
@@ -92,32 +94,32 @@ def image_exists(connection: Connection, record: DiskRecord) -> bool:
     return not has_active_pool(connection, pool)
 
 
-def remove_image(connection: Connection, image: Image) -> None:
-    """Through its pool, so that the pool knows, else the file itself. One that is gone already is no error.
+def remove_image(connection: Connection, place: str) -> None:
+    """Remove the image at ``place``, a path or POOL/VOLUME; one that is gone already is no error.
 
-    Raises CANNOT_REMOVE, and what libvirt refuses. (virStorageVolDelete, unlink)
+    It goes through its pool where it has one, so that the pool knows. Raises CANNOT_REMOVE, and what libvirt refuses.
+    (virStorageVolDelete, unlink)
     """
-    path = image.source
-    pool, _, name = path.partition("/")
+    pool, _, name = place.partition("/")
     try:
         if pool:
             find_pool(connection, pool)
             volume = volume_named(connection, pool, name)
         else:
-            found = (volume_at(connection, name) for name in dict.fromkeys([path, real_path(path)]))
+            found = (volume_at(connection, path) for path in dict.fromkeys([place, real_path(place)]))
             volume = next((each for each in found if each is not None), None)
         if volume is not None:
             volume.delete()
         elif not pool:
-            image_chain.remove_image_file(path)
+            image_chain.remove_image_file(place)
     except NotFound:
         return
 
 
-def _below_snapshots(domain: OpenDomain, images: list[str]) -> Iterator[tuple[str, str]]:
-    """Target and path of what external snapshots left below ``images``, and of their memory: told by their documents.
+def _left_below_snapshots(domain: OpenDomain, images: list[str]) -> Iterator[tuple[str, str]]:
+    """Target and path of what external snapshots left below ``images``, and of the files with their memory.
 
-    Not by the images themselves, of which the upper ones may be gone already.
+    The documents of the snapshots say so; of the images themselves the upper ones may be gone already.
     """
     stored = [read_snapshot(snapshot.xml()) for snapshot in snapshots(domain)]
     chain = list(images)
@@ -133,14 +135,14 @@ def _below_snapshots(domain: OpenDomain, images: list[str]) -> Iterator[tuple[st
 
 
 def _left_of_snapshots(domain: OpenDomain, documents: list[Element]) -> Iterator[tuple[str, str]]:
-    """Path and what it is, of every file that an interrupted snapshot has left."""
+    """Path, and what it is, of every file that the interrupted making of a snapshot has left."""
     known = {snapshot.name for snapshot in snapshots(domain)}
     for entry in (entry for document in documents for entry in facts(document, Snapshotting)):
         if entry.file and entry.snapshot not in known and domain.connection.is_local and file_exists(entry.file):
             yield entry.file, f"snapshot {entry.snapshot}"
 
 
-def _below(found: dict[str, Image]) -> Iterator[Image]:
+def _backing_files(found: dict[str, Image]) -> Iterator[Image]:
     own = {real_path(image.source) for image in found.values() if image.source.startswith("/")}
     for image in [image for image in found.values() if image.kept is None and image.source.startswith("/")]:
         for backing in files_below(image.source):
@@ -148,29 +150,32 @@ def _below(found: dict[str, Image]) -> Iterator[Image]:
                 yield Image(image.target, backing, "below another image")
 
 
-def _path(connection: Connection, disk: DiskImage) -> str | None:
+def _path_of(connection: Connection, disk: DiskImage) -> str | None:
     if disk.pool is None or disk.volume is None:
         return disk.source if disk.source.startswith("/") else None
     volume = volume_named(connection, disk.pool, disk.volume)
     return volume.path if volume is not None and volume.path.startswith("/") else None
 
 
-def _why(path: str | None, others: dict[str, str]) -> str | None:
+def _reason_to_keep(path: str | None, others: dict[str, str]) -> str | None:
     """Why an image of the domain stays; None when it goes."""
     if path is None:
         return "not a file of this host"
     if is_block_device(path):
         return "a block device"
-    return _used(path, others)
+    return _use_by_others(path, others)
 
 
-def _used(path: str, others: dict[str, str]) -> str | None:
+def _use_by_others(path: str, others: dict[str, str]) -> str | None:
     user = others.get(real_path(path))
     return None if user is None else f"used by the domain {user!r}"
 
 
-def _users(connection: Connection, domain: OpenDomain | None = None) -> dict[str, str]:
-    """Real path → name of a domain, another than ``domain``, that has it in a document or as a backing file."""
+def _users_of_images(connection: Connection, domain: OpenDomain | None = None) -> dict[str, str]:
+    """Real path → name of a domain, other than ``domain``, that names it in a document or as a backing file.
+
+    Raises USES_NOT_SEEN on a host that is elsewhere.
+    """
     if not connection.is_local:
         raise errors.USES_NOT_SEEN()
     users: dict[str, str] = {}
@@ -184,7 +189,7 @@ def _users(connection: Connection, domain: OpenDomain | None = None) -> dict[str
         for document in documents:
             paths = named_paths(document)
             for disk in disk_images(document):
-                path = _path(connection, disk)
+                path = _path_of(connection, disk)
                 paths.update([path, *files_below(path)] if path is not None else [])
             users.update((real_path(path), other.name) for path in paths)
     return users

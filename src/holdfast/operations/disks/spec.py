@@ -1,6 +1,6 @@
-"""What a user can say of a disk or an interface to be made: typed values, checked for sense, without looking anywhere.
+"""What a user can say of a disk, of an interface, and of the place that a disk is to be moved to.
 
-``holdfast create`` and ``holdfast disk attach`` both start from these.
+Whether it makes sense is checked here, without looking at any host.
 """
 
 from __future__ import annotations
@@ -15,19 +15,26 @@ from holdfast.errors import disk_spec as errors
 
 @dataclass(frozen=True, kw_only=True)
 class DiskSpec:
-    """One disk. The image is an existing one (``path``, or ``pool`` and ``volume``) or a new one at that place.
+    """A disk: its image, what the guest sees of it, and what is recorded of it.
 
-    ``source`` is an existing image on the network, as a URL (:mod:`holdfast.domainxml.elements.network_source`);
-    raw unless a ``format`` is stated.
+    The image is one that exists, or a new one where a size is given, or what it is made from.
 
-    New is an image with a ``size`` (bytes), one that is copied from the file ``copy_from``, or a qcow2 overlay over
-    ``overlay_of``; the latter two state the ``source_format`` of what they start from. ``format`` is that of the disk
-    itself: it must be stated for an existing image, and is qcow2 for a new one. ``trust_format`` takes what is stated
-    against an image's header. ``bus``, ``target``, ``serial`` None take the default, the next free and a new one.
+    ``path``, ``pool``, ``volume``  where the image is, or is to be made: a path, or a volume of a pool
+    ``source``       an existing image on the network, as a URL (:mod:`holdfast.domainxml.elements.network_source`)
+    ``format``       that of the image. It must be stated for an existing one, except for a CD or one on the network,
+                     which are raw unless it is; a new one is qcow2 unless it is, or raw in a pool that is not of files
+    ``size``         of a new image, in bytes
+    ``copy_from``    the file that a new image is a copy of
+    ``overlay_of``   the file that a new image is a qcow2 overlay over
+    ``source_format``  that of the file which is copied or overlaid; it must be stated
+    ``trust_format`` True takes the stated format against what the header of an image says
+    ``device``       "disk", "cdrom", "floppy" or "lun"
+    ``bus``, ``target``, ``serial``  None: the usual one, the next that is free, a new one
+    ``role``         recorded: what the disk is for; None: root for what boots first, cdrom, else volume
+    ``id``           recorded: the id that its volume has where that is managed
+    ``delete_with_domain``  recorded: whether the image goes when the domain is deleted; None: as it is said then
 
-    The rest is recorded, and nothing of it is the guest's: ``role`` (None: root for what boots first, cdrom, else
-    volume), the ``id`` that the volume has where it is managed, and whether the image goes when the domain is deleted
-    (``delete_with_domain`` None: as it is said then).
+    Raises the conditions of :mod:`holdfast.errors.disk_spec` for what makes no sense together.
     """
 
     path: str | None = None
@@ -69,7 +76,7 @@ class DiskSpec:
 
     @property
     def made_from(self) -> str:
-        """The image that the new one starts from; empty where there is none."""
+        """The image that the new one is a copy of, or an overlay over; empty where there is none."""
         return self.copy_from or self.overlay_of or ""
 
     @property
@@ -78,7 +85,7 @@ class DiskSpec:
         return bool(self.path or self.volume or self.source)
 
     def __post_init__(self) -> None:
-        for problem in (*self._wrong_place(), *self._wrong_start(), *self._wrong_format(), *self._wrong_record()):
+        for problem in (*self._wrong_place(), *self._wrong_origin(), *self._wrong_format(), *self._wrong_record()):
             raise problem
 
     def _wrong_place(self) -> Iterator[HoldfastError]:
@@ -96,8 +103,8 @@ class DiskSpec:
             if path is not None and not path.startswith("/"):
                 yield errors.NOT_ABSOLUTE(path=path)
 
-    def _wrong_start(self) -> Iterator[HoldfastError]:
-        """What is wrong with what a new image starts from."""
+    def _wrong_origin(self) -> Iterator[HoldfastError]:
+        """What is wrong with what a new image is made from."""
         if self.copy_from and self.overlay_of:
             yield errors.COPY_AND_OVERLAY()
         if self.made_from and self.source_format is None:
@@ -125,7 +132,7 @@ class DiskSpec:
 class Place:
     """Where a disk is to go: a ``path``, or a ``pool`` with or without the name of the new ``volume``.
 
-    ``format`` None keeps that of the disk, where the place can have it.
+    ``format`` None keeps that of the disk, where the place can have it. Raises NO_PLACE, NOT_ABSOLUTE.
     """
 
     path: str | None = None

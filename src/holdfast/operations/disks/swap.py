@@ -25,7 +25,7 @@ from holdfast.operations.disks.copy import (
 from holdfast.operations.disks.image_size import change_of_size, disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
 from holdfast.operations.disks.keep_record import record_disk
-from holdfast.operations.disks.new import existing_source, record_said
+from holdfast.operations.disks.new import described_record, existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.results import Result
@@ -130,11 +130,11 @@ def _checked(
 
 
 def _record(disk: DiskInPlace, image: DiskSpec, copied: bool) -> None:
-    """Keep what is recorded of the disk true: its role stays, the rest is what was said of the new image."""
+    """Keep what is recorded of the disk true: its role stays, the rest is what is known of the new image."""
     after = find_disk(disk.domain, disk.target)
     for definition, now in after.present.items():
         old = disk_record(after.documents.present[definition], now)
-        said = record_said(image, now, "" if old is None else old.role)
-        new = replace(said, image=old.image) if copied and old is not None else said
+        described = described_record(image, now, "" if old is None else old.role)
+        new = replace(described, image=old.image) if copied and old is not None else described
         if new != old and (old is not None or new.is_worth_it):
             record_disk(disk.domain, new, [definition])

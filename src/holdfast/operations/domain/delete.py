@@ -83,7 +83,7 @@ def _delete(connection: Connection, domain: OpenDomain, images: tuple[Image, ...
             done.append("it was switched off")
         for image in images:
             if image.kept is None:
-                remove_image(connection, image)
+                remove_image(connection, image.source)
                 done.append(f"{image.source} was removed")
         if persistent:
             domain.undefine()
