@@ -1,4 +1,4 @@
-"""What the commands share: the session with its connection, the options that many have, and printing JSON."""
+"""What the commands share: the session with its connection, and the options that many have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import click
 from holdfast.cli.completion import complete_domains
 
 if TYPE_CHECKING:
-    from holdfast.json_value import Json
     from holdfast.operations.connect import Connection
 
 
@@ -77,13 +76,6 @@ output_option = click.option(
 )
 accept_option = click.option("--accept", is_flag=True, help="Take changes of the guest's hardware nobody asked for.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
-
-
-def print_json(value: Json) -> None:
-    """Print ``value`` as indented JSON on standard output."""
-    import json
-
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def log_to_stderr() -> None:

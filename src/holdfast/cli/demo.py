@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.common import output_option, print_json
+from holdfast.cli.as_json import print_envelope
+from holdfast.cli.common import output_option
 from holdfast.errors.programs import NO_LAB
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from holdfast.json_value import Json
     from holdfast_lab.comparison import Comparison
     from holdfast_lab.scenario import Scenario, ScenarioStep
 
@@ -60,7 +60,7 @@ def demo(machine: str, keep: bool, output: str) -> None:
         holdfast, regenerated = played.changes(played.holdfast), played.changes(played.regenerated)
         counts = [sum(fact.changed for fact in facts) for facts in (holdfast, regenerated)]
         if output == "json":
-            print_json(_as_json(played, holdfast, regenerated))
+            print_envelope(**_as_json(played, holdfast, regenerated))
         else:
             console.print(_table(holdfast, regenerated))
             click.echo(f"guest-visible changes: holdfast {counts[0]}, regenerated {counts[1]}")
@@ -135,10 +135,8 @@ def _after(fact: Comparison) -> str:
     return f"[bold red]{shown}[/]" if fact.changed else f"[green]{shown}[/]"
 
 
-def _as_json(played: Scenario, holdfast: list[Comparison], regenerated: list[Comparison]) -> dict[str, Json]:
-    from dataclasses import asdict
-
-    runs: dict[str, Json] = {}
+def _as_json(played: Scenario, holdfast: list[Comparison], regenerated: list[Comparison]) -> dict[str, object]:
+    runs: dict[str, object] = {}
     for managed, facts in ((played.holdfast, holdfast), (played.regenerated, regenerated)):
         changed = [fact for fact in facts if fact.changed]
         runs[managed.name] = {
@@ -151,8 +149,6 @@ def _as_json(played: Scenario, holdfast: list[Comparison], regenerated: list[Com
                 }
                 for fact in changed
             ],
-            "inventories": [
-                {"step": step, "inventory": asdict(inventory)} for step, inventory in managed.inventories.items()
-            ],
+            "inventories": [{"step": step, "inventory": inventory} for step, inventory in managed.inventories.items()],
         }
     return {"machine": played.machine, **runs}

@@ -151,9 +151,8 @@ def _unknown(config: Element) -> list[Finding]:
 def _no_slot(current: Element) -> list[Finding]:
     if hotplug_places(current) or not (slots := slot_count(current)):
         return []
-    return [
-        Finding(FindingKind.NO_SLOT, f"all {slots} hot-plug places are taken: nothing can be attached while it runs")
-    ]
+    taken = "its one hot-plug place is" if slots == 1 else f"all {slots} hot-plug places are"
+    return [Finding(FindingKind.NO_SLOT, f"{taken} taken: nothing can be attached while it runs")]
 
 
 def _merged(parts: Iterable[OpenPart]) -> Iterator[str]:
