@@ -204,7 +204,7 @@ def test_a_link_in_place_of_the_file_is_not_followed(own: Path, tmp_path: Path) 
     victim.write_text("precious")
     own.mkdir(mode=0o700)
     (own / UUID).symlink_to(victim)
-    with raising(CANNOT_LOCK), domain_lock(UUID):
+    with raising(LOCK_FILE), domain_lock(UUID):
         pass
     assert victim.read_text() == "precious"
 
@@ -216,7 +216,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(own: Path) -> None:
 
 
 def test_each_user_has_a_folder_of_their_own_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lock_folder() == LockFolder(Path("/run/holdfast"), shared=False)
+    assert lock_folder() == LockFolder(Path("/run/holdfast-root"), shared=False)
     user = pwd.getpwnam("daemon")
     monkeypatch.setattr(os, "geteuid", lambda: user.pw_uid)
     for variable in ("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "TMPDIR"):

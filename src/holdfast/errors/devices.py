@@ -85,6 +85,9 @@ NOT_RELEASED = Condition(
     "the guest {answer} {device}; config is without it, so it goes with the next start at the latest",
     "repeat the detach to finish it",
 )
+NOT_RELEASED_TRANSIENT = Condition(
+    "not-released-transient", PartlyDone, "the guest {answer} {device}", "repeat the detach to finish it"
+)
 NOT_RELEASED_PAUSED = Condition(
     "not-released-paused",
     PartlyDone,

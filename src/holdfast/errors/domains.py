@@ -40,7 +40,10 @@ LOCK_FOLDER = Condition(
     "remove it, and let nobody else write to the folders above it",
 )
 LOCK_FILE = Condition(
-    "lock-file", Failed, "{path} is no lock file of Holdfast's: it belongs to somebody else", "remove it"
+    "lock-file",
+    Failed,
+    "{path} is no lock file of Holdfast's: it is a link, no file at all, or somebody else's",
+    "remove it",
 )
 CANNOT_LOCK = Condition(
     "cannot-lock", Failed, "cannot lock the domain: {folder}: {reason}", "this user must be able to write there"

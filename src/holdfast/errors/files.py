@@ -15,7 +15,7 @@ UNREADABLE_BY_THIS_USER = Condition(
     "do it as root, on libvirt's own host",
 )
 CANNOT_WRITE = Condition("cannot-write", Failed, "cannot write {path}: {reason}")
-EXISTS = Condition("file-exists", Refused, "{path} exists already", "choose another path, or remove it first")
+EXISTS = Condition("file-exists", Refused, "{path} exists already", "choose another path")
 CANNOT_CREATE = Condition("cannot-create", Failed, "cannot create {path}: {reason}")
 CANNOT_CREATE_THERE = Condition(
     "cannot-create-there", Failed, "cannot create {path}: no file can be made in {folder}", "choose another folder"

@@ -9,6 +9,7 @@ calls apart, and every operation reads afresh.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import pwd
@@ -25,6 +26,8 @@ TIMEOUT = 60.0
 
 SHARED = Path("/run/holdfast")
 """The folder in which the commands of several users find each other's locks, where it is set up."""
+_OF_ROOT = Path("/run/holdfast-root")
+"""Root's own, where no folder is set up for others, too."""
 _PATIENCE = 1.5
 """Seconds of waiting after which we say so."""
 _LONGEST_NAP = 0.1
@@ -49,7 +52,8 @@ def lock_folder() -> LockFolder:
     user = os.geteuid()
     if _is_set_up(SHARED):
         return LockFolder(SHARED, shared=True)
-    return LockFolder(SHARED if user == 0 else Path(pwd.getpwuid(user).pw_dir, ".local/state/holdfast/locks"), False)
+    own = _OF_ROOT if user == 0 else Path(pwd.getpwuid(user).pw_dir, ".local/state/holdfast/locks")
+    return LockFolder(own, shared=False)
 
 
 def _is_set_up(folder: Path) -> bool:
@@ -106,6 +110,8 @@ def _open(folder: LockFolder, path: Path) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         file = os.open(path, flags, 0o660 if folder.shared else 0o600)
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR):  # a link or a folder in its place
+            raise domains.LOCK_FILE(path=path) from error
         raise domains.CANNOT_LOCK(folder=folder.path, reason=error.strerror) from error
     if not _is_lock_file(folder, file):
         os.close(file)

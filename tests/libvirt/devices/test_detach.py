@@ -213,3 +213,13 @@ def test_device_is_detached_by_the_element_it_was_attached_with(
     assert run(uri, "device", "detach", "a", str(tmp_path / "none.xml")).exit_code == 4
     one.write_text("<rng")
     assert run(uri, "device", "detach", "a", str(one)).exit_code == 2
+
+
+def test_of_a_transient_domain_nothing_is_said_of_a_config_or_a_next_start(
+    connection: Connection, tmp_path: Path
+) -> None:
+    domain = running(connection)
+    attach_device(connection, "a", disk_xml(tmp_path, "one"))
+    domain.undefine()
+    with raising(errors.NOT_RELEASED_TRANSIENT, device="disk vda"):
+        detach_device(connection, "a", "vda", timeout=0)

@@ -10,9 +10,10 @@ import pytest
 
 from holdfast.errors.changes import NOT_ADOPTED
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations import DiskSpec, rescue
 from holdfast.operations.domain.adopt import adopt_domain, release_domain
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.raising import raising
 
 NOVA = """<metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
@@ -76,3 +77,10 @@ def test_commands(uri: str, connection: Connection) -> None:
     assert done(uri, "release", "one") == "one: is released\n"
     assert run(uri, "release", "one").exit_code == 1
     assert run(uri, "adopt", "nope").exit_code == 4
+
+
+def test_the_medium_of_a_rescue_is_no_disk_of_the_domain(connection: Connection, tmp_path: Path) -> None:
+    connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    image(tmp_path, "rescue")
+    rescue(connection, "a", DiskSpec(path=str(tmp_path / "rescue.img"), format="raw"))
+    assert [disk.target for disk in adopt_domain(connection, "a").disks] == ["vda"]

@@ -12,7 +12,7 @@ import holdfast
 from holdfast import operations
 from holdfast.errors.changes import HAS_SNAPSHOTS
 from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, LONG_NAME, NAME_OF_DOCUMENT
-from holdfast.errors.domains import READ_ONLY, RUNNING
+from holdfast.errors.domains import READ_ONLY, RUNNING, TRANSIENT
 from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.spec import DomainSpec
@@ -72,3 +72,9 @@ def test_taken_name_running_domain_and_snapshots_are_refused(uri: str, connectio
     with raising(READ_ONLY):
         operations.rename_domain(holdfast.connect(uri, readonly=True), "b", "c")
     assert run(uri, "rename", "nobody", "c").exit_code == 4
+
+
+def test_a_transient_domain_is_not_told_to_stop_first(connection: Connection) -> None:
+    running(connection).undefine()
+    with raising(TRANSIENT):
+        operations.rename_domain(connection, "a", "b")

@@ -144,3 +144,11 @@ def test_unit_is_one_that_systemd_takes(uri: str, tmp_path: Path) -> None:
         unit.write_text(text.replace("=holdfast ", f"={sys.executable} "))
         verified = subprocess.run([verify, "verify", str(unit)], capture_output=True, text=True)
         assert ("holdfast.service" in verified.stderr) == complaint, verified.stderr
+
+
+def test_a_read_only_connection_is_refused_before_any_domain_is_looked_at(connection: Connection, uri: str) -> None:
+    adopted(connection, "a")
+    operations.start(connection, "a", paused=True)
+    for arguments in (["resume-host"], ["resume-host", "--observe"]):
+        result = run(uri, "-r", *arguments)
+        assert (result.exit_code, "read-only" in result.stderr) == (1, True)

@@ -183,8 +183,10 @@ def _detach(domain: OpenDomain, found: dict[Definition, Element], timeout: float
         forget(domain, entry)
         forget_disk(domain, live, [Definition.LIVE])
         return
-    condition = errors.NOT_RELEASED_PAUSED if domain.state() == "paused" else errors.NOT_RELEASED
     answer = "refused to release" if removal.outcome == "refused" else "has not released"
+    if not domain.is_persistent():
+        raise errors.NOT_RELEASED_TRANSIENT(answer=answer, device=describe(live))
+    condition = errors.NOT_RELEASED_PAUSED if domain.state() == "paused" else errors.NOT_RELEASED
     raise condition(answer=answer, device=describe(live))
 
 

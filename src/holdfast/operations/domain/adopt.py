@@ -16,6 +16,7 @@ from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.records.origin import complete_records, origin, owner
 from holdfast.errors.changes import IMAGE_LEFT, NOT_ADOPTED, SNAPSHOT_LEFT
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.keep_record import refuse_while_moved
 from holdfast.operations.facts import forget_all, record, rewrite
 from holdfast.operations.results import Result
@@ -56,6 +57,8 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         documents = domain.documents.present
+        if domain.in_rescue:  # live has the rescue's medium besides
+            documents.pop(Definition.LIVE)
         document = next(iter(documents.values()))
         before = fact(document, Adopted)
         adopted = before or adoption_of(origin(document), owner(document))

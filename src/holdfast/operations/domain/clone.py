@@ -65,7 +65,7 @@ def clone_domain(
     :func:`.create.create_domain` does. (virDomainGetXMLDesc, virDomainDefineXMLFlags)
     """
     check_new_name(connection, new_name, dry_run)
-    with changing(connection, name, needs=Need.CONFIG | Need.OFF, dry_run=dry_run) as domain:
+    with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG | Need.OFF, dry_run=dry_run) as domain:
         refuse_with_managed_save(domain, "without that memory its images are as after a power cut")
         before = read_config(domain, secure=True)
         asked = _asked(new_serials, without)

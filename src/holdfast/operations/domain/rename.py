@@ -31,11 +31,12 @@ class Renamed(Result):
 def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: bool = False) -> Renamed:
     """Give the domain ``name`` the name ``new_name``; it must be shut off, and have no snapshot (virDomainRename).
 
-    Images, NVRAM and TPM state keep their names and places. Raises BAD_NAME and the like, DOMAIN_EXISTS, RUNNING,
-    MANAGED_SAVE, and HAS_SNAPSHOTS (libvirt 9.0 leaves the old name in them); then nothing was changed.
+    Images, NVRAM and TPM state keep their names and places. Raises BAD_NAME and the like, DOMAIN_EXISTS, IN_RESCUE,
+    TRANSIENT, RUNNING, MANAGED_SAVE, and HAS_SNAPSHOTS (libvirt 9.0 leaves the old name in them); then nothing was
+    changed.
     """
     check_name(new_name)
-    with changing(connection, name, needs=Need.OFF, dry_run=dry_run) as domain:
+    with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG | Need.OFF, dry_run=dry_run) as domain:
         old_name, before = domain.name, read_config(domain)
         refuse_taken(connection, new_name)
         refuse_with_managed_save(domain, "libvirt does not rename it")

@@ -24,7 +24,7 @@ from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange
 from holdfast.operations.results import Result
 from holdfast.operations.run_again import observe_whether_it_runs
-from holdfast.operations.session import OpenDomain, changing
+from holdfast.operations.session import OpenDomain, changing, refuse_read_only
 
 
 class Outcome(StrEnum):
@@ -61,8 +61,9 @@ def resume_host(connection: Connection, *, dry_run: bool = False) -> list[Resume
 
     What the host provides to each is mended first. What somebody shut down or destroyed while libvirt looked on stays
     off. A detach that waited for a guest is over with that guest's end, and forgotten; what else was interrupted is
-    told. (virDomainGetAutostart, virDomainCreateWithFlags; see :func:`.host_side.mend_host_side`)
+    told. (virDomainGetAutostart, virDomainCreateWithFlags; see :func:`.mend_host_side.mend_host_side`)
     """
+    refuse_read_only(connection, "all domains", dry_run=dry_run)
     return [_resume(connection, domain, dry_run) for domain in _to_run(connection)]
 
 
@@ -71,6 +72,7 @@ def observe_host(connection: Connection) -> None:
 
     Only of domains that Holdfast keeps facts of. (virDomainGetState, virDomainSetMetadata)
     """
+    refuse_read_only(connection, "all domains")
     for listed in connection.domains():
         try:
             with changing(connection, listed.uuid) as domain:
