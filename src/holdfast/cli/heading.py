@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from holdfast.text import printable
 
 if TYPE_CHECKING:
-    from holdfast.operations.look.show import NovaInstance
+    from holdfast.operations.vocabulary import NovaInstance
 
 
 def heading(name: str, uuid: str, instance: NovaInstance | None) -> str:

@@ -91,7 +91,6 @@ from .settings.domain import set_domain as set_domain
 from .settings.values import DiskSettings as DiskSettings
 from .settings.values import DomainSettings as DomainSettings
 from .settings.values import InterfaceSettings as InterfaceSettings
-from .settings.values import Topology as Topology
 from .snapshots.create import SnapshotCreated as SnapshotCreated
 from .snapshots.create import create_snapshot as create_snapshot
 from .snapshots.delete import SnapshotDeleted as SnapshotDeleted
@@ -123,3 +122,4 @@ from .vocabulary import Outlook as Outlook
 from .vocabulary import Part as Part
 from .vocabulary import Remedy as Remedy
 from .vocabulary import Rescue as Rescue
+from .vocabulary import Topology as Topology

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from holdfast.cli.audit.markup import Markup, join, tag
-from holdfast.operations.look.show import Part
+from holdfast.operations.vocabulary import Part
 
 _OWN = ("serial ", "wwn ", "cid ")
 """Details that tell one domain from another, not one topology."""

@@ -14,12 +14,12 @@ from holdfast.cli.settings import report_settings
 from holdfast.cli.size import parse_size
 
 if TYPE_CHECKING:
-    from holdfast.operations.settings.values import Topology
+    from holdfast.operations.vocabulary import Topology
 
 
 def parse_topology(text: str) -> Topology:
     """Read "sockets=1,cores=4,threads=2"; what is left out is 1. A click option takes it as its ``type``."""
-    from holdfast.operations.settings.values import Topology
+    from holdfast.operations.vocabulary import Topology
 
     counts = {}
     for key, value in split(text):

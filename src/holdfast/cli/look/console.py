@@ -15,7 +15,7 @@ from holdfast.cli.common import Session, domain_argument, pass_session
 from holdfast.errors.programs import NO_TERMINAL
 
 if TYPE_CHECKING:
-    from holdfast.operations.look.console import Console
+    from holdfast.operations.vocabulary import Console
 
 _ESCAPE = b"\x1d"
 """Ctrl-], as in virsh and telnet."""

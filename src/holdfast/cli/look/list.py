@@ -11,7 +11,7 @@ from holdfast.cli.common import Session, output_option, pass_session
 from holdfast.text import printable
 
 if TYPE_CHECKING:
-    from holdfast.operations.look.list import DomainState
+    from holdfast.operations.vocabulary import DomainState
 
 
 @click.command("list")

@@ -16,7 +16,8 @@ from holdfast.errors import Refused
 
 if TYPE_CHECKING:
     from holdfast.operations.domain.upgrade_machine import MachineUpgrade
-    from holdfast.operations.look.plan_reboot import Outlook, Plan
+    from holdfast.operations.look.plan_reboot import Plan
+    from holdfast.operations.vocabulary import Outlook
 
 
 @click.group()
@@ -131,7 +132,7 @@ def _head(found: Plan) -> str:
 
 def _lines(found: Plan, *, all_: bool = True) -> Iterator[str]:
     """What stops the start, what waits in config, then what else there is, the weightiest first."""
-    from holdfast.operations.look.plan_reboot import Effect
+    from holdfast.operations.vocabulary import Effect
 
     for effect in Effect if all_ else (Effect.BLOCKS, Effect.CHANGES):
         if effect is Effect.CHANGES:

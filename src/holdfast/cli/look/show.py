@@ -12,7 +12,8 @@ from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, domain_argument, output_option, pass_session
 
 if TYPE_CHECKING:
-    from holdfast.operations.look.show import DomainView, Part
+    from holdfast.operations.look.show import DomainView
+    from holdfast.operations.vocabulary import Part
 
 _LINES = {True: ("├─ ", "│  ", "└─ ", "   "), False: ("|- ", "|  ", "`- ", "   ")}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from holdfast.errors import LibvirtRefused
 from holdfast.errors.look import NO_CONSOLE
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.console import Console as Console
+from holdfast.libvirtapi.console import Console
 from holdfast.operations.session import Need, looking
 
 

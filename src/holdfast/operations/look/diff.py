@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.compare.change import Change as Change
+from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
 from holdfast.errors import InvalidDocument, NotFound

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.connection import DomainState as DomainState
+from holdfast.libvirtapi.connection import Connection, DomainState
 from holdfast.operations.rescue_mark import in_rescue
 
 

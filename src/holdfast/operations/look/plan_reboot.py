@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import short_name
-from holdfast.domainxml.host.outlook import Effect as Effect
-from holdfast.domainxml.host.outlook import Outlook as Outlook
+from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.outlook import differs as differs
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
 from holdfast.libvirtapi.connection import Connection

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.document import element
 from holdfast.domainxml.elements.disk import check_word
 from holdfast.domainxml.elements.iotune import LIMITS
-from holdfast.domainxml.elements.vcpu import Topology as Topology
+from holdfast.domainxml.elements.vcpu import Topology
 from holdfast.errors import settings as errors
 from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.text import size_in_words
