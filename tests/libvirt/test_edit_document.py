@@ -47,7 +47,7 @@ def test_change_the_guest_would_see_is_refused_unless_asked_for(connection: Conn
     connection.define(domain_xml(extra=RNG))
     domain = looking(connection, "a")
     before = domain.xml(CONFIG)
-    with raising(UNASKED, changes=["rng ua-rng is removed, it was at pci 0000:02:00.0"]):
+    with raising(UNASKED, changes="rng ua-rng is removed, it was at pci 0000:02:00.0"):
         plan_edit(domain, lose_a_device)
     assert domain.xml(CONFIG) == before
     apply_edit(domain, plan_edit(domain, lose_a_device, lambda change: "rng" in change.what))

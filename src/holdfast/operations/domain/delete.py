@@ -43,9 +43,10 @@ def delete_domain(
     disks stay, and images that are recorded to stay. Those recorded to go with the domain (``delete_with_domain``) are
     removed without ``storage`` too. ``force`` switches a running domain off first.
 
-    Raises RUNNING_BEFORE_DELETE without ``force``, and Refused where an image that was being made when something broke
-    would be left behind; then nothing was changed. Raises NOT_WHOLLY_DELETED when it stopped in the middle: repeating
-    the call goes on. (virDomainUndefineFlags, virStorageVolDelete, unlink)
+    Raises RUNNING_BEFORE_DELETE without ``force``, USES_NOT_SEEN where nobody can tell what other domains use, and
+    without ``storage`` IMAGES_LEFT where an image that was being made when something broke would be left behind; then
+    nothing was changed. Raises NOT_WHOLLY_DELETED when it stopped in the middle: repeating the call goes on.
+    (virDomainUndefineFlags, virStorageVolDelete, unlink)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         documents = domain.documents
@@ -54,7 +55,7 @@ def delete_domain(
         images = images_to_delete(domain, documents.own(), storage)
         state = _state(domain, documents.own())
         if not dry_run:
-            _delete(connection, domain, images)
+            _delete(domain, images)
         return Deletion(name=domain.name, uuid=domain.uuid, dry_run=dry_run, state=state, images=images)
 
 
@@ -74,7 +75,7 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
         domain.undefine()
 
 
-def _delete(connection: Connection, domain: OpenDomain, images: tuple[Image, ...]) -> None:
+def _delete(domain: OpenDomain, images: tuple[Image, ...]) -> None:
     done: list[str] = []
     persistent = domain.is_persistent()
     try:
@@ -83,7 +84,7 @@ def _delete(connection: Connection, domain: OpenDomain, images: tuple[Image, ...
             done.append("it was switched off")
         for image in images:
             if image.kept is None:
-                remove_image(connection, image.source)
+                remove_image(domain.connection, image.source)
                 done.append(f"{image.source} was removed")
         if persistent:
             domain.undefine()
