@@ -109,13 +109,13 @@ RESCUE_NO_DISK = Condition(
     "rescue-no-disk", UsageError, "a rescue medium is a disk or a CD", "device=disk or device=cdrom"
 )
 RESCUE_NO_IMAGE = Condition(
-    "rescue-no-image", UsageError, "a rescue needs an image to boot from", "path=… or volume=POOL/NAME"
+    "rescue-no-image", UsageError, "a rescue needs an image to boot from", "name its path, or its pool and its volume"
 )
 RESCUE_NEW_IMAGE = Condition(
     "rescue-new-image",
     UsageError,
     "a rescue medium is an image that exists already",
-    "path=… or volume=POOL/NAME",
+    "name its path, or its pool and its volume",
 )
 RESCUE_TAKEN = Condition("rescue-taken", Refused, "{what} is taken by {device} of the domain itself", "choose another")
 NO_FIRMWARE = Condition("no-firmware-for-rescue", Failed, "{reason}")
