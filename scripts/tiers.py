@@ -66,7 +66,7 @@ class Tier:
 
 
 SAFE = [
-    Tier("rules", enclosed=False),
+    Tier("rules", enclosed=False, processes=2),
     Tier("xml", enclosed=False, processes=2),
     Tier("libvirt", processes=2),
     Tier("guest"),

@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -87,8 +88,13 @@ class Module:
         return self.name.rpartition(".")[2]
 
 
-def modules() -> Iterator[Module]:
+@cache
+def modules() -> tuple[Module, ...]:
     """Every module of the project."""
+    return tuple(_modules())
+
+
+def _modules() -> Iterator[Module]:
     for folder in SOURCES:
         for path in sorted(ROOT.joinpath(folder).rglob("*.py")):
             base = next((ROOT / each for each in ("src", "lab/src", "nova/src") if folder.startswith(each)), ROOT)

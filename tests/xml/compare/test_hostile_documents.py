@@ -161,7 +161,7 @@ def test_an_edit_leaves_the_canonical_form_of_the_rest(data: st.DataObject, text
     assert canonical(again) == canonical(parse(text))
 
 
-MANY = 20_000
+MANY = 15_000
 GIGANTIC = {
     "disks": "many('<disk><target dev=\"d%d\"/></disk>')",
     "devices-without-a-name": "many('<rng/>')",
@@ -185,7 +185,7 @@ GIGANTIC = {
 MEMORY = 256 * 1024**2
 """Bytes. Those devices take a third of it."""
 
-WORK = 20
+WORK = 10
 """Seconds of processor time, which a busy machine doesn't use up faster. Work that grows as the number takes two."""
 
 _PROGRAM = """

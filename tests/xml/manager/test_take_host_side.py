@@ -13,7 +13,7 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.compare.host_changes import host_changes
-from holdfast.domainxml.document import Element, parse, same, value_at
+from holdfast.domainxml.document import Element, canonical, parse, same, value_at
 from holdfast.domainxml.manager.take_host_side import take_host_side
 from holdfast.domainxml.namespace import URI
 
@@ -30,13 +30,16 @@ def normalised(name: str) -> Element:
 def test_no_change_of_the_other_document_reaches_the_guest_and_taken_twice_it_is_taken_once(name: str) -> None:
     """Each attribute and text is set to others and taken out, each element taken out and doubled: one at a time."""
     domain, count = normalised(name), 0
+    judged = set()
     for mutation in mutations(TEXTS[name], values_of(TEXTS.values()), random.Random(1), 2):
-        once, template = copy.deepcopy(domain), parse(mutation.document)
-        take_host_side(once, template)
-        assert visible(compare_documents(domain, once)) == [], mutation
-        twice = copy.deepcopy(once)
-        take_host_side(twice, template)
-        assert same(once, twice), mutation
+        taken, template = copy.deepcopy(domain), parse(mutation.document)
+        take_host_side(taken, template)
+        once = canonical(taken)
+        if once not in judged:
+            assert visible(compare_documents(domain, taken)) == [], mutation
+            judged.add(once)
+        take_host_side(taken, template)
+        assert canonical(taken) == once, mutation
         count += 1
     assert count > 300
 

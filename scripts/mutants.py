@@ -1,0 +1,111 @@
+"""Run mutmut over modules of holdfast, each in a folder of its own below build/mutation that is kept between runs.
+
+Called by scripts/mutation, which has installed what is needed. mutmut copies the sources, with all mutants in them,
+finds the tests that call each function, and runs these, the quick ones first, in a process for each mutant. It leaves
+decorated functions (properties, context managers) and what stands outside functions alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path("src", "holdfast")
+MODULES = ["domainxml.compare", "operations"]
+"""What is mutated where nothing is named: the comparison, and the ground of operations (not its rooms)."""
+
+_LIBVIRT = ["test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"]
+TESTS = {
+    "domainxml": ["tests/xml", "-k", "not gigantic"],  # those run in other processes, and are long
+    "operations": [str(path.relative_to(ROOT)) for each in _LIBVIRT for path in ROOT.glob(f"tests/libvirt/{each}")],
+}
+"""Layer → the tests that are run for its modules, as pytest's arguments: those that cover its ground."""
+
+CONFIGURATION = """\
+[mutmut]
+source_paths = src
+only_mutate =
+    {files}
+process_isolation = forkserver
+use_git_change_detection = false
+track_dependencies = false
+pytest_add_cli_args =
+    -p
+    no:xdist
+    -p
+    no:cacheprovider
+pytest_add_cli_args_test_selection =
+    {tests}
+"""
+
+
+def sources(module: str) -> list[Path]:
+    """The files of a module, or of the package of this name without its rooms; empty where there is none."""
+    path = ROOT.joinpath(PACKAGE, *module.split("."))
+    return sorted(path.glob("*.py")) or [file for file in [path.with_suffix(".py")] if file.is_file()]
+
+
+def prepare(module: str) -> Path:
+    """The folder in which mutmut runs for ``module``, with a copy of the sources and tests in it."""
+    folder = ROOT / "build" / "mutation" / module
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in ("src", "tests", "mutants/tests"):
+        shutil.rmtree(folder / old, ignore_errors=True)
+    for name in ("src", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    files = [str(file.relative_to(ROOT)) for file in sources(module)]
+    tests = TESTS[module.split(".")[0]]
+    lists = {"files": "\n    ".join(files), "tests": "\n    ".join(tests)}
+    (folder / "setup.cfg").write_text(CONFIGURATION.format(**lists))
+    return folder
+
+
+def mutmut(folder: Path, *arguments: str, enclosed: bool = False) -> list[str]:
+    """The command line that runs mutmut; in an enclosure where its tests start a libvirt, which needs root."""
+    environment = {"CI": "true", "PYTHONPATH": f"{folder}/mutants/src"}
+    command = ["env", *(f"{name}={text}" for name, text in environment.items())]
+    command += [sys.executable, "-m", "mutmut", *arguments]
+    if not enclosed:
+        return command
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    return [*as_root, sys.executable, "-m", "holdfast_lab.enclosure", "--emulate", *command]
+
+
+def survivors(folder: Path) -> list[str]:
+    """The names of the mutants for which no test failed."""
+    listed = subprocess.run(mutmut(folder, "results"), cwd=folder, capture_output=True, text=True, check=True).stdout
+    return [line.split(":")[0].strip() for line in listed.splitlines() if line.endswith(": survived")]
+
+
+def main() -> int:
+    """Run the modules' mutants one module after another and show those that survive; 1 when there is one."""
+    parser = argparse.ArgumentParser(prog="scripts/mutation", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"below holdfast; default: {' '.join(MODULES)}")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at a time (%(default)s)")
+    options = parser.parse_args()
+    found = 0
+    for module in options.modules or MODULES:
+        layer = module.split(".")[0]
+        if layer not in TESTS or not sources(module):
+            parser.error(f"no such module of {' or '.join(TESTS)}: {module}")
+        print(f"== {module}", flush=True)
+        folder = prepare(module)
+        run = mutmut(folder, "run", "--max-children", str(options.processes), enclosed=layer == "operations")
+        if status := subprocess.run(run, cwd=folder).returncode:
+            return status
+        for name in survivors(folder):
+            found += 1
+            print(f"-- {name}", flush=True)
+            subprocess.run(mutmut(folder, "show", name), cwd=folder, check=True)
+    print(f"{found} survived")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
