@@ -13,6 +13,11 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+def plural(number: int, noun: str) -> str:
+    """``noun`` as it stands behind ``number``: "domain", "domains"."""
+    return noun if number == 1 else f"{noun}s"
+
+
 def size_in_words(size: int) -> str:
     """A size of so many bytes in the largest unit that needs no fraction: "2 GiB", "1025 KiB"."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):

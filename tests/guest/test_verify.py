@@ -95,7 +95,7 @@ def test_the_guest_confirms_what_is_attached_and_tells_of_what_it_changed_itself
     guest.run(f"ip link set {card.name} address 52:54:00:99:99:99")
     changed = run(uri, "verify", "guest", "--timeout", "0")
     assert changed.exit_code == 3
-    assert f"of none of live's is {card.name} 52:54:00:99:99:99" in changed.stdout
+    assert f"it has {card.name} 52:54:00:99:99:99, which live does not have" in changed.stdout
     assert changed.stdout.startswith(f"guest [web-1, {guest.domain.uuid}]\nguest: Holdfast's probe guest, ")
     assert changed.stdout.endswith("guest: 4 agree, 1 not seen\n")
     guest.run(f"ip link set {card.name} address {card.mac}")

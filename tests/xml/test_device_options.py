@@ -39,12 +39,12 @@ def test_disk_is_read(text: str, expected: DiskSpec) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "is nothing that can be said of a disk"),
-        ("path=/x,format=raw,colour=red", "'colour' is nothing that can be said of a disk"),
+        ("", "is not an option of a disk"),
+        ("path=/x,format=raw,colour=red", "'colour' is not an option of a disk"),
         ("path=/x,path=/y,format=raw", "'path' is given twice"),
         ("path=,format=raw", "path needs a value"),
         ("path=/x,format=raw,readonly=yes", "readonly takes no value"),
-        ("size=20", "is no size"),
+        ("size=20", "is not a size"),
         ("size=0GiB", "is not a possible size"),
         ("size=1GiB,delete-with-domain=maybe", "is yes or no, not 'maybe'"),
     ],
@@ -105,7 +105,7 @@ def test_interface_is_read(text: str, expected: InterfaceSpec) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "is nothing that can be said of an interface"),
+        ("", "is not an option of an interface"),
         ("model=virtio", "does not say what the interface is on"),
         ("network", "network needs a value"),
         ("network=a,bridge=b", "on one thing only, not on network and bridge both"),

@@ -90,7 +90,7 @@ def test_what_no_enumeration_speaks_of_is_not_judged() -> None:
 def test_more_vcpus_than_the_machine_can_have_stop_the_start() -> None:
     domain = "<domain type='qemu'><vcpu>300</vcpu></domain>"
     assert sentences(domain, read_capabilities(Q35)) == [
-        "pc-q35-7.2 has at most 288 vCPUs, the domain has 300",
+        "pc-q35-7.2 cannot have 300 vCPUs: at most 288",
     ]
 
 

@@ -28,7 +28,7 @@ PACKAGES = (
 RELEASE = "trixie"
 _MERGED = ("bin", "lib", "lib64", "sbin")
 _UNUSED = ("share/doc", "share/info", "share/locale", "share/man", "lib/*/libLLVM*", "lib/*/libgallium*")
-"""Below /usr; the last two, 170 MB, draw on a screen with OpenGL."""
+"""Below /usr; the last two, 170 MB, are only for OpenGL output."""
 
 _MANIFEST = "unpacked-files"
 _ACCOUNTS = {
@@ -39,7 +39,7 @@ _ACCOUNTS = {
 
 
 def why_not() -> str | None:
-    """Why this machine can have no newer host beside it, in a sentence; None where it can."""
+    """Why this machine cannot run a newer host beside itself, in a sentence; None where it can."""
     system = platform.freedesktop_os_release()
     if system.get("ID") != "debian":
         return f"{system.get('PRETTY_NAME')} has no Debian 13 among its package sources"
@@ -51,7 +51,7 @@ def why_not() -> str | None:
 def debian13() -> Path:
     """The folder with Debian 13's files, downloaded (80 MB) and unpacked when it is not there or not whole.
 
-    Raises NO_DEBIAN13 when :func:`why_not` says so, NO_MIRROR, PACKAGES_NOT_TO_BE_HAD and DAMAGED_PACKAGE.
+    Raises NO_DEBIAN13 when :func:`why_not` says so, NO_MIRROR, PACKAGES_NOT_DOWNLOADED and DAMAGED_PACKAGE.
     """
     if reason := why_not():
         raise errors.NO_DEBIAN13(reason=reason)
@@ -71,7 +71,7 @@ def debian13() -> Path:
 
 
 def is_unpacked(folder: Path) -> bool:
-    """True when every file that was unpacked into ``folder`` is there in its size; the list is written last."""
+    """True when every file unpacked into ``folder`` is there with its recorded size; the list is written last."""
     try:
         lines = (folder / _MANIFEST).read_text().splitlines()
         return all(
@@ -136,5 +136,5 @@ def _run(*command: str | Path) -> str:
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if result.returncode:
         said = re.findall(r"^[EW]: .*", result.stderr, re.M) or result.stderr.strip().splitlines()
-        raise errors.PACKAGES_NOT_TO_BE_HAD(reason=" ".join(said[:2]) or command[0])
+        raise errors.PACKAGES_NOT_DOWNLOADED(reason=" ".join(said[:2]) or command[0])
     return result.stdout

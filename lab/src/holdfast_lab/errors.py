@@ -17,10 +17,13 @@ NO_PRIVATE_LIBVIRT = Condition("no-private-libvirt", Failed, "the private libvir
 
 NO_DEBIAN13 = Condition("no-debian13", Failed, "{reason}")
 NO_MIRROR = Condition(
-    "no-mirror", Failed, "apt knows no mirror of {codename} from which Debian 13 could be had", "run 'apt-get update'"
+    "no-mirror", Failed, "apt knows no mirror of {codename} that offers Debian 13", "run 'apt-get update'"
 )
-PACKAGES_NOT_TO_BE_HAD = Condition(
-    "packages-not-to-be-had", Failed, "Debian 13's packages cannot be had: {reason}", "is the mirror reachable?"
+PACKAGES_NOT_DOWNLOADED = Condition(
+    "packages-not-downloaded",
+    Failed,
+    "Debian 13's packages could not be downloaded: {reason}",
+    "is the mirror reachable?",
 )
 DAMAGED_PACKAGE = Condition("damaged-package", Failed, "{archive} cannot be unpacked")
 
@@ -47,7 +50,7 @@ AGENT_TOO_LARGE = Condition(
 NO_AGENT_LIBRARIES = Condition(
     "no-agent-libraries", Failed, "the probe guest's agent needs libraries that are not here: {libraries}"
 )
-NO_AGENT_FILE = Condition("no-agent-file", Failed, "no package brings {file} for the probe guest's agent")
+NO_AGENT_FILE = Condition("no-agent-file", Failed, "no package contains {file} for the probe guest's agent")
 
 # A guest did not say or do what was waited for.
 GUEST_COMMAND_FAILED = Condition("guest-command-failed", HoldfastError, "{command!r} failed in guest {name}: {said}")

@@ -24,7 +24,7 @@ PROBE_GUEST = {
     "objcopy": "binutils",
     "/usr/lib/systemd/boot/efi/linuxx64.efi.stub": "systemd-boot-efi",
 }
-"""Command or file → package that brings it: what building the probe guest needs."""
+"""Command or file → package that provides it: what building the probe guest needs."""
 
 LIBVIRT = {
     "libvirtd": "libvirt-daemon",

@@ -1,7 +1,7 @@
 """The control of the scenario: a manager that keeps a list of devices and writes a fresh document from it.
 
-It is the one exemption from the rule that nothing is undefined in order to be defined again. It has no other handicap:
-machine type, CPU, UUID, MACs, serials, firmware and the number of root ports are those of the domain as it is.
+It is the one exception to the rule that nothing is undefined in order to be defined again. Apart from that it is not
+handicapped: machine type, CPU, UUID, MACs, serials, firmware and the number of root ports stay as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def regenerate(connection: Connection, domain: Domain, order: Sequence[str]) -> 
 
 
 def fresh_document(document: str, order: Sequence[str]) -> str:
-    """``document`` as it is written by who knows the devices and not where they sit.
+    """``document`` as a manager writes it that knows the devices but not their addresses.
 
     No device has a PCI address; disks come in ``order`` of their serials and are named vda, vdb, … accordingly.
     """

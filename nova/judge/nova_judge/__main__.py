@@ -28,12 +28,14 @@ def main() -> int:
         description="Nova's own tests of its libvirt driver, with that driver and with Holdfast's in its place.",
         epilog=f"Results are written to {RESULTS.relative_to(CHECKOUT)}.",
     )
-    parser.add_argument("tests", nargs="*", metavar="TEST", help="only these: modules, classes or tests; * is any text")
+    parser.add_argument(
+        "tests", nargs="*", metavar="TEST", help="only these: modules, classes or tests; * matches anything"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="all of both suites; without it the subset that CI runs")
     what.add_argument("--pin", action="store_true", help="write nova/surface.toml anew from the Nova that is installed")
     what.add_argument("--count", action="store_true", help="count what is no longer reached of Nova's driver")
-    parser.add_argument("--only", choices=("stock", "holdfast"), help="run one driver; of the other take what is there")
+    parser.add_argument("--only", choices=("stock", "holdfast"), help="run one driver; reuse the other's last results")
     given = parser.parse_args()
     python = install()
     if given.pin or given.count:

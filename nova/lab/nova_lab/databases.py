@@ -23,7 +23,7 @@ _KEPT = ("mariadb", "keystone")
 
 
 def start(cloud: World, venvs: Venvs) -> None:
-    """Start MariaDB on a copy of the kept databases; make them first when there are none that fit."""
+    """Start MariaDB on a copy of the kept databases; make them first if none matches."""
     versions = subprocess.run(["dpkg-query", "-W", "mariadb-server-core"], capture_output=True, check=True).stdout
     written = repr((DATABASES, config.url("keystone"), config.MESSAGES, config.database("nova_cell0"))).encode()
     ours = (requirements("compute"), requirements("controllers"), Path(__file__).read_bytes(), written)
@@ -48,7 +48,7 @@ def start(cloud: World, venvs: Venvs) -> None:
 
 
 def start_rabbitmq(cloud: World) -> None:
-    """Start RabbitMQ, and Erlang's name server, which it would start for itself and leave running."""
+    """Start RabbitMQ, and Erlang's name server, which it would otherwise start and leave behind."""
     folder = cloud.folder / "rabbitmq"
     folder.mkdir()
     (folder / "rabbitmq.conf").write_text("loopback_users = none\n")
@@ -110,7 +110,7 @@ def _start_mariadb(cloud: World) -> None:
 
 
 def _fill(cloud: World, venvs: Venvs) -> None:
-    """Every service's schema, Nova's cells, and Keystone's first user and keys; two at a time."""
+    """Every service's schema, Nova's cells, and Keystone's first user and keys; three at a time."""
     etc = cloud.folder / "etc"
 
     def tool(program: str, configuration: str, *arguments: str) -> None:

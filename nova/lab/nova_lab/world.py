@@ -43,7 +43,7 @@ class _Request(TypedDict, total=False):
     name: str
     command: list[str]
     environment: dict[str, str]
-    number: int
+    signal_number: int
 
 
 class _Entry(TypedDict):
@@ -76,7 +76,7 @@ class World:
         """PID 1 of the world, as the machine counts; None when it does not run."""
         with contextlib.suppress(OSError, ValueError):
             pid, started = (self.folder / "pid").read_text().split()
-            if _started(int(pid)) == started:
+            if _start_time(int(pid)) == started:
                 return int(pid)
         return None
 
@@ -99,7 +99,7 @@ class World:
             )
         wait_for(lambda: _children(parent.pid), f"{self.name} did not start: see {self.log('world')}")
         (pid,) = _children(parent.pid)
-        (self.folder / "pid").write_text(f"{pid} {_started(pid)}\n")
+        (self.folder / "pid").write_text(f"{pid} {_start_time(pid)}\n")
         wait_for(self._answers, f"{self.name} did not start: see {self.log('world')}", parent)
 
     def destroy(self) -> None:
@@ -127,13 +127,13 @@ class World:
             raise LabError(f"{process} failed: {' / '.join(said.strip().splitlines()[-3:])}; see {log}")
         return said
 
-    def stop(self, process: str, number: int = signal.SIGTERM, timeout: float = 30.0) -> None:
+    def stop(self, process: str, signal_number: int = signal.SIGTERM, timeout: float = 30.0) -> None:
         """End a process and its group by a signal, and by SIGKILL when it has not ended in time (seconds)."""
         deadline = time.monotonic() + timeout
-        self._ask(do="signal", name=process, number=int(number))
+        self._ask(do="signal", name=process, signal_number=int(signal_number))
         while self.runs(process):
             if time.monotonic() > deadline:
-                self._ask(do="signal", name=process, number=int(signal.SIGKILL))
+                self._ask(do="signal", name=process, signal_number=int(signal.SIGKILL))
             time.sleep(0.05)
 
     def runs(self, process: str) -> bool:
@@ -187,7 +187,7 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _started(pid: int) -> str:
+def _start_time(pid: int) -> str:
     """When the process was started, in the kernel's ticks: with its pid it names it for good."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     if fields[0] == "Z":
@@ -211,7 +211,7 @@ class _Supervisor:
             with (self.folder / "log" / f"{name}.log").open("ab") as log:
                 environment = {**os.environ, **request["environment"]}
                 self.processes[name] = subprocess.Popen(
-                    # A shell says it when the command is not there.
+                    # The shell reports a missing command.
                     ["sh", "-c", 'exec "$@"', name, *request["command"]],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -221,11 +221,11 @@ class _Supervisor:
                 )
         elif request["do"] == "signal" and process is not None and runs:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, request["number"])
+                os.killpg(process.pid, request["signal_number"])
         return {name: {"pid": entry.pid, "status": entry.returncode} for name, entry in self.processes.items()}
 
     def reap(self) -> None:
-        """Wait for whatever has ended, what was started by others and lost its parent too."""
+        """Wait for whatever has ended, including orphans."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 for process in self.processes.values():

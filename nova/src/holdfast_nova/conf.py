@@ -14,7 +14,7 @@ OPTIONS = [
         max=200,
         help="""
 How many PCI Express root ports of a new q35 instance stay free. Each volume or port that is attached while it runs
-takes one, and a running guest cannot get new ones. The document of an instance is never generated again, so that this
+takes one, and a running guest cannot get new ones. The document of an instance is never generated again, so this
 is decided once; ``[libvirt]num_pcie_ports``, where it asks for more, is respected. Instances that exist stay as they
 are.
 """,
@@ -24,7 +24,7 @@ are.
         default=True,
         help="""
 Whether instances that were created by the stock driver get their CPU model and firmware files written down when the
-driver meets them, exactly as the running guest has them; of those that are shut off, as this host would choose them
+driver meets them, exactly as the running guest has them; for those that are shut off, as this host would choose
 now. No guest is restarted. Without it a ``host-model`` CPU is chosen anew at each start, as libvirt does.
 """,
     ),

@@ -39,7 +39,7 @@ def copy_disk(
 ) -> None:
     """Copy the disk whose image is ``path`` to ``out_path``.
 
-    It ends inside of ``quiet``, which keeps the guest from writing; all but that end is done while it writes on. Raises
+    It ends within ``quiet``, which keeps the guest from writing; all but that end is done while it writes on. Raises
     libvirtError where the copy fails.
     """
     delta = f"{out_path}.delta"
@@ -96,7 +96,7 @@ def move_to_volume(guest: Guest, target: str, conf: LibvirtConfigGuestDisk, resi
 
 @contextmanager
 def _job(device: BlockDevice) -> Iterator[None]:
-    """No job of an earlier attempt is left before, none of this one after a failure."""
+    """Abort leftovers of an earlier attempt first, and this job if it fails."""
     _abort(device)
     try:
         yield
@@ -138,5 +138,5 @@ class CopiesRunningDisks(libvirt_driver.LibvirtDriver):
         copy_disk(guest, disk_path, source_format, out_path, image_format, quiet)
 
     def _swap_volume(self, guest: Guest, disk_dev: str, conf: LibvirtConfigGuestDisk, resize_to: int) -> None:
-        """A disk goes on on another volume, in both documents; stock Nova undefines the domain for that time, too."""
+        """A disk continues on another volume, in both documents; stock Nova undefines the domain for that time, too."""
         move_to_volume(guest, disk_dev, conf, resize_to)

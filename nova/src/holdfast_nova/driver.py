@@ -4,7 +4,7 @@ Stock Nova makes a domain's document anew from its database at every hard reboot
 and rebuild, and undefines the domain on the way. Here the domain's config document in libvirt is kept: while one of
 these runs (:mod:`.keeper`), ``_undefine_domain`` leaves the domain alone, and ``_create_guest`` lets the kept document
 follow what Nova generated instead of defining that: its host side, the disks and interfaces that Nova has attached or
-taken away, and the difference that somebody asked for. All of that is decided in ``holdfast.operations``.
+taken away, and the change that somebody asked for. All of that is decided in ``holdfast.operations``.
 
 Every override is listed in ``surface.toml`` with the source that it replaces, and a test compares that with Nova's.
 """
@@ -83,7 +83,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
         share_info: ShareMappingList | None = None,
         old_guest: LibvirtConfigGuest | None = None,
     ) -> str:
-        """As stock; where a difference was asked for, the document from before is generated too, with the same code."""
+        """As stock; where a change was asked for, the earlier document is generated too, with the same code."""
         generate = partial(
             super()._get_guest_xml,
             context,
@@ -273,7 +273,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
     def _get_instance_disk_info_from_config(
         self, guest_config: LibvirtConfigGuest, block_device_info: BlockDeviceInfo | None
     ) -> list[dict[str, object]]:
-        """As stock; a hard reboot asks it what images it could make again, which need not be measured if none lacks."""
+        """As stock; a hard reboot asks it what images it could make again: none need be measured if none is missing."""
         if self._keeper.is_at_work and has_all_local_images(guest_config, block_device_info):
             return []
         return super()._get_instance_disk_info_from_config(guest_config, block_device_info)
@@ -316,7 +316,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
     ) -> None:
         """As stock, which leaves ``unrescue.xml``; the rescue is started over the domain, which stays defined.
 
-        It has all the disks of the instance: those of one that is off may be called otherwise by now.
+        It has all the disks of the instance: those of one that is off may have other names by now.
         """
         with self._keeper.keep(instance, Purpose.RESCUE):
             if self._keeper.of(instance) is not None and not self._host.get_guest(instance).is_active():

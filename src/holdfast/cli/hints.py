@@ -16,6 +16,9 @@ HINTS = {
     "demo-not-root": "sudo holdfast demo",
     "build-packages-missing": "apt-get install {packages}",
     "rescue-format": "add --format qcow2 or --format raw; Holdfast never guesses it from the image",
+    "rescue-no-disk": "device=disk or device=cdrom",
+    "rescue-no-image": "path=… or volume=POOL/NAME",
+    "rescue-new-image": "path=… or volume=POOL/NAME",
     "cannot-connect": "is libvirt running there, may this user manage it (group libvirt, or sudo), is the URI right "
     "(-c URI)?",
     "connection-lost": "is libvirt running there, and is the URI right? (-c URI)",

@@ -20,7 +20,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.match(text)
     shift = _UNITS.get(match[2].lower()) if match else None
     if match is None or shift is None:
-        raise click.BadParameter(f"{text!r} is no size: say a number and KiB, MiB, GiB or TiB, such as 2GiB")
+        raise click.BadParameter(f"{text!r} is not a size: give a number with KiB, MiB, GiB or TiB, such as 2GiB")
     size = int(float(match[1]) * (1 << shift)) if "." in match[1] else int(match[1]) << shift
     if not 0 < size <= MAX_BYTES:
         raise click.BadParameter(f"{text!r} is not a possible size")

@@ -174,7 +174,7 @@ LIBVIRT_GONE_WHILE_COPIED = Condition(
 NO_PLACE = Condition(
     "no-place-to-move-to",
     UsageError,
-    "it is not said where {target} is to go, and no move of it broke off",
+    "it is not said where {target} is to go, and there is no interrupted move to resume",
     "name a path, a pool or a volume",
 )
 NOT_BEING_MOVED = Condition("not-being-moved", Failed, "the disk {target} of {name!r} is not being moved")
@@ -203,7 +203,7 @@ NOT_AN_EXISTING_IMAGE = Condition(
 ANOTHER_CONTENT = Condition(
     "another-content",
     Refused,
-    "the guest of {name!r} runs: {target} would have another content under its hands",
+    "the content of {target} would change under the running guest of {name!r}",
     "shut it down first; or let what the disk holds be copied onto the other image",
 )
 

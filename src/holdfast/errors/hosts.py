@@ -30,7 +30,7 @@ NO_HOST_MODEL = Condition(
     "libvirt cannot say which CPU host-model is here with {virt_type}",
     "possible here: {possible}",
 )
-TOO_MANY_VCPUS = Condition("too-many-vcpus", Failed, "{machine} has at most {most} vCPUs here, not {vcpus}")
+TOO_MANY_VCPUS = Condition("too-many-vcpus", Failed, "{machine} cannot have {vcpus} vCPUs here: at most {most}")
 NO_TPM = Condition(
     "no-tpm",
     Failed,

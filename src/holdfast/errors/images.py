@@ -26,25 +26,25 @@ NO_FORMAT = Condition("no-format", UsageError, "there is no disk format {format!
 NOT_RAW = Condition(
     "not-raw",
     Refused,
-    "{path} was said to be raw, but begins like a {found} image",
+    "{path} was declared raw, but looks like a {found} image",
     f"{_SAY_SO}; {_TRUST}",
 )
 ANOTHER_FORMAT = Condition(
     "another-format",
     Refused,
-    "{path} was said to be {stated}, but begins like a {found} image",
+    "{path} was declared {stated}, but looks like a {found} image",
     _SAY_SO,
 )
 NOT_OF_FORMAT = Condition(
     "not-of-format",
     Refused,
-    "{path} was said to be {stated}, but does not begin like a {stated} image",
+    "{path} was declared {stated}, but does not look like a {stated} image",
     "say that it is raw, if it is",
 )
 VOLUME_OF_ANOTHER_FORMAT = Condition(
     "volume-of-another-format",
     Refused,
-    "{path} was said to be {stated}, but libvirt takes it for {found}",
+    "{path} was declared {stated}, but libvirt takes it for {found}",
     f"{_SAY_SO}; {_TRUST}",
 )
 BACKING_FORMAT_NOT_STATED = Condition(
@@ -93,7 +93,7 @@ SEED_MADE_ON_ITS_HOST = Condition(
 NO_PLACE_FOR_IMAGE = Condition(
     "no-place-for-image",
     UsageError,
-    "it is not said where the new image is to be",
+    "no place was given for the new image",
     "name a path or a pool (there is no active pool {pool!r} here)",
 )
 SAME_IMAGE_TWICE = Condition("same-image-twice", UsageError, "two disks cannot both have the image {path}")

@@ -106,7 +106,7 @@ RESCUE_CHANGED = Condition(
     "it was switched off again; report this, with its document",
 )
 RESCUE_NO_DISK = Condition(
-    "rescue-no-disk", UsageError, "a rescue medium is a disk or a CD", "device=disk or device=cdrom"
+    "rescue-no-disk", UsageError, "a rescue medium is a disk or a CD", "choose one of these devices"
 )
 RESCUE_NO_IMAGE = Condition(
     "rescue-no-image", UsageError, "a rescue needs an image to boot from", "name its path, or its pool and its volume"

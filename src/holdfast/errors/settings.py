@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
 
-NOTHING_SAID = Condition("nothing-said", UsageError, "nothing was said that is to change")
+NOTHING_SAID = Condition("nothing-said", UsageError, "no setting was given")
 TOO_SMALL = Condition("too-small", UsageError, "{setting} cannot be {value}: it is at least {least}")
 TOO_LARGE = Condition("too-large", UsageError, "{setting} cannot be {value}: it is at most {most}")
 NO_TOPOLOGY = Condition("no-topology", UsageError, "{topology} is no topology", "each of its numbers is at least 1")
@@ -56,7 +56,7 @@ NO_BALLOON = Condition(
 MODULES_TOO_LARGE = Condition(
     "modules-too-large",
     Refused,
-    "{name!r} has {built}, of which modules can be taken away",
+    "{name!r} has {built}, memory modules included: it can have less only without a module",
     "detach one of its memory modules",
 )
 BEYOND_MODULES = Condition(
@@ -83,7 +83,7 @@ NO_MODULE_SLOT = Condition(
 BEYOND_MAX_VCPUS = Condition(
     "beyond-max-vcpus",
     Refused,
-    "{name!r} can have at most {most} vCPUs, not {asked}",
+    "{name!r} cannot have {asked} vCPUs: at most {most}",
     "raise the most that it can have to {asked} as well; the guest has them after its next start",
 )
 OTHER_TOPOLOGY = Condition(

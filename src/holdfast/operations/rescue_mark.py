@@ -1,6 +1,6 @@
 """Whether a domain runs as a rescue, without reading a document: for lists of many domains.
 
-What parses XML is imported for those only that have facts recorded: ``holdfast list`` has no time for it.
+The XML parser is imported only for domains with recorded facts: ``holdfast list`` must stay fast.
 """
 
 from __future__ import annotations

@@ -271,7 +271,7 @@ def test_qcow2_behind_raw_is_refused(connection: Connection, tmp_path: Path) -> 
     running(connection)
     xml = disk_xml(tmp_path, "one")
     (tmp_path / "one.img").write_bytes(b"QFI\xfb\0\0\0\3" + bytes(1024))
-    with pytest.raises(Refused, match="said to be raw, but begins like a qcow2 image"):
+    with pytest.raises(Refused, match="declared raw, but looks like a qcow2 image"):
         attach_device(connection, "a", xml)
 
 

@@ -97,7 +97,7 @@ def test_running_guest_is_not_given_another_content(uri: str, connection: Connec
     domain = moving_domain(connection, tmp_path, start=True)
     result = run(uri, "disk", "swap", "a", "vda", f"{other(tmp_path).path},format=raw")
     assert result.exit_code == 3
-    assert "another content under its hands" in result.stderr and "--copy-content" in result.stderr
+    assert "would change under the running guest" in result.stderr and "--copy-content" in result.stderr
     assert images_of_vda(domain) == {(f"{tmp_path}/one.img", "raw")}
 
 

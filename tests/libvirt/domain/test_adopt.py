@@ -74,7 +74,7 @@ def test_commands(uri: str, connection: Connection) -> None:
     assert [(domain["name"], domain["already"]) for domain in would["domains"]] == [("one", False), ("two", False)]
     assert done(uri, "adopt", "--all").count("unknown") == 2
     assert "already adopted" in done(uri, "adopt", "one")
-    assert done(uri, "release", "one") == "one: is released\n"
+    assert done(uri, "release", "one") == "one: released\n"
     assert run(uri, "release", "one").exit_code == 1
     assert run(uri, "adopt", "nope").exit_code == 4
 

@@ -30,8 +30,12 @@ BAD = {
     "name-of-a-document": (["a@live", "--memory", "64MiB", "--disk", "NEW"], 2, "the live document of 'a'"),
     "name-in-xml": (["a@config", "--from-xml", "HERE/empty.xml"], 2, "the config document of 'a'"),
     "no-memory": (["a", "--disk", "NEW"], 2, "needs --memory"),
-    "memory": (["a", "--memory", "2", "--disk", "NEW"], 2, "is no size"),
-    "vcpus": (["a", "--memory", "64MiB", "--vcpus", "9999", "--disk", "NEW"], 1, "at most 288 vCPUs"),
+    "memory": (["a", "--memory", "2", "--disk", "NEW"], 2, "is not a size"),
+    "vcpus": (
+        ["a", "--memory", "64MiB", "--vcpus", "9999", "--disk", "NEW"],
+        1,
+        "cannot have 9999 vCPUs here: at most 288",
+    ),
     "image-exists": (
         ["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB,path=HERE/old"],
         3,
@@ -39,7 +43,7 @@ BAD = {
     ),
     "no-folder": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB,path=HERE/n/d"], 4, "no folder"),
     "missing": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/nope,format=raw"], 4, "no image"),
-    "format": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/old,format=raw"], 3, "begins like"),
+    "format": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/old,format=raw"], 3, "looks like"),
     "used": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/used,format=qcow2"], 3, "in use by"),
     "no-place": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB"], 2, "not said where"),
     "twice": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "NEW"], 2, "cannot both have the image"),

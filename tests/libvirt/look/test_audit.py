@@ -226,7 +226,7 @@ def test_domains_that_differ_in_names_only_keep_their_own(connection: Connection
         (tmp_path / f"{name}.img").write_bytes(b"QFI\xfb\0\0\0\3")
     for name, mac in (("a", "00:01"), ("b & co", "00:06")):
         sentences = " ".join(finding.sentence for finding in found(connection, name))
-        assert f"{tmp_path}/{name}.img begins like a qcow2 image" in sentences
+        assert f"{tmp_path}/{name}.img looks like a qcow2 image" in sentences
         assert mac in sentences or "interface" not in sentences
 
 
@@ -275,7 +275,7 @@ def test_exit_codes(two_hosts: Callable[..., Result], connection: Connection, ur
     assert run(uri, "audit", NOWHERE).exit_code == NoConnection.exit_code
     assert run(uri, "audit", "--fail-on", "nonsense").exit_code == 2
     assert run(uri, "audit").exit_code == 0
-    assert run(uri, "audit").stdout.splitlines()[-1] == "0 of 1 domains need attention"
+    assert run(uri, "audit").stdout.splitlines()[-1] == "0 of 1 domain needs attention"
 
 
 def test_the_table_is_readable_at_a_hundred_columns(two_hosts: Callable[..., Result]) -> None:

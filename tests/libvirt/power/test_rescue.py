@@ -160,7 +160,7 @@ def test_image_that_must_not_be_used_is_refused_before_anything_is_switched_off(
     (tmp_path / "false.img").write_bytes(b"QFI\xfb\0\0\0\3" + bytes(1000))
     cases: list[tuple[DiskSpec | str, type[Exception], str]] = [
         (DiskSpec(path=f"{tmp_path}/nosuch", format="raw"), NotFound, "there is no image"),
-        (DiskSpec(path=f"{tmp_path}/false.img", format="raw"), Refused, "begins like a qcow2"),
+        (DiskSpec(path=f"{tmp_path}/false.img", format="raw"), Refused, "looks like a qcow2"),
         (DiskSpec(path=f"{tmp_path}/vdb.img", format="raw"), Refused, "taken by vdb of the domain itself"),
         (DiskSpec(path=f"{tmp_path}/other.img", format="raw"), Refused, "in use by the domain 'b'"),
         (DiskSpec(path=f"{tmp_path}/n", size=1 << 20), UsageError, "exists already"),

@@ -26,11 +26,11 @@ GRAPHICS = "<graphics type='vnc' autoport='yes' passwd='{}' listen='127.0.0.1'/>
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "nothing was said that is to change"),
+        ([], "no setting was given"),
         (["--vcpus", "0"], "vcpus cannot be 0: it is at least 1 vCPU"),
         (["--vcpus", "8", "--max-vcpus", "4"], "vcpus cannot be 8: it is at most 4"),
         (["--memory", "1KiB"], "memory cannot be 1 KiB: it is at least 1 MiB"),
-        (["--memory", "2"], "is no size"),
+        (["--memory", "2"], "is not a size"),
         (["--cpu-shares", "1"], "cpu-shares cannot be 1"),
         (["--cpu-quota", "0"], "cpu-quota cannot be 0"),
         (["--cpu-topology", "cores=0"], "is no topology"),

@@ -167,7 +167,13 @@ CELLS = (
 @pytest.mark.parametrize(
     ("top", "settings", "condition", "words", "hint"),
     [
-        ("<vcpu>2</vcpu>", DomainSettings(vcpus=3), BEYOND_MAX_VCPUS, "at most 2 vCPUs, not 3", "add --max-vcpus 3"),
+        (
+            "<vcpu>2</vcpu>",
+            DomainSettings(vcpus=3),
+            BEYOND_MAX_VCPUS,
+            "cannot have 3 vCPUs: at most 2",
+            "add --max-vcpus 3",
+        ),
         ("", DomainSettings(memory=512 * MIB), BEYOND_MAX_MEMORY, "built with 256 MiB", "add --max-memory 512MiB"),
         (CELLS, DomainSettings(max_memory=512 * MIB), MEMORY_IN_CELLS, "NUMA cells", "holdfast edit a"),
         (CELLS, DomainSettings(max_vcpus=8), VCPUS_IN_CELLS, "NUMA cells", "holdfast edit a"),
@@ -238,7 +244,7 @@ def test_memory_grows_by_a_module_in_one_slot_of_both_documents(connection: Conn
     [
         (300, ODD_MODULE, "a module of 44 MiB would be of no use"),
         (2048, BEYOND_MODULES, "can grow to 1 GiB, not 2 GiB"),
-        (128, MODULES_TOO_LARGE, "has 256 MiB, of which modules can be taken away"),
+        (128, MODULES_TOO_LARGE, "has 256 MiB, memory modules included"),
     ],
 )
 def test_module_that_cannot_be_is_refused(

@@ -224,7 +224,7 @@ def test_an_interface_is_known_by_its_mac_alone() -> None:
 def test_an_interface_whose_mac_the_guest_changed_is_not_seen() -> None:
     one, other = interfaces(cards(*MACS), [LO, interface("eth0", "52:54:00:99:99:99"), interface("eth1", MACS[1])])
     assert (one.verdict, other.verdict) == (Agreement.NOT_SEEN, Agreement.AGREES)
-    assert one.note.endswith("; of none of live's is eth0 52:54:00:99:99:99")
+    assert one.note.endswith("; it has eth0 52:54:00:99:99:99, which live does not have")
 
 
 def test_a_bridge_over_an_interface_hides_no_other() -> None:

@@ -17,6 +17,7 @@ from holdfast.cli.audit.markup import Markup, join, raw, tag
 from holdfast.cli.audit.picture import DEPRECATED_AFTER, REMOVED_AFTER, finding_picture, machine_picture
 from holdfast.cli.audit.topology import Topologies
 from holdfast.operations.audit.report import MEANINGS, DomainReport, FindingKind, HostReport, summary_of
+from holdfast.text import plural
 
 _MILD = (FindingKind.RECORD, FindingKind.UNKNOWN, FindingKind.NO_SLOT, FindingKind.UNSEALED)
 """Kinds that nothing comes of before somebody acts."""
@@ -64,12 +65,17 @@ def _head(hosts: Sequence[HostReport], now: datetime) -> Markup:
     summary = summary_of(hosts)
     domains, needing, lost = summary.domains, summary.needing_attention, summary.unreachable
     running = sum(report.running for host in hosts for report in host.domains)
-    says = f"{needing:,} of {domains:,} domains need attention" if needing else "Nothing needs attention"
+    need = "needs" if needing == 1 else "need"
+    says = (
+        f"{needing:,} of {domains:,} {plural(domains, 'domain')} {need} attention"
+        if needing
+        else "Nothing needs attention"
+    )
     facts = [
-        (f"{domains:,}", "domains", False),
+        (f"{domains:,}", plural(domains, "domain"), False),
         (f"{running:,}", "running", False),
-        (f"{needing:,}", "need attention", bool(needing)),
-        (f"{len(hosts) - lost:,}", "hosts reached" if len(hosts) > 1 else "host reached", False),
+        (f"{needing:,}", f"{need} attention", bool(needing)),
+        (f"{len(hosts) - lost:,}", f"{plural(len(hosts), 'host')} reached", False),
         *([(f"{lost:,}", "not reached", True)] if lost else []),
     ]
     tiles = (
@@ -201,7 +207,7 @@ def _topologies(topologies: Topologies) -> Iterator[str]:
         "p", "What the guest sees on its PCI buses. Domains that look alike there share a picture.", class_="lead"
     )
     for picture, (number, domains) in topologies.pictures.items():
-        shared = f"{domains:,} domain{'s' if domains != 1 else ''}"
+        shared = f"{domains:,} {plural(domains, 'domain')}"
         yield tag(
             "section",
             tag("h3", f"Topology {number} ", tag("small", shared)),

@@ -1,4 +1,4 @@
-"""The pictures of an audit's page, as inline SVG: machine types in their life, and findings by kind.
+"""The pictures of an audit's page, as inline SVG: the life span of machine types, and findings by kind.
 
 Readable without colour: every state has its own pattern, and is written beside the bar.
 """
@@ -11,14 +11,15 @@ from datetime import date
 
 from holdfast.cli.audit.markup import Markup, tag
 from holdfast.operations.audit.report import HostReport, Machine, MachineStatus, summary_of
+from holdfast.text import plural
 
 DEPRECATED_AFTER, REMOVED_AFTER = 3, 6
 """Years: QEMU deprecates a versioned machine type three years after its release and removes it after six (≥ 9.1)."""
 
 _WIDTH, _ROW, _BAR = 720, 30, 14
 _LEFT, _RIGHT = 170, 150
-_MOST = 24
-"""So many machine types are drawn."""
+_MAX_ROWS = 24
+"""At most this many are drawn."""
 
 
 def machine_picture(hosts: Sequence[HostReport], today: date) -> Markup:
@@ -27,7 +28,7 @@ def machine_picture(hosts: Sequence[HostReport], today: date) -> Markup:
     for host in hosts:
         used.update(host.machines)
     machines = sorted(used, key=lambda machine: (machine.released or (9999, 1), machine.name, machine.status))
-    shown = machines[:_MOST]
+    shown = machines[:_MAX_ROWS]
     years = [machine.released[0] for machine in shown if machine.released is not None] or [today.year]
     first, last = min(years), max(today.year + 1, max(years) + REMOVED_AFTER + 1)
     scale = (_WIDTH - _LEFT - _RIGHT) / (last - first)
@@ -59,7 +60,7 @@ def _machine_row(machine: Machine, domains: int, top: float, place: object) -> I
         ends = [place(begin), place(begin + DEPRECATED_AFTER), place(begin + REMOVED_AFTER)]
         yield _rect(ends[0], bar, ends[1] - ends[0], "life")
         yield _rect(ends[1], bar, ends[2] - ends[1], "old", "url(#m-hatch)")
-    words = f"{domains} domain{'s' if domains != 1 else ''}"
+    words = f"{domains} {plural(domains, 'domain')}"
     status = {
         MachineStatus.DEPRECATED: "deprecated here",
         MachineStatus.MISSING: "gone from here",

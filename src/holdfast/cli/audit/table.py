@@ -9,6 +9,7 @@ from shutil import get_terminal_size
 
 from holdfast.cli.heading import heading
 from holdfast.operations.audit.report import DomainReport, HostReport, summary_of
+from holdfast.text import plural
 
 _WIDTH = 100
 _KIND = 17
@@ -28,13 +29,20 @@ def summary(hosts: Sequence[HostReport]) -> str:
     """One line: how many domains need attention, and why."""
     found = summary_of(hosts)
     kinds = ", ".join(f"{kind} {number}" for kind, number in found.domains_by_kind.items())
-    missing = f"; {found.unreachable} of {found.hosts} hosts not reached" if found.unreachable else ""
-    return f"{found.needing_attention} of {found.domains} domains need attention{': ' if kinds else ''}{kinds}{missing}"
+    missing = (
+        f"; {found.unreachable} of {found.hosts} {plural(found.hosts, 'host')} not reached" if found.unreachable else ""
+    )
+    needing, domains = found.needing_attention, found.domains
+    need = "needs" if 1 in (needing, domains) else "need"
+    says = f"{needing} of {domains} {plural(domains, 'domain')} {need} attention"
+    return f"{says}{': ' if kinds else ''}{kinds}{missing}"
 
 
 def _host(host: HostReport, width: int) -> Iterator[str]:
-    state = f"{host.domain_count} domains, {len(host.needing_attention)} need attention"
-    yield f"{host.uri}  {state if host.error is None or host.domain_count else 'not reached'}"
+    domains, needing = host.domain_count, len(host.needing_attention)
+    need = "needs" if needing == 1 else "need"
+    state = f"{domains} {plural(domains, 'domain')}, {needing} {need} attention"
+    yield f"{host.uri}  {state if host.error is None or domains else 'not reached'}"
     error = [] if host.error is None else [host.error.message]
     for note in (*error, *host.unread, *host.notes):
         yield from textwrap.wrap(note, width, initial_indent="  ! ", subsequent_indent="    ")

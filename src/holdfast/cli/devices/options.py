@@ -136,4 +136,4 @@ def _unknown(
     if key in flags and value is not None:
         return click.BadParameter(f"{key} takes no value")
     known = ", ".join(sorted((*words, *flags)))
-    return click.BadParameter(f"{key!r} is nothing that can be said of {what}: {known}")
+    return click.BadParameter(f"{key!r} is not an option of {what}; these are: {known}")

@@ -68,4 +68,4 @@ def release(session: Session, name: str, dry_run: bool) -> None:
     from holdfast import operations
 
     operations.release_domain(session.connection, name, dry_run=dry_run)
-    click.echo(f"{name}: {'would be' if dry_run else 'is'} released")
+    click.echo(f"{name}: {'would be ' if dry_run else ''}released")

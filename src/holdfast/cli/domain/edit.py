@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @domain_argument
-@click.option("--accept", is_flag=True, help="Take what the guest will see of it, without asking.")
+@click.option("--accept", is_flag=True, help="Accept what the guest will see of it, without asking.")
 @dry_run_option
 @output_option
 @pass_session
@@ -35,7 +35,7 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     from holdfast.operations.look.document import document
 
     original = document(session.connection, name, secure=True)
-    edit_domain(session.connection, name, original, original)  # what is refused anyhow is refused before the work
+    edit_domain(session.connection, name, original, original)  # refuse early what would be refused anyway
     with Draft(name, original) as draft:
         while True:
             try:
@@ -103,7 +103,7 @@ def _report(edited: Edited, output: str) -> None:
     if edited.dry_run:
         click.echo("nothing was changed")
     elif edited.at_next_start:
-        click.echo(f"{edited.name} is edited; it waits for the next start, until then the guest runs as it is")
+        click.echo(f"{edited.name} is edited; the change takes effect at the next start")
     else:
         click.echo(f"{edited.name} is edited")
     for note in edited.notes:

@@ -13,6 +13,7 @@ from holdfast.cli.common import Session, domain_argument, output_option, pass_se
 from holdfast.cli.completion import complete_domains
 from holdfast.cli.heading import heading
 from holdfast.errors import Refused
+from holdfast.text import plural
 
 if TYPE_CHECKING:
     from holdfast.operations.domain.upgrade_machine import MachineUpgrade
@@ -37,7 +38,7 @@ def reboot(session: Session, ctx: click.Context, name: str, output: str) -> None
     """Say what the next cold start will change on this host.
 
     That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU that
-    is expanded anew, and another firmware build. What nobody can tell is said too.
+    is expanded anew, and another firmware build. What cannot be known is listed as unknown.
     """
     from holdfast.operations.look.plan_reboot import plan_reboot
 
@@ -157,7 +158,7 @@ def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
             changed += 1
             click.echo(_head(found))
             click.echo("\n".join(_lines(found, all_=False)))
-    click.echo(f"{changed} of {total} domains would not start, or find something changed, at {uri}")
+    click.echo(f"{changed} of {total} {plural(total, 'domain')} would not start, or would see a change, at {uri}")
     for sentence, count in rest.most_common():
         click.echo(f"  {count} × {sentence}")
     return changed > 0

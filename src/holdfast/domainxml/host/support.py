@@ -100,7 +100,7 @@ def _part(path: str) -> str:
 def _vcpus(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
     vcpus = max_vcpus(domain)
     if capabilities.max_vcpus is not None and vcpus > capabilities.max_vcpus:
-        sentence = f"{capabilities.machine} has at most {capabilities.max_vcpus} vCPUs, the domain has {vcpus}"
+        sentence = f"{capabilities.machine} cannot have {vcpus} vCPUs: at most {capabilities.max_vcpus}"
         yield Outlook(Effect.BLOCKS, "vcpu", sentence)
 
 

@@ -55,7 +55,7 @@ class Images:
             if found is not None:
                 yield Finding(
                     FindingKind.DISGUISED_IMAGE,
-                    f"disk {use.disk} is said to be raw, but {use.path} begins like a {found} image: whoever lets "
+                    f"disk {use.disk} is declared raw, but {use.path} looks like a {found} image: whoever lets "
                     "QEMU guess its format opens the files that it names",
                 )
 

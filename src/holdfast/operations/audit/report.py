@@ -31,7 +31,7 @@ class FindingKind(StrEnum):
 
 
 MEANINGS = {
-    FindingKind.DISGUISED_IMAGE: "a raw image begins like one of another format",
+    FindingKind.DISGUISED_IMAGE: "a raw image looks like one of another format",
     FindingKind.SHARED_IMAGE: "two domains have one image, and one of them writes it",
     FindingKind.EXPIRING_MACHINE: "the machine type is deprecated, or this host has it no more",
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",

@@ -33,7 +33,7 @@ class Attached(Result):
     """An attach.
 
     ``device``       the element as libvirt describes it now; in a dry run as it would be asked for, without the alias,
-                     MAC address and serial that are chosen at random when it is attached
+                     MAC address and serial chosen at random, and the address that libvirt chooses
     ``label``        what the device is called: "vdb", a MAC address, an alias; else its kind
     ``address``      its place in words; None where it has none, or libvirt is yet to choose it
     ``definitions``  the documents that have it

@@ -1,4 +1,4 @@
-"""Another existing image for a disk that stays where it is: its content instead, or the disk's own copied onto it."""
+"""Another existing image for a disk: either its content replaces the disk's, or the disk's is copied onto it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from holdfast.operations.session import Need, changing
 
 @dataclass(frozen=True, kw_only=True)
 class Swapped(Result):
-    """A swap of the image of a disk; ``changes`` are what the guest sees besides another content.
+    """A swap of the image of a disk; ``changes`` are what the guest sees apart from different content.
 
     ``target``           the disk's
     ``before``, ``after``  its image
@@ -62,9 +62,10 @@ def swap_disk(
 ) -> Swapped:
     """Let the disk ``target`` of the domain ``name`` have the existing ``image`` in place of its own, which stays.
 
-    The domain must be shut off: its guest sees another content at the next start, at the same address and under the
-    same serial. With ``copy_content`` the content stays: it is first copied onto ``image``, over all that is there,
-    also while the guest runs. ``image`` says where (path, volume, source), in which format, and what is to be recorded.
+    The domain must be shut off: its guest sees different content at the next start, at the same address and under the
+    same serial. With ``copy_content`` the content stays: it is first copied onto ``image``, overwriting
+    whatever is there, even while the guest runs. ``image`` says where (path, volume, source), in which format, and
+    what is to be recorded.
 
     Raises NOT_AN_EXISTING_IMAGE, what :func:`move_disk` does for the disk and for a copy that cannot end, and what an
     attach does for the image; ANOTHER_CONTENT for a running domain without ``copy_content``; where nothing is copied

@@ -59,9 +59,7 @@ def create_domain(
     _check_networks(connection, domain)
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
     if spec.os == "windows" and (missing := missing_hyperv(capabilities)):
-        notes.append(
-            f"not possible here with {capabilities.virt_type}, of what Windows is faster with: {', '.join(missing)}"
-        )
+        notes.append(f"this host's qemu lacks these, which make Windows faster: {', '.join(missing)}")
     new = NewDomain(document=domain, disks=disks, stated=_stated(spec), notes=notes)
     return make_domain(connection, new, start=start, dry_run=dry_run)
 
@@ -76,10 +74,10 @@ def create_domain_from_document(
     start: bool = False,
     dry_run: bool = False,
 ) -> Created:
-    """Create a domain from ``document``, which may be what ``virt-install --print-xml`` printed; sealed likewise.
+    """Create a domain from ``document``, which may be what ``virt-install --print-xml`` printed; also sealed.
 
-    Of several documents the last is taken. ``name`` replaces its name. Images are not made: one that is missing is
-    said, or refused with ``start`` (NO_IMAGE_TO_START). ``trust_format`` takes the formats it states against the
+    Of several documents the last is taken. ``name`` replaces its name. Images are not made: a missing one is
+    reported, or refused with ``start`` (NO_IMAGE_TO_START). ``trust_format`` takes the formats it states against the
     images' headers. Raises NO_NAME, NOT_A_UUID, and as :func:`create_domain` does.
     """
     domain = _read(document, name)
@@ -185,7 +183,7 @@ def _read(document: str, name: str | None) -> Element:
 
 
 def _normalise_uuid(domain: Element) -> None:
-    """libvirt takes a UUID also without dashes and in capitals; locks and look-ups want one spelling."""
+    """libvirt takes a UUID also without dashes and in upper case; locks and look-ups want one spelling."""
     found = domain.find("uuid")
     text = (found.text or "").strip() if found is not None else ""
     if found is not None and text:

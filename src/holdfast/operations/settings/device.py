@@ -77,7 +77,7 @@ class _Device:
     example: Element
 
     def find(self, document: Element) -> Element | None:
-        """The device in ``document``; None where somebody has taken it away meanwhile."""
+        """The device in ``document``; None where somebody has removed it in the meantime."""
         return find_device(document, self.example)
 
     def reader(self, read: Callable[[Element], Value]) -> Callable[[Element], Value]:
@@ -93,20 +93,20 @@ class _Device:
         """What ``write`` does to the device, as something done to a document."""
 
         def writes(document: Element) -> None:
-            write(self._there(document))
+            write(self._device_in(document))
 
         return writes
 
     def update(self, definition: Definition, document: Element) -> None:
         """libvirt's update of the whole device, with its address: without one it would be given another."""
-        self.domain.update(serialize(self._there(document)), definition)
+        self.domain.update(serialize(self._device_in(document)), definition)
 
     def set_io_limits(self, definition: Definition, document: Element) -> None:
         """libvirt's call for all the limits of a disk."""
-        device = self._there(document)
+        device = self._device_in(document)
         self.domain.set_io_limits(label(device), io_parameters(device), definition)
 
-    def _there(self, document: Element) -> Element:
+    def _device_in(self, document: Element) -> Element:
         device = self.find(document)
         assert device is not None  # the documents that are written to are those that have it
         return device
@@ -168,7 +168,7 @@ def _set(
     config_only: bool,
     dry_run: bool,
 ) -> SettingsChange:
-    """Change what ``steps`` are of a device of this ``kind``, "disk" or "interface", wherever it is."""
+    """Apply ``steps`` to a device of this ``kind``, "disk" or "interface", wherever it is."""
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         before = domain.documents
         possible = domain.targets(config_only)

@@ -1,4 +1,4 @@
-"""The interfaces of the live document beside those that the guest agent tells."""
+"""The interfaces of the live document compared with those the guest agent reports."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from holdfast.operations.verify.agent_answer import GuestInterface
 from holdfast.operations.verify.checked_device import Agreement, Checked, Said, checked, pci_in_guest, place_of
 
 _SHARING = 3
-"""A bond gives the MAC of one of its interfaces to all of them and to itself: from three on there may be one."""
+"""A bond gives the MAC of one of its interfaces to all and to itself: three or more with one MAC may be a bond."""
 
 _NO_MAC = "00:00:00:00:00:00"
-"""What Linux tells of lo."""
+"""What Linux reports for lo."""
 
 
 def check_interfaces(live: Element, reported: Sequence[GuestInterface]) -> list[Checked]:
-    """The interfaces of ``live`` beside those that the guest has ``reported``: by MAC, for the agent tells no place."""
+    """The interfaces of ``live`` compared with those ``reported``: by MAC, because the agent reports no address."""
     names: dict[str, list[str]] = {}
     for each in reported:
         if each.mac is not None:
             names.setdefault(each.mac, []).append(each.name)
     macs = Counter(_mac(interface) for interface in live.iterfind("devices/interface"))
-    foreign = [f"{each.name} {each.mac}" for each in reported if each.mac not in (*macs, None, _NO_MAC)]
+    unknown_to_live = [f"{each.name} {each.mac}" for each in reported if each.mac not in (*macs, None, _NO_MAC)]
     shared = next((mac for mac in names if mac != _NO_MAC and len(names[mac]) >= max(_SHARING, macs[mac] + 1)), None)
-    return [_check(each, said, names.get(_mac(each), []), macs, foreign, shared) for each, said in _interfaces(live)]
+    return [
+        _check(each, said, names.get(_mac(each), []), macs, unknown_to_live, shared) for each, said in _interfaces(live)
+    ]
 
 
 def unanswered_interfaces(live: Element, why: str) -> list[Checked]:
-    """The interfaces of ``live`` where the agent did not tell of any, and ``why``."""
+    """The interfaces of ``live`` where the agent did not report any, and ``why``."""
     return [checked(each, Agreement.UNKNOWN, said, note=why) for each, said in _interfaces(live)]
 
 
@@ -49,7 +51,7 @@ def _check(
     live: Said,
     names: Sequence[str],
     macs: Counter[str],
-    foreign: Sequence[str],
+    unknown_to_live: Sequence[str],
     shared: str | None,
 ) -> Checked:
     mac = _mac(interface)
@@ -57,7 +59,7 @@ def _check(
         if shared is not None:
             note = f"several interfaces of the guest have the MAC {shared}: in a bond this one does not show its own"
             return checked(interface, Agreement.UNKNOWN, live, note=note)
-        more = f"; of none of live's is {', '.join(foreign[:4])}" if foreign else ""
+        more = f"; it has {', '.join(unknown_to_live[:4])}, which live does not have" if unknown_to_live else ""
         return checked(interface, Agreement.NOT_SEEN, live, note=f"the guest has no interface with this MAC{more}")
     said = Said(name=", ".join(names[:4]), mac=mac)
     if len(names) < macs[mac]:
