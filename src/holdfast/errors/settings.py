@@ -56,7 +56,7 @@ NO_BALLOON = Condition(
 MODULES_TOO_LARGE = Condition(
     "modules-too-large",
     Refused,
-    "{name!r} has {built}, memory modules included: it can have less only without a module",
+    "{name!r} has {built}, memory modules included: to have less, a module must go",
     "detach one of its memory modules",
 )
 BEYOND_MODULES = Condition(

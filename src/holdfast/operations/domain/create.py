@@ -59,7 +59,9 @@ def create_domain(
     _check_networks(connection, domain)
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
     if spec.os == "windows" and (missing := missing_hyperv(capabilities)):
-        notes.append(f"this host's qemu lacks these, which make Windows faster: {', '.join(missing)}")
+        notes.append(
+            f"this host's {capabilities.virt_type} lacks these, which make Windows faster: {', '.join(missing)}"
+        )
     new = NewDomain(document=domain, disks=disks, stated=_stated(spec), notes=notes)
     return make_domain(connection, new, start=start, dry_run=dry_run)
 
