@@ -55,6 +55,7 @@ _FINDERS = {
 _MAY_CUT = {"holdfast.domainxml.compare.document_pattern"}
 """It says why."""
 _MAX_LINES = 400
+_MAX_FUNCTION = 50
 _MAX_FILES = 22
 _ONE_FILE_AN_ELEMENT = "src/holdfast/domainxml/elements"
 
@@ -217,6 +218,22 @@ def folders_are_small(files: Iterable[Path]) -> Iterator[str]:
             yield f"{folder} has {count} modules; give it rooms"
 
 
+def functions_are_short(module: Module) -> Iterator[str]:
+    """No function over 50 lines, its docstring not counted; tests and benchmarks may list cases."""
+    if module.name.split(".")[0] not in ("holdfast", "holdfast_lab", "holdfast_nova"):
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            documentation = node.body[0] if ast.get_docstring(node) is not None else None
+            lines = _lines(node) - _lines(documentation)
+            if lines > _MAX_FUNCTION:
+                yield f"line {node.lineno}: {node.name} has {lines} lines; split it where its meaning changes"
+
+
+def _lines(node: ast.stmt | None) -> int:
+    return 0 if node is None else (node.end_lineno or node.lineno) - node.lineno + 1
+
+
 def modules_are_named_for_what_they_hold(module: Module) -> Iterator[str]:
     """No utils, helpers, misc."""
     if module.last in ("util", "utils", "helper", "helpers", "misc"):
@@ -249,6 +266,7 @@ RULES: list[Callable[[Module], Iterator[str]]] = [
     xml_is_not_made_of_strings,
     xml_is_read_by_the_parser,
     modules_are_short,
+    functions_are_short,
     modules_are_named_for_what_they_hold,
     public_names_have_docstrings,
 ]

@@ -47,6 +47,7 @@ BREAKS = [
     (architecture.xml_is_read_by_the_parser, "holdfast.domainxml.device", r"re.sub(r'<\?xml\s', '', text)"),
     (architecture.xml_is_read_by_the_parser, "holdfast_nova.driver", "xml.partition('</disk>')"),
     (architecture.modules_are_short, "holdfast.cli.main", "pass\n" * 401),
+    (architecture.functions_are_short, "holdfast.cli.main", "def run():\n    '''R.'''\n" + "    pass\n" * 50),
     (architecture.modules_are_named_for_what_they_hold, "holdfast.utils", ""),
     (architecture.public_names_have_docstrings, "holdfast.cli.main", "'''Says.'''\ndef run():\n    pass"),
     (

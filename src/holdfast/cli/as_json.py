@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,7 @@ from holdfast.errors import HoldfastError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+    from holdfast.json_value import Json
 
 VERSION = 1
 """Of the JSON of all commands; raised when a field goes or changes its meaning, not when one is added."""

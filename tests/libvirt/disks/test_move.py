@@ -96,6 +96,9 @@ def test_image_of_an_odd_size_keeps_the_size_that_the_guest_sees(
 
 def test_old_image_goes_where_that_is_asked(uri: str, domain: Domain, tmp_path: Path) -> None:
     old = tmp_path / "one.img"
+    would = done(uri, "disk", "move", "a", "vda", str(tmp_path / "new"), "--delete-source", "--dry-run")
+    assert f"{old} would be removed" in would
+    assert old.exists() and not (tmp_path / "new").exists()
     out = done(uri, "disk", "move", "a", "vda", str(tmp_path / "new"), "--delete-source")
     assert f"{old} was removed" in out
     assert not old.exists()
@@ -109,8 +112,9 @@ def test_old_image_that_another_domain_has_stays(
     over = tmp_path / "over.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", old, "-F", "raw", "-u", over, "4M"], check=True)
     connection.define(domain_xml("b", extra=disk_xml(tmp_path, "x", "vda").replace("x.img", "over.qcow2")))
-    out = done(uri, "disk", "move", "a", "vda", str(tmp_path / "new"), "--delete-source")
-    assert f"note: {old} stays: used by the domain 'b'" in out
+    command = ["disk", "move", "a", "vda", str(tmp_path / "new"), "--delete-source"]
+    assert f"note: {old} would stay: used by the domain 'b'" in done(uri, *command, "--dry-run")
+    assert f"note: {old} stays: used by the domain 'b'" in done(uri, *command)
     assert old.exists()
 
 

@@ -240,6 +240,10 @@ def test_move_that_broke_off_is_told_and_finished_by_repeating(
     assert done(uri, "disk", "move", "a", "vda", "--dry-run").startswith(
         f"would move vda from {tmp_path}/one.img to {new}"
     )
+    before = records(domain)
+    would = done(uri, "disk", "move", "a", "vda", "--delete-source", "--dry-run")
+    assert f"{tmp_path}/one.img would be removed" in would
+    assert records(domain) == before, "a dry run records nothing"
     done(uri, "disk", "move", "a", "vda")
     assert images_of_vda(domain) == {(str(new), "raw")}
     assert new.read_bytes() == content()

@@ -220,6 +220,8 @@ def test_dry_run_says_what_it_would_be_and_changes_nothing(connection: Connectio
     out = done(uri, "rescue", "a", *options, "--dry-run")
     assert "would boot from sdd at usb 0.2 (now shut off); nothing was changed" in out
     assert "  disk sdd is added at usb 0.2" in out
+    promised = json.loads(done(uri, "rescue", "a", *options, "--dry-run", "-o", "json"))["device"]
+    assert "<alias" not in promised and "<serial>rescue</serial>" in promised
     assert domain.state() == "shut off"
     assert run(uri, "-r", "rescue", "a", *options).exit_code == 1
     operations.rescue(connection, "a", medium(tmp_path))

@@ -55,10 +55,7 @@ def new_domain(
     a display that Windows can be installed on. Raises UNKNOWN_WORD, and TOO_MANY_VCPUS, NO_TPM, GRAPHICS_NOT_HERE or
     VIDEO_NOT_HERE for what is not possible here.
     """
-    if os not in OSES:
-        raise UNKNOWN_WORD(what="guest system", word=os, words=OSES)
-    if capabilities.max_vcpus is not None and vcpus > capabilities.max_vcpus:
-        raise hosts.TOO_MANY_VCPUS(machine=capabilities.machine, most=capabilities.max_vcpus, vcpus=vcpus)
+    _check(os, vcpus, capabilities)
     cpu.append(element("topology", {"sockets": "1", "dies": "1", "cores": str(vcpus), "threads": "1"}))
     devices = [
         element("emulator", text=capabilities.emulator),
@@ -85,6 +82,13 @@ def new_domain(
         *_power(),
         element("devices", None, *devices),
     )
+
+
+def _check(os: str, vcpus: int, capabilities: Capabilities) -> None:
+    if os not in OSES:
+        raise UNKNOWN_WORD(what="guest system", word=os, words=OSES)
+    if capabilities.max_vcpus is not None and vcpus > capabilities.max_vcpus:
+        raise hosts.TOO_MANY_VCPUS(machine=capabilities.machine, most=capabilities.max_vcpus, vcpus=vcpus)
 
 
 def _size(memory_kib: int, vcpus: int) -> list[Element]:

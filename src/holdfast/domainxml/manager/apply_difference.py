@@ -83,13 +83,12 @@ def apply_difference(domain: Element, old: Element, new: Element) -> Difference:
     free target there. New devices have no place yet. A CPU of which only topology, NUMA and single features differ
     stays the model that it is; another CPU is taken whole. Raises OTHER_MACHINE for another kind of machine.
     """
-    names: dict[str, str] = {}
     changes = compare_documents(old, new)
     _machine(domain, old, new)
     _memory(domain, old, new)
     _cpus(domain, old, new)
     _merge(domain, old, new, _TREE, _ELSEWHERE)
-    return Difference(changes, _devices(domain, old, new, names), names)
+    return Difference(changes, *_devices(domain, old, new))
 
 
 def _machine(domain: Element, old: Element, new: Element) -> None:
@@ -177,9 +176,11 @@ def _merge_child(parent: Element, mine: Element | None, old: Element | None, new
             _merge(mine, old, new, node)
 
 
-def _devices(domain: Element, old: Element, new: Element, names: dict[str, str]) -> DeviceChanges:
+def _devices(domain: Element, old: Element, new: Element) -> tuple[DeviceChanges, dict[str, str]]:
+    """Apply what differs among the devices; return what became of them, and their names (see Difference)."""
     changes, had = DeviceChanges(), [alias(device) for device in devices(domain)]
-    mine: dict[Element | None, Element | None] = {}
+    names: dict[str, str] = {}
+    mine: dict[Element | None, Element | None] = {}  # a device of a generated document → the domain's own
     for document in (new, old):
         mine |= {pair.after: pair.before for pair in counterparts(domain, document) if pair.after is not None}
     for pair in counterparts(old, new):
@@ -198,7 +199,7 @@ def _devices(domain: Element, old: Element, new: Element, names: dict[str, str])
                 remove_device(domain, found)
         elif one is not None and not same(one, other):
             _change(domain, found, one, other, changes)
-    return changes
+    return changes, names
 
 
 def _is_used(domain: Element, controller: Element) -> bool:

@@ -107,7 +107,7 @@ class MoveRecord:
 
     def foresee(self, old: str) -> None:
         """Find out whether the image ``old`` can go: ``removed`` and ``kept`` say so afterwards."""
-        self.kept = why_kept(self.disk.domain.connection, old)
+        self.kept = why_kept(self.disk, old)
         self.removed = old if self.kept is None else None
 
     def _remove(self, old: str) -> None:

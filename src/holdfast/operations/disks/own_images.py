@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.device import lookup
+from holdfast.domainxml.document import Element, child, parse
 from holdfast.domainxml.host.image_files import DiskImage, disk_images, named_paths
 from holdfast.domainxml.metadata import DiskRecord, Snapshotting, facts
 from holdfast.domainxml.records.disk_record import left_in_making
@@ -21,6 +22,7 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import volume_at, volume_named
+from holdfast.operations.disks.in_place import DiskInPlace
 from holdfast.operations.session import OpenDomain
 
 
@@ -79,9 +81,13 @@ def refuse_used(domain: OpenDomain, record: DiskRecord) -> None:
         raise errors.LEFT_IMAGE_IN_USE(name=domain.name, place=record.place, user=user)
 
 
-def why_kept(connection: Connection, path: str) -> str | None:
-    """Why the image that a disk had must stay: no file of this host, or some domain has it; None when it can go."""
-    return _reason_to_keep(path if path.startswith("/") else None, _users_of_images(connection))
+def why_kept(disk: DiskInPlace, path: str) -> str | None:
+    """Why the image that ``disk`` had, or still has, must stay: it is no file of this host, or else somebody has it.
+
+    None when it can go. Raises USES_NOT_SEEN.
+    """
+    users = _users_of_images(disk.domain.connection, but=disk)
+    return _reason_to_keep(path if path.startswith("/") else None, users)
 
 
 def image_exists(connection: Connection, record: DiskRecord) -> bool:
@@ -171,10 +177,12 @@ def _use_by_others(path: str, others: dict[str, str]) -> str | None:
     return None if user is None else f"used by the domain {user!r}"
 
 
-def _users_of_images(connection: Connection, domain: OpenDomain | None = None) -> dict[str, str]:
-    """Real path → name of a domain, other than ``domain``, that names it in a document or as a backing file.
+def _users_of_images(
+    connection: Connection, domain: OpenDomain | None = None, but: DiskInPlace | None = None
+) -> dict[str, str]:
+    """Real path → name of a domain that names it in a document or as a backing file.
 
-    Raises USES_NOT_SEEN on a host that is elsewhere.
+    ``domain`` does not count, nor does the disk ``but``. Raises USES_NOT_SEEN on a host that is elsewhere.
     """
     if not connection.is_local:
         raise errors.USES_NOT_SEEN()
@@ -187,6 +195,9 @@ def _users_of_images(connection: Connection, domain: OpenDomain | None = None) -
         except NotFound:
             continue
         for document in documents:
+            own = lookup(document, but.target, "disk") if but is not None and but.domain.uuid == other.uuid else None
+            if own is not None:
+                child(document, "devices").remove(own)
             paths = named_paths(document)
             for disk in disk_images(document):
                 path = _path_of(connection, disk)

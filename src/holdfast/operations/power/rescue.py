@@ -51,7 +51,7 @@ class Rescued(Result):
     ``waits`` is what the guest itself will see at its own next start.
 
     ``before``, ``after``  the states, in virsh's words
-    ``device``             the element of the rescue medium
+    ``device``             the element of the rescue medium; in a dry run without what is chosen at random
     ``label``, ``address``  its target, and its place in words
     """
 
@@ -90,7 +90,8 @@ def rescue(
         refuse_with_managed_save(domain, _OLD_MEMORY)
         before = domain.state()
         config = parse(domain.xml(Definition.CONFIG, secure=True))
-        disk = _medium(connection, domain, config, medium, trust_format)
+        asked = _medium(connection, domain, config, medium, trust_format)
+        disk = asked if dry_run else identified(asked)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         copy = rescue_document(config, disk, since=now, before=before if domain.is_active() else "shut off")
         if adapt is not None:
@@ -154,16 +155,16 @@ def _start_again(domain: OpenDomain) -> ColdStart:
 def _medium(
     connection: Connection, domain: OpenDomain, config: Element, medium: DiskSpec | str, trust_format: bool
 ) -> Element:
-    """The element of the medium, checked and without an address."""
+    """The element of the medium, checked, without an address and without what is chosen at random."""
     given = parse_device(medium) if isinstance(medium, str) else _from_spec(connection, config, medium)
     for place in given.findall("address"):
         given.remove(place)  # it gets the last one there is
-    disk = identified(complete(given, [config]))
+    disk = complete(given, [config])
     if disk.tag != "disk" or disk.get("device", "disk") not in ("disk", "cdrom"):
         raise power.RESCUE_NO_DISK()
     if disk.find("source") is None:
         raise power.RESCUE_NO_IMAGE()
-    taken = conflict(disk, config)
+    taken = conflict(identified(disk), config)
     if taken is not None:
         raise power.RESCUE_TAKEN(what=taken[0], device=label(taken[1]))
     trust = trust_format or (isinstance(medium, DiskSpec) and medium.trust_format)
