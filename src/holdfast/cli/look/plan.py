@@ -124,18 +124,18 @@ def _whole(found: Plan) -> Iterator[str]:
         yield f"{_head(found)}: at the next cold start"
     else:
         yield f"{_head(found)}: nothing is known that the next cold start would change for the guest"
-    yield from _lines(found)
+    yield from _lines(found, everything=True)
 
 
 def _head(found: Plan) -> str:
     return f"{heading(found.name, found.uuid, found.instance)} ({found.state})"
 
 
-def _lines(found: Plan, *, all_: bool = True) -> Iterator[str]:
-    """What stops the start, what waits in config, then what else there is, the weightiest first."""
+def _lines(found: Plan, *, everything: bool) -> Iterator[str]:
+    """What stops the start, what waits in config, and what else changes; with ``everything`` what there is to know."""
     from holdfast.operations.vocabulary import Effect
 
-    for effect in Effect if all_ else (Effect.BLOCKS, Effect.CHANGES):
+    for effect in Effect if everything else (Effect.BLOCKS, Effect.CHANGES):
         if effect is Effect.CHANGES:
             yield from (f"  changes: {change}" for change in found.changes)
         yield from (f"  {_word(outlook)}: {outlook}" for outlook in found.outlooks if outlook.effect is effect)
@@ -157,7 +157,7 @@ def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
         if found.differs:
             changed += 1
             click.echo(_head(found))
-            click.echo("\n".join(_lines(found, all_=False)))
+            click.echo("\n".join(_lines(found, everything=False)))
     click.echo(f"{changed} of {total} {plural(total, 'domain')} would not start, or would see a change, at {uri}")
     for sentence, count in rest.most_common():
         click.echo(f"  {count} × {sentence}")
