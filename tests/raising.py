@@ -18,4 +18,4 @@ def raising(*conditions: Condition[HoldfastError], **fields: object) -> Iterator
     error = caught.value
     assert error.code in {condition.code for condition in conditions}, f"{error.code}: {error}"
     for name, text in fields.items():
-        assert str(text) in fill(f"{{{name}}}", error.fields), f"{error.code}: {error}"
+        assert fill("{text}", {"text": text}) in fill(f"{{{name}}}", error.fields), f"{error.code}: {error}"

@@ -45,7 +45,7 @@ BAD = {
     "missing": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/nope,format=raw"], 4, "no image"),
     "format": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/old,format=raw"], 3, "looks like"),
     "used": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "path=HERE/used,format=qcow2"], 3, "in use by"),
-    "no-place": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB"], 2, "not said where"),
+    "no-place": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB"], 2, "no place was given"),
     "twice": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "NEW"], 2, "cannot both have the image"),
     "target": (["a", "--memory", "64MiB", "--disk", "NEW,target=vda", "--disk", "NEW2,target=vda"], 1, "duplicated"),
     "shrink": (

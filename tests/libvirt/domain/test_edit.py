@@ -109,7 +109,7 @@ def test_running_guest_keeps_what_it_has(connection: Connection, uri: str, edito
     domain = running(connection)
     before = domain.xml(LIVE)
     editor.write_text("#!/bin/sh\nsed -i 's:>65536<:>131072<:g' \"$1\"\n")
-    assert "waits for the next start" in done(uri, "edit", "a", "--accept")
+    assert "at the next start" in done(uri, "edit", "a", "--accept")
     assert domain.xml(LIVE) == before
     original = text_of(domain)
     more = edit_domain(connection, "a", original, original.replace(">131072<", ">196608<"), dry_run=True)

@@ -295,7 +295,7 @@ def test_a_domain_that_cannot_be_read_is_told_and_the_rest_is_done(
     result = run(uri, "audit")
     assert result.exit_code == 5
     assert "the domain a could not be looked at" in result.stdout
-    assert "0 of 1 domains" in result.stdout
+    assert "0 of 1 domain" in result.stdout
 
 
 HOSTILE = "&lt;img src=x onerror=alert(1)&gt; &quot;' &amp; b"

@@ -57,7 +57,7 @@ def test_disks_only_tells_what_of_then_it_cannot_bring_back(connection: Connecti
     domain = in_state(connection, "paused", extra)
     operations.create_snapshot(connection, "a", "one")
     result = run(uri, "snapshot", "revert", "a", "one", "--disks-only")
-    assert (result.exit_code, "the domain 'a' is running" in result.stderr) == (1, True)
+    assert (result.exit_code, "the domain 'a' is running" in result.stderr) == (3, True)
     domain.destroy()
     operations.detach_device(connection, "a", "vdb")
     shown = done(uri, "snapshot", "revert", "a", "one", "--disks-only")
