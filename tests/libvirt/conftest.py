@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,22 @@ from holdfast_lab import relay
 from holdfast_lab.daemon import private_host
 from holdfast_lab.embedded import embedded_root, embedded_uri
 from holdfast_lab.enclosure import enclosed
-from holdfast_lab.patience import PATIENCE
+from holdfast_lab.patience import PATIENCE, wait_until
+
+OF_LIBVIRT = "libvirt-events"
+"""The thread that stays: libvirt has one event loop a process."""
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_its_test() -> Iterator[None]:
+    """What still ran would meet what the next tests patch."""
+    before = set(threading.enumerate())
+    yield
+
+    def staying() -> list[threading.Thread]:
+        return [each for each in threading.enumerate() if each not in before and each.name != OF_LIBVIRT]
+
+    wait_until(lambda: not staying(), f"still running: {staying()}")
 
 
 @pytest.fixture(scope="session")

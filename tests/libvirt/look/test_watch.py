@@ -8,16 +8,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+from collections.abc import Iterator
 from pathlib import Path
-from queue import Queue
+from typing import Protocol
+
+import pytest
 
 from holdfast import operations
 from holdfast.errors.libvirt import CANNOT_CONNECT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.look.notice import About, Notice
 from holdfast_lab import relay
-from holdfast_lab.patience import PATIENCE, wait_until
+from holdfast_lab.patience import wait_until
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.processes import kill
 from tests.raising import raising
@@ -26,29 +28,45 @@ NOWHERE = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
 
 
 class Watched:
-    """A watch in a thread of its own."""
+    """A watch, and its first notice of each host."""
 
     def __init__(self, *uris: str, interval: float) -> None:
-        self.notices: Queue[Notice] = Queue()
         self._watch = operations.watch(uris, interval=interval)
         self.first = [next(self._watch) for _ in uris]
-        threading.Thread(target=self._collect, daemon=True).start()
-
-    def _collect(self) -> None:
-        for notice in self._watch:
-            self.notices.put(notice)
+        self.close = self._watch.close
 
     def until(self, words: str) -> list[Notice]:
         """All notices up to the first whose sentence has these words."""
         found: list[Notice] = []
-        while not (found and words in found[-1].sentence):
-            found.append(self.notices.get(timeout=PATIENCE))
+        for notice in self._watch:
+            found.append(notice)
+            if words in notice.sentence:
+                break
         return found
 
 
-def test_state_and_live_hardware_are_told_by_event(daemon: Connection, tmp_path: Path) -> None:
+class StartWatch(Protocol):
+    """How a test begins a watch."""
+
+    def __call__(self, *uris: str, interval: float) -> Watched: ...
+
+
+@pytest.fixture
+def watch() -> Iterator[StartWatch]:
+    """Watches that end with the test."""
+    with contextlib.ExitStack() as ending:
+
+        def start(*uris: str, interval: float) -> Watched:
+            watched = Watched(*uris, interval=interval)
+            ending.callback(watched.close)
+            return watched
+
+        yield start
+
+
+def test_state_and_live_hardware_are_told_by_event(daemon: Connection, tmp_path: Path, watch: StartWatch) -> None:
     domain = daemon.define(domain_xml())
-    watched = Watched(daemon.uri, interval=3600)
+    watched = watch(daemon.uri, interval=3600)
     assert watched.first[0].about is About.HOST
     domain.start(paused=True)
     domain.attach(disk_xml(tmp_path, "one", "vda"), LIVE)
@@ -62,11 +80,11 @@ def test_state_and_live_hardware_are_told_by_event(daemon: Connection, tmp_path:
 
 
 def test_config_changes_that_libvirt_does_not_announce_are_found_by_comparing(
-    daemon: Connection, tmp_path: Path
+    daemon: Connection, tmp_path: Path, watch: StartWatch
 ) -> None:
     domain = daemon.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
     domain.start(paused=True)
-    watched = Watched(daemon.uri, interval=0.2)
+    watched = watch(daemon.uri, interval=0.2)
     domain.attach(disk_xml(tmp_path, "two", "vdb"), CONFIG)
     assert watched.until("disk vdb is added")[-1].definitions == (CONFIG,)
     domain.update(disk_xml(tmp_path, "one", "vda").replace("one.img", f"{image(tmp_path, 'three').name}"), CONFIG)
@@ -74,11 +92,13 @@ def test_config_changes_that_libvirt_does_not_announce_are_found_by_comparing(
     assert (source.about, source.definitions, source.change) == (About.SOURCE, (CONFIG,), None)
 
 
-def test_silence_about_an_untouched_domain_and_about_our_own_records(daemon: Connection, tmp_path: Path) -> None:
+def test_silence_about_an_untouched_domain_and_about_our_own_records(
+    daemon: Connection, tmp_path: Path, watch: StartWatch
+) -> None:
     domain = daemon.define(domain_xml())
     domain.start(paused=True)
     daemon.define(domain_xml("untouched"))
-    watched = Watched(daemon.uri, interval=0.2)
+    watched = watch(daemon.uri, interval=0.2)
     operations.adopt_domain(daemon, "a")
     for target in ("vda", "vdb"):
         domain.attach(disk_xml(tmp_path, target, target), CONFIG)
@@ -88,19 +108,19 @@ def test_silence_about_an_untouched_domain_and_about_our_own_records(daemon: Con
     assert [notice.sentence for notice in watched.until("stopped")] == ["stopped: destroyed"]
 
 
-def test_attach_to_both_documents_is_told_once(daemon: Connection, tmp_path: Path) -> None:
+def test_attach_to_both_documents_is_told_once(daemon: Connection, tmp_path: Path, watch: StartWatch) -> None:
     daemon.define(domain_xml()).start(paused=True)
-    watched = Watched(daemon.uri, interval=3600)
+    watched = watch(daemon.uri, interval=3600)
     operations.attach_device(daemon, "a", disk_xml(tmp_path, "one", "vda"))
     assert watched.until("disk vda is added")[-1].definitions == (LIVE, CONFIG)
 
 
-def test_start_with_other_hardware_than_in_the_last_run_is_told(daemon: Connection) -> None:
+def test_start_with_other_hardware_than_in_the_last_run_is_told(daemon: Connection, watch: StartWatch) -> None:
     rng = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/>{}</rng>"
     place = "<address type='pci' domain='0' bus='{}' slot='0' function='0'/>"
     domain = daemon.define(domain_xml(extra=rng.format(place.format("3"))))
     domain.start(paused=True)
-    watched = Watched(daemon.uri, interval=3600)
+    watched = watch(daemon.uri, interval=3600)
     domain.destroy()
     watched.until("stopped")
     elsewhere = domain_xml(extra=rng.format(place.format("4")))
@@ -112,8 +132,8 @@ def test_start_with_other_hardware_than_in_the_last_run_is_told(daemon: Connecti
             domain.start(paused=True)
 
 
-def test_new_renamed_and_deleted_domains_are_told(daemon: Connection) -> None:
-    watched = Watched(daemon.uri, interval=0.2)
+def test_new_renamed_and_deleted_domains_are_told(daemon: Connection, watch: StartWatch) -> None:
+    watched = watch(daemon.uri, interval=0.2)
     domain = daemon.define(domain_xml())
     assert watched.until("new")[-1].sentence == "new, shut off"
     domain._handle.rename("b")
@@ -130,10 +150,12 @@ def put(file: Path, program: str) -> None:
     new.rename(file)
 
 
-def test_what_happened_while_the_host_was_lost_is_found_when_it_is_back(daemon: Connection, tmp_path: Path) -> None:
+def test_what_happened_while_the_host_was_lost_is_found_when_it_is_back(
+    daemon: Connection, tmp_path: Path, watch: StartWatch
+) -> None:
     domain = daemon.define(domain_xml())
     uri = relay.remote_uri(daemon.uri, tmp_path)
-    watched = Watched(uri, interval=0.2)
+    watched = watch(uri, interval=0.2)
     program, attempts = tmp_path / "relay", tmp_path / "attempts"
     works = program.read_text()
     put(program, f"#!/bin/sh\necho >>{attempts}\nexit 1\n")
@@ -149,10 +171,10 @@ def test_what_happened_while_the_host_was_lost_is_found_when_it_is_back(daemon: 
     ]
 
 
-def test_watch_without_any_host_is_refused_and_one_of_two_is_enough(daemon: Connection) -> None:
+def test_watch_without_any_host_is_refused_and_one_of_two_is_enough(daemon: Connection, watch: StartWatch) -> None:
     with raising(CANNOT_CONNECT):
         next(operations.watch([NOWHERE]))
-    first = Watched(daemon.uri, NOWHERE, interval=3600).first
+    first = watch(daemon.uri, NOWHERE, interval=3600).first
     assert sorted(notice.unreached for notice in first) == [False, True]
 
 
