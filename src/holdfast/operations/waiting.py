@@ -30,8 +30,9 @@ def waiting(documents: Documents) -> list[Change]:
 
 def waiting_since(before: Documents, after: Documents) -> tuple[str, ...]:
     """What waits ``after`` an operation and did not ``before`` it, in sentences: what it says of its change."""
-    known = waiting(before)
-    return tuple(str(change) for change in waiting(after) if change not in known)
+    waits = waiting(after)
+    known = waiting(before) if waits else []
+    return tuple(str(change) for change in waits if change not in known)
 
 
 def unreleased(documents: Documents) -> list[Element]:
