@@ -7,7 +7,7 @@ import re
 import click
 
 _UNITS = {"b": 0, "kib": 10, "mib": 20, "gib": 30, "tib": 40, "k": 10, "m": 20, "g": 30, "t": 40}
-_SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*$")
+_SIZE = re.compile(r"^\s*([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-z]+)\s*$")
 MAX_BYTES = 1 << 60
 """Nothing in libvirt or QEMU goes beyond an exbibyte; a typing error does."""
 

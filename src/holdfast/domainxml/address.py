@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from holdfast.domainxml.document import Element, element, remove_children
+from holdfast.domainxml.number import as_c_number
 
 _PCI = re.compile(r"^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?$", re.IGNORECASE)
 
@@ -52,10 +53,9 @@ def read_pci(address: Element) -> PciAddress | None:
     """The PCI address that an ``<address>`` element states; None when it states none."""
     if address.get("type") != "pci" or address.get("bus") is None:
         return None
-    try:
-        return PciAddress(*[int(address.get(part) or "0", 0) for part in ("domain", "bus", "slot", "function")])
-    except ValueError:  # a file may say anything; libvirt does not
-        return None
+    parts = [as_c_number(address.get(part) or "0") for part in ("domain", "bus", "slot", "function")]
+    numbers = [number for number in parts if number is not None]
+    return PciAddress(*numbers) if len(numbers) == len(parts) else None  # a file may say anything
 
 
 def describe_address(device: Element) -> str | None:

@@ -81,7 +81,10 @@ def indented(element: Element) -> str:
 
 
 def canonical(element: Element) -> bytes:
-    """The C14N form of ``element``, without comments and indentation: equal exactly when two elements say the same."""
+    """The C14N form of ``element``, without comments and indentation: equal exactly when two elements say the same.
+
+    It is that of C14N 2.0: 1.0 refuses namespaces with a relative URI, such as Unraid's xmlns="unraid" (libxml2 2.14).
+    """
     plain = copy.deepcopy(element)
     plain.tail = None
     for node in plain.iter():
@@ -89,7 +92,7 @@ def canonical(element: Element) -> bytes:
             node.tail = None
         if len(node) and node.text is not None and not node.text.strip():
             node.text = None
-    return etree.tostring(plain, method="c14n", with_comments=False)
+    return etree.tostring(plain, method="c14n2", with_comments=False)
 
 
 def same(one: Element, other: Element) -> bool:
@@ -115,6 +118,13 @@ def remove_children(parent: Element, *tags: str) -> None:
     for tag in tags:
         for found in parent.findall(tag):
             parent.remove(found)
+
+
+def take_out(element: Element) -> None:
+    """Take ``element`` out of the element that it is in, whichever that is."""
+    parent = element.getparent()
+    if parent is not None:
+        parent.remove(element)
 
 
 def element(tag: str, attributes: dict[str, str] | None = None, *children: Element, text: str | None = None) -> Element:

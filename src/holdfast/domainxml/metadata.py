@@ -197,7 +197,7 @@ def ours_in(domain: Element) -> str | None:
     if found is None:
         return None
     ours = copy.deepcopy(found)
-    for each in ours.iter():
+    for each in ours.iter(f"{{{URI}}}*"):
         each.tag = etree.QName(each).localname
     etree.cleanup_namespaces(ours)
     return _text(ours)
@@ -209,11 +209,12 @@ def with_ours(domain: Element, ours: str | None) -> Element:
     metadata = child(after, "metadata")
     remove_children(metadata, OURS)
     if ours is not None:
-        root = etree.SubElement(metadata, OURS, nsmap={PREFIX: URI})
         given = parse(ours)
+        root = etree.SubElement(metadata, OURS, nsmap={**given.nsmap, PREFIX: URI})
+        for each in given.iter("{}*"):
+            each.tag = f"{{{URI}}}{each.tag!s}"
         root.attrib.update(given.attrib)
-        for each in given:
-            etree.SubElement(root, etree.QName(URI, str(each.tag)), each.attrib)
+        root.extend(list(given))
     return after
 
 

@@ -21,6 +21,7 @@ NOT_ONE_DEVICE = Condition(
     "line {line}: expected one device element, found <{found}>",
     "give the element alone: <disk>…</disk>, <interface>…</interface>, <rng>…</rng>",
 )
+NOT_A_NUMBER = Condition("not-a-number", InvalidDocument, "{place} is {text!r}, which is not a number")
 CHARACTERS = Condition("characters", UsageError, "{text!r} has characters that no document can hold")
 NO_RESCUE_IMAGE = Condition(
     "no-rescue-image", UsageError, "the rescue document has no disk whose image is named *{suffix}"

@@ -18,7 +18,7 @@ from tests.raising import raising
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.describe.unknown_parts import unknown_parts
-from holdfast.domainxml.document import MAX_BYTES, canonical, parse, serialize
+from holdfast.domainxml.document import MAX_BYTES, canonical, parse, same, serialize
 from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.errors import InvalidDocument
 from holdfast.errors.documents import NO_CHARACTER, OTHER_ELEMENT
@@ -159,6 +159,36 @@ def test_an_edit_leaves_the_canonical_form_of_the_rest(data: st.DataObject, text
     assert canonical(again) == canonical(root)
     del list(again.iter(etree.Element))[number].attrib["edited"]
     assert canonical(again) == canonical(parse(text))
+
+
+RELATIVE = "<domain><metadata><vmtemplate xmlns='unraid' name='Debian' icon='debian.png'/></metadata></domain>"
+
+
+def test_namespace_with_a_relative_URI_is_compared() -> None:
+    """libxml2 calls it deprecated, and C14N 1.0 refuses it; every domain of Unraid has one."""
+    one = parse(RELATIVE)
+    assert same(one, parse(RELATIVE.replace("name='Debian' icon='debian.png'", 'icon="debian.png" name="Debian"')))
+    assert not same(one, parse(RELATIVE.replace("Debian", "Ubuntu")))
+    assert not same(one, parse(RELATIVE.replace("'unraid'", "'other'")))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        ("<a x='1' y='2'/>", '<a y="2" x="1"></a>', True),
+        ("<a> <!-- c --> <b/>\n</a>", "<a><b/></a>", True),
+        ("<a>one<!-- c --> two</a>", "<a>one two</a>", True),
+        ("<a><![CDATA[<]]></a>", "<a>&lt;</a>", True),
+        ("<a> </a>", "<a/>", False),
+        ("<a>one </a>", "<a>one</a>", False),
+        ("<a><b/><c/></a>", "<a><c/><b/></a>", False),
+        ("<a x='&#10;'/>", "<a x=' '/>", False),
+        ("<a><?pi x?></a>", "<a/>", False),
+        ("<a xmlns='u'/>", "<a/>", False),
+    ],
+)
+def test_two_elements_are_the_same_when_they_say_the_same(one: str, other: str, are_same: bool) -> None:
+    assert same(parse(one), parse(other)) is are_same
 
 
 MANY = 15_000

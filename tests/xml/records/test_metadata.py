@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.document import canonical, parse
-from holdfast.domainxml.metadata import Adopted, Releasing, Started, with_fact, without_fact
+from holdfast.domainxml.document import canonical, parse, same
+from holdfast.domainxml.metadata import (
+    Adopted,
+    Releasing,
+    Started,
+    facts,
+    facts_in,
+    ours_in,
+    with_fact,
+    with_ours,
+    without_fact,
+)
 
 DISK = Releasing("disk", "vdb", "ua-x")
 NIC = Releasing("interface", "52:54:00:00:00:01", "ua-y")
@@ -35,3 +45,21 @@ def test_there_is_one_last_start_and_one_adoption() -> None:
     assert text.count("<started") == text.count("<adopted") == 1
     assert "def" in text
     assert "2026-01-02" in text
+
+
+EDITED = """<domain><metadata><holdfast:domain xmlns:x="urn:x" x:y="z"
+ xmlns:holdfast="https://holdfast.dev/xmlns/domain/1">
+<!-- looked at --><?pi it?><holdfast:releasing device="disk" label="vdb" alias="ua-x"/><x:own a="1">t</x:own>
+<holdfast:later><holdfast:part/></holdfast:later></holdfast:domain></metadata></domain>"""
+
+
+def test_what_others_put_into_our_element_stays() -> None:
+    domain = parse(EDITED)
+    ours = ours_in(domain)
+    assert ours is not None
+    assert facts_in(ours, Releasing) == facts(domain, Releasing) == [DISK]
+    assert same(with_ours(domain, ours), domain)
+    more = with_fact(ours, NIC)
+    for kept in ("looked at", "<?pi it?>", "urn:x", "<later>"):
+        assert kept in more
+    assert without_fact(more, NIC) == without_fact(with_fact(more, NIC), NIC)

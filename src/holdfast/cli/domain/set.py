@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ def parse_topology(text: str) -> Topology:
 
     counts = {}
     for key, value in split(text):
-        if key not in ("sockets", "dies", "cores", "threads") or not (value or "").isdecimal():
+        if key not in ("sockets", "dies", "cores", "threads") or not re.fullmatch("[0-9]{1,9}", value or ""):
             raise click.BadParameter(f"{text!r} is no topology: say sockets=1,dies=1,cores=4,threads=2, or some of it")
         counts[key] = int(value or "")
     return Topology(**counts)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from holdfast.domainxml.compare.guest_view import device_pairs
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import Element, value_at
+from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.elements.interface import connected_to
 
 
 def changed_sources(before: Element, after: Element) -> Iterator[str]:
@@ -26,8 +27,4 @@ def changed_sources(before: Element, after: Element) -> Iterator[str]:
 def _source(device: Element) -> str | None:
     if device.tag == "disk":
         return source_of(device)
-    if device.tag != "interface":
-        return None
-    kind = device.get("type", "")
-    name = value_at(device, f"source@{kind}") or value_at(device, "source@dev")
-    return f"{kind} {name}" if name else kind
+    return connected_to(device) if device.tag == "interface" else None

@@ -9,6 +9,7 @@ from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.device import USER_ALIAS, label
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.declarations import DEVICES, is_hardware
+from holdfast.domainxml.number import as_number
 from holdfast.domainxml.places.bus import Bus, bus_of
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.sides import Sides
@@ -90,7 +91,7 @@ def _part(device: Element, children: tuple[Part, ...], free: set[int], waits: st
         )
     kind, model, index = device.get("type", "?"), device.get("model"), device.get("index", "0")
     if kind == "pci":
-        bus = int(index) if index.isascii() and index.isdigit() else None
+        bus = as_number(index)
         is_free = model in _PORTS and bus in free and not children
         return Part(model or "pci", "", address, bus, is_free, waits, children)
     return Part(f"{kind} controller {index}", model or "", address, None, False, waits, children)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child, devices, remove_children, value_at
+from holdfast.domainxml.number import number_at
 
 BOOTABLE = ("disk", "interface", "hostdev", "redirdev")
 """The devices that can have a number in the boot order."""
@@ -60,4 +61,4 @@ def set_boot_order(domain: Element, first: Iterable[Element]) -> None:
 
 def _numbered(domain: Element) -> list[Element]:
     numbered = [device for device in devices(domain) if device.find("boot[@order]") is not None]
-    return sorted(numbered, key=lambda device: int(value_at(device, "boot@order") or "0"))
+    return sorted(numbered, key=lambda device: number_at(device, "boot@order"))

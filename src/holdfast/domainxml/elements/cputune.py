@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import Element, child
+from holdfast.domainxml.number import number_at
 
 PARAMETERS = {"shares": "cpu_shares", "period": "vcpu_period", "quota": "vcpu_quota"}
 """Elements of ``<cputune>`` → libvirt's names for them as scheduler parameters."""
@@ -10,8 +11,8 @@ PARAMETERS = {"shares": "cpu_shares", "period": "vcpu_period", "quota": "vcpu_qu
 
 def cpu_limit(domain: Element, name: str) -> int | None:
     """What the document says of ``name``, one of PARAMETERS; None where it leaves that to the host."""
-    text = domain.findtext(f"cputune/{name}")
-    return None if text is None else int(text)
+    found = domain.find(f"cputune/{name}")
+    return None if found is None else number_at(found, "")
 
 
 def set_cpu_limit(domain: Element, name: str, value: int) -> None:

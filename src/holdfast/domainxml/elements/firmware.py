@@ -6,6 +6,7 @@ files are another firmware, with another NVRAM and another Secure Boot; so a sea
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from dataclasses import dataclass
@@ -105,7 +106,8 @@ def nvram_in_command(command: str) -> str | None:
     """The file with the UEFI variables in a command line of QEMU, as libvirt prints it; None when there is none."""
     for argument in shlex.split(command):
         if argument.startswith("{"):
-            device = json.loads(argument)
-            if device.get("node-name") == "libvirt-pflash1-storage":
-                return str(device["filename"])
+            with contextlib.suppress(ValueError):  # a user's own argument may be anything
+                device = json.loads(argument)
+                if device.get("node-name") == "libvirt-pflash1-storage":
+                    return str(device.get("filename"))
     return None

@@ -115,7 +115,8 @@ def connected_to(interface: Element) -> str | None:
     kind, source = interface.get("type"), interface.find("source")
     if source is None or kind is None:
         return kind
-    name = source.get(kind) or source.get("network") or source.get("bridge") or source.get("dev") or source.get("path")
+    given = {str(key): str(value) for key, value in source.attrib.items()}
+    name = next(filter(None, map(given.get, (kind, "network", "bridge", "dev", "path"))), None)
     return f"{kind} {name}" if name else kind
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import Element, child, remove_children
+from holdfast.domainxml.number import number_at
 
 LIMITS = tuple(f"{what}_{unit}_sec" for unit in ("bytes", "iops") for what in ("total", "read", "write"))
 """What can be limited, per second. ``_max`` and ``_max_length`` of each say how far and how long a burst may go."""
@@ -12,7 +13,7 @@ _ALL = (*(f"{limit}{burst}" for limit in LIMITS for burst in ("", "_max", "_max_
 
 def io_limit(disk: Element, name: str) -> int:
     """The limit ``name``, one of LIMITS; 0 for none."""
-    return int(disk.findtext(f"iotune/{name}") or 0)
+    return number_at(disk, f"iotune/{name}")
 
 
 def set_io_limit(disk: Element, name: str, value: int) -> None:

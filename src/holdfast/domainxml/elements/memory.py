@@ -6,11 +6,11 @@ All sizes are in bytes. What modules and NUMA cells have is part of ``<memory>``
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable
 
 from holdfast.domainxml.device import find_device
-from holdfast.domainxml.document import Element, child, element, text_of
+from holdfast.domainxml.document import Element, child, element, take_out, text_of
+from holdfast.domainxml.number import as_number, number_at
 from holdfast.domainxml.units import unit_size
 
 
@@ -62,7 +62,7 @@ def set_balloon_memory(domain: Element, size: int) -> None:
 def free_module_slot(domains: Iterable[Element]) -> int | None:
     """The lowest slot for a module that is free in all ``domains``, the documents of one domain; None without one."""
     documents = list(domains)
-    slots = min(int(document.find("maxMemory").get("slots", "0")) for document in documents)  # type: ignore[union-attr]
+    slots = min(number_at(document, "maxMemory@slots") for document in documents)
     taken = {
         address.get("slot") for document in documents for address in document.iterfind("devices/memory/address[@slot]")
     }
@@ -115,15 +115,15 @@ def remove_module(domain: Element, module: Element) -> None:
     """Take ``module`` out of ``domain``, and its size off the guest's memory."""
     size = _size(module.find("target/size"))
     total, current = total_memory(domain) - size, balloon_memory(domain) - size
-    child(domain, "devices").remove(module)
+    take_out(module)
     _set(domain, "memory", total)
     _set(domain, "currentMemory", current)
 
 
 def _size(found: Element | None) -> int:
-    text = "" if found is None else text_of(found).strip()
-    unit = None if found is None else unit_size(found.get("unit"))
-    return int(text) * (unit or 1024) if re.fullmatch("[0-9]{1,19}", text) else 0
+    if found is None:
+        return 0
+    return (as_number(text_of(found)) or 0) * (unit_size(found.get("unit")) or 1024)
 
 
 def _set(domain: Element, tag: str, size: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, fields
 from math import prod
 
 from holdfast.domainxml.document import Element, child, element, value_at
+from holdfast.domainxml.number import as_number
 
 
 @dataclass(frozen=True)
@@ -115,4 +115,4 @@ def _id(vcpu: Element) -> int:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and re.fullmatch("[0-9]{1,9}", text) else 0
+    return max(0, as_number(text) or 0) if text else 0

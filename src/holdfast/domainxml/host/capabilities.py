@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.number import number_at
 
 _HYPERV_UNSAID = frozenset({"relaxed", "vapic", "spinlocks"})
 """The Hyper-V features that every host has where libvirt, before 9.0, says nothing of them."""
@@ -57,7 +58,7 @@ def read_capabilities(text: str) -> Capabilities:
         machine=root.findtext("machine") or "",
         arch=root.findtext("arch") or "",
         emulator=root.findtext("path") or "",
-        max_vcpus=int(maximum.get("max", "0")) or None if maximum is not None else None,
+        max_vcpus=number_at(maximum, "@max") or None if maximum is not None else None,
         cpu_modes=frozenset(modes),
         host_model=modes.get("host-model"),
         cpu_models={model.text or "": model.get("usable") != "no" for model in models},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.host.outlook import Effect, Outlook
 
-_VERSIONED = re.compile(r"(?P<family>.+)-(?P<vendor>[a-z]*)(?P<version>\d+(?:\.\d+)*)")
+_VERSIONED = re.compile(r"(?P<family>.+)-(?P<vendor>[a-z]*)(?P<version>[0-9]{1,9}(?:\.[0-9]{1,9})*)")
 """pc-q35-7.2, pc-q35-4.0.1, virt-7.2; and pc-q35-rhel9.2.0, another vendor's, with a numbering of its own."""
 _FAMILIES = ("pc-q35", "pc-i440fx")
 """Families that also have names without a number: pc-q35-noble."""

@@ -28,6 +28,8 @@ def last_domain(text: str) -> Element:
     for node in documents:
         if node.tag != "domain":
             raise errors.OTHER_ELEMENT(line=node.sourceline, expected="domain", found=node.tag)
+    if not documents:
+        raise errors.NOT_XML(reason="there is no element in it")
     return parse(serialize(documents[-1]))
 
 

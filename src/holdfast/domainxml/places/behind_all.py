@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from itertools import product
 
 from holdfast.domainxml.address import PciAddress, pci_address
-from holdfast.domainxml.document import Element, child, devices, element, value_at
+from holdfast.domainxml.document import Element, child, devices, element, take_out, value_at
+from holdfast.domainxml.number import as_number, number_at
 from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.places.controllers import free_controller_index
 from holdfast.domainxml.places.pci import cold_places, pci_controllers, taken_places
@@ -21,6 +22,9 @@ BUSES = ("virtio", "usb", "sata", "scsi", "ide")
 
 _USB_PORTS = {"qemu-xhci": 4, "nec-xhci": 4, "ehci": 6, "ich9-ehci1": 6}
 """Model of a USB controller → how many ports it has where it does not say; other models have two (libvirt 9.0)."""
+
+_MOST_USB_PORTS = 15
+"""QEMU's xHCI has no more (XHCI_MAXPORTS_2, QEMU 7.2)."""
 
 _SLOTS = 0x1F
 """The slots of pcie-root that a port can have: the last one is taken by q35's ICH9."""
@@ -88,9 +92,9 @@ def _seats(domain: Element, bus: str) -> Iterator[Seat]:
 
 
 def _seats_of(controller: Element, bus: str) -> Iterator[Seat]:
-    index, model = int(controller.get("index", "0")), controller.get("model", "")
+    index, model = number_at(controller, "@index"), controller.get("model", "")
     if bus == "usb":
-        ports = int(controller.get("ports") or _USB_PORTS.get(model, 2))
+        ports = min(number_at(controller, "@ports", _USB_PORTS.get(model, 2)), _MOST_USB_PORTS)
         return ((index, port) for port in range(1, ports + 1))
     if bus == "ide":
         return ((index, channel, unit) for channel, unit in product(range(2), range(2)))
@@ -104,9 +108,10 @@ def _used_seats(domain: Element, bus: str) -> Iterator[Seat]:
         if address is None or on is None or on[0] != bus:
             continue
         if bus == "usb":
-            yield int(on[1]), int(address.get("port", "0").partition(".")[0])
+            port = as_number(address.get("port", "0").partition(".")[0])  # 1.2 is behind a hub on 1
+            yield number_at(address, "@bus"), port or 0
         else:
-            yield int(on[1]), int(address.get("bus", "0")), int(address.get("unit", "0"))
+            yield number_at(address, "@controller"), number_at(address, "@bus"), number_at(address, "@unit")
 
 
 def _behind(free: list[Seat], used: set[Seat]) -> Seat:
@@ -123,7 +128,7 @@ def _new_controller(domain: Element, bus: str) -> list[Element]:
             raise errors.IDE_FULL()
         return [element("controller", {"type": "ide", "index": "0"})]  # i440fx has it, said or not
     for none in domain.findall(f"devices/controller[@type='{bus}'][@model='none']"):
-        child(domain, "devices").remove(none)
+        take_out(none)
     controller = element("controller", {"type": bus, "index": free_controller_index(bus, [domain]), **_NEW[bus]})
     return [*_place_on_pci(domain, controller), controller]
 
@@ -139,7 +144,7 @@ def _place_on_pci(domain: Element, device: Element) -> list[Element]:
         device.append(place.to_element())
         return []
     port = _new_root_port(domain)
-    device.append(PciAddress(0, int(port.get("index", "")), 0, 0).to_element())
+    device.append(PciAddress(0, number_at(port, "@index"), 0, 0).to_element())
     return [port]
 
 
@@ -153,6 +158,6 @@ def _new_root_port(domain: Element) -> Element:
     slots = set(range(max(bridges, default=1) + 1, _SLOTS)) - taken
     if not slots or not _is_express(domain):
         raise errors.PCI_FULL()
-    index = max(int(controller.get("index", "0")) for controller in pci_controllers(domain)) + 1
+    index = max(number_at(controller, "@index") for controller in pci_controllers(domain)) + 1
     attributes = {"type": "pci", "index": str(index), "model": "pcie-root-port"}
     return element("controller", attributes, PciAddress(0, 0, min(slots), 0).to_element())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.domainxml.address import PciAddress, pci_address
 from holdfast.domainxml.document import Element, value_at
+from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places.pci import pci_controllers
 from holdfast.domainxml.platform import Platform
 
@@ -31,12 +32,11 @@ def guest_buses(domain: Element) -> dict[int, int]:
 def _number_below(bus: int, last: int, bridges: Bridges, numbers: dict[int, int]) -> int:
     """Number the buses behind ``bus``, where ``last`` is the highest number so far; return the highest since."""
     for _, controller in sorted(bridges.get(bus, ()), key=lambda bridge: bridge[0]):
-        index, model = int(controller.get("index", "0")), controller.get("model")
+        index, model = number_at(controller, "@index"), controller.get("model")
         if index in numbers or model == "pci-expander-bus":
             continue
-        first = value_at(controller, "target@busNr") if model == "pcie-expander-bus" else None
-        if first is not None:
-            numbers[index] = int(first)
+        if model == "pcie-expander-bus" and value_at(controller, "target@busNr") is not None:
+            numbers[index] = number_at(controller, "target@busNr")
             _number_below(index, numbers[index], bridges, numbers)
         else:
             numbers[index] = last + 1

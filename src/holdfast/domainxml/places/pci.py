@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from holdfast.domainxml.address import PciAddress, read_pci
 from holdfast.domainxml.document import Element, value_at
+from holdfast.domainxml.number import number_at
 from holdfast.domainxml.platform import Platform
 
 _ONE_SLOT = {"pcie-root-port", "pcie-switch-downstream-port"}
@@ -55,7 +56,7 @@ def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
     for controller in pci_controllers(domain):
         if not cold and value_at(controller, "target@hotplug") == "off":
             continue
-        bus, model = int(controller.get("index", "0")), controller.get("model")
+        bus, model = number_at(controller, "@index"), controller.get("model")
         if model in _ONE_SLOT:
             slots.append((bus, 0))
         elif model in _CONVENTIONAL and (has_acpi or cold or not is_x86):

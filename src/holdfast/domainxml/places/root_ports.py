@@ -10,6 +10,7 @@ from itertools import count
 
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.document import Element, child, devices, element
+from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places.pci import pci_controllers
 
 SPARE = 16
@@ -28,7 +29,7 @@ def provide_root_ports(domain: Element, spare: int) -> None:
     They are free once libvirt has placed every device that has no address yet. Ports that ``domain`` has already count.
     """
     controllers = pci_controllers(domain)
-    used = {int(controller.get("index", "")) for controller in controllers if controller.get("index")}
+    used = {number_at(controller, "@index") for controller in controllers if controller.get("index")}
     parent = child(domain, "devices")
     if not any(controller.get("model") == "pcie-root" for controller in controllers):
         root = element("controller", {"type": "pci", "index": "0", "model": "pcie-root"})
@@ -40,7 +41,7 @@ def provide_root_ports(domain: Element, spare: int) -> None:
             controller.set("index", "0" if controller.get("model") == "pcie-root" else str(next(free)))
     ports = [controller for controller in controllers if controller.get("model") == "pcie-root-port"]
     occupied = {address.bus for device in devices(domain) if (address := pci_address(device)) is not None}
-    open_ports = sum(int(port.get("index", "0")) not in occupied for port in ports)
+    open_ports = sum(number_at(port, "@index") not in occupied for port in ports)
     position = _position_behind(parent, "controller[@type='pci']")
     for _ in range(max(0, spare + _ports_needed(domain) - open_ports)):
         port = element("controller", {"type": "pci", "index": str(next(free)), "model": "pcie-root-port"})

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.domainxml.device import user_alias
-from holdfast.domainxml.document import Element, value_at
+from holdfast.domainxml.document import Element, take_out, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import (
     OURS,
@@ -79,11 +79,10 @@ def record_element(domain: Element, disk: Element) -> Element | None:
 def rename_record(domain: Element, disk: Element, target: str | None) -> None:
     """Let the record of ``disk`` name another ``target``; with None the record is taken out of the document."""
     for element, record in record_elements(domain):
-        parent = element.getparent()
-        if not is_of(record, disk) or parent is None:
+        if not is_of(record, disk):
             continue
         if target is None:
-            parent.remove(element)
+            take_out(element)
         else:
             element.set("target", target)
 

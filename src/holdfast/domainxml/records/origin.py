@@ -9,6 +9,7 @@ from dataclasses import replace
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts, same_subject
+from holdfast.domainxml.number import number_at
 from holdfast.domainxml.records.disk_record import left_in_making, new_record, target_of, usual_role
 
 _NAMESPACES = (
@@ -88,5 +89,4 @@ def _role(disk: Element, is_first: bool, is_nova: bool) -> str:
 
 
 def _boot_order(disk: Element, place: int) -> tuple[int, int]:
-    boot = disk.find("boot")
-    return int(boot.get("order", "0")) if boot is not None else 1_000_000, place
+    return number_at(disk, "boot@order", 1_000_000), place

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.number import number_at
+from holdfast.errors.documents import NOT_A_NUMBER
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def read_snapshot(text: str) -> StoredSnapshot:
         name=root.findtext("name", ""),
         description=root.findtext("description", ""),
         state=root.findtext("state", ""),
-        created=datetime.fromtimestamp(int(root.findtext("creationTime", "0")), UTC).isoformat(),
+        created=_time(root),
         parent=root.findtext("parent/name"),
         memory=kind,
         memory_file=None if memory is None else memory.get("file"),
@@ -76,6 +78,14 @@ def read_snapshot(text: str) -> StoredSnapshot:
         taken=domain,
         config=domain if inactive is None else inactive,
     )
+
+
+def _time(root: Element) -> str:
+    seconds = number_at(root, "creationTime")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError) as error:  # after the year 9999
+        raise NOT_A_NUMBER(place="domainsnapshot/creationTime", text=str(seconds)) from error
 
 
 def whole_document(domain: Element | None) -> Element | None:

@@ -15,6 +15,7 @@ from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.make.attach_request import identified, parse_device
 from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import has_controller
 from holdfast.errors import HoldfastError
@@ -185,7 +186,7 @@ def _brought(before: Element | None, after: Element | None, request: Element) ->
         return []
     known = {label(controller) for controller in [request, *before.iterfind("devices/controller")]}
     added = [controller for controller in after.iterfind("devices/controller") if label(controller) not in known]
-    return sorted(added, key=lambda controller: (controller.get("type") == "pci", -int(controller.get("index", "0"))))
+    return sorted(added, key=lambda controller: (controller.get("type") == "pci", -number_at(controller, "@index")))
 
 
 def _undo_config(domain: OpenDomain, before: Documents, request: Element) -> None:

@@ -87,7 +87,8 @@ def detach_device(
             refuse_while_moved(domain, match, before.present.values())
         if not dry_run and released is not None:
             forget(domain, released)
-            forget_disk(domain, released.as_device(), [Definition.LIVE])
+            if released.device == "disk":
+                forget_disk(domain, released.as_device(), [Definition.LIVE])
         if not dry_run and found:
             _detach(domain, found, timeout)
         notes = saved_memory(domain, before)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.domainxml.device import lookup
-from holdfast.domainxml.document import Element, child, parse
+from holdfast.domainxml.document import Element, parse, take_out
 from holdfast.domainxml.host.image_files import DiskImage, disk_images, named_paths
 from holdfast.domainxml.metadata import DiskRecord, Snapshotting, facts
 from holdfast.domainxml.records.disk_record import left_in_making
@@ -197,7 +197,7 @@ def _users_of_images(
         for document in documents:
             own = lookup(document, but.target, "disk") if but is not None and but.domain.uuid == other.uuid else None
             if own is not None:
-                child(document, "devices").remove(own)
+                take_out(own)
             paths = named_paths(document)
             for disk in disk_images(document):
                 path = _path_of(connection, disk)

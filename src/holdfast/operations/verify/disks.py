@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.address import PciAddress, address_of, describe_address, pci_address
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import is_serial
+from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places.controllers import controller_of
 from holdfast.domainxml.places.guest_buses import guest_buses
 from holdfast.operations.verify.agent_answer import GuestDisk, unit_of
@@ -77,7 +78,7 @@ def _unit(disk: Element) -> str | None:
     address = address_of(disk)
     if address is None or address.get("type") != "drive":
         return None
-    bus, target, unit = (int(address.get(part, "0")) for part in ("bus", "target", "unit"))
+    bus, target, unit = (number_at(address, f"@{part}") for part in ("bus", "target", "unit"))
     return unit_of(value_at(disk, "target@bus"), (bus, target, unit))
 
 
