@@ -15,6 +15,7 @@ from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.document import Element, canonical
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import Started, fact
+from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.guard import UNASKED, UNASKED_AT_START
 from holdfast.hostfiles.digest import sha256_of
@@ -53,10 +54,14 @@ def refuse_unasked(
 
 @dataclass(frozen=True)
 class ColdStart:
-    """What a cold start now would bring: what waits in config, and what comes of the host as it is."""
+    """What a cold start now would bring: what waits in config, and what comes of the host as it is.
+
+    ``notes`` say which facts nobody could read.
+    """
 
     changes: tuple[Change, ...] = ()
     outlooks: tuple[Outlook, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def sees(self) -> tuple[str, ...]:
@@ -91,7 +96,8 @@ def look_before_start(
             also=blocks if domain.is_active() else (),
             condition=UNASKED_AT_START,
         )
-    return ColdStart(tuple(pending), tuple(each for each in host if each.effect in (Effect.BLOCKS, Effect.CHANGES)))
+    outlooks = tuple(each for each in host if each.effect in (Effect.BLOCKS, Effect.CHANGES))
+    return ColdStart(tuple(pending), outlooks, tuple(garbled_facts(documents.config)))
 
 
 def record_own_start(domain: OpenDomain) -> None:

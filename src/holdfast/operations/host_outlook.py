@@ -27,6 +27,7 @@ from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.support import support_outlook
 from holdfast.domainxml.metadata import Started, fact
 from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.records.garbled import recorded_cpu
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
@@ -53,8 +54,8 @@ def known_guest(running: Element | None, config: Element) -> KnownGuest:
     """
     started = fact(config, Started)
     cpu = None if running is None else running.find("cpu")
-    if running is None and started is not None and started.cpu:
-        cpu = parse(started.cpu, "cpu")
+    if running is None and started is not None:
+        cpu = recorded_cpu(started)
     if cpu is not None and not model_of(cpu):
         cpu = None
     loader = None if running is None else (running.findtext("os/loader") or "").strip() or None

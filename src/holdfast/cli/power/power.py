@@ -167,3 +167,5 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
         )
         for sentence in change.waits:
             click.echo(f"  {sentence}")
+    for note in change.notes:
+        click.echo(f"note: {note}")

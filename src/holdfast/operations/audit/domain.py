@@ -12,6 +12,7 @@ from holdfast.domainxml.manager.nova_metadata import URI as NOVAS_URI
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import URI as OUR_URI
 from holdfast.domainxml.records.disk_record import disagreements, unfinished
+from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import Listed
@@ -75,7 +76,7 @@ def _drift(documents: Documents) -> Iterator[Finding]:
 
 def _records(config: Element) -> Iterator[Finding]:
     yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in unfinished(config))
-    yield from (Finding(FindingKind.RECORD, sentence) for sentence in disagreements(config))
+    yield from (Finding(FindingKind.RECORD, sentence) for sentence in (*disagreements(config), *garbled_facts(config)))
 
 
 def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ MEANINGS = {
     FindingKind.UNFINISHED: "a creation or an image that was begun and is not finished",
     FindingKind.SNAPSHOT: "reverting to a snapshot would change the hardware",
     FindingKind.TRANSIENT: "no config document: the domain is gone once it stops",
-    FindingKind.RECORD: "what is recorded of the disks and the document do not agree",
+    FindingKind.RECORD: "what is recorded and the document do not agree, or nobody can read the record",
     FindingKind.UNKNOWN: "something in the document that Holdfast does not know",
     FindingKind.NO_SLOT: "no place to attach a device while the guest runs",
     FindingKind.UNSEALED: "left open, for a later start, host or libvirt to fill in",

@@ -10,6 +10,7 @@ from holdfast.domainxml.device import short_name
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.outlook import differs as differs
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
+from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents
 from holdfast.operations.host_outlook import HostOutlook, known_guest
@@ -81,6 +82,8 @@ def _of_domain(domain: OpenDomain, documents: Documents) -> Iterator[Outlook]:
         yield Outlook(Effect.NOTE, "managed save", sentence)
     if domain.in_rescue:
         yield Outlook(Effect.NOTE, "rescue", "it is in rescue, which ends with this start")
+    for sentence in garbled_facts(documents.config):
+        yield Outlook(Effect.NOTE, "record", sentence)
     for device in unreleased(documents):
         sentence = f"{short_name(device)} was detached, and the guest has not released it"
         yield Outlook(Effect.NOTE, str(device.tag), sentence)

@@ -149,7 +149,7 @@ def _start_again(domain: OpenDomain) -> ColdStart:
         change = start_locked(domain)
     except HoldfastError as error:
         raise power.RESCUE_ENDED_NOT_STARTED(name=domain.name, cause=error) from error
-    return ColdStart(change.changes, change.outlooks)
+    return ColdStart(change.changes, change.outlooks, change.notes)
 
 
 def _medium(

@@ -124,6 +124,7 @@ def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
             if side.remains:
                 return resumed(Outcome.FAILED, error=power.HOST_SIDE_LACKS(name=listed.name, remains=side.remains))
             change = start_locked(domain, dry_run=dry_run)
+            notes = (*notes, *change.notes)
     except NoConnection:
         raise
     except HoldfastError as error:

@@ -64,6 +64,7 @@ def power_change(
         dry_run=dry_run,
         changes=brought.changes,
         waits=waits,
+        notes=brought.notes,
         before=before,
         after=after,
         outlooks=brought.outlooks,

@@ -1,0 +1,87 @@
+"""Facts in our element in ``<metadata>`` that Holdfast did not write like this: somebody edited them by hand.
+
+No operation ends because of one. What a fact was to tell is unknown then, and it is written anew when its time comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.metadata import (
+    OURS,
+    PREFIX,
+    Adopted,
+    AnyFact,
+    Creating,
+    DiskRecord,
+    Releasing,
+    Rescue,
+    RunAgain,
+    Snapshotting,
+    Started,
+    tag_of,
+)
+from holdfast.domainxml.records.disk_record import ROLES
+from holdfast.errors import InvalidDocument
+
+_LONGEST = 40
+"""So many characters of a value are told."""
+
+
+def garbled_facts(domain: Element) -> Iterator[str]:
+    """The facts of the document ``domain`` that cannot be read, and why, in sentences."""
+    for kind, readable in _READABLE.items():
+        for entry in domain.iterfind(f"metadata/{OURS}/{tag_of(kind)}"):
+            wrong = [name for name, is_readable in readable.items() if not is_readable(entry.get(name, ""))]
+            if wrong:
+                said = ", ".join(f"{name}={entry.get(name, '')[:_LONGEST]!r}" for name in wrong)
+                yield f"<{PREFIX}:{tag_of(kind).rpartition('}')[2]}> in its metadata cannot be read: {said}"
+
+
+def recorded_cpu(started: Started) -> Element | None:
+    """The ``<cpu>`` that the guest was given at its last start; None where none is recorded, or none can be read."""
+    try:
+        return parse(started.cpu, "cpu") if started.cpu else None
+    except InvalidDocument:
+        return None
+
+
+def _is_said(text: str) -> bool:
+    return bool(text)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_cpu(text: str) -> bool:
+    return not text or recorded_cpu(Started(text, "")) is not None
+
+
+def _form(pattern: str) -> Callable[[str], bool]:
+    return lambda text: re.fullmatch(pattern, text) is not None
+
+
+_READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
+    Releasing: {"device": _form("[a-z]+"), "alias": _is_said},
+    Started: {"cpu": _is_cpu, "firmware": _form("([0-9a-f]{64})?")},
+    Adopted: {"since": _is_time, "origin": _is_said},
+    Creating: {"since": _is_time},
+    DiskRecord: {
+        "target": _is_said,
+        "role": _form(f"({'|'.join(ROLES)})?"),
+        "delete": _form("(yes|no)?"),
+        "size": _form("[0-9]{0,20}"),
+    },
+    RunAgain: {"since": _is_time},
+    Rescue: {"since": _is_time, "before": _is_said, "brought": _is_said},
+    Snapshotting: {"snapshot": _is_said},
+}
+"""Fact → field → whether a text can stand there."""
