@@ -7,8 +7,10 @@ hotplug").
 
 from __future__ import annotations
 
+import copy
+
 from holdfast.domainxml.address import PciAddress, read_pci
-from holdfast.domainxml.document import Element, value_at
+from holdfast.domainxml.document import Element, child, value_at
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.platform import Platform
 
@@ -72,6 +74,13 @@ def bus_exists(domain: Element, bus: int) -> bool:
 def same_slot(one: PciAddress, other: PciAddress) -> bool:
     """True when two addresses share a slot, so that only one of the two devices can be attached on its own."""
     return (one.domain, one.bus, one.slot) == (other.domain, other.bus, other.slot)
+
+
+def as_first_of_slot(device: Element) -> Element:
+    """A copy of ``device`` that says that there are more devices in its slot (multifunction='on')."""
+    copied = copy.deepcopy(device)
+    child(copied, "address").set("multifunction", "on")
+    return copied
 
 
 def is_endpoint(device: Element) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from holdfast.domainxml.address import address_of, describe_address, pci_address, same_place, with_address
 from holdfast.domainxml.device import describe, find_device, label
-from holdfast.domainxml.document import Element, devices, parse, same, serialize
+from holdfast.domainxml.document import Element, child, devices, parse, same, serialize
 from holdfast.domainxml.make.attach_request import identified, parse_device
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.number import number_at
@@ -25,6 +25,7 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
 from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
 from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -38,7 +39,8 @@ class Attached(Result):
     ``label``        what the device is called: "vdb", a MAC address, an alias; else its kind
     ``address``      its place in words; None where it has none, or libvirt is yet to choose it
     ``definitions``  the documents that have it
-    ``brought``      the controllers that came to config with it, in words
+    ``brought``      what came to config with it, in words: controllers, and that a port is the first of several now;
+                     in a dry run without what libvirt chooses
     """
 
     device: str
@@ -189,15 +191,47 @@ def _brought(before: Element | None, after: Element | None, request: Element) ->
     return sorted(added, key=lambda controller: (controller.get("type") == "pci", -number_at(controller, "@index")))
 
 
+def _marked(before: Element | None, after: Element | None, brought: list[Element]) -> list[Element]:
+    """The devices of ``after`` that say now that there are others in their slot, because one was ``brought`` there.
+
+    libvirt (9.0) writes multifunction='on' into the first of a slot, whoever made that.
+    """
+    if before is None or after is None:
+        return []
+    slots = [place for controller in brought if (place := pci_address(controller)) is not None]
+    return [
+        device
+        for device in devices(after)
+        if (place := pci_address(device)) is not None
+        and any(pci.same_slot(place, slot) for slot in slots)
+        and (then := find_device(before, device)) is not None
+        and same(pci.as_first_of_slot(then), device)
+    ]
+
+
 def _undo_config(domain: OpenDomain, before: Documents, request: Element) -> None:
-    """Take ``request`` and the controllers it brought out of config again, and prove that config is as it was."""
+    """Take ``request`` and what it brought out of config again, and prove that config is as it was."""
     now = domain.documents
-    device = now.find_config(request)
-    for extra in ([] if device is None else [device]) + _brought(before.config, now.config, request):
+    device, brought = now.find_config(request), _brought(before.config, now.config, request)
+    marked = _marked(before.config, now.config, brought)
+    for extra in ([] if device is None else [device]) + brought:
         domain.detach(serialize(extra), Definition.CONFIG)
+    if marked:
+        _take_marks_back(domain, marked)
     changed = domain.documents.changed_since(before, Definition.CONFIG)
     if changed:
         raise errors.NOT_TAKEN_BACK(device=describe(request), changes=changed)
+
+
+def _take_marks_back(domain: OpenDomain, marked: list[Element]) -> None:
+    """Let devices be the only ones of their slots again; libvirt (9.0) updates no controller, so that is an edit."""
+
+    def touch(config: Element) -> None:
+        for device in marked:
+            if (alone := find_device(config, device)) is not None:
+                child(alone, "address").attrib.pop("multifunction", None)
+
+    apply_edit(domain, plan_edit(domain, touch, lambda change: change.where.endswith("address@multifunction")))
 
 
 def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attached:
@@ -213,13 +247,15 @@ def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attache
         places = [f"{describe_address(device)} in {definition}" for definition, device in found.items()]
         raise errors.TWO_ADDRESSES(device=describe(request), places=places)
     brought = _brought(before.config, after.config, request)
+    marked = _marked(before.config, after.config, brought)
     for definition in found:
-        expected = {describe(device) for device in [found[definition], *brought]}
+        expected = {describe(device) for device in [found[definition], *brought, *marked]}
         others = [change for change in after.changed_since(before, definition) if change not in expected]
         if others:
             raise errors.CHANGED_ELSEWHERE(device=describe(request), definition=definition, changes=others)
     device = found.get(Definition.CONFIG, found.get(Definition.LIVE, request))
-    return _attached(domain, device, tuple(found), tuple(describe(controller) for controller in reversed(brought)))
+    words = [*map(describe, reversed(brought)), *(f"{describe(port)} as the first of several" for port in marked)]
+    return _attached(domain, device, tuple(found), tuple(words))
 
 
 def _attached(
