@@ -178,7 +178,7 @@ class Connection:
         return Domain(self._handle.defineXMLFlags(document, libvirt.VIR_DOMAIN_DEFINE_VALIDATE))
 
     @translated
-    def start_copy(self, document: str) -> Domain:
+    def start_from(self, document: str) -> Domain:
         """Start a domain that is shut off from ``document`` instead of its config, paused (virDomainCreateXML).
 
         Config stays as it is. The file of the NVRAM that ``document`` names is written anew from its template.

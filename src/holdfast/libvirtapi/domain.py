@@ -33,13 +33,16 @@ _AFFECT = {
 
 _UNDEFINE_TPM: int = getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)  # libvirt ≥ 8.9
 
+RUNNING, PAUSED, SHUT_OFF = "running", "paused", "shut off"
+"""The states in which an operation can leave a domain."""
+
 STATES = {
     libvirt.VIR_DOMAIN_NOSTATE: "no state",
-    libvirt.VIR_DOMAIN_RUNNING: "running",
+    libvirt.VIR_DOMAIN_RUNNING: RUNNING,
     libvirt.VIR_DOMAIN_BLOCKED: "idle",
-    libvirt.VIR_DOMAIN_PAUSED: "paused",
+    libvirt.VIR_DOMAIN_PAUSED: PAUSED,
     libvirt.VIR_DOMAIN_SHUTDOWN: "in shutdown",
-    libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
+    libvirt.VIR_DOMAIN_SHUTOFF: SHUT_OFF,
     libvirt.VIR_DOMAIN_CRASHED: "crashed",
     libvirt.VIR_DOMAIN_PMSUSPENDED: "pmsuspended",
 }

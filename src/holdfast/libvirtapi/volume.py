@@ -75,16 +75,6 @@ def volume_named(connection: Connection, pool: str, volume: str) -> Volume | Non
     return _found(lambda: connection._handle.storagePoolLookupByName(pool).storageVolLookupByName(volume))
 
 
-@translated
-def volume_name_at(connection: Connection, path: str) -> str:
-    """POOL/VOLUME of the volume with this path; empty when no active pool has it.
-
-    (virStorageVolLookupByPath, virStoragePoolLookupByVolume)
-    """
-    volume = volume_at(connection, path)
-    return "" if volume is None else f"{volume._handle.storagePoolLookupByVolume().name()}/{volume._handle.name()}"
-
-
 def _found(lookup: Callable[[], libvirt.virStorageVol]) -> Volume | None:
     try:
         return Volume(lookup())

@@ -23,7 +23,7 @@ from .disks.move import MoveAborted as MoveAborted
 from .disks.move import Moved as Moved
 from .disks.move import abort_move as abort_move
 from .disks.move import move_disk as move_disk
-from .disks.own_images import Image as Image
+from .disks.own_images import ImageFate as ImageFate
 from .disks.spec import DiskSpec as DiskSpec
 from .disks.spec import InterfaceSpec as InterfaceSpec
 from .disks.spec import Place as Place
@@ -103,8 +103,8 @@ from .snapshots.revert import SnapshotReverted as SnapshotReverted
 from .snapshots.revert import revert_to_snapshot as revert_to_snapshot
 from .verify.agent_answer import GuestSystem as GuestSystem
 from .verify.checked_device import Agreement as Agreement
-from .verify.checked_device import Checked as Checked
-from .verify.checked_device import Said as Said
+from .verify.checked_device import CheckedDevice as CheckedDevice
+from .verify.checked_device import DeviceAsSeen as DeviceAsSeen
 from .verify.guest import Verification as Verification
 from .verify.guest import verify_domain as verify_domain
 from .vocabulary import Change as Change

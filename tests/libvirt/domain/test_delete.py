@@ -64,7 +64,8 @@ def test_a_running_domain_is_refused_unless_forced(connection: Connection, uri: 
     assert (result.exit_code, "--force" in result.stderr) == (3, True)
     assert domain.is_active()
     assert domain.is_persistent()
-    done(uri, "delete", "a", "--force")
+    assert done(uri, "delete", "a", "--force", "--dry-run") == "a: would be switched off and deleted\n"
+    assert done(uri, "delete", "a", "--force") == "a: switched off and deleted\n"
     assert connection.domains() == []
 
 
@@ -188,6 +189,7 @@ def test_a_dry_run_lists_and_removes_nothing(connection: Connection, uri: str, t
         "name": "a",
         "uuid": domain.uuid,
         "state": [],
+        "switched_off": False,
         "images": [{"target": "vda", "source": source, "kept": None}],
         "changes": [],
         "waits": [],

@@ -123,14 +123,14 @@ def test_medium_must_be_seen_where_it_was_put_or_the_rescue_never_runs(
 ) -> None:
     domain = defined(connection, tmp_path, ports=10)
     before = domain.xml(CONFIG)
-    start = type(connection).start_copy
+    start = type(connection).start_from
     taken = parse(before).find("devices/disk/target[@dev='vda']/../address").get("bus")  # type: ignore[union-attr]
 
     def moved(self: Connection, document: str) -> Domain:
         assert f'bus="{taken}"' in document
         return start(self, document.replace(f'bus="{taken}"', 'bus="0x0a"', 1))
 
-    monkeypatch.setattr(type(connection), "start_copy", moved)
+    monkeypatch.setattr(type(connection), "start_from", moved)
     with raising(power.RESCUE_CHANGED, changes="vda moved"):
         operations.rescue(connection, "a", medium(tmp_path))
     assert domain.state() == "shut off"
@@ -225,7 +225,9 @@ def test_dry_run_says_what_it_would_be_and_changes_nothing(connection: Connectio
     assert domain.state() == "shut off"
     assert run(uri, "-r", "rescue", "a", *options).exit_code == 1
     operations.rescue(connection, "a", medium(tmp_path))
-    assert done(uri, "unrescue", "a", "--dry-run") == "a: would leave the rescue (now running); nothing was changed\n"
+    for option, then in ((), "leave the domain off"), (("--start",), "start the domain itself"):
+        out = done(uri, "unrescue", "a", *option, "--dry-run")
+        assert out == f"a: would switch the rescue off and {then} (now running); nothing was changed\n"
     assert domain.is_active()
 
 

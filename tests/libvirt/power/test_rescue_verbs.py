@@ -208,7 +208,7 @@ def test_reset_stays_in_rescue_and_switching_off_ends_it(connection: Connection,
     for command in (["reboot"], ["reset"], ["suspend"], ["resume"]):
         done(uri, *command, "a")
         assert operations.list_domains(connection)[0].in_rescue
-    assert done(uri, "destroy", "a") == "a: switched off; it was in rescue, its next start is its own\n"
+    assert done(uri, "destroy", "a") == "a: switched off, which ends the rescue: the next start is its own\n"
     assert not operations.list_domains(connection)[0].in_rescue
     operations.start(connection, "a")
     assert not operations.list_domains(connection)[0].in_rescue

@@ -11,7 +11,7 @@ import pytest
 from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.document import Element, parse
 from holdfast.operations.verify.agent_answer import parse_disks, parse_interfaces, parse_system
-from holdfast.operations.verify.checked_device import Agreement, Checked
+from holdfast.operations.verify.checked_device import Agreement, CheckedDevice
 from holdfast.operations.verify.disks import check_disks, unanswered_disks
 from holdfast.operations.verify.interfaces import check_interfaces, unanswered_interfaces
 
@@ -37,12 +37,12 @@ def answer(returned: Any) -> str:
     return json.dumps({"return": returned})
 
 
-def disks(document: Element, returned: list[dict[str, Any]]) -> dict[str, Checked]:
+def disks(document: Element, returned: list[dict[str, Any]]) -> dict[str, CheckedDevice]:
     """Target → what comes of each disk."""
     return {each.device.split()[1]: each for each in check_disks(document, parse_disks(answer(returned)))[0]}
 
 
-def interfaces(document: Element, returned: list[dict[str, Any]]) -> list[Checked]:
+def interfaces(document: Element, returned: list[dict[str, Any]]) -> list[CheckedDevice]:
     """What comes of each interface."""
     return check_interfaces(document, parse_interfaces(answer(returned)))
 

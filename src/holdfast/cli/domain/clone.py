@@ -55,5 +55,5 @@ def clone(
         click.echo(f"  image {image}")
     for note in created.notes:
         click.echo(f"  {note}")
-    if start and not dry_run:
-        click.echo(f"{created.name}: started")
+    if created.started:
+        click.echo(f"{created.name}: {'would be ' if dry_run else ''}started")

@@ -146,6 +146,8 @@ def _report(created: Created, output: str) -> None:
         _print_domain(created)
     for image in created.images:
         click.echo(f"image {image} {'would be' if created.dry_run else 'was'} made", err=created.dry_run)
+    if created.started and created.dry_run:
+        click.echo(f"{created.name} would be started", err=True)
     for note in created.notes:
         click.echo(f"note: {note}", err=created.dry_run)
 

@@ -29,7 +29,8 @@ def delete(session: Session, name: str, storage: bool, force: bool, dry_run: boo
         print_result(deletion)
         return
     rest = f", with {', '.join(deletion.state)}" if deletion.state else ""
-    click.echo(f"{deletion.name}: {'would be ' if dry_run else ''}deleted{rest}")
+    off = "switched off and " if deletion.switched_off else ""
+    click.echo(f"{deletion.name}: {'would be ' if dry_run else ''}{off}deleted{rest}")
     for image in deletion.images:
         fate = f"kept ({image.kept})" if image.kept else "would be removed" if dry_run else "removed"
         click.echo(f"  {image.target}: {image.source}: {fate}")

@@ -61,8 +61,8 @@ def shutdown(session: Session, name: str, timeout: float, dry_run: bool, output:
     from holdfast import operations
 
     change = operations.shutdown(session.connection, name, timeout=timeout, dry_run=dry_run)
-    would = f"press the power button and wait up to {timeout:g} s"
-    report_power(change, output, would=would, done=f"the guest has stopped{_left_rescue(change)}")
+    would, rescue = f"press the power button and wait up to {timeout:g} s", _left_rescue(change)
+    report_power(change, output, would=f"{would}{rescue}", done=f"the guest has stopped{rescue}")
 
 
 @click.command()
@@ -112,7 +112,8 @@ def destroy(session: Session, name: str, dry_run: bool, output: str) -> None:
     from holdfast import operations
 
     change = operations.destroy(session.connection, name, dry_run=dry_run)
-    report_power(change, output, would="switch off at once", done=f"switched off{_left_rescue(change)}")
+    rescue = _left_rescue(change)
+    report_power(change, output, would=f"switch off at once{rescue}", done=f"switched off{rescue}")
 
 
 @click.command()
@@ -142,7 +143,7 @@ def resume(session: Session, name: str, dry_run: bool, output: str) -> None:
 
 
 def _left_rescue(change: PowerChange) -> str:
-    return "; it was in rescue, its next start is its own" if change.left_rescue else ""
+    return ", which ends the rescue: the next start is its own" if change.left_rescue else ""
 
 
 def report_power(change: PowerChange, output: str, *, would: str, done: str) -> None:
@@ -151,7 +152,8 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
         print_result(change)
         return
     if change.dry_run:
-        click.echo(f"{change.name}: would {would} (now {change.before}); nothing was changed")
+        gone = "; it is transient, and would be gone" if change.after == "gone" else ""
+        click.echo(f"{change.name}: would {would} (now {change.before}){gone}; nothing was changed")
     else:
         gone = "; it was transient, and is gone" if change.after == "gone" else ""
         click.echo(f"{change.name}: {done}{gone}")

@@ -54,6 +54,6 @@ def repair(
     if not (repaired.mended or repaired.remains):
         click.echo(f"{repaired.name}: nothing was found to mend")
     if repaired.started:
-        click.echo(f"{repaired.name}: started")
+        click.echo(f"{repaired.name}: {'would be ' if dry_run else ''}started")
     for sentence in repaired.sees:
         click.echo(f"  the guest sees: {sentence}")

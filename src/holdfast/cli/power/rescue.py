@@ -65,8 +65,9 @@ def rescue(
         print_result(rescued)
         return
     medium = f"{rescued.label}{f' at {rescued.address}' if rescued.address else ''}"
+    off = "be switched off and " if rescued.switched_off else ""
     if dry_run:
-        click.echo(f"{rescued.name}: would boot from {medium} (now {rescued.before}); nothing was changed")
+        click.echo(f"{rescued.name}: would {off}boot from {medium} (now {rescued.before}); nothing was changed")
         click.echo("the rescue system would see, beside what is there always:")
         for sentence in rescued.changes:
             click.echo(f"  {sentence}")
@@ -99,4 +100,5 @@ def unrescue(session: Session, name: str, start: bool | None, dry_run: bool, out
     from holdfast import operations
 
     change = operations.unrescue(session.connection, name, start=start, dry_run=dry_run)
-    report_power(change, output, would="leave the rescue", done=f"left the rescue, now {change.after}")
+    then = "start the domain itself" if change.after == "running" else "leave the domain off"
+    report_power(change, output, would=f"switch the rescue off and {then}", done=f"left the rescue, now {change.after}")

@@ -92,6 +92,8 @@ def create(
 def _created(created: SnapshotCreated) -> list[str]:
     kind = "external" if created.external else "internal"
     memory = "with memory" if created.memory else "disks only"
+    if created.memory and created.dry_run:
+        memory += ", and the guest would stand still while it is written"
     lines = [f"{created.name}: {'would make' if created.dry_run else 'made'} {created.snapshot} ({kind}, {memory})"]
     for disk in created.disks:
         since = f" stays as it is; written since: {disk.overlay}" if disk.overlay else ""
@@ -164,7 +166,8 @@ def revert(
 def _reverted(reverted: SnapshotReverted) -> list[str]:
     what = "the disks" if reverted.disks_only else "disks and hardware"
     if reverted.dry_run:
-        lines = [f"{reverted.name}: would revert {what} to {reverted.snapshot}; nothing was changed"]
+        would = f"{reverted.name}: would revert {what} to {reverted.snapshot}; it would be {reverted.after}"
+        lines = [f"{would}; nothing was changed"]
     else:
         lines = [f"{reverted.name}: reverted {what} to {reverted.snapshot}; it is {reverted.after}"]
     lines += [f"  {disk.target}: {disk.image}" for disk in reverted.disks]

@@ -27,7 +27,7 @@ from holdfast.operations.session import OpenDomain
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageFate:
     """An image of a domain that is deleted.
 
     ``target``  the target of its disk
@@ -40,7 +40,7 @@ class Image:
     kept: str | None
 
 
-def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool) -> tuple[Image, ...]:
+def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool) -> tuple[ImageFate, ...]:
     """The images of a domain that is to be deleted, and whether each goes: all, or without ``storage`` the recorded.
 
     Raises USES_NOT_SEEN where what other domains use cannot be seen, and IMAGES_LEFT where without ``storage`` an image
@@ -60,16 +60,16 @@ def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool
     if not (disks or left):
         return ()
     others = _users_of_images(connection, domain)
-    found: dict[str, Image] = {}
+    found: dict[str, ImageFate] = {}
     for disk in disks:
         path = _path_of(connection, disk)
         source, kept = path or disk.source, disk.kept or _reason_to_keep(path, others)
         if source not in found or kept:
-            found[source] = Image(disk.target, source, kept)
+            found[source] = ImageFate(disk.target, source, kept)
     for target, path in _left_below_snapshots(domain, [image.source for image in found.values() if image.kept is None]):
-        found.setdefault(path, Image(target, path, _reason_to_keep(path, others)))
+        found.setdefault(path, ImageFate(target, path, _reason_to_keep(path, others)))
     for place, target in left.items():
-        found[place] = Image(target, place, _use_by_others(place, others))
+        found[place] = ImageFate(target, place, _use_by_others(place, others))
     found.update({image.source: image for image in _backing_files(found)})
     return tuple(found.values())
 
@@ -148,12 +148,12 @@ def _left_of_snapshots(domain: OpenDomain, documents: list[Element]) -> Iterator
             yield entry.file, f"snapshot {entry.snapshot}"
 
 
-def _backing_files(found: dict[str, Image]) -> Iterator[Image]:
+def _backing_files(found: dict[str, ImageFate]) -> Iterator[ImageFate]:
     own = {real_path(image.source) for image in found.values() if image.source.startswith("/")}
     for image in [image for image in found.values() if image.kept is None and image.source.startswith("/")]:
         for backing in files_below(image.source):
             if real_path(backing) not in own and backing not in found:
-                yield Image(image.target, backing, "below another image")
+                yield ImageFate(image.target, backing, "below another image")
 
 
 def _path_of(connection: Connection, disk: DiskImage) -> str | None:

@@ -10,6 +10,7 @@ import copy
 import uuid as uuids
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from holdfast.domainxml.compare.change import Change, ChangeKind
@@ -74,7 +75,7 @@ def clone_domain(
         created = make_domain(connection, new, start=False, dry_run=dry_run)
         if not dry_run:
             _prove_and_start(connection, before, created, asked, start)
-    return created
+    return replace(created, started=start)
 
 
 def _plan(

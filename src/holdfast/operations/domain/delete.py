@@ -16,7 +16,7 @@ from holdfast.errors import HoldfastError, NotFound
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.disks.own_images import Image, image_exists, images_to_delete, remove_image
+from holdfast.operations.disks.own_images import ImageFate, image_exists, images_to_delete, remove_image
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
@@ -25,12 +25,14 @@ from holdfast.operations.session import OpenDomain, changing
 class Deletion(Result):
     """A deletion.
 
-    ``state``   what libvirt kept for the domain, and removed with it, in words: "its NVRAM …", "its 2 snapshots"
-    ``images``  the images of its disks, each with the reason why it was kept, if it was
+    ``state``         what libvirt kept for the domain, and removed with it, in words: "its NVRAM …", "its 2 snapshots"
+    ``switched_off``  True where the guest ran, and was switched off for it
+    ``images``        the images of its disks, each with the reason why it was kept, if it was
     """
 
     state: tuple[str, ...]
-    images: tuple[Image, ...]
+    switched_off: bool
+    images: tuple[ImageFate, ...]
 
 
 def delete_domain(
@@ -56,7 +58,14 @@ def delete_domain(
         state = _state(domain, documents.own())
         if not dry_run:
             _delete(domain, images)
-        return Deletion(name=domain.name, uuid=domain.uuid, dry_run=dry_run, state=state, images=images)
+        return Deletion(
+            name=domain.name,
+            uuid=domain.uuid,
+            dry_run=dry_run,
+            state=state,
+            switched_off=documents.live is not None,
+            images=images,
+        )
 
 
 def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
@@ -75,7 +84,7 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
         domain.undefine()
 
 
-def _delete(domain: OpenDomain, images: tuple[Image, ...]) -> None:
+def _delete(domain: OpenDomain, images: tuple[ImageFate, ...]) -> None:
     done: list[str] = []
     persistent = domain.is_persistent()
     try:

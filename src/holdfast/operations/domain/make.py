@@ -43,7 +43,7 @@ class Created(Result):
     ``document``           its config document; in a dry run the one that would be defined, without what is chosen at
                            random when it is: UUID and generation id, MAC addresses, serials that were not given
     ``machine``            the versioned machine type
-    ``cpu``, ``firmware``  in words
+    ``cpu``, ``firmware``  in words; in a dry run the CPU can be "libvirt's default"
     ``nvram``              the path of its UEFI variables; None with BIOS, and where libvirt is yet to choose it
     ``devices``            those that a person asks for; without an address where libvirt is yet to choose it
     ``free_places``        how many PCI devices can be attached while it runs; None in a dry run: it has no places yet
@@ -101,7 +101,7 @@ def make_domain(connection: Connection, new: NewDomain, *, start: bool, dry_run:
     set_facts(new.document, adoption_of("holdfast"), *_records(new))
     if dry_run:
         promised = without_identifiers(new.document, but=new.stated)
-        return _result(new, promised, indented(promised), new.notes, dry_run=True)
+        return _result(new, promised, indented(promised), new.notes, started=start, dry_run=True)
     defined = _make_and_define(connection, new)
     document = defined.xml(Definition.CONFIG)
     config = parse(document, "domain")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.errors import power
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import PAUSED, RUNNING
 from holdfast.operations.power.state_change import PowerChange, active_state, power_change
 from holdfast.operations.session import changing
 
@@ -15,20 +16,20 @@ def suspend(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         before = active_state(domain)
-        if before == "paused":
+        if before == PAUSED:
             raise power.ALREADY_PAUSED(name=domain.name)
         if not dry_run:
             domain.suspend()
-        return power_change(domain, before, dry_run)
+        return power_change(domain, before, dry_run, foreseen=PAUSED)
 
 
 def resume(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
     """Let a paused domain run again (virDomainResume). Raises NOT_RUNNING, NOT_PAUSED."""
     with changing(connection, name, dry_run=dry_run) as domain:
         before = active_state(domain)
-        if before != "paused":
+        if before != PAUSED:
             condition = power.NOT_PAUSED_ASLEEP if before == "pmsuspended" else power.NOT_PAUSED
             raise condition(name=domain.name, state=before)
         if not dry_run:
             domain.resume()
-        return power_change(domain, before, dry_run)
+        return power_change(domain, before, dry_run, foreseen=RUNNING)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from holdfast.errors import HoldfastError, power
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import RUNNING
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.power.mend_host_side import mend_host_side
@@ -33,7 +34,7 @@ def reboot(
         before = hearing_state(domain)
         if not dry_run:
             domain.reboot()
-        return power_change(domain, before, dry_run)
+        return power_change(domain, before, dry_run, foreseen=before)
 
 
 def _reboot_hard(domain: OpenDomain, accept: bool, dry_run: bool) -> PowerChange:
@@ -50,7 +51,7 @@ def _reboot_hard(domain: OpenDomain, accept: bool, dry_run: bool) -> PowerChange
         except HoldfastError as error:
             raise power.OFF_AND_NOT_STARTED(name=domain.name, cause=error) from error
         record_own_start(domain)
-    return power_change(domain, before, dry_run, cold_start, mended=side.mended)
+    return power_change(domain, before, dry_run, cold_start, foreseen=RUNNING, mended=side.mended)
 
 
 def reset(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
@@ -59,4 +60,4 @@ def reset(connection: Connection, name: str, *, dry_run: bool = False) -> PowerC
         before = active_state(domain)
         if not dry_run:
             domain.reset()
-        return power_change(domain, before, dry_run)
+        return power_change(domain, before, dry_run, foreseen=before)

@@ -65,4 +65,4 @@ def repair_domain(
         except HoldfastError as error:
             condition = power.MENDED_NOT_STARTED if side.mended else power.REPAIRED_NOT_STARTED
             raise condition(name=domain.name, mended=side.mended, cause=error) from error
-        return replace(result, changes=change.changes, outlooks=change.outlooks, started=not dry_run)
+        return replace(result, changes=change.changes, outlooks=change.outlooks, started=True)

@@ -24,7 +24,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.errors import HoldfastError, power
 from holdfast.hostfiles.image import check_format_name
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain import RUNNING, SHUT_OFF, Definition
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.new import described_disk, existing_source
 from holdfast.operations.disks.spec import DiskSpec
@@ -51,12 +51,14 @@ class Rescued(Result):
     ``waits`` is what the guest itself will see at its own next start.
 
     ``before``, ``after``  the states, in virsh's words
+    ``switched_off``       True where the guest ran, and was switched off for it
     ``device``             the element of the rescue medium; in a dry run without what is chosen at random
     ``label``, ``address``  its target, and its place in words
     """
 
     before: str
     after: str
+    switched_off: bool
     device: str
     label: str
     address: str | None
@@ -85,7 +87,8 @@ def rescue(
     RESCUE_NOT_STARTED it was switched off. (virDomainCreateXML)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
-        if domain.is_active() and not force:
+        was_active = domain.is_active()
+        if was_active and not force:
             raise power.RUNNING_BEFORE_RESCUE(name=domain.name)
         refuse_with_managed_save(domain, _OLD_MEMORY)
         before = domain.state()
@@ -93,7 +96,7 @@ def rescue(
         asked = _medium(connection, domain, config, medium, trust_format)
         disk = asked if dry_run else identified(asked)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        copy = rescue_document(config, disk, since=now, before=before if domain.is_active() else "shut off")
+        copy = rescue_document(config, disk, since=now, before=before if was_active else SHUT_OFF)
         if adapt is not None:
             adapt(copy)
         changes = tuple(visible(compare_documents(config, copy)))
@@ -110,7 +113,8 @@ def rescue(
             waits=own_start.sees,
             notes=nvram.notes,
             before=before,
-            after=domain.state(),
+            after=RUNNING if dry_run else domain.state(),
+            switched_off=was_active,
             device=serialize(found),
             label=label(found),
             address=describe_address(found),
@@ -132,16 +136,19 @@ def unrescue(connection: Connection, name: str, *, start: bool | None = None, dr
             raise condition(name=domain.name, state=before)
         if documents.config is None:
             raise power.UNDEFINED_IN_RESCUE(name=domain.name)
-        starts = mark.before != "shut off" if start is None else start
+        starts = mark.before != SHUT_OFF if start is None else start
         if starts:
             refuse_with_managed_save(domain, _OLD_MEMORY)
-        if dry_run:
-            return power_change(domain, before, dry_run, left_rescue=True)
-        if not starts:
-            stay_off_after_boot(domain)
-        domain.destroy()
-        started = _start_again(domain) if starts else None
-        return power_change(domain, before, dry_run, started, left_rescue=True)
+        started = None if dry_run else _leave(domain, starts)
+        foreseen = RUNNING if starts else SHUT_OFF
+        return power_change(domain, before, dry_run, started, foreseen=foreseen, left_rescue=True)
+
+
+def _leave(domain: OpenDomain, starts: bool) -> ColdStart | None:
+    if not starts:
+        stay_off_after_boot(domain)
+    domain.destroy()
+    return _start_again(domain) if starts else None
 
 
 def _start_again(domain: OpenDomain) -> ColdStart:
@@ -197,7 +204,7 @@ def _switch_over(domain: OpenDomain, copy: Element, nvram: NvramCopy) -> None:
 def _start(domain: OpenDomain, copy: Element) -> None:
     """Start ``copy`` over the domain; let it run once libvirt is seen to have put everything where config has it."""
     try:
-        domain.connection.start_copy(serialize(copy))
+        domain.connection.start_from(serialize(copy))
         documents = domain.look_again()
         if documents.live is None or documents.config is None or documents.rescue is None:
             raise power.RESCUE_INTERRUPTED(name=domain.name)

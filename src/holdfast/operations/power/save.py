@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from holdfast.errors import power
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import SHUT_OFF
 from holdfast.operations.guard import ColdStart, record_foreign_start
 from holdfast.operations.managed_save import lost_by_discarding, refuse_with_managed_save
 from holdfast.operations.power.start import start_locked
@@ -28,7 +29,7 @@ def save_domain(connection: Connection, name: str, *, dry_run: bool = False) -> 
             record_foreign_start(domain)
             domain.managed_save()
             stay_off_after_boot(domain)
-        return power_change(domain, before, dry_run)
+        return power_change(domain, before, dry_run, foreseen=SHUT_OFF)
 
 
 def restore_domain(connection: Connection, name: str, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
@@ -56,4 +57,4 @@ def discard_save(connection: Connection, name: str, *, missing_ok: bool = False,
         before, changes = domain.state(), () if domain.is_active() else lost_by_discarding(domain)
         if is_there and not dry_run:
             domain.discard_managed_save()
-        return power_change(domain, before, dry_run, ColdStart(changes))
+        return power_change(domain, before, dry_run, ColdStart(changes), foreseen=before)

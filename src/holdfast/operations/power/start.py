@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.errors import HoldfastError, LibvirtRefused, power
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import PAUSED, RUNNING
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import look_before_restore
 from holdfast.operations.power.state_change import PowerChange, power_change
@@ -33,7 +34,7 @@ def start_locked(domain: OpenDomain, *, paused: bool = False, dry_run: bool = Fa
         domain.start(paused)
         run_after_boot(domain)
         record_own_start(domain)
-    return power_change(domain, before, dry_run, cold_start)
+    return power_change(domain, before, dry_run, cold_start, foreseen=PAUSED if paused else RUNNING)
 
 
 def _restore(domain: OpenDomain, before: str, paused: bool, dry_run: bool) -> PowerChange:
@@ -45,11 +46,12 @@ def _restore(domain: OpenDomain, before: str, paused: bool, dry_run: bool) -> Po
         except LibvirtRefused as error:
             raise power.MANAGED_SAVE_REFUSED(name=domain.name, cause=error) from error
         run_after_boot(domain)
-    return power_change(domain, before, dry_run, waits=waits, restored=True)
+    foreseen = PAUSED if paused else None  # nothing but the image itself knows whether the guest was paused
+    return power_change(domain, before, dry_run, foreseen=foreseen, waits=waits, restored=True)
 
 
 def _already_running(domain: OpenDomain, state: str) -> HoldfastError:
     if domain.in_rescue:
         return power.ALREADY_RUNNING_RESCUE(name=domain.name)
-    condition = power.ALREADY_RUNNING_PAUSED if state == "paused" else power.ALREADY_RUNNING
+    condition = power.ALREADY_RUNNING_PAUSED if state == PAUSED else power.ALREADY_RUNNING
     return condition(name=domain.name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.errors import NotFound, domains, power
+from holdfast.libvirtapi.domain import PAUSED, SHUT_OFF
 from holdfast.operations.guard import ColdStart
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain
@@ -13,7 +14,7 @@ from holdfast.operations.session import OpenDomain
 GONE = "gone"
 """The state after a transient domain has stopped: libvirt forgets it."""
 
-OFF = frozenset({"shut off", "crashed", "no state"})
+OFF = frozenset({SHUT_OFF, "crashed", "no state"})
 """The states of a domain without a QEMU."""
 
 
@@ -21,7 +22,8 @@ OFF = frozenset({"shut off", "crashed", "no state"})
 class PowerChange(Result):
     """A change of a domain's state; ``changes`` are those of a cold start, because config and live differed.
 
-    ``before``, ``after``  the states, in virsh's words (after: read back; also "gone"; in a dry run equal to before)
+    ``before``, ``after``  the states, in virsh's words, or "gone". A dry run's ``after`` is None where nobody can tell:
+                           what is restored comes back running, or paused where it was saved so
     ``outlooks``           what else the guest sees of a cold start, or why there would be none: it comes of the host
     ``mended``             what of the host side was mended before a hard reboot, in sentences
     ``restored``           True when the start continues from a managed-save image instead of booting
@@ -29,7 +31,7 @@ class PowerChange(Result):
     """
 
     before: str
-    after: str
+    after: str | None
     outlooks: tuple[Outlook, ...] = ()
     mended: tuple[str, ...] = ()
     restored: bool = False
@@ -47,16 +49,17 @@ def power_change(
     dry_run: bool,
     start: ColdStart | None = None,
     *,
+    foreseen: str | None,
     mended: tuple[str, ...] = (),
     waits: tuple[str, ...] = (),
     restored: bool = False,
     left_rescue: bool = False,
 ) -> PowerChange:
-    """What was done to ``domain``, whose state was ``before``; the state after it is read now."""
-    try:
-        after = domain.state()
-    except NotFound:
-        after = GONE
+    """What was done to ``domain``, whose state was ``before``; the state after it is read now.
+
+    In a dry run that is ``foreseen``: the state that the deed would leave; None where that cannot be told.
+    """
+    after = _foreseen(domain, foreseen) if dry_run else _state_now(domain)
     brought = start or ColdStart()
     return PowerChange(
         name=domain.name,
@@ -74,6 +77,17 @@ def power_change(
     )
 
 
+def _foreseen(domain: OpenDomain, state: str | None) -> str | None:
+    return GONE if state == SHUT_OFF and not domain.is_persistent() else state
+
+
+def _state_now(domain: OpenDomain) -> str:
+    try:
+        return domain.state()
+    except NotFound:
+        return GONE
+
+
 def active_state(domain: OpenDomain) -> str:
     """The state of a domain that must have a QEMU. Raises NOT_RUNNING."""
     state = domain.state()
@@ -85,7 +99,7 @@ def active_state(domain: OpenDomain) -> str:
 def hearing_state(domain: OpenDomain) -> str:
     """The state of a domain whose guest can answer a button. Raises NOT_RUNNING, PAUSED, ASLEEP."""
     state = active_state(domain)
-    if state == "paused":
+    if state == PAUSED:
         raise power.PAUSED(name=domain.name)
     if state == "pmsuspended":
         raise power.ASLEEP(name=domain.name)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from holdfast.errors import power
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain import SHUT_OFF, Definition
 from holdfast.operations.guard import record_foreign_start
-from holdfast.operations.power.state_change import GONE, PowerChange, active_state, hearing_state, power_change
+from holdfast.operations.power.state_change import (
+    GONE,
+    PowerChange,
+    active_state,
+    hearing_state,
+    power_change,
+)
 from holdfast.operations.run_again import stay_off_after_boot
 from holdfast.operations.session import changing, looking
 
@@ -21,14 +27,14 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
         with changing(connection, name, dry_run=dry_run) as domain:
             before, rescue = hearing_state(domain), domain.in_rescue
             if dry_run:
-                return power_change(domain, before, dry_run, left_rescue=rescue)
+                return power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
             record_foreign_start(domain)
             stay_off_after_boot(domain)
             domain.shutdown()
         stopped.wait(timeout)
     domain.changed(*Definition)
-    change = power_change(domain, before, dry_run, left_rescue=rescue)
-    if change.after not in ("shut off", GONE):
+    change = power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
+    if change.after not in (SHUT_OFF, GONE):
         raise power.STILL_RUNNING(name=domain.name, seconds=timeout, state=change.after)
     return change
 
@@ -44,4 +50,4 @@ def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
             record_foreign_start(domain)
             stay_off_after_boot(domain)
             domain.destroy()
-        return power_change(domain, before, dry_run, left_rescue=rescue)
+        return power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)

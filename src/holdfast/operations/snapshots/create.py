@@ -42,7 +42,7 @@ class SnapshotCreated(Result):
 
     ``snapshot``     its name
     ``external``     True where the images are left as they are, and each disk is written to an overlay from now on
-    ``memory``       True where the guest's memory is part of it
+    ``memory``       True where the guest's memory is part of it: it stands still while that is written
     ``memory_file``  the file of that memory; None where there is none, or where it is inside the first image
     ``disks``, ``left_out``  what is part of it, and what is not
     """

@@ -17,6 +17,7 @@ from holdfast.errors import LibvirtRefused
 from holdfast.errors import snapshots as errors
 from holdfast.errors.guard import UNASKED_REVERT, UNASKED_REVERT_HARDWARE, UNASKED_REVERT_SIZES
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import PAUSED, RUNNING, SHUT_OFF
 from holdfast.libvirtapi.snapshot import Snapshot, find_snapshot, redefine_snapshot
 from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unasked
@@ -35,8 +36,8 @@ class SnapshotReverted(Result):
     """A revert; ``changes`` are what the guest sees of it: with ``disks_only`` at most that disks have another size.
 
     ``snapshot``          its name
-    ``before``, ``after``  the states, in virsh's words (in a dry run equal)
-    ``switched_off``      True where a guest ran, and the snapshot is of a domain that was shut off
+    ``before``, ``after``  the states, in virsh's words
+    ``switched_off``      True where the guest ran, and was switched off for it: then the domain was shut off
     ``disks_only``        True where only the content of disks came back, into the hardware of today
     ``disks``             whose content is that of then
     ``left_out``          disks of today whose content stays, and why
@@ -125,12 +126,19 @@ def _revert_domain(
         changes=changes,
         snapshot=stored.name,
         before=before,
-        after=domain.state(),
+        after=_foreseen(stored) if dry_run else domain.state(),
         switched_off=switched_off,
         disks_only=False,
         disks=tuple(SnapshotDisk(target, image, None) for target, image in stored.images_inside().items()),
         detached=_detached(today, stored),
     )
+
+
+def _foreseen(stored: StoredSnapshot) -> str:
+    """The state in which a revert leaves a domain."""
+    if stored.live is None:
+        return SHUT_OFF
+    return PAUSED if stored.state == PAUSED else RUNNING
 
 
 def _refuse_impossible(domain: OpenDomain, stored: StoredSnapshot) -> None:

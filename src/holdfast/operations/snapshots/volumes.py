@@ -7,7 +7,7 @@ from dataclasses import replace
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.records.disk_record import recorded_disk
-from holdfast.libvirtapi.volume import volume_name_at
+from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.documents import Documents
 from holdfast.operations.session import OpenDomain
@@ -25,6 +25,6 @@ def follow_images(domain: OpenDomain, before: Documents) -> None:
             then = None if old is None else recorded_disk(old, record)
             if disk is None or then is None or source_of(disk) == source_of(then):
                 continue
-            volume = volume_name_at(domain.connection, source_of(disk) or "")
+            volume = in_pool(domain.connection, disk)
             if volume != record.volume:
                 record_disk(domain, replace(record, volume=volume), [definition])

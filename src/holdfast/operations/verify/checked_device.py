@@ -27,7 +27,7 @@ class Agreement(Enum):
 
 
 @dataclass(frozen=True)
-class Said:
+class DeviceAsSeen:
     """What one side says of a device, None where it says nothing. ``name`` is the guest's own: "/dev/vda", "eth0".
 
     ``address`` is in the guest's numbers, which may differ from libvirt's: "pci 0000:05:00.0", "pci 0000:00:1f.2 unit
@@ -45,7 +45,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedDevice:
     """One device of live.
 
     ``device``     as a person names it: "disk vda"
@@ -57,8 +57,8 @@ class Checked:
 
     device: str
     verdict: Agreement
-    live: Said
-    guest: Said | None = None
+    live: DeviceAsSeen
+    guest: DeviceAsSeen | None = None
     note: str = ""
     releasing: bool = False
 
@@ -68,9 +68,11 @@ class Checked:
         return self.verdict is Agreement.DIFFERS or (self.verdict is Agreement.NOT_SEEN and not self.releasing)
 
 
-def checked(device: Element, verdict: Agreement, live: Said, guest: Said | None = None, note: str = "") -> Checked:
+def checked(
+    device: Element, verdict: Agreement, live: DeviceAsSeen, guest: DeviceAsSeen | None = None, note: str = ""
+) -> CheckedDevice:
     """What came of ``device``, an element of live."""
-    return Checked(short_name(device), verdict, live, guest, note)
+    return CheckedDevice(short_name(device), verdict, live, guest, note)
 
 
 def pci_in_guest(device: Element, buses: Mapping[int, int]) -> PciAddress | None:

@@ -12,7 +12,14 @@ from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places.controllers import controller_of
 from holdfast.domainxml.places.guest_buses import guest_buses
 from holdfast.operations.verify.agent_answer import GuestDisk, unit_of
-from holdfast.operations.verify.checked_device import Agreement, Checked, Said, checked, pci_in_guest, place_of
+from holdfast.operations.verify.checked_device import (
+    Agreement,
+    CheckedDevice,
+    DeviceAsSeen,
+    checked,
+    pci_in_guest,
+    place_of,
+)
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,13 @@ class _Disk:
         """Whether ``reported`` has its serial; None when that cannot be compared."""
         return None if reported.serial is None else is_serial(self.element, reported.serial)
 
-    def said(self) -> Said:
+    def said(self) -> DeviceAsSeen:
         """What live says of it."""
         place = place_of(self.pci, self.unit)
-        return Said(address=place or describe_address(self.element), serial=self.element.findtext("serial"))
+        return DeviceAsSeen(address=place or describe_address(self.element), serial=self.element.findtext("serial"))
 
 
-def check_disks(live: Element, reported: Sequence[GuestDisk]) -> tuple[list[Checked], list[Said]]:
+def check_disks(live: Element, reported: Sequence[GuestDisk]) -> tuple[list[CheckedDevice], list[DeviceAsSeen]]:
     """The disks of ``live`` beside those that the guest has ``reported``, and what of these is none of live's."""
     disks = _disks(live)
     rest = list(reported)
@@ -59,7 +66,7 @@ def check_disks(live: Element, reported: Sequence[GuestDisk]) -> tuple[list[Chec
     return outcome, [_said(disk) for disk in rest]
 
 
-def unanswered_disks(live: Element, why: str) -> list[Checked]:
+def unanswered_disks(live: Element, why: str) -> list[CheckedDevice]:
     """The disks of ``live`` where the agent did not tell of any, and ``why``."""
     return [checked(disk.element, Agreement.UNKNOWN, disk.said(), note=why) for disk in _disks(live)]
 
@@ -82,7 +89,7 @@ def _unit(disk: Element) -> str | None:
     return unit_of(value_at(disk, "target@bus"), (bus, target, unit))
 
 
-def _check(disk: _Disk, reported: GuestDisk | None, rest: Sequence[GuestDisk]) -> Checked:
+def _check(disk: _Disk, reported: GuestDisk | None, rest: Sequence[GuestDisk]) -> CheckedDevice:
     if reported is not None:
         place, serial = disk.is_at(reported), disk.is_named(reported)
         differing = [word for word, same in (("its place", place), ("its serial", serial)) if same is False]
@@ -106,5 +113,5 @@ def _check(disk: _Disk, reported: GuestDisk | None, rest: Sequence[GuestDisk]) -
     return checked(disk.element, Agreement.UNKNOWN, disk.said(), note=note)
 
 
-def _said(disk: GuestDisk) -> Said:
-    return Said(disk.name, place_of(disk.pci, disk.unit), disk.serial)
+def _said(disk: GuestDisk) -> DeviceAsSeen:
+    return DeviceAsSeen(disk.name, place_of(disk.pci, disk.unit), disk.serial)

@@ -23,7 +23,7 @@ from holdfast.operations.power.state_change import hearing_state
 from holdfast.operations.session import OpenDomain, looking
 from holdfast.operations.verify import agent_answer
 from holdfast.operations.verify.agent_answer import GuestDisk, GuestInterface, GuestSystem, fit
-from holdfast.operations.verify.checked_device import Checked, Said
+from holdfast.operations.verify.checked_device import CheckedDevice, DeviceAsSeen
 from holdfast.operations.verify.disks import check_disks, unanswered_disks
 from holdfast.operations.verify.interfaces import check_interfaces, unanswered_interfaces
 from holdfast.operations.waiting import unreleased
@@ -55,8 +55,8 @@ class Verification:
     uuid: str
     instance: NovaInstance | None
     system: GuestSystem | None
-    devices: tuple[Checked, ...]
-    also: tuple[Said, ...]
+    devices: tuple[CheckedDevice, ...]
+    also: tuple[DeviceAsSeen, ...]
     unreported: Mapping[str, int]
     notes: tuple[str, ...]
 
@@ -127,9 +127,9 @@ def _refuse_without_agent(name: str, live: Element) -> None:
 
 def _check(
     live: Element, disks: Sequence[GuestDisk] | Failed, interfaces: Sequence[GuestInterface] | Failed
-) -> tuple[list[Checked], list[Said]]:
+) -> tuple[list[CheckedDevice], list[DeviceAsSeen]]:
     """Every disk and interface of ``live`` beside what was answered, and the disks that only the guest has."""
-    also: list[Said] = []
+    also: list[DeviceAsSeen] = []
     if isinstance(disks, Failed):
         checked = unanswered_disks(live, disks.message)
     else:

@@ -9,7 +9,14 @@ from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.places.guest_buses import guest_buses
 from holdfast.operations.verify.agent_answer import GuestInterface
-from holdfast.operations.verify.checked_device import Agreement, Checked, Said, checked, pci_in_guest, place_of
+from holdfast.operations.verify.checked_device import (
+    Agreement,
+    CheckedDevice,
+    DeviceAsSeen,
+    checked,
+    pci_in_guest,
+    place_of,
+)
 
 _SHARING = 3
 """A bond gives the MAC of one of its interfaces to all and to itself: three or more with one MAC may be a bond."""
@@ -18,7 +25,7 @@ _NO_MAC = "00:00:00:00:00:00"
 """What Linux reports for lo."""
 
 
-def check_interfaces(live: Element, reported: Sequence[GuestInterface]) -> list[Checked]:
+def check_interfaces(live: Element, reported: Sequence[GuestInterface]) -> list[CheckedDevice]:
     """The interfaces of ``live`` compared with those ``reported``: by MAC, because the agent reports no address."""
     names: dict[str, list[str]] = {}
     for each in reported:
@@ -32,28 +39,28 @@ def check_interfaces(live: Element, reported: Sequence[GuestInterface]) -> list[
     ]
 
 
-def unanswered_interfaces(live: Element, why: str) -> list[Checked]:
+def unanswered_interfaces(live: Element, why: str) -> list[CheckedDevice]:
     """The interfaces of ``live`` where the agent did not report any, and ``why``."""
     return [checked(each, Agreement.UNKNOWN, said, note=why) for each, said in _interfaces(live)]
 
 
-def _interfaces(live: Element) -> list[tuple[Element, Said]]:
+def _interfaces(live: Element) -> list[tuple[Element, DeviceAsSeen]]:
     """Every interface with what live says of it."""
     buses = guest_buses(live)
     return [
-        (each, Said(address=place_of(pci_in_guest(each, buses)) or describe_address(each), mac=_mac(each)))
+        (each, DeviceAsSeen(address=place_of(pci_in_guest(each, buses)) or describe_address(each), mac=_mac(each)))
         for each in live.iterfind("devices/interface")
     ]
 
 
 def _check(
     interface: Element,
-    live: Said,
+    live: DeviceAsSeen,
     names: Sequence[str],
     macs: Counter[str],
     unknown_to_live: Sequence[str],
     shared: str | None,
-) -> Checked:
+) -> CheckedDevice:
     mac = _mac(interface)
     if not names:
         if shared is not None:
@@ -61,7 +68,7 @@ def _check(
             return checked(interface, Agreement.UNKNOWN, live, note=note)
         more = f"; it has {', '.join(unknown_to_live[:4])}, which live does not have" if unknown_to_live else ""
         return checked(interface, Agreement.NOT_SEEN, live, note=f"the guest has no interface with this MAC{more}")
-    said = Said(name=", ".join(names[:4]), mac=mac)
+    said = DeviceAsSeen(name=", ".join(names[:4]), mac=mac)
     if len(names) < macs[mac]:
         note = f"live has {macs[mac]} interfaces with this MAC, the guest has {len(names)}"
         return checked(interface, Agreement.DIFFERS, live, said, note)

@@ -1,0 +1,348 @@
+"""What a dry run says of what would be is what the deed then says of what is; of every operation that has a dry run."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml.document import parse
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations import (
+    DiskSettings,
+    DiskSpec,
+    DomainSettings,
+    DomainSpec,
+    InterfaceSettings,
+    InterfaceSpec,
+    Place,
+    Result,
+)
+from holdfast_lab.patience import PATIENCE
+from tests.libvirt.commands import done
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
+from tests.libvirt.images import qcow2, qcow2_disk
+from tests.libvirt.moments import once_it_waits
+
+MIB = 1024 * 1024
+MAC = "52:54:00:00:00:01"
+DEVICES = f"""<interface type='user'><mac address='{MAC}'/><model type='virtio'/></interface>
+  <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{{cd}}'/><target dev='sda' bus='sata'/>
+    <readonly/></disk>"""
+
+CPU = "<cpu mode='custom' match='exact'><model>qemu64</model></cpu>"
+
+AT_RANDOM = {
+    "Created": {"uuid", "document", "devices", "free_places"},
+    "Attached": {"device", "label", "address", "brought"},
+    "Rescued": {"device"},
+}
+"""What a dry run leaves out, as the docstrings say, because it is chosen at random or by libvirt in the deed."""
+
+
+OF_THE_GUEST = {"after", "started", "switched_off", "outcome"}
+"""The words of a result that tell what becomes of the running guest."""
+
+
+def off(connection: Connection, folder: Path) -> None:
+    """The domain "a" has a qcow2 image, a CD and an interface."""
+    devices = qcow2_disk(qcow2(folder, "root"), "vda") + DEVICES.format(cd=image(folder, "cd"))
+    connection.define(domain_xml(extra=devices))
+
+
+def runs(connection: Connection, folder: Path) -> None:
+    off(connection, folder)
+    operations.start(connection, "a")
+
+
+def paused(connection: Connection, folder: Path) -> None:
+    off(connection, folder)
+    operations.start(connection, "a", paused=True)
+
+
+def transient(connection: Connection, folder: Path) -> None:
+    runs(connection, folder)
+    connection.find_domain("a").undefine()
+
+
+def saved(connection: Connection, folder: Path) -> None:
+    runs(connection, folder)
+    operations.save_domain(connection, "a")
+
+
+def saved_paused(connection: Connection, folder: Path) -> None:
+    paused(connection, folder)
+    operations.save_domain(connection, "a")
+
+
+def rescued(connection: Connection, folder: Path) -> None:
+    """It ran before."""
+    runs(connection, folder)
+    operations.rescue(connection, "a", medium(folder), force=True)
+
+
+def off_and_rescued(connection: Connection, folder: Path) -> None:
+    off(connection, folder)
+    operations.rescue(connection, "a", medium(folder))
+
+
+def adopted(connection: Connection, folder: Path) -> None:
+    off(connection, folder)
+    operations.adopt_domain(connection, "a")
+
+
+def wanted_running(connection: Connection, folder: Path) -> None:
+    off(connection, folder)
+    operations.set_domain(connection, "a", DomainSettings(autostart=True))
+
+
+def snapshot_of(state: Callable[[Connection, Path], None], now: str) -> Callable[[Connection, Path], None]:
+    """The snapshot "s" was made in that state; ``now`` the domain is "shut off", or "running"."""
+
+    def prepare(connection: Connection, folder: Path) -> None:
+        state(connection, folder)
+        operations.create_snapshot(connection, "a", "s")
+        if now == "running" and state is off:
+            operations.start(connection, "a")
+        elif now == "shut off" and state is not off:
+            operations.destroy(connection, "a")
+
+    return prepare
+
+
+def copied_elsewhere(connection: Connection, folder: Path) -> None:
+    """Somebody has begun to copy its disk."""
+    runs(connection, folder)
+    copy = f"<disk type='file'><source file='{folder}/copy.qcow2'/><driver type='qcow2'/></disk>"
+    connection.find_domain("a")._handle.blockCopy("vda", copy, None, 4)  # VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB
+
+
+def nothing(connection: Connection, folder: Path) -> None:
+    """There is no domain."""
+
+
+def medium(folder: Path) -> DiskSpec:
+    return DiskSpec(path=str(image(folder, "medium")), format="raw")
+
+
+def settled(connection: Connection, folder: Path) -> str:
+    return connection.find_domain("a").xml(CONFIG)
+
+
+def shutdown(connection: Connection, *, dry_run: bool) -> Result:
+    """A guest that answers the power button."""
+    if dry_run:
+        return operations.shutdown(connection, "a", dry_run=True)
+    with once_it_waits(lambda: connection.find_domain("a").destroy()):
+        return operations.shutdown(connection, "a", timeout=PATIENCE)
+
+
+Prepare = Callable[[Connection, Path], None]
+Act = Callable[..., Result]
+STORIES: dict[str, tuple[Prepare, Callable[[Connection, Path], Act]]] = {}
+"""Operation, and what is special → what is there before, and what is done."""
+
+
+def story(name: str, prepare: Prepare, given: Callable[[Path], dict[str, object]] = lambda _folder: {}) -> None:
+    """Add an operation on the domain "a", with what is ``given``; further words of ``name`` tell one from another."""
+
+    def act(connection: Connection, folder: Path) -> Act:
+        operation, arguments = getattr(operations, name.split()[0]), {"name": "a", **given(folder)}
+        if "name" not in inspect.signature(operation).parameters:
+            del arguments["name"]
+        return lambda dry_run: operation(connection, **arguments, dry_run=dry_run)
+
+    STORIES[name] = prepare, act
+
+
+story("start", off)
+story("start paused", off, lambda _: {"paused": True})
+story("start saved", saved)
+story("start saved_paused", saved_paused)
+story("restore_domain", saved)
+story("restore_domain paused", saved, lambda _: {"paused": True})
+STORIES["shutdown"] = runs, lambda connection, _folder: lambda dry_run: shutdown(connection, dry_run=dry_run)
+STORIES["shutdown transient"] = transient, STORIES["shutdown"][1]
+story("destroy", paused)
+story("destroy transient", transient)
+story("destroy rescued", rescued)
+story("reboot", runs)
+story("reboot hard", runs, lambda _: {"hard": True})
+story("reboot hard paused", paused, lambda _: {"hard": True})
+story("reset", runs)
+story("reset paused", paused)
+story("suspend", runs)
+story("resume", paused)
+story("save_domain", runs)
+story("discard_save", saved)
+story("rescue", off, lambda folder: {"medium": medium(folder)})
+story("rescue running", runs, lambda folder: {"medium": medium(folder), "force": True})
+story("unrescue", rescued)
+story("unrescue off", off_and_rescued)
+story("unrescue started", off_and_rescued, lambda _: {"start": True})
+story("repair_domain", off)
+story("repair_domain running", runs)
+story("repair_domain left_off", off, lambda _: {"start": False})
+STORIES["resume_host"] = (
+    wanted_running,
+    lambda connection, _folder: lambda dry_run: operations.resume_host(connection, dry_run=dry_run)[0],
+)
+story("create_snapshot", runs, lambda _: {"snapshot": "s"})
+story("create_snapshot off", off, lambda _: {"snapshot": "s"})
+story("create_snapshot external", runs, lambda _: {"snapshot": "s", "external": True, "memory": False})
+story("delete_snapshot", snapshot_of(off, "shut off"), lambda _: {"snapshot": "s"})
+for then in (off, runs, paused):
+    for state in ("shut off", "running"):
+        is_now = f"revert_to_snapshot {then.__name__} now {state}"
+        story(is_now, snapshot_of(then, state), lambda _: {"snapshot": "s", "accept": True})
+story("revert_to_snapshot disks", snapshot_of(off, "shut off"), lambda _: {"snapshot": "s", "disks_only": True})
+story("delete_domain", off)
+story("delete_domain storage", adopted, lambda _: {"storage": True})
+story("delete_domain running", runs, lambda _: {"force": True})
+story("rename_domain", off, lambda _: {"new_name": "b"})
+story("upgrade_machine", runs, lambda _: {"machine": "pc-q35-7.1", "lower": True})
+story("adopt_domain", off)
+story("release_domain", adopted)
+story("seal_domain", runs, lambda _: {"add_serials": True, "add_ports": 9})
+story("clone_domain", off, lambda _: {"new_name": "b"})
+story("clone_domain started", off, lambda _: {"new_name": "b", "start": True})
+
+
+def spec(folder: Path) -> dict[str, object]:
+    disk = DiskSpec(path=str(folder / "new.qcow2"), size=MIB)
+    return {"spec": DomainSpec(memory=64 * MIB, vcpus=1, disks=(disk,), graphics="none")}
+
+
+story("create_domain", nothing, spec)
+story("create_domain started", nothing, lambda folder: {**spec(folder), "start": True})
+story(
+    "create_domain_from_document",
+    nothing,
+    lambda folder: {
+        "document": domain_xml(extra=disk_xml(folder, "one", "vda")).replace("<devices>", f"{CPU}<devices>"),
+        "start": True,
+    },
+)
+story("attach_device", runs, lambda folder: {"device": disk_xml(folder, "more", bus="scsi")})
+story("attach_disk", runs, lambda folder: {"disk": DiskSpec(path=str(folder / "new.qcow2"), size=MIB)})
+story("attach_interface", off, lambda _: {"interface": InterfaceSpec(kind="user")})
+story("detach_device", off, lambda _: {"device": MAC})
+story("extend_disk", runs, lambda _: {"target": "vda", "size": 2 * MIB})
+story("extend_disk off", off, lambda _: {"target": "vda", "size": 2 * MIB})
+story("eject_medium", off, lambda _: {"target": "sda"})
+story("insert_medium", off, lambda folder: {"target": "sda", "medium": medium(folder)})
+for prepare in (off, runs):
+    story(
+        f"move_disk {prepare.__name__}",
+        prepare,
+        lambda folder: {
+            "target": "vda",
+            "place": Place(path=str(folder / "moved.qcow2")),
+            "delete_source": True,
+        },
+    )
+story("abort_move", copied_elsewhere, lambda _: {"target": "vda"})
+story(
+    "swap_disk",
+    off,
+    lambda folder: {"target": "vda", "image": DiskSpec(path=str(qcow2(folder, "other")), format="qcow2")},
+)
+story("set_domain", paused, lambda _: {"settings": DomainSettings(title="t", max_vcpus=2)})
+story("set_disk", paused, lambda _: {"disk": "vda", "settings": DiskSettings(read_iops_sec=500)})
+story("set_interface", off, lambda _: {"interface": MAC, "settings": InterfaceSettings(link="down")})
+
+
+def edited(connection: Connection, dry_run: bool) -> Result:
+    now = settled(connection, Path())
+    then = now.replace("</uuid>", "</uuid>\n  <title>t</title>")
+    return operations.edit_domain(connection, "a", now, then, dry_run=dry_run)
+
+
+def followed(connection: Connection, dry_run: bool) -> Result:
+    wanted = settled(connection, Path()).replace("</uuid>", "</uuid>\n  <title>t</title>")
+    return operations.follow_document(connection, "a", wanted, is_own=lambda _device: False, dry_run=dry_run)
+
+
+STORIES["edit_domain"] = off, lambda connection, _folder: lambda dry_run: edited(connection, dry_run)
+STORIES["follow_document"] = paused, lambda connection, _folder: lambda dry_run: followed(connection, dry_run)
+
+
+def test_every_operation_with_a_dry_run_has_a_story() -> None:
+    public = {name: getattr(operations, name) for name in vars(operations)["__all__"]}
+    functions = {name: each for name, each in public.items() if inspect.isfunction(each)}
+    dry = {name for name, each in functions.items() if "dry_run" in inspect.signature(each).parameters}
+    assert {name.split()[0] for name in STORIES} == dry
+    told = {typing.get_type_hints(functions[name])["return"] for name in dry}
+    assert {each.__name__ for each in Result.__subclasses__()} == {
+        *(each.__name__ for each in told if inspect.isclass(each) and issubclass(each, Result)),
+        "Resumed",  # in a list
+    }
+
+
+def as_it_stands(connection: Connection) -> list[tuple[str, str, str]]:
+    """Of each domain its state and its documents."""
+    return [
+        (domain.state(), domain.xml(LIVE), domain.xml(CONFIG) if domain.is_persistent() else "")
+        for domain in connection.domains()
+    ]
+
+
+def guests_now(connection: Connection) -> dict[str, tuple[str, str | None]]:
+    """Of each running domain its state, and libvirt's number of the run."""
+    return {
+        each.uuid: (each.state(), parse(each.xml(LIVE)).get("id")) for each in connection.domains() if each.is_active()
+    }
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_what_a_dry_run_says_is_what_the_deed_then_does(connection: Connection, tmp_path: Path, name: str) -> None:
+    prepare, told = STORIES[name]
+    prepare(connection, tmp_path)
+    act, before = told(connection, tmp_path), as_it_stands(connection)
+    promised = act(dry_run=True)
+    assert as_it_stands(connection) == before
+    guests = guests_now(connection)
+    deed = act(dry_run=False)
+    changed = guests_now(connection) != guests
+    if changed:
+        assert {field.name for field in dataclasses.fields(deed)} & OF_THE_GUEST
+    assert getattr(deed, "started", changed) == changed
+    assert (promised.dry_run, deed.dry_run) == (True, False)
+    kept, given = (
+        {field.name: getattr(each, field.name) for field in dataclasses.fields(each)} for each in (promised, deed)
+    )
+    for left_out in ("dry_run", *AT_RANDOM.get(type(deed).__name__, ())):
+        del kept[left_out], given[left_out]
+    if name.startswith(("start saved", "restore_domain")) and kept["after"] is None:
+        del kept["after"], given["after"]  # nobody but the image knows
+    assert kept == given
+
+
+@pytest.mark.parametrize(
+    ("prepare", "command", "said"),
+    [
+        (runs, "delete --force a", "would be switched off and deleted"),
+        (runs, "rescue --force a --device cdrom --image /{folder}/medium.img", "would be switched off and boot from"),
+        (runs, "snapshot create a s", "the guest would stand still while it is written"),
+        (snapshot_of(runs, "shut off"), "snapshot revert a s", "it would be running"),
+        (snapshot_of(off, "running"), "snapshot revert a s", "the running guest is switched off"),
+        (transient, "destroy a", "it is transient, and would be gone"),
+        (rescued, "destroy a", "which ends the rescue"),
+        (rescued, "unrescue a", "would switch the rescue off and start the domain itself"),
+        (off, "repair a", "would be started"),
+        (off, "clone a b --start", "b: would be started"),
+    ],
+)
+def test_a_dry_run_says_in_words_what_becomes_of_the_guest(
+    connection: Connection, uri: str, tmp_path: Path, prepare: Prepare, command: str, said: str
+) -> None:
+    medium(tmp_path)
+    prepare(connection, tmp_path)
+    before = as_it_stands(connection)
+    assert said in done(uri, *command.replace("/{folder}", str(tmp_path)).split(), "--dry-run")
+    assert as_it_stands(connection) == before
