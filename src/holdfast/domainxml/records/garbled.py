@@ -33,12 +33,12 @@ _LONGEST = 40
 
 def garbled_facts(domain: Element) -> Iterator[str]:
     """The facts of the document ``domain`` that cannot be read, and why, in sentences."""
-    for kind, readable in _READABLE.items():
-        for entry in domain.iterfind(f"metadata/{OURS}/{tag_of(kind)}"):
-            wrong = [name for name, is_readable in readable.items() if not is_readable(entry.get(name, ""))]
-            if wrong:
-                said = ", ".join(f"{name}={entry.get(name, '')[:_LONGEST]!r}" for name in wrong)
-                yield f"<{PREFIX}:{tag_of(kind).rpartition('}')[2]}> in its metadata cannot be read: {said}"
+    for entry in domain.iterfind(f"metadata/{OURS}/*"):
+        readable = _READABLE_TAGS.get(str(entry.tag), {})
+        wrong = [name for name, is_readable in readable.items() if not is_readable(entry.get(name, ""))]
+        if wrong:
+            said = ", ".join(f"{name}={entry.get(name, '')[:_LONGEST]!r}" for name in wrong)
+            yield f"<{PREFIX}:{str(entry.tag).rpartition('}')[2]}> in its metadata cannot be read: {said}"
 
 
 def recorded_cpu(started: Started) -> Element | None:
@@ -85,3 +85,6 @@ _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     Snapshotting: {"snapshot": _is_said},
 }
 """Fact → field → whether a text can stand there."""
+
+_READABLE_TAGS = {tag_of(kind): readable for kind, readable in _READABLE.items()}
+"""The same by the tag of the element, so that the metadata is gone through once."""
