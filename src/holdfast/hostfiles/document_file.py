@@ -44,6 +44,8 @@ def _read(path: str, what: str, most: int) -> str:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise files.NOT_TEXT(path=path, what=what, line=line) from error
+    except ValueError as error:  # a path with a NUL
+        raise files.UNREADABLE(path=path, reason=error) from error
     if len(data) > most:
         raise files.TOO_LARGE(path=path, most=most // 1024)
     return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import shutil
@@ -10,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -20,16 +20,24 @@ from holdfast.hostfiles.document_file import read_document
 class Draft:
     """The text in a file (0600) in a folder of its own (0700), where the editor's own copies of it lie too.
 
-    A context manager: the folder is removed at the end, unless it is to be kept.
+    A context manager. At its end the folder is removed if nothing was edited, or the text is :meth:`done` with; in any
+    other case, whatever went wrong, it stays.
     """
 
     def __init__(self, name: str, text: str) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="holdfast-edit-"))
+        """Write ``text``, which is about ``name``, for the editor to find. Raises CANNOT_WRITE."""
         self._text = text.encode()
-        self._kept = False
-        self.path = self._folder / f"{name.replace('/', '_')[:64]}.xml"
-        with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(self._text)
+        self._done = False
+        with ExitStack() as undo:
+            try:
+                self._folder = Path(tempfile.mkdtemp(prefix="holdfast-edit-"))
+                undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
+                self.path = self._folder / f"{_short(name.replace('/', '_'))}.xml"
+                with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(self._text)
+            except OSError as error:
+                raise files.CANNOT_WRITE(path="a file to edit", reason=error.strerror) from error
+            undo.pop_all()
 
     def __enter__(self) -> Draft:
         return self
@@ -37,14 +45,22 @@ class Draft:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._kept:
+        if not self.is_kept:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def keep(self) -> bool:
-        """Leave the text there at the end, if anything was edited; returns whether it was."""
-        with contextlib.suppress(OSError):  # an editor may have removed it
-            self._kept = self.path.read_bytes() != self._text
-        return self._kept
+    @property
+    def is_kept(self) -> bool:
+        """True where the text was edited and is not done with: it will still be there at the end."""
+        try:
+            return not self._done and self.path.read_bytes() != self._text
+        except FileNotFoundError:  # an editor may have removed it
+            return False
+        except OSError:
+            return True
+
+    def done(self) -> None:
+        """The text is where it was to go, and needed no more."""
+        self._done = True
 
     def edit(self) -> str:
         """Open it in $VISUAL, $EDITOR or vi, wait until that has ended, and return the text.
@@ -68,3 +84,8 @@ class Draft:
         if status != 0:
             raise files.EDITOR_FAILED(editor=editor, status=status)
         return read_document(str(self.path))
+
+
+def _short(name: str) -> str:
+    """The beginning of ``name``, as much as the name of a file has room for."""
+    return name.encode()[:200].decode(errors="ignore")

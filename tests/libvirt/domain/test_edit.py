@@ -11,23 +11,29 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from holdfast.domainxml.document import parse, same
 from holdfast.errors import InvalidDocument, LibvirtRefused
+from holdfast.errors.files import CANNOT_WRITE
 from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import edit_domain
+from holdfast.operations.domain.edit import Edited
+from holdfast.operations.files import Draft
+from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
 from tests.raising import raising
 
 GRAPHICS = "<graphics type='vnc' passwd='s3cret!' listen='127.0.0.1'/>"
+END_OF_INPUT = "\x04"
 Drafts = Callable[[], list[Path]]
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
 
@@ -148,6 +154,82 @@ def test_what_cannot_be_defined_changes_nothing_and_is_kept(
 
 
 @pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (RuntimeError("nobody thought of it"), 1, "this should not have happened"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 1, "this should not have happened"),
+        (RecursionError(), 1, "this should not have happened"),
+    ],
+)
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_text_is_kept_whatever_goes_wrong(
+    domain: Domain,
+    uri: str,
+    editor: Path,
+    drafts: Drafts,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    words: str,
+    rounds: int,
+) -> None:
+    """In the look before the define, and in the define."""
+    calls: list[bool] = []
+
+    def failing(*args: Any, **options: Any) -> Edited:
+        calls.append(True)
+        if len(calls) > rounds:
+            raise error
+        return edit_domain(*args, **options)
+
+    monkeypatch.setattr("holdfast.operations.domain.edit.edit_domain", failing)
+    editor.write_text('#!/bin/sh\nsed -i s:/dev/urandom:/dev/random: "$1"\n')
+    result = run(uri, "edit", "a")
+    assert (result.exit_code, words in result.stderr) == (code, True), result.output
+    (kept,) = drafts()
+    assert "/dev/random" in kept.read_text()
+    assert str(kept) in result.stderr
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Host]:
+    """A libvirt that the test may end."""
+    with private_host("mortal") as host:
+        yield host
+
+
+def test_text_is_kept_when_libvirt_goes_away_while_it_is_edited(mortal: Host, editor: Path, drafts: Drafts) -> None:
+    with open_connection(mortal.uri) as connection:
+        connection.define(domain_xml(extra=RNG))
+    gone = f"kill -9 {mortal.process.pid}; while virsh -c '{mortal.uri}' hostname; do :; done >/dev/null 2>&1"
+    editor.write_text(f'#!/bin/sh\nsed -i s:/dev/urandom:/dev/random: "$1"\n{gone}\n')
+    command = [str(Path(sys.executable).with_name("holdfast")), "-c", mortal.uri, "edit", "a"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 6, ended.stderr
+    (kept,) = drafts()
+    assert "/dev/random" in kept.read_text()
+    assert str(kept) in ended.stderr
+
+
+def test_text_that_was_only_looked_at_is_kept(domain: Domain, uri: str, editor: Path, drafts: Drafts) -> None:
+    assert "nothing was edited" in done(uri, "edit", "a", "--dry-run")
+    assert drafts() == []
+    editor.write_text('#!/bin/sh\nsed -i s:/dev/urandom:/dev/random: "$1"\n')
+    result = run(uri, "edit", "a", "--dry-run")
+    (kept,) = drafts()
+    assert (result.exit_code, str(kept) in result.stderr, "nothing was changed" in result.stdout) == (0, True, True)
+
+
+def test_name_of_any_length_has_a_text_to_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Draft("\U0001f40b/" * 300, "text") as draft:
+        assert draft.path.read_text() == "text"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with raising(CANNOT_WRITE):
+        Draft("a", "text")
+
+
+@pytest.mark.parametrize(
     ("command", "words"),
     [("/no/such/editor", "cannot be started"), ("'", "cannot be started"), ("", "no editor is set")],
 )
@@ -237,6 +319,33 @@ def converse(command: list[str], environment: dict[str, str], answers: list[tupl
             os.write(ours, f"{answers.pop(0)[1]}\n".encode())
     os.close(ours)
     return process.wait(PATIENCE), said
+
+
+@pytest.mark.parametrize(
+    ("deed", "answers"),
+    [
+        ("s:</domain>:</demesne>:", [("Edit again?", END_OF_INPUT)]),
+        ("s:</domain>:</demesne>:", [("Edit again?", "n")]),
+        ("s:>65536<:>131072<:g", [("Define it?", END_OF_INPUT)]),
+        ("s:>65536<:>131072<:g", [("Define it?", "n"), ("Edit again?", END_OF_INPUT)]),
+        ("s:>65536<:>131072<:g", [("Define it?", "n"), ("Edit again?", "n")]),
+    ],
+)
+def test_text_is_kept_however_a_question_is_answered(
+    daemon_uri: str, editor: Path, drafts: Drafts, deed: str, answers: list[tuple[str, str]]
+) -> None:
+    editor.write_text(f"#!/bin/sh\nsed -i '{deed}' \"$1\"\n")
+    with open_connection(daemon_uri) as connection:
+        domain = connection.define(domain_xml("answers"))
+        before = text_of(domain)
+        try:
+            command = [str(Path(sys.executable).with_name("holdfast")), "-c", daemon_uri, "edit", "answers"]
+            _, said = converse(command, dict(os.environ), list(answers))
+            assert text_of(domain) == before
+        finally:
+            domain.undefine()
+    (kept,) = drafts()
+    assert str(kept) in "".join(said.split("\r\n"))
 
 
 def test_on_a_terminal_it_asks_and_lets_mistakes_be_mended(daemon_uri: str, tmp_path: Path, drafts: Drafts) -> None:

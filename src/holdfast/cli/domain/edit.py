@@ -27,8 +27,8 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     """Edit the config document of a domain, passwords included, in $VISUAL, $EDITOR or vi.
 
     What the guest would see of it is shown before it is defined, and asked about; without a terminal it is refused
-    with exit code 3, unless --accept takes it. What is wrong can be edited again. A running guest has it after its
-    next start.
+    with exit code 3, unless --accept takes it. What is wrong can be edited again; a text that is not defined is kept,
+    and its path is said. A running guest has it after its next start.
     """
     from holdfast.operations.domain.edit import edit_domain
     from holdfast.operations.files import Draft
@@ -37,21 +37,31 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     original = document(session.connection, name, secure=True)
     edit_domain(session.connection, name, original, original)  # refuse early what would be refused anyway
     with Draft(name, original) as draft:
-        while True:
-            try:
-                edited = _edit_once(session, name, original, draft, accept, dry_run)
-            except (HoldfastError, click.Abort, KeyboardInterrupt) as error:
-                if isinstance(error, HoldfastError) and _can_be_mended(session, name, original, error):
-                    continue
-                if draft.keep():
-                    _tell_where(draft, error)
-                raise
-            if edited is not None:
-                _report(edited, output)
-                return
-            if not click.confirm("Edit again?", err=True):
+        try:
+            edited = _edit(session, name, original, draft, accept, dry_run)
+            if edited is None:
                 click.echo("nothing was changed")
-                return
+            elif not edited.dry_run or not edited.edited:
+                draft.done()
+        except BaseException as error:  # the text is the user's work, whatever went wrong
+            _tell_where(draft, error)
+            raise
+        _tell_where(draft)
+    if edited is not None:
+        _report(edited, output)
+
+
+def _edit(session: Session, name: str, original: str, draft: Draft, accept: bool, dry_run: bool) -> Edited | None:
+    """Rounds in the editor, until what came of one is defined; None where it is not to be."""
+    while True:
+        try:
+            edited = _edit_once(session, name, original, draft, accept, dry_run)
+        except HoldfastError as error:
+            if not _can_be_mended(session, name, original, error):
+                raise
+            continue
+        if edited is not None or not click.confirm("Edit again?", err=True):
+            return edited
 
 
 def _edit_once(session: Session, name: str, original: str, draft: Draft, accept: bool, dry_run: bool) -> Edited | None:
@@ -83,7 +93,10 @@ def _can_be_mended(session: Session, name: str, original: str, error: HoldfastEr
     return click.confirm("Edit again?", err=True, default=True)
 
 
-def _tell_where(draft: Draft, error: BaseException) -> None:
+def _tell_where(draft: Draft, error: BaseException | None = None) -> None:
+    """Say where the text stays, if it does: with the hint of ``error``, where it is one with a hint."""
+    if not draft.is_kept:
+        return
     sentence = f"your text is kept, with any passwords in it: {draft.path}"
     if isinstance(error, HoldfastError):
         error.add_note(sentence)
