@@ -53,12 +53,12 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
         if not any(namespace in text for namespace in _RECORDED):
             return Judged(verdict, [], None, lambda: parse(text))
         alone = parse(text)
-        return Judged(verdict, list(_records(alone)), nova_instance(alone), lambda: alone)
+        return Judged(verdict, list(_records(alone, None)), nova_instance(alone), lambda: alone)
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
     assert config is not None  # read() raises NotFound when there is neither
     verdict = judge.judge(config, documents.live)
-    findings = [*_drift(documents), *_records(config), *_snapshots(listed, documents)]
+    findings = [*_drift(documents), *_records(config, documents.live), *_snapshots(listed, documents)]
     if documents.config is None:
         findings.append(Finding(FindingKind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
     current = config if documents.live is None else documents.live
@@ -74,9 +74,10 @@ def _drift(documents: Documents) -> Iterator[Finding]:
             yield Finding(FindingKind.DRIFT, f"at the next start {change}")
 
 
-def _records(config: Element) -> Iterator[Finding]:
+def _records(config: Element, live: Element | None) -> Iterator[Finding]:
     yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in unfinished(config))
-    yield from (Finding(FindingKind.RECORD, sentence) for sentence in (*disagreements(config), *garbled_facts(config)))
+    garbled = dict.fromkeys((*garbled_facts(config), *(() if live is None else garbled_facts(live))))
+    yield from (Finding(FindingKind.RECORD, sentence) for sentence in (*disagreements(config), *garbled))
 
 
 def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:
