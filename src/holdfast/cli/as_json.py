@@ -50,8 +50,10 @@ def print_stream(name: str, items: Iterable[Mapping[str, object]], **values: obj
 
 
 def _envelope(values: Mapping[str, object]) -> dict[str, object]:
-    name = click.get_current_context().command_path.replace(" ", ".")
-    return {"format": name, "version": VERSION, "dry_run": False, **values}
+    head = {"format": click.get_current_context().command_path.replace(" ", "."), "version": VERSION}
+    if taken := head.keys() & values.keys():
+        raise TypeError(f"the envelope's own: {', '.join(sorted(taken))}")
+    return {**head, "dry_run": False, **values}
 
 
 def _in_one_line(value: object) -> str:

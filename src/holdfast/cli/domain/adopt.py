@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.as_json import print_envelope
+from holdfast.cli.as_json import print_envelope, print_result
 from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
 from holdfast.cli.completion import complete_domains
 from holdfast.cli.table import columns
@@ -62,10 +62,14 @@ def _outcome(adoption: Adoption) -> str:
 @click.command()
 @click.argument("name", metavar="NAME", shell_complete=complete_domains)
 @dry_run_option
+@output_option
 @pass_session
-def release(session: Session, name: str, dry_run: bool) -> None:
+def release(session: Session, name: str, dry_run: bool, output: str) -> None:
     """Remove all that Holdfast recorded of a domain. The domain itself stays as it is."""
     from holdfast import operations
 
-    operations.release_domain(session.connection, name, dry_run=dry_run)
-    click.echo(f"{name}: {'would be ' if dry_run else ''}released")
+    released = operations.release_domain(session.connection, name, dry_run=dry_run)
+    if output == "json":
+        print_result(released)
+        return
+    click.echo(f"{released.name}: {'would be ' if dry_run else ''}released")
