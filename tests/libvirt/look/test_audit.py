@@ -251,6 +251,7 @@ def test_hosts_side_by_side_and_one_not_reached(two_hosts: Callable[..., Result]
         "hosts": 3,
         "unreachable": 1,
         "domains": 2 + MANY,
+        "unread": 0,
         "needing_attention": 1,
         "domains_by_kind": {"no-slot": 1},
     }
@@ -295,7 +296,8 @@ def test_a_domain_that_cannot_be_read_is_told_and_the_rest_is_done(
     result = run(uri, "audit")
     assert result.exit_code == 5
     assert "the domain a could not be looked at" in result.stdout
-    assert "0 of 1 domain" in result.stdout
+    assert f"{uri}  2 domains, 1 could not be looked at, 0 need attention" in result.stdout
+    assert "0 of 2 domains need attention; 1 could not be looked at" in result.stdout
 
 
 HOSTILE = "&lt;img src=x onerror=alert(1)&gt; &quot;' &amp; b"

@@ -63,18 +63,19 @@ def _hash(text: str) -> str:
 
 def _head(hosts: Sequence[HostReport], now: datetime) -> Markup:
     summary = summary_of(hosts)
-    domains, needing, lost = summary.domains, summary.needing_attention, summary.unreachable
+    domains, needing, lost = summary.domains + summary.unread, summary.needing_attention, summary.unreachable
     running = sum(report.running for host in hosts for report in host.domains)
     need = "needs" if needing == 1 else "need"
     says = (
         f"{needing:,} of {domains:,} {plural(domains, 'domain')} {need} attention"
         if needing
-        else "Nothing needs attention"
+        else f"Nothing{' that could be looked at' if summary.unread else ''} needs attention"
     )
     facts = [
         (f"{domains:,}", plural(domains, "domain"), False),
         (f"{running:,}", "running", False),
         (f"{needing:,}", f"{need} attention", bool(needing)),
+        *([(f"{summary.unread:,}", "could not be looked at", True)] if summary.unread else []),
         (f"{len(hosts) - lost:,}", f"{plural(len(hosts), 'host')} reached", False),
         *([(f"{lost:,}", "not reached", True)] if lost else []),
     ]
@@ -120,7 +121,7 @@ def _hosts(hosts: Sequence[HostReport]) -> Markup | str:
                 "tr",
                 tag("th", tag("code", host.uri), scope="row"),
                 tag("td", "reached" if reached else "✕ not reached", class_=None if reached else "alarm"),
-                tag("td", f"{host.domain_count:,}", class_="number", data_head="Domains"),
+                tag("td", f"{host.domain_count + len(host.unread):,}", class_="number", data_head="Domains"),
                 tag("td", f"{len(host.needing_attention):,}", class_="number", data_head="Need attention"),
                 tag("td", *said),
             )

@@ -32,16 +32,18 @@ def summary(hosts: Sequence[HostReport]) -> str:
     missing = (
         f"; {found.unreachable} of {found.hosts} {plural(found.hosts, 'host')} not reached" if found.unreachable else ""
     )
-    needing, domains = found.needing_attention, found.domains
+    needing, domains = found.needing_attention, found.domains + found.unread
     need = "needs" if 1 in (needing, domains) else "need"
     says = f"{needing} of {domains} {plural(domains, 'domain')} {need} attention"
-    return f"{says}{': ' if kinds else ''}{kinds}{missing}"
+    unread = f"; {found.unread} could not be looked at" if found.unread else ""
+    return f"{says}{': ' if kinds else ''}{kinds}{unread}{missing}"
 
 
 def _host(host: HostReport, width: int) -> Iterator[str]:
-    domains, needing = host.domain_count, len(host.needing_attention)
+    domains, needing = host.domain_count + len(host.unread), len(host.needing_attention)
     need = "needs" if needing == 1 else "need"
-    state = f"{domains} {plural(domains, 'domain')}, {needing} {need} attention"
+    unread = f", {len(host.unread)} could not be looked at" if host.unread else ""
+    state = f"{domains} {plural(domains, 'domain')}{unread}, {needing} {need} attention"
     yield f"{host.uri}  {state if host.error is None or domains else 'not reached'}"
     error = [] if host.error is None else [host.error.message]
     for note in (*error, *host.unread, *host.notes):

@@ -8,6 +8,7 @@ from holdfast.errors import HoldfastError
 from holdfast.hostfiles.image import disguise
 from holdfast.operations.audit.judge import ImageUse
 from holdfast.operations.audit.report import Finding, FindingKind
+from holdfast.text import plural
 
 _OTHERS = 3
 """So many other domains with the same image are named."""
@@ -64,7 +65,8 @@ class Images:
         if not self._is_local:
             yield "image headers were not read: they can be read on their own host only"
         if self._unread:
-            yield f"{self._unread} raw images could not be read, so their headers are unknown: {self._reason}, …"
+            images = f"{self._unread} raw {plural(self._unread, 'image')}"
+            yield f"{images} could not be read, so what they begin with is unknown: {self._reason}, …"
 
 
 def _writer(user: tuple[str, bool]) -> bool:

@@ -133,14 +133,17 @@ class HostReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """How many hosts there are, how many of them were not reached, and the same of their domains.
+    """How many hosts there are, and how many of them were not reached; and of their domains these:
 
+    ``domains``          how many were looked at
+    ``unread``           how many could not be
     ``domains_by_kind``  kind → how many domains have findings of it, the most urgent first; only those that some has
     """
 
     hosts: int
     unreachable: int
     domains: int
+    unread: int
     needing_attention: int
     domains_by_kind: Mapping[FindingKind, int]
 
@@ -154,6 +157,7 @@ def summary_of(hosts: Sequence[HostReport]) -> Summary:
         hosts=len(hosts),
         unreachable=sum(host.error is not None for host in hosts),
         domains=sum(host.domain_count for host in hosts),
+        unread=sum(len(host.unread) for host in hosts),
         needing_attention=sum(len(host.needing_attention) for host in hosts),
         domains_by_kind={kind: found[kind] for kind in FindingKind if found[kind]},
     )
