@@ -39,7 +39,7 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
 def test_threads_wait_on_one_domain(connection: Connection) -> None:
     domain = connection.define(domain_xml())
     with a_lock_waited_for() as waited_for:
-        with domain_lock(domain.uuid):
+        with domain_lock(domain.uuid, domain.name):
             thread = in_thread(lambda: operations.start(connection, "a", paused=True))
             waited_for()
             assert domain.state() == "shut off"
@@ -49,7 +49,7 @@ def test_threads_wait_on_one_domain(connection: Connection) -> None:
 
 def test_another_domain_does_not_wait(connection: Connection) -> None:
     held, free = connection.define(domain_xml("held")), connection.define(domain_xml("free"))
-    with domain_lock(held.uuid):
+    with domain_lock(held.uuid, held.name):
         assert operations.start(connection, "free", paused=True).after == "paused"
     assert free.is_active()
 
@@ -77,11 +77,11 @@ def holdfast_process(uri: str, *args: str) -> subprocess.Popen[str]:
 def test_a_process_waits_says_so_and_goes_on(daemon_uri: str) -> None:
     with holdfast.connect(daemon_uri) as connection:
         domain = connection.define(domain_xml())
-        with domain_lock(domain.uuid):
+        with domain_lock(domain.uuid, domain.name):
             process = holdfast_process(daemon_uri, "start", "a", "--paused")
             assert process.stderr is not None
             said = process.stderr.readline()
-            assert said == f"waiting for another command of Holdfast on this domain (process {os.getpid()})\n"
+            assert said == f"waiting for another command of Holdfast on the domain 'a' (process {os.getpid()})\n"
             assert not domain.is_active()
         out, _ = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (0, "a: started from its config document, paused\n")
@@ -108,13 +108,13 @@ def test_processes_attach_to_one_domain_at_one_place_in_both(daemon_uri: str, tm
 def test_a_killed_process_frees_its_lock(tmp_path: Path) -> None:
     hold = (
         "from holdfast.hostfiles.lock import domain_lock\nimport time\n"
-        f"with domain_lock({UUID!r}):\n    print('held', flush=True)\n    time.sleep(600)\n"
+        f"with domain_lock({UUID!r}, 'a'):\n    print('held', flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         process.kill()
-        with domain_lock(UUID):
+        with domain_lock(UUID, "a"):
             pass
 
 
@@ -125,7 +125,7 @@ def test_no_file_stays_and_whoever_waited_for_it_still_waits_for_the_next(tmp_pa
         "from holdfast.hostfiles.lock import domain_lock\nimport pathlib, time\n"
         f"counter = pathlib.Path({str(counter)!r})\n"
         "for _ in range(100):\n"
-        f"    with domain_lock({UUID!r}, {PATIENCE}):\n"
+        f"    with domain_lock({UUID!r}, 'a', {PATIENCE}):\n"
         "        number = int(counter.read_text())\n        time.sleep(0.001)\n"
         "        counter.write_text(str(number + 1))\n"
     )
@@ -147,10 +147,10 @@ def test_waiting_never_stops_the_threads_of_an_eventlet_process(monkeypatch: pyt
         naps.append(seconds)
         holder.close()
 
-    holder.enter_context(domain_lock(UUID))
+    holder.enter_context(domain_lock(UUID, "a"))
     monkeypatch.setattr(fcntl, "flock", no_waiting)
     monkeypatch.setattr(time, "sleep", nap)
-    with domain_lock(UUID):
+    with domain_lock(UUID, "a"):
         assert len(naps) == 1
 
 
@@ -158,15 +158,15 @@ def test_a_full_disk_locks_all_the_same() -> None:
     limited = (
         "from holdfast.hostfiles.lock import domain_lock\nimport resource\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
-        f"with domain_lock({UUID!r}):\n    pass\n"
+        f"with domain_lock({UUID!r}, 'a'):\n    pass\n"
     )
     subprocess.run([sys.executable, "-c", limited], check=True)
 
 
 def test_an_error_frees_the_lock() -> None:
-    with pytest.raises(ZeroDivisionError), domain_lock(UUID):
+    with pytest.raises(ZeroDivisionError), domain_lock(UUID, "a"):
         _ = 1 / 0
-    with domain_lock(UUID):
+    with domain_lock(UUID, "a"):
         pass
 
 
@@ -181,21 +181,21 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_of_someone_else_is_refused(own: Path) -> None:
     own.mkdir()
     os.chown(own, 12345, -1)
-    with raising(LOCK_FOLDER), domain_lock(UUID):
+    with raising(LOCK_FOLDER), domain_lock(UUID, "a"):
         pass
 
 
 def test_a_folder_that_others_may_write_is_refused(own: Path) -> None:
     own.mkdir()
     own.chmod(0o777)
-    with raising(LOCK_FOLDER), domain_lock(UUID):
+    with raising(LOCK_FOLDER), domain_lock(UUID, "a"):
         pass
 
 
 def test_a_link_in_place_of_the_folder_is_refused(own: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     own.symlink_to(tmp_path / "elsewhere")
-    with raising(LOCK_FOLDER), domain_lock(UUID):
+    with raising(LOCK_FOLDER), domain_lock(UUID, "a"):
         pass
 
 
@@ -204,14 +204,14 @@ def test_a_link_in_place_of_the_file_is_not_followed(own: Path, tmp_path: Path) 
     victim.write_text("precious")
     own.mkdir(mode=0o700)
     (own / UUID).symlink_to(victim)
-    with raising(LOCK_FILE), domain_lock(UUID):
+    with raising(LOCK_FILE), domain_lock(UUID, "a"):
         pass
     assert victim.read_text() == "precious"
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(own: Path) -> None:
     own.write_text("")
-    with raising(CANNOT_LOCK), domain_lock(UUID):
+    with raising(CANNOT_LOCK), domain_lock(UUID, "a"):
         pass
 
 
@@ -253,18 +253,18 @@ def as_user(user: int, groups: list[int], shared: Path, code: str) -> subprocess
     )
 
 
-HOLD = f"with lock.domain_lock({UUID!r}):\n    print('held', flush=True)\n    input()\n"
+HOLD = f"with lock.domain_lock({UUID!r}, 'a'):\n    print('held', flush=True)\n    input()\n"
 
 
 def test_root_and_a_user_of_the_group_wait_for_each_other(set_up: Path) -> None:
     holder = as_user(MEMBER, [GROUP], set_up, HOLD)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with raising(LOCKED, holder=f"process {holder.pid}"), domain_lock(UUID, timeout=0):
+    with raising(LOCKED, holder=f"process {holder.pid}"), domain_lock(UUID, "a", timeout=0):
         pass
     assert holder.communicate("\n")[1] == ""
-    with domain_lock(UUID, timeout=0):
-        waiting = as_user(MEMBER, [GROUP], set_up, f"with lock.domain_lock({UUID!r}, timeout=0):\n    pass\n")
+    with domain_lock(UUID, "a", timeout=0):
+        waiting = as_user(MEMBER, [GROUP], set_up, f"with lock.domain_lock({UUID!r}, 'a', timeout=0):\n    pass\n")
         assert f"process {os.getpid()}" in waiting.communicate()[1]
 
 
@@ -283,26 +283,26 @@ def test_a_file_that_is_no_lock_is_refused_in_the_shared_folder(set_up: Path, tm
     lock_file = set_up / UUID
     (tmp_path / "victim").write_text("precious")
     lock_file.hardlink_to(tmp_path / "victim")
-    with raising(LOCK_FILE), domain_lock(UUID):
+    with raising(LOCK_FILE), domain_lock(UUID, "a"):
         pass
     assert (tmp_path / "victim").read_text() == "precious"
     lock_file.unlink()
     os.mkfifo(lock_file)
-    with raising(LOCK_FILE), domain_lock(UUID):
+    with raising(LOCK_FILE), domain_lock(UUID, "a"):
         pass
     lock_file.unlink()
     lock_file.touch(0o666)
     os.chown(lock_file, STRANGER, STRANGER)
-    with raising(LOCK_FILE), domain_lock(UUID):
+    with raising(LOCK_FILE), domain_lock(UUID, "a"):
         pass
 
 
 def test_what_a_lock_file_says_of_its_holder_is_shown_and_not_trusted(set_up: Path) -> None:
-    lying = f"with lock.domain_lock({UUID!r}):\n    path = lock.SHARED / {UUID!r}\n    path.write_text('\\x1b[2J')\n"
+    lying = HOLD.partition("print")[0] + f"path = lock.SHARED / {UUID!r}\n    path.write_text('\\x1b[2J')\n"
     liar = as_user(MEMBER, [GROUP], set_up, lying + "    print('held', flush=True)\n    input()\n")
     assert liar.stdout is not None
     assert liar.stdout.readline() == "held\n"
-    with raising(LOCKED, holder="an unknown process"), domain_lock(UUID, timeout=0):
+    with raising(LOCKED, holder="an unknown process"), domain_lock(UUID, "a", timeout=0):
         pass
     liar.communicate("\n")
 
@@ -310,14 +310,14 @@ def test_what_a_lock_file_says_of_its_holder_is_shown_and_not_trusted(set_up: Pa
 def test_an_operation_that_waits_too_long_says_who_holds_the_domain(connection: Connection, uri: str) -> None:
     domain = connection.define(domain_xml())
     impatient = holdfast.connect(uri, lock_timeout=0)
-    with domain_lock(domain.uuid), raising(LOCKED, holder=f"process {os.getpid()}", seconds=0):
+    with domain_lock(domain.uuid, domain.name), raising(LOCKED, holder=f"process {os.getpid()}", seconds=0):
         operations.start(impatient, "a")
     assert not domain.is_active()
 
 
 def test_a_command_waits_as_long_as_it_is_told(connection: Connection, uri: str) -> None:
     domain = connection.define(domain_xml())
-    with domain_lock(domain.uuid):
+    with domain_lock(domain.uuid, domain.name):
         result = run(uri, "--lock-timeout", "0", "start", "a")
     assert (result.exit_code, domain.is_active()) == (1, False)
     assert f"(process {os.getpid()}), and did not end within 0 s" in result.stderr

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import holdfast.errors
+from holdfast.errors import HoldfastError, LibvirtRefused
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ["src/holdfast", "lab/src/holdfast_lab", "nova/src/holdfast_nova", "bench", "scripts", "tests"]
 
@@ -54,6 +57,12 @@ _FINDERS = {
 }
 _MAY_CUT = {"holdfast.domainxml.compare.document_pattern"}
 """It says why."""
+_OURS = {
+    name
+    for name, value in vars(holdfast.errors).items()
+    if isinstance(value, type) and issubclass(value, HoldfastError) and not issubclass(value, LibvirtRefused)
+}
+"""The classes of errors whose words are ours."""
 _MAX_LINES = 400
 _MAX_FUNCTION = 50
 _MAX_FILES = 22
@@ -240,6 +249,19 @@ def modules_are_named_for_what_they_hold(module: Module) -> Iterator[str]:
         yield f"a module named {module.last}"
 
 
+def errors_are_told_by_their_condition(module: Module) -> Iterator[str]:
+    """No test looks for our own words in an error (tests/raising.py); libvirt's, in a LibvirtRefused, are its own."""
+    for node in ast.walk(module.tree) if module.name.split(".")[0] == "tests" else ():
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises" and node.keywords:
+            told = {name for each in node.args for name in _names(each)} & _OURS
+            if told and "match" in {each.arg for each in node.keywords}:
+                yield f"line {node.lineno}: the words of a {', '.join(sorted(told))}"
+
+
+def _names(node: ast.expr) -> Iterator[str]:
+    return (each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+
+
 def public_names_have_docstrings(module: Module) -> Iterator[str]:
     """Every public module, class, function and method says what it is for."""
     if module.name.split(".")[0] == "tests":
@@ -268,5 +290,6 @@ RULES: list[Callable[[Module], Iterator[str]]] = [
     modules_are_short,
     functions_are_short,
     modules_are_named_for_what_they_hold,
+    errors_are_told_by_their_condition,
     public_names_have_docstrings,
 ]

@@ -49,6 +49,7 @@ BREAKS = [
     (architecture.modules_are_short, "holdfast.cli.main", "pass\n" * 401),
     (architecture.functions_are_short, "holdfast.cli.main", "def run():\n    '''R.'''\n" + "    pass\n" * 50),
     (architecture.modules_are_named_for_what_they_hold, "holdfast.utils", ""),
+    (architecture.errors_are_told_by_their_condition, "tests.xml.test_x", "pytest.raises(Refused, match='in use')"),
     (architecture.public_names_have_docstrings, "holdfast.cli.main", "'''Says.'''\ndef run():\n    pass"),
     (
         architecture.public_names_have_docstrings,
@@ -67,6 +68,7 @@ KEEPS = [
     ("holdfast.operations.devices.attach", "'''Attach.'''\nmessage = f'expected <disk>, found <{tag}>'"),
     ("holdfast.domainxml.sides", "'''One.'''\nimport re\nre.compile('(?P<path>[a-z]+)(?<!ab)$')\n'<' in text"),
     ("holdfast_nova.driver", "'''It.'''\nimport nova.conf\nfrom holdfast.libvirtapi.domain import Domain"),
+    ("tests.libvirt.test_x", "pytest.raises(LibvirtRefused, match='its words')\npytest.raises(Refused)"),
     ("tests.nova.test_surface", "from nova.virt.libvirt import driver"),
     ("holdfast_lab.regenerate", "'''The control.'''\nimport libvirt, subprocess\nconnection.define(document)"),
 ]

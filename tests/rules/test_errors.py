@@ -12,7 +12,7 @@ import pytest
 
 import holdfast.errors
 from holdfast.cli.hints import HINTS
-from holdfast.errors import Condition, HoldfastError, fields_of
+from holdfast.errors import Condition, HoldfastError, fields_of, fill
 from holdfast.errors.power import DISK_GONE, OFF_AND_NOT_STARTED
 from tests.rules.architecture import ROOT, Module
 from tests.rules.conditions import declared, fields, makings, makings_of, sources
@@ -20,6 +20,8 @@ from tests.rules.errors_page import PAGE, page
 
 COMMAND_LINE = re.compile(r"(?<![\w-])--[a-z]|\bholdfast [a-z]|\bvirsh\b")
 """What only somebody who types commands understands."""
+COUNTED = re.compile(r"\{\w+\} (vCPU|core|domain|disk|device|snapshot|host|place|port)s?\b(?!')")
+"""A number before a noun that is not in the braces with it: "1 vCPUs"."""
 _ARGUMENT = re.compile(r"--[\w-]+(=\S*)?")
 """What hostfiles gives to a process."""
 
@@ -36,6 +38,17 @@ def test_code_of_each_condition_is_its_own() -> None:
     codes = Counter(condition.code for condition in declared().values())
     assert [code for code, number in codes.items() if number > 1] == []
     assert [code for code in codes if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", code)] == []
+
+
+def test_name_of_each_condition_is_its_own() -> None:
+    names = Counter(dotted.rpartition(".")[2] for dotted in declared())
+    assert [name for name, number in names.items() if number > 1] == []
+
+
+def test_a_number_of_things_is_said_with_its_noun() -> None:
+    texts = [text for condition in declared().values() for text in (condition.sentence, condition.remedy)]
+    assert [text for text in texts if COUNTED.search(text)] == []
+    assert fill("{made:vCPU}, {most:domain}", {"made": 1, "most": 2}) == "1 vCPU, 2 domains"
 
 
 def test_what_is_said_alike_has_one_exit_code() -> None:

@@ -8,7 +8,7 @@ from tests.raising import raising
 
 from holdfast.cli.devices.options import parse_disk, parse_interface, parse_place
 from holdfast.cli.size import parse_size
-from holdfast.errors import Condition, HoldfastError, disk_spec
+from holdfast.errors import Condition, HoldfastError, disk_spec, elements
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 
 
@@ -70,8 +70,8 @@ def test_disk_that_cannot_be_read_is_one_sentence(text: str, sentence: str) -> N
         ("volume=v,format=raw", disk_spec.VOLUME_WITHOUT_POOL),
         ("pool=p,format=raw", disk_spec.POOL_WITHOUT_VOLUME),
         ("path=/x,format=raw,source-format=raw", disk_spec.SOURCE_FORMAT_WITHOUT_SOURCE),
-        ("bus=virtio", disk_spec.NO_IMAGE),
-        ("size=1GiB,role=data", disk_spec.NO_ROLE),
+        ("bus=virtio", disk_spec.DISK_NEEDS_IMAGE),
+        ("size=1GiB,role=data", elements.UNKNOWN_WORD),
         ("size=1GiB,delete-with-domain,readonly", disk_spec.NOT_ONE_DOMAINS),
         ("size=1GiB,delete-with-domain,device=cdrom", disk_spec.NOT_ONE_DOMAINS),
     ],

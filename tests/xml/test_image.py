@@ -11,6 +11,7 @@ import pytest
 from tests.raising import raising
 
 from holdfast.errors import Condition, HoldfastError, images
+from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.hostfiles.image import check_format, detect_format, is_block_device, is_complete, qcow2_references
 from holdfast.hostfiles.new_image import file_exists
 
@@ -161,7 +162,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_format_is_a_usage_error(tmp_path: Path) -> None:
-    with raising(images.NO_FORMAT, format="qcow9"):
+    with raising(UNKNOWN_WORD, word="qcow9"):
         check_format(str(tmp_path), "qcow9")
 
 

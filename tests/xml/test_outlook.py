@@ -14,6 +14,7 @@ from holdfast.domainxml.host.machine_type import (
     family,
     is_newer,
     machine_outlook,
+    newest,
     of_family,
     read_machine_types,
     released,
@@ -132,6 +133,12 @@ def test_a_missing_machine_type_names_the_newest_of_its_family() -> None:
     assert found.sentence == "the host has no machine type pc-q35-2.4; the newest of its family is pc-q35-10.0"
     (found,) = machine_outlook("virt-7.2", there, there)
     assert found.sentence == "the host has no machine type virt-7.2, nor any of its family"
+
+
+def test_a_list_of_versions_says_how_many_it_leaves_out() -> None:
+    versions = [f"pc-q35-{number}.0" for number in range(1, 11)]
+    assert newest("pc-q35-2.4", ["q35", "pc", *versions[:8]]) == versions[7::-1]
+    assert newest("pc-q35-2.4", versions) == [*versions[:1:-1], "and 2 older"]
 
 
 def test_a_deprecated_machine_type_is_noted_and_does_not_count_as_a_change() -> None:

@@ -86,16 +86,22 @@ class Condition(Generic[E]):
 
 
 class _Sentence(string.Formatter):
-    """Fills a sentence: of several things one behind the other, with a comma or what stands behind the colon."""
+    """Fills a sentence.
+
+    Of several things one stands behind the other, with a comma or what is behind the colon. A noun behind the colon of
+    a number stands behind the number, in the plural unless that is 1.
+    """
 
     def format_field(self, value: object, spec: str) -> str:
         if isinstance(value, Collection) and not isinstance(value, str):
             return f"{spec or ','} ".join(map(str, value))
+        if isinstance(value, int) and spec[1:].isalpha():
+            return f"{value} {spec}{'s' * (value != 1)}"
         return str(format(value, spec))
 
 
 def fill(text: str, fields: Mapping[str, object]) -> str:
-    """``text`` with ``fields`` in the place of their names: "{name!r}", "{devices}", "{changes:;}"."""
+    """``text`` with ``fields`` in the place of their names: "{name!r}", "{devices}", "{changes:;}", "{most:vCPU}"."""
     return _Sentence().vformat(text, (), fields)
 
 

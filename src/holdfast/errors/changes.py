@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
+from holdfast.errors import Condition, Failed, OtherMachine, PartlyDone, Refused, UsageError
 
 EDIT_RENAMES = Condition(
     "edit-renames",
@@ -32,11 +32,10 @@ NOT_AS_IT_RUNS = Condition(
 
 OTHER_KIND_OF_MACHINE = Condition(
     "other-kind-of-machine",
-    UsageError,
+    OtherMachine,
     "{machine} is another kind of machine than {now}: the guest would see other hardware altogether",
-    "possible: {possible}",
+    "it can have another version of {kind}; a domain of another kind is created",
 )
-NO_MACHINE_TYPE = Condition("no-machine-type", NotFound, "{uri} has no machine type {machine}", "possible: {possible}")
 EARLIER_MACHINE = Condition(
     "earlier-machine",
     Refused,

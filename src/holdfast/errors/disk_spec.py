@@ -12,7 +12,7 @@ VOLUME_WITHOUT_POOL = Condition("volume-without-pool", UsageError, "a volume nee
 POOL_WITHOUT_VOLUME = Condition(
     "pool-without-volume", UsageError, "a disk in a pool needs the name of its volume", "name both"
 )
-NO_IMAGE = Condition(
+DISK_NEEDS_IMAGE = Condition(
     "disk-needs-image",
     UsageError,
     "a disk needs an image",
@@ -47,7 +47,6 @@ OVERLAY_NOT_QCOW2 = Condition(
     "state no format, or let the image be copied",
 )
 NO_SIZE = Condition("no-size", UsageError, "the size of a disk must be more than nothing", "give it in bytes")
-NO_ROLE = Condition("no-role", UsageError, "there is no role {role!r} for a disk", "one of {known}")
 NOT_ONE_DOMAINS = Condition(
     "not-one-domains",
     UsageError,

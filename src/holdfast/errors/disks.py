@@ -36,7 +36,7 @@ ANOTHER_IMAGE_IN_CONFIG = Condition(
     "the disk {target} of {name!r} has {image} in live and another image in config",
     "a hard reboot takes that of config; then repeat this",
 )
-HAS_SNAPSHOTS = Condition(
+DISK_HAS_SNAPSHOTS = Condition(
     "disk-has-snapshots",
     Refused,
     "the domain {name!r} has snapshots: they are of the image that {target} has now",
@@ -171,7 +171,7 @@ LIBVIRT_GONE_WHILE_COPIED = Condition(
     "QEMU goes on: move the disk without naming a place to finish it, or abort that move",
 )
 
-NO_PLACE = Condition(
+NO_PLACE_TO_MOVE_TO = Condition(
     "no-place-to-move-to",
     UsageError,
     "it is not said where {target} is to go, and there is no interrupted move to resume",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, InvalidDocument, OtherMachine, UsageError
+from holdfast.errors import Condition, InvalidDocument, UsageError
 
 NO_CHARACTER = Condition("no-character", InvalidDocument, "line {line}: {text!r} is no character")
 DOCUMENT_TOO_LARGE = Condition("document-too-large", InvalidDocument, "the document is larger than {most} MiB")
@@ -22,12 +22,8 @@ NOT_ONE_DEVICE = Condition(
     "give the element alone: <disk>…</disk>, <interface>…</interface>, <rng>…</rng>",
 )
 NOT_A_NUMBER = Condition("not-a-number", InvalidDocument, "{place} is {text!r}, which is not a number")
+UNKNOWN_DEVICE = Condition("unknown-device", UsageError, "libvirt knows no device <{element}>")
 CHARACTERS = Condition("characters", UsageError, "{text!r} has characters that no document can hold")
 NO_RESCUE_IMAGE = Condition(
     "no-rescue-image", UsageError, "the rescue document has no disk whose image is named *{suffix}"
-)
-OTHER_MACHINE = Condition(
-    "other-machine",
-    OtherMachine,
-    "{wanted} is another kind of machine than {machine}: its guest would see other hardware altogether",
 )

@@ -30,7 +30,7 @@ RUNNING = Condition("running", Refused, "the domain {name!r} is running", "shut 
 LOCKED = Condition(
     "locked",
     Failed,
-    "another command of Holdfast works on this domain ({holder}), and did not end within {seconds:g} s",
+    "another command of Holdfast works on the domain {name!r} ({holder}), and did not end within {seconds:g} s",
     "wait for it, or ask what it is doing",
 )
 LOCK_FOLDER = Condition(
@@ -46,5 +46,8 @@ LOCK_FILE = Condition(
     "remove it",
 )
 CANNOT_LOCK = Condition(
-    "cannot-lock", Failed, "cannot lock the domain: {folder}: {reason}", "this user must be able to write there"
+    "cannot-lock",
+    Failed,
+    "cannot lock the domain {name!r}: {folder}: {reason}",
+    "this user must be able to write there",
 )

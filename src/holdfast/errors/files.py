@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from holdfast.errors import Condition, Failed, InvalidDocument, NotFound, Refused, UsageError
 
-ELSEWHERE = Condition("file-elsewhere", NotFound, "{path} is on another host")
 NO_FILE = Condition("no-file", NotFound, "there is no file {path}")
 NO_FOLDER = Condition("no-folder", NotFound, "there is no folder {path}")
 UNREADABLE = Condition("unreadable-file", Failed, "cannot read {path}: {reason}")
@@ -26,7 +25,7 @@ NAME_TOO_LONG = Condition(
 CANNOT_PERMIT = Condition("cannot-permit", Failed, "cannot change the permissions of {path}: {reason}")
 
 NOT_TEXT = Condition("not-text", InvalidDocument, "{path} is not {what}: line {line} is not UTF-8 text")
-TOO_LARGE = Condition("file-too-large", InvalidDocument, "{path} is larger than {most} KiB")
+FILE_TOO_LARGE = Condition("file-too-large", InvalidDocument, "{path} is larger than {most} KiB")
 NO_PASSWORD = Condition("no-password", UsageError, "there is no password in {path}")
 
 NO_EDITOR = Condition(

@@ -10,6 +10,9 @@ HOST_CANNOT = Condition(
     "the host cannot run domains of this kind: {reason}",
     "look at the host's capabilities for those that it can",
 )
+NO_MACHINE_TYPE = Condition(
+    "no-machine-type", NotFound, "the host has no machine type {machine}", "possible: {possible}"
+)
 FIRMWARE_ELSEWHERE = Condition(
     "firmware-elsewhere",
     Refused,
@@ -30,7 +33,7 @@ NO_HOST_MODEL = Condition(
     "libvirt cannot say which CPU host-model is here with {virt_type}",
     "possible here: {possible}",
 )
-TOO_MANY_VCPUS = Condition("too-many-vcpus", Failed, "{machine} cannot have {vcpus} vCPUs here: at most {most}")
+TOO_MANY_VCPUS = Condition("too-many-vcpus", Failed, "{machine} cannot have {vcpus:vCPU} here: at most {most}")
 NO_TPM = Condition(
     "no-tpm",
     Failed,

@@ -22,7 +22,6 @@ SNAPSHOT_TABLE_DAMAGED = Condition("snapshot-table-damaged", Failed, "the snapsh
 
 _SAY_SO = "say that it is {found}, if it is"
 _TRUST = "if you know where this image comes from, say that its format is to be trusted"
-NO_FORMAT = Condition("no-format", UsageError, "there is no disk format {format!r}", "one of {known}")
 NOT_RAW = Condition(
     "not-raw",
     Refused,
@@ -65,6 +64,12 @@ IN_USE = Condition(
     "the image {path} is in use by the domain {user!r}",
     "detach it there first, or mark the disk <shareable/> in both",
 )
+IMAGE_OF_DOMAIN = Condition(
+    "image-of-domain",
+    Refused,
+    "{path} exists already: it is an image of the domain {user!r}",
+    "choose another path",
+)
 
 NO_VOLUME = Condition(
     "no-volume", NotFound, "there is no volume {volume!r} in the pool {pool!r}", "list the volumes of the pool"
@@ -98,7 +103,7 @@ NO_PLACE_FOR_IMAGE = Condition(
 )
 SAME_IMAGE_TWICE = Condition("same-image-twice", UsageError, "two disks cannot both have the image {path}")
 
-TOO_LARGE = Condition(
+IMAGE_TOO_LARGE = Condition(
     "image-too-large", UsageError, "{size} bytes are too large for {format}: the largest has {largest} bytes"
 )
 NOT_SMALLER = Condition(

@@ -21,7 +21,7 @@ NO_CONSOLE = Condition(
 )
 
 LOST = Condition("host-lost", NoConnection, "the connection to {uri} was lost")
-LOST_BETWEEN = Condition("host-lost-between", NoConnection, "the connection was lost after {count} domains: {cause}")
+LOST_BETWEEN = Condition("host-lost-between", NoConnection, "the connection was lost after {count:domain}: {cause}")
 
 NO_AGENT_CHANNEL = Condition(
     "no-agent-channel",

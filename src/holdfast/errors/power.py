@@ -118,7 +118,6 @@ RESCUE_NEW_IMAGE = Condition(
     "name its path, or its pool and its volume",
 )
 RESCUE_TAKEN = Condition("rescue-taken", Refused, "{what} is taken by {device} of the domain itself", "choose another")
-NO_FIRMWARE = Condition("no-firmware-for-rescue", Failed, "{reason}")
 
 NOT_REPAIRED = Condition(
     "not-repaired", Failed, "the domain {name!r} cannot be repaired: {why}", "remove the cause, then repair it again"

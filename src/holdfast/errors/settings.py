@@ -83,20 +83,20 @@ NO_MODULE_SLOT = Condition(
 BEYOND_MAX_VCPUS = Condition(
     "beyond-max-vcpus",
     Refused,
-    "{name!r} cannot have {asked} vCPUs: at most {most}",
+    "{name!r} cannot have {asked:vCPU}: at most {most}",
     "raise the most that it can have to {asked} as well; the guest has them after its next start",
 )
 OTHER_TOPOLOGY = Condition(
     "other-topology",
     Refused,
-    "the guest's topology {topology} makes {made} vCPUs, not {asked}",
-    "say what it is to be, such as {asked} cores",
+    "the guest's topology {topology} makes {made:vCPU}, not {asked}",
+    "say what it is to be, such as {asked:core}",
 )
 TOPOLOGY_DOES_NOT_FIT = Condition(
     "topology-does-not-fit",
     Refused,
-    "the topology {topology} makes {made} vCPUs, and there are to be {asked}",
-    "{made} vCPUs at most would fit it",
+    "the topology {topology} makes {made:vCPU}, and there are to be {asked}",
+    "{made:vCPU} at most would fit it",
 )
 
 SETTING_NOT_TAKEN = Condition(

@@ -8,7 +8,7 @@ NO_SNAPSHOT = Condition(
     "no-snapshot", NotFound, "the domain {name!r} has no snapshot {snapshot!r}", "list its snapshots"
 )
 
-BAD_NAME = Condition(
+BAD_SNAPSHOT_NAME = Condition(
     "snapshot-name",
     UsageError,
     "{snapshot!r} cannot be the name of a snapshot",
@@ -20,7 +20,7 @@ NAME_IS_NUMBER = Condition(
     "a snapshot cannot be called {snapshot}: QEMU would take that for the number of another snapshot",
     "put a word before it: snapshot-{snapshot}",
 )
-NAME_TOO_LONG = Condition(
+LONG_SNAPSHOT_NAME = Condition(
     "snapshot-name-long", UsageError, "the name {beginning}… is too long: at most {most} bytes", "choose a shorter one"
 )
 NAME_TAKEN = Condition(

@@ -13,7 +13,7 @@ MAX_BYTES = 16 * 1024 * 1024
 def read_document(path: str) -> str:
     """The text in the file ``path``, "-" for standard input; at most 16 MiB are read.
 
-    Raises NO_FILE, UNREADABLE, NOT_TEXT, TOO_LARGE.
+    Raises NO_FILE, UNREADABLE, NOT_TEXT, FILE_TOO_LARGE.
     """
     return _read(path, "an XML document", MAX_BYTES)
 
@@ -47,5 +47,5 @@ def _read(path: str, what: str, most: int) -> str:
     except ValueError as error:  # a path with a NUL
         raise files.UNREADABLE(path=path, reason=error) from error
     if len(data) > most:
-        raise files.TOO_LARGE(path=path, most=most // 1024)
+        raise files.FILE_TOO_LARGE(path=path, most=most // 1024)
     return text

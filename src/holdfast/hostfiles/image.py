@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.errors import Failed, NotFound, images
+from holdfast.errors.elements import UNKNOWN_WORD
 
 FORMATS = ("raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vhdx", "vpc", "parallels", "luks", "bochs", "dmg", "cloop")
 """The formats that can be stated: what libvirt 9.0 and QEMU 7.2 both know for a disk."""
@@ -158,8 +159,8 @@ def check_format(path: str, stated: str, trust: bool = False) -> None:
     ``trust`` accepts whatever the header says, for an image whose origin the user knows, and does not open it: QEMU may
     read what this user may not. Reads the header only.
 
-    Raises NO_FORMAT, what :func:`read_header` does, NOT_RAW, ANOTHER_FORMAT, NOT_OF_FORMAT; for qcow2 HEADER_CUT_OFF,
-    HEADER_DAMAGED, BACKING_FORMAT_NOT_STATED, NAMES_ANOTHER_FILE.
+    Raises UNKNOWN_WORD, what :func:`read_header` does, NOT_RAW, ANOTHER_FORMAT, NOT_OF_FORMAT; for qcow2
+    HEADER_CUT_OFF, HEADER_DAMAGED, BACKING_FORMAT_NOT_STATED, NAMES_ANOTHER_FILE.
     """
     check_format_name(stated)
     if trust:
@@ -209,9 +210,9 @@ def is_complete(path: str, stated: str | None) -> bool:
 
 
 def check_format_name(stated: str) -> None:
-    """Raise NO_FORMAT unless ``stated`` is a disk format that libvirt and QEMU know."""
+    """Raise UNKNOWN_WORD unless ``stated`` is a disk format that libvirt and QEMU know."""
     if stated not in FORMATS:
-        raise images.NO_FORMAT(format=stated, known=FORMATS)
+        raise UNKNOWN_WORD(what="disk format", word=stated, words=FORMATS)
 
 
 def is_block_device(path: str) -> bool:

@@ -67,18 +67,19 @@ def _is_set_up(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def domain_lock(uuid: str, timeout: float = TIMEOUT) -> Iterator[None]:
+def domain_lock(uuid: str, name: str, timeout: float = TIMEOUT) -> Iterator[None]:
     """Hold the lock of the domain ``uuid``; waits up to ``timeout`` seconds while another command holds it.
 
-    Logs a warning when it must wait. Not reentrant: an operation that holds it must not call another that takes it.
+    ``name`` is for what is said of it. Logs a warning when it must wait. Not reentrant: an operation that holds it must
+    not call another that takes it.
     Raises LOCKED where it is not free in time, and CANNOT_LOCK, LOCK_FOLDER or LOCK_FILE where no lock can be made.
     (flock(2): advisory, ends with the process. The holder removes the file; one that was killed leaves it to the next.)
     """
     folder = lock_folder()
     path = folder.path / uuid
-    waiting = _Waiting(timeout)
+    waiting = _Waiting(name, timeout)
     while True:
-        file = _open(folder, path)
+        file = _open(folder, path, name)
         try:
             waiting.acquire(file)
             if not _is_at(path, file):
@@ -102,7 +103,7 @@ def _is_at(path: Path, file: int) -> bool:
         return False
 
 
-def _open(folder: LockFolder, path: Path) -> int:
+def _open(folder: LockFolder, path: Path, name: str) -> int:
     try:
         if not folder.shared:
             _make_own(folder.path)
@@ -112,7 +113,7 @@ def _open(folder: LockFolder, path: Path) -> int:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EISDIR):  # a link or a folder in its place
             raise domains.LOCK_FILE(path=path) from error
-        raise domains.CANNOT_LOCK(folder=folder.path, reason=error.strerror) from error
+        raise domains.CANNOT_LOCK(name=name, folder=folder.path, reason=error.strerror) from error
     if not _is_lock_file(folder, file):
         os.close(file)
         raise domains.LOCK_FILE(path=path)
@@ -142,7 +143,8 @@ def _is_lock_file(folder: LockFolder, file: int) -> bool:
 class _Waiting:
     """Waiting for locks, up to a time-out, and saying so once."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, name: str, timeout: float) -> None:
+        self._name = name
         self._timeout = timeout
         self._begun = time.monotonic()
         self._said = False
@@ -157,10 +159,10 @@ class _Waiting:
             except BlockingIOError:
                 waited = time.monotonic() - self._begun
             if waited >= self._timeout:
-                raise domains.LOCKED(holder=_holder(file), seconds=self._timeout)
+                raise domains.LOCKED(name=self._name, holder=_holder(file), seconds=self._timeout)
             if waited >= _PATIENCE and not self._said:
                 self._said = True
-                _say_waiting(file)
+                _say_waiting(self._name, file)
             time.sleep(min(nap, self._timeout - waited))
             nap = min(nap * 2, _LONGEST_NAP)
 
@@ -171,8 +173,10 @@ def _holder(file: int) -> str:
     return f"process {text}" if text.isascii() and text.isdigit() else "an unknown process"
 
 
-def _say_waiting(file: int) -> None:
+def _say_waiting(name: str, file: int) -> None:
     import logging
 
     # Where nobody has set up logging, Python prints this on standard error.
-    logging.getLogger("holdfast").warning("waiting for another command of Holdfast on this domain (%s)", _holder(file))
+    logging.getLogger("holdfast").warning(
+        "waiting for another command of Holdfast on the domain %r (%s)", name, _holder(file)
+    )

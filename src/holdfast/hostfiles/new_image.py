@@ -24,10 +24,10 @@ _NAME_BYTES = 255
 
 
 def check_size(format: str, size: int) -> None:
-    """Raise TOO_LARGE when an image of ``format`` cannot be ``size`` bytes large."""
+    """Raise IMAGE_TOO_LARGE when an image of ``format`` cannot be ``size`` bytes large."""
     largest = LARGEST.get(format)
     if largest is not None and size > largest:
-        raise images.TOO_LARGE(size=size, format=format, largest=largest)
+        raise images.IMAGE_TOO_LARGE(size=size, format=format, largest=largest)
 
 
 def check_file_name(name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import libvirt
-from holdfast.errors import hosts
+from holdfast.errors import hosts, images
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.translate import translated
 from holdfast.libvirtapi.volume import Volume
@@ -22,14 +22,19 @@ class Pool:
         return self._handle.XMLDesc(0)
 
     @translated
-    def create(self, volume: str) -> Volume:
-        """Create a volume from its document (virStorageVolCreateXML)."""
-        return Volume(self._handle.createXML(volume, 0))
+    def create(self, name: str, document: str, copy_of: Volume | None = None) -> Volume:
+        """Create the volume ``name`` from its document, with the data of another one where ``copy_of`` names it.
 
-    @translated
-    def copy(self, volume: str, source: Volume) -> Volume:
-        """Create a volume from its document with the data of ``source`` (virStorageVolCreateXMLFrom)."""
-        return Volume(self._handle.createXMLFrom(volume, source._handle, 0))
+        Raises VOLUME_EXISTS. (virStorageVolCreateXML, virStorageVolCreateXMLFrom)
+        """
+        try:
+            if copy_of is None:
+                return Volume(self._handle.createXML(document, 0))
+            return Volume(self._handle.createXMLFrom(document, copy_of._handle, 0))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_STORAGE_VOL_EXIST:
+                raise images.VOLUME_EXISTS(pool=self.name, volume=name) from error
+            raise
 
 
 @translated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -10,6 +11,8 @@ from typing import ParamSpec, TypeVar
 import libvirt
 from holdfast.errors import HoldfastError
 from holdfast.errors import libvirt as errors
+from holdfast.errors.documents import UNKNOWN_DEVICE
+from holdfast.errors.hosts import NO_MACHINE_TYPE
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +30,12 @@ _NO_ANSWER = {libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED
 _BROKEN = {libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR}
 _GONE = {libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN}
 
+_MACHINE = re.compile(r"the machine '([^']+)' is not supported|does not support machine type '([^']+)'")
+"""How libvirt (9.0) says of domain capabilities, and of a document, that its QEMU has no such machine type."""
+
+_DEVICE = re.compile(r"unknown device type '([^']+)'")
+"""What it says of an element that is to be attached and is no device that it knows."""
+
 
 def translate(error: libvirt.libvirtError) -> HoldfastError:
     """Return the Holdfast error that says what ``error`` says, in one sentence and with the next step."""
@@ -38,7 +47,7 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
     if code in _GONE or (code in _BROKEN and error.get_error_domain() == libvirt.VIR_FROM_RPC):
         return errors.CONNECTION_LOST(reason=reason)
     if code == libvirt.VIR_ERR_OPERATION_DENIED:
-        return errors.DENIED(reason=reason)
+        return errors.DENIED(reason=reason.removeprefix("operation forbidden: "))
     if code == libvirt.VIR_ERR_AUTH_FAILED:
         return errors.NOT_LET_IN(reason=reason)
     if code in _NO_ANSWER:
@@ -48,6 +57,10 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
         return errors.DETACH_PENDING(reason=reason, number=code)
     if "to open tray of" in reason:  # libvirt 9.0 waits five seconds for the guest
         return errors.TRAY_LOCKED(reason=reason, number=code)
+    if machine := _MACHINE.search(reason):
+        return NO_MACHINE_TYPE(machine=machine[1] or machine[2], possible="those in the host's capabilities")
+    if element := _DEVICE.search(reason):
+        return UNKNOWN_DEVICE(element=element[1])
     return errors.REFUSED(reason=reason, number=code)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.disk import host_path, is_shared, stated_format
-from holdfast.errors.images import IN_USE
+from holdfast.errors import Refused
+from holdfast.errors.images import IMAGE_OF_DOMAIN, IN_USE
 from holdfast.hostfiles.image import check_format, real_path
+from holdfast.hostfiles.new_image import refuse_existing
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 
@@ -39,6 +41,20 @@ def refuse_in_use(connection: Connection, uuid: str | None, device: Element) -> 
         for disk in parse(domain.xml(Definition.LIVE)).iterfind("devices/disk"):
             if host_path(disk) in names and not is_shared(disk):
                 raise IN_USE(path=path, user=domain.name)
+
+
+def refuse_existing_image(connection: Connection, path: str) -> None:
+    """Raise what is wrong where no new image can be made at ``path`` on this host, as far as looking can tell.
+
+    IMAGE_OF_DOMAIN for one that a domain has, and what :func:`.new_image.refuse_existing` does.
+    (virConnectGetAllDomainStats)
+    """
+    try:
+        refuse_existing(path)
+    except Refused as error:
+        for domain in connection.image_users({path, real_path(path)}):
+            raise IMAGE_OF_DOMAIN(path=path, user=domain.name) from error
+        raise
 
 
 def _path(device: Element) -> str | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from holdfast.errors import NotFound, creation
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from holdfast.errors import LibvirtRefused, NotFound, creation
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.session import Need, looking
 
@@ -28,3 +31,18 @@ def refuse_taken(connection: Connection, name: str) -> None:
     except NotFound:
         return
     raise creation.DOMAIN_EXISTS(name=domain.name, uuid=domain.uuid)
+
+
+@contextmanager
+def taking(connection: Connection, *names: str) -> Iterator[None]:
+    """Around the call of libvirt that takes a name, or a name and a UUID: as :func:`refuse_taken` has looked before.
+
+    Where libvirt refuses, because somebody else was faster, it raises what :func:`refuse_taken` does; else it changes
+    nothing.
+    """
+    try:
+        yield
+    except LibvirtRefused:
+        for name in names:
+            refuse_taken(connection, name)
+        raise

@@ -12,7 +12,8 @@ from holdfast.libvirtapi.connection import Connection
 def host_capabilities(connection: Connection, platform: Platform) -> Capabilities:
     """What domains of this platform can have on the host of ``connection``; what it leaves open libvirt chooses.
 
-    Raises HOST_CANNOT where there can be none. (virConnectGetDomainCapabilities)
+    Raises NO_MACHINE_TYPE, and HOST_CANNOT where there can be none for another reason.
+    (virConnectGetDomainCapabilities)
     """
     try:
         return read_capabilities(connection.domain_capabilities(*platform))

@@ -297,7 +297,7 @@ class HostOutlook:
     def _ask(self, platform: Platform) -> Capabilities | str:
         try:
             return host_capabilities(self._connection, platform)
-        except LibvirtRefused as error:
+        except (LibvirtRefused, NotFound) as error:
             return error.message
 
     def _compare_cpu(self, cpu: str, platform: Platform) -> str:

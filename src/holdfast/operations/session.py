@@ -161,6 +161,6 @@ def changing(
     """
     domain = looking(connection, name)
     refuse_read_only(connection, domain.name, dry_run=dry_run)
-    with domain_lock(domain.uuid, connection.lock_timeout):
+    with domain_lock(domain.uuid, domain.name, connection.lock_timeout):
         domain.refuse_unless(needs)
         yield domain

@@ -11,7 +11,7 @@ import pytest
 import libvirt
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
-from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, files, hosts, images, power
+from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, elements, files, hosts, power
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.new_image import virtual_size
 from holdfast.libvirtapi import block
@@ -136,7 +136,7 @@ def test_what_is_recorded_of_the_disk_stays_but_the_id_of_a_volume_it_is_no_more
     [
         ({"path": "{folder}/two.img"}, files.EXISTS),
         ({"path": "/nosuch/new"}, files.NO_FOLDER),
-        ({"path": "{folder}/new", "format": "qcow3"}, images.NO_FORMAT),
+        ({"path": "{folder}/new", "format": "qcow3"}, elements.UNKNOWN_WORD),
         ({"pool": "nope"}, hosts.NO_POOLS),
     ],
 )
@@ -178,7 +178,7 @@ def test_disk_with_snapshots_is_not_moved_away_from_them(
         libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY,
     )
     try:
-        with raising(disks.HAS_SNAPSHOTS) as refused:
+        with raising(disks.DISK_HAS_SNAPSHOTS) as refused:
             move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
         assert "'holdfast snapshot list a'" in hints.hint(refused.value)
     finally:

@@ -85,7 +85,7 @@ BAD = {
     "control": (["a", "--memory", "64MiB", "--disk", "NEW", "--disk", "size=1MiB,path=HERE/\x01"], 2, "no document"),
     "cpu": (["a", "--memory", "64MiB", "--disk", "NEW", "--cpu", "pentium9"], 2, "knows no CPU model"),
     "passthrough": (["a", "--memory", "64MiB", "--disk", "NEW", "--cpu", "host-passthrough"], 1, "not possible here"),
-    "machine": (["a", "--memory", "64MiB", "--disk", "NEW", "--machine", "q36"], 1, "is not supported"),
+    "machine": (["a", "--memory", "64MiB", "--disk", "NEW", "--machine", "q36"], 4, "no machine type q36"),
     "video": (["a", "--memory", "64MiB", "--disk", "NEW", "--video", "foo"], 1, "no video device"),
     "secure-pc": (
         ["a", "--memory", "64MiB", "--disk", "NEW", "--machine", "pc", "--firmware", "uefi-secure"],

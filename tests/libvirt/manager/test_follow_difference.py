@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.errors.documents import OTHER_MACHINE
+from holdfast.errors.changes import OTHER_KIND_OF_MACHINE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from tests.generated import ASKED, VOLUME, Edit, add, drop, generated, interface, put, volume
@@ -230,6 +230,6 @@ def test_libvirt_takes_what_a_flavor_or_an_image_asks_for(connection: Connection
 def test_a_machine_of_another_kind_is_told_and_nothing_is_changed(connection: Connection) -> None:
     domain = grown(connection)
     before = domain.xml(CONFIG)
-    with raising(OTHER_MACHINE):
+    with raising(OTHER_KIND_OF_MACHINE):
         follow(connection, generated(*LATER, put("os/type@machine", "pc")), old=generated(*LATER))
     assert domain.xml(CONFIG) == before

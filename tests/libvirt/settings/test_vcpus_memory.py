@@ -129,6 +129,9 @@ def test_topology_and_number_go_together(connection: Connection) -> None:
     assert "--cpu-topology cores=8" in hints.hint(caught.value)
     with raising(TOPOLOGY_DOES_NOT_FIT, made=8, asked=4):
         set_domain(connection, "a", DomainSettings(cpu_topology=Topology(cores=8)))
+    with raising(TOPOLOGY_DOES_NOT_FIT, made=1, asked=4) as caught:
+        set_domain(connection, "a", DomainSettings(cpu_topology=Topology()))
+    assert "makes 1 vCPU," in caught.value.message
     assert same(before, config(domain))
     set_domain(connection, "a", DomainSettings(max_vcpus=8, vcpus=8, cpu_topology=Topology(cores=4, threads=2)))
     assert only(before, config(domain), ("vcpu", "8"), ("cpu/topology@threads", "2"))

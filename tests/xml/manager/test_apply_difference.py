@@ -16,7 +16,7 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same, value_at
 from holdfast.domainxml.manager.apply_difference import apply_difference
-from holdfast.errors.documents import OTHER_MACHINE
+from holdfast.errors.changes import OTHER_KIND_OF_MACHINE
 
 NORMALISED = (DATA / "instance-normalised.xml").read_text()
 """What libvirt 9.0 made of the instance's document when it was defined."""
@@ -154,7 +154,7 @@ def test_vcpus_that_somebody_took_away_come_with_the_new_number() -> None:
 def test_another_kind_of_machine_is_told_by_its_type(machine: str) -> None:
     domain, new = parse(NORMALISED), document()
     put("os/type@machine", machine)(new)
-    with raising(OTHER_MACHINE, wanted=machine):
+    with raising(OTHER_KIND_OF_MACHINE, machine=machine):
         apply_difference(domain, document(), new)
 
 

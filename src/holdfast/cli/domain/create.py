@@ -13,6 +13,7 @@ from holdfast.cli.devices.options import DISK_HELP, INTERFACE_HELP, parse_disk, 
 from holdfast.cli.size import parse_size
 from holdfast.cli.table import columns
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
+from holdfast.text import plural
 
 if TYPE_CHECKING:
     from holdfast.operations.domain.make import Created
@@ -158,7 +159,8 @@ def _print_domain(created: Created) -> None:
     facts = [("machine", created.machine), ("cpu", created.cpu), ("firmware", created.firmware)]
     if created.nvram:
         facts.append(("nvram", created.nvram))
-    facts.append(("free", f"{created.free_places} places for devices while it runs"))
+    free = created.free_places or 0
+    facts.append(("free", f"{free} {plural(free, 'place')} for devices while it runs"))
     for key, value in facts:
         click.echo(f"  {key:<9} {value}")
     click.echo()

@@ -34,7 +34,7 @@ def show(session: Session, name: str, output: str) -> None:
 
 
 def _head(domain: DomainView) -> Iterator[str]:
-    from holdfast.text import size_in_words
+    from holdfast.text import plural, size_in_words
 
     identity = domain.identity
     of_max = f" of {identity.max_vcpus}" if identity.max_vcpus != identity.vcpus else ""
@@ -45,11 +45,11 @@ def _head(domain: DomainView) -> Iterator[str]:
     if domain.instance:
         yield f"  instance  {domain.instance}"
     yield f"  machine   {identity.machine} ({identity.arch}, {identity.kind})"
-    yield f"  cpu       {identity.cpu}, {identity.vcpus}{of_max} vCPU{'s' * (identity.max_vcpus != 1)}"
+    yield f"  cpu       {identity.cpu}, {identity.vcpus}{of_max} {plural(identity.max_vcpus, 'vCPU')}"
     built_with = "" if identity.balloon == identity.memory else f" of {size_in_words(identity.memory)}"
     yield f"  memory    {size_in_words(identity.balloon)}{built_with}"
     yield f"  firmware  {identity.firmware}"
-    yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} places free{first}"
+    yield f"  hot-plug  {len(domain.free_slots)} of {domain.slots} {plural(domain.slots, 'place')} free{first}"
     for sentence in domain.unfinished:
         yield f"  pending   {sentence}"
     if domain.rescue:

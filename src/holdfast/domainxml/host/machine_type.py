@@ -20,6 +20,9 @@ _ALIASES = {"pc": "pc-i440fx", "q35": "pc-q35"}
 _ACPI_HOTPLUG = "pc-q35-6.1"
 """The first version with ACPI hot-plug: acpi-pci-hotplug-with-bridge-support of ICH9-LPC (measured with QEMU 7.2)."""
 
+_NAMED = 8
+"""So many of the newest versions are named to a person."""
+
 _MONTHS = {0: 4, 1: 8, 2: 12}
 """Minor number of a QEMU release → its month. There are three a year, and since 4.0 the major number is the year's."""
 
@@ -99,6 +102,13 @@ def of_family(name: str, machines: Iterable[str]) -> list[str]:
     """Those of ``machines`` that are versioned types of the family of ``name``, the newest first."""
     same = [machine for machine in machines if machine != family(machine) == family(name)]
     return sorted(same, key=_age, reverse=True)
+
+
+def newest(name: str, machines: Iterable[str]) -> list[str]:
+    """The first few of :func:`of_family`; where there are more, the last item says how many."""
+    names = of_family(name, machines)
+    older = len(names) - _NAMED
+    return names if older < 1 else [*names[:_NAMED], f"and {older} older"]
 
 
 def released(name: str) -> tuple[int, int] | None:

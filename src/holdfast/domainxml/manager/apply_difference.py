@@ -25,7 +25,7 @@ from holdfast.domainxml.manager.follow_devices import DeviceChanges, add_device,
 from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.records.disk_record import rename_record
 from holdfast.domainxml.sides import Node, children_by_step
-from holdfast.errors.documents import OTHER_MACHINE
+from holdfast.errors.changes import OTHER_KIND_OF_MACHINE
 
 _ELSEWHERE = frozenset({"name", "uuid", "metadata", "devices", "memory", "currentMemory", "vcpu", "vcpus", "cpu", "os"})
 """What is not merged attribute by attribute."""
@@ -81,7 +81,7 @@ def apply_difference(domain: Element, old: Element, new: Element) -> Difference:
 
     A device that differs keeps its place, unless it moves to another bus: then it loses the place, and a disk gets a
     free target there. New devices have no place yet. A CPU of which only topology, NUMA and single features differ
-    stays the model that it is; another CPU is taken whole. Raises OTHER_MACHINE for another kind of machine.
+    stays the model that it is; another CPU is taken whole. Raises OTHER_KIND_OF_MACHINE.
     """
     changes = compare_documents(old, new)
     _machine(domain, old, new)
@@ -96,7 +96,7 @@ def _machine(domain: Element, old: Element, new: Element) -> None:
     mine, one, other = child(domain, "os"), *(copy.deepcopy(child(each, "os")) for each in (old, new))
     machine, was, becomes = (child(each, "type").attrib.pop("machine", "") for each in (mine, one, other))
     if was != becomes and kind_of(becomes) != kind_of(machine):
-        raise OTHER_MACHINE(wanted=becomes, machine=machine)
+        raise OTHER_KIND_OF_MACHINE(machine=becomes, now=machine, kind=kind_of(machine))
     is_version = becomes != family(becomes)  # a name without a version says no more than the domain's own
     child(mine, "type").set("machine", becomes if was != becomes and is_version else machine)
     if _firmware(one) != _firmware(other):

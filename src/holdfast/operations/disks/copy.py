@@ -165,11 +165,11 @@ def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlac
     try:
         while True:
             _wait(to, progress)
-            with domain_lock(domain.uuid, domain.connection.lock_timeout):
+            with domain_lock(domain.uuid, domain.name, domain.connection.lock_timeout):
                 if (after := _go_on_with_copy(to)) is not None:
                     return after
     except BaseException as error:
-        with domain_lock(domain.uuid, domain.connection.lock_timeout):
+        with domain_lock(domain.uuid, domain.name, domain.connection.lock_timeout):
             to.give_up()
         if not isinstance(error, NoConnection):
             raise

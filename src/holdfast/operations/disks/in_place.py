@@ -98,7 +98,7 @@ def refuse_while_copied(disk: DiskInPlace) -> None:
 
 def refuse_another_image(disk: DiskInPlace) -> None:
     """Raise what is wrong where the disk cannot have another image without losing something: MANAGED_SAVE,
-    BEING_COPIED, ANOTHER_IMAGE_IN_CONFIG, HAS_SNAPSHOTS, ENCRYPTED. (virDomainSnapshotNum)
+    BEING_COPIED, ANOTHER_IMAGE_IN_CONFIG, DISK_HAS_SNAPSHOTS, ENCRYPTED. (virDomainSnapshotNum)
     """
     refuse_managed_save(disk)
     refuse_while_copied(disk)
@@ -106,7 +106,7 @@ def refuse_another_image(disk: DiskInPlace) -> None:
     if len({source_of(each) for each in disk.present.values()}) > 1:
         raise errors.ANOTHER_IMAGE_IN_CONFIG(name=name, target=target, image=disk.image)
     if disk.domain.snapshot_count():
-        raise errors.HAS_SNAPSHOTS(name=name, target=target)
+        raise errors.DISK_HAS_SNAPSHOTS(name=name, target=target)
     if disk.current.find(".//encryption") is not None:
         raise errors.ENCRYPTED(target=target)
 

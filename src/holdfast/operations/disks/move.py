@@ -81,10 +81,11 @@ def move_disk(
     QEMU makes. The old image stays, unless ``delete_source`` and nobody else uses it. When the move fails or is
     interrupted, the disk is where it was, and the copy gone.
 
-    Raises IN_RESCUE, NO_DISK, NOT_A_DISK, IS_A_DRIVE, NOT_ITS_OWN, MANAGED_SAVE, HAS_SNAPSHOTS, ENCRYPTED,
-    ANOTHER_IMAGE_IN_CONFIG, BEING_COPIED when it goes elsewhere already, NO_PLACE, ONLY_LIBVIRT_REACHES, EXISTS,
-    COPIED_ON_ITS_HOST, SIZE_UNKNOWN, USES_NOT_SEEN_IN_MOVE; COPY_ENDED, SWITCHED_OFF_WHILE_COPIED and
-    CHANGED_WHILE_COPIED; LIBVIRT_GONE_WHILE_COPIED and OLD_IMAGE_LEFT, after which repeating finishes.
+    Raises IN_RESCUE, NO_DISK, NOT_A_DISK, IS_A_DRIVE, NOT_ITS_OWN, MANAGED_SAVE, DISK_HAS_SNAPSHOTS, ENCRYPTED,
+    ANOTHER_IMAGE_IN_CONFIG, BEING_COPIED when it goes elsewhere already, NO_PLACE_TO_MOVE_TO, ONLY_LIBVIRT_REACHES,
+    EXISTS, IMAGE_OF_DOMAIN, COPIED_ON_ITS_HOST, SIZE_UNKNOWN, USES_NOT_SEEN_IN_MOVE; COPY_ENDED,
+    SWITCHED_OFF_WHILE_COPIED and CHANGED_WHILE_COPIED; LIBVIRT_GONE_WHILE_COPIED and OLD_IMAGE_LEFT, after which
+    repeating finishes.
     (virDomainBlockCopy; shut off qemu-img convert and virDomainUpdateDeviceFlags)
     """
     if delete_source and not connection.is_local:
@@ -183,9 +184,9 @@ def _under_way(
 
 
 def _place_of(disk: DiskInPlace, left: DiskRecord | None) -> Place:
-    """Where a move that broke off was to go. Raises NO_PLACE where there was none."""
+    """Where a move that broke off was to go. Raises NO_PLACE_TO_MOVE_TO where there was none."""
     if left is None:
-        raise errors.NO_PLACE(target=disk.target)
+        raise errors.NO_PLACE_TO_MOVE_TO(target=disk.target)
     pool, _, volume = left.where.partition("/")
     if pool:
         return Place(pool=pool, volume=volume, format=left.format)

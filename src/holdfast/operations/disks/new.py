@@ -33,7 +33,7 @@ from holdfast.hostfiles.image import check_format_name, is_block_device
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
-from holdfast.operations.disk_source import check_source
+from holdfast.operations.disk_source import check_source, refuse_existing_image
 from holdfast.operations.disks.seed import PlannedSeed
 from holdfast.operations.disks.spec import DiskSpec
 
@@ -91,8 +91,8 @@ class NewImage:
     def make(self, connection: Connection, undo: ExitStack) -> Source:
         """Make it and return where it is; ``undo`` then removes it again.
 
-        Raises EXISTS, NO_FOLDER, CANNOT_CREATE, NO_QEMU_IMG, QEMU_IMG_FAILED, NOT_SMALLER, NOT_A_VOLUME, and what
-        libvirt refuses.
+        Raises EXISTS, NO_FOLDER, CANNOT_CREATE, NO_QEMU_IMG, QEMU_IMG_FAILED, NOT_SMALLER, NOT_A_VOLUME, VOLUME_EXISTS,
+        and what libvirt refuses.
         """
         if self.path is None:
             return self._make_volume(connection, undo)
@@ -113,10 +113,8 @@ class NewImage:
         spec = self.spec
         pool = find_pool(connection, self.pool or "")
         document = new_volume(self.volume, self.format, spec.size, spec.overlay_of, spec.source_format)
-        if spec.copy_from is not None:
-            volume = pool.copy(document, _volume_to_copy(connection, spec.copy_from))
-        else:
-            volume = pool.create(document)
+        original = None if spec.copy_from is None else _volume_to_copy(connection, spec.copy_from)
+        volume = pool.create(self.volume, document, original)
         undo.callback(volume.delete)
         return _volume_as_source(volume, pool.name, self.volume)
 
@@ -129,8 +127,8 @@ def plan_disk(
     A new image without a place becomes NAME-TARGET.FORMAT in the pool "default". A volume whose path QEMU can open is
     named by that path, so that the domain starts also while its pool is not active; others stay volumes. ``left`` are
     the places (paths, POOL/VOLUME) that need not be free, because what is there will be removed. Raises
-    NO_PLACE_FOR_IMAGE, MADE_ON_ITS_HOST, EXISTS, VOLUME_EXISTS, NO_FOLDER, TOO_LARGE, NO_FORMAT, what
-    :func:`check_source` does for an existing image and for what a new one is made from, and what
+    NO_PLACE_FOR_IMAGE, MADE_ON_ITS_HOST, EXISTS, IMAGE_OF_DOMAIN, VOLUME_EXISTS, NO_FOLDER, IMAGE_TOO_LARGE,
+    UNKNOWN_WORD, what :func:`check_source` does for an existing image and for what a new one is made from, and what
     :func:`existing_source` does.
     """
     image = _plan_image(connection, spec, name, target, left) if spec.is_new else None
@@ -220,7 +218,7 @@ def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, 
         if not connection.is_local:
             raise images.MADE_ON_ITS_HOST(uri=connection.uri)
         if spec.path not in left:
-            new_image.refuse_existing(spec.path)
+            refuse_existing_image(connection, spec.path)
         return NewImage(spec, spec.format or "qcow2", spec.path, None, "")
     pool = spec.pool
     if pool is None:

@@ -12,6 +12,7 @@ from holdfast.errors import images
 from holdfast.hostfiles import cloud_init, new_image
 from holdfast.hostfiles.image import real_path
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.disk_source import refuse_existing_image
 
 DEFAULT_FOLDER = "/var/lib/libvirt/images"
 
@@ -44,8 +45,8 @@ def plan_seed(
 ) -> PlannedSeed:
     """Read the file ``user_data`` and choose NAME-seed.iso as the place: beside the first image that is a file.
 
-    The domain's UUID is the instance id. Nothing is made. Raises SEED_MADE_ON_ITS_HOST, EXISTS, NO_FOLDER,
-    and what :func:`read_user_data` does.
+    The domain's UUID is the instance id. Nothing is made. Raises SEED_MADE_ON_ITS_HOST, EXISTS, IMAGE_OF_DOMAIN,
+    NO_FOLDER, and what :func:`read_user_data` does.
     """
     if not connection.is_local:
         raise images.SEED_MADE_ON_ITS_HOST(uri=connection.uri)
@@ -53,5 +54,5 @@ def plan_seed(
     files = (PurePosixPath(path) for path in beside if path is not None and not path.startswith("/dev/"))
     folder = next((str(path.parent) for path in files), DEFAULT_FOLDER)
     path = f"{folder}/{name}-seed.iso"
-    new_image.refuse_existing(path)
+    refuse_existing_image(connection, path)
     return PlannedSeed(path, real_path(user_data), data, uuid, name)

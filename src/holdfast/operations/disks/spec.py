@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.records.disk_record import ROLES
 from holdfast.errors import HoldfastError
 from holdfast.errors import disk_spec as errors
+from holdfast.errors.elements import UNKNOWN_WORD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ class DiskSpec:
         if self.pool and not self.volume and not self.is_new:
             yield errors.POOL_WITHOUT_VOLUME()
         if not (self.is_new or self.has_image or self.device in ("cdrom", "floppy")):
-            yield errors.NO_IMAGE()
+            yield errors.DISK_NEEDS_IMAGE()
         for path in (self.path, self.copy_from, self.overlay_of):
             if path is not None and not path.startswith("/"):
                 yield errors.NOT_ABSOLUTE(path=path)
@@ -123,7 +124,7 @@ class DiskSpec:
 
     def _wrong_record(self) -> Iterator[HoldfastError]:
         if self.role not in (None, *ROLES):
-            yield errors.NO_ROLE(role=self.role, known=ROLES)
+            yield UNKNOWN_WORD(what="disk role", word=self.role, words=ROLES)
         if self.delete_with_domain and (self.readonly or self.shareable or self.device != "disk"):
             yield errors.NOT_ONE_DOMAINS()
 

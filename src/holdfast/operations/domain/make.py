@@ -31,7 +31,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
 from holdfast.operations.domain.delete import take_back
-from holdfast.operations.domain_name import refuse_taken
+from holdfast.operations.domain_name import refuse_taken, taking
 from holdfast.operations.power.start import start as start_domain
 from holdfast.operations.results import Result
 
@@ -80,6 +80,11 @@ class NewDomain:
     other_files: Callable[[ExitStack], None] | None = None
 
     @property
+    def name(self) -> str:
+        """Its name."""
+        return self.document.findtext("name") or ""
+
+    @property
     def uuid(self) -> str:
         """Its UUID."""
         return self.document.findtext("uuid") or ""
@@ -93,13 +98,13 @@ class NewDomain:
 def make_domain(connection: Connection, new: NewDomain, *, start: bool, dry_run: bool) -> Created:
     """Make the images of ``new``, define its document, read back what libvirt made of it, and start it.
 
-    Raises DOMAIN_EXISTS where the UUID is taken, what making an image raises, and LibvirtRefused; then nothing is left.
-    Raises CREATION_CUT_OFF where the connection breaks at the wrong moment, CREATED_NOT_STARTED where it stands and
-    does not start. (virDomainDefineXMLFlags, virDomainCreateWithFlags)
+    Raises DOMAIN_EXISTS where the name or UUID is taken, what making an image raises, and LibvirtRefused; then nothing
+    is left. Raises CREATION_CUT_OFF where the connection breaks at the wrong moment, CREATED_NOT_STARTED where it
+    stands and does not start. (virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
-    refuse_taken(connection, new.uuid)
     set_facts(new.document, adoption_of("holdfast"), *_records(new))
     if dry_run:
+        refuse_taken(connection, new.uuid)
         promised = without_identifiers(new.document, but=new.stated)
         return _result(new, promised, indented(promised), new.notes, started=start, dry_run=True)
     defined = _make_and_define(connection, new)
@@ -122,15 +127,17 @@ def _records(new: NewDomain) -> list[DiskRecord]:
 
 
 def _make_and_define(connection: Connection, new: NewDomain) -> Domain:
-    try:
-        with domain_lock(new.uuid, connection.lock_timeout), ExitStack() as undo:
-            if new.images:
-                _make_images(connection, new, undo)
-            if new.other_files is not None:
-                new.other_files(undo)
-            return _define(connection, new, undo)
-    except NoConnection as error:
-        raise CREATION_CUT_OFF(uuid=new.uuid, cause=error) from error
+    with domain_lock(new.uuid, new.name, connection.lock_timeout):
+        refuse_taken(connection, new.uuid)
+        try:
+            with ExitStack() as undo:
+                if new.images:
+                    _make_images(connection, new, undo)
+                if new.other_files is not None:
+                    new.other_files(undo)
+                return _define(connection, new, undo)
+        except NoConnection as error:
+            raise CREATION_CUT_OFF(uuid=new.uuid, cause=error) from error
 
 
 def _make_images(connection: Connection, new: NewDomain, undo: ExitStack) -> None:
@@ -139,15 +146,18 @@ def _make_images(connection: Connection, new: NewDomain, undo: ExitStack) -> Non
     making = [disk.making(disk.record("")) for disk in new.disks if disk.image is not None]
     set_facts(unfinished, Creating(now()), *making)
     undo.push(lambda kind, _error, _trace: take_back(connection, new.uuid, kind is KeyboardInterrupt))
-    connection.define(serialize(unfinished))
+    with taking(connection, new.name, new.uuid):
+        connection.define(serialize(unfinished))
     for disk in new.disks:
         disk.make(connection, undo)
 
 
 def _define(connection: Connection, new: NewDomain, undo: ExitStack) -> Domain:
     """Define, and keep the images from then on: also when the answer was lost, or came together with a Ctrl-C."""
+    wanted = () if new.images else (new.name, new.uuid)  # with images the unfinished domain has them by now
     try:
-        defined = connection.define(serialize(new.document))
+        with taking(connection, *wanted):
+            defined = connection.define(serialize(new.document))
     except NoConnection:
         undo.pop_all()
         raise

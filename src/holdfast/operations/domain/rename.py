@@ -10,7 +10,7 @@ from holdfast.errors.changes import HAS_SNAPSHOTS, RENAMED_AND_CHANGED
 from holdfast.errors.guard import UNASKED_RENAME
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import read_config
-from holdfast.operations.domain_name import check_name, refuse_taken
+from holdfast.operations.domain_name import check_name, refuse_taken, taking
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
@@ -43,7 +43,8 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
         if domain.snapshot_count():
             raise HAS_SNAPSHOTS(name=old_name)
         if not dry_run:
-            domain.rename(new_name)
+            with taking(connection, new_name):
+                domain.rename(new_name)
             try:
                 refuse_unasked(new_name, compare_documents(before, read_config(domain)), condition=UNASKED_RENAME)
             except Refused as error:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.document import Element, child
-from holdfast.domainxml.host.machine_type import crossing_notes, family, is_newer, machine_outlook, of_family
+from holdfast.domainxml.host.machine_type import crossing_notes, family, is_newer, machine_outlook, newest
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import changes as errors
+from holdfast.errors.hosts import NO_MACHINE_TYPE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.host_outlook import HostOutlook
@@ -21,9 +22,6 @@ from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.waiting import waiting_since
-
-_NAMED = 8
-"""So many of the newest versions are named in an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ def upgrade_machine(
 
 def _plan(domain: OpenDomain, host: HostOutlook, machine: str, lower: bool) -> Edit:
     def touch(document: Element) -> None:
-        chosen = _choose(domain.connection, host, Platform.of(document), machine, lower)
+        chosen = _choose(host, Platform.of(document), machine, lower)
         child(child(document, "os"), "type").set("machine", chosen)
 
     edit = plan_edit(domain, touch, lambda change: change.where == "os/type@machine")
@@ -72,16 +70,15 @@ def _plan(domain: OpenDomain, host: HostOutlook, machine: str, lower: bool) -> E
     return edit
 
 
-def _choose(connection: Connection, host: HostOutlook, platform: Platform, asked: str, lower: bool) -> str:
+def _choose(host: HostOutlook, platform: Platform, asked: str, lower: bool) -> str:
     """The versioned name of ``asked``, when the domain may have it."""
     now, machines = platform.machine, host.machines(platform.arch, platform.virt_type)
     found = machines.get(asked)
     name = asked if found is None else found.canonical or found.name
-    possible = of_family(now, machines)[:_NAMED] or ["none other"]
-    if family(name) != family(now):
-        raise errors.OTHER_KIND_OF_MACHINE(machine=name, now=now, possible=possible)
     if found is None:
-        raise errors.NO_MACHINE_TYPE(uri=connection.uri, machine=asked, possible=possible)
+        raise NO_MACHINE_TYPE(machine=asked, possible=newest(now, machines) or "none other")
+    if family(name) != family(now):
+        raise errors.OTHER_KIND_OF_MACHINE(machine=name, now=now, kind=family(now))
     if name != now and not lower and is_newer(name, now) is not True:
         condition = errors.EARLIER_MACHINE if is_newer(now, name) else errors.PERHAPS_EARLIER_MACHINE
         raise condition(machine=name, now=now)

@@ -20,6 +20,7 @@ from holdfast.libvirtapi.domain_events import Heard, domain_events
 from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.connect import connect
 from holdfast.operations.look.notice import Notice, Seen, differences
+from holdfast.text import plural
 
 TOGETHER = 0.1
 """Seconds within which announcements belong to one act: a start alone makes three."""
@@ -101,7 +102,8 @@ class _Host:
             known = self._complete
             self._look_at_all(connection, heard)
             back = "back: compared with what was seen before" if known else "watching"
-            self._tell([Notice.of_host(self.uri, f"{back} ({len(self._seen)} domains, every {self._interval:g} s)")])
+            number = f"{len(self._seen)} {plural(len(self._seen), 'domain')}"
+            self._tell([Notice.of_host(self.uri, f"{back} ({number}, every {self._interval:g} s)")])
             while not self._stop.is_set():
                 self._listen(connection, heard)
                 self._look_at_all(connection, heard)

@@ -6,16 +6,17 @@ copy at the start, with the guest's own file as the template.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.firmware import firmware_request, nvram_in_command, nvram_of
 from holdfast.domainxml.make.rescue import nvram_copy, set_nvram
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import Failed, LibvirtRefused, NotFound, files, power
+from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.name_firmware import name_firmware
 
 
@@ -25,7 +26,8 @@ class NvramCopy:
     def __init__(self, connection: Connection, config: Element, copy: Element) -> None:
         """Let the rescue document ``copy`` have a copy of the NVRAM of ``config``; nothing is made yet.
 
-        Raises NotFound where the host has no firmware for the guest, Refused where that cannot be seen from here.
+        Raises NotFound where the host has no firmware or machine type for the guest, Refused where that cannot be seen
+        from here.
         """
         self.notes: tuple[str, ...] = ()
         self._connection = connection
@@ -33,10 +35,7 @@ class NvramCopy:
         self._own = nvram_of(config)
         if firmware_request(config) is not None:
             # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
-            capabilities = HostOutlook(connection).capabilities(Platform.of(config))
-            if isinstance(capabilities, str):
-                raise power.NO_FIRMWARE(reason=capabilities)
-            name_firmware(connection, copy, capabilities)
+            name_firmware(connection, copy, host_capabilities(connection, Platform.of(config)))
             self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
         nvram = copy.find("os/nvram")
         self._template = None if nvram is None else nvram.get("template")
@@ -59,9 +58,8 @@ class NvramCopy:
 
     def _unlink(self, path: str) -> None:
         """QEMU has the file open, and needs no name of it: so nothing is left, whatever ends the rescue."""
-        try:
-            if not self._connection.is_local:
-                raise files.ELSEWHERE(path=path)
-            remove_image_file(path)
-        except (NotFound, Failed):
-            self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)
+        if self._connection.is_local:
+            with contextlib.suppress(NotFound, Failed):
+                remove_image_file(path)
+                return
+        self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import HoldfastError, LibvirtRefused, power
+from holdfast.errors import HoldfastError, LibvirtRefused, NotFound, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import PAUSED, RUNNING
 from holdfast.operations.guard import look_before_start, record_own_start
@@ -43,7 +43,7 @@ def _restore(domain: OpenDomain, before: str, paused: bool, dry_run: bool) -> Po
     if not dry_run:
         try:
             domain.start(paused)
-        except LibvirtRefused as error:
+        except (LibvirtRefused, NotFound) as error:
             raise power.MANAGED_SAVE_REFUSED(name=domain.name, cause=error) from error
         run_after_boot(domain)
     foreseen = PAUSED if paused else None  # nothing but the image itself knows whether the guest was paused

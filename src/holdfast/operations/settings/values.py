@@ -56,8 +56,8 @@ class DomainSettings:
     def __post_init__(self) -> None:
         _refuse_nothing(self)
         for name, least, most, unit in (
-            ("vcpus", 1, self.max_vcpus, "vCPU"),
-            ("max_vcpus", 1, None, "vCPU"),
+            ("vcpus", 1, self.max_vcpus, ""),
+            ("max_vcpus", 1, None, ""),
             ("memory", MIB, self.max_memory, ""),
             ("max_memory", MIB, None, ""),
             # libvirt 9.0 takes any share in config, and the domain does not start.

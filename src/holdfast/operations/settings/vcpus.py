@@ -14,6 +14,7 @@ from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.session import OpenDomain
 from holdfast.operations.settings.apply import NEXT_START, SettingStep
 from holdfast.operations.settings.values import DomainSettings
+from holdfast.text import plural
 
 
 def vcpu_steps(domain: OpenDomain, settings: DomainSettings) -> Iterator[SettingStep]:
@@ -48,7 +49,7 @@ def _most(domain: OpenDomain, count: int, with_topology: bool) -> SettingStep:
             raise errors.OTHER_TOPOLOGY(topology=vcpu.topology(document), made=made, asked=count)
         vcpu.set_max_vcpus(document, count)
         if reasons := host.newly_blocks(before, document):
-            raise WOULD_NOT_START(what=f"{count} vCPUs", name=domain.name, reasons=reasons)
+            raise WOULD_NOT_START(what=f"{count} {plural(count, 'vCPU')}", name=domain.name, reasons=reasons)
 
     def call(_: object, document: Element) -> None:
         domain.set_max_vcpus(vcpu.max_vcpus(document))

@@ -15,11 +15,11 @@ from holdfast.domainxml.snapshots.new import new_snapshot
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import snapshots as errors
-from holdfast.hostfiles.new_image import refuse_existing
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import Snapshot
+from holdfast.operations.disk_source import refuse_existing_image
 from holdfast.operations.facts import record
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
@@ -117,8 +117,7 @@ def _created(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, dry_run
 
 def _refuse_taken(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, others: Collection[Snapshot]) -> None:
     """Raise NAME_TAKEN, AFTER_INTERNAL, NAME_TAKEN_IN_IMAGE, and Refused for a file that somebody else has made."""
-    if wish.snapshot in [each.name for each in others]:
-        raise errors.NAME_TAKEN(name=domain.name, snapshot=wish.snapshot)
+    _refuse_name(domain, wish.snapshot, others)
     if wish.external and others:
         _refuse_after_internal(domain)
     if not domain.connection.is_local:
@@ -126,10 +125,15 @@ def _refuse_taken(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, ot
     ours = [each.file for each in being_made(domain.documents) if each.snapshot == wish.snapshot]
     for path in plan.files:
         if path not in ours:
-            refuse_existing(path)
+            refuse_existing_image(domain.connection, path)
     for disk in plan.disks:
         if disk.overlay is None and "" not in ours and holds(disk.image, wish.snapshot):
             raise errors.NAME_TAKEN_IN_IMAGE(image=disk.image, snapshot=wish.snapshot)
+
+
+def _refuse_name(domain: OpenDomain, name: str, others: Collection[Snapshot]) -> None:
+    if name in [each.name for each in others]:
+        raise errors.NAME_TAKEN(name=domain.name, snapshot=name)
 
 
 def _refuse_after_internal(domain: OpenDomain) -> None:
@@ -153,6 +157,7 @@ def _create(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan) -> None:
         libvirt_snapshot.make_snapshot(domain, _request(wish, plan), disk_only=disk_only, quiesce=wish.quiesce)
     except LibvirtRefused:
         settle(domain, [wish.snapshot])  # libvirt has taken back what it made
+        _refuse_name(domain, wish.snapshot, libvirt_snapshot.snapshots(domain))  # somebody else was faster
         raise
     after = domain.documents
     made = libvirt_snapshot.find_snapshot(domain, wish.snapshot)

@@ -91,13 +91,13 @@ class SnapshotPlan:
 
 
 def check_snapshot_name(name: str) -> None:
-    """Raise BAD_NAME, NAME_IS_NUMBER or NAME_TOO_LONG for what libvirt, QEMU or a shell would misunderstand."""
+    """Raise BAD_SNAPSHOT_NAME, NAME_IS_NUMBER or LONG_SNAPSHOT_NAME for what libvirt, QEMU or a shell mistakes."""
     if not name or not name.isprintable() or "/" in name or name[0] in ".-" or name != name.strip():
-        raise errors.BAD_NAME(snapshot=name)
+        raise errors.BAD_SNAPSHOT_NAME(snapshot=name)
     if name.isdecimal():
         raise errors.NAME_IS_NUMBER(snapshot=name)
     if len(name.encode()) > _LONGEST:
-        raise errors.NAME_TOO_LONG(beginning=name[:20], most=_LONGEST)
+        raise errors.LONG_SNAPSHOT_NAME(beginning=name[:20], most=_LONGEST)
 
 
 def no_external_revert(connection: Connection, images: Collection[str] = ()) -> HoldfastError | None:

@@ -13,7 +13,7 @@ from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
-from holdfast.errors import LibvirtRefused
+from holdfast.errors import LibvirtRefused, NotFound
 from holdfast.errors import snapshots as errors
 from holdfast.errors.guard import UNASKED_REVERT, UNASKED_REVERT_HARDWARE, UNASKED_REVERT_SIZES
 from holdfast.libvirtapi.connection import Connection
@@ -172,7 +172,7 @@ def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, forc
     redefine_snapshot(domain, with_metadata_of(found.xml(secure=True), before.live, before.config))
     try:
         found.revert(force)
-    except LibvirtRefused as error:
+    except (LibvirtRefused, NotFound) as error:
         now = domain.documents
         if not now.guest_changes_since(before) and (now.live is None) == (before.live is None):
             raise
