@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+HIDDEN = "(not shown)"
+"""What stands for a secret."""
+
 
 def printable(text: str) -> str:
     """``text``, which others wrote, fit for one line of a terminal.

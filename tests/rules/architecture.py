@@ -47,6 +47,20 @@ _MAY_DEFINE = {
 _MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast_nova.vtpm"}
 """The last undefines a secret."""
 
+_TAKES_DOCUMENTS = {
+    *{"attach", "detach", "update", "define", "start_from", "start_block_copy", "qemu_command"},
+    *{"attach_device", "_shortfalls"},
+}
+"""What an operation gives a document with its secrets to: libvirt's calls, and what hands it on to one."""
+_KEEPS_TEXTS = {
+    "holdfast.operations.documents": "devices are compared by their texts",
+    "holdfast.operations.guard": "the <cpu> is recorded",
+    "holdfast.operations.manager.instance": "a manager's document, on its way to libvirt",
+    "holdfast.operations.manager.rescue": "a medium, on its way to libvirt",
+    "holdfast.operations.manager.seal": "a manager's document, on its way to libvirt",
+}
+_SHOWN_BY = {"Shown": {"holdfast.domainxml.secret_parts"}, "indented": {"holdfast.domainxml.secret_parts"}}
+_DOCUMENTS = {"document", "device", "element", "xml"}
 _XML = re.compile(r"</\w|<\w[\w:-]*\s+[\w:-]+=|^\s*<\w[\w:-]*\s*/>\s*$")
 _TAG = re.compile(r"(?<!\(\?)(?<!\(\?P)<\\?[/?!]?[\w{]")
 """A tag, also one in a pattern; not what begins a group there."""
@@ -213,6 +227,45 @@ def _literals(node: ast.expr) -> Iterator[str]:
             yield each.value
 
 
+def documents_are_shown_without_secrets(module: Module) -> Iterator[str]:
+    """A document becomes output in domainxml/secret_parts.py alone, as ``Shown``; its own text goes to libvirt.
+
+    Fields of results that hold a document are ``Shown``, and mypy sees to it that nothing else gets there.
+    """
+    if module.layer not in ("domainxml", "operations", "cli", "holdfast_nova"):
+        return
+    given = {id(each) for call in _calls_of(module, _TAKES_DOCUMENTS) for each in ast.walk(call) if each is not call}
+    for call in _calls_of(module, {"serialize", "canonical", "tostring", *_SHOWN_BY}):
+        name = _called(call)
+        if name in _SHOWN_BY:
+            if module.name not in _SHOWN_BY[name]:
+                yield f"line {call.lineno}: {name}()"
+        elif module.layer != "domainxml" and id(call) not in given and module.name not in _KEEPS_TEXTS:
+            yield f"line {call.lineno}: {name}() that is not for libvirt"
+    if module.layer == "cli":
+        yield from _calls(module, {"xml"})
+    yield from (f"line {part.lineno}: {ast.unparse(part)} in a result" for part in _documents_in_results(module))
+
+
+def _documents_in_results(module: Module) -> Iterator[ast.AnnAssign]:
+    results = (node for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef) and _is_result(node))
+    for part in (part for result in results for part in result.body if isinstance(part, ast.AnnAssign)):
+        if ast.unparse(part.target) in _DOCUMENTS and "Shown" not in ast.unparse(part.annotation):
+            yield part
+
+
+def _is_result(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).endswith("Result") for base in node.bases)
+
+
+def _calls_of(module: Module, names: Iterable[str]) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(module.tree) if isinstance(node, ast.Call) and _called(node) in names)
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
 def modules_are_short(module: Module) -> Iterator[str]:
     """No module over 400 lines."""
     lines = len(module.text.splitlines())
@@ -287,6 +340,7 @@ RULES: list[Callable[[Module], Iterator[str]]] = [
     undefine_belongs_to_delete,
     xml_is_not_made_of_strings,
     xml_is_read_by_the_parser,
+    documents_are_shown_without_secrets,
     modules_are_short,
     functions_are_short,
     modules_are_named_for_what_they_hold,

@@ -46,7 +46,9 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     try:
         element = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        reason = " ".join(error.msg.split())
+        # Of libxml2's words these quote what stands behind an "&", which may be part of a password.
+        is_entity = error.code == etree.ErrorTypes.ERR_UNDECLARED_ENTITY
+        reason = "an entity that XML does not have" if is_entity else " ".join(error.msg.split())
         if not error.lineno:
             raise errors.NOT_XML(reason=reason) from error
         raise errors.NOT_WELL_FORMED(line=error.lineno, reason=reason) from error

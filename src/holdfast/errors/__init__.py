@@ -10,9 +10,9 @@ imports anything of Holdfast.
 from __future__ import annotations
 
 import string
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 
 class HoldfastError(Exception):
@@ -56,6 +56,24 @@ class HoldfastError(Exception):
         """The error that led to this one; None where there is none."""
         cause = self.fields.get("cause")
         return cause if isinstance(cause, HoldfastError) else None
+
+    def told(self, say: Callable[[str], str]) -> Self:
+        """The same error with ``say`` applied to each text that it and its causes speak of; itself if none differs."""
+        fields = {name: _told(value, say) for name, value in self.fields.items()}
+        if fields == self.fields:
+            return self
+        told = type(self)(self.condition, fields)
+        for note in getattr(self, "__notes__", ()):
+            told.add_note(say(note))
+        return told
+
+
+def _told(value: object, say: Callable[[str], str]) -> object:
+    if isinstance(value, str):
+        return say(value)
+    if isinstance(value, HoldfastError):
+        return value.told(say)
+    return type(value)(_told(each, say) for each in value) if isinstance(value, list | tuple) else value
 
 
 E = TypeVar("E", bound=HoldfastError, covariant=True)

@@ -27,6 +27,7 @@ _NOT_FOUND = {
 _AGENT_COMMAND_TIMEOUT: int = getattr(libvirt, "VIR_ERR_AGENT_COMMAND_TIMEOUT", libvirt.VIR_ERR_AGENT_UNRESPONSIVE)
 """libvirt 9.0 has no error of its own for it."""
 _NO_ANSWER = {libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED, _AGENT_COMMAND_TIMEOUT}
+_DOCUMENT = re.compile(r"\s*(<[^\s>/]*).*", re.DOTALL)
 _BROKEN = {libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR}
 _GONE = {libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN}
 
@@ -85,12 +86,11 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
 
 
 def _log(name: str, arguments: tuple[object, ...]) -> None:
-    """Log a call; of a document only its first word, since it may hold passwords."""
+    """Log a call; of a document only the name of its first element, since it may hold passwords."""
     logging = sys.modules.get("logging")
     if logging is None:  # nobody listens; importing it takes longer than libvirt needs to list domains
         return
     logger = logging.getLogger("holdfast.libvirt")
     if not logger.isEnabledFor(logging.DEBUG):
         return
-    short = [text.split(None, 1)[0] + " …" if (text := str(each)).startswith("<") else text for each in arguments]
-    logger.debug("%s %s", name, ", ".join(short))
+    logger.debug("%s %s", name, ", ".join(_DOCUMENT.sub(r"\1 …", str(each)) for each in arguments))

@@ -66,6 +66,7 @@ def apply_edit(domain: OpenDomain, edit: Edit) -> None:
     """
     if not same(parse(domain.xml(Definition.CONFIG, secure=True)), edit.before):
         raise CHANGED_MEANWHILE(name=domain.name)
+    domain.conceal(edit.after)
     defined = parse(domain.connection.define(serialize(edit.after)).xml(Definition.CONFIG, secure=True))
     domain.changed(Definition.CONFIG)
     surplus = [change for change in visible(compare_documents(edit.after, defined)) if not _completes(change, edit)]

@@ -15,10 +15,12 @@ from typing import TypeVar, cast
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.metadata import Creating, fact, ours_in, with_ours
 from holdfast.domainxml.namespace import URI
+from holdfast.domainxml.secret_parts import secrets_of
 from holdfast.errors import domains
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain, DomainHandle
+from holdfast.operations.concealing import concealing
 from holdfast.operations.documents import Documents, read_config, read_live
 
 T = TypeVar("T")
@@ -43,10 +45,12 @@ class Need(Flag):
 class OpenDomain(Domain):
     """A domain as one operation sees it: what was read stays until a call of the operation changes the domain."""
 
-    def __init__(self, connection: Connection, handle: DomainHandle) -> None:
+    def __init__(self, connection: Connection, handle: DomainHandle, *, secure: bool = False) -> None:
         super().__init__(handle)
         self.connection = connection
+        self._secure = secure
         self._known: dict[str | Definition, object] = {}
+        self._handled: dict[str, Element] = {}
 
     def changed(self, *definitions: Definition) -> None:
         """Forget what was read of these documents, and of the domain's state."""
@@ -61,16 +65,30 @@ class OpenDomain(Domain):
 
     @property
     def documents(self) -> Documents:
-        """Both documents, without passwords. Not to be edited in place. (virDomainGetXMLDesc)"""
-        live = self._once(Definition.LIVE, lambda: read_live(self))
-        return Documents(live, self._once(Definition.CONFIG, self._read_config))
+        """Both documents. Not to be edited in place. (virDomainGetXMLDesc)
+
+        In :func:`changing` they have their secrets: libvirt forgets what it is not given again.
+        """
+        live = self._once(Definition.LIVE, lambda: read_live(self, self._secure))
+        documents = Documents(live, self._once(Definition.CONFIG, self._read_config))
+        self._handled.update({str(key): document for key, document in documents.present.items()})
+        return documents
+
+    def conceal(self, document: Element) -> None:
+        """Let no error tell what is secret in ``document``, or in an element, that libvirt is about to be given."""
+        self._handled[str(document.tag)] = document
+
+    def secrets(self) -> Iterator[str]:
+        """What no error may tell, of the documents that were handled last."""
+        for each in self._handled.values():
+            yield from secrets_of(each)
 
     def state(self) -> str:
         """The state in virsh's words (virDomainGetState)."""
         return self._once("state", super().state)
 
     def _read_config(self) -> Element | None:
-        return read_config(self) if self.is_persistent() else None
+        return read_config(self, self._secure) if self.is_persistent() else None
 
     def is_active(self) -> bool:
         """True while a QEMU runs, paused or not; as the documents say, where they were read (virDomainIsActive)."""
@@ -139,9 +157,13 @@ class OpenDomain(Domain):
 
 def looking(connection: Connection, name: str, *, needs: Need = Need.NOTHING) -> OpenDomain:
     """The domain of this name or UUID, to be looked at. Raises NO_DOMAIN, and what ``refuse_unless`` raises."""
-    domain = connection.find(name, lambda handle: OpenDomain(connection, handle))
+    domain = _open(connection, name)
     domain.refuse_unless(needs)
     return domain
+
+
+def _open(connection: Connection, name: str, *, secure: bool = False) -> OpenDomain:
+    return connection.find(name, lambda handle: OpenDomain(connection, handle, secure=secure))
 
 
 def refuse_read_only(connection: Connection, name: str, *, dry_run: bool = False) -> None:
@@ -157,10 +179,11 @@ def changing(
     """The domain of this name or UUID, to be changed under its lock, or in a ``dry_run`` to be looked at under it.
 
     Raises NO_DOMAIN, READ_ONLY over a connection that may not change it, LOCKED where another command of Holdfast does
-    not let go of it in time (``connection.lock_timeout``), and what :meth:`OpenDomain.refuse_unless` raises.
+    not let go of it in time (``connection.lock_timeout``), and what :meth:`OpenDomain.refuse_unless` raises. No error
+    that leaves the operation tells a secret of the domain's documents.
     """
-    domain = looking(connection, name)
+    domain = _open(connection, name, secure=not connection.readonly)
     refuse_read_only(connection, domain.name, dry_run=dry_run)
-    with domain_lock(domain.uuid, domain.name, connection.lock_timeout):
+    with concealing(domain.secrets), domain_lock(domain.uuid, domain.name, connection.lock_timeout):
         domain.refuse_unless(needs)
         yield domain

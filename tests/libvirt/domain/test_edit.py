@@ -93,7 +93,7 @@ def test_what_the_guest_would_see_is_refused_without_accept(domain: Domain, uri:
     result = run(uri, "edit", "a")
     assert (result.exit_code, "memory is 128 MiB, was 64 MiB" in result.stderr) == (3, True), result.output
     assert "--accept" in result.stderr
-    kept = re.search(r"your text is kept, with any passwords in it: (\S+)", result.stderr)
+    kept = re.search(r"your text is kept, with any secrets in it: (\S+)", result.stderr)
     assert kept is not None
     assert "131072" in Path(kept[1]).read_text()
     assert text_of(domain) == before

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @output_option
 @pass_session
 def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) -> None:
-    """Edit the config document of a domain, passwords included, in $VISUAL, $EDITOR or vi.
+    """Edit the config document of a domain, secrets included, in $VISUAL, $EDITOR or vi.
 
     What the guest would see of it is shown before it is defined, and asked about; without a terminal it is refused
     with exit code 3, unless --accept takes it. What is wrong can be edited again; a text that is not defined is kept,
@@ -97,7 +97,7 @@ def _tell_where(draft: Draft, error: BaseException | None = None) -> None:
     """Say where the text stays, if it does: with the hint of ``error``, where it is one with a hint."""
     if not draft.is_kept:
         return
-    sentence = f"your text is kept, with any passwords in it: {draft.path}"
+    sentence = f"your text is kept, with any secrets in it: {draft.path}"
     if isinstance(error, HoldfastError):
         error.add_note(sentence)
     else:

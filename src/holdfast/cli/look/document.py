@@ -10,12 +10,13 @@ from holdfast.cli.common import Session, domain_argument, pass_session
 @click.command()
 @domain_argument
 @click.option("--live", is_flag=True, help="The document the guest runs with, instead of the next start's.")
-@click.option("--security-info", is_flag=True, help="With passwords.")
+@click.option("--security-info", is_flag=True, help="With secrets, such as passwords.")
 @pass_session
 def xml(session: Session, name: str, live: bool, security_info: bool) -> None:
     """Print the config document of a domain, or its live one.
 
-    Passwords are left out, so this is for reading: what is defined again later needs --security-info.
+    Secrets are left out (passwords, cookies, values in <qemu:commandline>, files for the firmware), so this is for
+    reading: what is defined again later needs --security-info, over a connection that may write.
     """
     from holdfast.operations.look.document import document
 

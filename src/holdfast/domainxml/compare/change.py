@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from holdfast.json_value import Json
-from holdfast.text import printable
+from holdfast.text import HIDDEN, printable
 
 
 class ChangeKind(StrEnum):
@@ -28,7 +28,7 @@ class Change:
 
     ``what``     the thing that changes, as a person names it: "disk vdb", "memory"
     ``where``    the path below <domain>, in libvirt's own words: "devices/disk/driver@queues"
-    ``before``, ``after``  the two values; None where a document gives none
+    ``before``, ``after``  the two values; None where a document gives none, HIDDEN for one that is secret
     ``unknown``  true when Holdfast does not know this path, so that it counts as seen by the guest
     """
 
@@ -71,6 +71,8 @@ def _changed(change: Change) -> str:
         return f"{item} is set to {after} (was not given)" if after else f"{item} is set (was not given)"
     if after is None:
         return f"{item} is no longer given (was {before})" if before else f"{item} is no longer given"
+    if before == after == HIDDEN:
+        return f"{item} is another one {HIDDEN}"
     return f"{item} is {after or 'empty'}, was {before or 'empty'}"
 
 

@@ -17,6 +17,7 @@ from holdfast.domainxml.compare.match import Pair, pairs_by_kind
 from holdfast.domainxml.device import device_name, generated_aliases, put_aside, short_name, user_alias
 from holdfast.domainxml.document import NOTHING, Element, parse, serialize, value_at
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
+from holdfast.domainxml.secret_parts import shown_value
 from holdfast.domainxml.sides import Sides, View
 
 _ELSEWHERE = frozenset({"devices", "metadata", *SECTIONS})
@@ -162,7 +163,9 @@ def _differences(
             old, new = was.get(path), becomes.get(path)
             if not _same_value(path, old, new):
                 name = what or path.partition("/")[0].partition("@")[0] or "domain"
-                yield Change(kind, name, _join(where, path), old, new, kind is ChangeKind.CHANGED and path in unknown)
+                at = _join(where, path)
+                is_unknown = kind is ChangeKind.CHANGED and path in unknown
+                yield Change(kind, name, at, shown_value(at, old), shown_value(at, new), is_unknown)
 
 
 def _join(where: str, path: str) -> str:

@@ -15,6 +15,7 @@ from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.manager.nova_metadata import without_moment
 from holdfast.domainxml.namespace import URI
+from holdfast.domainxml.secret_parts import keep_secrets
 from holdfast.domainxml.sides import Node, Rule, Side, all_values
 
 _STAYS = frozenset(
@@ -68,7 +69,7 @@ def is_same_kind(device: Element, template: Element) -> bool:
 
 def _take_device(device: Element, template: Element) -> None:
     moved = device.tag == "disk" and source_of(device) != source_of(template)
-    _take(device, template, DEVICES[str(device.tag)].tree)
+    _take(device, template if moved else _with_secrets(device, template), DEVICES[str(device.tag)].tree)
     if moved:
         child(device, "driver").set("type", stated_format(template))
 
@@ -176,10 +177,18 @@ def _take_graphics(domain: Element, template: Element) -> None:
         parent.remove(mine[kind])
     for kind, each in theirs.items():
         if kind in mine:
-            if not _say_the_same([_plain(mine[kind])], [_plain(each)], ""):
-                parent.replace(mine[kind], copy.deepcopy(each))
+            new = _with_secrets(mine[kind], each)
+            if not _say_the_same([_plain(mine[kind])], [_plain(new)], ""):
+                parent.replace(mine[kind], new)
         elif domain.find("devices/video") is not None:
             parent.append(copy.deepcopy(each))
+
+
+def _with_secrets(mine: Element, theirs: Element) -> Element:
+    """A copy of ``theirs``, with the secrets that somebody gave the domain and the other document says nothing of."""
+    new = copy.deepcopy(theirs)
+    keep_secrets(mine, new)
+    return new
 
 
 def _plain(graphics: Element) -> Element:

@@ -18,6 +18,7 @@ from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import has_controller
+from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import HoldfastError
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
@@ -34,8 +35,8 @@ from holdfast.operations.session import Need, OpenDomain, changing
 class Attached(Result):
     """An attach.
 
-    ``device``       the element as libvirt describes it now; in a dry run as it would be asked for, without the alias,
-                     MAC address and serial chosen at random, and the address that libvirt chooses
+    ``device``       the element as libvirt describes it now, without secrets; in a dry run as it would be asked for,
+                     without the alias, MAC address and serial chosen at random, and the address that libvirt chooses
     ``label``        what the device is called: "vdb", a MAC address, an alias; else its kind
     ``address``      its place in words; None where it has none, or libvirt is yet to choose it
     ``definitions``  the documents that have it
@@ -43,7 +44,7 @@ class Attached(Result):
                      in a dry run without what libvirt chooses
     """
 
-    device: str
+    device: Shown
     label: str
     address: str | None
     definitions: tuple[Definition, ...]
@@ -85,6 +86,7 @@ def attach_element(
     record: Callable[[Element], DiskRecord] = usual_record,
 ) -> Attached:
     """:func:`attach_device` under the lock that the caller holds. ``record`` makes of a disk what is recorded of it."""
+    domain.conceal(device)
     planned = plan_attach(domain, device, config_only=config_only, trust_format=trust_format)
     if dry_run:
         return foreseen(domain, planned)
@@ -264,7 +266,7 @@ def _attached(
     return Attached(
         name=domain.name,
         uuid=domain.uuid,
-        device=serialize(device),
+        device=shown(device),
         label=label(device),
         address=describe_address(device),
         definitions=definitions,

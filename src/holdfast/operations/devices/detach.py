@@ -8,11 +8,13 @@ finishes it, whatever happened in between.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from holdfast.domainxml.device import alias, describe, label, lookup, matching, user_alias
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.make.attach_request import parse_device
 from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
+from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
@@ -31,13 +33,13 @@ RELEASE_TIMEOUT = 20.0
 class Detached(Result):
     """A detach.
 
-    ``device``       the element that went; "" where only what an earlier command had left of it did
+    ``device``       the element that went, without secrets; "" where only what an earlier command had left of it did
     ``label``        what it was called
     ``definitions``  the documents that it went from
     ``removed``      the image that was being made when an attach broke off before any document had the disk
     """
 
-    device: str
+    device: Shown | Literal[""]
     label: str
     definitions: tuple[Definition, ...]
     removed: str | None = None
@@ -111,7 +113,7 @@ def _detached(
         uuid=domain.uuid,
         dry_run=dry_run,
         notes=notes,
-        device="" if gone is None else serialize(gone),
+        device="" if gone is None else shown(gone),
         label=asked if gone is None else label(gone),
         definitions=definitions,
         removed=removed,

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import copy
 import uuid as uuids
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, label
-from holdfast.domainxml.document import Element, parse, value_at
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import Source, host_path, is_shared, set_source, source_of, stated_format
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.make.clone import renew_identity
@@ -72,9 +73,11 @@ def clone_domain(
         asked = _asked(new_serials, without)
         new = _plan(connection, before, new_name, new_serials, fresh_nvram, without)
         refuse_unasked(new_name, compare_documents(before, new.document), asked, condition=UNASKED_CLONE)
-        created = make_domain(connection, new, start=False, dry_run=dry_run)
-        if not dry_run:
-            _prove_and_start(connection, before, created, asked, start)
+        prove = partial(_prove, before, new_name, asked)
+        created = make_domain(connection, new, start=False, dry_run=dry_run, prove=prove)
+        if start and not dry_run:
+            with _in_part(new_name):
+                start_domain(connection, created.uuid)
     return replace(created, started=start)
 
 
@@ -104,17 +107,18 @@ def _plan(
     )
 
 
-def _prove_and_start(
-    connection: Connection, before: Element, created: Created, asked: Callable[[Change], bool], start: bool
-) -> None:
+def _prove(before: Element, new_name: str, asked: Callable[[Change], bool], clone: Element) -> None:
     """Compare what libvirt made of the clone with the other domain. Raises CLONED_IN_PART."""
+    with _in_part(new_name):
+        refuse_unasked(new_name, compare_documents(before, clone), asked, condition=UNASKED_CLONED)
+
+
+@contextmanager
+def _in_part(new_name: str) -> Iterator[None]:
     try:
-        changes = compare_documents(before, parse(created.document))
-        refuse_unasked(created.name, changes, asked, condition=UNASKED_CLONED)
-        if start:
-            start_domain(connection, created.uuid)
+        yield
     except HoldfastError as error:
-        raise errors.CLONED_IN_PART(name=created.name, cause=error) from error
+        raise errors.CLONED_IN_PART(name=new_name, cause=error) from error
 
 
 def _leave_out(domain: Element, name: str, without: Collection[str]) -> None:

@@ -43,7 +43,7 @@ def edit_domain(
 ) -> Edited:
     """Define ``edited`` as the config document of the domain ``name``, which was ``original`` when the edit began.
 
-    Both are whole documents with their passwords, as :func:`document` gives them with ``secure``. ``accept`` accepts
+    Both are whole documents with their secrets, as :func:`document` gives them with ``secure``. ``accept`` accepts
     what the guest would see of it.
 
     Raises InvalidDocument where ``edited`` is none, TRANSIENT, IN_RESCUE, UNASKED_EDIT without ``accept``, EDIT_RENAMES

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from holdfast.domainxml.describe.summary import DeviceLine, device_lines
-from holdfast.domainxml.document import Element, indented, parse, serialize
+from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.firmware import describe_firmware, nvram_of
 from holdfast.domainxml.host.cpu_model import describe_cpu
 from holdfast.domainxml.make.identifiers import without_identifiers
@@ -22,12 +22,14 @@ from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import is_of
 from holdfast.domainxml.records.origin import guess_records
+from holdfast.domainxml.secret_parts import Shown, secrets_of, shown, shown_indented
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.errors.creation import CREATED_NOT_STARTED, CREATION_CUT_OFF
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.concealing import concealing
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
 from holdfast.operations.domain.delete import take_back
@@ -40,8 +42,9 @@ from holdfast.operations.results import Result
 class Created(Result):
     """A new domain. In a dry run ``uuid`` is "" where it is yet to be chosen.
 
-    ``document``           its config document; in a dry run the one that would be defined, without what is chosen at
-                           random when it is: UUID and generation id, MAC addresses, serials that were not given
+    ``document``           its config document without secrets; in a dry run the one that would be defined, also without
+                           what is chosen at random when it is: UUID and generation id, MAC addresses, serials that were
+                           not given
     ``machine``            the versioned machine type
     ``cpu``, ``firmware``  in words; in a dry run the CPU can be "libvirt's default"
     ``nvram``              the path of its UEFI variables; None with BIOS, and where libvirt is yet to choose it
@@ -51,7 +54,7 @@ class Created(Result):
     ``started``            True where it was started
     """
 
-    document: str
+    document: Shown
     machine: str
     cpu: str
     firmware: str
@@ -95,8 +98,15 @@ class NewDomain:
         return tuple(str(disk.image) for disk in self.disks if disk.image is not None)
 
 
-def make_domain(connection: Connection, new: NewDomain, *, start: bool, dry_run: bool) -> Created:
-    """Make the images of ``new``, define its document, read back what libvirt made of it, and start it.
+def make_domain(
+    connection: Connection,
+    new: NewDomain,
+    *,
+    start: bool,
+    dry_run: bool,
+    prove: Callable[[Element], None] = lambda _: None,
+) -> Created:
+    """Make the images of ``new``, define its document, read back what libvirt made of it, ``prove`` that, and start it.
 
     Raises DOMAIN_EXISTS where the name or UUID is taken, what making an image raises, and LibvirtRefused; then nothing
     is left. Raises CREATION_CUT_OFF where the connection breaks at the wrong moment, CREATED_NOT_STARTED where it
@@ -106,14 +116,15 @@ def make_domain(connection: Connection, new: NewDomain, *, start: bool, dry_run:
     if dry_run:
         refuse_taken(connection, new.uuid)
         promised = without_identifiers(new.document, but=new.stated)
-        return _result(new, promised, indented(promised), new.notes, started=start, dry_run=True)
-    defined = _make_and_define(connection, new)
-    document = defined.xml(Definition.CONFIG)
-    config = parse(document, "domain")
-    notes = [*new.notes, *_old_nvram(connection, new, config)]
-    if start:
-        _start(connection, defined)
-    return _result(new, config, document, notes, started=start)
+        return _result(new, promised, shown_indented(promised), new.notes, started=start, dry_run=True)
+    with concealing(lambda: secrets_of(new.document)):
+        defined = _make_and_define(connection, new)
+        config = parse(defined.xml(Definition.CONFIG), "domain")
+        notes = [*new.notes, *_old_nvram(connection, new, config)]
+        prove(config)
+        if start:
+            _start(connection, defined)
+    return _result(new, config, shown(config), notes, started=start)
 
 
 def _records(new: NewDomain) -> list[DiskRecord]:
@@ -195,7 +206,7 @@ def _start(connection: Connection, domain: Domain) -> None:
 def _result(
     new: NewDomain,
     domain: Element,
-    document: str,
+    document: Shown,
     notes: Sequence[str],
     *,
     started: bool = False,

@@ -28,4 +28,5 @@ def create_in_place(connection: Connection, document: str) -> None:
         machine = Platform.of(parse(domain.xml(Definition.CONFIG))).machine
         if kind_of(Platform.of(new).machine) == kind_of(machine):
             raise manager.SAME_MACHINE(name=domain.name, machine=machine)
+        domain.conceal(new)
         connection.define(serialize(new))

@@ -21,5 +21,6 @@ def restore_document(connection: Connection, document: str) -> bool:
             raise RESTORED_WHILE_RUNNING(name=domain.name)
         if same(parse(domain.xml(Definition.CONFIG, secure=True)), recorded):
             return False
+        domain.conceal(recorded)
         connection.define(serialize(recorded))
     return True

@@ -21,6 +21,7 @@ from holdfast.domainxml.make.attach_request import complete, conflict, identifie
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
 from holdfast.domainxml.places.behind_all import BUSES as BUSES
 from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import HoldfastError, power
 from holdfast.hostfiles.image import check_format_name
 from holdfast.libvirtapi.connection import Connection
@@ -52,14 +53,15 @@ class Rescued(Result):
 
     ``before``, ``after``  the states, in virsh's words
     ``switched_off``       True where the guest ran, and was switched off for it
-    ``device``             the element of the rescue medium; in a dry run without what is chosen at random
+    ``device``             the element of the rescue medium, without secrets; in a dry run without what is chosen at
+                           random
     ``label``, ``address``  its target, and its place in words
     """
 
     before: str
     after: str
     switched_off: bool
-    device: str
+    device: Shown
     label: str
     address: str | None
 
@@ -115,7 +117,7 @@ def rescue(
             before=before,
             after=RUNNING if dry_run else domain.state(),
             switched_off=was_active,
-            device=serialize(found),
+            device=shown(found),
             label=label(found),
             address=describe_address(found),
         )
@@ -204,6 +206,7 @@ def _switch_over(domain: OpenDomain, copy: Element, nvram: NvramCopy) -> None:
 def _start(domain: OpenDomain, copy: Element) -> None:
     """Start ``copy`` over the domain; let it run once libvirt is seen to have put everything where config has it."""
     try:
+        domain.conceal(copy)
         domain.connection.start_from(serialize(copy))
         documents = domain.look_again()
         if documents.live is None or documents.config is None or documents.rescue is None:

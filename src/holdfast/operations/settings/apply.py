@@ -227,6 +227,8 @@ def _carry_out(domain: OpenDomain, plan: _Plan) -> None:
     """Live first: where it refuses, nothing has changed. Config follows, first what has to be edited."""
     done: list[str] = []
     pending: DetachPending | None = None
+    for document in plan.after.values():
+        domain.conceal(document)
     for action in (*_calls(plan, Definition.LIVE), *_edits(domain, plan), *_calls(plan, Definition.CONFIG)):
         try:
             action.act()

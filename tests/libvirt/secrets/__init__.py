@@ -1,0 +1,1 @@
+"""Secrets of a domain: in no output, and in libvirt whatever is done."""

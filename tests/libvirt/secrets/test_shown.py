@@ -1,0 +1,200 @@
+"""No command prints, and no result or error has, anything secret of a domain."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from holdfast import operations
+from holdfast.cli.main import holdfast
+from holdfast.libvirtapi.connection import Connection
+from holdfast.text import HIDDEN
+from tests.libvirt.commands import run
+from tests.libvirt.domains import CONFIG, image
+from tests.libvirt.images import qcow2, qcow2_disk
+from tests.libvirt.test_docs import commands
+from tests.secretive import MARK, secretive_xml, web_disk
+
+WALK = """
+create --from-xml {folder}/a.xml
+list
+show a
+xml a
+device list a
+disk list a
+interface list a
+diff a {folder}/other.xml -> 3
+diff {folder}/other.xml a@config -> 3
+plan reboot a
+plan host {uri} --domain a
+plan machine a pc-q35-7.2 -> 3
+audit {uri} --html {folder}/page.html
+set a --title t --graphics-password {folder}/password
+edit a --accept
+adopt a
+release a
+seal a
+upgrade machine a pc-q35-7.2
+clone a b
+delete b
+rename a c
+rename c a
+device attach a {folder}/web.xml
+device detach a {folder}/web.xml
+disk attach a path={folder}/more.img,format=raw,target=vdb
+disk detach a vdb
+disk set a vdw --cache none
+disk extend a vda 2MiB
+disk move a vda {folder}/moved.qcow2
+disk swap a vda path={folder}/swapped.qcow2,format=qcow2 --accept
+disk media insert a sda path={folder}/cd.img,format=raw
+disk media eject a sda
+interface attach a user,mac=52:54:00:00:00:07
+interface set a 52:54:00:00:00:07 --link down
+interface list a
+interface detach a 52:54:00:00:00:07
+snapshot create a s
+snapshot list a
+snapshot revert a s
+snapshot delete a s
+repair a --no-start
+resume-host
+rescue a --image {folder}/rescue.img --format raw
+xml a --live
+unrescue a
+start a --paused
+show a
+xml a --live
+diff a@live {folder}/other.xml -> 3
+plan reboot a
+audit {uri}
+verify a --timeout 1 -> 1
+edit a --accept
+set a --title u
+resume a
+suspend a
+device attach a {folder}/web.xml
+device detach a {folder}/web.xml --timeout 0 -> 5
+rescue a --image {folder}/rescue.img --format raw --force
+unrescue a
+suspend a
+reset a
+save a
+show a
+restore a --paused
+save a
+discard-save a
+start a --paused
+reboot a --hard
+shutdown a --timeout 0 -> 5
+destroy a
+start a --paused
+delete a --force
+"""
+"""Every command, one after the other on one domain, with the exit code where it is not 0."""
+
+ELSEWHERE = {
+    "console": "prints what the guest says",
+    "demo": "has hosts and domains of its own, without secrets",
+    "watch": "runs until it is stopped, and so has a test of its own",
+}
+"""Commands that are not walked."""
+
+
+def steps(text: str) -> Iterator[tuple[list[str], int]]:
+    """The words of each command, and its exit code."""
+    for line in text.split("\n"):
+        command, _, code = line.partition(" -> ")
+        if command:
+            yield shlex.split(command), int(code or 0)
+
+
+def command_of(words: list[str]) -> tuple[str, click.Command]:
+    """The command that these words call."""
+    return max((found for found in commands(holdfast) if words[: len(found[0].split())] == found[0].split()), key=str)
+
+
+def test_every_command_is_walked() -> None:
+    walked = {command_of(words)[0] for words, _ in steps(WALK)}
+    assert walked | ELSEWHERE.keys() == {name for name, _ in commands(holdfast)}
+    assert not walked & ELSEWHERE.keys()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, web_port: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files that the commands name: documents with secrets, images, a password, an editor."""
+    own = qcow2_disk(qcow2(tmp_path, "own")) + "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"
+    text = secretive_xml(devices=own, web_port=web_port)
+    (tmp_path / "a.xml").write_text(text)
+    (tmp_path / "other.xml").write_text(text.replace(f"={MARK}", f"=new{MARK}").replace(f'"{MARK}"', f'"new{MARK}"'))
+    (tmp_path / "web.xml").write_text(web_disk("vdx", "second.raw", web_port))
+    (tmp_path / "password").write_text(f"{MARK}\n")
+    qcow2(tmp_path, "swapped")
+    for name in ("more", "cd", "rescue"):
+        image(tmp_path, name)
+    editor = tmp_path / "editor"
+    editor.write_text(f'#!/bin/sh\nsed -i s/={MARK}/=edited{MARK}/ "$1"\n')
+    editor.chmod(0o755)
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", str(editor))
+    return tmp_path
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_no_command_prints_or_logs_a_secret(
+    connection: Connection, uri: str, folder: Path, output: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "holdfast.libvirt")
+    for words, code in steps(WALK):
+        arguments = [word.format(folder=folder, uri=uri) for word in words]
+        options = {each.name for each in command_of(words)[1].params}
+        more = ["--output", output] if "output" in options else []
+        for dry in [["--dry-run"], []] if "dry_run" in options else [[]]:
+            result = run(uri, *arguments, *more, *dry)
+            assert MARK not in result.output, (arguments, result.output)
+            assert result.exit_code == code or dry, (arguments, result.output)
+            assert "report this" not in result.output
+    assert "holdfast.libvirt" in caplog.text
+    assert MARK not in caplog.text
+    assert MARK not in (folder / "page.html").read_text()
+
+
+def test_the_one_door_shows_them_all(connection: Connection, uri: str, folder: Path) -> None:
+    domain = connection.define((folder / "a.xml").read_text())
+    assert run(uri, "xml", "a", "--security-info").stdout == domain.xml(CONFIG, secure=True)
+    assert run(uri, "-r", "xml", "a", "--security-info").exit_code == 1
+    assert MARK not in run(uri, "-r", "xml", "a").stdout
+
+
+def test_a_watch_tells_that_a_secret_changed_and_not_the_secret(connection: Connection, uri: str, folder: Path) -> None:
+    domain = connection.define((folder / "a.xml").read_text())
+    notices = operations.watch([uri], interval=0.1)
+    try:
+        next(notices)
+        connection.define(domain.xml(CONFIG, secure=True).replace(f"data={MARK}", f"data=new{MARK}"))
+        told = next(each for each in notices if each.change is not None)
+    finally:
+        notices.close()
+    assert HIDDEN in told.sentence
+    assert MARK not in repr(told)
+
+
+@pytest.mark.parametrize("deed", ["start", "create"])
+def test_qemus_words_are_told_without_the_secrets_in_them(
+    connection: Connection, uri: str, folder: Path, deed: str
+) -> None:
+    """QEMU quotes an argument that it does not take (7.2)."""
+    text = (folder / "a.xml").read_text().replace("secret,id=hf0,data=", "secret,id=0,data=")
+    (folder / "bad.xml").write_text(text)
+    if deed == "create":
+        result = run(uri, "create", "--from-xml", str(folder / "bad.xml"), "--start")
+    else:
+        connection.define(text)
+        result = run(uri, "start", "a")
+    assert result.exit_code != 0
+    assert HIDDEN in result.output
+    assert MARK not in result.output

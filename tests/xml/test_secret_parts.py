@@ -1,0 +1,165 @@
+"""A document is shown without its secrets and with all else; what nobody has looked at is judged by its name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.secretive import FIRST, LAST, MARK, SPICE, VNC, secretive_xml, web_disk
+from tests.xml.compare.schema_paths import SCHEMAS, SchemaPaths
+
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.document import element, parse, same, serialize
+from holdfast.domainxml.secret_parts import (
+    HARMLESS,
+    SECRET,
+    end_of,
+    is_secret,
+    keep_secrets,
+    looks_secret,
+    secrets_of,
+    shown,
+    shown_text,
+)
+from holdfast.domainxml.sides import all_values
+from holdfast.errors import InvalidDocument
+from holdfast.text import HIDDEN
+
+NEWER = set((Path(__file__).parent / "data" / "newer-schema-paths").read_text().split())
+OF_OTHER_HYPERVISORS = {"xen:arg@value", "bhyve:arg@value", "os/initenv"}
+
+
+def unclassified(paths: set[str]) -> set[str]:
+    """What looks secret and is declared neither secret nor harmless."""
+    return {end for path in paths if looks_secret(path) and (end := end_of(path)) not in (*SECRET, *HARMLESS)}
+
+
+@pytest.fixture(scope="module")
+def schema() -> set[str]:
+    """The paths of the installed libvirt and of a newer one."""
+    if not SCHEMAS.is_dir():
+        pytest.skip("libvirt's schemas are not installed (Debian: libvirt0)")
+    return SchemaPaths().paths | NEWER
+
+
+def test_every_path_of_the_schema_that_looks_secret_is_judged(schema: set[str]) -> None:
+    assert unclassified(schema) == set()
+
+
+def test_nothing_is_judged_that_libvirt_does_not_have(schema: set[str]) -> None:
+    assert {*SECRET, *HARMLESS} - {end_of(path) for path in schema} == set()
+
+
+def test_harmless_is_only_what_looks_secret() -> None:
+    assert [end for end in HARMLESS if not looks_secret(end)] == []
+    assert HARMLESS.keys() & SECRET.keys() == set()
+
+
+@pytest.mark.parametrize(
+    "path", ["devices/disk/source@token", "devices/graphics@password", "devices/vsock/session", "os/secret@value"]
+)
+def test_a_new_path_that_looks_secret_is_found_and_not_shown(path: str) -> None:
+    assert unclassified({path}) == {end_of(path)}
+    assert is_secret(path)
+
+
+def test_every_secret_of_a_domain_is_left_out_and_all_else_stays() -> None:
+    document = parse(secretive_xml())
+    text = shown(document)
+    assert MARK in secretive_xml()
+    assert MARK not in text
+    for kept in ("debian", "listen=", "127.0.0.1", 'name="a"', "opt/org.example/a", "image.raw", '"-object"', '"HF"'):
+        assert kept in text
+    assert MARK in serialize(document), "the document itself is as it was"
+
+
+def test_the_domain_of_the_tests_has_every_secret_that_there_is() -> None:
+    paths = all_values(parse(secretive_xml()), "")
+    assert {end_of(re.sub(r"#\d+", "", path)) for path, value in paths.items() if MARK in value} >= (
+        SECRET.keys() - OF_OTHER_HYPERVISORS
+    )
+
+
+def test_what_is_handed_to_other_hypervisors_is_left_out() -> None:
+    document = f"""<domain><os><initenv name='A'>{MARK}</initenv></os>
+      <xen:commandline xmlns:xen='http://libvirt.org/schemas/domain/xen/1.0'><xen:arg value='{MARK}'/></xen:commandline>
+      <bhyve:commandline xmlns:bhyve='http://libvirt.org/schemas/domain/bhyve/1.0'><bhyve:arg value='{MARK}'/>
+      </bhyve:commandline></domain>"""
+    assert MARK not in shown_text(document)
+
+
+def test_a_document_without_secrets_is_shown_as_it_is() -> None:
+    text = "<domain type='qemu'>\n  <name>a</name>\n</domain>\n"
+    assert shown_text(text) == text
+
+
+def test_comments_are_left_out_with_what_somebody_wrote_there() -> None:
+    assert shown(parse(f"<disk><!-- {MARK} -->a<serial>x<!-- {MARK} -->y</serial></disk>")) == (
+        "<disk>a<serial>xy</serial></disk>"
+    )
+
+
+def test_a_password_that_looks_like_an_option_is_left_out_where_no_options_are() -> None:
+    assert "-hunter" not in shown(parse("<graphics type='vnc' passwd='-hunter'/>"))
+
+
+@pytest.mark.parametrize("what", ["image below", "mirror", "snapshot"])
+def test_cookies_are_left_out_wherever_an_image_is(what: str) -> None:
+    source = web_disk()
+    document = {
+        "image below": f"<disk><backingStore><backingStore>{source}</backingStore></backingStore></disk>",
+        "mirror": f"<disk><mirror>{source}</mirror></disk>",
+        "snapshot": f"<domainsnapshot><disks>{source}</disks><domain>{VNC}</domain></domainsnapshot>",
+    }[what]
+    assert MARK not in shown(parse(document))
+
+
+def test_secrets_are_told_for_finding_them_in_what_others_say() -> None:
+    assert {f"secret,id=hf0,data={MARK}", f"secret,,id=hf0,,data={MARK}", MARK, FIRST, LAST} <= set(
+        secrets_of(parse(secretive_xml()))
+    )
+
+
+def test_secrets_that_a_document_says_nothing_of_are_kept() -> None:
+    new = parse("<graphics type='vnc' port='-1'/>")
+    keep_secrets(parse(VNC), new)
+    assert new.get("passwd") == MARK
+    disk, old = parse(shown(parse(web_disk()))), parse(web_disk())
+    keep_secrets(old, disk)
+    assert same(disk, old)
+
+
+def test_secrets_that_a_document_states_are_its_own() -> None:
+    new = parse("<graphics type='spice' passwd='other'/>")
+    keep_secrets(parse(SPICE), new)
+    assert new.get("passwd") == "other"
+
+
+@pytest.mark.parametrize(("old", "new"), [(MARK, f"{MARK}2"), (MARK, None), (None, MARK)])
+def test_a_change_of_a_secret_is_told_without_it(old: str | None, new: str | None) -> None:
+    def document(value: str | None) -> str:
+        entries = [] if value is None else [element("entry", {"name": "opt/a]b@c/d"}, text=value)]
+        return serialize(element("domain", {"type": "qemu"}, element("sysinfo", {"type": "fwcfg"}, *entries)))
+
+    (change,) = compare(document(old), document(new))
+    assert {change.before, change.after} <= {HIDDEN, None}
+    assert MARK not in str(change)
+    assert HIDDEN in str(change)
+
+
+def test_a_new_argument_of_qemu_is_told_by_the_option() -> None:
+    before = secretive_xml()
+    after = before.replace("value='-object'", "value='-device'").replace(f"data={MARK}", f"data={MARK}2")
+    sentences = [str(change) for change in compare(before, after)]
+    assert sentences == [
+        "qemu:commandline: qemu:arg value is -device, was -object",
+        f"qemu:commandline: qemu:arg#2 value is another one {HIDDEN}",
+    ]
+
+
+def test_a_broken_document_is_refused_without_a_word_of_what_stands_in_it() -> None:
+    with pytest.raises(InvalidDocument) as refused:
+        parse(f"<graphics passwd='a&{MARK};'/>")
+    assert MARK not in str(refused.value)
+    assert "line 1" in str(refused.value)
