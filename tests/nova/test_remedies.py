@@ -7,9 +7,16 @@ import pytest
 from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.domains import NO_DOMAIN, TRANSIENT
 from holdfast.errors.power import RESCUE_INTERRUPTED
+from holdfast.errors.state import STATE_GONE
 from holdfast_nova.connection import HardwareNotKept, in_nova_terms
 
 ANEW = "'openstack server reboot --hard' makes it anew"
+
+
+GONE = STATE_GONE(name="i-1", lost=["its NVRAM /a is gone"], kinds=["nvram", "tpm"])
+FRESH = (
+    "put it back on the compute host; or 'holdfast start --fresh-nvram --fresh-tpm i-1' there lets a new one be made"
+)
 
 
 @pytest.mark.parametrize(
@@ -18,8 +25,9 @@ ANEW = "'openstack server reboot --hard' makes it anew"
         (NO_DOMAIN(name="i-1", uri="qemu:///system"), f"there is no domain 'i-1' at qemu:///system ({ANEW})"),
         (TRANSIENT(name="i-1"), f"{TRANSIENT(name='i-1')} ({TRANSIENT.remedy})"),
         (RESCUE_INTERRUPTED(name="i-1"), str(RESCUE_INTERRUPTED(name="i-1"))),
+        (GONE, f"{GONE} ({FRESH})"),
     ],
-    ids=["words of its own", "the neutral ones", "none"],
+    ids=["words of its own", "the neutral ones", "none", "the way out of a lost state"],
 )
 def test_an_error_says_what_an_operator_can_do(error: HoldfastError, reason: str) -> None:
     with pytest.raises(HardwareNotKept) as caught, in_nova_terms():

@@ -160,7 +160,9 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
                 if kept.purpose is Purpose.RESCUE:
                     self._keeper.rescue(instance, xml)
                 else:
+                    self._keeper.refuse_start(instance)
                     guest.launch(pause=pause)
+                    self._keeper.record_start(instance)
             return guest
 
     def spawn(
@@ -263,9 +265,13 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
         block_device_info: BlockDeviceInfo | None = None,
         accel_info: object = None,
     ) -> None:
-        """As stock, which also powers on and starts instances after a host boot by it; the domain is kept."""
+        """As stock, which also powers on and starts instances after a host boot by it; the domain is kept.
+
+        It is not switched off where it would not be started again, because what it has beside its document is lost.
+        """
         before = None
         if self._keeper.has_domain(instance):
+            self._keeper.refuse_start(instance)
             before = self._as_requested(instance, instance.image_meta)
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)

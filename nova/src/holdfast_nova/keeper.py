@@ -20,6 +20,7 @@ from holdfast.operations.files import file_exists, read_document, remove_file, w
 from holdfast.operations.look.document import document as document_of
 from holdfast.operations.manager.create import create_in_place
 from holdfast.operations.manager.follow import follow_document
+from holdfast.operations.manager.foreign_start import record_start, refuse_start
 from holdfast.operations.manager.instance import is_of_instance, last_request
 from holdfast.operations.manager.rescue import is_rescue_by_define, rescue_from_template
 from holdfast.operations.manager.restore import restore_document
@@ -182,6 +183,18 @@ class Keeper:
         if file_exists(recorded):
             with in_nova_terms():
                 restore_document(self.connection(), read_document(recorded))
+
+    def refuse_start(self, instance: Instance) -> None:
+        """Raise HardwareNotKept where a start would make the instance's NVRAM or TPM state anew, because it is lost."""
+        with in_nova_terms():
+            refuse_start(self.connection(), instance.uuid)
+
+    def record_start(self, instance: Instance) -> None:
+        """Record what the guest has been given; a start that cannot be recorded is one all the same."""
+        try:
+            record_start(self.connection(), instance.uuid)
+        except HoldfastError as error:
+            LOG.warning("The start is not recorded in the domain: %s", error.message, instance=instance)
 
     def rescue(self, instance: Instance, xml: str) -> None:
         """Start the rescue that ``xml`` describes over the domain. Raises HardwareNotKept."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +77,21 @@ output_option = click.option(
     help="How to print the result.",
 )
 accept_option = click.option("--accept", is_flag=True, help="Take changes of the guest's hardware nobody asked for.")
+
+
+def fresh_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--fresh-nvram`` and ``--fresh-tpm``; the command is told which kinds of state were said, in ``fresh``."""
+
+    @click.option("--fresh-nvram", is_flag=True, help="Let a new NVRAM be made where the guest's own is lost.")
+    @click.option("--fresh-tpm", is_flag=True, help="Let a new TPM state be made where the guest's own is lost.")
+    @functools.wraps(command)
+    def wrapper(*args: object, fresh_nvram: bool, fresh_tpm: bool, **kwargs: object) -> None:
+        said = {"nvram": fresh_nvram, "tpm": fresh_tpm}
+        command(*args, fresh=[kind for kind, is_said in said.items() if is_said], **kwargs)
+
+    return wrapper
+
+
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 
 

@@ -54,6 +54,19 @@ class Started:
 
 
 @dataclass(frozen=True)
+class SeenState:
+    """A file that the domain had beside its documents at its last start, as it was seen right after it.
+
+    ``kind`` is "nvram" or "tpm", ``path`` its place; ``born`` tells it from another file at the same place, and is
+    empty where the file system does not say. What could not be looked at is not recorded.
+    """
+
+    kind: str
+    path: str
+    born: str
+
+
+@dataclass(frozen=True)
 class Adopted:
     """Holdfast keeps records of this domain, which it created or adopted.
 
@@ -158,13 +171,14 @@ class Rescue:
         return self.brought.split(", ")
 
 
-AnyFact = Releasing | Started | Adopted | Creating | DiskRecord | RunAgain | Rescue | Snapshotting
-Fact = TypeVar("Fact", Releasing, Started, Adopted, Creating, DiskRecord, RunAgain, Rescue, Snapshotting)
+AnyFact = Releasing | Started | SeenState | Adopted | Creating | DiskRecord | RunAgain | Rescue | Snapshotting
+Fact = TypeVar("Fact", Releasing, Started, SeenState, Adopted, Creating, DiskRecord, RunAgain, Rescue, Snapshotting)
 
 
 _TAGS: dict[type[AnyFact], str] = {
     Releasing: "releasing",
     Started: "started",
+    SeenState: "state",
     Adopted: "adopted",
     Creating: "creating",
     DiskRecord: "disk",
@@ -292,6 +306,8 @@ def same_subject(one: AnyFact, other: AnyFact) -> bool:
     """True when two facts of one kind are about the same thing: one disk, one device, or the domain as a whole."""
     if isinstance(one, DiskRecord) and isinstance(other, DiskRecord):
         return one.alias == other.alias if one.alias and other.alias else one.target == other.target
+    if isinstance(one, SeenState) and isinstance(other, SeenState):
+        return one.kind == other.kind
     return one == other if isinstance(one, Releasing | Snapshotting) else True
 
 

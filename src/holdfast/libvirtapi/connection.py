@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +76,32 @@ class Connection:
     def is_of_host(self) -> bool:
         """True for the one libvirt of a host, which its users share, not one that a user or a process has alone."""
         return self._url().path == "/system"
+
+    @property
+    def state_folders(self) -> tuple[str, str] | None:
+        """Where this libvirt's QEMU driver keeps the NVRAMs and the states of TPMs that it names itself.
+
+        None where nobody can tell from here. (libvirt's virQEMUDriverConfigNew, 5.6 to 12.8; no setting changes it)
+        """
+        url = self._url()
+        if url.scheme.partition("+")[0] != "qemu":
+            return None
+        if url.path == "/system":
+            return "/var/lib/libvirt/qemu/nvram", "/var/lib/libvirt/swtpm"
+        if url.path == "/embed":
+            root = url.query.partition("root=")[2].partition("&")[0]
+            return f"{root}/lib/qemu/nvram", f"{root}/lib/swtpm"
+        if url.path == "/session" and self.is_local:
+            from pathlib import Path  # imports urllib, as above
+
+            own = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+            return f"{own}/libvirt/qemu/nvram", f"{own}/libvirt/qemu/swtpm"
+        return None
+
+    @property
+    def is_usual(self) -> bool:
+        """True where it is the libvirt that this kind of URI means here, and not one behind a socket that is named."""
+        return "socket=" not in self._url().query
 
     def _url(self) -> SplitResult:
         from urllib.parse import urlsplit  # 2 ms, which ``holdfast list`` need not spend

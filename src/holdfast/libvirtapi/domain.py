@@ -32,6 +32,7 @@ _AFFECT = {
 }
 
 _UNDEFINE_TPM: int = getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)  # libvirt ≥ 8.9
+_KEEP_TPM: int = getattr(libvirt, "VIR_DOMAIN_UNDEFINE_KEEP_TPM", 0)  # libvirt ≥ 8.9
 
 RUNNING, PAUSED, SHUT_OFF = "running", "paused", "shut off"
 """The states in which an operation can leave a domain."""
@@ -298,17 +299,18 @@ class Domain:
         self.name = name
 
     @changes_domain
-    def undefine(self) -> None:
+    def undefine(self, *, keep_nvram: bool = False, keep_tpm: bool = False) -> None:
         """Remove the config document with NVRAM, TPM state, managed save, snapshot and checkpoint metadata.
 
-        (virDomainUndefineFlags.) For delete and the source of a completed move only.
+        ``keep_nvram`` and ``keep_tpm`` leave these where they are. (virDomainUndefineFlags.) For delete and the source
+        of a completed move only.
         """
         self._handle.undefineFlags(
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
             | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
             | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-            | _UNDEFINE_TPM
+            | (libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep_nvram else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+            | (_KEEP_TPM if keep_tpm else _UNDEFINE_TPM)
         )
 
     @translated

@@ -7,22 +7,23 @@ guest is recorded, to be compared with at the next one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.document import Element, canonical
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.metadata import Started, fact
+from holdfast.domainxml.metadata import SeenState, Started, fact
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.guard import UNASKED, UNASKED_AT_START
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.facts import forget, record
+from holdfast.operations.facts import record, rewrite
 from holdfast.operations.host_outlook import HostOutlook, known_guest
+from holdfast.operations.own_state import refuse_lost_state, state_outlook, state_to_record
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.waiting import is_asked_for, waiting
 
@@ -56,7 +57,7 @@ def refuse_unasked(
 class ColdStart:
     """What a cold start now would bring: what waits in config, and what comes of the host as it is.
 
-    ``notes`` say which facts nobody could read.
+    ``notes`` say which facts nobody could read, and what of the guest's state cannot be looked at.
     """
 
     changes: tuple[Change, ...] = ()
@@ -70,14 +71,20 @@ class ColdStart:
 
 
 def look_before_start(
-    domain: OpenDomain, *, accept: bool = False, dry_run: bool = False, missing: Iterable[str] = ()
+    domain: OpenDomain,
+    *,
+    accept: bool = False,
+    fresh: Collection[str] = (),
+    dry_run: bool = False,
+    missing: Iterable[str] = (),
 ) -> ColdStart:
     """What the guest of ``domain`` will see of a cold start now.
 
-    Raises UNFINISHED, and UNASKED_AT_START where there are changes that nobody asked for, or where the domain would
-    not start, unless ``accept`` takes them; a ``dry_run`` only lists. Devices that were detached and wait for the guest
-    to release them were asked for. Before a start from shut off only CPU and firmware can be compared. ``missing`` are
-    sentences on what the host does not provide.
+    Raises UNFINISHED, STATE_GONE where NVRAM or TPM state is lost that is not of a kind in ``fresh``, and
+    UNASKED_AT_START where there are changes that nobody asked for, or where the domain would not start, unless
+    ``accept`` takes them; a ``dry_run`` only lists. Devices that were detached and wait for the guest to release them
+    were asked for. Before a start from shut off only CPU and firmware can be compared. ``missing`` are sentences on
+    what the host does not provide.
     """
     domain.refuse_unless(Need.WHOLE)
     documents = domain.documents
@@ -87,6 +94,9 @@ def look_before_start(
     last = known_guest(documents.live, documents.config)
     lacks = [Outlook(Effect.BLOCKS, "host", sentence) for sentence in missing]
     host = [*lacks, *HostOutlook(domain.connection).of(documents.config, last)]
+    state = list(state_outlook(domain.connection, documents.config, runs=domain.is_active(), fresh=fresh))
+    if not dry_run:
+        refuse_lost_state(domain.connection, domain.name, documents.config, fresh)
     if not accept and not dry_run:
         blocks = [str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS]
         refuse_unasked(
@@ -96,28 +106,39 @@ def look_before_start(
             also=blocks if domain.is_active() else (),
             condition=UNASKED_AT_START,
         )
-    outlooks = tuple(each for each in host if each.effect in (Effect.BLOCKS, Effect.CHANGES))
-    return ColdStart(tuple(pending), outlooks, tuple(garbled_facts(documents.config)))
+    return ColdStart(
+        tuple(pending),
+        tuple(each for each in (*host, *state) if each.effect in (Effect.BLOCKS, Effect.CHANGES)),
+        (*garbled_facts(documents.config), *(str(each) for each in state if each.effect is Effect.UNKNOWN)),
+    )
 
 
 def record_own_start(domain: OpenDomain) -> None:
-    """Record CPU and firmware that a domain was started with, if Holdfast keeps facts of it (created or adopted).
+    """Record what a domain was started with, if Holdfast keeps facts of it (created or adopted).
 
-    Called right after the start, under the domain's lock. A firmware file that cannot be read here is left out. The
-    record stands in config alone: a start by somebody else copies it into live, and there it tells that it is stale.
+    That is its CPU, its firmware, and the files of its state, as far as they can be read here. Called right after the
+    start, under the domain's lock. The record stands in config alone: a start by somebody else copies it into live, and
+    there it tells that it is stale.
     """
-    live = domain.documents.live
-    if live is None or domain.metadata(metadata.URI, Definition.CONFIG) is None:
+    live, config = domain.documents.live, domain.documents.config
+    if live is None or config is None or domain.metadata(metadata.URI, Definition.CONFIG) is None:
         return
     loader = (live.findtext("os/loader") or "").strip()
-    record(domain, Started(_cpu(live), _digest(domain.connection, loader)), Definition.CONFIG)
+    started = Started(_cpu(live), _digest(domain.connection, loader))
+    state = state_to_record(domain.connection, live, config)
+    rewrite(
+        domain,
+        lambda ours: metadata.with_all(metadata.with_fact(ours, started), SeenState, state),
+        Definition.CONFIG,
+    )
     _forget_copied(domain, live)
 
 
 def record_foreign_start(domain: OpenDomain) -> None:
     """Before a stop: if somebody else started the domain, record the CPU that its guest has; its firmware is unknown.
 
-    Called under the domain's lock, while the domain runs; nothing is done where our own start is recorded.
+    The record of its state stays that of our own start: it tells what was made anew since. Called under the domain's
+    lock, while the domain runs; nothing is done where our own start is recorded.
     """
     live = domain.documents.live
     if live is not None and fact(live, Started) is not None:
@@ -126,9 +147,13 @@ def record_foreign_start(domain: OpenDomain) -> None:
 
 
 def _forget_copied(domain: OpenDomain, live: Element) -> None:
-    copied = fact(live, Started)
-    if copied is not None:
-        forget(domain, copied, Definition.LIVE)
+    if fact(live, Started) is not None:
+        rewrite(domain, _without_start, Definition.LIVE)
+
+
+def _without_start(ours: str | None) -> str | None:
+    without = metadata.without_facts(ours, Started, lambda fact: True)
+    return metadata.without_facts(without, SeenState, lambda fact: True)
 
 
 def _cpu(live: Element) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from holdfast.domainxml.document import Element, element, parse, serialize
-from holdfast.domainxml.elements.firmware import firmware_request
+from holdfast.domainxml.elements.firmware import firmware_request, nvram_of, nvram_template
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
@@ -30,6 +30,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.garbled import recorded_cpu
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
+from holdfast.hostfiles.state_file import look_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.name_firmware import name_firmware
@@ -264,6 +265,7 @@ class HostOutlook:
                 return
         if loader:
             yield from self._loader(loader, capabilities, known)
+            yield from self._variables(domain, loader, capabilities)
         elif domain.findtext("os/type") == "hvm":
             sentence = "the BIOS comes with QEMU: whether it is the same build as before is recorded nowhere"
             yield _firmware(Effect.UNKNOWN, sentence)
@@ -293,6 +295,15 @@ class HostOutlook:
             yield _firmware(Effect.UNKNOWN, sentence)
         elif known.firmware != now:
             yield _firmware(Effect.CHANGES, f"{loader} is another build than at the last start")
+
+    def _variables(self, domain: Element, loader: str, capabilities: Capabilities) -> Iterator[Outlook]:
+        """UEFI variables that are yet to be made, and that libvirt knows no template of."""
+        path = nvram_of(domain)
+        if path is None or nvram_template(domain) is not None or loader in capabilities.loaders:
+            return
+        if self._connection.is_local and look_at(path).there is False:
+            sentence = f"there is no NVRAM {path}, and libvirt knows no template for {loader} to make it from"
+            yield _firmware(Effect.BLOCKS, sentence)
 
     def _ask(self, platform: Platform) -> Capabilities | str:
         try:

@@ -84,7 +84,7 @@ def test_clone_has_the_same_hardware_and_another_identity(connection: Connection
     assert sources(clone) == [f"{tmp_path}/shop.qcow2", f"{tmp_path}/shop-vdb.img", f"{tmp_path}/cd.img"]
     assert (tmp_path / "shop-vdb.img").read_bytes() == (tmp_path / "data.img").read_bytes()
     nvram = nvram_of(parse(clone.xml(CONFIG))) or ""
-    assert nvram.endswith("/shop_VARS.fd")
+    assert nvram.endswith(f"/{clone.uuid}_VARS.fd")
     assert Path(nvram).read_bytes().endswith(b"variables")
     changed = visible(compare(would["document"], clone.xml(CONFIG)))
     assert {change.where.partition("/mac")[0] for change in changed} == {"uuid", "devices/interface"}
@@ -206,7 +206,7 @@ def test_nvram_is_copied_on_its_own_host_only_and_can_begin_afresh_elsewhere(
         with raising(NVRAM_ELSEWHERE):
             operations.clone_domain(elsewhere, "web", "shop")
         clone = operations.clone_domain(elsewhere, "web", "shop", fresh_nvram=True)
-    assert clone.nvram is not None and clone.nvram.endswith("/shop_VARS.fd")
+    assert clone.nvram is not None and clone.nvram.endswith(f"/{clone.uuid}_VARS.fd")
 
 
 def test_copy_that_breaks_off_leaves_nothing(connection: Connection, tmp_path: Path) -> None:

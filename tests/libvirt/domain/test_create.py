@@ -162,7 +162,7 @@ def test_firmware_is_what_libvirt_would_choose(connection: Connection, secure: b
     assert ours.findtext("os/loader") == theirs.findtext("os/loader")
     smm = [found.find("features/smm[@state='on']") is not None for found in (ours, theirs)]
     assert smm[0] == smm[1]
-    assert made.nvram is not None and made.nvram.endswith("ours_VARS.fd")
+    assert made.nvram is not None and made.nvram.endswith(f"/{made.uuid}_VARS.fd")
 
 
 def test_windows_gets_what_windows_needs(connection: Connection) -> None:
@@ -295,15 +295,16 @@ def test_interrupt_takes_back_everything_unless_the_domain_is_whole(
     assert list(tmp_path.iterdir()) == [tmp_path / "x"] * is_whole
 
 
-def test_nvram_of_an_earlier_domain_is_said(connection: Connection) -> None:
-    made = create(connection, firmware="uefi")
-    assert made.nvram is not None and not made.notes
-    nvram = Path(made.nvram)
+def test_nvram_of_an_earlier_domain_is_not_taken(connection: Connection) -> None:
+    first = create(connection, firmware="uefi")
+    assert first.nvram is not None and not first.notes
+    nvram = Path(first.nvram).with_name("a_VARS.fd")  # as libvirt would call it
     nvram.parent.mkdir(parents=True, exist_ok=True)
     nvram.touch()
     connection.find_domain("a").undefine()
-    nvram.touch()
-    assert [note for note in create(connection, firmware="uefi").notes if str(nvram) in note]
+    second = create(connection, firmware="uefi")
+    assert (second.notes, second.nvram in (None, first.nvram, str(nvram))) == ((), False)
+    nvram.unlink()
 
 
 def test_empty_cd_drive_can_be_had(connection: Connection) -> None:

@@ -29,7 +29,7 @@ def test_renamed_domain_has_the_same_document_but_for_its_name(
     operations.attach_device(connection, "a", disk_xml(tmp_path, "one"))
     before = connection.find_domain("a")
     document = before.xml(CONFIG)
-    assert "a_VARS" in document
+    assert f"{before.uuid}_VARS" in document
     assert done(uri, "rename", "a", "b", "--dry-run") == "a: would be renamed to b\n"
     assert before.xml(CONFIG) == document
     renamed = json.loads(done(uri, "rename", "a", "b", "-o", "json"))

@@ -257,7 +257,7 @@ def test_hosts_side_by_side_and_one_not_reached(two_hosts: Callable[..., Result]
     }
     first, second, third = audit["hosts"]
     assert [first["uri"], second["uri"], third["uri"]] == [uri, daemon_uri, NOWHERE]
-    assert set(first) == {"uri", "error", "unread", "notes", "domain_count", "machines", "domains"}
+    assert set(first) == {"uri", "error", "unread", "notes", "orphans", "domain_count", "machines", "domains"}
     assert first["domains"] == []
     assert first["machines"] == [
         {"arch": "x86_64", "name": "pc-q35-7.2", "status": "offered", "released": "2022-12", "domains": 1}

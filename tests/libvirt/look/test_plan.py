@@ -176,11 +176,12 @@ def test_another_firmware_build_is_a_change(connection: Connection, tmp_path: Pa
     code = tmp_path / "CODE.fd"
     code.write_bytes(Path(OVMF).read_bytes())
     domain = connection.define(with_loader(code))
-    assert foretold(connection) == {"unknown": [f"nothing tells which build of {code} the guest started with before"]}
+    unknown = [f"nothing tells which build of {code} the guest started with before"]
+    assert {**foretold(connection), "note": []} == {"unknown": unknown, "note": []}
     record(looking(connection, "a"), Started("", hashlib.sha256(code.read_bytes()).hexdigest()))
-    assert foretold(connection) == {}
+    assert foretold(connection).keys() <= {"note"}
     code.write_bytes(Path(OVMF).read_bytes() + b"\0")
-    assert foretold(connection) == {"changes": [f"{code} is another build than at the last start"]}
+    assert foretold(connection)["changes"] == [f"{code} is another build than at the last start"]
     code.unlink()
     (sentence,) = foretold(connection)["blocks"]
     assert sentence.startswith(f"there is no firmware file {code} (the host has /usr/share/OVMF/")

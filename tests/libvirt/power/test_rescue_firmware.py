@@ -63,10 +63,10 @@ def test_rescue_has_a_copy_of_the_variables_that_is_gone_at_once(
     operations.rescue(connection, "a", medium(tmp_path))
     assert seen == [content]
     assert parse(domain.xml(LIVE)).findtext("os/nvram") == f"{own}.rescue"
-    assert list(own.parent.glob("a_VARS*")) == [own]
+    assert list(own.parent.glob(f"{own.name}*")) == [own]
     assert operations.show_domain(connection, "a").changes == ()
     operations.unrescue(connection, "a")
-    assert list(own.parent.glob("a_VARS*")) == [own]
+    assert list(own.parent.glob(f"{own.name}*")) == [own]
     assert (own.read_bytes(), domain.xml(CONFIG)) == (content, before)
     own.unlink()  # libvirt 9.0 removes with a domain only the file that its config names
 
@@ -79,7 +79,7 @@ def test_guest_that_was_never_started_gets_no_variables_by_a_rescue(
     operations.rescue(connection, "a", medium(tmp_path))
     assert parse(domain.xml(LIVE)).findtext("os/nvram") == f"{own}.rescue"
     operations.unrescue(connection, "a")
-    assert list(own.parent.glob("a_VARS*")) == []
+    assert list(own.parent.glob(f"{own.name}*")) == []
 
 
 def test_copy_that_cannot_be_removed_is_said(

@@ -14,6 +14,8 @@ from holdfast.errors.programs import NO_HOST_REACHED
 KINDS = (
     "disguised-image",
     "shared-image",
+    "lost-state",
+    "shared-state",
     "expiring-machine",
     "expiring-cpu",
     "drift",
@@ -52,7 +54,7 @@ def audit(
     For every domain: hardware that the next start changes, devices not released, what was begun and is not finished,
     parts left open, machine types and CPU models that expire, no free hot-plug place, unknown elements, transient
     domains, snapshots with other hardware, images that two domains have, raw images that begin like another format,
-    disks that do not agree with what is recorded of them.
+    NVRAM and TPM state that is lost, shared or nobody's, disks that do not agree with what is recorded of them.
 
     Exit code 0 when nothing needs attention, 3 when something does, 5 when nothing does and a host or a domain could
     not be looked at, 6 when no host was reached.

@@ -109,13 +109,12 @@ def _figure(name: str, picture: Markup, words: str) -> Markup:
 
 
 def _hosts(hosts: Sequence[HostReport]) -> Markup | str:
-    if len(hosts) == 1 and not hosts[0].error and not hosts[0].notes and not hosts[0].unread:
+    if len(hosts) == 1 and not hosts[0].said:
         return ""
     rows = []
     for host in hosts:
         reached = host.error is None
-        error = [] if host.error is None else [host.error.message]
-        said = [tag("p", words) for words in (*error, *host.unread, *host.notes)]
+        said = [tag("p", words) for words in host.said]
         rows.append(
             tag(
                 "tr",

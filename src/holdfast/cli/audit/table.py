@@ -45,9 +45,8 @@ def _host(host: HostReport, width: int) -> Iterator[str]:
     unread = f", {len(host.unread)} could not be looked at" if host.unread else ""
     state = f"{domains} {plural(domains, 'domain')}{unread}, {needing} {need} attention"
     yield f"{host.uri}  {state if host.error is None or domains else 'not reached'}"
-    error = [] if host.error is None else [host.error.message]
-    for note in (*error, *host.unread, *host.notes):
-        yield from textwrap.wrap(note, width, initial_indent="  ! ", subsequent_indent="    ")
+    for note in host.said:
+        yield from _wrapped(note, width, "  ! ", "    ")
     for report in host.needing_attention:
         yield from _domain(report, width)
 
@@ -58,11 +57,16 @@ def _domain(report: DomainReport, width: int) -> Iterator[str]:
     for kind, group in groupby(report.findings, key=lambda finding: finding.kind):
         sentences = "; ".join(finding.sentence for finding in group)
         head = f"    {kind:{_KIND}}"
-        yield from textwrap.wrap(
-            sentences,
-            width,
-            initial_indent=head,
-            subsequent_indent=" " * len(head),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from _wrapped(sentences, width, head, " " * len(head))
+
+
+def _wrapped(text: str, width: int, first: str, rest: str) -> list[str]:
+    """``text`` in lines; a path stays in one piece."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

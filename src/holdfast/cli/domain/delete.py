@@ -18,6 +18,8 @@ from holdfast.cli.common import Session, domain_argument, dry_run_option, output
 def delete(session: Session, name: str, storage: bool, force: bool, dry_run: bool, output: str) -> None:
     """Delete a domain: its document, NVRAM, TPM state, managed-save image and the list of its snapshots.
 
+    An NVRAM or TPM state that another domain has, too, stays.
+
     Images stay unless --storage is given. That removes the files behind its writable disks that no other domain uses,
     not even as a backing file; never CD images, backing files, block devices or network disks. Exit code 5 when it
     stopped in the middle: repeat it.
@@ -34,3 +36,5 @@ def delete(session: Session, name: str, storage: bool, force: bool, dry_run: boo
     for image in deletion.images:
         fate = f"kept ({image.kept})" if image.kept else "would be removed" if dry_run else "removed"
         click.echo(f"  {image.target}: {image.source}: {fate}")
+    for note in deletion.notes:
+        click.echo(f"note: {note}")

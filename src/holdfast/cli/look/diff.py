@@ -26,16 +26,21 @@ def diff(session: Session, ctx: click.Context, before: str, after: str, output: 
     """
     from holdfast.operations.files import is_file
     from holdfast.operations.look.diff import diff as compare
+    from holdfast.operations.look.diff import lost_of
 
     connection = None if is_file(before) and is_file(after) else session.connection
     changes = compare(connection, before, after)
     seen = [change for change in changes if change.is_visible]
+    names = [name for name in (before, after) if not is_file(name)]
+    notes = list(dict.fromkeys(note for name in names for note in lost_of(session.connection, name)))
     if output == "json":
-        print_envelope(changes=changes)
+        print_envelope(changes=changes, notes=notes)
     else:
         for change in sorted(changes, key=lambda change: not change.is_visible):
             click.echo(str(change))
         if not seen:
             click.echo("the guest sees no difference")
+        for note in notes:
+            click.echo(f"note: {note}")
     if seen:
         ctx.exit(Refused.exit_code)

@@ -13,6 +13,7 @@ from holdfast.cli.common import (
     accept_option,
     domain_argument,
     dry_run_option,
+    fresh_options,
     output_option,
     pass_session,
 )
@@ -24,17 +25,18 @@ if TYPE_CHECKING:
 @click.command()
 @domain_argument
 @click.option("--paused", is_flag=True, help="Leave the vCPUs stopped until 'holdfast resume'.")
+@fresh_options
 @dry_run_option
 @output_option
 @pass_session
-def start(session: Session, name: str, paused: bool, dry_run: bool, output: str) -> None:
+def start(session: Session, name: str, paused: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Start a domain that is shut off.
 
     It starts from its config document as it stands, or continues from its managed-save image where it has one.
     """
     from holdfast import operations
 
-    change = operations.start(session.connection, name, paused=paused, dry_run=dry_run)
+    change = operations.start(session.connection, name, paused=paused, fresh=fresh, dry_run=dry_run)
     source = "its managed-save image" if change.restored else "its config document"
     rest = f"from {source}{', paused' if paused else ''}"
     report_power(change, output, would=f"start {rest}", done=f"started {rest}")
@@ -69,10 +71,11 @@ def shutdown(session: Session, name: str, timeout: float, dry_run: bool, output:
 @domain_argument
 @click.option("--hard", is_flag=True, help="Switch off and start again, whatever the guest is doing.")
 @accept_option
+@fresh_options
 @dry_run_option
 @output_option
 @pass_session
-def reboot(session: Session, name: str, hard: bool, accept: bool, dry_run: bool, output: str) -> None:
+def reboot(session: Session, name: str, hard: bool, accept: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Ask the guest to reboot; with --hard switch it off and start it.
 
     A hard reboot starts from the config document as it stands; none is generated. Where config and live differ, so
@@ -81,7 +84,7 @@ def reboot(session: Session, name: str, hard: bool, accept: bool, dry_run: bool,
     """
     from holdfast import operations
 
-    change = operations.reboot(session.connection, name, hard=hard, accept=accept, dry_run=dry_run)
+    change = operations.reboot(session.connection, name, hard=hard, accept=accept, fresh=fresh, dry_run=dry_run)
     if hard:
         start = "from its config document"
         report_power(change, output, would=f"switch off and start {start}", done=f"switched off and started {start}")
@@ -163,6 +166,8 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
         click.echo("the guest sees at the start:")
         for sentence in change.sees:
             click.echo(f"  {sentence}")
+    for note in change.notes:
+        click.echo(f"note: {note}")
     if change.waits:
         click.echo(
             "it continues with the hardware that it was saved with; what config says comes with the start after:"

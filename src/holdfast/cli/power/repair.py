@@ -57,3 +57,5 @@ def repair(
         click.echo(f"{repaired.name}: {'would be ' if dry_run else ''}started")
     for sentence in repaired.sees:
         click.echo(f"  the guest sees: {sentence}")
+    for note in repaired.notes:
+        click.echo(f"note: {note}")

@@ -10,6 +10,7 @@ from holdfast.cli.common import (
     accept_option,
     domain_argument,
     dry_run_option,
+    fresh_options,
     output_option,
     pass_session,
 )
@@ -29,6 +30,7 @@ from holdfast.operations.power.rescue import BUSES
 @trust_format_option
 @click.option("--force", is_flag=True, help="Also when it runs: it is switched off first.")
 @accept_option
+@fresh_options
 @dry_run_option
 @output_option
 @pass_session
@@ -42,6 +44,7 @@ def rescue(
     trust_format: bool,
     force: bool,
     accept: bool,
+    fresh: list[str],
     dry_run: bool,
     output: str,
 ) -> None:
@@ -59,6 +62,7 @@ def rescue(
         trust_format=trust_format,
         force=force,
         accept=accept,
+        fresh=fresh,
         dry_run=dry_run,
     )
     if output == "json":
@@ -88,10 +92,11 @@ def _medium(image: str, image_format: str | None, device: str, bus: str | None) 
 @click.option(
     "--start/--no-start", default=None, help="Start it afterwards, or not [default: if it ran before the rescue]."
 )
+@fresh_options
 @dry_run_option
 @output_option
 @pass_session
-def unrescue(session: Session, name: str, start: bool | None, dry_run: bool, output: str) -> None:
+def unrescue(session: Session, name: str, start: bool | None, fresh: list[str], dry_run: bool, output: str) -> None:
     """Leave a rescue: switch it off at once, and start the domain itself if it ran before.
 
     What the rescue system has not written to the disks yet is lost, as when pulling the plug: shut it down first
@@ -99,6 +104,6 @@ def unrescue(session: Session, name: str, start: bool | None, dry_run: bool, out
     """
     from holdfast import operations
 
-    change = operations.unrescue(session.connection, name, start=start, dry_run=dry_run)
+    change = operations.unrescue(session.connection, name, start=start, fresh=fresh, dry_run=dry_run)
     then = "start the domain itself" if change.after == "running" else "leave the domain off"
     report_power(change, output, would=f"switch the rescue off and {then}", done=f"left the rescue, now {change.after}")

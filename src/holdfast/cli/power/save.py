@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
+from holdfast.cli.common import Session, domain_argument, dry_run_option, fresh_options, output_option, pass_session
 from holdfast.cli.power.power import report_power
 
 
@@ -27,17 +27,18 @@ def save(session: Session, name: str, dry_run: bool, output: str) -> None:
 @click.command()
 @domain_argument
 @click.option("--paused", is_flag=True, help="Leave the vCPUs stopped until 'holdfast resume'.")
+@fresh_options
 @dry_run_option
 @output_option
 @pass_session
-def restore(session: Session, name: str, paused: bool, dry_run: bool, output: str) -> None:
+def restore(session: Session, name: str, paused: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Continue a saved domain where it was, with the hardware that it was saved with.
 
     What its config document has had changed since is listed: it comes with the cold start after this one.
     """
     from holdfast import operations
 
-    change = operations.restore_domain(session.connection, name, paused=paused, dry_run=dry_run)
+    change = operations.restore_domain(session.connection, name, paused=paused, fresh=fresh, dry_run=dry_run)
     rest = f"from its managed-save image{', paused' if paused else ''}"
     report_power(change, output, would=f"continue {rest}", done=f"continued {rest}")
 

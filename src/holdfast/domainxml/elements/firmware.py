@@ -11,7 +11,7 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element, child, element, remove_children
+from holdfast.domainxml.document import Element, child, element, remove_children, value_at
 from holdfast.domainxml.elements.os import chooses_firmware
 
 FIRMWARES = ("bios", "uefi", "uefi-secure")
@@ -84,7 +84,7 @@ def set_firmware(domain: Element, *, loader: str, template: str, smm: bool) -> N
 def remove_firmware(os: Element) -> None:
     """Take out of ``<os>`` all that it says of its firmware."""
     os.attrib.pop("firmware", None)
-    remove_children(os, "firmware", "loader", "nvram")
+    remove_children(os, "firmware", "loader", "nvram", "varstore")
 
 
 def describe_firmware(domain: Element) -> str:
@@ -97,9 +97,53 @@ def describe_firmware(domain: Element) -> str:
 
 
 def nvram_of(domain: Element) -> str | None:
-    """The file with the UEFI variables of ``domain``; None when it has none, or libvirt has not chosen one yet."""
+    """The file with the UEFI variables of ``domain``; None when it has none, or libvirt has not chosen one yet.
+
+    It is in ``<nvram>``, for variables in flash, or in ``<varstore>``, for those of a device (libvirt 12.1).
+    """
     source = domain.find("os/nvram/source")
-    return (domain.findtext("os/nvram") or "").strip() or (None if source is None else source.get("file"))
+    named = (domain.findtext("os/nvram") or "").strip() or (None if source is None else source.get("file"))
+    return named or value_at(domain, "os/varstore@path") or None
+
+
+def libvirt_names_nvram(domain: Element) -> bool:
+    """True where ``domain`` has UEFI variables in a file, and leaves it to libvirt which file that is."""
+    if nvram_of(domain) is not None or domain.find("os/nvram/source") is not None:
+        return False
+    loader = domain.find("os/loader")
+    if domain.find("os/varstore") is not None:
+        return True
+    if loader is not None and loader.get("stateless") == "yes":
+        return False
+    if value_at(domain, "os/loader"):
+        return value_at(domain, "os/loader@type") == "pflash" and value_at(domain, "os/loader@readonly") == "yes"
+    return value_at(domain, "os@firmware") == "efi"
+
+
+def set_nvram(domain: Element, path: str) -> None:
+    """Let the UEFI variables of ``domain`` be in the file ``path``."""
+    store = domain.find("os/varstore")
+    if store is not None:
+        store.set("path", path)
+        return
+    nvram = child(child(domain, "os"), "nvram")
+    remove_children(nvram, "source")
+    nvram.attrib.pop("type", None)
+    nvram.text = path
+
+
+def nvram_template(domain: Element) -> str | None:
+    """The file that the UEFI variables of ``domain`` are made from; None where libvirt knows it by the loader."""
+    return value_at(domain, "os/varstore@template") or value_at(domain, "os/nvram@template")
+
+
+def set_nvram_template(domain: Element, template: str | None) -> None:
+    """Let the UEFI variables of ``domain`` be made from ``template``; None leaves that to libvirt."""
+    node = domain.find("os/nvram") if domain.find("os/varstore") is None else domain.find("os/varstore")
+    if node is not None:
+        node.attrib.pop("template", None)
+        if template is not None:
+            node.set("template", template)
 
 
 def nvram_in_command(command: str) -> str | None:

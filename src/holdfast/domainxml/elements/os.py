@@ -76,7 +76,7 @@ SIDES = Sides(
         init initarg initdir initenv[name] inituser initgroup
     """,
     host=f"""
-        loader@readonly,format nvram nvram@template,type,format,templateFormat
+        loader@readonly,format nvram nvram@template,type,format,templateFormat varstore@path,template
         {_image("nvram/source")} {_image("nvram/source/dataStore/source")}
         nvram/source/dataStore@type nvram/source/dataStore/format@type
         nvram/source/dataStore/format/metadata_cache/max_size nvram/source/dataStore/format/metadata_cache/max_size@unit

@@ -47,6 +47,8 @@ def renew_identity(
     for device in devices(domain):
         if device.tag not in ("disk", "interface", "hostdev", "filesystem"):
             _rename_paths(device, {old_name: name, old_uuid: uuid})
+    for source in domain.iterfind("devices/tpm/backend/source[@path]"):  # libvirt 10.10
+        source.set("path", f"{source.get('path', '').rpartition('/')[0]}/{uuid}")
     return list(_shared(domain))
 
 

@@ -19,9 +19,12 @@ def identifiers(domain: Element) -> set[str]:
 def without_identifiers(domain: Element, but: Container[str]) -> Element:
     """A copy of ``domain`` without its identifiers, except those in ``but``: what a dry run can promise of it.
 
-    An empty ``<genid>`` stays, which says that there is one.
+    An empty ``<genid>`` stays, which says that there is one. The name of an NVRAM goes with the UUID that is in it.
     """
     copied = copy.deepcopy(domain)
+    uuid, nvram = copied.findtext("uuid") or "", copied.find("os/nvram")
+    if nvram is not None and uuid and uuid not in but and uuid in (nvram.text or ""):
+        nvram.text = None
     for node, identifier in _stated(copied):
         if identifier in but:
             continue

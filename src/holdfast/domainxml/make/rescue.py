@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import Element, child, remove_children
+from holdfast.domainxml.document import Element, remove_children
 from holdfast.domainxml.elements.boot import booted_devices, set_boot_order
-from holdfast.domainxml.metadata import Rescue, Started, add_facts, drop_facts
+from holdfast.domainxml.metadata import Rescue, SeenState, Started, add_facts, drop_facts
 from holdfast.domainxml.places.behind_all import add_behind_all
 
 _DIRECT_BOOT = ("kernel", "initrd", "cmdline", "shim")
@@ -31,7 +31,8 @@ def rescue_document(config: Element, medium: Element, *, since: str, before: str
     set_boot_order(domain, dict.fromkeys((disk, *others)))
     for os in domain.iterfind("os"):
         remove_children(os, *_DIRECT_BOOT)
-    drop_facts(domain, Started)  # in live it would mean that somebody else had started this
+    for kind in (Started, SeenState):  # in live they would mean that somebody else had started this
+        drop_facts(domain, kind)
     add_facts(domain, Rescue(since, before, ", ".join(f"{device.tag!s} {label(device)}" for device in brought)))
     return domain
 
@@ -39,17 +40,6 @@ def rescue_document(config: Element, medium: Element, *, since: str, before: str
 def nvram_copy(path: str) -> str:
     """Where a rescue has its copy of the NVRAM that is at ``path``."""
     return f"{path}.rescue"
-
-
-def set_nvram(domain: Element, path: str, template: str | None) -> None:
-    """Let the NVRAM be at ``path``, to be made from ``template`` at the start; None leaves the template to libvirt."""
-    nvram = child(child(domain, "os"), "nvram")
-    remove_children(nvram, "source")
-    for stated in ("type", "template"):
-        nvram.attrib.pop(stated, None)
-    if template is not None:
-        nvram.set("template", template)
-    nvram.text = path
 
 
 def without_rescue(changes: Iterable[Change], mark: Rescue) -> list[Change]:

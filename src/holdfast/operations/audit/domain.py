@@ -8,9 +8,11 @@ from typing import NamedTuple
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.manager.nova_metadata import URI as NOVAS_URI
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import URI as OUR_URI
+from holdfast.domainxml.metadata import SeenState, fact
 from holdfast.domainxml.records.disk_record import disagreements, unfinished
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
@@ -20,6 +22,7 @@ from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.audit.judge import Judge, Judgement
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.documents import Documents, read
+from holdfast.operations.own_state import state_outlook
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
 from holdfast.operations.waiting import is_asked_for, unreleased, waiting
 
@@ -53,12 +56,18 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
         if not any(namespace in text for namespace in _RECORDED):
             return Judged(verdict, [], None, lambda: parse(text))
         alone = parse(text)
-        return Judged(verdict, list(_records(alone, None)), nova_instance(alone), lambda: alone)
+        findings = [*_records(alone, None), *_lost(judge, alone)]
+        return Judged(verdict, findings, nova_instance(alone), lambda: alone)
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
     assert config is not None  # read() raises NotFound when there is neither
     verdict = judge.judge(config, documents.live)
-    findings = [*_drift(documents), *_records(config, documents.live), *_snapshots(listed, documents)]
+    findings = [
+        *_lost(judge, config),
+        *_drift(documents),
+        *_records(config, documents.live),
+        *_snapshots(listed, documents),
+    ]
     if documents.config is None:
         findings.append(Finding(FindingKind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
     current = config if documents.live is None else documents.live
@@ -72,6 +81,15 @@ def _drift(documents: Documents) -> Iterator[Finding]:
     for change in waiting(documents):
         if not asked_for(change):
             yield Finding(FindingKind.DRIFT, f"at the next start {change}")
+
+
+def _lost(judge: Judge, config: Element) -> Iterator[Finding]:
+    """What the domain had beside it at its last recorded start, and has not any more, or another one of."""
+    for outlook in state_outlook(judge.connection, config) if fact(config, SeenState) is not None else ():
+        if outlook.effect in (Effect.BLOCKS, Effect.CHANGES):
+            yield Finding(FindingKind.LOST_STATE, str(outlook))
+        elif outlook.effect is Effect.UNKNOWN:
+            judge.notes.add("whether the NVRAM and TPM state of all domains is there cannot be seen from here")
 
 
 def _records(config: Element, live: Element | None) -> Iterator[Finding]:

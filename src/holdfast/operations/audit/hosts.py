@@ -20,6 +20,7 @@ from holdfast.operations.audit.domain import judge_domain
 from holdfast.operations.audit.images import Images
 from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport, Machine
+from holdfast.operations.audit.state import States
 from holdfast.operations.connect import connect
 
 THREADS = 3
@@ -95,6 +96,7 @@ class _Audit:
         self._hardware = hardware
         self._judge = Judge(connection)
         self._images = Images(connection.is_local)
+        self._states = States(connection)
         self._found: dict[str, DomainReport] = {}
         self._machines: Counter[Machine] = Counter()
         self._unread: list[str] = []
@@ -109,7 +111,7 @@ class _Audit:
             self._look_at(listed)
         except NoConnection as error:
             lost = LOST_BETWEEN(count=len(self._found), cause=error)
-        for name, finding in self._images.shared():
+        for name, finding in (*self._images.shared(), *self._states.shared()):
             known = self._found[name]
             self._found[name] = replace(known, findings=(*known.findings, finding))
         everything = self._hardware is not None
@@ -119,6 +121,7 @@ class _Audit:
             error=lost,
             unread=tuple(self._unread),
             notes=(*sorted(self._judge.notes), *self._images.notes(), *_lock_notes(self._connection)),
+            orphans=() if lost is not None or self._unread else tuple(self._states.orphans()),
             domain_count=len(self._found),
             machines=self._machines,
             domains=tuple(reports),
@@ -178,6 +181,7 @@ class _Audit:
         with self._lock:
             self._machines[verdict.machine] += 1
             self._images.add(domain.name, verdict.images)
+            self._states.add(domain.name, verdict.state)
             self._found[domain.name] = DomainReport(
                 name=domain.name,
                 uuid=domain.uuid,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
@@ -19,12 +19,14 @@ from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
 from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.machine_type import MachineType, emulators, read_machine_types, released
+from holdfast.domainxml.host.state_files import StateFile
 from holdfast.domainxml.make.open_parts import OpenPart, open_parts
 from holdfast.domainxml.places.pci import hotplug_places, slot_count
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import InvalidDocument, LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.audit.report import Finding, FindingKind, Machine, MachineStatus
+from holdfast.operations.own_state import state_of
 
 _PATTERNS = 512
 """So many patterns are kept for a host: memory does not grow with the number of domains."""
@@ -45,10 +47,11 @@ class ImageUse(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found in one document: findings, images, and the machine type."""
+    """What was found in one document: findings, images, what it has beside it, and the machine type."""
 
     findings: tuple[Finding, ...]
     images: tuple[ImageUse, ...]
+    state: tuple[StateFile, ...]
     machine: Machine
 
 
@@ -56,7 +59,7 @@ class Judge:
     """Judges the documents of one host, whose capabilities it asks once for each kind of domain."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._known: OrderedDict[str, Judgement] = OrderedDict()
         self._machines: dict[tuple[str, str], dict[str, MachineType]] = {}
         self._cpus: dict[Platform, frozenset[str]] = {}
@@ -64,7 +67,7 @@ class Judge:
 
     @cached_property
     def _host(self) -> Element:
-        return parse(self._connection.capabilities(), "capabilities")
+        return parse(self.connection.capabilities(), "capabilities")
 
     @cached_property
     def _emulators(self) -> frozenset[str]:
@@ -93,7 +96,8 @@ class Judge:
         parts = [part for part in open_parts(config, live) if not (has_no_slot and part.kind == "ports")]
         findings += [Finding(FindingKind.UNSEALED, sentence) for sentence in _merged(parts)]
         images = dict.fromkeys(image for document in (current, config) for image in _images(document))
-        return Judgement(tuple(findings), tuple(images), machine)
+        state = dict.fromkeys(file for each in (current, config) for file in state_of(self.connection, each))
+        return Judgement(tuple(findings), tuple(images), tuple(state), machine)
 
     def _machine(self, config: Element) -> Machine:
         emulator, arch, name, virt_type = Platform.of(config)
@@ -132,7 +136,7 @@ class Judge:
         platform = Platform.of(config)._replace(machine="")  # the models are the same for all machine types
         if platform not in self._cpus:
             try:
-                found = read_capabilities(self._connection.domain_capabilities(*platform)).deprecated_models
+                found = read_capabilities(self.connection.domain_capabilities(*platform)).deprecated_models
             except LibvirtRefused as error:
                 name = platform.emulator or platform.arch
                 self.notes.add(f"which CPU models expire is not known for {name}: {error.message}")
@@ -186,7 +190,10 @@ def _filled(verdict: Judgement, values: list[str]) -> Judgement:
         for finding in verdict.findings
     ]
     return Judgement(
-        tuple(findings), tuple([_filled_image(image, values) for image in verdict.images]), verdict.machine
+        tuple(findings),
+        tuple([_filled_image(image, values) for image in verdict.images]),
+        tuple([replace(file, path=fill_pattern(file.path, values)) for file in verdict.state]),
+        verdict.machine,
     )
 
 

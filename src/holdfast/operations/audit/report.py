@@ -11,12 +11,17 @@ from holdfast.domainxml.manager.nova_metadata import NovaInstance
 from holdfast.errors import HoldfastError
 from holdfast.json_value import Json
 
+_ORPHANS = 3
+"""So many are named in a sentence."""
+
 
 class FindingKind(StrEnum):
     """What there is to find, the most urgent first."""
 
     DISGUISED_IMAGE = "disguised-image"
     SHARED_IMAGE = "shared-image"
+    LOST_STATE = "lost-state"
+    SHARED_STATE = "shared-state"
     EXPIRING_MACHINE = "expiring-machine"
     EXPIRING_CPU = "expiring-cpu"
     DRIFT = "drift"
@@ -33,6 +38,8 @@ class FindingKind(StrEnum):
 MEANINGS = {
     FindingKind.DISGUISED_IMAGE: "a raw image looks like one of another format",
     FindingKind.SHARED_IMAGE: "two domains have one image, and one of them writes it",
+    FindingKind.LOST_STATE: "the NVRAM or TPM state of the last recorded start is gone, or another one",
+    FindingKind.SHARED_STATE: "two domains have one NVRAM or TPM state",
     FindingKind.EXPIRING_MACHINE: "the machine type is deprecated, or this host has it no more",
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",
     FindingKind.DRIFT: "the next cold start changes the hardware: live and config differ",
@@ -99,6 +106,7 @@ class HostReport:
     ``error``         why it could not be reached, or was lost; None when all went well
     ``unread``        domains that could not be looked at, in sentences
     ``notes``         what else is not known, in sentences
+    ``orphans``       NVRAM and TPM state in libvirt's own folders that no domain has, by path
     ``domain_count``  how many domains were looked at
     ``machines``      machine type → how many domains have it
     ``domains``       those with findings, by name; where their hardware was asked for, all of them
@@ -108,6 +116,7 @@ class HostReport:
     error: HoldfastError | None = None
     unread: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
     domain_count: int = 0
     machines: Mapping[Machine, int] = field(default_factory=dict)
     domains: tuple[DomainReport, ...] = ()
@@ -117,6 +126,14 @@ class HostReport:
         """The domains with findings."""
         return tuple(report for report in self.domains if report.findings)
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What concerns no single domain, in sentences."""
+        error = [] if self.error is None else [self.error.message]
+        some = f"{', '.join(self.orphans[:_ORPHANS])}{', …' if len(self.orphans) > _ORPHANS else ''}"
+        orphans = [f"NVRAM and TPM state that no domain has ({len(self.orphans)}): {some}"] if self.orphans else []
+        return (*error, *self.unread, *self.notes, *orphans)
+
     def to_json(self) -> dict[str, object]:
         """The report as a JSON object; see docs/audit.md."""
         used = sorted(self.machines.items(), key=lambda item: (item[0].arch, item[0].name))
@@ -125,6 +142,7 @@ class HostReport:
             "error": self.error,
             "unread": self.unread,
             "notes": self.notes,
+            "orphans": self.orphans,
             "domain_count": self.domain_count,
             "machines": [{**machine.to_json(), "domains": number} for machine, number in used],
             "domains": self.needing_attention,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.metadata import Adopted, DiskRecord, Snapshotting, fact, facts, with_all
+from holdfast.domainxml.metadata import Adopted, DiskRecord, SeenState, Snapshotting, fact, facts, with_all
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.records.origin import complete_records, origin, owner
 from holdfast.errors.changes import IMAGE_LEFT, NOT_ADOPTED, SNAPSHOT_LEFT
@@ -19,6 +19,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.keep_record import refuse_while_moved
 from holdfast.operations.facts import forget_all, record, rewrite
+from holdfast.operations.own_state import state_to_record
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -68,6 +69,7 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
             for definition, each in documents.items():
                 rewrite(domain, partial(with_all, kind=DiskRecord, new=complete_records(each)), definition)
             record(domain, adopted)
+            _record_state(domain)
     return Adoption(
         name=domain.name,
         uuid=domain.uuid,
@@ -79,6 +81,17 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
         already=before is not None,
         updated=updated,
     )
+
+
+def _record_state(domain: OpenDomain) -> None:
+    """Record what a running guest has beside its documents, of the kinds of which nothing is recorded yet."""
+    live, config = domain.documents.live, domain.documents.config
+    if live is None or config is None or domain.in_rescue:
+        return
+    known = {seen.kind for seen in facts(config, SeenState)}
+    for seen in state_to_record(domain.connection, live, config):
+        if seen.kind not in known:
+            record(domain, seen, Definition.CONFIG)
 
 
 def adoption_of(origin: str, owner: str = "") -> Adopted:

@@ -19,7 +19,8 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, label
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import Source, host_path, is_shared, set_source, source_of, stated_format
-from holdfast.domainxml.elements.firmware import nvram_of
+from holdfast.domainxml.elements.firmware import nvram_of, set_nvram
+from holdfast.domainxml.host.state_files import StateKind
 from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.records.disk_record import disk_record
@@ -37,6 +38,7 @@ from holdfast.operations.domain.create import check_new_name, free_cid
 from holdfast.operations.domain.make import Created, NewDomain, make_domain
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.start import start as start_domain
 from holdfast.operations.session import Need, changing
 
@@ -63,8 +65,8 @@ def clone_domain(
     shareable or removable is shared. ``without`` leaves out disks, by target.
 
     Raises TRANSIENT, RUNNING, MANAGED_SAVE, NO_DISK for a disk to be left out that is not there,
-    ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE and NVRAM_ELSEWHERE for what cannot be copied, and as
-    :func:`.create.create_domain` does. (virDomainGetXMLDesc, virDomainDefineXMLFlags)
+    ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE and NVRAM_ELSEWHERE for what cannot be copied, STATE_GONE for an NVRAM that is
+    lost, and as :func:`.create.create_domain` does. (virDomainGetXMLDesc, virDomainDefineXMLFlags)
     """
     check_new_name(connection, new_name, dry_run)
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG | Need.OFF, dry_run=dry_run) as domain:
@@ -103,7 +105,7 @@ def _plan(
         disks=disks,
         stated=frozenset(identifiers(before)),
         notes=notes,
-        other_files=_copy_nvram(connection, after, name, new_name, fresh_nvram),
+        other_files=_copy_nvram(connection, before, after, fresh_nvram),
     )
 
 
@@ -183,18 +185,21 @@ def _place(connection: Connection, disk: Element) -> tuple[str, str | None, str]
 
 
 def _copy_nvram(
-    connection: Connection, domain: Element, name: str, new_name: str, fresh: bool
+    connection: Connection, before: Element, domain: Element, fresh: bool
 ) -> Callable[[ExitStack], None] | None:
-    """Name the NVRAM of the clone, and return what copies it there; None where there is nothing to copy."""
-    path, node = nvram_of(domain), domain.find("os/nvram")
-    if path is None or node is None:
+    """Name the NVRAM of the clone after its UUID, and return what copies it there; None where nothing is to be copied.
+
+    Raises NVRAM_ELSEWHERE, and STATE_GONE where what is to be copied is lost.
+    """
+    path = nvram_of(domain)
+    if path is None:
         return None
     if not connection.is_local and not fresh:
         raise errors.NVRAM_ELSEWHERE()
-    new = _renamed(path, name, new_name, "_VARS.fd")
-    node.text = new
-    if connection.is_local:
-        new_image.refuse_existing(new)
+    refuse_lost_state(connection, before.findtext("name") or "", before, [*StateKind] if fresh else [StateKind.TPM])
+    old = PurePosixPath(path)
+    new = str(old.with_name(f"{domain.findtext('uuid')}_VARS{old.suffix}"))
+    set_nvram(domain, new)
 
     def copy_file(undo: ExitStack) -> None:
         if new_image.copy_file(path, new):

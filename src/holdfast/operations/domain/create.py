@@ -34,6 +34,7 @@ from holdfast.operations.domain.spec import DomainSpec, check_root_ports
 from holdfast.operations.domain_name import check_name, refuse_taken
 from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.name_firmware import name_firmware
+from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.session import refuse_read_only
 
 
@@ -80,7 +81,8 @@ def create_domain_from_document(
 
     Of several documents the last is taken. ``name`` replaces its name. Images are not made: a missing one is
     reported, or refused with ``start`` (NO_IMAGE_TO_START). ``trust_format`` takes the formats it states against the
-    images' headers. Raises NO_NAME, NOT_A_UUID, and as :func:`create_domain` does.
+    images' headers. Raises NO_NAME, NOT_A_UUID, STATE_IN_USE where it names the NVRAM of another domain, and as
+    :func:`create_domain` does.
     """
     domain = _read(document, name)
     check_new_name(connection, domain.findtext("name") or "", dry_run)
@@ -92,6 +94,8 @@ def create_domain_from_document(
     missing = _missing_images(connection, disks, trust_format)
     if missing and start:
         raise NO_IMAGE_TO_START(path=missing[0])
+    if any(file.is_named for file in state_of(connection, domain)):
+        refuse_state_of_others(connection, domain)
     stated = frozenset(identifiers(domain))
     name_firmware(connection, domain, capabilities)
     spare = SPARE if root_ports is None else root_ports

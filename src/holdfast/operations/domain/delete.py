@@ -5,25 +5,30 @@ The images go first, the config document last: after a crash in between, the dom
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import parse
 from holdfast.domainxml.elements.firmware import nvram_of
-from holdfast.domainxml.host.image_files import has_tpm_state
+from holdfast.domainxml.host.state_files import StateKind
 from holdfast.domainxml.metadata import Creating, fact
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.errors import HoldfastError, NotFound
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
+from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.own_images import ImageFate, image_exists, images_to_delete, remove_image
+from holdfast.operations.documents import Documents
+from holdfast.operations.own_state import state_of, users_of_state
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deletion(Result):
-    """A deletion.
+    """A deletion; ``notes`` say what of its state stays.
 
     ``state``         what libvirt kept for the domain, and removed with it, in words: "its NVRAM …", "its 2 snapshots"
     ``switched_off``  True where the guest ran, and was switched off for it
@@ -40,6 +45,8 @@ def delete_domain(
 ) -> Deletion:
     """Undefine a domain, with its NVRAM, TPM state, managed-save image and the metadata of its snapshots.
 
+    NVRAM and TPM state that another domain has, too, stay.
+
     ``storage`` also removes its images: files behind writable disks that no other domain uses, directly or as a backing
     file, and what its external snapshots left below them. CD images, other backing files, block devices and network
     disks stay, and images that are recorded to stay. Those recorded to go with the domain (``delete_with_domain``) are
@@ -55,17 +62,40 @@ def delete_domain(
         if documents.live is not None and not force:
             raise RUNNING_BEFORE_DELETE(name=domain.name)
         images = images_to_delete(domain, documents.own(), storage)
-        state = _state(domain, documents.own())
+        state = _OwnState(domain, documents)
+        words = (*state.words(), *_rest(domain))
         if not dry_run:
-            _delete(domain, images)
+            _delete(domain, images, state)
         return Deletion(
             name=domain.name,
             uuid=domain.uuid,
             dry_run=dry_run,
-            state=state,
+            notes=state.notes,
+            state=words,
             switched_off=documents.live is not None,
             images=images,
         )
+
+
+class _OwnState:
+    """The NVRAM and the TPM state of a domain that is deleted: what goes, and by whose hand, and what stays."""
+
+    def __init__(self, domain: OpenDomain, documents: Documents) -> None:
+        connection = domain.connection
+        files = {file.path: file for document in documents.own() for file in state_of(connection, document)}
+        users = users_of_state(connection, domain.uuid, files.values())
+        self._going = [file for path, file in files.items() if path not in users]
+        self.kept = {files[path].kind for path in users}
+        self.notes = tuple(f"the {files[path]} stays: the domain {user!r} has it, too" for path, user in users.items())
+        # libvirt 9.0 removes the NVRAM that config names, and none that it found by the domain's name.
+        named = None if documents.config is None else nvram_of(documents.config)
+        unnamed = [file.path for file in self._going if file.kind is StateKind.NVRAM and file.path != named]
+        self.to_remove = unnamed if connection.is_local else []
+
+    def words(self) -> Iterator[str]:
+        """What goes, in words."""
+        for file in self._going:
+            yield f"its {file}" if file.kind is StateKind.NVRAM else "its TPM state"
 
 
 def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
@@ -84,7 +114,7 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
         domain.undefine()
 
 
-def _delete(domain: OpenDomain, images: tuple[ImageFate, ...]) -> None:
+def _delete(domain: OpenDomain, images: tuple[ImageFate, ...], state: _OwnState) -> None:
     done: list[str] = []
     persistent = domain.is_persistent()
     try:
@@ -95,22 +125,20 @@ def _delete(domain: OpenDomain, images: tuple[ImageFate, ...]) -> None:
             if image.kept is None:
                 remove_image(domain.connection, image.source)
                 done.append(f"{image.source} was removed")
+        for path in state.to_remove:
+            with suppress(NotFound):
+                remove_image_file(path)
         if persistent:
-            domain.undefine()
+            domain.undefine(keep_nvram=StateKind.NVRAM in state.kept, keep_tpm=StateKind.TPM in state.kept)
     except HoldfastError as error:
         if not done:
             raise
         raise NOT_WHOLLY_DELETED(name=domain.name, done=done, cause=error) from error
 
 
-def _state(domain: OpenDomain, documents: list[Element]) -> tuple[str, ...]:
-    """What libvirt keeps for the domain beside its document, in words."""
-    nvram = next((path for document in documents if (path := nvram_of(document))), None)
-    snapshots = domain.snapshot_count()
-    words = [
-        f"its NVRAM {nvram}" if nvram else None,
-        "its TPM state" if any(map(has_tpm_state, documents)) else None,
-        "its managed-save image" if domain.has_managed_save() else None,
-        f"its {snapshots} snapshot{'s' if snapshots > 1 else ''}" if snapshots else None,
-    ]
-    return tuple(word for word in words if word)
+def _rest(domain: OpenDomain) -> Iterator[str]:
+    """What libvirt keeps for the domain besides, in words."""
+    if domain.has_managed_save():
+        yield "its managed-save image"
+    if snapshots := domain.snapshot_count():
+        yield f"its {snapshots} snapshot{'s' if snapshots > 1 else ''}"

@@ -13,6 +13,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.guard import nothing, refuse_unasked
 from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.proved_edit import Edit, apply_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -47,8 +48,9 @@ def edit_domain(
     what the guest would see of it.
 
     Raises InvalidDocument where ``edited`` is none, TRANSIENT, IN_RESCUE, UNASKED_EDIT without ``accept``, EDIT_RENAMES
-    and EDIT_OF_UUID, CHANGED_MEANWHILE where somebody else changed the document since ``original`` was read,
-    LibvirtRefused with libvirt's words, and LIBVIRT_ADDS. Nothing was changed then.
+    and EDIT_OF_UUID, STATE_IN_USE where it names the NVRAM of another domain, CHANGED_MEANWHILE where somebody else
+    changed the document since ``original`` was read, LibvirtRefused with libvirt's words, and LIBVIRT_ADDS. Nothing was
+    changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
     before, after = parse(original, "domain"), parse(edited, "domain")
@@ -66,6 +68,8 @@ def edit_domain(
 
 def _plan(domain: OpenDomain, before: Element, after: Element, dry_run: bool) -> Edited:
     live = domain.documents.live
+    if set(state_of(domain.connection, after)) - set(state_of(domain.connection, before)):
+        refuse_state_of_others(domain.connection, after)
     return Edited(
         name=domain.name,
         uuid=domain.uuid,

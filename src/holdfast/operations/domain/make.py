@@ -7,7 +7,7 @@ libvirt tells which images lie around, and deleting the domain with its storage 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from holdfast.domainxml.describe.summary import DeviceLine, device_lines
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.firmware import describe_firmware, nvram_of
 from holdfast.domainxml.host.cpu_model import describe_cpu
+from holdfast.domainxml.host.state_files import name_nvram
 from holdfast.domainxml.make.identifiers import without_identifiers
 from holdfast.domainxml.make.new_domain import unfinished_domain
 from holdfast.domainxml.metadata import Creating, DiskRecord, fact, facts, same_subject, set_facts
@@ -26,7 +27,6 @@ from holdfast.domainxml.secret_parts import Shown, secrets_of, shown, shown_inde
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.errors.creation import CREATED_NOT_STARTED, CREATION_CUT_OFF
 from holdfast.hostfiles.lock import domain_lock
-from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.concealing import concealing
@@ -34,6 +34,7 @@ from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
 from holdfast.operations.domain.delete import take_back
 from holdfast.operations.domain_name import refuse_taken, taking
+from holdfast.operations.own_state import folders_of, look, state_of
 from holdfast.operations.power.start import start as start_domain
 from holdfast.operations.results import Result
 
@@ -47,7 +48,7 @@ class Created(Result):
                            not given
     ``machine``            the versioned machine type
     ``cpu``, ``firmware``  in words; in a dry run the CPU can be "libvirt's default"
-    ``nvram``              the path of its UEFI variables; None with BIOS, and where libvirt is yet to choose it
+    ``nvram``              the path of its UEFI variables; None with BIOS, and where it is yet to be chosen
     ``devices``            those that a person asks for; without an address where libvirt is yet to choose it
     ``free_places``        how many PCI devices can be attached while it runs; None in a dry run: it has no places yet
     ``images``             what was made for it: paths, or POOL/VOLUME
@@ -112,19 +113,29 @@ def make_domain(
     is left. Raises CREATION_CUT_OFF where the connection breaks at the wrong moment, CREATED_NOT_STARTED where it
     stands and does not start. (virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
+    notes = [*new.notes, *_settle_state(connection, new)]
     set_facts(new.document, adoption_of("holdfast"), *_records(new))
     if dry_run:
         refuse_taken(connection, new.uuid)
         promised = without_identifiers(new.document, but=new.stated)
-        return _result(new, promised, shown_indented(promised), new.notes, started=start, dry_run=True)
+        return _result(new, promised, shown_indented(promised), notes, started=start, dry_run=True)
     with concealing(lambda: secrets_of(new.document)):
         defined = _make_and_define(connection, new)
         config = parse(defined.xml(Definition.CONFIG), "domain")
-        notes = [*new.notes, *_old_nvram(connection, new, config)]
         prove(config)
         if start:
             _start(connection, defined)
     return _result(new, config, shown(config), notes, started=start)
+
+
+def _settle_state(connection: Connection, new: NewDomain) -> Iterator[str]:
+    """Name its NVRAM, where its document does not; what of its state is there already is used, and said."""
+    folders = folders_of(connection)
+    if folders is not None:
+        name_nvram(new.document, folders)
+    for file in state_of(connection, new.document):
+        if look(connection, file).there:
+            yield f"its {file} exists already, and is used"
 
 
 def _records(new: NewDomain) -> list[DiskRecord]:
@@ -186,14 +197,6 @@ def _is_whole(connection: Connection, uuid: str) -> bool:
         return fact(parse(connection.find_domain(uuid).xml(Definition.CONFIG)), Creating) is None
     except NotFound:
         return False
-
-
-def _old_nvram(connection: Connection, new: NewDomain, config: Element) -> list[str]:
-    """Whether the UEFI variables of an earlier domain will be used, in a sentence."""
-    nvram = nvram_of(config)
-    if new.other_files is not None or nvram is None or not connection.is_local or not file_exists(nvram):
-        return []
-    return [f"the NVRAM {nvram} exists already, from an earlier domain of this name, and will be used"]
 
 
 def _start(connection: Connection, domain: Domain) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.elements.firmware import libvirt_names_nvram
 from holdfast.errors import Refused
 from holdfast.errors.changes import HAS_SNAPSHOTS, RENAMED_AND_CHANGED
 from holdfast.errors.guard import UNASKED_RENAME
+from holdfast.errors.state import NVRAM_BY_NAME
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import read_config
 from holdfast.operations.domain_name import check_name, refuse_taken, taking
@@ -32,8 +34,8 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
     """Give the domain ``name`` the name ``new_name``; it must be shut off, and have no snapshot (virDomainRename).
 
     Images, NVRAM and TPM state keep their names and places. Raises BAD_NAME and the like, DOMAIN_EXISTS, IN_RESCUE,
-    TRANSIENT, RUNNING, MANAGED_SAVE, and HAS_SNAPSHOTS (libvirt 9.0 leaves the old name in them); then nothing was
-    changed.
+    TRANSIENT, RUNNING, MANAGED_SAVE, HAS_SNAPSHOTS (libvirt 9.0 leaves the old name in them), and NVRAM_BY_NAME where
+    the NVRAM would not come along; then nothing was changed.
     """
     check_name(new_name)
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG | Need.OFF, dry_run=dry_run) as domain:
@@ -42,6 +44,8 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
         refuse_with_managed_save(domain, "libvirt does not rename it")
         if domain.snapshot_count():
             raise HAS_SNAPSHOTS(name=old_name)
+        if libvirt_names_nvram(before):
+            raise NVRAM_BY_NAME(name=old_name)
         if not dry_run:
             with taking(connection, new_name):
                 domain.rename(new_name)

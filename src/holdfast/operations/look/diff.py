@@ -10,6 +10,7 @@ from holdfast.errors import look as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.files import is_file, read_document
+from holdfast.operations.own_state import lost_state
 from holdfast.operations.session import Need, looking
 
 _NEEDS = {Definition.LIVE: Need.RUNNING, Definition.CONFIG: Need.CONFIG}
@@ -29,6 +30,17 @@ def diff(connection: Connection | None, before: str, after: str) -> list[Change]
     return compare_documents(_read(connection, before), _read(connection, after))
 
 
+def lost_of(connection: Connection, name: str) -> list[str]:
+    """What the domain that one side of a :func:`diff` names has lost of its NVRAM and TPM state, in sentences.
+
+    No document tells of that, and the next start changes it for the guest. Raises as :func:`diff` does.
+    """
+    domain = looking(connection, _found(connection, name)[0])
+    config = domain.documents.config
+    lost = [] if config is None else lost_state(connection, config)
+    return [f"the next start of {domain.name} finds no {file}: it is gone" for file in lost]
+
+
 def _read(connection: Connection | None, name: str) -> Element:
     if is_file(name):
         text = read_document(name)
@@ -42,12 +54,19 @@ def _read(connection: Connection | None, name: str) -> Element:
 
 
 def _domain_document(connection: Connection, name: str) -> str:
+    stem, definition = _found(connection, name)
+    domain = looking(connection, stem, needs=Need.NOTHING if definition is None else _NEEDS[definition])
+    if definition is None:
+        definition = Definition.LIVE if domain.is_active() else Definition.CONFIG
+    return domain.xml(definition)
+
+
+def _found(connection: Connection, name: str) -> tuple[str, Definition | None]:
+    """The domain that ``name`` means, and which of its documents; None for the one that it runs with, or would."""
     try:
-        domain = looking(connection, name)
+        return looking(connection, name).uuid, None
     except NotFound:
         stem, _, which = name.rpartition("@")
         if not stem or which not in ("live", "config"):
             raise
-        definition = Definition(which)
-        return looking(connection, stem, needs=_NEEDS[definition]).xml(definition)
-    return domain.xml(Definition.LIVE if domain.is_active() else Definition.CONFIG)
+        return stem, Definition(which)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,6 +11,8 @@ from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.changed_sources import changed_sources
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
+from holdfast.domainxml.host.state_files import StateFile
+from holdfast.hostfiles.state_file import Look
 from holdfast.libvirtapi.domain import Definition
 
 
@@ -64,19 +66,26 @@ class Notice:
 
 @dataclass(frozen=True)
 class Seen:
-    """One look at a domain: its documents as text, None where it has none. ``last`` is live of the run before."""
+    """One look at a domain: its documents as text, None where it has none. ``last`` is live of the run before.
+
+    ``beside`` is what it has beside its documents; ``known`` what was last there, by path (:attr:`.Look.born`).
+    """
 
     name: str
     state: str
     live: str | None
     config: str | None
     last: str | None = None
+    beside: Mapping[StateFile, Look] = field(default_factory=dict)
+    known: Mapping[str, str] = field(default_factory=dict)
 
     def after(self, before: Seen | None) -> Seen:
-        """This look, with what is remembered from the look ``before``: the hardware of the last run."""
+        """This look, with what is remembered from the look ``before``: the hardware and the state of the last run."""
+        there = {file.path: found.born for file, found in self.beside.items() if found.there}
         if before is None:
-            return self
-        return replace(self, last=before.live if self.live is None and before.live is not None else before.last)
+            return replace(self, known={**there, **self.known})
+        last = before.live if self.live is None and before.live is not None else before.last
+        return replace(self, last=last, known={**before.known, **there})
 
     def in_state(self, state: str) -> Seen:
         """As it is, in another state."""
@@ -93,6 +102,8 @@ def differences(host: str, uuid: str, before: Seen, after: Seen) -> Iterator[Not
         yield Notice.of_state(host, after.name, uuid, f"renamed, it was {before.name!r}")
     if before.state != after.state:
         yield Notice.of_state(host, after.name, uuid, f"{after.state}, it was {before.state}")
+    for sentence in _of_state(before, after):
+        yield Notice(host=host, name=after.name, uuid=uuid, about=About.SOURCE, sentence=sentence)
     found: dict[tuple[str, Change | None], list[Definition]] = {}
     for definition, old, new in (
         (Definition.LIVE, before.live or before.last or before.config, after.live),
@@ -114,3 +125,13 @@ def differences(host: str, uuid: str, before: Seen, after: Seen) -> Iterator[Not
             sentence=sentence,
             change=seen,
         )
+
+
+def _of_state(before: Seen, after: Seen) -> Iterator[str]:
+    """What of its NVRAM and TPM state has gone, or is another file than was last there."""
+    for file, now in after.beside.items():
+        last, then = before.known.get(file.path), before.beside.get(file)
+        if now.there is False and last is not None and (then is None or then.there is not False):
+            yield f"its {file} is gone"
+        elif now.there and now.born and last and last != now.born:
+            yield f"its {file} is another file than before: it was made anew, or somebody put it there"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.host.outlook import Effect, Outlook, differs
 from holdfast.errors import NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_outlook import HostOutlook, KnownGuest, known_guest
 from holdfast.operations.look.plan_reboot import Plan
+from holdfast.operations.own_state import state_outlook
 
 
 def plan_host(connection: Connection, target: Connection | None = None, names: Sequence[str] = ()) -> Iterator[Plan]:
@@ -25,21 +26,25 @@ def plan_host(connection: Connection, target: Connection | None = None, names: S
     domains = [connection.find_domain(name) for name in names] if names else connection.domains()
     here = HostOutlook(connection)
     there = here if target is None else HostOutlook(target)
-    return _plans(domains, here, there)
+    return _plans(connection, domains, here, there)
 
 
-def _plans(domains: Sequence[Domain], here: HostOutlook, there: HostOutlook) -> Iterator[Plan]:
+def _plans(connection: Connection, domains: Sequence[Domain], here: HostOutlook, there: HostOutlook) -> Iterator[Plan]:
     for domain in domains:
         try:
             documents, state = read(domain), domain.state()
         except NotFound:
             continue
+        outlooks = list(_outlooks(documents, here, there))
+        if there is here and documents.config is not None:
+            beside = state_outlook(connection, documents.config, runs=documents.live is not None)
+            outlooks += [each for each in beside if differs([each])]
         yield Plan(
             name=domain.name,
             uuid=domain.uuid,
             state=state,
             instance=documents.instance,
-            outlooks=tuple(_outlooks(documents, here, there)),
+            outlooks=tuple(outlooks),
         )
 
 

@@ -15,6 +15,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents
 from holdfast.operations.host_outlook import HostOutlook, known_guest
 from holdfast.operations.managed_save import documents_of_guest
+from holdfast.operations.own_state import state_outlook
 from holdfast.operations.session import OpenDomain, looking
 from holdfast.operations.waiting import unreleased, waiting
 
@@ -58,6 +59,7 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
     if documents.config is not None:
         known = known_guest(documents.live, documents.config)
         outlooks += HostOutlook(connection).of(documents.config, known)
+        outlooks += state_outlook(connection, documents.config, runs=domain.is_active())
     return Plan(
         name=domain.name,
         uuid=domain.uuid,

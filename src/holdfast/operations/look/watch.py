@@ -10,8 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from queue import Empty, Queue
 
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NoConnection, NotFound
 from holdfast.errors.look import LOST
 from holdfast.libvirtapi.connection import Connection
@@ -20,6 +23,7 @@ from holdfast.libvirtapi.domain_events import Heard, domain_events
 from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.connect import connect
 from holdfast.operations.look.notice import Notice, Seen, differences
+from holdfast.operations.own_state import look, state_of
 from holdfast.text import plural
 
 TOGETHER = 0.1
@@ -137,7 +141,7 @@ class _Host:
     def _look_again(self, connection: Connection, uuid: str) -> None:
         try:
             domain = connection.find_domain(uuid)
-            self._look(domain, domain.state(), domain.is_active(), domain.is_persistent())
+            self._look(connection, domain, domain.state(), domain.is_active(), domain.is_persistent())
         except NotFound:
             self._gone(uuid)
 
@@ -151,18 +155,18 @@ class _Host:
                 heard.put(Heard(domain.uuid, domain.name))  # behind what libvirt is about to announce of it
                 continue
             try:
-                self._look(domain, state, each.active, each.persistent)
+                self._look(connection, domain, state, each.active, each.persistent)
             except NotFound:
                 continue  # undefined since it was listed: the next look tells
         for uuid in self._seen.keys() - {each.domain.uuid for each in listed}:
             self._gone(uuid)
         self._complete = True
 
-    def _look(self, domain: Domain, state: str, active: bool, persistent: bool) -> None:
+    def _look(self, connection: Connection, domain: Domain, state: str, active: bool, persistent: bool) -> None:
         before = self._seen.get(domain.uuid)
         live = domain.xml(Definition.LIVE) if active else None
         config = domain.xml(Definition.CONFIG) if persistent else None
-        now = Seen(domain.name, state, live, config).after(before)
+        now = _with_state(connection, Seen(domain.name, state, live, config), before).after(before)
         self._seen[domain.uuid] = now
         if before is not None:
             self._tell(differences(self.uri, domain.uuid, before, now))
@@ -177,3 +181,15 @@ class _Host:
     def _tell(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
             self._notices.put(notice)
+
+
+def _with_state(connection: Connection, now: Seen, before: Seen | None) -> Seen:
+    """The look ``now``, with what the domain has beside its documents; they are parsed only where they have changed."""
+    if not connection.is_local:
+        return now
+    if before is not None and (before.live, before.config) == (now.live, now.config):
+        return replace(now, beside={file: look(connection, file) for file in before.beside})
+    documents = [parse(text) for text in (now.live, now.config) if text is not None]
+    files = [file for document in documents for file in state_of(connection, document)]
+    recorded = {seen.path: seen.born for seen in facts(documents[-1], SeenState)} if before is None else {}
+    return replace(now, beside={file: look(connection, file) for file in files}, known=recorded)

@@ -6,11 +6,14 @@ started from the config document, which nobody generates.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from holdfast.errors import HoldfastError, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import RUNNING
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.state_change import PowerChange, active_state, hearing_state, power_change
 from holdfast.operations.run_again import run_after_boot
@@ -18,31 +21,41 @@ from holdfast.operations.session import Need, OpenDomain, changing
 
 
 def reboot(
-    connection: Connection, name: str, *, hard: bool = False, accept: bool = False, dry_run: bool = False
+    connection: Connection,
+    name: str,
+    *,
+    hard: bool = False,
+    accept: bool = False,
+    fresh: Collection[str] = (),
+    dry_run: bool = False,
 ) -> PowerChange:
     """Let the guest reboot itself; returns once it was asked (virDomainReboot).
 
     ``hard``: mend what the host provides, then switch off and start again from the config document
     (virDomainDestroyFlags, virDomainCreateWithFlags). Raises UNASKED_AT_START where the guest would see what nobody
-    asked for, or something it needs is missing, unless ``accept`` takes it; TRANSIENT, for nothing would be left to
-    start; MANAGED_SAVE, which the start would restore over changed disks; IN_RESCUE, which it would end unsaid. Raises
-    OFF_AND_NOT_STARTED when it is off and does not start again.
+    asked for, or something it needs is missing, unless ``accept`` takes it; STATE_GONE where its NVRAM or TPM state is
+    lost and not of a kind in ``fresh`` ("nvram", "tpm"); TRANSIENT, for nothing would be left to start; MANAGED_SAVE,
+    which the start would restore over changed disks; IN_RESCUE, which it would end unsaid. Raises OFF_AND_NOT_STARTED
+    when it is off and does not start again.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         if hard:
-            return _reboot_hard(domain, accept, dry_run)
+            return _reboot_hard(domain, accept, fresh, dry_run)
         before = hearing_state(domain)
         if not dry_run:
             domain.reboot()
         return power_change(domain, before, dry_run, foreseen=before)
 
 
-def _reboot_hard(domain: OpenDomain, accept: bool, dry_run: bool) -> PowerChange:
+def _reboot_hard(domain: OpenDomain, accept: bool, fresh: Collection[str], dry_run: bool) -> PowerChange:
     before = active_state(domain)
     domain.refuse_unless(Need.OWN_HARDWARE | Need.CONFIG)
     refuse_with_managed_save(domain, "starting would restore that old memory")
+    config = domain.documents.config
+    if config is not None and not dry_run:
+        refuse_lost_state(domain.connection, domain.name, config, fresh)
     side = mend_host_side(domain, dry_run=dry_run)
-    cold_start = look_before_start(domain, accept=accept, dry_run=dry_run, missing=side.remains)
+    cold_start = look_before_start(domain, accept=accept, fresh=fresh, dry_run=dry_run, missing=side.remains)
     if not dry_run:
         run_after_boot(domain)
         domain.destroy()

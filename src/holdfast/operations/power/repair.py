@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.errors import HoldfastError, power
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.own_state import lost_state
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.results import Result
-from holdfast.operations.session import Need, changing
+from holdfast.operations.session import Need, OpenDomain, changing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +55,23 @@ def repair_domain(
     needs = Need.CONFIG | Need.OWN_HARDWARE
     with changing(connection, name, needs=needs, dry_run=dry_run) as domain:
         side = mend_host_side(domain, sources, dry_run=dry_run)
-        if side.remains and not dry_run:
+        remains = (*side.remains, *_lost(domain))
+        if remains and not dry_run:
             condition = power.NOT_WHOLLY_REPAIRED if side.mended else power.NOT_REPAIRED
-            raise condition(name=domain.name, mended=side.mended, why="; ".join(side.remains))
-        result = Repaired(name=domain.name, uuid=domain.uuid, dry_run=dry_run, mended=side.mended, remains=side.remains)
-        if not start or side.remains or domain.is_active():
+            raise condition(name=domain.name, mended=side.mended, why="; ".join(remains))
+        result = Repaired(name=domain.name, uuid=domain.uuid, dry_run=dry_run, mended=side.mended, remains=remains)
+        if not start or remains or domain.is_active():
             return result
         try:
             change = start_locked(domain, dry_run=dry_run)
         except HoldfastError as error:
             condition = power.MENDED_NOT_STARTED if side.mended else power.REPAIRED_NOT_STARTED
             raise condition(name=domain.name, mended=side.mended, cause=error) from error
-        return replace(result, changes=change.changes, outlooks=change.outlooks, started=True)
+        return replace(result, changes=change.changes, outlooks=change.outlooks, notes=change.notes, started=True)
+
+
+def _lost(domain: OpenDomain) -> Iterator[str]:
+    """What nobody can mend but whoever has a copy of it."""
+    config = domain.documents.config
+    for file in lost_state(domain.connection, config) if config is not None else ():
+        yield f"its {file} is gone: put it back, or start the domain with a new one"

@@ -7,6 +7,7 @@ starts paused, and runs only once it is seen that libvirt put everything where c
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from holdfast.operations.disks.new import described_disk, existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import ColdStart, look_before_start, record_foreign_start, refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.rescue_nvram import NvramCopy
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
@@ -74,6 +76,7 @@ def rescue(
     trust_format: bool = False,
     force: bool = False,
     accept: bool = False,
+    fresh: Collection[str] = (),
     adapt: Touch | None = None,
     dry_run: bool = False,
 ) -> Rescued:
@@ -82,11 +85,12 @@ def rescue(
     ``medium`` is an existing image or a ``<disk>`` element; its bus is virtio, usb, sata, scsi or ide. It is the last
     of the devices and the first that is booted. ``force`` switches a running domain off first, which is Refused
     otherwise; ``accept`` then takes changes of its hardware that wait in config. A UEFI guest's NVRAM is copied for
-    the rescue; a TPM's state is the guest's own. ``adapt`` may change the document that is started for the rescue.
+    the rescue; a TPM's state is the guest's own. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made
+    anew where they are lost. ``adapt`` may change the document that is started for the rescue.
 
-    Raises IN_RESCUE, TRANSIENT, RUNNING_BEFORE_RESCUE, MANAGED_SAVE, and Refused where no place is free; NotFound,
-    UsageError and Failed as an attach does, and where the domain does not start. Nothing was changed then; after
-    RESCUE_NOT_STARTED it was switched off. (virDomainCreateXML)
+    Raises IN_RESCUE, TRANSIENT, RUNNING_BEFORE_RESCUE, MANAGED_SAVE, STATE_GONE, and Refused where no place is free;
+    NotFound, UsageError and Failed as an attach does, and where the domain does not start. Nothing was changed then;
+    after RESCUE_NOT_STARTED it was switched off. (virDomainCreateXML)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
         was_active = domain.is_active()
@@ -103,7 +107,7 @@ def rescue(
             adapt(copy)
         changes = tuple(visible(compare_documents(config, copy)))
         nvram = NvramCopy(connection, config, copy)
-        own_start = look_before_start(domain, accept=accept, dry_run=dry_run)
+        own_start = look_before_start(domain, accept=accept, fresh=fresh, dry_run=dry_run)
         if not dry_run:
             _switch_over(domain, copy, nvram)
         found = copy.findall("devices/disk")[-1]
@@ -113,7 +117,7 @@ def rescue(
             dry_run=dry_run,
             changes=changes,
             waits=own_start.sees,
-            notes=nvram.notes,
+            notes=(*own_start.notes, *nvram.notes),
             before=before,
             after=RUNNING if dry_run else domain.state(),
             switched_off=was_active,
@@ -123,11 +127,19 @@ def rescue(
         )
 
 
-def unrescue(connection: Connection, name: str, *, start: bool | None = None, dry_run: bool = False) -> PowerChange:
+def unrescue(
+    connection: Connection,
+    name: str,
+    *,
+    start: bool | None = None,
+    fresh: Collection[str] = (),
+    dry_run: bool = False,
+) -> PowerChange:
     """Switch the rescue of the domain ``name`` off, and start the domain itself again if it ran before the rescue.
 
     ``start`` True and False decide that otherwise. Raises NOT_IN_RESCUE, UNDEFINED_IN_RESCUE, MANAGED_SAVE where the
-    start would restore that, and RESCUE_ENDED_NOT_STARTED when the rescue is off and the domain does not start.
+    start would restore that, STATE_GONE where its own state is lost and not of a kind in ``fresh``, and
+    RESCUE_ENDED_NOT_STARTED when the rescue is off and the domain does not start.
     (virDomainDestroyFlags, virDomainCreateWithFlags)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
@@ -141,21 +153,22 @@ def unrescue(connection: Connection, name: str, *, start: bool | None = None, dr
         starts = mark.before != SHUT_OFF if start is None else start
         if starts:
             refuse_with_managed_save(domain, _OLD_MEMORY)
-        started = None if dry_run else _leave(domain, starts)
+            refuse_lost_state(connection, domain.name, documents.config, fresh)
+        started = None if dry_run else _leave(domain, starts, fresh)
         foreseen = RUNNING if starts else SHUT_OFF
         return power_change(domain, before, dry_run, started, foreseen=foreseen, left_rescue=True)
 
 
-def _leave(domain: OpenDomain, starts: bool) -> ColdStart | None:
+def _leave(domain: OpenDomain, starts: bool, fresh: Collection[str]) -> ColdStart | None:
     if not starts:
         stay_off_after_boot(domain)
     domain.destroy()
-    return _start_again(domain) if starts else None
+    return _start_again(domain, fresh) if starts else None
 
 
-def _start_again(domain: OpenDomain) -> ColdStart:
+def _start_again(domain: OpenDomain, fresh: Collection[str]) -> ColdStart:
     try:
-        change = start_locked(domain)
+        change = start_locked(domain, fresh=fresh)
     except HoldfastError as error:
         raise power.RESCUE_ENDED_NOT_STARTED(name=domain.name, cause=error) from error
     return ColdStart(change.changes, change.outlooks, change.notes)

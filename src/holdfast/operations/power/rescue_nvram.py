@@ -10,8 +10,15 @@ import contextlib
 from collections.abc import Callable
 
 from holdfast.domainxml.document import Element, serialize
-from holdfast.domainxml.elements.firmware import firmware_request, nvram_in_command, nvram_of
-from holdfast.domainxml.make.rescue import nvram_copy, set_nvram
+from holdfast.domainxml.elements.firmware import (
+    firmware_request,
+    nvram_in_command,
+    nvram_of,
+    nvram_template,
+    set_nvram,
+    set_nvram_template,
+)
+from holdfast.domainxml.make.rescue import nvram_copy
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.image_chain import remove_image_file
@@ -37,11 +44,11 @@ class NvramCopy:
             # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
             name_firmware(connection, copy, host_capabilities(connection, Platform.of(config)))
             self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
-        nvram = copy.find("os/nvram")
-        self._template = None if nvram is None else nvram.get("template")
+        self._template = nvram_template(copy)
         if self._own is not None:
-            set_nvram(copy, nvram_copy(self._own), self._own)
-        elif nvram is not None:
+            set_nvram(copy, nvram_copy(self._own))
+            set_nvram_template(copy, self._own)
+        elif copy.find("os/nvram") is not None:
             self.notes = ("its NVRAM is not a file, so it is not copied: the rescue writes to it",)
 
     def start(self, start: Callable[[], None]) -> None:
@@ -51,7 +58,7 @@ class NvramCopy:
         except LibvirtRefused as error:
             if self._own is None or f"'{self._own}'" not in error.message:
                 raise
-            set_nvram(self._copy, nvram_copy(self._own), self._template)
+            set_nvram_template(self._copy, self._template)
             start()
         if self._own is not None:
             self._unlink(nvram_copy(self._own))

@@ -5,6 +5,8 @@ The guest comes back with the hardware that it was saved with, whatever config s
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from holdfast.errors import power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import SHUT_OFF
@@ -32,17 +34,19 @@ def save_domain(connection: Connection, name: str, *, dry_run: bool = False) -> 
         return power_change(domain, before, dry_run, foreseen=SHUT_OFF)
 
 
-def restore_domain(connection: Connection, name: str, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
+def restore_domain(
+    connection: Connection, name: str, *, paused: bool = False, fresh: Collection[str] = (), dry_run: bool = False
+) -> PowerChange:
     """Continue from the managed-save image, as ``start`` does where there is one (virDomainCreateWithFlags).
 
     ``waits`` of the result is what config has had changed since: it comes with the cold start after this. Raises
-    NOTHING_TO_RESTORE, MANAGED_SAVE_UNREADABLE, and MANAGED_SAVE_REFUSED when libvirt cannot continue from the image,
-    which stays then.
+    NOTHING_TO_RESTORE, MANAGED_SAVE_UNREADABLE, STATE_GONE where NVRAM or TPM state is lost and not of a kind in
+    ``fresh``, and MANAGED_SAVE_REFUSED when libvirt cannot continue from the image, which stays then.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         if not domain.is_active() and not domain.has_managed_save():
             raise power.NOTHING_TO_RESTORE(name=domain.name)
-        return start_locked(domain, paused=paused, dry_run=dry_run)
+        return start_locked(domain, paused=paused, fresh=fresh, dry_run=dry_run)
 
 
 def discard_save(connection: Connection, name: str, *, missing_ok: bool = False, dry_run: bool = False) -> PowerChange:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from holdfast.errors import HoldfastError, LibvirtRefused, NotFound, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import PAUSED, RUNNING
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import look_before_restore
+from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.state_change import PowerChange, power_change
 from holdfast.operations.run_again import run_after_boot
 from holdfast.operations.session import OpenDomain, changing
 
 
-def start(connection: Connection, name: str, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
+def start(
+    connection: Connection, name: str, *, paused: bool = False, fresh: Collection[str] = (), dry_run: bool = False
+) -> PowerChange:
     """Start a domain that is shut off, from its config document or its managed-save image (virDomainCreateWithFlags).
 
     ``paused`` leaves its vCPUs stopped until :func:`resume`. A CPU or firmware that differs from the last start's is
-    reported. Raises NO_DOMAIN, ALREADY_RUNNING, UNFINISHED, MANAGED_SAVE_REFUSED, and what libvirt refuses.
+    reported. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made anew where they are lost. Raises
+    NO_DOMAIN, ALREADY_RUNNING, UNFINISHED, STATE_GONE, MANAGED_SAVE_REFUSED, and what libvirt refuses.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
-        return start_locked(domain, paused=paused, dry_run=dry_run)
+        return start_locked(domain, paused=paused, fresh=fresh, dry_run=dry_run)
 
 
-def start_locked(domain: OpenDomain, *, paused: bool = False, dry_run: bool = False) -> PowerChange:
+def start_locked(
+    domain: OpenDomain, *, paused: bool = False, fresh: Collection[str] = (), dry_run: bool = False
+) -> PowerChange:
     """As :func:`start`, for a caller who holds the domain's lock."""
     before = domain.state()
     if domain.is_active():
         raise _already_running(domain, before)
     if domain.has_managed_save():
-        return _restore(domain, before, paused, dry_run)
-    cold_start = look_before_start(domain, dry_run=dry_run)
+        return _restore(domain, before, paused, fresh, dry_run)
+    cold_start = look_before_start(domain, fresh=fresh, dry_run=dry_run)
     if not dry_run:
         domain.start(paused)
         run_after_boot(domain)
@@ -37,9 +45,11 @@ def start_locked(domain: OpenDomain, *, paused: bool = False, dry_run: bool = Fa
     return power_change(domain, before, dry_run, cold_start, foreseen=PAUSED if paused else RUNNING)
 
 
-def _restore(domain: OpenDomain, before: str, paused: bool, dry_run: bool) -> PowerChange:
+def _restore(domain: OpenDomain, before: str, paused: bool, fresh: Collection[str], dry_run: bool) -> PowerChange:
     """Continue from the managed-save image; the record of CPU and firmware is still that of the start before."""
     waits = look_before_restore(domain)
+    if domain.documents.config is not None and not dry_run:
+        refuse_lost_state(domain.connection, domain.name, domain.documents.config, fresh)
     if not dry_run:
         try:
             domain.start(paused)

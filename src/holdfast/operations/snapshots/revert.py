@@ -22,6 +22,7 @@ from holdfast.libvirtapi.snapshot import Snapshot, find_snapshot, redefine_snaps
 from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.results import Result
 from holdfast.operations.run_again import run_after_boot, stay_off_after_boot
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -142,12 +143,16 @@ def _foreseen(stored: StoredSnapshot) -> str:
 
 
 def _refuse_impossible(domain: OpenDomain, stored: StoredSnapshot) -> None:
-    """Raise NO_EXTERNAL_REVERT, NO_EXTERNAL_REVERT_IMAGES and HARDWARE_UNKNOWN."""
+    """Raise NO_EXTERNAL_REVERT, NO_EXTERNAL_REVERT_IMAGES, HARDWARE_UNKNOWN and STATE_IN_USE."""
     impossible = no_external_revert(domain.connection, list(stored.images().values())) if stored.is_external else None
     if impossible is not None:
         raise impossible
     if stored.config is None:
         raise errors.HARDWARE_UNKNOWN(name=domain.name, snapshot=stored.name)
+    config = domain.documents.config
+    of_today = [] if config is None else state_of(domain.connection, config)
+    if set(state_of(domain.connection, stored.config)) - set(of_today):
+        refuse_state_of_others(domain.connection, stored.config)
 
 
 def _detached(today: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, ...]:

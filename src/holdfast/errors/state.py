@@ -1,0 +1,24 @@
+"""What can be wrong with what a domain has beside its document: its UEFI variables, the state of its TPM."""
+
+from __future__ import annotations
+
+from holdfast.errors import Condition, Refused
+
+STATE_GONE = Condition(
+    "state-gone",
+    Refused,
+    "the guest of {name!r} would begin without what it had at its last start: {lost:;}",
+    "put it back where it was, or accept that a new one is made",
+)
+STATE_IN_USE = Condition(
+    "state-in-use",
+    Refused,
+    "the {file} is that of the domain {user!r}",
+    "choose another file, or name none: then the domain gets one of its own",
+)
+NVRAM_BY_NAME = Condition(
+    "nvram-by-name",
+    Refused,
+    "libvirt finds the NVRAM of {name!r} by the domain's name, and would give it another one with another name",
+    "seal the domain first: then its document names the file",
+)

@@ -1,0 +1,29 @@
+"""What a manager that starts domains itself asks before a start, and what it lets be recorded after it."""
+
+from __future__ import annotations
+
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.guard import record_own_start
+from holdfast.operations.own_state import refuse_lost_state
+from holdfast.operations.session import Need, changing, looking
+
+
+def refuse_start(connection: Connection, name: str) -> None:
+    """Raise STATE_GONE where a start of the domain ``name`` would make NVRAM or TPM state anew that is lost.
+
+    Raises NO_DOMAIN and TRANSIENT. (virDomainGetXMLDesc)
+    """
+    domain = looking(connection, name, needs=Need.CONFIG)
+    config = domain.documents.config
+    if config is not None:
+        refuse_lost_state(connection, domain.name, config)
+
+
+def record_start(connection: Connection, name: str) -> None:
+    """Record what the domain ``name``, which its manager has just started, was given; in a rescue, nothing.
+
+    See :func:`holdfast.operations.guard.record_own_start`. Raises NO_DOMAIN. (virDomainSetMetadata)
+    """
+    with changing(connection, name) as domain:
+        if not domain.in_rescue:
+            record_own_start(domain)

@@ -1,0 +1,131 @@
+"""What a domain has beside its documents, NVRAM and TPM state: whether it is still there, and whose it is.
+
+A start makes anew what is gone, without a word (libvirt 9.0): Secure Boot keys, boot entries and all that the guest
+has sealed with its TPM are lost then. So what was there at a recorded start, and is not any more, stops the next one.
+What was never recorded, or cannot be looked at, stops nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.host.state_files import StateFile, StateFolders, state_files
+from holdfast.domainxml.metadata import SeenState, facts
+from holdfast.errors import NotFound
+from holdfast.errors.state import STATE_GONE, STATE_IN_USE
+from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.state_file import UNKNOWN, Look, look_at
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain_list import inventory
+
+
+def state_of(connection: Connection, document: Element) -> list[StateFile]:
+    """The state of the domain with this document, there or yet to be made."""
+    return state_files(document, folders_of(connection))
+
+
+def folders_of(connection: Connection) -> StateFolders | None:
+    """Where the libvirt of ``connection`` keeps the state that it names itself; None where nobody can tell."""
+    return None if connection.state_folders is None else StateFolders(*connection.state_folders)
+
+
+def look(connection: Connection, file: StateFile) -> Look:
+    """Look at a file of the host of ``connection``; of another machine's nothing is known."""
+    return look_at(file.path) if connection.is_local else UNKNOWN
+
+
+def state_to_record(connection: Connection, running: Element, config: Element) -> list[SeenState]:
+    """What is to be recorded right after a start: what is seen, and of what cannot be seen the record of before."""
+    before = {seen.kind: seen for seen in facts(config, SeenState)}
+    found = []
+    for file in state_of(connection, running):
+        now = look(connection, file)
+        if now.there:
+            found.append(SeenState(file.kind, file.path, now.born))
+        elif now.there is None and file.kind in before:
+            found.append(before[file.kind])
+    return found
+
+
+def lost_state(connection: Connection, config: Element) -> list[StateFile]:
+    """What the domain had at its last recorded start, and has no more: known to be gone, and not just out of sight."""
+    recorded = {seen.kind for seen in facts(config, SeenState)}
+    files = [file for file in state_of(connection, config) if file.kind in recorded]
+    return [file for file in files if look(connection, file).there is False]
+
+
+def refuse_lost_state(connection: Connection, name: str, config: Element, fresh: Collection[str] = ()) -> None:
+    """Raise STATE_GONE where the next start would make anew what is lost, unless it is of a kind in ``fresh``."""
+    lost = [file for file in lost_state(connection, config) if file.kind not in fresh]
+    if lost:
+        raise STATE_GONE(name=name, lost=[f"its {file} is gone" for file in lost], kinds=[file.kind for file in lost])
+
+
+def state_outlook(
+    connection: Connection, config: Element, *, runs: bool = False, fresh: Collection[str] = ()
+) -> Iterator[Outlook]:
+    """What there is to know of the state of a domain before its next start; ``runs`` where it runs now."""
+    recorded = {seen.kind: seen for seen in facts(config, SeenState)}
+    for file in state_of(connection, config):
+        now, before = look(connection, file), recorded.get(file.kind)
+        if now.there is None:
+            yield _outlook(Effect.UNKNOWN, file, f"whether its {file} is there cannot be seen from here")
+        elif now.there is False and before is None:
+            yield _outlook(Effect.NOTE, file, f"its {file} is yet to be made: a start does that")
+        elif now.there is False and file.kind in fresh:
+            yield _outlook(Effect.CHANGES, file, f"its {file} is gone, and is made anew")
+        elif now.there is False:
+            yield _outlook(Effect.BLOCKS, file, f"its {file} is gone")
+        elif before is not None and is_another(before, file, now):
+            yield _outlook(Effect.NOTE if runs else Effect.CHANGES, file, f"its {file} {ANOTHER}")
+
+
+ANOTHER = "is not the one of its last recorded start: it was made anew, or somebody put it there"
+"""What is said of a file that :func:`is_another`."""
+
+
+def is_another(before: SeenState, file: StateFile, now: Look) -> bool:
+    """True where what is at the place of ``file`` is not what was recorded of it."""
+    return (before.path, bool(before.born and now.born)) == (file.path, True) and before.born != now.born
+
+
+def refuse_state_of_others(connection: Connection, document: Element) -> None:
+    """Raise STATE_IN_USE where a file of the state of ``document`` is that of another domain, too."""
+    files = state_of(connection, document)
+    users = users_of_state(connection, document.findtext("uuid") or "", files)
+    for file in files:
+        if file.path in users:
+            raise STATE_IN_USE(file=file, user=users[file.path])
+
+
+def users_of_state(connection: Connection, uuid: str, files: Iterable[StateFile]) -> dict[str, str]:
+    """Path → name of another domain than ``uuid`` that has it as state, in either document.
+
+    (virConnectListAllDomains, virDomainGetXMLDesc)
+    """
+    wanted = {_real(connection, file.path): file.path for file in files}
+    users: dict[str, str] = {}
+    for each in inventory(connection) if wanted else ():
+        if each.domain.uuid == uuid:
+            continue
+        which = [Definition.LIVE] * each.active + [Definition.CONFIG] * each.persistent
+        try:
+            documents = [parse(each.domain.xml(definition)) for definition in which]
+        except NotFound:
+            continue
+        for file in (file for document in documents for file in state_of(connection, document)):
+            path = wanted.get(_real(connection, file.path))
+            if path is not None:
+                users[path] = each.domain.name
+    return users
+
+
+def _real(connection: Connection, path: str) -> str:
+    return real_path(path) if connection.is_local else path
+
+
+def _outlook(effect: Effect, file: StateFile, sentence: str) -> Outlook:
+    return Outlook(effect, str(file.kind), sentence)

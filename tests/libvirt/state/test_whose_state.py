@@ -1,0 +1,119 @@
+"""No two domains have one file of state: each verb that makes, names or removes one keeps it a domain's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from holdfast import operations
+from holdfast.domainxml.host.state_files import StateKind
+from holdfast.errors.state import NVRAM_BY_NAME, STATE_GONE, STATE_IN_USE
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations import FindingKind
+from tests.libvirt.commands import done, run
+from tests.libvirt.state.states import SPEC, VARS, found, left_open, lose, place, started_once, uefi_xml
+from tests.raising import raising
+
+
+def test_a_new_domain_has_none_of_the_files_of_one_that_was_renamed(connection: Connection) -> None:
+    old = started_once(connection, "web")
+    nvram = place(connection, old, StateKind.NVRAM)
+    operations.rename_domain(connection, "web", "www")
+    made = operations.create_domain(connection, "web", SPEC)
+    assert made.notes == ()
+    assert place(connection, connection.find_domain("web"), StateKind.NVRAM) != nvram
+    operations.clone_domain(connection, "www", "web2")
+    operations.delete_domain(connection, "web")
+    operations.delete_domain(connection, "web2")
+    assert nvram.exists()
+    assert place(connection, connection.find_domain("www"), StateKind.NVRAM) == nvram
+
+
+def test_one_file_of_two_domains_is_told_and_stays_when_one_of_them_goes(
+    connection: Connection, uri: str, tmp_path: Path
+) -> None:
+    nvram = tmp_path / "vars.fd"
+    for name in ("a", "b"):
+        connection.define(uefi_xml(name, nvram))
+    shutil.copy(VARS, nvram)
+    assert FindingKind.SHARED_STATE in found(connection, "a") & found(connection, "b")
+    assert "b' has it, too" in done(uri, "delete", "a", "--dry-run")
+    assert f"note: the NVRAM {nvram} stays: the domain 'b' has it, too" in done(uri, "delete", "a")
+    assert nvram.exists()
+    assert FindingKind.SHARED_STATE not in found(connection, "b")
+    done(uri, "delete", "b")
+    assert not nvram.exists()
+
+
+def test_a_file_of_another_domain_is_taken_by_no_create_and_no_edit(connection: Connection, tmp_path: Path) -> None:
+    nvram = tmp_path / "vars.fd"
+    connection.define(uefi_xml("a", nvram))
+    link = tmp_path / "link.fd"
+    link.symlink_to(nvram)
+    for path in (nvram, link):
+        with raising(STATE_IN_USE, user="a", file=str(path)):
+            operations.create_domain_from_document(connection, uefi_xml("b", path))
+    operations.create_domain_from_document(connection, uefi_xml("b", tmp_path / "own.fd"))
+    original = operations.document(connection, "b", secure=True)
+    with raising(STATE_IN_USE, user="a"):
+        operations.edit_domain(connection, "b", original, original.replace("own.fd", "vars.fd"), accept=True)
+
+
+def test_a_file_that_comes_with_an_imported_domain_is_used_and_said(connection: Connection, tmp_path: Path) -> None:
+    nvram = tmp_path / "vars.fd"
+    shutil.copy(VARS, nvram)
+    made = operations.create_domain_from_document(connection, uefi_xml("a", nvram))
+    assert f"its NVRAM {nvram} exists already, and is used" in made.notes
+    assert made.nvram == str(nvram)
+
+
+def test_nvram_that_only_its_domains_name_tells_of_is_its_own_too(connection: Connection, tmp_path: Path) -> None:
+    domain = left_open(connection)
+    nvram = place(connection, domain, StateKind.NVRAM)
+    assert nvram.name == "a_VARS.fd"
+    assert nvram.exists()
+    with raising(NVRAM_BY_NAME):
+        operations.rename_domain(connection, "a", "b")
+    lose(nvram)
+    with raising(STATE_GONE, lost=str(nvram)):
+        operations.start(connection, "a")
+    operations.start(connection, "a", paused=True, fresh=["nvram"])
+    operations.destroy(connection, "a")
+    connection.define(uefi_xml("b", nvram))
+    assert FindingKind.SHARED_STATE in found(connection, "a") & found(connection, "b")
+    with raising(STATE_IN_USE, user="b"):
+        operations.seal_domain(connection, "a")
+    operations.delete_domain(connection, "a")
+    assert nvram.exists()
+
+
+def test_nvram_that_libvirt_found_by_name_is_not_left_to_the_next_of_that_name(connection: Connection) -> None:
+    nvram = place(connection, left_open(connection), StateKind.NVRAM)
+    operations.delete_domain(connection, "a")
+    assert not nvram.exists()
+
+
+def test_a_sealed_domain_keeps_its_nvram_under_another_name(connection: Connection) -> None:
+    domain = left_open(connection)
+    nvram = place(connection, domain, StateKind.NVRAM)
+    operations.seal_domain(connection, "a")
+    operations.rename_domain(connection, "a", "b")
+    assert place(connection, domain, StateKind.NVRAM) == nvram
+    operations.start(connection, "b", paused=True)
+
+
+def test_state_that_no_domain_has_is_named_by_the_audit(connection: Connection, uri: str) -> None:
+    domain = started_once(connection)
+    orphan = place(connection, domain, StateKind.NVRAM).with_name("gone_VARS.fd")
+    tpm = place(connection, domain, StateKind.TPM).parent
+    others = set(operations.audit_host(connection).orphans)
+    assert not others & {str(tpm), str(place(connection, domain, StateKind.NVRAM))}
+    orphan.touch()
+    left = tpm.with_name("5d6f8c1e-0000-4000-8000-000000000001")
+    left.mkdir()
+    try:
+        assert set(operations.audit_host(connection).orphans) - others == {str(orphan), str(left)}
+        assert str(orphan) in run(uri, "audit").stdout
+    finally:
+        orphan.unlink()
+        left.rmdir()
