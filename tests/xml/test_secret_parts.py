@@ -9,8 +9,13 @@ import pytest
 from tests.secretive import FIRST, LAST, MARK, SPICE, VNC, secretive_xml, web_disk
 from tests.xml.compare.schema_paths import SCHEMAS, SchemaPaths
 
-from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.document import element, parse, same, serialize
+from holdfast.domainxml.compare.guest_view import compare, compare_documents
+from holdfast.domainxml.compare.host_changes import host_changes
+from holdfast.domainxml.describe.hardware_tree import hardware_tree
+from holdfast.domainxml.describe.summary import device_lines
+from holdfast.domainxml.describe.unknown_parts import unknown_parts
+from holdfast.domainxml.device import describe
+from holdfast.domainxml.document import Element, child, devices, element, parse, same, serialize
 from holdfast.domainxml.secret_parts import (
     HARMLESS,
     SECRET,
@@ -62,6 +67,32 @@ def test_harmless_is_only_what_looks_secret() -> None:
 def test_a_new_path_that_looks_secret_is_found_and_not_shown(path: str) -> None:
     assert unclassified({path}) == {end_of(path)}
     assert is_secret(path)
+
+
+def holding(path: str, value: str) -> Element:
+    """A domain with ``value`` at ``path``, where libvirt's own extensions have their namespaces."""
+    where, _, attribute = path.partition("@")
+    root = node = parse("<domain type='qemu'><name>a</name></domain>")
+    for step in where.split("/"):
+        prefix, _, name = step.rpartition(":")
+        node = child(node, f"{{http://libvirt.org/schemas/domain/{prefix}/1.0}}{name}" if prefix else name)
+    if attribute:
+        node.set(attribute, value)
+    else:
+        node.text = value
+    return root
+
+
+def test_every_path_of_the_schema_that_holds_a_secret_is_told_without_it(schema: set[str]) -> None:
+    paths = {path for path in schema if is_secret(path)}
+    assert {end_of(path) for path in paths} == SECRET.keys()
+    for path in paths:
+        before, after = holding(path, f"{MARK}-1"), holding(path, f"{MARK}-2")
+        told = [shown(after), *map(str, compare_documents(before, after)), *host_changes(before, after)]
+        told += [*map(repr, hardware_tree(after)), *map(repr, device_lines(after)), *unknown_parts(after)]
+        told += map(describe, devices(after))
+        assert MARK not in "".join(told), path
+        assert MARK in serialize(after)
 
 
 def test_every_secret_of_a_domain_is_left_out_and_all_else_stays() -> None:
@@ -131,6 +162,14 @@ def test_secrets_that_a_document_says_nothing_of_are_kept() -> None:
 
 
 def test_secrets_that_a_document_states_are_its_own() -> None:
+    fewer = parse(web_disk())
+    cookies = fewer.find("source/cookies")
+    assert cookies is not None
+    cookies.remove(cookies[1])
+    cookies[0].text = "other"
+    before = serialize(fewer)
+    keep_secrets(parse(web_disk()), fewer)
+    assert serialize(fewer) == before
     new = parse("<graphics type='spice' passwd='other'/>")
     keep_secrets(parse(SPICE), new)
     assert new.get("passwd") == "other"

@@ -146,8 +146,9 @@ def keep_secrets(old: Element, new: Element) -> None:
         there = new
         for step in reversed([each for each in (node, *node.iterancestors()) if each in below]):
             found, number = there.findall(str(step.tag)), len([*step.itersiblings(str(step.tag), preceding=True)])
-            if number >= len(found):
+            if not found:
                 there.append(copy.deepcopy(step))
+            if number >= len(found):  # it has none now, or a list of its own
                 break
             there = found[number]
         else:

@@ -14,6 +14,7 @@ from holdfast.domainxml.secret_parts import secrets_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations import DiskSettings, DiskSpec, DomainSettings, Place
+from holdfast.operations.manager.restore import restore_document
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, image
 from tests.libvirt.images import qcow2, qcow2_disk
 from tests.secretive import FIRST, LAST, MARK, secretive_xml, web_disk
@@ -61,6 +62,12 @@ def rescue(connection: Connection, folder: Path) -> None:
     operations.rescue(connection, "a", DiskSpec(path=str(image(folder, "rescue")), format="raw"))
     assert secrets_in(connection.find_domain("a"), LIVE) == secrets_in(connection.find_domain("a"))
     operations.unrescue(connection, "a", start=False)
+
+
+def restore_the_document(connection: Connection, _: Path) -> None:
+    recorded = operations.document(connection, "a", secure=True)
+    operations.set_domain(connection, "a", DomainSettings(title="since"))
+    assert restore_document(connection, recorded)
 
 
 def snapshot(connection: Connection, _: Path) -> None:
@@ -118,6 +125,7 @@ SHUT_OFF = {
     "upgrade": Deed(lambda c, _: operations.upgrade_machine(c, "a", "pc-q35-7.2")),
     "rescue": Deed(rescue),
     "swap": Deed(swap),
+    "restore the document": Deed(restore_the_document),
 }
 RUNNING = {
     "save and restore": Deed(save_and_restore),
