@@ -58,6 +58,11 @@ def test_flavor_that_a_broken_resize_left_behind_is_the_one_before_and_the_insta
     assert (now.flavor.vcpus, now.flavor.memory_mb) == (4, 1024)
 
 
+@pytest.mark.parametrize("vcpus", ["", "two", "²", "-1", "9" * 5000])
+def test_flavor_whose_size_cannot_be_read_back_is_no_change(vcpus: str) -> None:
+    assert before_request(instance(vcpus=4), image(**PROPERTIES), request(vcpus, **PROPERTIES), None) is None
+
+
 def test_property_that_an_operator_changed_is_as_before_and_one_that_was_not_there_is_not() -> None:
     wanted = image(**{**PROPERTIES, "hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"})
     before = before_request(instance(), wanted, request(**PROPERTIES), None)

@@ -6,6 +6,7 @@ Generating a document assigns fields of the instance and of its volumes: none of
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 _MACHINE = "hw_machine_type"
+_SIZE = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _flavor(flavor: Flavor, request: NovaRequest) -> Flavor | None:
     """``flavor`` with the size that the domain was made with; None where it is that."""
     specs = flavor.extra_specs if request.extra_specs is None else request.extra_specs
     was, now = (request.vcpus, request.memory, specs), (str(flavor.vcpus), str(flavor.memory_mb), flavor.extra_specs)
-    if was == now or not (request.vcpus.isdigit() and request.memory.isdigit()):
+    if was == now or not all(_SIZE.fullmatch(size) for size in (request.vcpus, request.memory)):
         return None
     old = copy.deepcopy(flavor)
     old.vcpus, old.memory_mb, old.extra_specs = int(request.vcpus), int(request.memory), dict(specs)
