@@ -19,6 +19,7 @@ from holdfast.errors.creation import DOMAIN_EXISTS, NO_IMAGE_TO_START, NOT_A_UUI
 from holdfast.errors.images import NOT_RAW
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from tests.libvirt.commands import run
 from tests.raising import raising
 
 PRINTED = {path.stem: path for path in (Path(__file__).parents[2] / "data" / "virt-install").glob("*.xml")}
@@ -167,3 +168,15 @@ def test_one_name_is_given_once_to_many_at_a_time(connection: Connection, images
         thread.join()
     (domain,) = connection.domains()
     assert outcomes.count(domain.uuid) == 1 and len(outcomes) == 4
+
+
+@pytest.mark.parametrize("index", ["x", "²", "", "1_0"])
+def test_number_that_is_none_is_told_with_its_place(connection: Connection, uri: str, images: Path, index: str) -> None:
+    path = images / "document.xml"
+    port = f"<devices><controller type='pci' index='{index}' model='pcie-root-port'/>"
+    path.write_text(printed("import", images).replace("<devices>", port, 1))
+    for dry_run in ([], ["--dry-run"]):
+        result = run(uri, "create", "a", "--from-xml", str(path), *dry_run)
+        place = f"devices/controller[1]@index is {index!r}, which is not a number"
+        assert (result.exit_code, place in result.stderr) == (2, True), result.output
+    assert list(connection.domains()) == []

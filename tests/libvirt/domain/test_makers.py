@@ -12,7 +12,7 @@ import pytest
 
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.document import Element, canonical, parse
+from holdfast.domainxml.document import Element, canonical, parse, value_at
 from holdfast.domainxml.metadata import OURS
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -69,7 +69,11 @@ def go_through(connection: Connection, uri: str, name: str, folder: Path) -> Non
     assert "is edited" in done(uri, "edit", name)
     assert config(domain).findtext("title") == "edited"
     assert visible(compare(sealed, domain.xml(CONFIG))) == []
-    done(uri, "set", name, "--description", "of another maker")
+    machine = value_at(config(domain), "os/type@machine") or ""
+    done(uri, "upgrade", "machine", name, f"{machine.rpartition('-')[0]}-7.2")
+    booted = value_at(config(domain), "devices/disk/target@dev") or ""
+    done(uri, "set", name, "--boot", booted, "--description", "of another maker")
+    sealed = domain.xml(CONFIG)
     done(uri, "start", name, "--paused")
     done(uri, "reboot", "--hard", name)
     done(uri, "destroy", name)
