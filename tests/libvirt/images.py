@@ -5,7 +5,20 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from holdfast.hostfiles import new_image
+from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.internal_snapshot import internal_snapshots
+
+
+def create_image(path: str, format: str, size: int) -> None:
+    """An empty image of ``size`` bytes."""
+    subprocess.run(["qemu-img", "create", "-q", "-f", format, path, str(size)], check=True)
+
+
+def virtual_size(path: str, format: str) -> int:
+    """The bytes that a guest has of an image."""
+    with given_image(path, format, None) as image:
+        return new_image.virtual_size(image)
 
 
 def qcow2(folder: Path, name: str, mark: int = 0) -> Path:

@@ -18,10 +18,10 @@ import pytest
 
 from holdfast import operations
 from holdfast.errors.look import NO_AGENT
-from holdfast.hostfiles.new_image import create_image
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSettings, DiskSpec, DomainSettings, DomainSpec, InterfaceSpec, Place, Topology
 from tests.libvirt.domains import image
+from tests.libvirt.images import create_image
 from tests.raising import raising
 
 LOCAL = {

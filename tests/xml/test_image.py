@@ -12,7 +12,9 @@ from tests.raising import raising
 
 from holdfast.errors import Condition, HoldfastError, images
 from holdfast.errors.elements import UNKNOWN_WORD
-from holdfast.hostfiles.image import check_format, detect_format, is_block_device, is_complete, qcow2_references
+from holdfast.hostfiles.image import check_format, is_block_device, is_complete, opened_image
+from holdfast.hostfiles.image_chain import files_below
+from holdfast.hostfiles.image_header import Named, detect_format, named_files
 from holdfast.hostfiles.new_image import file_exists
 
 
@@ -106,9 +108,115 @@ def test_plain_qcow2_is_accepted(tmp_path: Path) -> None:
     check_format(str(image), "qcow2")
 
 
-def test_references_are_read_from_the_header() -> None:
-    references = qcow2_references("", qcow2(b"base.img", b"raw", b"data.raw"))
-    assert (references.backing_file, references.backing_format, references.data_file) == ("base.img", "raw", "data.raw")
+def test_names_are_read_from_the_header() -> None:
+    header = qcow2(b"base.img", b"raw", b"data.raw")
+    assert named_files("", "qcow2", lambda offset, size: header[offset : offset + size]) == [
+        Named("data.raw", "raw", is_backing=False),
+        Named("base.img", "raw"),
+    ]
+
+
+def test_an_unnamed_data_file_counts() -> None:
+    header = bytearray(qcow2())
+    header[72:80] = struct.pack(">Q", 4)
+    (named,) = named_files("", "qcow2", lambda offset, size: bytes(header[offset : offset + size]))
+    assert not named.is_backing
+
+
+def vmdk(capacity: int, text: bytes = b"") -> bytes:
+    """A sparse vmdk image whose description is in its second sector."""
+    return struct.pack("<4sIIQQQQ", b"KDMV", 1, 3, capacity, 128, 1, 20).ljust(512, b"\0") + text.ljust(10240, b"\0")
+
+
+QED = struct.Struct("<4sIII5QII")
+
+
+def qed(features: int, backing: bytes = b"") -> bytes:
+    """A qed header (QEMU's docs/interop/qed_spec.txt)."""
+    return QED.pack(b"QED\0", 65536, 4, 1, features, 0, 0, 65536, 1 << 20, QED.size, len(backing)) + backing
+
+
+def qcow(backing: bytes = b"") -> bytes:
+    """The header of a qcow image of version 1."""
+    offset = 48 if backing else 0
+    return struct.pack(">4sIQI", b"QFI\xfb", 1, offset, len(backing)).ljust(48, b"\0") + backing
+
+
+EXTENT = b'# Disk DescriptorFile\nversion=1\ncreateType="monolithicFlat"\nRW 2048 FLAT "/etc/shadow" 0\n'
+
+
+@pytest.mark.parametrize(
+    ("stated", "header", "named"),
+    [
+        ("vmdk", EXTENT, "/etc/shadow"),
+        ("vmdk", b"# a comment\n \n" + EXTENT.partition(b"\n")[2], "/etc/shadow"),
+        ("vmdk", vmdk(0, EXTENT), "/etc/shadow"),
+        ("vmdk", vmdk(2048, b'version=1\nparentFileNameHint="/etc/shadow"\n'), "/etc/shadow"),
+        ("vmdk", vmdk(2048, b"parentFileNameHint"), "(unnamed)"),
+        ("vmdk", b"COWD".ljust(512, b"\0") + b'parentFileNameHint="/etc/shadow"', "/etc/shadow"),
+        ("vmdk", b"# Disk DescriptorFile\nversion=1\n", "(unnamed)"),
+        ("qed", qed(5, b"/etc/shadow"), "/etc/shadow"),
+        ("qcow2", qcow2(b"json:{}", b"raw"), "json:{}"),
+        ("qcow2", qcow2(b"nbd://host/disk", b"raw"), "nbd://host/disk"),
+    ],
+)
+def test_whatever_names_another_file_is_refused(tmp_path: Path, stated: str, header: bytes, named: str) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(header)
+    with raising(images.NAMES_ANOTHER_FILE, other=named):
+        check_format(str(image), stated)
+    check_format(str(image), stated, trust=True)
+
+
+@pytest.mark.parametrize(("stated", "header"), [("qcow", qcow(b"/etc/shadow")), ("qed", qed(1, b"/etc/shadow"))])
+def test_a_backing_file_whose_format_would_be_guessed_is_refused(tmp_path: Path, stated: str, header: bytes) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(header)
+    with raising(images.BACKING_FORMAT_NOT_STATED, backing="/etc/shadow"):
+        check_format(str(image), stated, known=["/etc/shadow"])
+
+
+@pytest.mark.parametrize(
+    ("stated", "header"), [("vmdk", vmdk(2048, b"version=1\n")), ("qed", qed(0)), ("qcow", qcow()), ("qcow2", qcow2())]
+)
+def test_what_names_no_other_file_is_accepted(tmp_path: Path, stated: str, header: bytes) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(header)
+    check_format(str(image), stated)
+
+
+def test_a_vmdk_description_is_no_raw_disk(tmp_path: Path) -> None:
+    image = tmp_path / "disk"
+    image.write_bytes(b"#\n\n" + EXTENT.partition(b"\n")[2])
+    with raising(images.NOT_RAW, found="vmdk"):
+        check_format(str(image), "raw")
+
+
+def test_a_known_chain_is_checked_to_the_bottom(tmp_path: Path) -> None:
+    top, middle, bottom = (tmp_path / name for name in ("top", "middle", "bottom"))
+    top.write_bytes(qcow2(b"middle", b"qcow2"))
+    middle.write_bytes(qcow2(str(bottom).encode(), b"raw"))
+    bottom.touch()
+    with opened_image(str(top), "qcow2", [str(middle), str(bottom)]) as image:
+        assert [each.path for each in image.whole()] == [str(top), str(middle), str(bottom)]
+    with raising(images.NAMES_ANOTHER_FILE, path=middle, other=bottom):
+        check_format(str(top), "qcow2", known=[str(middle)])
+    bottom.write_bytes(qcow2(b"/etc/shadow", b"raw"))
+    check_format(str(top), "qcow2", known=[str(middle), str(bottom)])  # it was stated raw
+
+
+def test_an_image_that_rests_on_itself_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(qcow2(b"image", b"qcow2"))
+    with raising(images.RESTS_ON_ITSELF, path=image):
+        check_format(str(image), "qcow2", known=[str(image)])
+    assert files_below(str(image)) == [str(image)]
+
+
+def test_the_files_of_a_data_file_and_of_an_extent_are_below(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(EXTENT)
+    assert files_below(str(image)) == ["/etc/shadow"]
 
 
 @pytest.mark.parametrize("cut", [b"QFI\xfb\0\0\0\3", qcow2(b"/base", b"raw")[:112]])

@@ -74,6 +74,8 @@ HINTS = {
     "volume-of-another-format": f"say format={{found}} if that is what it is; {_TRUST}",
     "backing-format-not-stated": f"state it: qemu-img rebase -u -b {{backing}} -F FORMAT {{path}}; {_TRUST}",
     "names-another-file": _TRUST,
+    "names-another-file-now": "find out who wrote that; if it is right, 'holdfast adopt {name}' records it",
+    "unchecked-header": f"do it on the host that has the image; {_TRUST}",
     "image-not-smaller": "leave out size=",
     "is-a-drive": "'holdfast disk media insert {name} {target}' changes it",
     "being-copied": "'holdfast disk move {name} {target}' finishes that, with --abort it ends",

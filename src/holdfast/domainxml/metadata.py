@@ -95,6 +95,13 @@ class Snapshotting:
 
 
 @dataclass(frozen=True)
+class Below:
+    """A file that images of the domain rest on, or have data in, by its path: what their headers may name."""
+
+    file: str
+
+
+@dataclass(frozen=True)
 class DiskRecord:
     """What a disk is for, where its image came from, and which image is being made for it. An empty field says nothing.
 
@@ -171,8 +178,10 @@ class Rescue:
         return self.brought.split(", ")
 
 
-AnyFact = Releasing | Started | SeenState | Adopted | Creating | DiskRecord | RunAgain | Rescue | Snapshotting
-Fact = TypeVar("Fact", Releasing, Started, SeenState, Adopted, Creating, DiskRecord, RunAgain, Rescue, Snapshotting)
+AnyFact = Releasing | Started | SeenState | Adopted | Creating | DiskRecord | RunAgain | Rescue | Snapshotting | Below
+Fact = TypeVar(
+    "Fact", Releasing, Started, SeenState, Adopted, Creating, DiskRecord, RunAgain, Rescue, Snapshotting, Below
+)
 
 
 _TAGS: dict[type[AnyFact], str] = {
@@ -185,6 +194,7 @@ _TAGS: dict[type[AnyFact], str] = {
     RunAgain: "wanted",
     Rescue: "rescue",
     Snapshotting: "snapshotting",
+    Below: "below",
 }
 """Fact → the name of its element. Domains keep these for years, so the names stay whatever the classes are called."""
 
@@ -308,7 +318,7 @@ def same_subject(one: AnyFact, other: AnyFact) -> bool:
         return one.alias == other.alias if one.alias and other.alias else one.target == other.target
     if isinstance(one, SeenState) and isinstance(other, SeenState):
         return one.kind == other.kind
-    return one == other if isinstance(one, Releasing | Snapshotting) else True
+    return one == other if isinstance(one, Releasing | Snapshotting | Below) else True
 
 
 def _text(root: Element) -> str:

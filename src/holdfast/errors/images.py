@@ -12,12 +12,13 @@ NOT_AN_IMAGE = Condition(
     "{path} is neither a file nor a block device",
     "an image is a file, or a block device such as /dev/group/name",
 )
-HEADER_CUT_OFF = Condition("header-cut-off", Failed, "cannot use {path}: its qcow2 header is cut off")
+HEADER_CUT_OFF = Condition("header-cut-off", Failed, "cannot use {path}: its {format} header is cut off")
 HEADER_DAMAGED = Condition(
     "header-damaged",
     Failed,
-    "cannot use {path}: its qcow2 header is damaged: the name of the backing file lies outside it",
+    "cannot use {path}: its {format} header is damaged: the name of the backing file lies outside it",
 )
+RESTS_ON_ITSELF = Condition("rests-on-itself", Failed, "cannot use {path}: below it lies the image itself")
 SNAPSHOT_TABLE_DAMAGED = Condition("snapshot-table-damaged", Failed, "the snapshot table of {path} is damaged")
 
 _SAY_SO = "say that it is {found}, if it is"
@@ -57,6 +58,18 @@ NAMES_ANOTHER_FILE = Condition(
     Refused,
     "{path} makes QEMU open another file of this host for the guest: {other}",
     _TRUST,
+)
+NAMES_ANOTHER_NOW = Condition(
+    "names-another-file-now",
+    Refused,
+    "the image {path} of the domain {name!r} makes QEMU open {other}, and nothing that is recorded tells of that file",
+    "find out who wrote that; if it is right, record it by adopting the domain again",
+)
+UNCHECKED_HEADER = Condition(
+    "unchecked-header",
+    Refused,
+    "a {stated} image can make QEMU open files of the host, and the header of {place} cannot be read here",
+    f"do it on the host that has it; {_TRUST}",
 )
 IN_USE = Condition(
     "image-in-use",

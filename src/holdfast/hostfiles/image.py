@@ -1,131 +1,152 @@
-"""What a disk image says of itself, read from its first bytes only; no program is run and nothing is probed for use.
+"""Opening disk images: each once, and what its header says of it against what was stated.
 
 The format of an image is always stated by the user. The header may only *refuse* what was stated: a guest that owns a
 raw disk can write a qcow2 header onto it that names any file of the host as its backing file, and whoever then lets
-the header choose the format hands that file to the guest.
+the header choose the format hands that file to the guest. For the same reason an image of any format is refused whose
+header names other files, unless those are known.
+
+What was looked at is then used by its descriptor: a link or file that is exchanged meanwhile changes nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
-import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from holdfast.errors import Failed, NotFound, images
 from holdfast.errors.elements import UNKNOWN_WORD
-
-FORMATS = ("raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vhdx", "vpc", "parallels", "luks", "bochs", "dmg", "cloop")
-"""The formats that can be stated: what libvirt 9.0 and QEMU 7.2 both know for a disk."""
-
-HEADER_BYTES = 65536
-"""Enough for every magic number, and for a qcow2 header with its extensions and backing file name (first cluster)."""
+from holdfast.hostfiles.image_header import FORMATS, HEAD_BYTES, Named, detect_format, named_files
 
 _MAGIC_BYTES = 512
 """Enough for every magic number but that of a CD."""
 
-_MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"QED\0", "qed"),
-    (0, b"KDMV", "vmdk"),
-    (0, b"COWD", "vmdk"),
-    (0, b"# Disk DescriptorFile", "vmdk"),
-    (0, b"vhdxfile", "vhdx"),
-    (0, b"conectix", "vpc"),
-    (0, b"LUKS\xba\xbe", "luks"),
-    (0, b"WithoutFreeSpace", "parallels"),
-    (0, b"WithouFreSpacExt", "parallels"),
-    (0, b"Bochs Virtual HD Image", "bochs"),
-    (0x40, b"\x7f\x10\xda\xbe", "vdi"),
-    (0x8001, b"CD001", "iso"),
-)
-_QCOW = b"QFI\xfb"
 _RAW_CONTENT = ("luks", "iso")
 """What an honest raw disk may hold: a CD, or a disk that the guest encrypted as a whole. Neither names other files."""
 
-_DEEPEST = 16
-"""Images of a chain that are looked at."""
+_DEEPEST = 200
+"""Images of a chain that are looked at; libvirt (9.0) takes no more."""
 
-_BACKING_FORMAT = 0xE2792ACA
-_DATA_FILE_NAME = 0x44415441
-_END_OF_EXTENSIONS = 0
-_EXTERNAL_DATA_FILE = 1 << 2
+_JSON_FILE = re.compile(r'"(?:file\.)?filename"\s*:\s*"([^"]+)"')
 
 
 @dataclass(frozen=True)
-class Qcow2References:
-    """The other files a qcow2 header names: QEMU would open them for the guest. None where it names none."""
+class OpenImage:
+    """An image that is open, and what it is made of besides: nothing, where its header names no other file.
 
-    backing_file: str | None = None
-    backing_format: str | None = None
-    data_file: str | None = None
-
-
-def detect_format(header: bytes) -> str | None:
-    """The format whose published magic number ``header`` (the first bytes of an image) bears, "iso" included.
-
-    None when it bears none: then it can only be raw. For refusing, never for choosing.
+    ``path``, ``format``  where it was found, and the format that was stated of it
+    ``descriptor``        of the file or block device, for reading
+    ``backing``           what it rests on
+    ``parts``             the other files that hold data of its own
     """
-    if header.startswith(_QCOW) and len(header) >= 8:
-        version = struct.unpack_from(">I", header, 4)[0]
-        return "qcow" if version == 1 else "qcow2"
-    for offset, magic, name in _MAGIC:
-        if header.startswith(magic, offset):
-            return name
-    return None
+
+    path: str
+    format: str
+    descriptor: int
+    backing: OpenImage | None = None
+    parts: tuple[OpenImage, ...] = ()
+
+    def whole(self) -> Iterator[OpenImage]:
+        """This image and all that it is made of, down to the bottom; itself first."""
+        yield self
+        yield from self.parts
+        if self.backing is not None:
+            yield from self.backing.whole()
 
 
-def qcow2_references(path: str, header: bytes) -> Qcow2References:
-    """The other files that the qcow2 ``header`` of the image ``path`` names (QEMU's docs/interop/qcow2.txt).
+@contextlib.contextmanager
+def opened_image(path: str, stated: str, known: Container[str] = ()) -> Iterator[OpenImage]:
+    """The image ``path``, open, with all that it rests on; each was checked at the descriptor that is used then.
 
-    Raises HEADER_CUT_OFF, HEADER_DAMAGED.
+    ``known`` are the real paths of the files that the headers may name.
+
+    Raises UNKNOWN_WORD, what :func:`read_header` does, NOT_RAW, ANOTHER_FORMAT, NOT_OF_FORMAT, HEADER_CUT_OFF,
+    HEADER_DAMAGED, BACKING_FORMAT_NOT_STATED, NAMES_ANOTHER_FILE.
     """
-    try:
-        version, backing_offset, backing_size = struct.unpack_from(">IQI", header, 4)
-        incompatible, header_length = 0, 72
-        if version >= 3:
-            incompatible = struct.unpack_from(">Q", header, 72)[0]
-            header_length = struct.unpack_from(">I", header, 100)[0]
-        backing_format = data_file = None
-        offset = header_length
-        end = backing_offset or len(header)
-        while offset + 8 <= end:
-            kind, length = struct.unpack_from(">II", header, offset)
-            if kind == _END_OF_EXTENSIONS:
-                break
-            value = header[offset + 8 : offset + 8 + length].decode(errors="replace")
-            if kind == _BACKING_FORMAT:
-                backing_format = value
-            elif kind == _DATA_FILE_NAME:
-                data_file = value
-            offset += 8 + (length + 7) // 8 * 8
-        backing_file = None
-        if backing_offset:
-            if backing_offset + backing_size > len(header):
-                raise images.HEADER_DAMAGED(path=path)
-            backing_file = header[backing_offset : backing_offset + backing_size].decode(errors="replace")
-        if incompatible & _EXTERNAL_DATA_FILE and data_file is None:
-            data_file = "(unnamed)"
-    except struct.error as error:
-        raise images.HEADER_CUT_OFF(path=path) from error
-    return Qcow2References(backing_file, backing_format, data_file)
+    check_format_name(stated)
+    with ExitStack() as stack:
+        yield _open_whole(stack, path, stated, known, ())
 
 
-def read_header(path: str, size: int = HEADER_BYTES) -> bytes:
+def _open_whole(stack: ExitStack, path: str, stated: str, known: Container[str], above: tuple[str, ...]) -> OpenImage:
+    descriptor = stack.enter_context(_opened(path))
+    read = partial(_read, path, descriptor)
+    if stated != "raw" or not above:  # what a guest once wrote can be below an overlay, and there nobody guesses
+        _check_magic(path, read(0, HEAD_BYTES), stated)
+    backing, parts = None, []
+    for named in named_files(path, stated, read):
+        if named.format is None and named.is_backing:
+            raise images.BACKING_FORMAT_NOT_STATED(path=path, backing=named.file)
+        file = _known_file(path, named, known)
+        if not named.is_backing:
+            parts.append(OpenImage(file, "raw", stack.enter_context(_opened(file))))
+        elif file in above or len(above) > _DEEPEST:
+            raise images.RESTS_ON_ITSELF(path=path)
+        else:
+            check_format_name(named.format or "")
+            backing = _open_whole(stack, file, named.format or "", known, (*above, path))
+    return OpenImage(path, stated, descriptor, backing, tuple(parts))
+
+
+def _known_file(path: str, named: Named, known: Container[str]) -> str:
+    """The path of a file that the image ``path`` names. Raises NAMES_ANOTHER_FILE for one that is not ``known``."""
+    name = file_name(named.file)
+    file = None if name is None else str(Path(path).parent / name)
+    if file is None or real_path(file) not in known:
+        raise images.NAMES_ANOTHER_FILE(path=path, other=named.file)
+    return file
+
+
+def file_name(name: str) -> str | None:
+    """The path in QEMU's notation for an image; None for one that is reached by a protocol ("nbd:…", "rbd:…")."""
+    if name.startswith("json:"):
+        found = _JSON_FILE.search(name)
+        return found.group(1) if found else None
+    name = name.removeprefix("file:")
+    return None if ":" in name.split("/", 1)[0] else name
+
+
+def read_header(path: str, size: int = HEAD_BYTES) -> bytes:
     """The first ``size`` bytes of the image ``path``, a file or a block device.
 
     Raises NO_IMAGE, UNREADABLE_IMAGE, and NOT_AN_IMAGE for something else (a folder, a socket).
     """
+    with _opened(path) as descriptor:
+        return _read(path, descriptor, 0, size)
+
+
+def named_by(path: str) -> list[Named]:
+    """The files that the image ``path`` names, if it is of the format whose mark its header bears.
+
+    For deciding what may go, never what to open. Raises what :func:`read_header` does, HEADER_CUT_OFF, HEADER_DAMAGED.
+    """
+    with _opened(path) as descriptor:
+        read = partial(_read, path, descriptor)
+        found = detect_format(read(0, HEAD_BYTES))
+        return named_files(path, found, read) if found in FORMATS else []
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
     with _reading(path):
         # Never wait: opening a FIFO would.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            _check_kind(path, os.fstat(descriptor).st_mode)
-            return os.read(descriptor, size)
-        finally:
-            os.close(descriptor)
+    try:
+        _check_kind(path, os.fstat(descriptor).st_mode)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: str, descriptor: int, offset: int, size: int) -> bytes:
+    with _reading(path):
+        return os.pread(descriptor, size, offset)
 
 
 @contextlib.contextmanager
@@ -153,24 +174,19 @@ def disguise(path: str) -> str | None:
     return None if found in _RAW_CONTENT else found
 
 
-def check_format(path: str, stated: str, trust: bool = False) -> None:
-    """Refuse the image ``path`` when its header contradicts the ``stated`` format, or names other files of the host.
+def check_format(path: str, stated: str, trust: bool = False, known: Container[str] = ()) -> None:
+    """Refuse the image ``path`` when its header contradicts the ``stated`` format, or names files that are not known.
 
     ``trust`` accepts whatever the header says, for an image whose origin the user knows, and does not open it: QEMU may
-    read what this user may not. Reads the header only.
-
-    Raises UNKNOWN_WORD, what :func:`read_header` does, NOT_RAW, ANOTHER_FORMAT, NOT_OF_FORMAT; for qcow2
-    HEADER_CUT_OFF, HEADER_DAMAGED, BACKING_FORMAT_NOT_STATED, NAMES_ANOTHER_FILE.
+    read what this user may not. Reads headers only; raises UNKNOWN_WORD and what :func:`opened_image` does.
     """
     check_format_name(stated)
     if trust:
         with _reading(path), contextlib.suppress(PermissionError):
             _check_kind(path, Path(path).stat().st_mode)
         return
-    header = read_header(path)
-    _check_magic(path, header, stated)
-    if stated == "qcow2":
-        _refuse_other_files(path, qcow2_references(path, header))
+    with opened_image(path, stated, known):
+        return
 
 
 def _check_magic(path: str, header: bytes, stated: str) -> None:
@@ -184,14 +200,6 @@ def _check_magic(path: str, header: bytes, stated: str) -> None:
         raise images.ANOTHER_FORMAT(path=path, stated=stated, found=found)
 
 
-def _refuse_other_files(path: str, references: Qcow2References) -> None:
-    if references.backing_file is not None and references.backing_format is None:
-        raise images.BACKING_FORMAT_NOT_STATED(path=path, backing=references.backing_file)
-    other = references.backing_file or references.data_file
-    if other is not None:
-        raise images.NAMES_ANOTHER_FILE(path=path, other=other)
-
-
 def is_complete(path: str, stated: str | None) -> bool:
     """True when the image ``path`` is there and, where its ``stated`` format is qcow2, so are all that it is based on.
 
@@ -199,13 +207,14 @@ def is_complete(path: str, stated: str | None) -> bool:
     """
     for _ in range(_DEEPEST):
         try:
-            header = read_header(path)
-            below = qcow2_references(path, header) if stated == "qcow2" else Qcow2References()
+            with _opened(path) as descriptor:
+                named = named_files(path, "qcow2", partial(_read, path, descriptor)) if stated == "qcow2" else []
         except (NotFound, Failed):
             return False
-        if below.backing_file is None:
+        below = next((each for each in named if each.is_backing), None)
+        if below is None:
             return True
-        path, stated = str(Path(path).parent / below.backing_file), below.backing_format
+        path, stated = str(Path(path).parent / below.file), below.format
     return False
 
 

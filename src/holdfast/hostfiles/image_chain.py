@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from holdfast.errors import NotFound, images
-from holdfast.hostfiles.image import detect_format, qcow2_references, read_header, real_path
-
-_JSON_FILE = re.compile(r'"(?:file\.)?filename"\s*:\s*"([^"]+)"')
+from holdfast.hostfiles.image import file_name, named_by, real_path
 
 
 def files_below(path: str) -> list[str]:
     """The files that the image ``path`` rests on, nearest first; empty when there is no such image.
 
-    Read from qcow2 headers; a name that is no file of this host (``nbd://…``) ends the chain. Raises UNREADABLE_IMAGE,
+    Read from their headers; a name that is no file of this host (``nbd://…``) ends the chain. Raises UNREADABLE_IMAGE,
     NOT_AN_IMAGE, HEADER_CUT_OFF, HEADER_DAMAGED for an image of the chain.
     """
     chain: list[str] = []
@@ -29,23 +26,10 @@ def files_below(path: str) -> list[str]:
 
 def _named_by(path: str) -> list[str]:
     try:
-        header = read_header(path)
+        names = [file_name(named.file) for named in named_by(path)]
     except NotFound:
         return []
-    if detect_format(header) not in ("qcow", "qcow2"):
-        return []
-    references = qcow2_references(path, header)
-    names = [_file_name(name) for name in (references.backing_file, references.data_file) if name]
     return [str(Path(real_path(path)).parent / name) for name in names if name]
-
-
-def _file_name(name: str) -> str | None:
-    """The path in QEMU's notation for an image; None for one that is reached by a protocol ("nbd:…", "rbd:…")."""
-    if name.startswith("json:"):
-        found = _JSON_FILE.search(name)
-        return found.group(1) if found else None
-    name = name.removeprefix("file:")
-    return None if ":" in name.split("/", 1)[0] else name
 
 
 def remove_image_file(path: str) -> None:

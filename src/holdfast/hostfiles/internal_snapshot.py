@@ -7,7 +7,8 @@ import os
 import struct
 
 from holdfast.errors import files, images
-from holdfast.hostfiles.image import detect_format, read_header
+from holdfast.hostfiles.image import read_header
+from holdfast.hostfiles.image_header import detect_format
 from holdfast.hostfiles.new_image import qemu_img
 
 _ENTRY = struct.Struct(">QIHHIIQII")

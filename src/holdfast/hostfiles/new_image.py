@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from holdfast.errors import files, images
+from holdfast.errors import files
+from holdfast.errors import images as errors
+from holdfast.hostfiles.given_image import Given, given
+from holdfast.hostfiles.image import OpenImage
 
 _PERCENT = re.compile(r"\(([0-9.]+)/100%\)")
 
@@ -27,7 +31,7 @@ def check_size(format: str, size: int) -> None:
     """Raise IMAGE_TOO_LARGE when an image of ``format`` cannot be ``size`` bytes large."""
     largest = LARGEST.get(format)
     if largest is not None and size > largest:
-        raise images.IMAGE_TOO_LARGE(size=size, format=format, largest=largest)
+        raise errors.IMAGE_TOO_LARGE(size=size, format=format, largest=largest)
 
 
 def check_file_name(name: str) -> None:
@@ -38,12 +42,26 @@ def check_file_name(name: str) -> None:
 
 
 def reserve(path: str) -> None:
-    """Create the empty file ``path``, so that nobody else can have it (open(2) with O_EXCL).
+    """Create the empty file ``path``, so that nobody else can have it.
 
-    Raises EXISTS, NO_FOLDER, CANNOT_CREATE, CANNOT_CREATE_THERE.
+    Raises EXISTS, NO_FOLDER, CANNOT_CREATE, CANNOT_CREATE_THERE. (open(2) with O_EXCL)
     """
+    os.close(_create(path))
+
+
+@contextlib.contextmanager
+def new_image_file(path: str, format: str) -> Iterator[Given]:
+    """The new, empty file ``path``, open for an image of this ``format``. Raises what :func:`reserve` does."""
+    descriptor = _create(path)
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        yield given(OpenImage(path, format, descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _create(path: str) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:
         raise files.EXISTS(path=path) from error
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -81,17 +99,14 @@ def remove(path: str) -> None:
     Path(path).unlink(missing_ok=True)
 
 
-def create_image(path: str, format: str, size: int) -> None:
-    """Write a new image of ``size`` bytes into the reserved file ``path``. Raises what :func:`qemu_img` does."""
-    qemu_img("create", "-q", "-f", format, path, str(size))
+def create_image(image: Given, size: int) -> None:
+    """Make a new image of ``size`` bytes of a new file. Raises what :func:`qemu_img` does."""
+    qemu_img("create", "-q", "-f", image.format, image.place, str(size), images=[image])
 
 
-def copy_image(source: str, source_format: str, path: str, format: str) -> None:
-    """Copy the image ``source`` into the reserved file ``path``, whole, without a backing file.
-
-    Raises what :func:`qemu_img` does.
-    """
-    qemu_img("convert", "-f", source_format, "-O", format, source, path)
+def copy_image(source: Given, image: Given) -> None:
+    """Copy ``source`` into a new file, whole, without a backing file. Raises what :func:`qemu_img` does."""
+    qemu_img("convert", "-O", image.format, *source.options, image.place, images=[source, image])
 
 
 def copy_file(source: str, path: str) -> bool:
@@ -110,76 +125,112 @@ def copy_file(source: str, path: str) -> bool:
     return True
 
 
-def copy_onto(source: str, source_format: str, place: str, format: str, progress: Progress | None = None) -> None:
-    """Write all that the image ``source`` holds onto the existing image at ``place``; both are paths or URLs of QEMU's.
+def copy_onto(source: Given, image: Given, progress: Progress | None = None) -> None:
+    """Write all that ``source`` holds onto an existing ``image``.
 
     It is on the disk, not only in memory, when this returns. ``progress`` is called with what is copied. Raises what
     :func:`qemu_img` does, also where a running QEMU has one of them open for writing.
     """
-    formats = ("-f", source_format, "-O", format)
-    qemu_img("convert", "-n", "-t", "writeback", *formats, source, place, progress=progress)
+    to = ("-n", "-t", "writeback", "-O", image.format)
+    qemu_img("convert", *to, *source.options, image.place, images=[source, image], progress=progress)
 
 
-def create_overlay(base: str, base_format: str, path: str) -> None:
-    """Make the reserved file ``path`` a qcow2 overlay over ``base``, whose format is written into it.
+def create_overlay(base: Given, image: Given, size: int | None = None) -> None:
+    """Make a qcow2 overlay over ``base`` of a new file, whose header names it and its format.
 
-    Raises what :func:`qemu_img` does.
+    It is as large as its base, or ``size`` bytes. Raises NOT_SMALLER, and what :func:`virtual_size` and
+    :func:`qemu_img` do.
     """
-    qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", base_format, path)
+    smallest = virtual_size(base)
+    if size is not None and size < smallest:
+        raise errors.NOT_SMALLER(now=smallest, size=size)
+    over = ("-u", "-b", base.name, "-F", base.format)
+    qemu_img("create", "-q", "-f", "qcow2", *over, image.place, str(size or smallest), images=[image])
 
 
-def virtual_size(place: str, format: str) -> int:
-    """The bytes that a guest has of the image at ``place``, a path or a URL of QEMU's.
+def virtual_size(image: Given) -> int:
+    """The bytes that a guest has of an image.
 
     Raises NO_QEMU_IMG, UNREADABLE_IMAGE.
     """
-    done = _finished("info", "--output=json", "-f", format, place)
+    done = _finished("info", "--output=json", *image.itself, images=[image])
     if done.returncode != 0:
-        raise images.UNREADABLE_IMAGE(path=place, reason=_last_line(done))
+        raise errors.UNREADABLE_IMAGE(path=image.name, reason=_last_line(done, [image]))
     return int(json.loads(done.stdout)["virtual-size"])
 
 
-def grow_image(path: str, format: str, size: int) -> None:
-    """Make the image ``path`` (or URL) ``size`` bytes large.
+def grow_image(image: Given, size: int) -> None:
+    """Make an image ``size`` bytes large.
 
     Raises NOT_SMALLER, and what :func:`virtual_size` and :func:`qemu_img` do.
     """
-    now = virtual_size(path, format)
+    now = virtual_size(image)
     if size < now:
-        raise images.NOT_SMALLER(now=now, size=size)
+        raise errors.NOT_SMALLER(now=now, size=size)
     if size > now:
-        qemu_img("resize", "-q", "-f", format, path, str(size))
+        qemu_img("resize", "-q", *image.options, str(size), images=[image])
 
 
-def qemu_img(*arguments: str, progress: Progress | None = None) -> None:
-    """Run qemu-img. Raises NO_QEMU_IMG, and QEMU_IMG_FAILED with the last line that it printed."""
-    done = _finished(*arguments, progress=progress)
+def qemu_img(*arguments: str, images: Sequence[Given] = (), progress: Progress | None = None) -> None:
+    """Run qemu-img; ``images`` are those that it is given.
+
+    Raises NO_QEMU_IMG, and QEMU_IMG_FAILED with the last line that it printed.
+    """
+    done = _finished(*arguments, images=images, progress=progress)
     if done.returncode != 0:
-        raise images.QEMU_IMG_FAILED(verb=arguments[0], reason=_last_line(done))
+        raise errors.QEMU_IMG_FAILED(verb=arguments[0], reason=_last_line(done, images))
 
 
-def _finished(*arguments: str, progress: Progress | None = None) -> subprocess.CompletedProcess[str]:
+def _finished(
+    *arguments: str, images: Sequence[Given], progress: Progress | None = None
+) -> subprocess.CompletedProcess[str]:
     command = ("qemu-img", *arguments)
+    descriptors = [descriptor for image in images for descriptor in image.descriptors]
     try:
-        return _run(*command) if progress is None else _run_with_progress(progress, *command, "-p")
+        return (
+            _run(command, descriptors)
+            if progress is None
+            else _run_with_progress(progress, (*command, "-p"), descriptors)
+        )
     except FileNotFoundError as error:
-        raise images.NO_QEMU_IMG() from error
+        raise errors.NO_QEMU_IMG() from error
 
 
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+def _last_line(done: subprocess.CompletedProcess[str], images: Iterable[Given]) -> str:
+    """What qemu-img said in the end, with the names that the images have for people."""
     lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-    return lines[-1].removeprefix("qemu-img: ")
+    line = lines[-1].removeprefix("qemu-img: ")
+    for image in images:
+        for said in (*image.options, *image.itself, image.place):
+            if said.startswith(("json:", "/dev/fd/")):
+                line = line.replace(said, image.name)
+    return line
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+def _run(command: Sequence[str], descriptors: Sequence[int]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        pass_fds=descriptors,
+    )
 
 
-def _run_with_progress(progress: Progress, *command: str) -> subprocess.CompletedProcess[str]:
+def _run_with_progress(
+    progress: Progress, command: Sequence[str], descriptors: Sequence[int]
+) -> subprocess.CompletedProcess[str]:
     """Run it, and read each "(12.34/100%)" that it prints over the one before."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, errors="replace"
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        errors="replace",
+        pass_fds=descriptors,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         try:

@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.elements.disk import host_path, is_shared, stated_format
+from holdfast.domainxml.elements.disk import backing_files, host_path, is_shared, source_of, stated_format
 from holdfast.errors import Refused
-from holdfast.errors.images import IMAGE_OF_DOMAIN, IN_USE
+from holdfast.errors.images import IMAGE_OF_DOMAIN, IN_USE, UNCHECKED_HEADER
 from holdfast.hostfiles.image import check_format, real_path
+from holdfast.hostfiles.image_header import can_name_files
 from holdfast.hostfiles.new_image import refuse_existing
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.volume import volume_named
 
 
-def check_source(connection: Connection, uuid: str | None, device: Element, *, trust_format: bool = False) -> None:
-    """Refuse a disk whose image is missing, unreadable, not of the stated format, or in use by another domain.
+def check_source(
+    connection: Connection,
+    uuid: str | None,
+    device: Element,
+    *,
+    trust_format: bool = False,
+    known: Container[str] | None = (),
+) -> None:
+    """Refuse a disk whose image is missing, unreadable, not of the stated format, or in use by another domain, and one
+    whose header names files that ``device`` does not say itself (``<backingStore>``), or else are not ``known``.
 
-    ``uuid`` is the domain that is to have it, None for one that does not exist yet. Anything but a disk with a file or
-    block device passes. Over a remote connection only the use by other domains can be seen, not the file.
+    ``uuid`` is the domain that is to have it, None for one that does not exist yet. ``trust_format``, or None for
+    ``known``, takes whatever the header says. Of a header that cannot be read here, because the image is on the network
+    or on another host, nothing is known: a format that can name files is refused then.
 
-    Raises what :func:`check_format` does, and IN_USE.
+    Raises what :func:`check_format` does, UNCHECKED_HEADER, and IN_USE.
     """
-    path = _path(device)
-    if path is not None and connection.is_local:
-        check_format(path, stated_format(device), trust_format)
+    if device.tag == "disk":
+        stated = {real_path(file) for file in backing_files(device)}
+        _check_image(connection, device, trust_format or known is None, stated or known or ())
     refuse_in_use(connection, uuid, device)
+
+
+def _check_image(connection: Connection, disk: Element, trusted: bool, known: Container[str]) -> None:
+    format, place = stated_format(disk), source_of(disk)
+    path = _local_path(connection, disk)
+    if path is not None:
+        check_format(path, format, trusted, known)
+    elif place is not None and disk.get("type") != "dir" and can_name_files(format) and not trusted:
+        raise UNCHECKED_HEADER(stated=format, place=place)
+
+
+def _local_path(connection: Connection, disk: Element) -> str | None:
+    """The file or block device with the image of ``disk``, that of a volume included; None where it is not here."""
+    if not connection.is_local:
+        return None
+    source = disk.find("source")
+    if disk.get("type") != "volume" or source is None:
+        return host_path(disk)
+    volume = volume_named(connection, source.get("pool", ""), source.get("volume", ""))
+    return volume.path if volume is not None and volume.path.startswith("/") else None
 
 
 def refuse_in_use(connection: Connection, uuid: str | None, device: Element) -> None:

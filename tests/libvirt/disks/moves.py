@@ -10,7 +10,6 @@ from holdfast.domainxml.document import Element, canonical, parse
 from holdfast.domainxml.elements.disk import source_of, stated_format, without_image
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.records.disk_record import target_of
-from holdfast.hostfiles.new_image import create_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -18,6 +17,7 @@ from holdfast.operations.disks.copy import Progress
 from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.session import OpenDomain
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
+from tests.libvirt.images import create_image
 
 MIB = 1024 * 1024
 SIZE = 4 * MIB

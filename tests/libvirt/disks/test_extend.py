@@ -9,7 +9,6 @@ import pytest
 
 from holdfast.cli import hints
 from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, images, power
-from holdfast.hostfiles.new_image import create_image, virtual_size
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -19,6 +18,7 @@ from holdfast.operations.disks.spec import DiskSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.disks.network_storage import nbd_server
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
+from tests.libvirt.images import create_image, virtual_size
 from tests.raising import raising
 
 MIB = 1024 * 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, elements, files, hosts, power
 from holdfast.hostfiles import new_image
-from holdfast.hostfiles.new_image import virtual_size
+from holdfast.hostfiles.given_image import Given
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -35,6 +36,7 @@ from tests.libvirt.disks.moves import (
     without_image_of_vda,
 )
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, place, places
+from tests.libvirt.images import virtual_size
 from tests.raising import raising
 
 
@@ -156,14 +158,14 @@ def test_place_that_cannot_be_is_refused_and_nothing_changed(
 def test_image_that_somebody_makes_at_the_same_moment_is_not_removed(
     connection: Connection, domain: Domain, tmp_path: Path
 ) -> None:
-    real = new_image.reserve
+    real = new_image.new_image_file
 
-    def reserve(path: str) -> None:
+    def make(path: str, format: str) -> AbstractContextManager[Given]:
         Path(path).write_text("mine")
-        real(path)
+        return real(path, format)
 
     with pytest.MonkeyPatch.context() as patch, raising(files.EXISTS):
-        patch.setattr(new_image, "reserve", reserve)
+        patch.setattr(new_image, "new_image_file", make)
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
     assert (tmp_path / "new").read_text() == "mine"
     assert records(domain) == set()

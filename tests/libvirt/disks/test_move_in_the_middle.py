@@ -19,7 +19,6 @@ from holdfast.domainxml.elements.mirror import copy_is_ready
 from holdfast.errors import LibvirtRefused, disks, images
 from holdfast.errors import libvirt as libvirt_errors
 from holdfast.hostfiles import new_image
-from holdfast.hostfiles.new_image import create_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -44,6 +43,7 @@ from tests.libvirt.disks.moves import (
     without_image_of_vda,
 )
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place
+from tests.libvirt.images import create_image
 from tests.raising import raising
 
 

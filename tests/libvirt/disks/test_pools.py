@@ -12,7 +12,6 @@ import libvirt
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.errors import disks, images
-from holdfast.hostfiles.new_image import create_image, virtual_size
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.extend import extend_disk
 from holdfast.operations.disks.keep_record import disk_record
@@ -32,6 +31,7 @@ from tests.libvirt.disks.moves import (
     records,
 )
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml
+from tests.libvirt.images import create_image, virtual_size
 from tests.raising import raising
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from holdfast.domainxml.document import parse
 from holdfast.errors import Condition, HoldfastError, disks, images
-from holdfast.hostfiles.new_image import create_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -37,6 +36,7 @@ from tests.libvirt.disks.moves import (
 )
 from tests.libvirt.disks.network_storage import iscsi_target, nbd_server
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place, places
+from tests.libvirt.images import create_image
 from tests.raising import raising
 
 Server = Callable[[Path], AbstractContextManager[str]]

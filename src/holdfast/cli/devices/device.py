@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 config_option = click.option("--config", "config_only", is_flag=True, help="Only for the next start, not now.")
 trust_format_option = click.option(
-    "--trust-format", is_flag=True, help="Take the stated format of an image even if its header contradicts it."
+    "--trust-format",
+    is_flag=True,
+    help="Take an image as stated, whatever its header says or names.",
 )
 timeout_option = click.option(
     "--timeout",

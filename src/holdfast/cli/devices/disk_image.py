@@ -147,6 +147,8 @@ def _report_moved(done: Moved, output: str) -> None:
         click.echo(f"{done.removed} {'would be' if done.dry_run else 'was'} removed")
     elif done.kept:
         click.echo(f"note: {done.before} {'would stay' if done.dry_run else 'stays'}: {done.kept}")
+    for note in done.notes:
+        click.echo(f"note: {note}")
 
 
 def _report_aborted(done: MoveAborted, output: str) -> None:
@@ -205,6 +207,8 @@ def swap(
         click.echo(f"{done.target} has {done.after} in place of {done.before}{copied}, still at {done.address}")
     for change in done.changes:
         click.echo(f"the guest will see: {change}")
+    for note in done.notes:
+        click.echo(f"note: {note}")
 
 
 IMAGE_COMMANDS: tuple[click.Command, ...] = (extend, media, move, swap)

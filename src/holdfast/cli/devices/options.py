@@ -18,8 +18,8 @@ DISK_HELP = (
     "volume=POOL/NAME,format=… or source=nbd://HOST:PORT/EXPORT (nbd+unix:, iscsi: and rbd: too); a new one: "
     "size=20GiB, copy-from=/x,source-format=…, or overlay-of=/x,source-format=…, with path=… or volume=POOL/NAME or "
     "pool=… for its place (default: the pool 'default'). Paths are absolute. Also bus=, serial=, target=, cache=, "
-    "discard=, device=, readonly, shareable, trust-format. For the record: role=, id=, "
-    "delete-with-domain (or delete-with-domain=no: not even with --storage)."
+    "discard=, device=, readonly, shareable, trust-format (whatever its header says or names). For the record: role=, "
+    "id=, delete-with-domain (or delete-with-domain=no: not even with --storage)."
 )
 INTERFACE_HELP = "network=NAME, bridge=NAME or user; also model= (default virtio) and mac=."
 

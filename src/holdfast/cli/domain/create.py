@@ -73,7 +73,7 @@ _WITH_DOCUMENT = {"name", "from_xml", "root_ports", "trust_format", "start", "dr
 @click.option("--root-ports", metavar="N", type=int, help="PCI Express ports kept free for hot-plug [default: 16].")
 @click.option("--virt-type", type=click.Choice(["kvm", "qemu"]), help="qemu is emulation (default: kvm if there is).")
 @click.option("--from-xml", metavar="FILE", help="Take this document instead, - for standard input; NAME renames it.")
-@click.option("--trust-format", is_flag=True, help="With --from-xml: believe its formats against the images' headers.")
+@click.option("--trust-format", is_flag=True, help="With --from-xml: whatever the images' headers say or name.")
 @click.option("--start", is_flag=True, help="Start it.")
 @dry_run_option
 @output_option

@@ -238,6 +238,12 @@ def host_path(disk: Element) -> str | None:
     return source_of(disk) if disk.get("type", "file") in ("file", "block") else None
 
 
+def backing_files(disk: Element) -> list[str]:
+    """The files and block devices that the document itself says the image of ``disk`` is made of besides, by path."""
+    sources = (*disk.iterfind(".//backingStore/source"), *disk.iterfind(".//dataStore/source"))
+    return [path for source in sources if (path := source.get("file") or source.get("dev")) is not None]
+
+
 def stated_format(disk: Element) -> str:
     """The format that the ``<driver>`` states; raw where it states none, which is what libvirt then takes it for."""
     return value_at(disk, "driver@type") or "raw"

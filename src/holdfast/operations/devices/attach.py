@@ -24,7 +24,9 @@ from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
+from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
+from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
@@ -96,13 +98,15 @@ def attach_element(
         known = None if config is None or not planned.resumes else disk_record(config, planned.request)
         new = known or record(planned.request)
         record_attached(domain, new, attached.definitions, is_stated=new != usual_record(planned.request))
+        if trust_format:
+            record_below(domain, [planned.request])
     return attached
 
 
 def foreseen(domain: OpenDomain, planned: PlannedAttach) -> Attached:
     """What :func:`carry_out` will return, as far as that can be told before."""
     promised = _attached(domain, planned.promised, planned.targets, planned.brings)
-    return replace(promised, dry_run=True, notes=saved_memory(domain, domain.documents))
+    return replace(promised, dry_run=True, notes=_notes(domain, domain.documents, planned))
 
 
 def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
@@ -114,7 +118,12 @@ def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
         attached = _attach(domain, before, planned.request, planned.targets)
     else:
         attached = _attach_with_controller(domain, before, planned.controller, planned.request, planned.targets)
-    return replace(attached, notes=saved_memory(domain, before))
+    return replace(attached, notes=_notes(domain, before, planned))
+
+
+def _notes(domain: OpenDomain, before: Documents, planned: PlannedAttach) -> tuple[str, ...]:
+    disks = [planned.request] if planned.request.tag == "disk" else []
+    return (*saved_memory(domain, before), *folder_risks(domain.connection, disks))
 
 
 def _attach_with_controller(

@@ -16,6 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.devices.attach import Attached, attach_device, attach_element, carry_out, foreseen
 from holdfast.operations.devices.attach_plan import plan_attach
 from holdfast.operations.disks.keep_record import image_in_making, remove_left
+from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, described_record, existing_source, plan_disk
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.documents import Documents, read
@@ -76,6 +77,8 @@ def _attach_new(
                 undo.pop_all()
             raise
         undo.pop_all()
+    if disk.trust_format:
+        record_below(domain, [planned.element])
     return attached
 
 

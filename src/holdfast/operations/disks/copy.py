@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from holdfast.domainxml.document import Element, element, same, serialize
@@ -18,11 +18,13 @@ from holdfast.domainxml.elements.mirror import copy_is_ready, copy_of
 from holdfast.errors import LibvirtRefused, NoConnection, NotFound
 from holdfast.errors import disks as errors
 from holdfast.hostfiles import new_image
+from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.image_size import disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, find_disk_now, prove
+from holdfast.operations.disks.known_files import known_below
 from holdfast.operations.session import OpenDomain
 from holdfast.text import size_in_words
 
@@ -47,6 +49,7 @@ class Destination:
     ``make``       makes the image, if it is a new one
     ``take_back``  removes it again, when the disk does not have it in the end
     ``settle``     does what follows, when it has
+    ``known``      what the image may rest on; None: whatever its header names, which is trusted
     """
 
     domain: OpenDomain
@@ -56,6 +59,7 @@ class Destination:
     make: Callable[[], None] = field(default=nothing_to_do)
     take_back: Callable[[], None] = field(default=nothing_to_do)
     settle: Callable[[], None] = field(default=nothing_to_do)
+    known: Container[str] | None = ()
 
     @property
     def place(self) -> str:
@@ -74,7 +78,7 @@ class Destination:
 
     def check_size(self) -> None:
         """Raise OTHER_SIZE for an image that is not exactly as large as the disk. QEMU (7.2) copies to no other."""
-        size = image_size(self.domain.connection, self.disk)
+        size = image_size(self.domain.connection, self.disk, self.known)
         if size is not None and size != self.size:
             now, wanted = size_in_words(size), size_in_words(self.size)
             raise errors.OTHER_SIZE(target=self.target, place=self.place, size=now, wanted=wanted)
@@ -120,7 +124,12 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
     try:
         to.prepare()
         percent = None if progress is None else lambda part: progress(int(to.size * part / 100), to.size)
-        new_image.copy_onto(disk.image or "", stated_format(disk.current), to.place, stated_format(to.disk), percent)
+        known = known_below(disk.domain, disk.current)
+        with (
+            given_image(disk.image or "", stated_format(disk.current), known) as source,
+            given_image(to.place, stated_format(to.disk), to.known) as image,
+        ):
+            new_image.copy_onto(source, image, percent)
         return give_image(disk, to)
     except BaseException:
         to.give_up()

@@ -9,6 +9,7 @@ from holdfast.domainxml.host.volume import volume_format
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import disks as errors
 from holdfast.hostfiles import new_image
+from holdfast.hostfiles.given_image import given_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.image_size import change_of_size, disk_size, volume_of, whole_sectors
@@ -20,6 +21,7 @@ from holdfast.operations.disks.in_place import (
     refuse_while_copied,
     refuse_without_image,
 )
+from holdfast.operations.disks.known_files import known_below
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, changing
 from holdfast.text import size_in_words
@@ -99,7 +101,8 @@ def _extend_shut_off(disk: DiskInPlace, size: int) -> None:
     connection, image, format = disk.domain.connection, disk.image or "", stated_format(disk.current)
     volume = volume_of(connection, disk.current)
     if connection.is_local and disk.current.get("type") != "volume":
-        new_image.grow_image(image, format, size)
+        with given_image(image, format, known_below(disk.domain, disk.current)) as given:
+            new_image.grow_image(given, size)
     elif volume is None:
         raise errors.NOT_IN_A_POOL(name=disk.domain.name, image=image)
     elif (found := volume_format(volume.xml())) not in (None, format):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
+from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.new_image import virtual_size
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
@@ -38,16 +41,17 @@ def whole_sectors(size: int) -> int:
     return -(-size // _SECTOR) * _SECTOR
 
 
-def image_size(connection: Connection, disk: Element) -> int | None:
+def image_size(connection: Connection, disk: Element, known: Container[str] | None = ()) -> int | None:
     """The size in bytes of the image that a ``<disk>`` element names, which no guest has; None where it is not known.
 
-    Raises NO_QEMU_IMG, UNREADABLE_IMAGE.
+    ``known`` is as for :func:`given_image`. Raises NO_QEMU_IMG, UNREADABLE_IMAGE, and what that does.
     """
     image = source_of(disk)
     if image is None:
         return None
     if connection.is_local and disk.get("type") != "volume":
-        return whole_sectors(virtual_size(image, stated_format(disk)))
+        with given_image(image, stated_format(disk), known) as given:
+            return whole_sectors(virtual_size(given))
     volume = volume_of(connection, disk)
     return None if volume is None else whole_sectors(volume.capacity())
 

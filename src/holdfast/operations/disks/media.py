@@ -11,7 +11,9 @@ from holdfast.errors import disks as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disk_source import check_source
+from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, prove
+from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import saved_memory
@@ -81,11 +83,13 @@ def _change(
                 if source_of(disk) != source_of(drive.present[definition]):
                     _update(drive, disk, definition, force)
             prove(drive, after, wanted)
+            if medium is not None and medium.trust_format:
+                record_below(domain, wanted.values())
         return MediumChange(
             name=domain.name,
             uuid=domain.uuid,
             dry_run=dry_run,
-            notes=saved_memory(domain, drive.documents),
+            notes=(*saved_memory(domain, drive.documents), *folder_risks(connection, wanted.values())),
             target=drive.target,
             before=drive.image,
             after=after,

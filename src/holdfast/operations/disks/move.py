@@ -22,6 +22,7 @@ from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool
 from holdfast.operations.disks.copy import Destination, Progress, copy_shut_off, finish_copy, size_to_copy, start_copy
+from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
 from holdfast.operations.disks.move_record import MoveRecord, recorded_move
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
@@ -245,6 +246,7 @@ def _moved(disk: DiskInPlace, to: Destination, record: MoveRecord, dry_run: bool
         name=disk.domain.name,
         uuid=disk.domain.uuid,
         dry_run=dry_run,
+        notes=folder_risks(disk.domain.connection, [to.disk]),
         target=disk.target,
         before=disk.image or "",
         after=to.place,

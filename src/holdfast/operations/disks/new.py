@@ -27,8 +27,9 @@ from holdfast.domainxml.elements.network_source import parse_url
 from holdfast.domainxml.host.volume import new_volume, pool_folder, pool_of_files, volume_format
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.records.disk_record import new_record
-from holdfast.errors import images
+from holdfast.errors import Failed, images
 from holdfast.hostfiles import new_image
+from holdfast.hostfiles.given_image import Given, given_image
 from holdfast.hostfiles.image import check_format_name, is_block_device
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool, has_active_pool
@@ -48,6 +49,16 @@ class PlannedDisk:
     element: Element
     spec: DiskSpec
     image: NewImage | PlannedSeed | None = None
+
+    @property
+    def trusted(self) -> list[Element]:
+        """The disk whose image names other files, as far as its description says to trust that."""
+        spec = self.spec
+        if not spec.trust_format or spec.copy_from is not None:
+            return []
+        if spec.overlay_of is not None:
+            return [new_disk(file_source(spec.overlay_of), format=spec.source_format or "raw")]
+        return [self.element]
 
     def make(self, connection: Connection, undo: ExitStack) -> None:
         """Make the image, if one is to be made, and put its place into the element."""
@@ -72,13 +83,17 @@ class PlannedDisk:
 
 @dataclass(frozen=True)
 class NewImage:
-    """An image to be made: at a path, or as a volume of a pool."""
+    """An image to be made: at a path, or as a volume of a pool.
+
+    ``known``  what the image that it is made from may rest on; None: whatever its header names, which is trusted
+    """
 
     spec: DiskSpec
     format: str
     path: str | None
     pool: str | None
     volume: str
+    known: Container[str] | None = ()
 
     def __str__(self) -> str:
         return self.path or f"{self.pool}/{self.volume}"
@@ -96,18 +111,24 @@ class NewImage:
         """
         if self.path is None:
             return self._make_volume(connection, undo)
-        new_image.reserve(self.path)
-        undo.callback(new_image.remove, self.path)
-        spec = self.spec
-        if spec.copy_from is not None:
-            new_image.copy_image(spec.copy_from, spec.source_format or "", self.path, self.format)
-        elif spec.overlay_of is not None:
-            new_image.create_overlay(spec.overlay_of, spec.source_format or "", self.path)
-        else:
-            new_image.create_image(self.path, self.format, spec.size or 0)
-        if spec.size is not None and (spec.copy_from or spec.overlay_of):
-            new_image.grow_image(self.path, self.format, spec.size)
+        with new_image.new_image_file(self.path, self.format) as image:
+            undo.callback(new_image.remove, self.path)
+            if self.spec.made_from:
+                self._make_from(image)
+            else:
+                new_image.create_image(image, self.spec.size or 0)
         return file_source(self.path)
+
+    def _make_from(self, image: Given) -> None:
+        """The image that it is made from is looked at once more, and used by the descriptor at which that was done."""
+        spec = self.spec
+        with given_image(spec.made_from, spec.source_format or "", self.known) as source:
+            if spec.overlay_of is not None:
+                new_image.create_overlay(source, image, spec.size)
+                return
+            new_image.copy_image(source, image)
+        if spec.size is not None:
+            new_image.grow_image(image, spec.size)
 
     def _make_volume(self, connection: Connection, undo: ExitStack) -> Source:
         spec = self.spec
@@ -120,18 +141,30 @@ class NewImage:
 
 
 def plan_disk(
-    connection: Connection, spec: DiskSpec, *, name: str, target: str, bus: str, left: Container[str] = ()
+    connection: Connection,
+    spec: DiskSpec,
+    *,
+    name: str,
+    target: str,
+    bus: str,
+    left: Container[str] = (),
+    known: Container[str] | None = (),
 ) -> PlannedDisk:
     """Check all that can be checked of a disk for the domain ``name`` and make its element, without making anything.
 
     A new image without a place becomes NAME-TARGET.FORMAT in the pool "default". A volume whose path QEMU can open is
     named by that path, so that the domain starts also while its pool is not active; others stay volumes. ``left`` are
-    the places (paths, POOL/VOLUME) that need not be free, because what is there will be removed. Raises
+    the places (paths, POOL/VOLUME) that need not be free, because what is there will be removed; ``known`` are the
+    files that what the new image is made from may rest on, None where that is trusted as by the description. Raises
     NO_PLACE_FOR_IMAGE, MADE_ON_ITS_HOST, EXISTS, IMAGE_OF_DOMAIN, VOLUME_EXISTS, NO_FOLDER, IMAGE_TOO_LARGE,
     UNKNOWN_WORD, what :func:`check_source` does for an existing image and for what a new one is made from, and what
     :func:`existing_source` does.
     """
-    image = _plan_image(connection, spec, name, target, left) if spec.is_new else None
+    known = None if spec.trust_format else known
+    image = None
+    if spec.is_new:
+        _check_made_from(connection, spec, known)
+        image = replace(_plan_image(connection, spec, name, target, left), known=known)
     source = _planned_source(connection, image) if image is not None else existing_source(connection, spec)
     format = image.format if image is not None else spec.format or "raw"
     check_format_name(format)
@@ -213,7 +246,6 @@ def refuse_shared_places(disks: Iterable[Element]) -> None:
 
 
 def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, left: Container[str]) -> NewImage:
-    _check_made_from(connection, spec)
     if spec.path is not None:
         if not connection.is_local:
             raise images.MADE_ON_ITS_HOST(uri=connection.uri)
@@ -237,14 +269,19 @@ def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, 
     return NewImage(spec, format, None, pool, volume)
 
 
-def _check_made_from(connection: Connection, spec: DiskSpec) -> None:
+def _check_made_from(connection: Connection, spec: DiskSpec, known: Container[str] | None) -> None:
     """Check the image that is copied or overlaid as one that is given to the guest, who will read what it holds.
 
     An overlay also needs that nobody writes to it; for a copy QEMU's own lock on a running guest's image is enough.
     """
     if spec.made_from and spec.source_format is not None:
         element = new_disk(file_source(spec.made_from), format=spec.source_format, readonly=spec.copy_from is not None)
-        check_source(connection, None, element, trust_format=spec.trust_format)
+        try:
+            check_source(connection, None, element, known=known)
+        except Failed as error:
+            # A domain's own image, which a pool can copy for a user who may not read it.
+            if known == () or error.code != images.UNREADABLE_IMAGE.code:
+                raise
 
 
 def _volume_to_copy(connection: Connection, path: str) -> Volume:

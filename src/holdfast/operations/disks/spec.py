@@ -28,7 +28,7 @@ class DiskSpec:
     ``copy_from``    the file that a new image is a copy of
     ``overlay_of``   the file that a new image is a qcow2 overlay over
     ``source_format``  that of the file which is copied or overlaid; it must be stated
-    ``trust_format`` True takes the stated format against what the header of an image says
+    ``trust_format`` True takes an image as stated, whatever its header says, and whatever files that names
     ``device``       "disk", "cdrom", "floppy" or "lun"
     ``bus``, ``target``, ``serial``  None: the usual one, the next that is free, a new one
     ``role``         recorded: what the disk is for; None: root for what boots first, cdrom, else volume

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
+from functools import partial
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import Change
@@ -22,9 +24,11 @@ from holdfast.operations.disks.copy import (
     size_to_copy,
     start_copy,
 )
+from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.image_size import change_of_size, disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
 from holdfast.operations.disks.keep_record import record_disk
+from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import described_record, existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
@@ -78,7 +82,9 @@ def swap_disk(
         disk = find_disk(domain, target)
         refuse_without_image(disk)
         wanted = new_disk(existing_source(connection, image), format=image.format or "raw")
-        to = Destination(domain, disk.target, wanted, 0, settle=lambda: _record(disk, image, copy_content))
+        trusted: Container[str] | None = None if image.trust_format else ()
+        settle = partial(_record, disk, image, copy_content)
+        to = Destination(domain, disk.target, wanted, 0, settle=settle, known=trusted)
         changes: tuple[Change, ...] = ()
         is_there = all(source_of(each) == to.place for each in disk.present.values())
         if is_there and not dry_run:
@@ -94,6 +100,7 @@ def swap_disk(
         uuid=domain.uuid,
         dry_run=dry_run,
         changes=changes,
+        notes=folder_risks(connection, [to.disk]),
         target=disk.target,
         before=disk.image or "",
         after=to.place,
@@ -124,7 +131,7 @@ def _checked(
         to = replace(to, size=size_to_copy(disk))
         to.check_size()
         return to, ()
-    changes = change_of_size(disk, disk_size(disk), image_size(connection, to.disk))
+    changes = change_of_size(disk, disk_size(disk), image_size(connection, to.disk, to.known))
     if not accept:
         refuse_unasked(name, changes, condition=UNASKED_SWAP)
     return to, changes
@@ -139,3 +146,5 @@ def _record(disk: DiskInPlace, image: DiskSpec, copied: bool) -> None:
         new = replace(described, image=old.image) if copied and old is not None else described
         if new != old and (old is not None or new.is_worth_it):
             record_disk(disk.domain, new, [definition])
+    if image.trust_format:
+        record_below(disk.domain, after.present.values())

@@ -18,6 +18,7 @@ from holdfast.errors.changes import IMAGE_LEFT, NOT_ADOPTED, SNAPSHOT_LEFT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.keep_record import refuse_while_moved
+from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.facts import forget_all, record, rewrite
 from holdfast.operations.own_state import state_to_record
 from holdfast.operations.results import Result
@@ -70,6 +71,7 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
                 rewrite(domain, partial(with_all, kind=DiskRecord, new=complete_records(each)), definition)
             record(domain, adopted)
             _record_state(domain)
+            record_below(domain, document.iterfind("devices/disk"))
     return Adoption(
         name=domain.name,
         uuid=domain.uuid,

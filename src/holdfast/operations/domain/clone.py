@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import uuid as uuids
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from holdfast.domainxml.elements.firmware import nvram_of, set_nvram
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.make.identifiers import identifiers
+from holdfast.domainxml.metadata import Below, facts
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import HoldfastError
 from holdfast.errors import creation as errors
@@ -31,6 +32,7 @@ from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
 from holdfast.hostfiles import new_image
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import volume_at, volume_named
+from holdfast.operations.disks.known_files import known_files
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import read_config
@@ -73,7 +75,8 @@ def clone_domain(
         refuse_with_managed_save(domain, "without that memory its images are as after a power cut")
         before = read_config(domain, secure=True)
         asked = _asked(new_serials, without)
-        new = _plan(connection, before, new_name, new_serials, fresh_nvram, without)
+        known = known_files(domain)
+        new = _plan(connection, before, new_name, new_serials, fresh_nvram, without, known)
         refuse_unasked(new_name, compare_documents(before, new.document), asked, condition=UNASKED_CLONE)
         prove = partial(_prove, before, new_name, asked)
         created = make_domain(connection, new, start=False, dry_run=dry_run, prove=prove)
@@ -90,6 +93,7 @@ def _plan(
     new_serials: bool,
     fresh_nvram: bool,
     without: Collection[str],
+    known: Container[str] | None,
 ) -> NewDomain:
     """The clone of the domain with the document ``before``, decided and not made."""
     name = before.findtext("name") or ""
@@ -97,7 +101,8 @@ def _plan(
     _leave_out(after, name, without)
     cid = free_cid(connection, after)
     notes = renew_identity(after, name=new_name, uuid=str(uuids.uuid4()), serials=new_serials, vsock_cid=cid)
-    disks = [_plan_copy(connection, before, disk, new_name) for disk in after.iterfind("devices/disk") if _is_own(disk)]
+    own = [disk for disk in after.iterfind("devices/disk") if _is_own(disk)]
+    disks = [_plan_copy(connection, before, disk, new_name, known) for disk in own]
     if after.find("devices/tpm/backend[@type='emulator']") is not None:
         notes.append("its TPM begins empty: what the other guest sealed with its own cannot be opened here")
     return NewDomain(
@@ -105,6 +110,7 @@ def _plan(
         disks=disks,
         stated=frozenset(identifiers(before)),
         notes=notes,
+        below=facts(before, Below),
         other_files=_copy_nvram(connection, before, after, fresh_nvram),
     )
 
@@ -137,11 +143,15 @@ def _is_own(disk: Element) -> bool:
     return not is_shared(disk) and disk.get("device", "disk") == "disk" and source_of(disk) is not None
 
 
-def _plan_copy(connection: Connection, before: Element, disk: Element, new_name: str) -> PlannedDisk:
+def _plan_copy(
+    connection: Connection, before: Element, disk: Element, new_name: str, known: Container[str] | None
+) -> PlannedDisk:
     """The copy of one image: at the same place under another name, of the same format, and nothing below it."""
     spec = _describe_copy(connection, before, disk, new_name)
+    if spec.format == "raw":
+        known = ()  # the guest writes the first bytes, and a pool believes them
     bus = value_at(disk, "target@bus") or "virtio"
-    plan = plan_disk(connection, spec, name=new_name, target=label(disk), bus=bus)
+    plan = plan_disk(connection, spec, name=new_name, target=label(disk), bus=bus, known=known)
     set_source(disk, Source(plan.element.get("type", "file"), plan.element.find("source")))
     for below in disk.findall("backingStore"):
         disk.remove(below)
@@ -166,8 +176,6 @@ def _describe_copy(connection: Connection, before: Element, disk: Element, new_n
         format=format,
         copy_from=path,
         source_format=format,
-        # What it rests on is the domain's own. Raw: the guest writes the first bytes, and a pool believes them.
-        trust_format=format != "raw",
         role=(record.role if record is not None else "") or None,
         delete_with_domain={"yes": True, "no": False}.get(record.delete) if record is not None else None,
     )

@@ -26,6 +26,7 @@ from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disk_source import check_source
+from holdfast.operations.disks.known_files import found_below
 from holdfast.operations.disks.new import PlannedDisk, plan_disk, refuse_shared_places
 from holdfast.operations.disks.seed import plan_seed
 from holdfast.operations.disks.spec import DiskSpec
@@ -63,7 +64,8 @@ def create_domain(
         notes.append(
             f"this host's {capabilities.virt_type} lacks these, which make Windows faster: {', '.join(missing)}"
         )
-    new = NewDomain(document=domain, disks=disks, stated=_stated(spec), notes=notes)
+    below = found_below(connection, (trusted for disk in disks for trusted in disk.trusted))
+    new = NewDomain(document=domain, disks=disks, stated=_stated(spec), notes=notes, below=below)
     return make_domain(connection, new, start=start, dry_run=dry_run)
 
 
@@ -101,7 +103,9 @@ def create_domain_from_document(
     spare = SPARE if root_ports is None else root_ports
     notes = seal(domain, capabilities, root_ports=spare, vsock_cid=free_cid(connection, domain))
     notes += [f"there is no image {path} yet: make it before the first start" for path in missing]
-    return make_domain(connection, NewDomain(document=domain, stated=stated, notes=notes), start=start, dry_run=dry_run)
+    below = found_below(connection, disks) if trust_format else ()
+    new = NewDomain(document=domain, stated=stated, notes=notes, below=below)
+    return make_domain(connection, new, start=start, dry_run=dry_run)
 
 
 def check_new_name(connection: Connection, name: str, dry_run: bool) -> None:

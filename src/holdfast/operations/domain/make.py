@@ -18,7 +18,7 @@ from holdfast.domainxml.host.cpu_model import describe_cpu
 from holdfast.domainxml.host.state_files import name_nvram
 from holdfast.domainxml.make.identifiers import without_identifiers
 from holdfast.domainxml.make.new_domain import unfinished_domain
-from holdfast.domainxml.metadata import Creating, DiskRecord, fact, facts, same_subject, set_facts
+from holdfast.domainxml.metadata import Below, Creating, DiskRecord, fact, facts, same_subject, set_facts
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import is_of
@@ -30,6 +30,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.concealing import concealing
+from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
 from holdfast.operations.domain.delete import take_back
@@ -74,6 +75,7 @@ class NewDomain:
     ``disks``       those of it that were planned here: some with an image that is to be made
     ``stated``      identifiers that were given, and not chosen at random
     ``notes``       what cannot be sealed and what else is worth knowing, in sentences
+    ``below``       what images of it rest on, where that was taken as trusted
     ``other_files`` makes files of which no record tells, right before the define: a copied NVRAM
     """
 
@@ -81,6 +83,7 @@ class NewDomain:
     disks: Sequence[PlannedDisk] = ()
     stated: frozenset[str] = frozenset()
     notes: list[str] = field(default_factory=list)
+    below: Sequence[Below] = ()
     other_files: Callable[[ExitStack], None] | None = None
 
     @property
@@ -114,7 +117,8 @@ def make_domain(
     stands and does not start. (virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
     notes = [*new.notes, *_settle_state(connection, new)]
-    set_facts(new.document, adoption_of("holdfast"), *_records(new))
+    set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below)
+    notes += folder_risks(connection, new.document.iterfind("devices/disk"))
     if dry_run:
         refuse_taken(connection, new.uuid)
         promised = without_identifiers(new.document, but=new.stated)

@@ -44,6 +44,7 @@ from holdfast.libvirtapi.provisions import (
 from holdfast.libvirtapi.volume import volume_named
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.keep_record import disk_record
+from holdfast.operations.disks.known_files import known_files
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
@@ -187,7 +188,7 @@ def _rebind(domain: OpenDomain, disk: Element, source: Source) -> Fault:
     place = "another place" if source.element is None else " ".join(map(str, source.element.attrib.values()))
 
     def act() -> None:
-        check_source(domain.connection, domain.uuid, new)
+        check_source(domain.connection, domain.uuid, new, known=known_files(domain))
         before = parse(domain.xml(Definition.CONFIG))
         domain.update(serialize(new), Definition.CONFIG)
         after = parse(domain.xml(Definition.CONFIG))

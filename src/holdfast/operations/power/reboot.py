@@ -11,6 +11,7 @@ from collections.abc import Collection
 from holdfast.errors import HoldfastError, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import RUNNING
+from holdfast.operations.disks.known_files import look_at_images
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_lost_state
@@ -55,6 +56,7 @@ def _reboot_hard(domain: OpenDomain, accept: bool, fresh: Collection[str], dry_r
     if config is not None and not dry_run:
         refuse_lost_state(domain.connection, domain.name, config, fresh)
     side = mend_host_side(domain, dry_run=dry_run)
+    unseen = look_at_images(domain)
     cold_start = look_before_start(domain, accept=accept, fresh=fresh, dry_run=dry_run, missing=side.remains)
     if not dry_run:
         run_after_boot(domain)
@@ -64,7 +66,7 @@ def _reboot_hard(domain: OpenDomain, accept: bool, fresh: Collection[str], dry_r
         except HoldfastError as error:
             raise power.OFF_AND_NOT_STARTED(name=domain.name, cause=error) from error
         record_own_start(domain)
-    return power_change(domain, before, dry_run, cold_start, foreseen=RUNNING, mended=side.mended)
+    return power_change(domain, before, dry_run, cold_start, foreseen=RUNNING, mended=side.mended, notes=unseen)
 
 
 def reset(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:

@@ -28,6 +28,8 @@ from holdfast.hostfiles.image import check_format_name
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import RUNNING, SHUT_OFF, Definition
 from holdfast.operations.disk_source import check_source
+from holdfast.operations.disks.folder_risk import folder_risks
+from holdfast.operations.disks.known_files import look_at_images
 from holdfast.operations.disks.new import described_disk, existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import ColdStart, look_before_start, record_foreign_start, refuse_unasked
@@ -107,6 +109,7 @@ def rescue(
             adapt(copy)
         changes = tuple(visible(compare_documents(config, copy)))
         nvram = NvramCopy(connection, config, copy)
+        unseen = look_at_images(domain)
         own_start = look_before_start(domain, accept=accept, fresh=fresh, dry_run=dry_run)
         if not dry_run:
             _switch_over(domain, copy, nvram)
@@ -117,7 +120,7 @@ def rescue(
             dry_run=dry_run,
             changes=changes,
             waits=own_start.sees,
-            notes=(*own_start.notes, *nvram.notes),
+            notes=(*own_start.notes, *nvram.notes, *folder_risks(connection, [disk]), *unseen),
             before=before,
             after=RUNNING if dry_run else domain.state(),
             switched_off=was_active,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from holdfast.errors import HoldfastError, LibvirtRefused, NotFound, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import PAUSED, RUNNING
+from holdfast.operations.disks.known_files import look_at_images
 from holdfast.operations.guard import look_before_start, record_own_start
 from holdfast.operations.managed_save import look_before_restore
 from holdfast.operations.own_state import refuse_lost_state
@@ -21,8 +23,11 @@ def start(
     """Start a domain that is shut off, from its config document or its managed-save image (virDomainCreateWithFlags).
 
     ``paused`` leaves its vCPUs stopped until :func:`resume`. A CPU or firmware that differs from the last start's is
-    reported. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made anew where they are lost. Raises
-    NO_DOMAIN, ALREADY_RUNNING, UNFINISHED, STATE_GONE, MANAGED_SAVE_REFUSED, and what libvirt refuses.
+    reported. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made anew where they are lost. The
+    headers of its images are looked at, and ``notes`` name those that could not be.
+
+    Raises NO_DOMAIN, ALREADY_RUNNING, UNFINISHED, STATE_GONE, NAMES_ANOTHER_NOW for an image that names a file of which
+    nothing recorded tells, MANAGED_SAVE_REFUSED, and what libvirt refuses.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         return start_locked(domain, paused=paused, fresh=fresh, dry_run=dry_run)
@@ -35,14 +40,17 @@ def start_locked(
     before = domain.state()
     if domain.is_active():
         raise _already_running(domain, before)
+    unseen = look_at_images(domain)
     if domain.has_managed_save():
-        return _restore(domain, before, paused, fresh, dry_run)
+        restored = _restore(domain, before, paused, fresh, dry_run)
+        return replace(restored, notes=(*restored.notes, *unseen))
     cold_start = look_before_start(domain, fresh=fresh, dry_run=dry_run)
     if not dry_run:
         domain.start(paused)
         run_after_boot(domain)
         record_own_start(domain)
-    return power_change(domain, before, dry_run, cold_start, foreseen=PAUSED if paused else RUNNING)
+    foreseen = PAUSED if paused else RUNNING
+    return power_change(domain, before, dry_run, cold_start, foreseen=foreseen, notes=unseen)
 
 
 def _restore(domain: OpenDomain, before: str, paused: bool, fresh: Collection[str], dry_run: bool) -> PowerChange:

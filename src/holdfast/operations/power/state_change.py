@@ -52,6 +52,7 @@ def power_change(
     foreseen: str | None,
     mended: tuple[str, ...] = (),
     waits: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
     restored: bool = False,
     left_rescue: bool = False,
 ) -> PowerChange:
@@ -67,7 +68,7 @@ def power_change(
         dry_run=dry_run,
         changes=brought.changes,
         waits=waits,
-        notes=brought.notes,
+        notes=(*brought.notes, *notes),
         before=before,
         after=after,
         outlooks=brought.outlooks,

@@ -1,0 +1,88 @@
+"""How qemu-img is given an image: by the descriptors at which it was checked, so that nothing is opened by name again.
+
+qemu-img (7.2) opens ``/dev/fd/N``; ``/dev/fdset`` is QEMU's alone. A format that can rest on another image is told what
+it rests on, or that it rests on nothing, whatever its header says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+
+from holdfast.hostfiles.image import OpenImage, opened_image
+
+_RESTS_ON_OTHERS = ("qcow2", "qcow", "qed", "vmdk")
+"""The formats with QEMU's option "backing"."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """An image as qemu-img is told of it.
+
+    ``name``         for people: its path or URL
+    ``format``       the stated one
+    ``place``        for where it is written to
+    ``options``      for where it is read or changed, with all that it rests on
+    ``itself``       the same without that
+    ``descriptors``  those that qemu-img needs
+    """
+
+    name: str
+    format: str
+    place: str
+    options: tuple[str, ...]
+    itself: tuple[str, ...]
+    descriptors: tuple[int, ...] = ()
+
+
+@contextlib.contextmanager
+def given_image(place: str, format: str, known: Container[str] | None = ()) -> Iterator[Given]:
+    """The image at ``place``, a path or a URL of QEMU's; a file or block device is checked and stays open meanwhile.
+
+    ``known`` are the real paths of what it may rest on. With None, and on the network, it is opened by name, and QEMU
+    follows its header. Raises what :func:`opened_image` does.
+    """
+    if known is None or not place.startswith("/"):
+        by_name = ("-f", format, place)
+        yield Given(place, format, place, by_name, by_name)
+    else:
+        with opened_image(place, format, known) as image:
+            yield given(image)
+
+
+def given(image: OpenImage) -> Given:
+    """An image that is open, as qemu-img is told of it."""
+    descriptors = tuple(each.descriptor for each in image.whole())
+    whole, itself = (f"json:{json.dumps(each)}" for each in (_node(image), _without_backing(image)))
+    return Given(image.path, image.format, _name(image), (whole,), (itself,), descriptors)
+
+
+def _node(image: OpenImage) -> dict[str, object]:
+    node = _without_backing(image)
+    if image.backing is not None:
+        node["backing"] = _node(image.backing)
+    return node
+
+
+def _without_backing(image: OpenImage) -> dict[str, object]:
+    node: dict[str, object] = {"driver": image.format, "file": _file(image)}
+    if image.format in _RESTS_ON_OTHERS:
+        node["backing"] = None
+    if image.parts and image.format == "qcow2":
+        node["data-file"] = _file(image.parts[0])
+    elif image.parts:  # QEMU finds the extents of a vmdk image beside it, and only there
+        node["file"] = {"driver": "file", "filename": image.path}
+    return node
+
+
+def _file(image: OpenImage) -> dict[str, object]:
+    is_block = stat.S_ISBLK(os.fstat(image.descriptor).st_mode)
+    return {"driver": "host_device" if is_block else "file", "filename": _name(image)}
+
+
+def _name(image: OpenImage) -> str:
+    return f"/dev/fd/{image.descriptor}"

@@ -1,0 +1,136 @@
+"""What the images of a domain may rest on: the files that its documents, its records and its snapshots tell of.
+
+Whoever writes a header onto an image can let QEMU open any file of the host for the guest. So what a header names is
+compared with what is known, before a start and before the image is opened here; what was taken with open eyes is
+recorded (:class:`Below`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Container, Iterable, Iterator
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.disk import backing_files, host_path, source_of, stated_format
+from holdfast.domainxml.metadata import Adopted, Below, DiskRecord, fact, facts
+from holdfast.domainxml.snapshots.stored import read_snapshot
+from holdfast.errors import Failed, HoldfastError, images
+from holdfast.hostfiles.image import check_format, real_path
+from holdfast.hostfiles.image_chain import files_below
+from holdfast.hostfiles.image_header import can_name_files
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.snapshot import snapshots
+from holdfast.operations.facts import rewrite
+from holdfast.operations.session import OpenDomain
+
+_MAKES_IMAGES = ("nova",)
+"""Managers that make the images of a domain anew, and look at them themselves (Nova 34: format_inspector)."""
+
+
+class KnownFiles:
+    """The files that the images of a domain may name; its snapshots are asked only where nothing else tells of one."""
+
+    def __init__(self, domain: OpenDomain) -> None:
+        self._domain = domain
+        self._files = {real_path(name) for name in _told(domain.documents.present.values())}
+        self._of_snapshots: set[str] | None = None
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._files or path in self._snapshots()
+
+    def _snapshots(self) -> set[str]:
+        """(virDomainSnapshotGetXMLDesc)"""
+        if self._of_snapshots is None:
+            stored = [read_snapshot(snapshot.xml()) for snapshot in snapshots(self._domain)]
+            self._of_snapshots = {real_path(image) for each in stored for image in each.images().values()}
+        return self._of_snapshots
+
+
+def _told(documents: Iterable[Element]) -> Iterator[str]:
+    for document in documents:
+        for disk in document.iterfind("devices/disk"):
+            yield from (path for path in (source_of(disk), *backing_files(disk)) if path is not None)
+        yield from (record.image for record in facts(document, DiskRecord))
+        yield from (below.file for below in facts(document, Below))
+
+
+def known_files(domain: OpenDomain) -> Container[str] | None:
+    """What the images of ``domain`` may rest on; None where nobody can tell: it was neither created nor adopted here,
+    or its manager makes its images.
+    """
+    adopted = [fact(document, Adopted) for document in domain.documents.present.values()]
+    if not any(each is not None and each.origin not in _MAKES_IMAGES for each in adopted):
+        return None
+    return KnownFiles(domain)
+
+
+def known_below(domain: OpenDomain, disk: Element) -> Container[str] | None:
+    """What the image of a ``disk`` of ``domain`` may rest on, for :func:`.given_image.given_image`.
+
+    A raw image names nothing, whatever its guest wrote into it.
+    """
+    return known_files(domain) if can_name_files(stated_format(disk)) else None
+
+
+def look_at_images(domain: OpenDomain) -> tuple[str, ...]:
+    """Look at the headers of the images that a start would give to the guest; returns what was not seen, in sentences.
+
+    Raises NAMES_ANOTHER_NOW where one names a file that is not known, and BACKING_FORMAT_NOT_STATED. Whatever else is
+    wrong with an image is QEMU's to say.
+    """
+    config, known = domain.documents.config, known_files(domain)
+    if config is None or known is None:
+        return ()
+    return tuple(_look(domain, config, known))
+
+
+def _look(domain: OpenDomain, config: Element, known: Container[str]) -> Iterator[str]:
+    for disk in config.iterfind("devices/disk"):
+        path, format = host_path(disk), stated_format(disk)
+        if path is None or not can_name_files(format):
+            continue
+        if not domain.connection.is_local:
+            yield f"which files the header of {path} names was not looked at: it is on another host"
+            continue
+        try:
+            check_format(path, format, known=known)
+        except HoldfastError as error:
+            if error.code == images.NAMES_ANOTHER_FILE.code:
+                fields = error.fields
+                raise images.NAMES_ANOTHER_NOW(name=domain.name, path=fields["path"], other=fields["other"]) from error
+            if error.code == images.BACKING_FORMAT_NOT_STATED.code:
+                raise
+            if error.code == images.UNREADABLE_IMAGE.code:
+                yield f"which files the header of {path} names was not looked at: {error.fields['reason']}"
+
+
+def found_below(connection: Connection, disks: Iterable[Element]) -> list[Below]:
+    """What the images of ``disks`` rest on now, as far as this user can read them; to be recorded."""
+    found: dict[str, Below] = {}
+    for disk in disks if connection.is_local else ():
+        path = host_path(disk)
+        if path is not None and can_name_files(stated_format(disk)):
+            with contextlib.suppress(Failed):
+                found.update((file, Below(file)) for file in files_below(path))
+    return list(found.values())
+
+
+def record_below(domain: OpenDomain, disks: Iterable[Element]) -> None:
+    """Record what the images of ``disks`` rest on, which was taken with open eyes, where records are kept of
+    ``domain``. (virDomainSetMetadata)
+    """
+    record_files(domain, [below.file for below in found_below(domain.connection, disks)])
+
+
+def record_files(domain: OpenDomain, files: Collection[str]) -> None:
+    """Record ``files`` as what images of ``domain`` rest on, where records are kept of it. (virDomainSetMetadata)"""
+    if not files or known_files(domain) is None:
+        return
+
+    def added(ours: str | None) -> str | None:
+        for file in files:
+            ours = metadata.with_fact(ours, Below(file))
+        return ours
+
+    rewrite(domain, added)

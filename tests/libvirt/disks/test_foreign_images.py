@@ -1,0 +1,383 @@
+"""Images that somebody else made: none is opened, copied or attached whose header names files that nobody knows of."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.metadata import Below, facts
+from holdfast.errors import NotFound, images
+from holdfast.errors.elements import UNKNOWN_WORD
+from holdfast.hostfiles.image import check_format
+from holdfast.hostfiles.image_header import FORMATS
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations import DiskSpec, DomainSpec
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, domain_xml
+from tests.libvirt.images import create_image, mark_of, qcow2, qcow2_disk
+from tests.raising import raising
+
+MIB = 1024 * 1024
+SECRET = b"only root reads this".ljust(MIB, b"\n")
+
+
+def qemu_img(*arguments: str) -> str:
+    return subprocess.run(["qemu-img", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def formats_of_qemu() -> list[str]:
+    found = re.search(r"^Supported formats: (.*)$", qemu_img("--help"), re.MULTILINE)
+    assert found is not None
+    return found[1].split()
+
+
+def options_of(format: str) -> str:
+    asked = subprocess.run(["qemu-img", "create", "-f", format, "-o", "help"], capture_output=True, text=True)
+    return asked.stdout
+
+
+def secret(folder: Path) -> Path:
+    path = folder / "secret"
+    path.write_bytes(SECRET)
+    return path
+
+
+def evil_vmdk(folder: Path) -> Path:
+    """The image of the issue: a description whose extent is a file of the host."""
+    path = folder / "evil.vmdk"
+    path.write_text(
+        "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n"
+        f'createType="monolithicFlat"\nRW 2048 FLAT "{secret(folder)}" 0\nddb.adapterType = "ide"\n'
+    )
+    return path
+
+
+@pytest.mark.parametrize("format", formats_of_qemu())
+def test_each_format_of_this_qemu_is_checked_or_refused(tmp_path: Path, format: str) -> None:
+    base, path = tmp_path / "base", str(tmp_path / "image")
+    create_image(str(base), "raw", MIB)
+    if format not in FORMATS:
+        base.rename(path)
+        for trust in (False, True):
+            with raising(UNKNOWN_WORD, word=format):
+                check_format(path, format, trust)
+        return
+    options = options_of(format)
+    if "backing_file=" in options:
+        below = base if format != "vmdk" else tmp_path / "base.vmdk"
+        if format == "vmdk":
+            create_image(str(below), "vmdk", MIB)
+        states = ["-F", "raw" if below == base else "vmdk"] if "backing_fmt=" in options else ["-u"]
+        qemu_img("create", "-q", "-f", format, "-b", str(below), *states, path, str(MIB))
+        with raising(images.NAMES_ANOTHER_FILE, images.BACKING_FORMAT_NOT_STATED):
+            check_format(path, format)
+        Path(path).unlink()
+    if "data_file=" in options:
+        qemu_img("create", "-q", "-f", format, "-o", f"data_file={tmp_path}/data", path, str(MIB))
+        with raising(images.NAMES_ANOTHER_FILE, other="data"):
+            check_format(path, format)
+        Path(path).unlink()
+    if options and format != "luks":
+        create_image(path, format, MIB)
+        check_format(path, format)
+
+
+def test_each_kind_of_vmdk_is_refused_that_has_its_data_in_other_files(tmp_path: Path) -> None:
+    found = re.search(r"subformat=.*\{(.*)\}", options_of("vmdk"))
+    assert found is not None
+    for kind in (each.split()[0] for each in found[1].split("|")):
+        path = tmp_path / f"{kind}.vmdk"
+        qemu_img("create", "-q", "-f", "vmdk", "-o", f"subformat={kind}", str(path), str(MIB))
+        said = json.loads(qemu_img("info", "--output=json", str(path)))
+        extents = {each["filename"] for each in said["format-specific"]["data"]["extents"]}
+        if extents == {str(path)}:
+            check_format(str(path), "vmdk")
+        else:
+            with raising(images.NAMES_ANOTHER_FILE):
+                check_format(str(path), "vmdk")
+
+
+def create(connection: Connection, *disks: DiskSpec, start: bool = False) -> object:
+    spec = DomainSpec(memory=64 * MIB, disks=disks, graphics="none")
+    return operations.create_domain(connection, "a", spec, start=start)
+
+
+def with_qed_backing(folder: Path) -> tuple[str, str]:
+    path = str(folder / "evil.qed")
+    qemu_img("create", "-q", "-f", "qed", "-b", str(secret(folder)), "-F", "raw", path)
+    return path, "qed"
+
+
+def with_data_file(folder: Path) -> tuple[str, str]:
+    path = str(folder / "evil.qcow2")
+    qemu_img("create", "-q", "-f", "qcow2", "-o", f"data_file={folder}/data", path, "1M")
+    return path, "qcow2"
+
+
+EVIL: dict[str, Callable[[Path], tuple[str, str]]] = {
+    "vmdk": lambda folder: (str(evil_vmdk(folder)), "vmdk"),
+    "qed": with_qed_backing,
+    "data file": with_data_file,
+}
+
+
+@pytest.mark.parametrize("kind", EVIL)
+def test_no_way_leads_from_a_foreign_image_to_a_file_of_the_host(
+    connection: Connection, tmp_path: Path, kind: str
+) -> None:
+    evil, format = EVIL[kind](tmp_path)
+    new = str(tmp_path / "new")
+    for disk in (
+        DiskSpec(path=new, copy_from=evil, source_format=format),
+        DiskSpec(path=new, overlay_of=evil, source_format=format),
+        DiskSpec(path=evil, format=format),
+    ):
+        with raising(images.NAMES_ANOTHER_FILE, path=evil):
+            create(connection, disk)
+    cd = "<disk device='cdrom'><target dev='sda' bus='sata'/></disk>"
+    good = qcow2(tmp_path, "good")
+    connection.define(domain_xml(extra=qcow2_disk(good) + cd))
+    xml = f"<disk type='file'><driver type='{format}'/><source file='{evil}'/><target dev='vdb'/></disk>"
+    for act in (
+        lambda: operations.attach_disk(connection, "a", DiskSpec(path=evil, format=format)),
+        lambda: operations.attach_disk(connection, "a", DiskSpec(path=new, copy_from=evil, source_format=format)),
+        lambda: operations.attach_device(connection, "a", xml),
+        lambda: operations.swap_disk(connection, "a", "vda", DiskSpec(path=evil, format=format)),
+        lambda: operations.swap_disk(connection, "a", "vda", DiskSpec(path=evil, format=format), copy_content=True),
+        lambda: operations.insert_medium(connection, "a", "sda", DiskSpec(path=evil, format=format, device="cdrom")),
+        lambda: operations.rescue(connection, "a", DiskSpec(path=evil, format=format)),
+        lambda: operations.create_domain_from_document(connection, domain_xml("b", extra=xml)),
+    ):
+        with raising(images.NAMES_ANOTHER_FILE, path=evil):
+            act()
+    assert not Path(new).exists()
+    with pytest.raises(NotFound):
+        connection.find_domain("b")
+
+
+def test_the_case_of_the_issue_exits_with_3_and_makes_nothing(connection: Connection, uri: str, tmp_path: Path) -> None:
+    disk = f"path={tmp_path}/new,copy-from={evil_vmdk(tmp_path)},source-format=vmdk"
+    refused = run(uri, "create", "a", "--memory", "64MiB", "--disk", disk)
+    assert refused.exit_code == 3 and str(tmp_path / "secret") in refused.stderr, refused.output
+    assert not (tmp_path / "new").exists()
+    done(uri, "create", "a", "--memory", "64MiB", "--disk", f"{disk},trust-format")
+    assert SECRET[:20] in (tmp_path / "new").read_bytes()
+
+
+def test_a_format_that_names_files_is_refused_where_its_header_cannot_be_read(connection: Connection) -> None:
+    url = DiskSpec(source="nbd://localhost/export", format="qcow2")
+    with raising(images.UNCHECKED_HEADER, stated="qcow2", place="nbd://localhost"):
+        create(connection, url)
+    create(connection, DiskSpec(source="nbd://localhost/export", format="raw"))
+
+
+EXCHANGING = """#!/bin/sh
+ln -sfn "{evil}" "{link}"
+exec "{qemu_img}" "$@"
+"""
+
+
+@pytest.mark.parametrize("way", ["copy_from", "overlay_of"])
+def test_a_link_that_is_exchanged_after_the_look_changes_nothing(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    good, link = qcow2(tmp_path, "good", 7), tmp_path / "link"
+    evil = tmp_path / "evil"
+    qemu_img("create", "-q", "-f", "qcow2", "-b", str(secret(tmp_path)), "-F", "raw", str(evil), "8M")
+    link.symlink_to(good)
+    program = tmp_path / "bin" / "qemu-img"
+    program.parent.mkdir()
+    real = subprocess.run(["which", "qemu-img"], check=True, capture_output=True, text=True).stdout.strip()
+    program.write_text(EXCHANGING.format(evil=evil, link=link, qemu_img=real))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    new = tmp_path / "new"
+    if way == "copy_from":
+        create(connection, DiskSpec(path=str(new), copy_from=str(link), source_format="qcow2"))
+    else:
+        create(connection, DiskSpec(path=str(new), overlay_of=str(link), source_format="qcow2"))
+    assert link.readlink() == evil
+    if way == "copy_from":
+        assert mark_of(new) == 7
+    assert json.loads(qemu_img("info", "-U", "--output=json", str(new)))["virtual-size"] == MIB
+
+
+def test_a_new_file_that_is_exchanged_is_not_written_through(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write to the folder puts a link in the place of the file that was just made."""
+    new, victim = tmp_path / "new", secret(tmp_path)
+    program = tmp_path / "bin" / "qemu-img"
+    program.parent.mkdir()
+    real = subprocess.run(["which", "qemu-img"], check=True, capture_output=True, text=True).stdout.strip()
+    program.write_text(EXCHANGING.format(evil=victim, link=new, qemu_img=real))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    create(connection, DiskSpec(path=str(new), size=4 * MIB))
+    assert victim.read_bytes() == SECRET
+
+
+def test_what_was_overlaid_starts_until_its_header_names_another_file(connection: Connection, tmp_path: Path) -> None:
+    base, top = qcow2(tmp_path, "base"), tmp_path / "top"
+    create(connection, DiskSpec(path=str(top), overlay_of=str(base), source_format="qcow2"))
+    assert operations.start(connection, "a", paused=True).notes == ()
+    operations.destroy(connection, "a")
+    qemu_img("rebase", "-u", "-b", str(secret(tmp_path)), "-F", "raw", str(top))
+    for dry_run in (True, False):
+        with raising(images.NAMES_ANOTHER_NOW, path=top, other=f"{tmp_path}/secret"):
+            operations.start(connection, "a", dry_run=dry_run)
+    operations.adopt_domain(connection, "a")
+    operations.start(connection, "a", paused=True)
+    operations.destroy(connection, "a")
+    qemu_img("rebase", "-u", "-b", str(base), "-F", "qcow2", str(top))
+    qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(base))
+    with raising(images.NAMES_ANOTHER_NOW, path=base, other="/etc/hostname"):
+        operations.start(connection, "a")
+
+
+@pytest.mark.parametrize("verb", ["reboot", "rescue", "resume_host", "unrescue", "restore"])
+def test_whatever_starts_a_domain_looks(connection: Connection, tmp_path: Path, verb: str) -> None:
+    root, medium = qcow2(tmp_path, "root"), qcow2(tmp_path, "medium")
+    create(connection, DiskSpec(path=str(root), format="qcow2"), start=verb in ("reboot", "restore"))
+    if verb == "unrescue":
+        operations.rescue(connection, "a", DiskSpec(path=str(medium), format="qcow2"))
+    if verb == "restore":
+        operations.save_domain(connection, "a")
+    if verb == "resume_host":
+        connection.find_domain("a")._handle.setAutostart(1)
+    header = bytearray(root.read_bytes()[:104])
+    header[8:20] = (0x300).to_bytes(8, "big") + len("/etc/hostname").to_bytes(4, "big")
+    with root.open("r+b") as file:  # QEMU's lock keeps qemu-img off
+        file.write(header)
+        file.seek(int.from_bytes(header[100:104], "big"))
+        file.write(bytes.fromhex("e2792aca00000003") + b"raw".ljust(8, b"\0") + bytes(8))
+        file.seek(0x300)
+        file.write(b"/etc/hostname")
+    if verb == "resume_host":
+        (resumed,) = operations.resume_host(connection)
+        assert resumed.error is not None and resumed.error.code == images.NAMES_ANOTHER_NOW.code
+        return
+    acts: dict[str, Callable[[], object]] = {
+        "reboot": lambda: operations.reboot(connection, "a", hard=True),
+        "rescue": lambda: operations.rescue(connection, "a", DiskSpec(path=str(medium), format="qcow2")),
+        "unrescue": lambda: operations.unrescue(connection, "a", start=True),
+        "restore": lambda: operations.restore_domain(connection, "a"),
+    }
+    with pytest.raises(Exception) as refused:
+        acts[verb]()
+    assert "/etc/hostname" in str(refused.value)
+
+
+def test_what_was_trusted_starts_and_nothing_else(connection: Connection, tmp_path: Path) -> None:
+    base, top = qcow2(tmp_path, "base"), tmp_path / "top"
+    qemu_img("create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", str(top))
+    with raising(images.NAMES_ANOTHER_FILE):
+        create(connection, DiskSpec(path=str(top), format="qcow2"))
+    create(connection, DiskSpec(path=str(top), format="qcow2", trust_format=True), start=True)
+    operations.destroy(connection, "a")
+    assert facts(parse(connection.find_domain("a").xml(CONFIG)), Below) == [Below(str(base))]
+    qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(top))
+    with raising(images.NAMES_ANOTHER_NOW):
+        operations.start(connection, "a")
+
+
+def test_a_trusted_disk_that_is_attached_starts(connection: Connection, tmp_path: Path) -> None:
+    root, base, top = qcow2(tmp_path, "root"), qcow2(tmp_path, "base"), tmp_path / "top"
+    qemu_img("create", "-q", "-f", "qcow2", "-b", str(base), "-F", "qcow2", str(top))
+    create(connection, DiskSpec(path=str(root), format="qcow2"))
+    operations.attach_disk(connection, "a", DiskSpec(path=str(top), format="qcow2", trust_format=True))
+    operations.start(connection, "a", paused=True)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_what_our_snapshots_made_starts_however_they_are_deleted(
+    connection: Connection, tmp_path: Path, running: bool
+) -> None:
+    root = qcow2(tmp_path, "root")
+    create(connection, DiskSpec(path=str(root), format="qcow2"), start=running)
+    for name in ("one", "two", "three"):
+        operations.create_snapshot(connection, "a", name, external=True, memory=False)
+    if running:
+        operations.delete_snapshot(connection, "a", "one")
+        operations.destroy(connection, "a")
+    else:
+        operations.delete_snapshot(connection, "a", "three")
+    operations.start(connection, "a", paused=True)
+    operations.destroy(connection, "a")
+    operations.extend_disk(connection, "a", "vda", 2 * MIB)
+
+
+def test_a_snapshot_that_virsh_made_is_known(connection: Connection, tmp_path: Path) -> None:
+    root = qcow2(tmp_path, "root")
+    create(connection, DiskSpec(path=str(root), format="qcow2"))
+    handle = connection.find_domain("a")._handle
+    disk = f"<disk name='vda' snapshot='external'><source file='{tmp_path}/over'/></disk>"
+    handle.snapshotCreateXML(f"<domainsnapshot><name>s</name><disks>{disk}</disks></domainsnapshot>", 16)
+    operations.start(connection, "a", paused=True)
+
+
+def test_of_a_domain_without_records_nothing_is_compared(connection: Connection, tmp_path: Path) -> None:
+    base, top = qcow2(tmp_path, "base"), tmp_path / "top.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", "-b", str(base), "-F", "qcow2", str(top))
+    connection.define(domain_xml(extra=qcow2_disk(top)))
+    operations.start(connection, "a", paused=True)
+    operations.destroy(connection, "a")
+    operations.extend_disk(connection, "a", "vda", 2 * MIB)
+    operations.adopt_domain(connection, "a")
+    operations.start(connection, "a", paused=True)
+    operations.destroy(connection, "a")
+    qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(top))
+    with raising(images.NAMES_ANOTHER_NOW):
+        operations.start(connection, "a")
+    for act in (
+        lambda: operations.extend_disk(connection, "a", "vda", 3 * MIB),
+        lambda: operations.clone_domain(connection, "a", "b"),
+        lambda: operations.move_disk(connection, "a", "vda", operations.Place(path=str(tmp_path / "moved"))),
+    ):
+        with raising(images.NAMES_ANOTHER_FILE, other="/etc/hostname"):
+            act()
+
+
+def test_a_header_that_cannot_be_read_is_named_and_stops_nothing(
+    connection: Connection, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = qcow2(tmp_path, "root")
+    create(connection, DiskSpec(path=str(root), format="qcow2"))
+    real = os.open
+
+    def denied(path: str, *rest: int, **named: int) -> int:
+        if str(path) == str(root):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest, **named)
+
+    monkeypatch.setattr(os, "open", denied)
+    assert f"note: which files the header of {root} names was not looked at: Permission denied" in done(
+        uri, "start", "--paused", "a"
+    )
+
+
+def test_a_folder_that_others_can_write_to_is_named(connection: Connection, uri: str, tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    image = qcow2(folder, "image")
+    disk = f"path={image},format=qcow2"
+    command = ("create", "a", "--memory", "64MiB", "--disk", disk)
+    assert "can write to" not in run(uri, *command, "--dry-run").output
+    folder.chmod(0o1777)
+    for dry_run in (["--dry-run"], []):
+        assert f"everybody can write to a folder of {image}" in run(uri, *command, *dry_run).output
+    more = f"path={qcow2(folder, 'more')},format=qcow2"
+    for dry_run in (["--dry-run"], []):
+        assert "everybody can write to" in run(uri, "disk", "attach", "a", more, *dry_run).output
+    other = f"path={qcow2(folder, 'other')},format=qcow2"
+    for dry_run in (["--dry-run"], []):
+        assert "everybody can write to" in run(uri, "disk", "swap", "a", "vda", other, *dry_run).output
+        assert "everybody can write to" in run(uri, "disk", "move", "a", "vdb", f"path={folder}/moved", *dry_run).output
