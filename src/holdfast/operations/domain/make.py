@@ -23,7 +23,7 @@ from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import is_of
 from holdfast.domainxml.records.origin import guess_records
-from holdfast.domainxml.secret_parts import Shown, secrets_of, shown, shown_indented
+from holdfast.domainxml.secret_parts import Shown, secrets_of, shown_indented, shown_text
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.errors.creation import CREATED_NOT_STARTED, CREATION_CUT_OFF
 from holdfast.hostfiles.lock import domain_lock
@@ -125,11 +125,12 @@ def make_domain(
         return _result(new, promised, shown_indented(promised), notes, started=start, dry_run=True)
     with concealing(lambda: secrets_of(new.document)):
         defined = _make_and_define(connection, new)
-        config = parse(defined.xml(Definition.CONFIG), "domain")
+        text = defined.xml(Definition.CONFIG)
+        config = parse(text, "domain")
         prove(config)
         if start:
             _start(connection, defined)
-    return _result(new, config, shown(config), notes, started=start)
+    return _result(new, config, shown_text(text), notes, started=start)
 
 
 def _settle_state(connection: Connection, new: NewDomain) -> Iterator[str]:
