@@ -22,6 +22,7 @@ from holdfast.domainxml.elements.declarations import DEVICES as DECLARED
 from holdfast.domainxml.elements.disk import file_source
 from holdfast.domainxml.elements.vcpu import Topology
 from holdfast.domainxml.host.capabilities import read_capabilities
+from holdfast.domainxml.host.state_files import StateFolders
 from holdfast.errors import HoldfastError
 
 TEXTS = [sample.text for sample in CORPUS.values()]
@@ -66,9 +67,11 @@ OTHERS: dict[str, object] = {
     "Sides": DECLARED["disk"],
     "Mapping[str, Sides]": DECLARED,
     "Source": file_source("/x"),
+    "StateFolders": StateFolders("/nvram", "/tpm"),
+    "StateFolders | None": StateFolders("/nvram", "/tpm"),
     "Topology": Topology(),
 }
-"""Annotation → what is given."""
+"""Annotation → what is given. A function that takes something else needs its line here."""
 
 NEEDS: dict[str, Callable[[Element], bool]] = {
     "device.put_aside": lambda device: False,  # an alias that it has, and nothing behind it
@@ -99,7 +102,7 @@ FUNCTIONS = functions()
 
 
 def argument(name: str, annotation: str, domain: Element, device: Element) -> object:
-    """What is given for one parameter. Raises KeyError where nothing here fits."""
+    """What is given for one parameter."""
     if annotation in ("Element", "Element | None"):
         if name in NODES:
             found = domain.find(NODES[name]) if name in ("cpu", "os") else device.find(NODES[name])
@@ -111,6 +114,7 @@ def argument(name: str, annotation: str, domain: Element, device: Element) -> ob
         if name == "ours":
             return metadata.ours_in(domain) or "<domain/>"
         return serialize(domain) if name in ("text", "document", "before", "after") else "vda"
+    assert annotation in OTHERS, f"OTHERS says nothing of {annotation}"
     return OTHERS[annotation]
 
 
