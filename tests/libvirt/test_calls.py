@@ -172,7 +172,7 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
         ),
     ),
     "edit": (14, edit),
-    "seal": (9, lambda connection, _: operations.seal_domain(connection, "a", add_ports=20)),
+    "seal": (12, lambda connection, _: operations.seal_domain(connection, "a", add_ports=20)),
     "upgrade machine": (
         13,
         lambda connection, _: operations.upgrade_machine(connection, "a", "pc-q35-7.1", lower=True),

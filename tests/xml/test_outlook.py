@@ -54,7 +54,7 @@ DEVICES = [
     ("<graphics type='spice'/>", "<value>spice</value>", "graphics", "graphics of type spice"),
     ("<video><model type='qxl'/></video>", "<value>qxl</value>", "video", "video model qxl"),
     ("<channel type='spicevmc'/>", "<value>spicevmc</value>", "channel", "channel of type spicevmc"),
-    ("<hostdev mode='subsystem' type='pci'/>", "<value>pci</value>", "hostdev", "hand-through of pci"),
+    ("<hostdev mode='subsystem' type='usb'/>", "<value>usb</value>", "hostdev", "hand-through of usb"),
     ("<rng model='virtio'><backend model='egd'/></rng>", "<value>egd</value>", "rng", "rng backend egd"),
     ("<filesystem><driver type='virtiofs'/></filesystem>", "<value>virtiofs</value>", "filesystem", "driver virtiofs"),
     ("<tpm model='tpm-crb'/>", "<value>tpm-crb</value>", "tpm", "TPM model tpm-crb"),
@@ -67,11 +67,9 @@ DEVICES = [
 def test_a_device_that_the_host_does_not_list_stops_the_start(device: str, piece: str, who: str, what: str) -> None:
     domain = f"<domain type='qemu'><devices>{device}</devices></domain>"
     assert sentences(domain, read_capabilities(Q35)) == []
-    # An enumeration without any value says nothing: one value more keeps each of them alive.
-    found = sentences(domain, read_capabilities(Q35.replace(piece, "<value>another</value>")))
-    assert len(found) == 1
-    assert found[0].startswith(who)
-    assert found[0].endswith(what)
+    (found,) = sentences(domain, without(piece))
+    assert found.startswith(who)
+    assert found.endswith(what)
 
 
 def test_a_section_that_the_host_has_nothing_of_stops_the_start() -> None:
@@ -82,10 +80,50 @@ def test_a_section_that_the_host_has_nothing_of_stops_the_start() -> None:
 
 def test_what_no_enumeration_speaks_of_is_not_judged() -> None:
     domain = """<domain type='qemu'><devices><interface type='user'><model type='e1000'/></interface>
-      <hostdev mode='subsystem' type='mdev'/><channel type='tcp'/><sound model='ich9'/></devices></domain>"""
+      <hostdev mode='subsystem' type='scsi_host'/><channel type='tcp'/><sound model='ich9'/></devices></domain>"""
     assert sentences(domain, read_capabilities(Q35)) == []
-    older = without("<value>usb</value>", "<value>pci</value>", "<value>scsi</value>")
-    assert sentences("<domain><devices><hostdev type='pci'/></devices></domain>", older) == []
+    domain = "<domain type='qemu'><devices><graphics type='rdp'/></devices></domain>"
+    assert len(sentences(domain, read_capabilities(Q35))) == 1
+    start, end = Q35.index("<graphics"), Q35.index("</graphics>") + len("</graphics>")
+    assert sentences(domain, read_capabilities(Q35[:start] + Q35[end:])) == [], "libvirt does not say"
+
+
+def test_an_empty_enumeration_says_that_there_is_none() -> None:
+    """libvirt 9.0 has an empty pciBackend where the host has no VFIO."""
+    assert "<enum name='pciBackend'/>" in Q35
+    domain = "<domain><devices>{}</devices></domain>"
+    for device in ("<hostdev type='pci'/>", "<hostdev type='mdev'/>", "<interface type='hostdev'/>"):
+        (found,) = sentences(domain.format(device), read_capabilities(Q35))
+        assert found.endswith("the host has no hand-through of devices by vfio")
+        here = Q35.replace("<enum name='pciBackend'/>", "<enum name='pciBackend'><value>vfio</value></enum>")
+        assert sentences(domain.format(device), read_capabilities(here)) == []
+        assert sentences(domain.format(device), without("<enum name='pciBackend'/>")) == []
+    assert read_capabilities(Q35).offered("devices/hostdev", "pciBackend") == frozenset()
+    assert without("<enum name='pciBackend'/>").offered("devices/hostdev", "pciBackend") is None
+
+
+def test_a_controller_without_a_bus_here_is_named_where_nothing_is_on_it() -> None:
+    ide = "<controller type='ide' index='0'/>"
+    disk = (
+        "<disk><target dev='hda' bus='ide'/><address type='drive' controller='0' bus='0' target='0' unit='0'/></disk>"
+    )
+    (left,) = support_outlook(parse(f"<domain><devices>{ide}</devices></domain>"), read_capabilities(Q35))
+    assert left.unused == "ide 0"
+    (used,) = support_outlook(parse(f"<domain><devices>{ide}{disk}</devices></domain>"), read_capabilities(Q35))
+    assert (used.unused, str(used)) == ("", "disk hda: the host has no disk bus ide")
+
+
+def test_models_that_libvirt_does_not_list_are_judged_by_what_qemu_lists() -> None:
+    devices = """<interface><model type='igb'/></interface><interface><model type='virtio'/></interface>
+      <sound model='ac97'/><watchdog model='itco'/><controller type='scsi' model='lsilogic'/>"""
+    domain = parse(f"<domain><os><type arch='x86_64'/></os><devices>{devices}</devices></domain>")
+    q35 = read_capabilities(Q35)
+    assert list(support_outlook(domain, q35)) == [], "nobody can say"
+    listed = frozenset({"AC97", "lsi53c895a", "virtio-net-pci"})
+    assert [str(each) for each in support_outlook(domain, q35, listed)] == [
+        "interface: the host has no interface model igb"
+    ]
+    assert len(list(support_outlook(domain, q35, frozenset()))) == 3
 
 
 def test_more_vcpus_than_the_machine_can_have_stop_the_start() -> None:

@@ -42,6 +42,18 @@ class Releasing:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """A controller that came to the domain with an attach: it goes with the last device that is detached from it.
+
+    ``controller`` is its label: "scsi 0". ``address`` is its place in words, which tells it from a later one; "" where
+    it has none.
+    """
+
+    controller: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Started:
     """What the guest was given at its last start, to be compared with what the next start would give it.
 
@@ -178,14 +190,27 @@ class Rescue:
         return self.brought.split(", ")
 
 
-AnyFact = Releasing | Started | SeenState | Adopted | Creating | DiskRecord | RunAgain | Rescue | Snapshotting | Below
+AnyFact = (
+    Releasing
+    | Brought
+    | Started
+    | SeenState
+    | Adopted
+    | Creating
+    | DiskRecord
+    | RunAgain
+    | Rescue
+    | Snapshotting
+    | Below
+)
 Fact = TypeVar(
-    "Fact", Releasing, Started, SeenState, Adopted, Creating, DiskRecord, RunAgain, Rescue, Snapshotting, Below
+    "Fact", Releasing, Brought, Started, SeenState, Adopted, Creating, DiskRecord, RunAgain, Rescue, Snapshotting, Below
 )
 
 
 _TAGS: dict[type[AnyFact], str] = {
     Releasing: "releasing",
+    Brought: "brought",
     Started: "started",
     SeenState: "state",
     Adopted: "adopted",
@@ -318,7 +343,7 @@ def same_subject(one: AnyFact, other: AnyFact) -> bool:
         return one.alias == other.alias if one.alias and other.alias else one.target == other.target
     if isinstance(one, SeenState) and isinstance(other, SeenState):
         return one.kind == other.kind
-    return one == other if isinstance(one, Releasing | Snapshotting | Below) else True
+    return one == other if isinstance(one, Releasing | Brought | Snapshotting | Below) else True
 
 
 def _text(root: Element) -> str:

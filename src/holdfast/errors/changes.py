@@ -52,7 +52,7 @@ WOULD_NOT_START = Condition(
     "would-not-start",
     Refused,
     "with {what} the domain {name!r} would not start here any more: {reasons:;}",
-    "choose another number or version",
+    "choose what this host has, or provide it first",
 )
 
 HAS_SNAPSHOTS = Condition(

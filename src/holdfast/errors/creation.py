@@ -36,6 +36,12 @@ NOT_A_UUID = Condition("not-a-uuid", InvalidDocument, "{text!r} is no UUID", "le
 NO_IMAGE_TO_START = Condition(
     "no-image-to-start", NotFound, "there is no image {path}", "make it first, or do not start the domain yet"
 )
+NOT_STARTABLE_HERE = Condition(
+    "not-startable-here",
+    Refused,
+    "the domain {name!r} would not start here: {reasons:;}",
+    "choose what this host has, or provide it first",
+)
 CREATED_NOT_STARTED = Condition(
     "created-not-started",
     PartlyDone,

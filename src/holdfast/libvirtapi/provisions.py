@@ -71,6 +71,12 @@ def refresh_pool(connection: Connection, name: str) -> None:
     connection._handle.storagePoolLookupByName(name).refresh()
 
 
+@translated
+def pool_volumes(connection: Connection, name: str) -> frozenset[str]:
+    """The names of all volumes that an active pool has, when libvirt last looked (virStoragePoolListVolumes)."""
+    return frozenset(connection._handle.storagePoolLookupByName(name).listVolumes())
+
+
 @dataclass(frozen=True)
 class InactivePool:
     """A storage pool that is defined and not started: its name and its document."""

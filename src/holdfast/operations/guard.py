@@ -17,6 +17,7 @@ from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import SeenState, Started, fact
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.errors import Condition, HoldfastError
+from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.errors.guard import UNASKED, UNASKED_AT_START
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
@@ -51,6 +52,15 @@ def refuse_unasked(
     found = [str(change) for change in visible(changes) if not asked(change)]
     if sentences := [*found, *also]:
         raise condition(name=name, changes=sentences)
+
+
+def refuse_unstartable(domain: OpenDomain, before: Element, after: Element, what: str) -> None:
+    """Raise WOULD_NOT_START where ``what`` in ``after`` keeps ``domain`` from starting here, which started ``before``.
+
+    Both are config documents, or as much of them as matters: the platform, and the devices that are changed.
+    """
+    if reasons := HostOutlook(domain.connection).newly_lacks(before, after):
+        raise WOULD_NOT_START(what=what, name=domain.name, reasons=reasons)
 
 
 @dataclass(frozen=True)
@@ -93,12 +103,12 @@ def look_before_start(
     pending = waiting(documents)
     last = known_guest(documents.live, documents.config)
     lacks = [Outlook(Effect.BLOCKS, "host", sentence) for sentence in missing]
-    host = [*lacks, *HostOutlook(domain.connection).of(documents.config, last)]
+    host = [*lacks, *HostOutlook(domain.connection).hardware(documents.config, last)]
     state = list(state_outlook(domain.connection, documents.config, runs=domain.is_active(), fresh=fresh))
     if not dry_run:
         refuse_lost_state(domain.connection, domain.name, documents.config, fresh)
     if not accept and not dry_run:
-        blocks = [str(outlook) for outlook in host if outlook.effect is Effect.BLOCKS]
+        blocks = [str(outlook) for outlook in host if outlook.stops]
         refuse_unasked(
             domain.name,
             pending,

@@ -7,7 +7,7 @@ and kept as long as the object lives, so that thousands of domains cost a few ca
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,17 +22,19 @@ from holdfast.domainxml.host.cpu_outlook import (
     model_of,
     same_model,
 )
-from holdfast.domainxml.host.machine_type import MachineType, machine_outlook, read_machine_types
+from holdfast.domainxml.host.machine_type import MachineType, emulators, machine_outlook, read_machine_types
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.host.support import support_outlook
+from holdfast.domainxml.host.support import QEMU, demands, support_outlook
 from holdfast.domainxml.metadata import Started, fact
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.garbled import recorded_cpu
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
+from holdfast.hostfiles.qemu_models import qemu_models
 from holdfast.hostfiles.state_file import look_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host_capabilities import host_capabilities
+from holdfast.operations.host_provides import HostProvides
 from holdfast.operations.name_firmware import name_firmware
 
 
@@ -65,19 +67,26 @@ def known_guest(running: Element | None, config: Element) -> KnownGuest:
 
 
 class HostOutlook:
-    """The outlook for cold starts on the host of ``connection``. Not for sharing between threads."""
+    """The outlook for cold starts on the host of ``connection``. Threads may share it: at worst it asks twice."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._root = cache(lambda: parse(connection.capabilities(), "capabilities"))
+        self._emulators = cache(lambda: emulators(self._root()))
         self._machines = cache(lambda arch, virt_type: read_machine_types(self._root(), arch, virt_type))
         self._answers = cache(self._ask)
         self._shortfalls = cache(self._compare_cpu)
         self._digests = cache(self._digest)
+        self._models = cache(self._ask_qemu)
+        self.provides = HostProvides(connection)
 
     def machines(self, arch: str, virt_type: str) -> dict[str, MachineType]:
         """The machine types of this host, by name (virConnectGetCapabilities)."""
         return self._machines(arch, virt_type)
+
+    def speaks_of(self, emulator: str) -> bool:
+        """False for a QEMU of a domain's own, of whose machine types the host says nothing."""
+        return not emulator or emulator in self._emulators()
 
     def capabilities(self, platform: Platform) -> Capabilities | str:
         """What domains of this platform can have here; a sentence where there can be none."""
@@ -95,9 +104,14 @@ class HostOutlook:
 
         ``known`` is what the guest has now; ``origin`` the host that the domain is on, if that is another one.
         """
+        yield from self.hardware(domain, known, origin)
+        yield from self.provides.lacks(domain)
+
+    def hardware(self, domain: Element, known: KnownGuest, origin: HostOutlook | None = None) -> Iterator[Outlook]:
+        """As :meth:`of`, but not whether what ``domain`` names of the host is there."""
         platform = Platform.of(domain)
         here = self.machines(platform.arch, platform.virt_type)
-        if here:
+        if here and self.speaks_of(platform.emulator):
             there = here if origin is None else origin.machines(platform.arch, platform.virt_type)
             yield from machine_outlook(platform.machine, here, there)
             if platform.machine not in here:
@@ -109,15 +123,33 @@ class HostOutlook:
         # Of this host as it was before an upgrade nothing can be asked any more.
         yield from self._cpu(domain, platform, capabilities, known.cpu, None if origin is self else origin)
         yield from self._firmware(domain, capabilities, known)
-        yield from support_outlook(domain, capabilities)
+        yield from self.support(domain, capabilities)
 
     def newly_blocks(self, before: Element, after: Element) -> list[str]:
         """Why the document ``after`` would not start here, for reasons that ``before`` did not have; in sentences."""
-        was, becomes = (
-            {str(outlook) for outlook in self.of(document, KnownGuest()) if outlook.effect is Effect.BLOCKS}
-            for document in (before, after)
-        )
+        was, becomes = (_blocks(self.of(document, KnownGuest())) for document in (before, after))
         return sorted(becomes - was)
+
+    def newly_lacks(self, before: Element, after: Element) -> list[str]:
+        """As :meth:`newly_blocks`, where only devices differ; nothing is asked where they demand nothing new.
+
+        Images and networks are not looked at: whoever changes them refuses those that are not there.
+        """
+        found: set[str] = set()
+        if demands(after) - demands(before):
+            capabilities = self._answers(Platform.of(before))
+            if not isinstance(capabilities, str):
+                was, becomes = (_blocks(self.support(document, capabilities)) for document in (before, after))
+                found |= becomes - was
+        return sorted(found | _blocks(self.provides.newly_lacks(before, after)))
+
+    def support(self, domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
+        """What of ``domain`` this host, whose ``capabilities`` these are, cannot give."""
+        asks_qemu = any((demand.section, demand.enum) == QEMU for demand in demands(domain))
+        return support_outlook(domain, capabilities, self._models(capabilities.emulator) if asks_qemu else None)
+
+    def _ask_qemu(self, emulator: str) -> frozenset[str] | None:
+        return qemu_models(emulator) if self._connection.is_local and self.speaks_of(emulator) else None
 
     def _cpu(
         self,
@@ -317,6 +349,10 @@ class HostOutlook:
     @staticmethod
     def _digest(path: str) -> str:
         return sha256_of(path)
+
+
+def _blocks(outlooks: Iterable[Outlook]) -> set[str]:
+    return {str(outlook) for outlook in outlooks if outlook.stops}
 
 
 def _cpu(effect: Effect, sentence: str) -> Outlook:

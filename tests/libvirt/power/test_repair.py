@@ -187,7 +187,7 @@ def test_what_nobody_can_mend_is_named_and_the_domain_is_left_as_it_is(daemon: C
     before = domain.xml(CONFIG)
     result = run(daemon.uri, "repair", "a", "--dry-run", "-o", "json")
     remains = " ".join(json.loads(result.stdout)["remains"])
-    for words in ("no network 'gone'", "there is no image", f"the secret {SECRET} of disk vdr"):
+    for words in ("no network 'gone'", "there is no image", f"disk vdr: the host has no secret {SECRET}"):
         assert words in remains
     with raising(power.NOT_WHOLLY_REPAIRED, mended="start the network 'quiet'", why="no network 'gone'"):
         operations.repair_domain(daemon, "a")

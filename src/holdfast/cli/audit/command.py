@@ -12,6 +12,7 @@ from holdfast.errors import PartlyDone, Refused
 from holdfast.errors.programs import NO_HOST_REACHED
 
 KINDS = (
+    "would-not-start",
     "disguised-image",
     "shared-image",
     "lost-state",

@@ -138,7 +138,11 @@ def _lines(found: Plan, *, everything: bool) -> Iterator[str]:
     for effect in Effect if everything else (Effect.BLOCKS, Effect.CHANGES):
         if effect is Effect.CHANGES:
             yield from (f"  changes: {change}" for change in found.changes)
-        yield from (f"  {_word(outlook)}: {outlook}" for outlook in found.outlooks if outlook.effect is effect)
+        for outlook in found.outlooks:
+            if outlook.effect is effect:
+                yield f"  {_word(outlook)}: {outlook}"
+                if outlook.unused:
+                    yield f"    'holdfast device detach {found.name} \"{outlook.unused}\"' does so"
 
 
 def _word(outlook: Outlook) -> str:

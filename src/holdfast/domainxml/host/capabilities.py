@@ -25,6 +25,9 @@ class Capabilities:
     ``loaders``            the firmware files that exist here
     ``enums``              a section ("devices/disk") and an enumeration in it ("bus") → its values
     ``unsupported``        sections of which the host has nothing
+
+    An enumeration that libvirt does not report is not there, and says nothing; one that it reports without a value says
+    that the host has none. :meth:`offered` tells the two apart.
     """
 
     virt_type: str
@@ -37,13 +40,14 @@ class Capabilities:
     cpu_models: dict[str, bool]
     loaders: tuple[str, ...]
     hyperv: frozenset[str]
-    videos: frozenset[str]
-    graphics: frozenset[str]
-    tpm_models: frozenset[str]
     deprecated_models: frozenset[str]
     canonical_models: dict[str, str]
     enums: dict[tuple[str, str], frozenset[str]]
     unsupported: frozenset[str]
+
+    def offered(self, section: str, enum: str) -> frozenset[str] | None:
+        """The values that the host has of an enumeration, () for none; None where libvirt does not say."""
+        return frozenset() if section in self.unsupported else self.enums.get((section, enum))
 
 
 def read_capabilities(text: str) -> Capabilities:
@@ -64,9 +68,6 @@ def read_capabilities(text: str) -> Capabilities:
         cpu_models={model.text or "": model.get("usable") != "no" for model in models},
         loaders=tuple(value.text or "" for value in root.iterfind("os/loader/value")),
         hyperv=_values(root, "features/hyperv", "features") if hyperv is not None else _HYPERV_UNSAID,
-        videos=_values(root, "devices/video", "modelType"),
-        graphics=_values(root, "devices/graphics", "type"),
-        tpm_models=_values(root, "devices/tpm", "model"),
         deprecated_models=frozenset(model.text or "" for model in models if model.get("deprecated") == "yes"),
         canonical_models={model.text or "": model.get("canonical", "") for model in models if model.get("canonical")},
         enums={

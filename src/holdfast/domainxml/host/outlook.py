@@ -22,14 +22,24 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Outlook:
-    """One thing that a cold start would do. ``part`` is what it concerns: "machine", "cpu", "firmware", "device" …"""
+    """One thing that a cold start would do.
+
+    ``part``    what it concerns: "machine", "cpu", "firmware", "device" …
+    ``unused``  the label of a device that nothing uses, and without which it would not come about; "" else
+    """
 
     effect: Effect
     part: str
     sentence: str
+    unused: str = ""
 
     def __str__(self) -> str:
         return self.sentence
+
+    @property
+    def stops(self) -> bool:
+        """True when the domain would not start."""
+        return self.effect is Effect.BLOCKS
 
     def to_json(self) -> dict[str, str]:
         """The outlook as a JSON object."""

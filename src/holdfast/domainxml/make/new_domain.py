@@ -203,7 +203,7 @@ def _characters(graphics: str) -> list[Element]:
 
 
 def _tpm(capabilities: Capabilities) -> Element:
-    if "tpm-crb" not in capabilities.tpm_models:
+    if "tpm-crb" not in (capabilities.offered("devices/tpm", "model") or ()):
         raise hosts.NO_TPM()
     return element("tpm", {"model": "tpm-crb"}, element("backend", {"type": "emulator", "version": "2.0"}))
 
@@ -213,12 +213,14 @@ def _display(capabilities: Capabilities, os: str, graphics: str, video: str | No
         raise UNKNOWN_WORD(what="kind of graphics", word=graphics, words=GRAPHICS)
     found = []
     if graphics != "none":
-        if capabilities.graphics and graphics not in capabilities.graphics:
-            raise hosts.GRAPHICS_NOT_HERE(graphics=graphics, possible=sorted(capabilities.graphics))
+        types = capabilities.offered("devices/graphics", "type")
+        if types is not None and graphics not in types:
+            raise hosts.GRAPHICS_NOT_HERE(graphics=graphics, possible=sorted(types) or "none")
         found.append(element("graphics", {"type": graphics, "autoport": "yes", "listen": "127.0.0.1"}))
     found.append(element("audio", {"id": "1", "type": "none"}))
     model = video or ("none" if graphics == "none" else "vga" if os == "windows" else "virtio")
-    if capabilities.videos and model not in capabilities.videos:
-        raise hosts.VIDEO_NOT_HERE(video=model, possible=sorted(capabilities.videos))
+    models = capabilities.offered("devices/video", "modelType")
+    if models is not None and model not in models:
+        raise hosts.VIDEO_NOT_HERE(video=model, possible=sorted(models) or "none")
     found.append(element("video", None, element("model", {"type": model})))
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from holdfast.domainxml.address import address_of
-from holdfast.domainxml.document import Element, element, value_at
+from holdfast.domainxml.document import Element, devices, element, value_at
 from holdfast.domainxml.places.bus import Bus, bus_of
 
 _NAMED_BY_ADDRESS = ("drive", "virtio-serial")
@@ -18,6 +18,12 @@ def controller_of(domain: Element, device: Element) -> Element | None:
     named = _named_controller(device)
     controllers = domain.iterfind("devices/controller")
     return next((each for each in controllers if (each.get("type"), each.get("index")) == named), None)
+
+
+def devices_behind(domain: Element, controller: Element) -> list[Element]:
+    """The devices of ``domain`` that sit behind ``controller``."""
+    bus = (controller.get("type"), controller.get("index"))
+    return [device for device in devices(domain) if bus_of(device) == bus]
 
 
 def has_controller(domain: Element, device: Element) -> bool:

@@ -22,6 +22,7 @@ from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.audit.judge import Judge, Judgement
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.documents import Documents, read
+from holdfast.operations.host_provides import HostProvides
 from holdfast.operations.own_state import state_outlook
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
 from holdfast.operations.waiting import is_asked_for, unreleased, waiting
@@ -45,7 +46,7 @@ class Judged(NamedTuple):
     document: Callable[[], Element]
 
 
-def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
+def judge_domain(judge: Judge, provided: HostProvides, listed: Listed, domain: Domain) -> Judged:
     """What is found about one domain, which may be of another connection than ``listed.domain``.
 
     Raises NotFound when the domain has vanished, InvalidDocument. (virDomainGetXMLDesc)
@@ -54,15 +55,18 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
         text = domain.xml(Definition.CONFIG)
         verdict = judge.judge_text(text)
         if not any(namespace in text for namespace in _RECORDED):
-            return Judged(verdict, [], None, lambda: parse(text))
+            return Judged(verdict, list(_lacks(provided, verdict, None)), None, lambda: parse(text))
         alone = parse(text)
-        findings = [*_records(alone, None), *_lost(judge, alone)]
-        return Judged(verdict, findings, nova_instance(alone), lambda: alone)
+        instance = nova_instance(alone)
+        findings = [*_lacks(provided, verdict, instance), *_records(alone, None), *_lost(judge, alone)]
+        return Judged(verdict, findings, instance, lambda: alone)
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
     assert config is not None  # read() raises NotFound when there is neither
     verdict = judge.judge(config, documents.live)
+    instance = nova_instance(config)
     findings = [
+        *(() if documents.config is None else _lacks(provided, verdict, instance)),
         *_lost(judge, config),
         *_drift(documents),
         *_records(config, documents.live),
@@ -71,7 +75,15 @@ def judge_domain(judge: Judge, listed: Listed, domain: Domain) -> Judged:
     if documents.config is None:
         findings.append(Finding(FindingKind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
     current = config if documents.live is None else documents.live
-    return Judged(verdict, findings, nova_instance(config), lambda: current)
+    return Judged(verdict, findings, instance, lambda: current)
+
+
+def _lacks(provided: HostProvides, verdict: Judgement, instance: NovaInstance | None) -> Iterator[Finding]:
+    """What of the host a start needs and does not find."""
+    for provision in verdict.provisions:
+        lack = provided.lack(provision, made_at_start=instance is not None)
+        if lack is not None and lack.stops:
+            yield Finding(FindingKind.WOULD_NOT_START, lack.sentence)
 
 
 def _drift(documents: Documents) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport, Machine
 from holdfast.operations.audit.state import States
 from holdfast.operations.connect import connect
+from holdfast.operations.host_provides import HostProvides
 
 THREADS = 3
 """Documents of one host are asked for so many at a time; libvirtd answers five of a client at once (9.0)."""
@@ -95,6 +96,7 @@ class _Audit:
         self._progress = progress
         self._hardware = hardware
         self._judge = Judge(connection)
+        self._provided = HostProvides(connection)
         self._images = Images(connection.is_local)
         self._states = States(connection)
         self._found: dict[str, DomainReport] = {}
@@ -165,7 +167,7 @@ class _Audit:
 
     def _one(self, listed: Listed, domain: Domain) -> None:
         try:
-            verdict, findings, instance, document = judge_domain(self._judge, listed, domain)
+            verdict, findings, instance, document = judge_domain(self._judge, self._provided, listed, domain)
             disguised = list(self._images.disguised(verdict.images))
             if self._hardware is not None:
                 self._hardware(self._uri, domain.uuid, hardware_tree(document()))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
@@ -17,15 +16,17 @@ from holdfast.domainxml.compare.document_pattern import fill_pattern, pattern_of
 from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
-from holdfast.domainxml.host.capabilities import read_capabilities
-from holdfast.domainxml.host.machine_type import MachineType, emulators, read_machine_types, released
+from holdfast.domainxml.host.machine_type import released
+from holdfast.domainxml.host.named_provisions import Provision, named_provisions
+from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.host.state_files import StateFile
 from holdfast.domainxml.make.open_parts import OpenPart, open_parts
 from holdfast.domainxml.places.pci import hotplug_places, slot_count
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import InvalidDocument, LibvirtRefused
+from holdfast.errors import HoldfastError, InvalidDocument, NoConnection
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.audit.report import Finding, FindingKind, Machine, MachineStatus
+from holdfast.operations.host_outlook import HostOutlook, KnownGuest
 from holdfast.operations.own_state import state_of
 
 _PATTERNS = 512
@@ -47,12 +48,16 @@ class ImageUse(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found in one document: findings, images, what it has beside it, and the machine type."""
+    """What was found in one document: findings, images, what it has beside it, what a start needs of the host by name,
+    and the machine type. ``by_path``: whether a file is there has decided something.
+    """
 
     findings: tuple[Finding, ...]
     images: tuple[ImageUse, ...]
     state: tuple[StateFile, ...]
+    provisions: tuple[Provision, ...]
     machine: Machine
+    by_path: bool = False
 
 
 class Judge:
@@ -61,17 +66,8 @@ class Judge:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._known: OrderedDict[str, Judgement] = OrderedDict()
-        self._machines: dict[tuple[str, str], dict[str, MachineType]] = {}
-        self._cpus: dict[Platform, frozenset[str]] = {}
+        self._host = HostOutlook(connection)
         self.notes: set[str] = set()
-
-    @cached_property
-    def _host(self) -> Element:
-        return parse(self.connection.capabilities(), "capabilities")
-
-    @cached_property
-    def _emulators(self) -> frozenset[str]:
-        return emulators(self._host)
 
     def judge_text(self, document: str) -> Judgement:
         """Judge a document as libvirt prints it. Raises InvalidDocument."""
@@ -85,46 +81,49 @@ class Judge:
             self._known[pattern] = verdict
             if len(self._known) > _PATTERNS:
                 self._known.popitem(last=False)
-        return _filled(verdict, values)
+        return self.judge(parse(document)) if verdict.by_path and values else _filled(verdict, values)
 
     def judge(self, config: Element, live: Element | None = None) -> Judgement:
         """Judge a document; where the domain runs, ``live`` has the free places and the images."""
         current = config if live is None else live
         machine = self._machine(config)
-        findings = [*self._expiring(config, machine), *_unknown(config), *_no_slot(current)]
+        stops = self._stops(config)
+        findings = [Finding(FindingKind.WOULD_NOT_START, outlook.sentence) for outlook in stops]
+        findings += [*self._expiring(config, machine), *_unknown(config), *_no_slot(current)]
         has_no_slot = findings and findings[-1].kind is FindingKind.NO_SLOT
         parts = [part for part in open_parts(config, live) if not (has_no_slot and part.kind == "ports")]
         findings += [Finding(FindingKind.UNSEALED, sentence) for sentence in _merged(parts)]
         images = dict.fromkeys(image for document in (current, config) for image in _images(document))
         state = dict.fromkeys(file for each in (current, config) for file in state_of(self.connection, each))
-        return Judgement(tuple(findings), tuple(images), tuple(state), machine)
+        needed = tuple(named_provisions(config))
+        by_path = any(outlook.part == "firmware" for outlook in stops)
+        return Judgement(tuple(findings), tuple(images), tuple(state), needed, machine, by_path)
 
     def _machine(self, config: Element) -> Machine:
         emulator, arch, name, virt_type = Platform.of(config)
         status = MachineStatus.UNKNOWN
-        machines = self._machines_for(arch, virt_type)
-        if name and machines and emulator in self._emulators:
+        machines = self._host.machines(arch, virt_type)
+        if name and machines and self._host.speaks_of(emulator):
             found = machines.get(name)
             status = MachineStatus.MISSING if found is None else MachineStatus.OFFERED
             status = MachineStatus.DEPRECATED if found is not None and found.deprecated else status
         return Machine(arch, name, status, released(name))
 
-    def _machines_for(self, arch: str, virt_type: str) -> dict[str, MachineType]:
-        key = arch, virt_type
-        if key not in self._machines:
-            self._machines[key] = read_machine_types(self._host, arch, virt_type)
-        return self._machines[key]
+    def _stops(self, config: Element) -> list[Outlook]:
+        """Why the domain would not start, of what this host can do; what it provides by name is asked afterwards."""
+        try:
+            return [outlook for outlook in self._host.hardware(config, KnownGuest()) if outlook.stops]
+        except NoConnection:
+            raise
+        except HoldfastError as error:
+            self.notes.add(f"whether this host can start its domains is not known: {error.message}")
+            return []
 
     def _expiring(self, config: Element, machine: Machine) -> Iterator[Finding]:
         if machine.status is MachineStatus.DEPRECATED:
             yield Finding(
                 FindingKind.EXPIRING_MACHINE,
                 f"the machine type {machine.name} is deprecated: a later QEMU does not have it any more",
-            )
-        if machine.status is MachineStatus.MISSING:
-            yield Finding(
-                FindingKind.EXPIRING_MACHINE,
-                f"this host has no machine type {machine.name} any more: the domain cannot start here",
             )
         model = value_at(config, "cpu/model")
         if model and value_at(config, "cpu@mode") in (None, "custom") and model in self._deprecated_cpus(config):
@@ -134,15 +133,16 @@ class Judge:
 
     def _deprecated_cpus(self, config: Element) -> frozenset[str]:
         platform = Platform.of(config)._replace(machine="")  # the models are the same for all machine types
-        if platform not in self._cpus:
-            try:
-                found = read_capabilities(self.connection.domain_capabilities(*platform)).deprecated_models
-            except LibvirtRefused as error:
-                name = platform.emulator or platform.arch
-                self.notes.add(f"which CPU models expire is not known for {name}: {error.message}")
-                found = frozenset()
-            self._cpus[platform] = found
-        return self._cpus[platform]
+        try:
+            answer = self._host.capabilities(platform)
+        except NoConnection:
+            raise
+        except HoldfastError as error:
+            answer = error.message
+        if isinstance(answer, str):
+            self.notes.add(f"which CPU models expire is not known for {platform.emulator or platform.arch}: {answer}")
+            return frozenset()
+        return answer.deprecated_models
 
 
 def _unknown(config: Element) -> list[Finding]:
@@ -193,8 +193,14 @@ def _filled(verdict: Judgement, values: list[str]) -> Judgement:
         tuple(findings),
         tuple([_filled_image(image, values) for image in verdict.images]),
         tuple([replace(file, path=fill_pattern(file.path, values)) for file in verdict.state]),
+        tuple([_filled_provision(provision, values) for provision in verdict.provisions]),
         verdict.machine,
+        verdict.by_path,
     )
+
+
+def _filled_provision(provision: Provision, values: list[str]) -> Provision:
+    return Provision(fill_pattern(provision.who, values), provision.kind, fill_pattern(provision.name, values))
 
 
 def _filled_image(image: ImageUse, values: list[str]) -> ImageUse:

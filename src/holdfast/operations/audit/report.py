@@ -18,6 +18,7 @@ _ORPHANS = 3
 class FindingKind(StrEnum):
     """What there is to find, the most urgent first."""
 
+    WOULD_NOT_START = "would-not-start"
     DISGUISED_IMAGE = "disguised-image"
     SHARED_IMAGE = "shared-image"
     LOST_STATE = "lost-state"
@@ -36,11 +37,12 @@ class FindingKind(StrEnum):
 
 
 MEANINGS = {
+    FindingKind.WOULD_NOT_START: "a cold start would fail: the host lacks something that the document needs",
     FindingKind.DISGUISED_IMAGE: "a raw image looks like one of another format",
     FindingKind.SHARED_IMAGE: "two domains have one image, and one of them writes it",
     FindingKind.LOST_STATE: "the NVRAM or TPM state of the last recorded start is gone, or another one",
     FindingKind.SHARED_STATE: "two domains have one NVRAM or TPM state",
-    FindingKind.EXPIRING_MACHINE: "the machine type is deprecated, or this host has it no more",
+    FindingKind.EXPIRING_MACHINE: "the machine type is deprecated",
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",
     FindingKind.DRIFT: "the next cold start changes the hardware: live and config differ",
     FindingKind.RELEASING: "a detached device that the guest has not released",

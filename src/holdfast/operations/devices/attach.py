@@ -14,7 +14,7 @@ from holdfast.domainxml.address import address_of, describe_address, pci_address
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, child, devices, parse, same, serialize
 from holdfast.domainxml.make.attach_request import identified, parse_device
-from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.metadata import Brought, DiskRecord
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import has_controller
@@ -28,6 +28,7 @@ from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.facts import record
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -69,8 +70,9 @@ def attach_device(
     Repeating an attach that stopped between config and live finishes it, if the request names its device: by the
     image, the MAC address or the alias. Else the device that waits is shown, and can be attached by its MAC or alias.
 
-    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, NO_FREE_PLACE, NO_NETWORK, what
-    :func:`check_source` does for an image, LIVE_REFUSES, and LibvirtRefused; config is then as it was.
+    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, NO_FREE_PLACE, NO_NETWORK, WOULD_NOT_START where
+    this host cannot start a domain with such a device, what :func:`check_source` does for an image, LIVE_REFUSES, and
+    LibvirtRefused; config is then as it was.
     (virDomainAttachDeviceFlags)
     """
     request = parse_device(device)
@@ -85,9 +87,9 @@ def attach_element(
     config_only: bool = False,
     trust_format: bool = False,
     dry_run: bool = False,
-    record: Callable[[Element], DiskRecord] = usual_record,
+    described: Callable[[Element], DiskRecord] = usual_record,
 ) -> Attached:
-    """:func:`attach_device` under the lock that the caller holds. ``record`` makes of a disk what is recorded of it."""
+    """:func:`attach_device` under the lock that the caller holds. ``described`` is what is recorded of a disk."""
     domain.conceal(device)
     planned = plan_attach(domain, device, config_only=config_only, trust_format=trust_format)
     if dry_run:
@@ -96,7 +98,7 @@ def attach_element(
     attached = carry_out(domain, planned)
     if device.tag == "disk":
         known = None if config is None or not planned.resumes else disk_record(config, planned.request)
-        new = known or record(planned.request)
+        new = known or described(planned.request)
         record_attached(domain, new, attached.definitions, is_stated=new != usual_record(planned.request))
         if trust_format:
             record_below(domain, [planned.request])
@@ -110,14 +112,17 @@ def foreseen(domain: OpenDomain, planned: PlannedAttach) -> Attached:
 
 
 def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
-    """Attach a device as planned, and record nothing. Raises what :func:`attach_device` does of what libvirt and QEMU
-    refuse; config is then as it was. (virDomainAttachDeviceFlags)
+    """Attach a device as planned, and record nothing but the controllers that came with it. Raises what
+    :func:`attach_device` does of what libvirt and QEMU refuse; config is then as it was. (virDomainAttachDeviceFlags)
     """
     before = domain.documents
     if planned.controller is None:
         attached = _attach(domain, before, planned.request, planned.targets)
     else:
         attached = _attach_with_controller(domain, before, planned.controller, planned.request, planned.targets)
+    for controller in _brought(before.config, domain.documents.config, planned.request):
+        for definition in attached.definitions:
+            record(domain, Brought(label(controller), describe_address(controller) or ""), definition)
     return replace(attached, notes=_notes(domain, before, planned))
 
 

@@ -44,7 +44,7 @@ def attach_disk(
             config_only=config_only,
             trust_format=disk.trust_format,
             dry_run=dry_run,
-            record=lambda attached: described_record(disk, attached, usual_role(attached)),
+            described=lambda attached: described_record(disk, attached, usual_role(attached)),
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 from holdfast.domainxml.address import PciAddress
-from holdfast.domainxml.device import describe, find_device, label
-from holdfast.domainxml.document import Element, devices
+from holdfast.domainxml.device import describe, find_device, label, short_name
+from holdfast.domainxml.document import Element, child, devices
 from holdfast.domainxml.make.attach_request import complete, conflict, identified, resumes
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import missing_controller
@@ -15,6 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disk_source import check_source, refuse_in_use
 from holdfast.operations.documents import Documents
+from holdfast.operations.guard import refuse_unstartable
 from holdfast.operations.session import OpenDomain
 
 
@@ -51,7 +53,7 @@ def plan_attach(
 ) -> PlannedAttach:
     """Find out what attaching ``device`` to ``domain`` takes. ``image_is_new``: its image is yet to be made.
 
-    Raises TRANSIENT, TAKEN, NO_FREE_PLACE, NO_NETWORK, and what :func:`check_source` does.
+    Raises TRANSIENT, TAKEN, NO_FREE_PLACE, NO_NETWORK, WOULD_NOT_START, and what :func:`check_source` does.
     """
     before = domain.documents
     documents = list(before.present.values())
@@ -76,7 +78,17 @@ def plan_attach(
     else:
         check_source(domain.connection, domain.uuid, planned.request, trust_format=trust_format)
     _check_network(domain.connection, planned.request)
+    if before.config is not None and Definition.CONFIG in planned.targets:
+        _refuse_unstartable(domain, before.config, planned)
     return planned
+
+
+def _refuse_unstartable(domain: OpenDomain, config: Element, planned: PlannedAttach) -> None:
+    after = copy.deepcopy(config)
+    child(after, "devices").extend(
+        copy.deepcopy(device) for device in (planned.controller, planned.promised) if device is not None
+    )
+    refuse_unstartable(domain, config, after, short_name(planned.promised))
 
 
 def refuse_without_place(before: Documents) -> None:

@@ -7,7 +7,8 @@ finishes it, whatever happened in between.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from holdfast.domainxml.device import alias, describe, label, lookup, matching, user_alias
@@ -19,6 +20,7 @@ from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.devices.go_along import forget_brought, let_go_along
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.facts import forget, record
@@ -37,12 +39,14 @@ class Detached(Result):
     ``label``        what it was called
     ``definitions``  the documents that it went from
     ``removed``      the image that was being made when an attach broke off before any document had the disk
+    ``went``         the controllers that an attach had brought, and that went with it, in words
     """
 
     device: Shown | Literal[""]
     label: str
     definitions: tuple[Definition, ...]
     removed: str | None = None
+    went: tuple[str, ...] = ()
 
 
 def detach_device(
@@ -60,7 +64,7 @@ def detach_device(
     ``device`` is a disk's target, a MAC address, an alias or a PCI address, of an element ``tag`` where that is given;
     or a device element as text, such as was attached: it must fit one device only (else Refused, 3). ``config_only``
     takes it away at the next start. ``timeout`` is in seconds. The image of a disk stays; only one that was being made
-    for it when the attach broke off goes.
+    for it when the attach broke off goes. Controllers that an attach brought go with the last device on them.
 
     Raises IN_RESCUE, NO_DEVICE, FITS_SEVERAL, IN_LIVE_ONLY, and NOT_RELEASED when the guest does not release it in time
     or refuses to: config is without it then, and repeating the detach finishes. (virDomainDetachDeviceAlias for live,
@@ -93,9 +97,12 @@ def detach_device(
                 forget_disk(domain, released.as_device(), [Definition.LIVE])
         if not dry_run and found:
             _detach(domain, found, timeout)
-        notes = saved_memory(domain, before)
+        release = None if dry_run else partial(_detach, domain, timeout=timeout)
+        along = let_go_along(domain, before, found.get(Definition.CONFIG), release, config_only=config_only)
+        notes = (*saved_memory(domain, before), *along.notes)
     gone = next(iter(found.values()), None)
-    return _detached(domain, gone, device, dry_run=dry_run, definitions=tuple(found), notes=notes)
+    detached = _detached(domain, gone, device, dry_run=dry_run, definitions=tuple(found), notes=notes)
+    return replace(detached, went=along.went)
 
 
 def _detached(
@@ -184,7 +191,7 @@ def _detach(domain: OpenDomain, found: dict[Definition, Element], timeout: float
             removal.wait(timeout)
     if _is_gone(domain, live):
         forget(domain, entry)
-        forget_disk(domain, live, [Definition.LIVE])
+        _forget_records(domain, live, Definition.LIVE)
         return
     answer = "refused to release" if removal.outcome == "refused" else "has not released"
     if not domain.is_persistent():
@@ -196,7 +203,12 @@ def _detach(domain: OpenDomain, found: dict[Definition, Element], timeout: float
 def _detach_from_config(domain: OpenDomain, device: Element) -> None:
     """With its record, if it has one; that in live stays until live is without the disk, too."""
     domain.detach(serialize(device), Definition.CONFIG)
-    forget_disk(domain, device, [Definition.CONFIG])
+    _forget_records(domain, device, Definition.CONFIG)
+
+
+def _forget_records(domain: OpenDomain, device: Element, definition: Definition) -> None:
+    forget_disk(domain, device, [definition])
+    forget_brought(domain, device, definition)
 
 
 def _is_gone(domain: OpenDomain, device: Element) -> bool:

@@ -14,13 +14,15 @@ from holdfast.domainxml.elements.firmware import FIRMWARES, ask_for_firmware
 from holdfast.domainxml.elements.interface import checked_mac, new_interface
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import new_cpu
+from holdfast.domainxml.host.named_provisions import ProvisionKind
+from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.new_domain import boot_from_disk_then_cd, missing_hyperv, new_domain
 from holdfast.domainxml.make.seal import LOWEST_CID, seal
 from holdfast.domainxml.make.virt_install import last_domain
 from holdfast.domainxml.places.root_ports import SPARE
 from holdfast.domainxml.platform import Platform
-from holdfast.errors.creation import NO_IMAGE_TO_START, NO_NAME, NOT_A_UUID
+from holdfast.errors.creation import NO_IMAGE_TO_START, NO_NAME, NOT_A_UUID, NOT_STARTABLE_HERE
 from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
@@ -34,6 +36,8 @@ from holdfast.operations.domain.make import Created, NewDomain, make_domain
 from holdfast.operations.domain.spec import DomainSpec, check_root_ports
 from holdfast.operations.domain_name import check_name, refuse_taken
 from holdfast.operations.host_capabilities import host_capabilities
+from holdfast.operations.host_outlook import HostOutlook, KnownGuest
+from holdfast.operations.host_provides import NOT_MENDED
 from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.session import refuse_read_only
@@ -45,9 +49,10 @@ def create_domain(
     """Create the domain ``name`` as ``spec`` says, sealed: nothing of its hardware is left to a later start.
 
     Raises UsageError for what makes no sense, NotFound for images and firmware that do not exist, READ_ONLY,
-    DOMAIN_EXISTS and UNFINISHED where the name is taken, Refused where an image or its place is, Failed for what this
-    host cannot do; then nothing was changed, and images made on the way are gone. Raises CREATED_NOT_STARTED where it
-    is created, but did not start. (virConnectGetDomainCapabilities, virDomainDefineXMLFlags, virDomainCreateWithFlags)
+    DOMAIN_EXISTS and UNFINISHED where the name is taken, Refused where an image or its place is, NOT_STARTABLE_HERE and
+    Failed for what this host cannot do; then nothing was changed, and images made on the way are gone. Raises
+    CREATED_NOT_STARTED where it is created, but did not start.
+    (virConnectGetDomainCapabilities, virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
     check_new_name(connection, name, dry_run)
     platform = Platform(machine=spec.machine or "", virt_type=spec.virt_type or "")
@@ -64,6 +69,8 @@ def create_domain(
         notes.append(
             f"this host's {capabilities.virt_type} lacks these, which make Windows faster: {', '.join(missing)}"
         )
+    host = HostOutlook(connection)
+    _refuse_unstartable(name, (*host.support(domain, capabilities), *host.provides.lacks(domain, NOT_MENDED)))
     below = found_below(connection, (trusted for disk in disks for trusted in disk.trusted))
     new = NewDomain(document=domain, disks=disks, stated=_stated(spec), notes=notes, below=below)
     return make_domain(connection, new, start=start, dry_run=dry_run)
@@ -82,9 +89,9 @@ def create_domain_from_document(
     """Create a domain from ``document``, which may be what ``virt-install --print-xml`` printed; also sealed.
 
     Of several documents the last is taken. ``name`` replaces its name. Images are not made: a missing one is
-    reported, or refused with ``start`` (NO_IMAGE_TO_START). ``trust_format`` takes the formats it states against the
-    images' headers. Raises NO_NAME, NOT_A_UUID, STATE_IN_USE where it names the NVRAM of another domain, and as
-    :func:`create_domain` does.
+    reported, or refused with ``start`` (NO_IMAGE_TO_START, NOT_STARTABLE_HERE); so is what else the host does not
+    provide yet. ``trust_format`` takes the formats it states against the images' headers. Raises NO_NAME, NOT_A_UUID,
+    STATE_IN_USE where it names the NVRAM of another domain, and as :func:`create_domain` does.
     """
     domain = _read(document, name)
     check_new_name(connection, domain.findtext("name") or "", dry_run)
@@ -103,9 +110,28 @@ def create_domain_from_document(
     spare = SPARE if root_ports is None else root_ports
     notes = seal(domain, capabilities, root_ports=spare, vsock_cid=free_cid(connection, domain))
     notes += [f"there is no image {path} yet: make it before the first start" for path in missing]
+    notes += _not_startable(connection, domain, start)
     below = found_below(connection, disks) if trust_format else ()
     new = NewDomain(document=domain, stated=stated, notes=notes, below=below)
     return make_domain(connection, new, start=start, dry_run=dry_run)
+
+
+def _not_startable(connection: Connection, domain: Element, start: bool) -> list[str]:
+    """What this host does not provide yet for ``domain``, in sentences. Raises NOT_STARTABLE_HERE for hardware that it
+    cannot give, and where the domain is to ``start`` for the rest.
+    """
+    host = HostOutlook(connection)
+    hardware = list(host.hardware(domain, KnownGuest()))
+    lacks = [*host.provides.lacks(domain, {*NOT_MENDED, ProvisionKind.NETWORK})]
+    lacks += [outlook for outlook in hardware if outlook.part == "firmware"]  # a file that is not there
+    cannot = [outlook for outlook in hardware if outlook not in lacks]
+    _refuse_unstartable(domain.findtext("name") or "", [*cannot, *(lacks if start else ())])
+    return [f"it does not start yet: {lack}" for lack in lacks if lack.stops]
+
+
+def _refuse_unstartable(name: str, outlooks: Iterable[Outlook]) -> None:
+    if reasons := [str(outlook) for outlook in outlooks if outlook.stops]:
+        raise NOT_STARTABLE_HERE(name=name, reasons=reasons)
 
 
 def check_new_name(connection: Connection, name: str, dry_run: bool) -> None:

@@ -19,11 +19,12 @@ from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_part
 from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.places.root_ports import provide_root_ports
 from holdfast.domainxml.platform import Platform
-from holdfast.errors.changes import NOT_AS_IT_RUNS
+from holdfast.errors.changes import NOT_AS_IT_RUNS, WOULD_NOT_START
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.domain.spec import check_root_ports
 from holdfast.operations.host_capabilities import host_capabilities
+from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
@@ -55,8 +56,9 @@ def seal_domain(
     What the guest would see is done only when it is asked for: ``add_serials`` gives disks a serial, ``add_ports``
     provides so many free root ports. It takes effect at the next cold start.
 
-    Raises TRANSIENT, IN_RESCUE, UNASKED where more than that would change, NO_ROOT_PORTS and TOO_MANY_ROOT_PORTS, and
-    STATE_IN_USE where the NVRAM that libvirt finds by its name is that of another domain.
+    Raises TRANSIENT, IN_RESCUE, UNASKED where more than that would change, NO_ROOT_PORTS, TOO_MANY_ROOT_PORTS,
+    WOULD_NOT_START where this host cannot give what the guest runs with, and STATE_IN_USE where the NVRAM that libvirt
+    finds by its name is that of another domain.
     (virDomainDefineXMLFlags by the proved edit; virConnectGetDomainCapabilities)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
@@ -87,6 +89,8 @@ def _plan(domain: OpenDomain, add_serials: bool, add_ports: int) -> Edit:
     edit = plan_edit(domain, touch, _asked(add_serials, add_ports))
     if live is not None:
         _prove_as_running(domain.name, live, edit.after)
+    if reasons := HostOutlook(domain.connection).newly_blocks(edit.before, edit.after):
+        raise WOULD_NOT_START(what="what it leaves open made concrete", name=domain.name, reasons=reasons)
     return edit
 
 

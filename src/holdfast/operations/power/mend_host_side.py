@@ -22,7 +22,6 @@ from holdfast.domainxml.elements.disk import (
     set_source,
     stated_format,
 )
-from holdfast.domainxml.host.named_secrets import named_secrets
 from holdfast.domainxml.host.volume import pool_folder
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection, NotFound, disks, power
@@ -33,7 +32,6 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.provisions import (
     Presence,
-    has_secret,
     inactive_pools,
     network_presence,
     pool_presence,
@@ -48,6 +46,7 @@ from holdfast.operations.disks.known_files import known_files
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.host_provides import NOT_MENDED, HostProvides
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.session import Need, OpenDomain
 
@@ -113,9 +112,9 @@ def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> 
             yield from _volume(connection, disk)
         elif (path := host_path(disk)) is not None and connection.is_local:
             yield from _image(domain, config, disk, path)
-    for secret in named_secrets(config):
-        if has_secret(connection, secret.uuid, secret.kind, secret.usage) is False:
-            yield Fault(f"{secret} is not there: define it anew, and give it its value")
+    for lack in HostProvides(connection).lacks(config, NOT_MENDED):
+        if lack.stops:
+            yield Fault(lack.sentence)
 
 
 def _refuse_another(disk: Element, place: str) -> None:

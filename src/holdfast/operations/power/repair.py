@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from holdfast.domainxml.document import child, text_of
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.errors import HoldfastError, power
+from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.host_outlook import HostOutlook, KnownGuest
 from holdfast.operations.own_state import lost_state
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
@@ -20,7 +24,8 @@ class Repaired(Result):
     """A repair, and the start after it; ``changes`` are those of the start.
 
     ``mended``    the faults that were mended, in sentences
-    ``remains``   those that nothing here can mend: only a dry run returns them, otherwise they are raised
+    ``remains``   those that nothing here can mend, of the hardware too: only a dry run returns them, otherwise they are
+                  raised
     ``started``   True when the domain was started
     ``outlooks``  what else the guest sees of the start: it comes of the host
     """
@@ -49,13 +54,14 @@ def repair_domain(
     Networks and storage pools are started; an image that has moved is found by the volume recorded of its disk, or
     where ``sources`` says, by target (a path, POOL/VOLUME or URL); permissions of images are mended, and an emulator
     that is gone is replaced. All of that in config: what runs keeps running. Raises NOT_REPAIRED, or where
-    something was mended NOT_WHOLLY_REPAIRED, naming whatever cannot be mended, and so where it does not start;
+    something was mended NOT_WHOLLY_REPAIRED, naming whatever cannot be mended, hardware that this host cannot give
+    included, and so where it does not start;
     NO_DISK, TRANSIENT, IN_RESCUE. (see :func:`.mend_host_side.mend_host_side`)
     """
     needs = Need.CONFIG | Need.OWN_HARDWARE
     with changing(connection, name, needs=needs, dry_run=dry_run) as domain:
         side = mend_host_side(domain, sources, dry_run=dry_run)
-        remains = (*side.remains, *_lost(domain))
+        remains = (*side.remains, *_host_cannot(domain), *_lost(domain))
         if remains and not dry_run:
             condition = power.NOT_WHOLLY_REPAIRED if side.mended else power.NOT_REPAIRED
             raise condition(name=domain.name, mended=side.mended, why="; ".join(remains))
@@ -75,3 +81,15 @@ def _lost(domain: OpenDomain) -> Iterator[str]:
     config = domain.documents.config
     for file in lost_state(domain.connection, config) if config is not None else ():
         yield f"its {file} is gone: put it back, or start the domain with a new one"
+
+
+def _host_cannot(domain: OpenDomain) -> Iterator[str]:
+    """Why this host cannot give the domain its hardware: that is nothing of the host side, and not mended."""
+    config = copy.deepcopy(domain.documents.config)
+    assert config is not None  # an operation that needs it refuses a domain without
+    for emulator in config.findall("devices/emulator"):
+        if domain.connection.is_local and file_exists(text_of(emulator)) is False:
+            child(config, "devices").remove(emulator)  # in a dry run it is yet to be replaced
+    for outlook in HostOutlook(domain.connection).hardware(config, KnownGuest()):
+        if outlook.stops:
+            yield outlook.sentence

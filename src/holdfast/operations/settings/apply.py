@@ -24,7 +24,7 @@ from holdfast.errors.domains import TRANSIENT
 from holdfast.errors.guard import UNASKED_SETTING
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents, read, saved_memory
-from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.guard import refuse_unasked, refuse_unstartable
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain
@@ -119,14 +119,17 @@ def change_settings(
 ) -> SettingsChange:
     """Carry out ``steps`` in the documents ``definitions`` of ``domain``; the caller holds the domain's lock.
 
-    Raises TRANSIENT for what only config can have, what a step cannot be, UNASKED_SETTING, and SETTING_NOT_TAKEN where
-    libvirt or QEMU refuses; then nothing was changed. Raises SET_IN_PART, NOT_LET_GO and SET_OTHERWISE where some of it
-    stands.
+    Raises TRANSIENT for what only config can have, what a step cannot be, UNASKED_SETTING, WOULD_NOT_START, and
+    SETTING_NOT_TAKEN where libvirt or QEMU refuses; then nothing was changed. Raises SET_IN_PART, NOT_LET_GO and
+    SET_OTHERWISE where some of it stands.
     """
     plan = _Plan(before, definitions)
     for step in steps:
         plan.add(domain, step)
     changes = _guard(domain, plan)
+    config = plan.after.get(Definition.CONFIG)
+    if config is not None and before.config is not None:
+        refuse_unstartable(domain, before.config, config, ", ".join(step.name for step in steps))
     if not dry_run:
         _carry_out(domain, plan)
         _prove(domain, plan)

@@ -1,0 +1,129 @@
+"""What a document names of its host, and a start needs there: networks, bridges, devices, pools, images, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from holdfast.domainxml.address import read_pci
+from holdfast.domainxml.device import device_name
+from holdfast.domainxml.document import Element, devices, element, value_at
+from holdfast.domainxml.elements.disk import host_path
+
+
+class ProvisionKind(StrEnum):
+    """What a host can provide by name. The values are for people."""
+
+    NETWORK = "network"
+    BRIDGE = "bridge"
+    NETWORK_DEVICE = "network device"
+    UNMANAGED = "network device made by somebody else"
+    PCI = "PCI device"
+    USB = "USB device"
+    SCSI = "SCSI device"
+    MEDIATED = "mediated device"
+    POOL = "storage pool"
+    VOLUME = "volume"
+    IMAGE = "image"
+    FILE = "file"
+    SECRET = "secret"
+
+
+_BOOT_FILES = ("kernel", "initrd", "dtb")
+
+
+class Provision(NamedTuple):
+    """One thing that the host has to have: ``who`` needs it, in words, and what it is called there.
+
+    A USB device is named "VENDOR:PRODUCT" by its ids, or "BUS.DEVICE" by its place; a volume "POOL/VOLUME"; a secret by
+    its UUID, or by its type and usage: "ceph client.admin".
+    """
+
+    who: str
+    kind: ProvisionKind
+    name: str
+
+
+def named_provisions(domain: Element) -> Iterator[Provision]:
+    """All that a start of ``domain`` needs by name; without what libvirt is told to do without where it is missing."""
+    for tag in _BOOT_FILES:
+        if path := (domain.findtext(f"os/{tag}") or "").strip():
+            yield Provision(f"the {tag}", ProvisionKind.FILE, path)
+    for device in devices(domain):
+        for kind, name in _named(device):
+            if name:
+                yield Provision(device_name(device), kind, name)
+
+
+def _named(device: Element) -> Iterator[tuple[ProvisionKind, str | None]]:
+    yield from _secrets(device)
+    if device.tag == "interface":
+        yield from _of_interface(device)
+    elif device.tag == "hostdev":
+        yield from _of_hostdev(device)
+    elif device.tag == "disk" and value_at(device, "source@startupPolicy") != "optional":
+        if device.get("type") == "volume":
+            pool, volume = value_at(device, "source@pool"), value_at(device, "source@volume")
+            yield ProvisionKind.POOL, pool
+            yield ProvisionKind.VOLUME, f"{pool}/{volume}"
+        yield ProvisionKind.IMAGE, host_path(device)
+    elif device.tag == "filesystem" and device.get("type", "mount") == "mount":
+        yield ProvisionKind.FILE, value_at(device, "source@dir")
+    elif device.tag == "tpm":
+        yield ProvisionKind.FILE, value_at(device, "backend/device@path")
+
+
+def _of_interface(device: Element) -> Iterator[tuple[ProvisionKind, str | None]]:
+    kind = device.get("type")
+    if kind == "network":
+        yield ProvisionKind.NETWORK, value_at(device, "source@network")
+    elif (
+        kind == "bridge" and device.find("virtualport") is None
+    ):  # else it is a switch's, which the kernel may not list
+        yield ProvisionKind.BRIDGE, value_at(device, "source@bridge")
+    elif kind == "direct":
+        yield ProvisionKind.NETWORK_DEVICE, value_at(device, "source@dev")
+    elif kind == "ethernet" and value_at(device, "target@managed") == "no":
+        yield ProvisionKind.UNMANAGED, value_at(device, "target@dev")
+    elif kind == "hostdev":
+        yield ProvisionKind.PCI, _pci(device.find("source/address"))
+
+
+def _of_hostdev(device: Element) -> Iterator[tuple[ProvisionKind, str | None]]:
+    source, address = device.find("source"), device.find("source/address")
+    if source is None or source.get("startupPolicy") == "optional":
+        return
+    kind = device.get("type")
+    if kind == "usb":
+        yield ProvisionKind.USB, _usb(source)
+    elif address is not None and kind == "pci":
+        yield ProvisionKind.PCI, _pci(address)
+    elif address is not None and kind == "mdev":
+        yield ProvisionKind.MEDIATED, address.get("uuid")
+    elif address is not None and kind == "scsi" and (adapter := value_at(source, "adapter@name")):
+        host = adapter.removeprefix("scsi_host")
+        yield ProvisionKind.SCSI, ":".join([host, *(address.get(name, "0") for name in ("bus", "target", "unit"))])
+
+
+def _pci(address: Element | None) -> str | None:
+    """The PCI device of the host; libvirt leaves the type of such an address out."""
+    if address is None or address.get("type", "pci") != "pci":
+        return None
+    place = read_pci(element("address", {**address.attrib, "type": "pci"}))
+    return None if place is None else str(place)
+
+
+def _usb(source: Element) -> str | None:
+    vendor, product = value_at(source, "vendor@id"), value_at(source, "product@id")
+    if vendor and product:
+        return f"{vendor.removeprefix('0x')}:{product.removeprefix('0x')}"
+    bus, device = value_at(source, "address@bus"), value_at(source, "address@device")
+    return f"{bus}.{device}" if bus and device else None
+
+
+def _secrets(device: Element) -> Iterator[tuple[ProvisionKind, str]]:
+    for node in device.iter("secret"):
+        yield ProvisionKind.SECRET, node.get("uuid") or f"{node.get('type')} {node.get('usage')}"
+    for node in device.iterfind("backend/encryption[@secret]"):
+        yield ProvisionKind.SECRET, node.get("secret", "")

@@ -1,0 +1,21 @@
+"""Which devices a QEMU of this machine can be given: it says so itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+_NAME = re.compile(r'^name "([^"]+)"', re.MULTILINE)
+
+
+def qemu_models(emulator: str) -> frozenset[str] | None:
+    """The names of all devices of the QEMU at the path ``emulator``; None where it does not say.
+
+    (``-device help``, which runs no guest.) Only a path that libvirt itself names may come here: it is executed.
+    """
+    command = [emulator, "-machine", "none", "-nodefaults", "-device", "help"]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    except OSError:
+        return None
+    return frozenset(_NAME.findall(done.stdout)) or None

@@ -1,0 +1,112 @@
+"""The controllers that an attach brought go again, with the last device that is detached from them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.device import describe, find_device, identity, label
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.metadata import Brought, facts
+from holdfast.domainxml.number import number_at
+from holdfast.domainxml.places.controllers import devices_behind
+from holdfast.errors import PartlyDone
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.documents import Documents
+from holdfast.operations.facts import forget
+from holdfast.operations.session import OpenDomain
+
+_RELEASED = ("scsi",)
+"""The controllers that a running guest can release (libvirt 9.0): all others stay until it is off."""
+
+Release = Callable[[dict[Definition, Element]], None]
+"""Detaches one device from these documents, and waits for the guest."""
+
+
+@dataclass(frozen=True)
+class GoneAlong:
+    """What went, or would go, in words, and in ``notes`` what does not, and why."""
+
+    went: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def let_go_along(
+    domain: OpenDomain, before: Documents, device: Element | None, release: Release | None, *, config_only: bool
+) -> GoneAlong:
+    """Detach the controllers that an attach brought to ``domain``, and that nothing is on any more without ``device``.
+
+    ``device`` is what was detached from the config document of ``before``; None where it had gone before. Without
+    ``release`` nothing is done but foreseen. Controllers that live has go only where a running guest can release them:
+    live and config agree. What the guest does not let go of raises nothing: the device that was asked for is gone.
+    """
+    went, notes = [], []
+    for controller in [] if before.config is None else _going(before.config, device):
+        live = None if config_only else domain.documents.live
+        running = None if live is None else find_device(live, controller)
+        if live is not None and running is not None and not _can_go(live, running, device if release is None else None):
+            notes.append(f"the controller {label(controller)}, which came with it, stays while the guest runs")
+            break
+        found = {Definition.LIVE: running, Definition.CONFIG: controller}
+        try:
+            if release is not None:
+                release({definition: each for definition, each in found.items() if each is not None})
+        except PartlyDone as error:
+            notes.append(error.message)
+        went.append(describe(controller))
+    return GoneAlong(tuple(went), tuple(notes))
+
+
+def _going(config: Element, device: Element | None) -> list[Element]:
+    """The controllers that nothing is on without ``device``, in the order in which they can go."""
+    after = copy.deepcopy(config)
+    spare = set() if device is None else {label(each) for each in _unused(config)}
+    _drop(after, device)
+    found: list[Element] = []
+    while freed := [each for each in _unused(after) if label(each) not in spare]:
+        found += [copy.deepcopy(each) for each in freed]
+        for controller in freed:
+            _drop(after, controller)
+    return found
+
+
+def forget_brought(domain: OpenDomain, device: Element, definition: Definition) -> None:
+    """Forget that ``device`` came with an attach, if it is a controller that did (virDomainSetMetadata)."""
+    if device.tag == "controller":
+        forget(domain, _as_fact(device), definition)
+
+
+def _can_go(live: Element, controller: Element, going: Element | None) -> bool:
+    """True where a running guest can release ``controller``, on which nothing is in ``live`` but what is ``going``."""
+    staying = [each for each in devices_behind(live, controller) if going is None or identity(each) != identity(going)]
+    return controller.get("type") in _RELEASED and not staying
+
+
+def _unused(document: Element) -> list[Element]:
+    """The controllers that came with an attach, and that nothing is on.
+
+    Of PCI only the last: libvirt fills a gap between their numbers (9.0).
+    """
+    brought = set(facts(document, Brought))
+    controllers = document.findall("devices/controller")
+    last = max((number_at(each, "@index") for each in controllers if each.get("type") == "pci"), default=0)
+    return [
+        each
+        for each in controllers
+        if _as_fact(each) in brought
+        and not devices_behind(document, each)
+        and (each.get("type") != "pci" or number_at(each, "@index") == last)
+    ]
+
+
+def _as_fact(controller: Element) -> Brought:
+    return Brought(label(controller), describe_address(controller) or "")
+
+
+def _drop(document: Element, device: Element | None) -> None:
+    found = None if device is None else find_device(document, device)
+    parent = None if found is None else found.getparent()
+    if found is not None and parent is not None:
+        parent.remove(found)

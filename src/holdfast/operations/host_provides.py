@@ -1,0 +1,107 @@
+"""Whether a host has what a document names of it: networks, bridges, devices, pools, images, secrets.
+
+Each thing is looked for once as long as the object lives. What cannot be seen is not judged: files and devices of
+another machine, and what a hook of this one, or a manager, may make when the domain starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.host.named_provisions import Provision, ProvisionKind, named_provisions
+from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.manager.nova_metadata import nova_instance
+from holdfast.hostfiles.host_devices import (
+    has_bus_device,
+    has_network_device,
+    has_start_hook,
+    has_usb_device,
+    has_usb_place,
+)
+from holdfast.hostfiles.new_image import file_exists
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.provisions import Presence, has_secret, network_presence, pool_presence, pool_volumes
+
+_BUSES = {ProvisionKind.PCI: "pci", ProvisionKind.SCSI: "scsi", ProvisionKind.MEDIATED: "mdev"}
+_DEVICES = {ProvisionKind.BRIDGE, ProvisionKind.NETWORK_DEVICE, ProvisionKind.USB, *_BUSES}
+"""What may be made for the domain in the moment in which it starts."""
+
+NOT_MENDED = frozenset({*_DEVICES, ProvisionKind.FILE, ProvisionKind.SECRET})
+"""What only a person can bring back. Of the rest a repair mends what it can, and says itself what it cannot."""
+
+
+class HostProvides:
+    """What the host of ``connection`` provides. Threads may share it: at worst something is looked for twice."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._presence = cache(self._look)
+        self._volumes = cache(lambda pool: pool_volumes(connection, pool))
+        self._hook = cache(has_start_hook)
+
+    def lacks(self, domain: Element, kinds: Iterable[ProvisionKind] = ProvisionKind) -> Iterator[Outlook]:
+        """What ``domain`` names, of these ``kinds``, and the host does not have now."""
+        wanted, made = set(kinds), nova_instance(domain) is not None
+        for provision in named_provisions(domain):
+            if provision.kind in wanted and (lack := self.lack(provision, made_at_start=made)) is not None:
+                yield lack
+
+    def newly_lacks(self, before: Element, after: Element) -> Iterator[Outlook]:
+        """What ``after`` names and ``before`` did not, of what only a person can bring back."""
+        known = {(provision.kind, provision.name) for provision in named_provisions(before)}
+        made = nova_instance(after) is not None
+        for provision in named_provisions(after):
+            if provision.kind in NOT_MENDED and (provision.kind, provision.name) not in known:
+                lack = self.lack(provision, made_at_start=made)
+                if lack is not None:
+                    yield lack
+
+    def lack(self, provision: Provision, *, made_at_start: bool = False) -> Outlook | None:
+        """What is to be said where the host does not have ``provision``; None where it has, and where nobody knows.
+
+        ``made_at_start``: a manager makes devices of the host for the domain when it starts it.
+        """
+        presence = self._presence(provision.kind, provision.name)
+        if presence in (None, Presence.ACTIVE):
+            return None
+        what = f"{provision.who}: the host has no {provision.kind} {provision.name}"
+        if presence is Presence.INACTIVE:
+            return Outlook(
+                Effect.BLOCKS, "host", f"{provision.who}: the {provision.kind} {provision.name} is not active"
+            )
+        is_made = provision.kind in _DEVICES and (made_at_start or self._hook())
+        if is_made or provision.kind is ProvisionKind.UNMANAGED:
+            return Outlook(Effect.UNKNOWN, "host", f"{what} now; it may be made when the domain starts")
+        return Outlook(Effect.BLOCKS, "host", what)
+
+    def _look(self, kind: ProvisionKind, name: str) -> Presence | None:
+        if kind is ProvisionKind.NETWORK:
+            return network_presence(self._connection, name)
+        if kind is ProvisionKind.POOL:
+            return pool_presence(self._connection, name)
+        return {True: Presence.ACTIVE, False: Presence.MISSING, None: None}[self._has(kind, name)]
+
+    def _has(self, kind: ProvisionKind, name: str) -> bool | None:
+        if kind is ProvisionKind.VOLUME:
+            pool, _, volume = name.partition("/")
+            active = self._presence(ProvisionKind.POOL, pool) is Presence.ACTIVE
+            return volume in self._volumes(pool) if active else None
+        if kind is ProvisionKind.SECRET:
+            word, _, usage = name.partition(" ")
+            return has_secret(self._connection, None if usage else name, word, usage)
+        if kind in (ProvisionKind.BRIDGE, ProvisionKind.NETWORK_DEVICE, ProvisionKind.UNMANAGED):
+            is_ours = self._connection.is_local and self._connection.is_usual  # else it may be a container's
+            return has_network_device(name) if is_ours else None
+        return self._has_here(kind, name) if self._connection.is_local else None
+
+    @staticmethod
+    def _has_here(kind: ProvisionKind, name: str) -> bool | None:
+        if kind in (ProvisionKind.IMAGE, ProvisionKind.FILE):
+            return file_exists(name)
+        if kind is not ProvisionKind.USB:
+            return has_bus_device(_BUSES[kind], name)
+        if ":" in name:
+            return has_usb_device(*name.split(":"))
+        return has_usb_place(*name.split("."))

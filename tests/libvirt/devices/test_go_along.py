@@ -1,0 +1,116 @@
+"""A detach takes away the controllers that an attach brought, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holdfast import operations
+from holdfast.domainxml.device import label
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.metadata import Brought, facts
+from holdfast.errors import devices as errors
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast_lab.patience import PATIENCE
+from tests.libvirt.commands import done
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.raising import raising
+
+CHANNEL = "<channel type='unix'><target type='virtio' name='x.{}'/><alias name='ua-{}'/></channel>"
+RNG = "<rng model='virtio'><backend model='builtin'/><alias name='ua-{}'/></rng>"
+
+
+def controllers(domain: Domain, definition: Definition = CONFIG) -> list[str]:
+    return [label(each) for each in parse(domain.xml(definition)).iterfind("devices/controller")]
+
+
+def test_a_shut_off_domain_is_as_before_the_attach(connection: Connection, uri: str) -> None:
+    domain = connection.define(domain_xml())
+    before = domain.xml(CONFIG)
+    operations.attach_device(connection, "a", CHANNEL.format(1, 1))
+    assert "virtio-serial 0" in controllers(domain)
+    promised = operations.detach_device(connection, "a", "ua-1", dry_run=True)
+    assert "with it went controller virtio-serial 0 pci 0000:02:00.0\n" in done(uri, "device", "detach", "a", "ua-1")
+    assert promised.went == ("controller virtio-serial 0 pci 0000:02:00.0",)
+    assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before
+
+
+def test_a_controller_stays_until_the_last_device_on_it_goes(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    for number in (1, 2):
+        operations.attach_device(connection, "a", CHANNEL.format(number, number))
+    assert operations.detach_device(connection, "a", "ua-1").went == ()
+    assert "virtio-serial 0" in controllers(domain)
+    assert operations.detach_device(connection, "a", "ua-2").went
+    assert "virtio-serial 0" not in controllers(domain)
+
+
+def test_a_controller_that_was_there_before_stays(connection: Connection, tmp_path: Path) -> None:
+    scsi = "<controller type='scsi' index='0' model='virtio-scsi'/>"
+    domain = connection.define(domain_xml(extra=scsi))
+    before = controllers(domain)
+    operations.attach_device(connection, "a", disk_xml(tmp_path, "one", "sda", bus="scsi"))
+    assert operations.detach_device(connection, "a", "sda").went == ()
+    assert controllers(domain) == before
+
+
+def test_a_controller_of_the_same_name_at_another_place_is_not_the_one_that_was_brought(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    operations.attach_device(connection, "a", CHANNEL.format(1, 1))
+    domain.detach(CHANNEL.format(1, 1), CONFIG)
+    domain.detach("<controller type='virtio-serial' index='0'/>", CONFIG)
+    place = "<address type='pci' domain='0' bus='5' slot='0' function='0'/>"
+    domain.attach(f"<controller type='virtio-serial' index='0'>{place}</controller>", CONFIG)
+    operations.attach_device(connection, "a", CHANNEL.format(2, 2))
+    assert operations.detach_device(connection, "a", "ua-2").went == ()
+    assert "virtio-serial 0" in controllers(domain)
+
+
+def test_a_controller_that_is_detached_by_itself_is_forgotten(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    operations.attach_device(connection, "a", CHANNEL.format(1, 1))
+    domain.detach(CHANNEL.format(1, 1), CONFIG)
+    operations.detach_device(connection, "a", "virtio-serial 0")
+    assert facts(parse(domain.xml(CONFIG)), Brought) == []
+
+
+def test_spare_root_ports_stay_and_those_that_an_attach_brought_go_the_last_first(connection: Connection) -> None:
+    domain = connection.define(domain_xml(ports=2))
+    before = controllers(domain)
+    for number in range(5):
+        operations.attach_device(connection, "a", RNG.format(number))
+    assert len(controllers(domain)) > len(before)
+    for number in range(5):
+        operations.detach_device(connection, "a", f"ua-{number}")
+    assert controllers(domain) == before
+    domain.start(paused=True)
+    assert controllers(domain, LIVE) == before
+
+
+def test_a_running_guest_gives_back_the_scsi_controller_too(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    before = controllers(domain)
+    operations.attach_device(connection, "a", disk_xml(tmp_path, "one", "sda", bus="scsi"))
+    assert controllers(domain) == controllers(domain, LIVE) == [*before, "scsi 0"]
+    with raising(errors.NOT_RELEASED_PAUSED):
+        operations.detach_device(connection, "a", "sda", timeout=0)
+    domain.reset()
+    finished = operations.detach_device(connection, "a", "sda", timeout=0)
+    assert finished.went == ("controller scsi 0 pci 0000:02:00.0",)
+    assert any("has not released controller scsi 0" in note for note in finished.notes)
+    assert controllers(domain) == before
+    domain.reset()
+    operations.detach_device(connection, "a", "scsi 0", timeout=PATIENCE)
+    assert controllers(domain, LIVE) == before
+
+
+def test_what_a_running_guest_cannot_release_stays_in_both_documents(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    operations.attach_device(connection, "a", CHANNEL.format(1, 1))
+    domain.start(paused=True)
+    promised = operations.detach_device(connection, "a", "ua-1", dry_run=True)
+    detached = operations.detach_device(connection, "a", "ua-1", timeout=PATIENCE)
+    assert promised.notes == detached.notes
+    assert "virtio-serial 0" in controllers(domain)
+    assert "virtio-serial 0" in controllers(domain, LIVE)
+    assert any("stays while the guest runs" in note for note in detached.notes)
