@@ -19,6 +19,7 @@ from holdfast.domainxml.host.machine_type import (
     read_machine_types,
     released,
 )
+from holdfast.domainxml.host.named_provisions import named_provisions
 from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.host.support import support_outlook
 
@@ -273,3 +274,35 @@ def test_host_model_is_expanded_without_touching_the_document() -> None:
 def test_deprecated_cpu_models_are_read() -> None:
     text = Q35.replace("<model usable='yes' vendor='Intel'>n270", "<model usable='yes' deprecated='yes'>n270")
     assert read_capabilities(text).deprecated_models == {"n270"}
+
+
+def test_everything_that_a_start_needs_by_name_is_found() -> None:
+    domain = parse("""<domain><os><kernel>/k</kernel></os><devices>
+      <disk type='file'><source file='/i'/><target dev='vda'/></disk>
+      <disk type='file'><source file='/j' startupPolicy='optional'/><target dev='vdb'/></disk>
+      <disk type='volume'><source pool='p' volume='v'/><target dev='vdc'/></disk>
+      <disk type='network'><source protocol='rbd' name='x'/><auth><secret type='ceph' usage='u'/></auth>
+        <target dev='vdd'/></disk>
+      <interface type='network'><mac address='m'/><source network='n'/></interface>
+      <interface type='bridge'><mac address='m'/><source bridge='b'/></interface>
+      <interface type='bridge'><mac address='m'/><source bridge='ovs'/><virtualport type='openvswitch'/></interface>
+      <interface type='direct'><mac address='m'/><source dev='e'/></interface>
+      <interface type='ethernet'><mac address='m'/><target dev='t' managed='no'/></interface>
+      <interface type='hostdev'><mac address='m'/>
+        <source><address domain='0' bus='0x31' slot='2' function='1'/></source></interface>
+      <hostdev type='pci'><source><address domain='0' bus='0x31' slot='0' function='0'/></source></hostdev>
+      <hostdev type='usb'><source><vendor id='0x951'/><product id='0x1666'/></source></hostdev>
+      <hostdev type='usb'><source><address bus='1' device='4'/></source></hostdev>
+      <hostdev type='usb'><source><address bus='one' device='4'/></source></hostdev>
+      <hostdev type='usb'><source startupPolicy='optional'><address bus='1' device='5'/></source></hostdev>
+      <hostdev type='mdev'><source><address uuid='d'/></source></hostdev>
+      <hostdev type='scsi'><source><adapter name='scsi_host2'/><address bus='0' target='1' unit='3'/></source></hostdev>
+      <tpm><backend type='emulator'><encryption secret='s'/></backend></tpm>
+    </devices></domain>""")
+    found = [f"{kind} {name}" for _, kind, name in named_provisions(domain)]
+    assert found == [
+        *("file /k", "image /i", "storage pool p", "volume p/v", "secret ceph u", "network n", "bridge b"),
+        *("network device e", "network device made by somebody else t", "PCI device 0000:31:02.1"),
+        *("PCI device 0000:31:00.0", "USB device 0951:1666", "USB device 1.4", "mediated device d"),
+        *("SCSI device 2:0:1:3", "secret s"),
+    ]

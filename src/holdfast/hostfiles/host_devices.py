@@ -22,21 +22,20 @@ def has_bus_device(bus: str, name: str) -> bool | None:
     return _is_listed(f"bus/{bus}/devices", name)
 
 
-def has_usb_device(vendor: str, product: str) -> bool | None:
-    """True when there is a USB device with these ids ("0x0951"); None where nobody can tell."""
+def has_usb_device(vendor: int, product: int) -> bool | None:
+    """True when there is a USB device with these ids; None where nobody can tell."""
     if not (_SYS / "bus").is_dir():
         return None
-    wanted = tuple(int(each, 16) for each in (vendor, product))
-    return any(wanted == _usb_ids(device) for device in _SYS.glob("bus/usb/devices/*"))
-
-
-def has_usb_place(bus: str, device: str) -> bool | None:
-    """True when there is a USB device at this place, both numbers as the document writes them; None as above."""
-    if not (_SYS / "bus").is_dir():
-        return None
-    wanted = int(bus, 0), int(device, 0)
     found = _SYS.glob("bus/usb/devices/*")
-    return any(wanted == (_number(each / "busnum"), _number(each / "devnum")) for each in found)
+    return any((vendor, product) == (_number(each / "idVendor", 16), _number(each / "idProduct", 16)) for each in found)
+
+
+def has_usb_place(bus: int, device: int) -> bool | None:
+    """True when there is a USB device with this number on this bus; None where nobody can tell."""
+    if not (_SYS / "bus").is_dir():
+        return None
+    found = _SYS.glob("bus/usb/devices/*")
+    return any((bus, device) == (_number(each / "busnum"), _number(each / "devnum")) for each in found)
 
 
 def has_start_hook() -> bool:
@@ -50,10 +49,6 @@ def _is_listed(folder: str, name: str) -> bool | None:
     if not there.parent.parent.is_dir():
         return None
     return (there / name).exists()
-
-
-def _usb_ids(device: Path) -> tuple[int | None, int | None]:
-    return _number(device / "idVendor", 16), _number(device / "idProduct", 16)
 
 
 def _number(file: Path, base: int = 10) -> int | None:

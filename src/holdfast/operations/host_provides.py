@@ -103,5 +103,5 @@ class HostProvides:
         if kind is not ProvisionKind.USB:
             return has_bus_device(_BUSES[kind], name)
         if ":" in name:
-            return has_usb_device(*name.split(":"))
-        return has_usb_place(*name.split("."))
+            return has_usb_device(*[int(each, 16) for each in name.split(":")])
+        return has_usb_place(*[int(each) for each in name.split(".")])

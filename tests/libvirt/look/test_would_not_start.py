@@ -283,11 +283,11 @@ def test_usb_devices_are_found_by_ids_and_by_place(monkeypatch: pytest.MonkeyPat
     for name, value in (("idVendor", "0951"), ("idProduct", "1666"), ("busnum", "1"), ("devnum", "4")):
         (device / name).write_text(f"{value}\n")
     monkeypatch.setattr(host_devices, "_SYS", tmp_path)
-    assert host_devices.has_usb_device("0951", "1666")
-    assert host_devices.has_usb_device("0951", "1667") is False
-    assert host_devices.has_usb_place("1", "4")
-    assert host_devices.has_usb_place("1", "5") is False
+    assert host_devices.has_usb_device(0x0951, 0x1666)
+    assert host_devices.has_usb_device(0x0951, 0x1667) is False
+    assert host_devices.has_usb_place(1, 4)
+    assert host_devices.has_usb_place(1, 5) is False
     assert host_devices.has_network_device("eth0") is False
     monkeypatch.setattr(host_devices, "_SYS", tmp_path / "none")
-    assert host_devices.has_usb_device("0951", "1666") is None
+    assert host_devices.has_usb_device(0x0951, 0x1666) is None
     assert host_devices.has_bus_device("pci", "0000:00:00.0") is None

@@ -10,6 +10,7 @@ from holdfast.domainxml.address import read_pci
 from holdfast.domainxml.device import device_name
 from holdfast.domainxml.document import Element, devices, element, value_at
 from holdfast.domainxml.elements.disk import host_path
+from holdfast.domainxml.number import as_c_number
 
 
 class ProvisionKind(StrEnum):
@@ -115,11 +116,13 @@ def _pci(address: Element | None) -> str | None:
 
 
 def _usb(source: Element) -> str | None:
-    vendor, product = value_at(source, "vendor@id"), value_at(source, "product@id")
-    if vendor and product:
-        return f"{vendor.removeprefix('0x')}:{product.removeprefix('0x')}"
-    bus, device = value_at(source, "address@bus"), value_at(source, "address@device")
-    return f"{bus}.{device}" if bus and device else None
+    vendor, product, bus, device = (
+        as_c_number(value_at(source, path) or "")
+        for path in ("vendor@id", "product@id", "address@bus", "address@device")
+    )
+    if vendor is not None and product is not None:
+        return f"{vendor:04x}:{product:04x}"
+    return f"{bus}.{device}" if bus is not None and device is not None else None
 
 
 def _secrets(device: Element) -> Iterator[tuple[ProvisionKind, str]]:

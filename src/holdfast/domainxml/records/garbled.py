@@ -15,6 +15,7 @@ from holdfast.domainxml.metadata import (
     PREFIX,
     Adopted,
     AnyFact,
+    Brought,
     Creating,
     DiskRecord,
     Releasing,
@@ -71,6 +72,7 @@ def _form(pattern: str) -> Callable[[str], bool]:
 
 _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     Releasing: {"device": _form("[a-z]+"), "alias": _is_said},
+    Brought: {"controller": _is_said},
     Started: {"cpu": _is_cpu, "firmware": _form("([0-9a-f]{64})?")},
     Adopted: {"since": _is_time, "origin": _is_said},
     Creating: {"since": _is_time},
