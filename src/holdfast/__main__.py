@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib.util
+import io
 import os
 import signal
 import sys
@@ -35,6 +36,9 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup(1) has it ignored
             signal.signal(number, _end)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the locale has no characters for is no reason to end, as it is none on standard error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         holdfast.main(prog_name="holdfast")
     except SystemExit as end:

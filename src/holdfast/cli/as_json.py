@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdfast.cli.common import speaks_utf8
 from holdfast.cli.hints import hint
 from holdfast.errors import HoldfastError
 
@@ -30,7 +31,7 @@ def print_envelope(**values: object) -> None:
     """Print one JSON object: ``format`` names the command, ``version`` and ``dry_run`` follow, then ``values``."""
     import json
 
-    click.echo(json.dumps(as_json(_envelope(values)), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(as_json(_envelope(values)), indent=2, ensure_ascii=not speaks_utf8()))
 
 
 def print_line(result: DataclassInstance) -> None:
@@ -59,7 +60,7 @@ def _envelope(values: Mapping[str, object]) -> dict[str, object]:
 def _in_one_line(value: object) -> str:
     import json
 
-    return json.dumps(as_json(value), ensure_ascii=False)
+    return json.dumps(as_json(value), ensure_ascii=not speaks_utf8())
 
 
 def as_json(value: object) -> Json:

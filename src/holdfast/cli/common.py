@@ -95,6 +95,11 @@ def fresh_options(command: Callable[..., None]) -> Callable[..., None]:
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 
 
+def speaks_utf8() -> bool:
+    """True where standard output has all characters."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
 def log_to_stderr() -> None:
     """Send the log of the libvirt calls to standard error (``-v``)."""
     import logging

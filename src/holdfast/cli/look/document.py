@@ -20,4 +20,5 @@ def xml(session: Session, name: str, live: bool, security_info: bool) -> None:
     """
     from holdfast.operations.look.document import document
 
-    click.echo(document(session.connection, name, live=live, secure=security_info), nl=False)
+    text = document(session.connection, name, live=live, secure=security_info)
+    click.echo(text.encode(), nl=False)  # without an XML declaration it is UTF-8, whatever the locale

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli.as_json import print_result
-from holdfast.cli.common import Session, domain_argument, output_option, pass_session
+from holdfast.cli.common import Session, domain_argument, output_option, pass_session, speaks_utf8
 
 if TYPE_CHECKING:
     from holdfast.operations.look.show import DomainView
@@ -59,10 +58,10 @@ def _head(domain: DomainView) -> Iterator[str]:
 
 
 def _tree(parts: Sequence[Part]) -> Iterator[str]:
-    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    lines = _LINES[speaks_utf8()]
     for part in parts:
         yield _line(part)
-        yield from _branches(part.children, "", _LINES[unicode])
+        yield from _branches(part.children, "", lines)
 
 
 def _branches(parts: Sequence[Part], indent: str, lines: tuple[str, str, str, str]) -> Iterator[str]:
