@@ -34,7 +34,6 @@ CHANGES = (
     (Domain, "update"),
     (Domain, "undefine"),
     (Pool, "create"),
-    (Pool, "copy"),
     (Volume, "delete"),
     (new_image, "reserve"),
     (new_image, "remove"),

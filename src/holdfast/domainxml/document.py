@@ -102,6 +102,11 @@ def same(one: Element, other: Element) -> bool:
     return canonical(one) == canonical(other)
 
 
+def is_live(domain: Element) -> bool:
+    """True for the document of a domain that runs: only there it has an id."""
+    return domain.get("id") is not None
+
+
 def devices(domain: Element) -> Iterator[Element]:
     """Every device of ``domain``, in document order; ``<emulator>`` is none, though it stands among them."""
     for element in domain.iterfind("devices/*"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, find_device, label
-from holdfast.domainxml.document import Element, canonical, devices, parse, serialize
+from holdfast.domainxml.document import Element, canonical, devices, is_live, parse, serialize
 from holdfast.domainxml.elements.mirror import without_copy
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import Rescue, fact
@@ -106,7 +106,7 @@ def read(domain: Domain, secure: bool = False) -> Documents:
 def read_live(domain: Domain, secure: bool = False) -> Element | None:
     """The live document; None while the domain is shut off. (virDomainGetXMLDesc)"""
     live = parse(domain.xml(Definition.LIVE, secure))
-    return None if live.get("id") is None else live  # only a running domain has one
+    return live if is_live(live) else None
 
 
 def read_config(domain: Domain, secure: bool = False) -> Element:

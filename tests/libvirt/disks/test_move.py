@@ -12,7 +12,7 @@ import pytest
 import libvirt
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
-from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, elements, files, hosts, power
+from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, elements, files, hosts, images, power
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.given_image import Given
 from holdfast.libvirtapi import block
@@ -136,7 +136,7 @@ def test_what_is_recorded_of_the_disk_stays_but_the_id_of_a_volume_it_is_no_more
 @pytest.mark.parametrize(
     ("where", "condition"),
     [
-        ({"path": "{folder}/two.img"}, files.EXISTS),
+        ({"path": "{folder}/two.img"}, images.IMAGE_OF_DOMAIN),
         ({"path": "/nosuch/new"}, files.NO_FOLDER),
         ({"path": "{folder}/new", "format": "qcow3"}, elements.UNKNOWN_WORD),
         ({"pool": "nope"}, hosts.NO_POOLS),

@@ -17,6 +17,7 @@ import pytest
 from holdfast import operations
 from holdfast.errors.libvirt import CANNOT_CONNECT
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.look.notice import About, Notice
 from holdfast_lab import relay
 from holdfast_lab.patience import wait_until
@@ -130,6 +131,24 @@ def test_start_with_other_hardware_than_in_the_last_run_is_told(daemon: Connecti
         assert moved.definitions == (definition,)
         if definition is CONFIG:
             domain.start(paused=True)
+
+
+def test_domain_that_stops_while_it_is_looked_at_has_no_other_hardware(
+    daemon: Connection, tmp_path: Path, watch: StartWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = daemon.define(domain_xml())
+    domain.start(paused=True)
+    domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
+    watched = watch(daemon.uri, interval=0.2)
+    real = Domain.xml
+
+    def xml(self: Domain, definition: Definition, secure: bool = False) -> str:
+        if definition is LIVE and domain.is_active():
+            domain.destroy()
+        return real(self, definition, secure)
+
+    monkeypatch.setattr(Domain, "xml", xml)
+    assert {notice.about for notice in watched.until("stopped")} == {About.STATE}
 
 
 def test_new_renamed_and_deleted_domains_are_told(daemon: Connection, watch: StartWatch) -> None:

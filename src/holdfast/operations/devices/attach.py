@@ -222,6 +222,7 @@ def _marked(before: Element | None, after: Element | None, brought: list[Element
         and any(pci.same_slot(place, slot) for slot in slots)
         and (then := find_device(before, device)) is not None
         and same(pci.as_first_of_slot(then), device)
+        and not same(then, device)
     ]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from queue import Empty, Queue
 
-from holdfast.domainxml.document import parse
+from holdfast.domainxml.document import is_live, parse
 from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NoConnection, NotFound
 from holdfast.errors.look import LOST
@@ -165,6 +165,8 @@ class _Host:
     def _look(self, connection: Connection, domain: Domain, state: str, active: bool, persistent: bool) -> None:
         before = self._seen.get(domain.uuid)
         live = domain.xml(Definition.LIVE) if active else None
+        if live is not None and (before is None or live != before.live) and not is_live(parse(live)):
+            live = None  # it was stopped since
         config = domain.xml(Definition.CONFIG) if persistent else None
         now = _with_state(connection, Seen(domain.name, state, live, config), before).after(before)
         self._seen[domain.uuid] = now
