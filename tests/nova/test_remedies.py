@@ -15,7 +15,8 @@ ANEW = "'openstack server reboot --hard' makes it anew"
 
 GONE = STATE_GONE(name="i-1", lost=["its NVRAM /a is gone"], kinds=["nvram", "tpm"])
 FRESH = (
-    "put it back on the compute host; or 'holdfast start --fresh-nvram --fresh-tpm i-1' there lets a new one be made"
+    "put it back on the compute host; or let a new one be made there: 'holdfast start i-1' with --fresh-nvram or "
+    "--fresh-tpm"
 )
 
 

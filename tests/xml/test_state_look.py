@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.hostfiles.state_file import look_at, names_in
+from holdfast.hostfiles.state_file import is_another, look_at, names_in
 
 NOBODY = 65534
 
@@ -75,6 +75,14 @@ def test_what_is_not_in_a_folder_that_cannot_be_read_is_unknown(tmp_path: Path, 
     with as_nobody():
         look = look_at(str(tmp_path / "vars.fd"))
     assert look.there is there
+
+
+def test_a_file_of_another_host_is_not_compared() -> None:
+    assert is_another("1.5@a", "2.5@a")
+    assert not is_another("1.5@a", "1.5@a")
+    assert not is_another("1.5@a", "2.5@b")
+    assert not is_another("", "2.5@b")
+    assert not is_another("", "")
 
 
 def test_names_in_a_folder_that_is_not_there_are_none(tmp_path: Path) -> None:

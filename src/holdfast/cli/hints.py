@@ -60,8 +60,8 @@ HINTS = {
     "not-wholly-repaired": "remove the cause, then repeat 'holdfast repair {name}'",
     "host-side-lacks": "remove the cause, then 'holdfast repair {name}'",
     "image-in-place": "'holdfast disk swap' gives a disk another image",
-    "state-gone": "put it back where it was; or let a new one be made: --fresh-{kinds: --fresh-} with 'holdfast start "
-    "{name}', 'reboot --hard', 'restore', 'rescue', 'unrescue' (clone: --fresh-nvram)",
+    "state-gone": "put it back where it was; or let a new one be made: 'holdfast start {name}', or what else starts "
+    "it, with --fresh-nvram or --fresh-tpm",
     "state-in-use": "name another file, or none: then the domain gets one of its own",
     "nvram-by-name": "'holdfast seal {name}' first: then its document names the file",
     "no-firmware": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",

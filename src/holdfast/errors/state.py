@@ -8,7 +8,7 @@ STATE_GONE = Condition(
     "state-gone",
     Refused,
     "the guest of {name!r} would begin without what it had at its last start: {lost:;}",
-    "put it back where it was, or accept that a new one is made",
+    "put it back where it was, or accept that it is made anew ({kinds})",
 )
 STATE_IN_USE = Condition(
     "state-in-use",

@@ -21,8 +21,9 @@ _MASK, _BTIME = 0, 80
 class Look:
     """What is at a place. ``there`` is None where this user cannot tell.
 
-    ``born`` is when it was made (seconds since 1970); "" where it is not there, or its file system does not say. A file
-    that is written to keeps it; one that takes its place has another, though its inode may have the same number.
+    ``born`` is when and on which host it was made ("1764478801.871625718@host"); "" where it is not there, or its file
+    system does not say. A file that is written to keeps it; one that takes its place has another, though its inode may
+    have the same number.
     """
 
     there: bool | None
@@ -44,6 +45,11 @@ def look_at(path: str) -> Look:
     except (OSError, ValueError):
         return UNKNOWN
     return Look(True, _born(path))
+
+
+def is_another(before: str, now: str) -> bool:
+    """True where a file that was ``born`` so is not the one of ``before``; a guest that has moved brings no file."""
+    return before != now and before.partition("@")[2] == now.partition("@")[2] != ""
 
 
 def names_in(folder: str) -> list[str]:
@@ -73,4 +79,4 @@ def _born(path: str) -> str:
     if not struct.unpack_from("=I", found, _MASK)[0] & _STATX_BTIME:
         return ""
     seconds, nanoseconds = struct.unpack_from("=qI", found, _BTIME)
-    return f"{seconds}.{nanoseconds:09}" if seconds else ""
+    return f"{seconds}.{nanoseconds:09}@{os.uname().nodename}" if seconds else ""

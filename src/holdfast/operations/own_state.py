@@ -16,7 +16,7 @@ from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NotFound
 from holdfast.errors.state import STATE_GONE, STATE_IN_USE
 from holdfast.hostfiles.image import real_path
-from holdfast.hostfiles.state_file import UNKNOWN, Look, look_at
+from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, look_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.domain_list import inventory
@@ -79,17 +79,12 @@ def state_outlook(
             yield _outlook(Effect.CHANGES, file, f"its {file} is gone, and is made anew")
         elif now.there is False:
             yield _outlook(Effect.BLOCKS, file, f"its {file} is gone")
-        elif before is not None and is_another(before, file, now):
+        elif before is not None and before.path == file.path and is_another(before.born, now.born):
             yield _outlook(Effect.NOTE if runs else Effect.CHANGES, file, f"its {file} {ANOTHER}")
 
 
 ANOTHER = "is not the one of its last recorded start: it was made anew, or somebody put it there"
-"""What is said of a file that :func:`is_another`."""
-
-
-def is_another(before: SeenState, file: StateFile, now: Look) -> bool:
-    """True where what is at the place of ``file`` is not what was recorded of it."""
-    return (before.path, bool(before.born and now.born)) == (file.path, True) and before.born != now.born
+"""What is said of a file that is another one."""
 
 
 def refuse_state_of_others(connection: Connection, document: Element) -> None:

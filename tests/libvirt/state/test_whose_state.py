@@ -93,6 +93,16 @@ def test_nvram_that_libvirt_found_by_name_is_not_left_to_the_next_of_that_name(c
     assert not nvram.exists()
 
 
+def test_nvram_of_a_transient_domain_goes_with_it(connection: Connection, tmp_path: Path) -> None:
+    nvram = tmp_path / "vars.fd"
+    domain = connection.define(uefi_xml("a", nvram))
+    domain.start(paused=True)
+    domain.undefine(keep_nvram=True)
+    assert nvram.exists()
+    operations.delete_domain(connection, "a", force=True)
+    assert not nvram.exists()
+
+
 def test_a_sealed_domain_keeps_its_nvram_under_another_name(connection: Connection) -> None:
     domain = left_open(connection)
     nvram = place(connection, domain, StateKind.NVRAM)

@@ -21,6 +21,7 @@ from holdfast.domainxml.metadata import (
     Releasing,
     Rescue,
     RunAgain,
+    SeenState,
     Snapshotting,
     Started,
     tag_of,
@@ -74,6 +75,7 @@ _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     Releasing: {"device": _form("[a-z]+"), "alias": _is_said},
     Brought: {"controller": _is_said},
     Started: {"cpu": _is_cpu, "firmware": _form("([0-9a-f]{64})?")},
+    SeenState: {"kind": _form("(nvram|tpm)"), "path": _is_said},
     Adopted: {"since": _is_time, "origin": _is_said},
     Creating: {"since": _is_time},
     DiskRecord: {

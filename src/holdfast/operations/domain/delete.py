@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.domainxml.metadata import Creating, fact
 from holdfast.domainxml.records.disk_record import left_in_making
@@ -87,10 +86,10 @@ class _OwnState:
         self._going = [file for path, file in files.items() if path not in users]
         self.kept = {files[path].kind for path in users}
         self.notes = tuple(f"the {files[path]} stays: the domain {user!r} has it, too" for path, user in users.items())
-        # libvirt 9.0 removes the NVRAM that config names, and none that it found by the domain's name.
-        named = None if documents.config is None else nvram_of(documents.config)
-        unnamed = [file.path for file in self._going if file.kind is StateKind.NVRAM and file.path != named]
-        self.to_remove = unnamed if connection.is_local else []
+        # libvirt removes what belongs to a config document: of a transient domain, no NVRAM (9.0).
+        by_libvirt = [] if documents.config is None else [each.path for each in state_of(connection, documents.config)]
+        left = [each for each in self._going if each.kind is StateKind.NVRAM and each.path not in by_libvirt]
+        self.to_remove = [file.path for file in left] if connection.is_local else []
 
     def words(self) -> Iterator[str]:
         """What goes, in words."""

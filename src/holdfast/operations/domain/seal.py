@@ -12,7 +12,7 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.elements.firmware import firmware_request, nvram_of
+from holdfast.domainxml.elements.firmware import firmware_request, libvirt_names_nvram
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
@@ -26,7 +26,7 @@ from holdfast.operations.domain.spec import check_root_ports
 from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.name_firmware import name_firmware
-from holdfast.operations.own_state import refuse_state_of_others, state_of
+from holdfast.operations.own_state import refuse_state_of_others
 from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -64,7 +64,7 @@ def seal_domain(
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
         documents = domain.documents
         edit = _plan(domain, add_serials, add_ports)
-        if nvram_of(edit.before) is None and state_of(connection, edit.after):
+        if libvirt_names_nvram(edit.before):
             refuse_state_of_others(connection, edit.after)
         result = _result(domain, documents, edit, dry_run)
         if not dry_run and not edit.is_empty:

@@ -12,7 +12,7 @@ from holdfast.domainxml.compare.changed_sources import changed_sources
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.state_files import StateFile
-from holdfast.hostfiles.state_file import Look
+from holdfast.hostfiles.state_file import Look, is_another
 from holdfast.libvirtapi.domain import Definition
 
 
@@ -133,5 +133,5 @@ def _of_state(before: Seen, after: Seen) -> Iterator[str]:
         last, then = before.known.get(file.path), before.beside.get(file)
         if now.there is False and last is not None and (then is None or then.there is not False):
             yield f"its {file} is gone"
-        elif now.there and now.born and last and last != now.born:
+        elif now.there and is_another(last or "", now.born):
             yield f"its {file} is another file than before: it was made anew, or somebody put it there"

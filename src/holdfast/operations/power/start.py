@@ -56,7 +56,7 @@ def start_locked(
 def _restore(domain: OpenDomain, before: str, paused: bool, fresh: Collection[str], dry_run: bool) -> PowerChange:
     """Continue from the managed-save image; the record of CPU and firmware is still that of the start before."""
     waits = look_before_restore(domain)
-    if domain.documents.config is not None and not dry_run:
+    if domain.documents.config is not None:
         refuse_lost_state(domain.connection, domain.name, domain.documents.config, fresh)
     if not dry_run:
         try:
