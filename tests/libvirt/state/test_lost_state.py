@@ -16,6 +16,7 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.domainxml.metadata import SeenState, facts
+from holdfast.errors.libvirt import REFUSED
 from holdfast.errors.power import NOT_REPAIRED
 from holdfast.errors.state import STATE_GONE
 from holdfast.libvirtapi.connection import Connection
@@ -130,6 +131,28 @@ def test_what_is_lost_is_told_by_everything_that_looks(
     done(uri, "start", "a", "--paused", f"--fresh-{kind}")
     assert path.exists()
     assert "gone" not in done(uri, "plan", "reboot", "a")
+
+
+@pytest.mark.parametrize("template", [f" template='{VARS}'", ""], ids=["with a template", "without one"])
+def test_a_named_nvram_that_is_lost_is_missed_wherever_it_was(
+    connection: Connection, tmp_path: Path, template: str
+) -> None:
+    code, nvram = tmp_path / "CODE.fd", tmp_path / "nv_VARS.fd"
+    shutil.copy(CODE, code)
+    shutil.copy(VARS, nvram)
+    document = uefi_xml("a", nvram).replace(CODE, str(code)).replace(f" template='{VARS}'", template)
+    operations.create_domain_from_document(connection, document)
+    operations.start(connection, "a", paused=True)
+    operations.destroy(connection, "a")
+    lose(nvram)
+    with raising(STATE_GONE, lost=str(nvram)):
+        operations.start(connection, "a")
+    if template:
+        operations.start(connection, "a", paused=True, fresh=["nvram"])
+    else:  # nobody can make one
+        with raising(REFUSED):
+            operations.start(connection, "a", fresh=["nvram"])
+    assert nvram.exists() is bool(template)
 
 
 def test_a_lost_nvram_is_not_cloned_unless_the_clone_begins_afresh(connection: Connection) -> None:
