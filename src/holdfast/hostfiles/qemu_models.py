@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 
-_NAME = re.compile(r'^name "([^"]+)"', re.MULTILINE)
+_NAME = re.compile(r'(?:^name|, alias) "([^"]+)"', re.MULTILINE)
+"""name "virtio-net-pci", bus PCI, alias "virtio-net": each can be asked for by either."""
 
 
 def qemu_models(emulator: str) -> frozenset[str] | None:
-    """The names of all devices of the QEMU at the path ``emulator``; None where it does not say.
+    """The names and aliases of all devices of the QEMU at the path ``emulator``; None where it does not say.
 
     (``-device help``, which runs no guest.) Only a path that libvirt itself names may come here: it is executed.
     """
