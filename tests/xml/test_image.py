@@ -205,6 +205,28 @@ def test_a_known_chain_is_checked_to_the_bottom(tmp_path: Path) -> None:
     check_format(str(top), "qcow2", known=[str(middle), str(bottom)])  # it was stated raw
 
 
+def test_a_link_to_what_is_below_that_is_exchanged_before_it_is_opened_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top, link, good, evil = (tmp_path / name for name in ("top", "link", "good", "evil"))
+    top.write_bytes(qcow2(str(link).encode(), b"raw"))
+    good.touch()
+    evil.touch()
+    link.symlink_to(good)
+    real = os.open
+
+    def exchanging(path: str, flags: int) -> int:
+        if path == str(link):
+            link.unlink()
+            link.symlink_to(evil)
+        return real(path, flags)
+
+    check_format(str(top), "qcow2", known=[str(good)])
+    monkeypatch.setattr(os, "open", exchanging)
+    with raising(images.NAMES_ANOTHER_FILE, path=top, other=link):
+        check_format(str(top), "qcow2", known=[str(good)])
+
+
 def test_an_image_that_rests_on_itself_is_refused(tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(qcow2(b"image", b"qcow2"))

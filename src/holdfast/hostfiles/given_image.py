@@ -46,8 +46,11 @@ def given_image(place: str, format: str, known: Container[str] | None = ()) -> I
     ``known`` are the real paths of what it may rest on. With None, and on the network, it is opened by name, and QEMU
     follows its header. Raises what :func:`opened_image` does.
     """
-    if known is None or not place.startswith("/"):
-        by_name = ("-f", format, place)
+    if not place.startswith("/"):
+        by_url = ("-f", format, place)
+        yield Given(place, format, place, by_url, by_url)
+    elif known is None:
+        by_name = (f"json:{json.dumps({'driver': format, 'file.filename': place})}",)
         yield Given(place, format, place, by_name, by_name)
     else:
         with opened_image(place, format, known) as image:

@@ -76,6 +76,8 @@ def opened_image(path: str, stated: str, known: Container[str] = ()) -> Iterator
 
 def _open_whole(stack: ExitStack, path: str, stated: str, known: Container[str], above: tuple[str, ...]) -> OpenImage:
     descriptor = stack.enter_context(_opened(path))
+    if above:
+        _refuse_unknown(above[-1], path, descriptor, known)
     read = partial(_read, path, descriptor)
     if stated != "raw" or not above:  # what a guest once wrote can be below an overlay, and there nobody guesses
         _check_magic(path, read(0, HEAD_BYTES), stated)
@@ -85,7 +87,9 @@ def _open_whole(stack: ExitStack, path: str, stated: str, known: Container[str],
             raise images.BACKING_FORMAT_NOT_STATED(path=path, backing=named.file)
         file = _known_file(path, named, known)
         if not named.is_backing:
-            parts.append(OpenImage(file, "raw", stack.enter_context(_opened(file))))
+            part = OpenImage(file, "raw", stack.enter_context(_opened(file)))
+            _refuse_unknown(path, file, part.descriptor, known)
+            parts.append(part)
         elif file in above or len(above) > _DEEPEST:
             raise images.RESTS_ON_ITSELF(path=path)
         else:
@@ -101,6 +105,13 @@ def _known_file(path: str, named: Named, known: Container[str]) -> str:
     if file is None or real_path(file) not in known:
         raise images.NAMES_ANOTHER_FILE(path=path, other=named.file)
     return file
+
+
+def _refuse_unknown(above: str, path: str, descriptor: int, known: Container[str]) -> None:
+    """Raise NAMES_ANOTHER_FILE where a link on the way to ``path`` was exchanged before that was opened (proc(5))."""
+    opened = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    if opened not in known:
+        raise images.NAMES_ANOTHER_FILE(path=above, other=path)
 
 
 def file_name(name: str) -> str | None:

@@ -7,6 +7,7 @@ import os
 import struct
 
 from holdfast.errors import files, images
+from holdfast.hostfiles.given_image import Given
 from holdfast.hostfiles.image import read_header
 from holdfast.hostfiles.image_header import detect_format
 from holdfast.hostfiles.new_image import qemu_img
@@ -71,21 +72,21 @@ def _read(path: str, offset: int, size: int) -> bytes:
         raise images.UNREADABLE_IMAGE(path=path, reason=error.strerror) from error
 
 
-def bring_back(path: str, id: str) -> None:
-    """Give the image the content of its internal snapshot ``id``; what it has now is lost (qemu-img snapshot -a).
+def bring_back(image: Given, id: str) -> None:
+    """Give the qcow2 ``image`` what its internal snapshot ``id`` holds; what it has now is lost (qemu-img snapshot -a).
 
     By ID, for QEMU takes a name that is a number for the ID of another one (7.2). Raises NO_QEMU_IMG, and
     QEMU_IMG_FAILED, also while a QEMU has the image open.
     """
-    qemu_img("snapshot", "-a", id, path)
+    qemu_img("snapshot", "-a", id, *image.options, images=[image])
 
 
-def remove_internal(path: str, name: str) -> None:
+def remove_internal(image: Given, name: str) -> None:
     """Remove the internal snapshot ``name``; what the image has now stays (qemu-img snapshot -d).
 
     Raises NO_QEMU_IMG, QEMU_IMG_FAILED.
     """
-    qemu_img("snapshot", "-d", name, path)
+    qemu_img("snapshot", "-d", name, *image.options, images=[image])
 
 
 def is_held_open(path: str) -> bool:

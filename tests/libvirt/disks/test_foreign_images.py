@@ -22,7 +22,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec, DomainSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml
-from tests.libvirt.images import create_image, mark_of, qcow2, qcow2_disk
+from tests.libvirt.images import create_image, mark_of, qcow2, qcow2_disk, write
 from tests.raising import raising
 
 MIB = 1024 * 1024
@@ -210,6 +210,18 @@ def test_a_link_that_is_exchanged_after_the_look_changes_nothing(
     assert json.loads(qemu_img("info", "-U", "--output=json", str(new)))["virtual-size"] == MIB
 
 
+def test_disks_are_brought_back_through_the_header_that_was_looked_at(connection: Connection, tmp_path: Path) -> None:
+    base, top = qcow2(tmp_path, "base", 1), tmp_path / "top"
+    create(connection, DiskSpec(path=str(top), overlay_of=str(base), source_format="qcow2"))
+    operations.create_snapshot(connection, "a", "one")
+    write(top, 2)
+    operations.revert_to_snapshot(connection, "a", "one", disks_only=True)
+    assert mark_of(top) == 1
+    qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(top))
+    with raising(images.NAMES_ANOTHER_FILE, other="/etc/hostname"):
+        operations.revert_to_snapshot(connection, "a", "one", disks_only=True)
+
+
 def test_a_new_file_that_is_exchanged_is_not_written_through(
     connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +255,7 @@ def test_what_was_overlaid_starts_until_its_header_names_another_file(connection
         operations.start(connection, "a")
 
 
-@pytest.mark.parametrize("verb", ["reboot", "rescue", "resume_host", "unrescue", "restore"])
+@pytest.mark.parametrize("verb", ["reboot", "rescue", "resume_host", "unrescue", "restore", "revert"])
 def test_whatever_starts_a_domain_looks(connection: Connection, tmp_path: Path, verb: str) -> None:
     root, medium = qcow2(tmp_path, "root"), qcow2(tmp_path, "medium")
     create(connection, DiskSpec(path=str(root), format="qcow2"), start=verb in ("reboot", "restore"))
@@ -251,6 +263,8 @@ def test_whatever_starts_a_domain_looks(connection: Connection, tmp_path: Path, 
         operations.rescue(connection, "a", DiskSpec(path=str(medium), format="qcow2"))
     if verb == "restore":
         operations.save_domain(connection, "a")
+    if verb == "revert":
+        operations.create_snapshot(connection, "a", "one")
     if verb == "resume_host":
         connection.find_domain("a")._handle.setAutostart(1)
     header = bytearray(root.read_bytes()[:104])
@@ -270,6 +284,7 @@ def test_whatever_starts_a_domain_looks(connection: Connection, tmp_path: Path, 
         "rescue": lambda: operations.rescue(connection, "a", DiskSpec(path=str(medium), format="qcow2")),
         "unrescue": lambda: operations.unrescue(connection, "a", start=True),
         "restore": lambda: operations.restore_domain(connection, "a"),
+        "revert": lambda: operations.revert_to_snapshot(connection, "a", "one"),
     }
     with pytest.raises(Exception) as refused:
         acts[verb]()

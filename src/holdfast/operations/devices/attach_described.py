@@ -15,6 +15,7 @@ from holdfast.errors import NoConnection
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.devices.attach import Attached, attach_device, attach_element, carry_out, foreseen
 from holdfast.operations.devices.attach_plan import plan_attach
+from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import image_in_making, remove_left
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, described_record, existing_source, plan_disk
@@ -60,8 +61,10 @@ def _attach_new(
     target = disk.target or next_target(bus, documents)
     planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus, left=left)
     attach = plan_attach(domain, planned.element, config_only=config_only, image_is_new=True)
+    overlaid = folder_risks(connection, [], [disk.overlay_of])
     if dry_run:
-        return foreseen(domain, attach)
+        promised = foreseen(domain, attach)
+        return replace(promised, notes=(*promised.notes, *overlaid))
     if str(planned.image) in left:
         remove_left(domain, left[str(planned.image)])
     planned = replace(planned, element=attach.request)  # which gets the image, once that is made
@@ -79,7 +82,7 @@ def _attach_new(
         undo.pop_all()
     if disk.trust_format:
         record_below(domain, [planned.element])
-    return attached
+    return replace(attached, notes=tuple(dict.fromkeys([*attached.notes, *overlaid])))
 
 
 def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.elements.disk import host_path
+from holdfast.domainxml.elements.disk import host_path, stated_format
 from holdfast.domainxml.host.security import qemu_user
+from holdfast.errors import Failed
 from holdfast.hostfiles.folder import others_who_write
+from holdfast.hostfiles.image_chain import files_below
+from holdfast.hostfiles.image_header import can_name_files
 from holdfast.libvirtapi.connection import Connection
 
 
-def folder_risks(connection: Connection, disks: Iterable[Element]) -> tuple[str, ...]:
-    """For each image of ``disks`` whose folder others than root, QEMU's user and this user can write to, a sentence.
+def folder_risks(
+    connection: Connection, disks: Iterable[Element], overlaid: Iterable[str | None] = ()
+) -> tuple[str, ...]:
+    """A sentence for each image of ``disks``, and for what it rests on, to whose folder others than root, QEMU's user
+    and this user can write; also for what a new image is to be ``overlaid`` on.
 
     Nothing is known of another host. (virConnectGetCapabilities, where somebody else can)
     """
-    paths = [host_path(disk) for disk in disks] if connection.is_local else []
-    risks = (_risk(connection, path) for path in dict.fromkeys(paths) if path is not None)
+    paths = [path for disk in disks for path in _paths(disk)] if connection.is_local else []
+    risks = (_risk(connection, path) for path in dict.fromkeys([*paths, *overlaid]) if path is not None)
     return tuple(risk for risk in risks if risk is not None)
+
+
+def _paths(disk: Element) -> Iterator[str]:
+    path = host_path(disk)
+    if path is None:
+        return
+    yield path
+    if can_name_files(stated_format(disk)):
+        with contextlib.suppress(Failed):
+            yield from files_below(path)
 
 
 def _risk(connection: Connection, path: str) -> str | None:

@@ -73,20 +73,21 @@ def known_below(domain: OpenDomain, disk: Element) -> Container[str] | None:
     return known_files(domain) if can_name_files(stated_format(disk)) else None
 
 
-def look_at_images(domain: OpenDomain) -> tuple[str, ...]:
-    """Look at the headers of the images that a start would give to the guest; returns what was not seen, in sentences.
+def look_at_images(domain: OpenDomain, document: Element | None = None) -> tuple[str, ...]:
+    """Look at the headers of the images that a start of ``document``, else of config, would give to the guest.
+
+    Returns what was not seen, in sentences.
 
     Raises NAMES_ANOTHER_NOW where one names a file that is not known, and BACKING_FORMAT_NOT_STATED. Whatever else is
     wrong with an image is QEMU's to say.
     """
-    config, known = domain.documents.config, known_files(domain)
-    if config is None or known is None:
-        return ()
-    return tuple(_look(domain, config, known))
+    started = document if document is not None else domain.documents.config
+    known = known_files(domain)
+    return () if started is None or known is None else tuple(_look(domain, started, known))
 
 
-def _look(domain: OpenDomain, config: Element, known: Container[str]) -> Iterator[str]:
-    for disk in config.iterfind("devices/disk"):
+def _look(domain: OpenDomain, document: Element, known: Container[str]) -> Iterator[str]:
+    for disk in document.iterfind("devices/disk"):
         path, format = host_path(disk), stated_format(disk)
         if path is None or not can_name_files(format):
             continue

@@ -118,7 +118,8 @@ def make_domain(
     """
     notes = [*new.notes, *_settle_state(connection, new)]
     set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below)
-    notes += folder_risks(connection, new.document.iterfind("devices/disk"))
+    overlaid = [disk.spec.overlay_of for disk in new.disks]
+    notes += folder_risks(connection, new.document.iterfind("devices/disk"), overlaid)
     if dry_run:
         refuse_taken(connection, new.uuid)
         promised = without_identifiers(new.document, but=new.stated)

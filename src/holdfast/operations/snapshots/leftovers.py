@@ -14,9 +14,11 @@ from holdfast.domainxml.metadata import Snapshotting, facts
 from holdfast.domainxml.snapshots.new import candidate_disks
 from holdfast.errors import Failed, NotFound
 from holdfast.errors import snapshots as errors
+from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_held_open, remove_internal
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.disks.known_files import known_files
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
 from holdfast.operations.session import OpenDomain
@@ -53,7 +55,7 @@ def remove_leftovers(domain: OpenDomain, snapshot: str) -> None:
         if entry.file:
             _remove_file(domain.documents, entry.file)
         else:
-            _remove_internal(domain.documents, snapshot)
+            _remove_internal(domain, snapshot)
         forget(domain, entry, Definition.CONFIG)
 
 
@@ -65,9 +67,11 @@ def _remove_file(documents: Documents, path: str) -> None:
         remove_image_file(path)
 
 
-def _remove_internal(documents: Documents, snapshot: str) -> None:
+def _remove_internal(domain: OpenDomain, snapshot: str) -> None:
+    documents = domain.documents
     if documents.config is None or documents.live is not None:
         return  # QEMU has the images, and writes a snapshot over one of the same name
     for disk in candidate_disks(documents.config, external=False):
         if not (disk.left_out or disk.impossible) and holds(disk.source, snapshot):
-            remove_internal(disk.source, snapshot)
+            with given_image(disk.source, "qcow2", known_files(domain)) as image:
+                remove_internal(image, snapshot)

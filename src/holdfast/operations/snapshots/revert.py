@@ -19,6 +19,7 @@ from holdfast.errors.guard import UNASKED_REVERT, UNASKED_REVERT_HARDWARE, UNASK
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import PAUSED, RUNNING, SHUT_OFF
 from holdfast.libvirtapi.snapshot import Snapshot, find_snapshot, redefine_snapshot
+from holdfast.operations.disks.known_files import look_at_images
 from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
@@ -88,7 +89,7 @@ def _revert_disks(domain: OpenDomain, stored: StoredSnapshot, *, accept: bool, d
     if not (accept or dry_run):
         refuse_unasked(domain.name, then.sizes, condition=UNASKED_REVERT_SIZES)
     if not dry_run:
-        revert_disks(stored.name, then.disks)
+        revert_disks(domain, stored.name, then.disks)
     return SnapshotReverted(
         name=domain.name,
         uuid=domain.uuid,
@@ -110,6 +111,7 @@ def _revert_domain(
     _refuse_impossible(domain, stored)
     if not stored.is_external:
         check_images(domain, stored)
+    unseen = look_at_images(domain, stored.taken)
     today, before = domain.documents, domain.state()
     hardware = changes_of_revert(today, stored)
     changes = (*hardware, *size_changes(domain, stored.name, stored.images_inside()))
@@ -125,6 +127,7 @@ def _revert_domain(
         uuid=domain.uuid,
         dry_run=dry_run,
         changes=changes,
+        notes=unseen,
         snapshot=stored.name,
         before=before,
         after=_foreseen(stored) if dry_run else domain.state(),

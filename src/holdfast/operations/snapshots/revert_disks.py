@@ -15,7 +15,9 @@ from holdfast.domainxml.elements.disk import stated_format
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, written_images
 from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
+from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.internal_snapshot import bring_back
+from holdfast.operations.disks.known_files import known_files
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.snapshots.images import id_in, refuse_below_others, size_changes
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk
@@ -78,7 +80,7 @@ def _notes(stored: StoredSnapshot, today: Collection[str]) -> tuple[str, ...]:
     return *detached, "the memory of then is not brought back: the disks are as after a power cut"
 
 
-def revert_disks(snapshot: str, disks: Sequence[SnapshotDisk]) -> None:
+def revert_disks(domain: OpenDomain, snapshot: str, disks: Sequence[SnapshotDisk]) -> None:
     """Give each image the content that it had at ``snapshot``; what it has now is lost.
 
     Raises GONE_FROM_IMAGE and Failed with nothing changed, DISKS_IN_PART when it stopped after the first.
@@ -89,7 +91,8 @@ def revert_disks(snapshot: str, disks: Sequence[SnapshotDisk]) -> None:
             id = id_in(disk.image, snapshot)
             if id is None:
                 raise errors.GONE_FROM_IMAGE(image=disk.image, snapshot=snapshot)
-            bring_back(disk.image, id)
+            with given_image(disk.image, "qcow2", known_files(domain)) as image:
+                bring_back(image, id)
         except HoldfastError as error:
             if not done:
                 raise
