@@ -35,7 +35,7 @@ CHANGES = (
     (Domain, "undefine"),
     (Pool, "create"),
     (Volume, "delete"),
-    (new_image, "reserve"),
+    (new_image, "_create"),
     (new_image, "remove"),
     (image_chain, "remove_image_file"),
     (cloud_init, "write_seed"),

@@ -20,7 +20,6 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import Snapshot
 from holdfast.operations.disk_source import refuse_existing_image
-from holdfast.operations.disks.known_files import record_files
 from holdfast.operations.facts import record
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
@@ -153,7 +152,6 @@ def _create(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan) -> None:
     before = domain.documents
     for file in plan.files or [""]:
         record(domain, Snapshotting(wish.snapshot, file), Definition.CONFIG)
-    record_files(domain, [disk.image for disk in plan.disks if disk.overlay is not None])
     disk_only = bool(plan.files) and not plan.memory
     try:
         libvirt_snapshot.make_snapshot(domain, _request(wish, plan), disk_only=disk_only, quiesce=wish.quiesce)
