@@ -171,7 +171,7 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
             connection, "a", DomainSettings(memory=32 << 20, max_vcpus=2, cpu_topology=Topology(cores=2))
         ),
     ),
-    "edit": (14, edit),
+    "edit": (15, edit),
     "seal": (12, lambda connection, _: operations.seal_domain(connection, "a", add_ports=20)),
     "upgrade machine": (
         13,

@@ -53,6 +53,7 @@ _TAKES_DOCUMENTS = {
 }
 """What an operation gives a document with its secrets to: libvirt's calls, and what hands it on to one."""
 _KEEPS_TEXTS = {
+    "holdfast.operations.asked_of_libvirt": "documents without passwords, on their way to a libvirt",
     "holdfast.operations.documents": "devices are compared by their texts",
     "holdfast.operations.guard": "the <cpu> is recorded",
     "holdfast.operations.manager.instance": "a manager's document, on its way to libvirt",

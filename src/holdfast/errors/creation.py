@@ -48,6 +48,24 @@ CREATED_NOT_STARTED = Condition(
     "the domain {name!r} is created, but does not start: {cause}",
     "remove the cause and start it, or delete it",
 )
+NOT_AS_GIVEN = Condition(
+    "not-as-given",
+    Refused,
+    "libvirt would not make the domain {name!r} exactly as its document says: {changes:;}",
+    "nothing was made; complete the document, or let the domain be made of it as libvirt and Holdfast complete it",
+)
+CREATED_OTHERWISE = Condition(
+    "created-otherwise",
+    PartlyDone,
+    "the domain {name!r} is created, and libvirt has not made it exactly as its document says: {changes:;}",
+    "compare the two, or delete the domain",
+)
+CREATED_UNSEALED = Condition(
+    "created-unsealed",
+    PartlyDone,
+    "the domain {name!r} is created, and what libvirt added to it has no alias of its own: {cause}",
+    "remove the cause and seal it",
+)
 CREATION_CUT_OFF = Condition(
     "creation-cut-off",
     PartlyDone,

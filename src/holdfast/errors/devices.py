@@ -58,6 +58,12 @@ CHANGED_ELSEWHERE = Condition(
     "somebody else, or a newer libvirt, changed it meanwhile: look at the domain",
 )
 
+FAR_ADDRESS = Condition(
+    "far-address",
+    Refused,
+    "there is no such place as that of {device}: libvirt would add {count} {kind} controllers for it",
+    "take a place that there is, or leave it to libvirt",
+)
 FITS_SEVERAL = Condition(
     "fits-several", Refused, "that element fits several devices: {names}", "name one of them instead"
 )

@@ -21,7 +21,7 @@ LIBVIRT_ADDS = Condition(
     "libvirt-adds",
     Failed,
     "libvirt would change more than was asked for: {changes:;}",
-    "the old document is back",
+    "the document is as it was",
 )
 UNASKED_SETTING = Condition("unasked-setting", Refused, _SEES, "nothing was changed; an edit of the document can do it")
 UNASKED_SWAP = Condition("unasked-swap", Refused, _SEES, "accept it, or take an image of the same size")

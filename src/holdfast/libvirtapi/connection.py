@@ -78,13 +78,18 @@ class Connection:
         return self._url().path == "/system"
 
     @property
+    def is_qemu(self) -> bool:
+        """True for libvirt's driver of QEMU, false for those of other hypervisors."""
+        return self._url().scheme.partition("+")[0] == "qemu"
+
+    @property
     def state_folders(self) -> tuple[str, str] | None:
         """Where this libvirt's QEMU driver keeps the NVRAMs and the states of TPMs that it names itself.
 
         None where nobody can tell from here. (libvirt's virQEMUDriverConfigNew, 5.6 to 12.8; no setting changes it)
         """
         url = self._url()
-        if url.scheme.partition("+")[0] != "qemu":
+        if not self.is_qemu:
             return None
         if url.path == "/system":
             return "/var/lib/libvirt/qemu/nvram", "/var/lib/libvirt/swtpm"

@@ -49,6 +49,7 @@ from .domain.spec import DomainSpec as DomainSpec
 from .domain.upgrade_machine import MachineUpgrade as MachineUpgrade
 from .domain.upgrade_machine import upgrade_machine as upgrade_machine
 from .look.console import open_console as open_console
+from .look.diff import DocumentDiff as DocumentDiff
 from .look.diff import diff as diff
 from .look.document import document as document
 from .look.list import list_domains as list_domains

@@ -1,7 +1,8 @@
 """The proved edit: one setting of a config document that libvirt has no call for.
 
 Parse, touch that one thing, prove that the rest is equal, define, read back, prove again. libvirt itself proves
-nothing: it accepts a define with other hardware silently, even while the domain runs (9.0).
+nothing: it accepts a define with other hardware silently, even while the domain runs (9.0). What it would make of an
+edit is asked first where nothing else is to be done (:func:`ask_of_edit`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.guard import Asked, nothing, refuse_unasked
 from holdfast.operations.session import Need, OpenDomain
 
@@ -27,13 +29,14 @@ class Edit:
     """An edit of one config document, worked out and not yet done: what it makes of it, and what the guest sees.
 
     ``left_open`` are devices, as changes name them, whose place and defaults libvirt is to choose anew, with as many
-    buses as it takes.
+    buses as it takes. ``expected`` is what libvirt is to make of ``after``, where it was asked; else ``after`` itself.
     """
 
     before: Element
     after: Element
     changes: tuple[Change, ...]
     left_open: frozenset[str] = frozenset()
+    expected: Element | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -56,6 +59,14 @@ def plan_edit(domain: OpenDomain, touch: Touch, asked: Asked = nothing) -> Edit:
     return Edit(before, after, changes)
 
 
+def ask_of_edit(domain: OpenDomain, edit: Edit) -> Answer:
+    """What libvirt would make of ``edit``, for a dry run. Raises LibvirtRefused and LIBVIRT_ADDS, as the edit would."""
+    answer = Answer() if edit.is_empty else ask_libvirt(domain.connection, edit.after)
+    if answer.document is not None and (surplus := _surplus(edit, answer.document)):
+        raise LIBVIRT_ADDS(changes=surplus)
+    return answer
+
+
 def apply_edit(domain: OpenDomain, edit: Edit) -> None:
     """Define the edited document, and prove that libvirt made nothing else of it (virDomainDefineXMLFlags).
 
@@ -69,10 +80,15 @@ def apply_edit(domain: OpenDomain, edit: Edit) -> None:
     domain.conceal(edit.after)
     defined = parse(domain.connection.define(serialize(edit.after)).xml(Definition.CONFIG, secure=True))
     domain.changed(Definition.CONFIG)
-    surplus = [change for change in visible(compare_documents(edit.after, defined)) if not _completes(change, edit)]
-    if surplus:
+    if surplus := _surplus(edit, defined):
         domain.connection.define(serialize(edit.before))
         raise LIBVIRT_ADDS(changes=surplus)
+
+
+def _surplus(edit: Edit, made: Element) -> list[Change]:
+    """What the guest would see of ``made``, libvirt's document of ``edit``, that the edit does not say."""
+    expected = edit.after if edit.expected is None else edit.expected
+    return [change for change in visible(compare_documents(expected, made)) if not _completes(change, edit)]
 
 
 def _completes(change: Change, edit: Edit) -> bool:

@@ -21,6 +21,8 @@ class Result:
     ``changes``         what the guest sees differ, now or, as far as it is among ``waits``, later
     ``waits``           what the guest has only after a next cold start, in sentences
     ``notes``           what else is worth knowing, in sentences
+    ``asked_of_libvirt``  in a dry run: True where libvirt itself said what would be, False where it is our judgement
+                        alone (a note says why); None where there was nothing to ask
     """
 
     name: str
@@ -29,3 +31,4 @@ class Result:
     changes: tuple[Change, ...] = ()
     waits: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    asked_of_libvirt: bool | None = None

@@ -194,6 +194,7 @@ def test_a_dry_run_lists_and_removes_nothing(connection: Connection, uri: str, t
         "changes": [],
         "waits": [],
         "notes": [],
+        "asked_of_libvirt": None,
     }
     assert Path(source).exists()
     assert domain.is_persistent()

@@ -122,3 +122,40 @@ def test_a_transient_domain_has_no_config(connection: Connection, uri: str) -> N
     assert run(uri, "diff", "a", "a@live").exit_code == 0
     result = run(uri, "diff", "a", "a@config")
     assert (result.exit_code, "transient" in result.stderr) == (3, True)
+
+
+WRITTEN = """
+<domain type='qemu'>
+  <name>a</name><memory unit='MiB'>64</memory><os><type machine='q35'>hvm</type></os>
+  <devices><interface type='user'><model type='virtio'/></interface><graphics type='vnc'/></devices>
+</domain>
+"""
+
+
+def test_a_file_written_by_hand_counts_as_libvirt_completes_it(
+    connection: Connection, uri: str, tmp_path: Path
+) -> None:
+    domain = connection.define(WRITTEN)
+    file = tmp_path / "written.xml"
+    file.write_text(WRITTEN)
+    told = json.loads(run(uri, "diff", "a", str(file), "-o", "json").stdout)
+    assert (told["asked_of_libvirt"], told["notes"]) == (True, [])
+    assert {change["where"] for change in told["changes"]} == {"uuid", "devices/interface/mac@address"}
+    file.write_text(domain.xml(CONFIG).replace("<model type='virtio'/>", "<model type='e1000'/>"))
+    assert [str(change) for change in operations.diff(connection, "a", str(file)).changes] != []
+
+
+def test_a_file_is_compared_as_it_stands_where_libvirt_is_not_asked(
+    connection: Connection, uri: str, tmp_path: Path
+) -> None:
+    connection.define(WRITTEN)
+    file = tmp_path / "written.xml"
+    for text, options, words in (
+        (WRITTEN, (uri, "-r"), "not asked of libvirt: the connection may only read"),
+        (WRITTEN.replace("<os>", "<flux/><os>"), (uri,), "not asked of libvirt: it refuses this document: "),
+    ):
+        file.write_text(text)
+        result = run(*options, "diff", "a", str(file))
+        assert (result.exit_code, "is removed" in result.stdout) == (3, True)
+        assert f"note: {words}" in result.stdout
+        assert json.loads(run(*options, "diff", "a", str(file), "-o", "json").stdout)["asked_of_libvirt"] is False

@@ -18,7 +18,7 @@ from holdfast.text import plural
 if TYPE_CHECKING:
     from holdfast.operations.domain.make import Created
 
-_WITH_DOCUMENT = {"name", "from_xml", "root_ports", "trust_format", "start", "dry_run", "output"}
+_WITH_DOCUMENT = {"name", "from_xml", "as_is", "root_ports", "trust_format", "start", "dry_run", "output"}
 """The parameters that go with ``--from-xml``; the document says the rest."""
 
 
@@ -73,6 +73,7 @@ _WITH_DOCUMENT = {"name", "from_xml", "root_ports", "trust_format", "start", "dr
 @click.option("--root-ports", metavar="N", type=int, help="PCI Express ports kept free for hot-plug [default: 16].")
 @click.option("--virt-type", type=click.Choice(["kvm", "qemu"]), help="qemu is emulation (default: kvm if there is).")
 @click.option("--from-xml", metavar="FILE", help="Take this document instead, - for standard input; NAME renames it.")
+@click.option("--as-is", is_flag=True, help="With --from-xml: take it exactly, unsealed, or not at all.")
 @click.option("--trust-format", is_flag=True, help="With --from-xml: whatever the images' headers say or name.")
 @click.option("--start", is_flag=True, help="Start it.")
 @dry_run_option
@@ -88,6 +89,7 @@ def create(
     disks: tuple[DiskSpec, ...],
     interfaces: tuple[InterfaceSpec, ...],
     from_xml: str | None,
+    as_is: bool,
     trust_format: bool,
     root_ports: int | None,
     start: bool,
@@ -107,6 +109,8 @@ def create(
 
     if from_xml is not None:
         _refuse_others(context)
+        if as_is and root_ports is not None:
+            raise click.UsageError("--as-is takes the ports that the document has: leave out '--root-ports'")
         from holdfast.operations.files import read_document
 
         created = operations.create_domain_from_document(
@@ -114,6 +118,7 @@ def create(
             read_document(from_xml),
             name=name,
             root_ports=root_ports,
+            as_is=as_is,
             trust_format=trust_format,
             start=start,
             dry_run=dry_run,
@@ -123,6 +128,8 @@ def create(
 
         if name is None or memory is None:
             raise click.UsageError(f"a new domain needs {'a NAME' if name is None else '--memory, such as 2GiB'}")
+        if as_is:
+            raise click.UsageError("--as-is goes with --from-xml")
         if trust_format:
             raise click.UsageError("--trust-format goes with --from-xml; for one disk say --disk …,trust-format")
         spec = DomainSpec(memory=memory, disks=disks, interfaces=interfaces, root_ports=root_ports, **rest)
@@ -147,6 +154,11 @@ def _report(created: Created, output: str) -> None:
         _print_domain(created)
     for image in created.images:
         click.echo(f"image {image} {'would be' if created.dry_run else 'was'} made", err=created.dry_run)
+    would = "would come" if created.dry_run else "came"
+    for device in created.brought:
+        click.echo(f"with it {would} {device}", err=created.dry_run)
+    for change in created.changes:
+        click.echo(f"not as in the document: {change}", err=created.dry_run)
     if created.started and created.dry_run:
         click.echo(f"{created.name} would be started", err=True)
     for note in created.notes:

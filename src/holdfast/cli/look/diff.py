@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
-from holdfast.cli.as_json import print_envelope
+from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, output_option, pass_session
 from holdfast.cli.completion import complete_domains
 from holdfast.errors import Refused
@@ -20,7 +22,8 @@ def diff(session: Session, ctx: click.Context, before: str, after: str, output: 
     """Say what a guest would see change from A to B.
 
     Each is a domain (NAME@live; NAME@config, what the next start uses; NAME, live while it runs and config otherwise)
-    or an XML file: "-" for standard input, or a name with a "/" in it or ".xml" at its end.
+    or an XML file: "-" for standard input, or a name with a "/" in it or ".xml" at its end. Beside a domain a file
+    counts as libvirt would complete it; two files are compared as they stand.
 
     Exit code 0 when the guest sees no difference, 3 when it sees one.
     """
@@ -29,18 +32,19 @@ def diff(session: Session, ctx: click.Context, before: str, after: str, output: 
     from holdfast.operations.look.diff import lost_of
 
     connection = None if is_file(before) and is_file(after) else session.connection
-    changes = compare(connection, before, after)
-    seen = [change for change in changes if change.is_visible]
+    difference = compare(connection, before, after)
+    seen = [change for change in difference.changes if change.is_visible]
     names = [name for name in (before, after) if not is_file(name)]
-    notes = list(dict.fromkeys(note for name in names for note in lost_of(session.connection, name)))
+    lost = dict.fromkeys(note for name in names for note in lost_of(session.connection, name))
+    difference = replace(difference, notes=(*difference.notes, *lost))
     if output == "json":
-        print_envelope(changes=changes, notes=notes)
+        print_result(difference)
     else:
-        for change in sorted(changes, key=lambda change: not change.is_visible):
+        for change in sorted(difference.changes, key=lambda change: not change.is_visible):
             click.echo(str(change))
         if not seen:
             click.echo("the guest sees no difference")
-        for note in notes:
+        for note in difference.notes:
             click.echo(f"note: {note}")
     if seen:
         ctx.exit(Refused.exit_code)

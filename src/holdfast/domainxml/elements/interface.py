@@ -36,7 +36,12 @@ def new_mac() -> str:
     """A random MAC address in QEMU's own range, 52:54:00."""
     import secrets  # costs 5 ms: not for those who only read documents
 
-    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
+    return mac_of(secrets.token_bytes(3))
+
+
+def mac_of(seed: bytes) -> str:
+    """The MAC address in QEMU's own range whose other half are the first three bytes of ``seed``."""
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in seed[:3])
 
 
 def new_interface(

@@ -64,6 +64,15 @@ def identified(device: Element) -> Element:
     return request
 
 
+def without_made_up(device: Element, promised: Element) -> Element:
+    """A copy of ``device`` without what :func:`identified` chose for it at random: what ``promised`` does not have."""
+    copied = copy.deepcopy(device)
+    for tag in ("alias", "mac", "serial"):
+        if promised.find(tag) is None:
+            remove_children(copied, tag)
+    return copied
+
+
 def conflict(request: Element, document: Element) -> tuple[str, Element] | None:
     """What of ``request`` is taken, in words, and the device of ``document`` that has it; None when nothing is."""
     place, name = pci_address(request), alias(request)

@@ -25,7 +25,7 @@ def renew_identity(
 
     ``serials`` renews the serials and WWNs of disks, too. ``vsock_cid`` is a CID that no domain has. Paths of the host
     with the old name or UUID in them (sockets, logs) get the new one; ports of Open vSwitch get new ids. Returns what
-    both domains would share or fight over, in sentences.
+    both domains would share or fight over, and what of the host was made for the other one, in sentences.
     """
     old_name, old_uuid = domain.findtext("name") or "", domain.findtext("uuid") or ""
     child(domain, "name").text = name
@@ -36,8 +36,7 @@ def renew_identity(
     for entry in domain.iterfind("sysinfo/system/entry"):
         if (entry.text or "").strip().lower() == old_uuid.lower():
             entry.text = uuid
-    for interface in domain.iterfind("devices/interface"):
-        _renew_interface(interface)
+    notes = [note for interface in domain.iterfind("devices/interface") for note in _renew_interface(interface)]
     if serials:
         for disk in domain.iterfind("devices/disk"):
             _renew_serials(disk)
@@ -49,13 +48,18 @@ def renew_identity(
             _rename_paths(device, {old_name: name, old_uuid: uuid})
     for source in domain.iterfind("devices/tpm/backend/source[@path]"):  # libvirt 10.10
         source.set("path", f"{source.get('path', '').rpartition('/')[0]}/{uuid}")
-    return list(_shared(domain))
+    return [*notes, *_shared(domain)]
 
 
-def _renew_interface(interface: Element) -> None:
+def _renew_interface(interface: Element) -> Iterator[str]:
+    """Renew what is its own; what becomes of a tap device that somebody made for the other one, in a sentence."""
     child(interface, "mac").set("address", new_mac())
     for target in interface.findall("target"):
-        target.attrib.pop("dev", None)  # the name of a tap device is unique on a host
+        tap = target.attrib.pop("dev", None)  # its name is unique on a host
+        if tap and target.attrib.pop("managed", None) == "no":
+            yield f"the tap device {tap} was made for the other domain: for this one libvirt makes one"
+        if not target.attrib:
+            interface.remove(target)
     for parameters in interface.iterfind("virtualport/parameters"):
         parameters.attrib.pop("interfaceid", None)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Container, Iterator
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, canonical, element
+from holdfast.domainxml.elements.interface import mac_of
 
 _TEXTS = ("uuid", "genid", "sysinfo/system/entry[@name='uuid']", "devices/disk/serial", "devices/disk/wwn")
 _MAC = "devices/interface/mac"
@@ -14,6 +16,18 @@ _MAC = "devices/interface/mac"
 def identifiers(domain: Element) -> set[str]:
     """The UUIDs, MAC addresses, serials and WWNs that a document states."""
     return {identifier for _, identifier in _stated(domain)}
+
+
+def name_interfaces(domain: Element) -> None:
+    """Give a MAC address to every interface of ``domain`` without one: the same each time, which a dry run can promise.
+
+    It depends on the domain's UUID, on the interface, and on what stands before it in the document.
+    """
+    seed = hashlib.sha256((domain.findtext("uuid") or "").encode())
+    for interface in domain.iterfind("devices/interface"):
+        seed.update(canonical(interface))
+        if interface.find("mac") is None:
+            interface.insert(0, element("mac", {"address": mac_of(seed.digest())}))
 
 
 def without_identifiers(domain: Element, but: Container[str]) -> Element:

@@ -10,6 +10,7 @@ import copy
 import uuid
 from itertools import chain, count
 
+from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import USER_ALIAS, alias, user_alias
 from holdfast.domainxml.document import Element, child, devices, element, remove_children, value_at
 from holdfast.domainxml.elements.declarations import is_hardware
@@ -62,15 +63,11 @@ def seal(domain: Element, capabilities: Capabilities, *, root_ports: int, vsock_
     ``root_ports`` is how many are to be free on a machine that has them, ``vsock_cid`` a CID that no other domain has.
     Raises NO_HOST_MODEL where the host cannot say what it would choose.
     """
-    if not (domain.findtext("uuid") or "").strip():
-        _set_uuid(domain)
+    identify(domain)
     machine = child(child(domain, "os"), "type")
     machine.set("machine", capabilities.machine)
     machine.set("arch", capabilities.arch)
     notes = seal_cpu(domain, capabilities)
-    genid = domain.find("genid")
-    if genid is not None and not (genid.text or "").strip():
-        genid.text = str(uuid.uuid4())
     _add_implied(domain)
     for device in list(devices(domain)):
         _seal_device(device, vsock_cid)
@@ -78,6 +75,21 @@ def seal(domain: Element, capabilities: Capabilities, *, root_ports: int, vsock_
     if has_root_ports(capabilities.machine):
         provide_root_ports(domain, root_ports)
     return notes + _open_ends(domain)
+
+
+def identify(domain: Element) -> None:
+    """Give ``domain`` a UUID, and its generation id and interfaces their values, where the document leaves them open.
+
+    libvirt would choose them at random.
+    """
+    if not (domain.findtext("uuid") or "").strip():
+        _set_uuid(domain)
+    genid = domain.find("genid")
+    if genid is not None and not (genid.text or "").strip():
+        genid.text = str(uuid.uuid4())
+    for interface in domain.iterfind("devices/interface"):
+        if interface.find("mac") is None:
+            interface.insert(0, element("mac", {"address": new_mac()}))
 
 
 def _set_uuid(domain: Element) -> None:
@@ -109,8 +121,6 @@ def _add_implied(domain: Element) -> None:
 
 
 def _seal_device(device: Element, vsock_cid: int) -> None:
-    if device.tag == "interface" and device.find("mac") is None:
-        device.insert(0, element("mac", {"address": new_mac()}))
     if device.tag == "disk" and device.get("device", "disk") in ("disk", "cdrom") and device.find("serial") is None:
         # Without one QEMU numbers SATA, IDE and USB disks: QM00001 and so on.
         target = device.find("target")
@@ -125,6 +135,11 @@ def _seal_device(device: Element, vsock_cid: int) -> None:
         backend = device.find("backend[@type='emulator']")
         if backend is not None and backend.get("version") in (None, "default"):
             backend.set("version", "2.0" if device.get("model") in (None, "tpm-crb", "tpm-spapr") else "1.2")
+
+
+def makes_concrete(change: Change) -> bool:
+    """True for a change by which sealing only says what the guest has, or would have at its next start."""
+    return change.where.startswith(("cpu", "os", "features/smm", "devices/vsock/cid"))
 
 
 def name_devices(domain: Element) -> None:

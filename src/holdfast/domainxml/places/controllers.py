@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from itertools import count
 
 from holdfast.domainxml.address import address_of
 from holdfast.domainxml.document import Element, devices, element, value_at
+from holdfast.domainxml.number import as_number, number_at
 from holdfast.domainxml.places.bus import Bus, bus_of
 
 _NAMED_BY_ADDRESS = ("drive", "virtio-serial")
@@ -41,6 +43,28 @@ def missing_controller(device: Element, documents: Iterable[Element]) -> Element
     if any(document.find("devices/controller[@type='scsi']") is not None for document in documents):
         return None
     return element("controller", {"type": "scsi", "model": "virtio-scsi"})
+
+
+def lacking_controllers(device: Element, domain: Element) -> tuple[str, int]:
+    """The kind and the number of the controllers that ``domain`` lacks for the address that ``device`` names.
+
+    libvirt (9.0) adds every one up to the one that the address names, not that one alone.
+    """
+    kind, named = (address_of(device) is not None and bus_of(device)) or ("", "")
+    last = as_number(named)
+    if last is None:
+        return kind, 0
+    of_kind = (each for each in domain.iterfind("devices/controller") if each.get("type") == kind)
+    return kind, last + 1 - len({index for each in of_kind if (index := number_at(each, "@index")) <= last})
+
+
+def numbered(domain: Element) -> Element:
+    """A copy of ``domain`` in which every controller has an index: the first that is free, as libvirt gives them."""
+    copied = copy.deepcopy(domain)
+    for controller in copied.iterfind("devices/controller"):
+        if controller.get("index") is None:
+            controller.set("index", free_controller_index(controller.get("type", ""), [copied]))
+    return copied
 
 
 def free_controller_index(kind: str, documents: Iterable[Element]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from holdfast.domainxml.address import address_of, describe_address, pci_address, same_place, with_address
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, child, devices, parse, same, serialize
-from holdfast.domainxml.make.attach_request import identified, parse_device
+from holdfast.domainxml.make.attach_request import identified, parse_device, without_made_up
 from holdfast.domainxml.metadata import Brought, DiskRecord
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places import pci
@@ -23,6 +23,7 @@ from holdfast.errors import HoldfastError
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
@@ -38,13 +39,13 @@ from holdfast.operations.session import Need, OpenDomain, changing
 class Attached(Result):
     """An attach.
 
-    ``device``       the element as libvirt describes it now, without secrets; in a dry run as it would be asked for,
-                     without the alias, MAC address and serial chosen at random, and the address that libvirt chooses
+    ``device``       the element as libvirt describes it now, without secrets; in a dry run as it would be, but for what
+                     is random (alias, MAC address, serial), and where libvirt was not asked, for what it adds
     ``label``        what the device is called: "vdb", a MAC address, an alias; else its kind
     ``address``      its place in words; None where it has none, or libvirt is yet to choose it
     ``definitions``  the documents that have it
     ``brought``      what came to config with it, in words: controllers, and that a port is the first of several now;
-                     in a dry run without what libvirt chooses
+                     where libvirt was not asked in a dry run, without what libvirt chooses
     """
 
     device: Shown
@@ -70,9 +71,9 @@ def attach_device(
     Repeating an attach that stopped between config and live finishes it, if the request names its device: by the
     image, the MAC address or the alias. Else the device that waits is shown, and can be attached by its MAC or alias.
 
-    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, NO_FREE_PLACE, NO_NETWORK, WOULD_NOT_START where
-    this host cannot start a domain with such a device, what :func:`check_source` does for an image, LIVE_REFUSES, and
-    LibvirtRefused; config is then as it was.
+    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, FAR_ADDRESS, NO_FREE_PLACE, NO_NETWORK,
+    WOULD_NOT_START where this host cannot start a domain with such a device, what :func:`check_source` does for an
+    image, LIVE_REFUSES, and LibvirtRefused; config is then as it was.
     (virDomainAttachDeviceFlags)
     """
     request = parse_device(device)
@@ -106,9 +107,46 @@ def attach_element(
 
 
 def foreseen(domain: OpenDomain, planned: PlannedAttach) -> Attached:
-    """What :func:`carry_out` will return, as far as that can be told before."""
-    promised = _attached(domain, planned.promised, planned.targets, planned.brings)
-    return replace(promised, dry_run=True, notes=_notes(domain, domain.documents, planned))
+    """What :func:`carry_out` will return. Raises what it would raise, as far as libvirt can be asked."""
+    answer, request = _ask(domain, planned, planned.request), planned.request
+    if answer.document is not None and not _is_possible(domain.documents, planned, answer, request):
+        request = _elsewhere(domain.documents, request)
+        answer = _ask(domain, planned, request)
+    promised = _attached(domain, *_promised(planned, answer, request))
+    return answer.on(replace(promised, dry_run=True, notes=_notes(domain, domain.documents, planned)))
+
+
+def _ask(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Answer:
+    config = domain.documents.config
+    if config is None or Definition.CONFIG not in planned.targets:
+        return Answer()
+    controllers = [] if planned.controller is None else [identified(planned.controller)]
+    return ask_libvirt(domain.connection, config, *controllers, request)
+
+
+def _is_possible(before: Documents, planned: PlannedAttach, answer: Answer, request: Element) -> bool:
+    """True when live, where it is to have the device too, has the place that libvirt has given to it in config."""
+    if Definition.LIVE not in planned.targets or planned.controller is not None:
+        return True
+    config, after = answer.documents
+    return _placed(config, after, request, before.live) is not None
+
+
+def _promised(
+    planned: PlannedAttach, answer: Answer, request: Element
+) -> tuple[Element, tuple[Definition, ...], tuple[str, ...]]:
+    """The device as it would be, the documents that would have it, and what would come along, in words."""
+    if answer.document is None:
+        return planned.promised, planned.targets, planned.brings
+    *_, before, after = answer.documents
+    brought = _brought(before, after, request)
+    words = _in_words(brought, _marked(before, after, brought))
+    if planned.controller is not None and (controller := find_device(before, planned.controller)) is not None:
+        words = (_needed(label(controller), describe_address(controller)), *words)
+    device = find_device(after, request)
+    if device is None:
+        raise errors.GONE_FROM_CONFIG(device=describe(request))
+    return without_made_up(device, planned.promised), planned.targets, words
 
 
 def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
@@ -136,12 +174,16 @@ def _attach_with_controller(
 ) -> Attached:
     """Attach the controller that ``request`` needs, then ``request``: each once, and each at one address."""
     brought = _attach(domain, before, identified(controller), targets)
-    what = f"{brought.label} controller, {brought.address}"
+    what = _needed(brought.label, brought.address)
     try:
         attached = _attach(domain, domain.documents, request, targets)
     except HoldfastError as error:
         raise errors.CONTROLLER_ATTACHED_ONLY(controller=what, device=describe(request), cause=error) from error
     return replace(attached, brought=(what, *attached.brought))
+
+
+def _needed(controller: str, address: str | None) -> str:
+    return f"{controller} controller, {address}"
 
 
 def _attach(domain: OpenDomain, before: Documents, request: Element, targets: tuple[Definition, ...]) -> Attached:
@@ -160,25 +202,41 @@ def _attach(domain: OpenDomain, before: Documents, request: Element, targets: tu
 def _attach_to_config(domain: OpenDomain, before: Documents, request: Element) -> Element:
     """Attach to config at a place that live has too; return the request with that address."""
     placed = _try_config(domain, before, request)
-    if placed is None and pci.is_endpoint(request) and address_of(request) is None:
-        refuse_without_place(before)
-        placed = _try_config(domain, before, with_address(request, free_places(before)[0].to_element()))
     if placed is None:
-        given = address_of(request) is not None
-        condition = errors.ADDRESS_NOT_IN_LIVE if given else errors.NO_SUCH_PLACE_IN_LIVE
-        raise condition(device=describe(request))
+        placed = _try_config(domain, before, _elsewhere(before, request))
+    if placed is None:
+        raise errors.NO_SUCH_PLACE_IN_LIVE(device=describe(request))
     return placed
+
+
+def _elsewhere(before: Documents, request: Element) -> Element:
+    """``request`` with a place that both documents have, where live does not have the one that libvirt has chosen.
+
+    Raises ADDRESS_NOT_IN_LIVE, NO_SUCH_PLACE_IN_LIVE, NO_FREE_PLACE.
+    """
+    if address_of(request) is not None:
+        raise errors.ADDRESS_NOT_IN_LIVE(device=describe(request))
+    if not pci.is_endpoint(request):
+        raise errors.NO_SUCH_PLACE_IN_LIVE(device=describe(request))
+    refuse_without_place(before)
+    return with_address(request, free_places(before)[0].to_element())
 
 
 def _try_config(domain: OpenDomain, before: Documents, request: Element) -> Element | None:
     """Attach to config, return the request with the address found there; None, undone, where live has no such place."""
     domain.attach(serialize(request), Definition.CONFIG)
-    after = parse(domain.xml(Definition.CONFIG))
+    placed = _placed(before.config, parse(domain.xml(Definition.CONFIG)), request, before.live)
+    if placed is None:
+        _undo_config(domain, before, request)
+    return placed
+
+
+def _placed(before: Element | None, after: Element, request: Element, live: Element | None) -> Element | None:
+    """``request`` with the address that it has in config ``after``; None where ``live`` has no such place."""
     device = find_device(after, request)
     if device is None:
         raise errors.GONE_FROM_CONFIG(device=describe(request))
-    if _brought(before.config, after, request) or not _fits(device, before.live):
-        _undo_config(domain, before, request)
+    if _brought(before, after, request) or not _fits(device, live):
         return None
     address = address_of(device)
     return request if address is None else with_address(request, address)
@@ -271,8 +329,11 @@ def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attache
         if others:
             raise errors.CHANGED_ELSEWHERE(device=describe(request), definition=definition, changes=others)
     device = found.get(Definition.CONFIG, found.get(Definition.LIVE, request))
-    words = [*map(describe, reversed(brought)), *(f"{describe(port)} as the first of several" for port in marked)]
-    return _attached(domain, device, tuple(found), tuple(words))
+    return _attached(domain, device, tuple(found), _in_words(brought, marked))
+
+
+def _in_words(brought: list[Element], marked: list[Element]) -> tuple[str, ...]:
+    return (*map(describe, reversed(brought)), *(f"{describe(port)} as the first of several" for port in marked))
 
 
 def _attached(

@@ -10,7 +10,7 @@ from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, child, devices
 from holdfast.domainxml.make.attach_request import complete, conflict, identified, resumes
 from holdfast.domainxml.places import pci
-from holdfast.domainxml.places.controllers import missing_controller
+from holdfast.domainxml.places.controllers import lacking_controllers, missing_controller
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -53,7 +53,8 @@ def plan_attach(
 ) -> PlannedAttach:
     """Find out what attaching ``device`` to ``domain`` takes. ``image_is_new``: its image is yet to be made.
 
-    Raises TRANSIENT, TAKEN, NO_FREE_PLACE, NO_NETWORK, WOULD_NOT_START, and what :func:`check_source` does.
+    Raises TRANSIENT, TAKEN, FAR_ADDRESS, NO_FREE_PLACE, NO_NETWORK, WOULD_NOT_START, and what :func:`check_source`
+    does.
     """
     before = domain.documents
     documents = list(before.present.values())
@@ -70,6 +71,7 @@ def plan_attach(
             controller=None if missing is None else complete(missing, documents),
         )
         _refuse_conflicts(planned.request, before)
+        _refuse_far_address(planned.request, documents[-1])
     first = planned.request if planned.controller is None else planned.controller
     if Definition.LIVE in planned.targets and pci.is_endpoint(first):
         refuse_without_place(before)
@@ -123,6 +125,13 @@ def _refuse_conflicts(request: Element, before: Documents) -> None:
         if taken is not None:
             what, holder = taken
             raise errors.TAKEN(what=what, holder=describe(holder), definition=definition)
+
+
+def _refuse_far_address(request: Element, document: Element) -> None:
+    """Refuse an address for which more than the one controller that it names would come: it is a slip."""
+    kind, count = lacking_controllers(request, document)
+    if count > 1:
+        raise errors.FAR_ADDRESS(device=describe(request), count=count, kind=kind)
 
 
 def _check_network(connection: Connection, device: Element) -> None:

@@ -18,8 +18,9 @@ from holdfast.domainxml.host.named_provisions import ProvisionKind
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.new_domain import boot_from_disk_then_cd, missing_hyperv, new_domain
-from holdfast.domainxml.make.seal import LOWEST_CID, seal
+from holdfast.domainxml.make.seal import LOWEST_CID, identify, seal
 from holdfast.domainxml.make.virt_install import last_domain
+from holdfast.domainxml.places.controllers import numbered
 from holdfast.domainxml.places.root_ports import SPARE
 from holdfast.domainxml.platform import Platform
 from holdfast.errors.creation import NO_IMAGE_TO_START, NO_NAME, NOT_A_UUID, NOT_STARTABLE_HERE
@@ -82,6 +83,7 @@ def create_domain_from_document(
     *,
     name: str | None = None,
     root_ports: int | None = None,
+    as_is: bool = False,
     trust_format: bool = False,
     start: bool = False,
     dry_run: bool = False,
@@ -90,7 +92,9 @@ def create_domain_from_document(
 
     Of several documents the last is taken. ``name`` replaces its name. Images are not made: a missing one is
     reported, or refused with ``start`` (NO_IMAGE_TO_START, NOT_STARTABLE_HERE); so is what else the host does not
-    provide yet. ``trust_format`` takes the formats it states against the images' headers. Raises NO_NAME, NOT_A_UUID,
+    provide yet. ``trust_format`` takes the formats it states against the images' headers. ``as_is`` takes the document
+    exactly: it is not sealed, nothing is recorded in it, and it is refused where libvirt would make something else of
+    it (NOT_AS_GIVEN; CREATED_OTHERWISE where that could not be asked before). Raises NO_NAME, NOT_A_UUID,
     STATE_IN_USE where it names the NVRAM of another domain, and as :func:`create_domain` does.
     """
     domain = _read(document, name)
@@ -106,13 +110,19 @@ def create_domain_from_document(
     if any(file.is_named for file in state_of(connection, domain)):
         refuse_state_of_others(connection, domain)
     stated = frozenset(identifiers(domain))
+    missing_notes = [f"there is no image {path} yet: make it before the first start" for path in missing]
+    identify(domain)
+    if as_is:
+        missing_notes += _not_startable(connection, domain, start)
+        exactly = NewDomain(document=domain, as_is=True, stated=stated, notes=missing_notes)
+        return make_domain(connection, exactly, start=start, dry_run=dry_run)
+    given = numbered(domain)
     name_firmware(connection, domain, capabilities)
     spare = SPARE if root_ports is None else root_ports
     notes = seal(domain, capabilities, root_ports=spare, vsock_cid=free_cid(connection, domain))
-    notes += [f"there is no image {path} yet: make it before the first start" for path in missing]
-    notes += _not_startable(connection, domain, start)
+    missing_notes += _not_startable(connection, domain, start)
     below = found_below(connection, disks) if trust_format else ()
-    new = NewDomain(document=domain, stated=stated, notes=notes, below=below)
+    new = NewDomain(document=domain, given=given, stated=stated, notes=[*notes, *missing_notes], below=below)
     return make_domain(connection, new, start=start, dry_run=dry_run)
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, same
+from holdfast.domainxml.make.identifiers import name_interfaces
 from holdfast.errors.changes import EDIT_OF_UUID, EDIT_RENAMES
 from holdfast.errors.guard import UNASKED_EDIT
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.asked_of_libvirt import ask_libvirt
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.guard import nothing, refuse_unasked
 from holdfast.operations.host_outlook import HostOutlook
@@ -44,8 +46,8 @@ def edit_domain(
 ) -> Edited:
     """Define ``edited`` as the config document of the domain ``name``, which was ``original`` when the edit began.
 
-    Both are whole documents with their secrets, as :func:`document` gives them with ``secure``. ``accept`` accepts
-    what the guest would see of it.
+    Both are whole documents with their secrets, as :func:`document` gives them with ``secure``. What ``edited``
+    leaves open counts as libvirt would fill it in, where it can be asked. ``accept`` accepts what the guest would see.
 
     Raises InvalidDocument where ``edited`` is none, TRANSIENT, IN_RESCUE, UNASKED_EDIT without ``accept``, EDIT_RENAMES
     and EDIT_OF_UUID, STATE_IN_USE where it names the NVRAM of another domain, CHANGED_MEANWHILE where somebody else
@@ -58,15 +60,19 @@ def edit_domain(
         _refuse_another(domain, before, after)
         if same(before, after):
             return Edited(name=domain.name, uuid=domain.uuid, dry_run=dry_run, edited=False)
-        result = _plan(domain, before, after, dry_run)
-        if not dry_run:
-            if not accept:
-                refuse_unasked(domain.name, result.changes, nothing, also=result.blocks, condition=UNASKED_EDIT)
-            apply_edit(domain, Edit(before, after, result.changes))
+        name_interfaces(after)
+        answer = ask_libvirt(connection, after)
+        completed = after if answer.document is None else answer.document
+        result = _result(domain, before, completed, dry_run)
+        if dry_run:
+            return answer.on(result)
+        if not accept:
+            refuse_unasked(domain.name, result.changes, nothing, also=result.blocks, condition=UNASKED_EDIT)
+        apply_edit(domain, Edit(before, after, result.changes, expected=completed))
     return result
 
 
-def _plan(domain: OpenDomain, before: Element, after: Element, dry_run: bool) -> Edited:
+def _result(domain: OpenDomain, before: Element, after: Element, dry_run: bool) -> Edited:
     live = domain.documents.live
     if set(state_of(domain.connection, after)) - set(state_of(domain.connection, before)):
         refuse_state_of_others(domain.connection, after)

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from holdfast.domainxml.compare.change import visible
+from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.describe.summary import DeviceLine, device_lines
-from holdfast.domainxml.document import Element, parse, serialize
+from holdfast.domainxml.device import user_alias
+from holdfast.domainxml.document import Element, devices, parse, serialize
 from holdfast.domainxml.elements.firmware import describe_firmware, nvram_of
 from holdfast.domainxml.host.cpu_model import describe_cpu
 from holdfast.domainxml.host.state_files import name_nvram
-from holdfast.domainxml.make.identifiers import without_identifiers
+from holdfast.domainxml.make.identifiers import identifiers, without_identifiers
 from holdfast.domainxml.make.new_domain import unfinished_domain
+from holdfast.domainxml.make.seal import alias_stem, name_devices
 from holdfast.domainxml.metadata import Below, Creating, DiskRecord, fact, facts, same_subject, set_facts
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform
@@ -25,33 +29,46 @@ from holdfast.domainxml.records.disk_record import is_of
 from holdfast.domainxml.records.origin import guess_records
 from holdfast.domainxml.secret_parts import Shown, secrets_of, shown_indented, shown_text
 from holdfast.errors import HoldfastError, NoConnection, NotFound
-from holdfast.errors.creation import CREATED_NOT_STARTED, CREATION_CUT_OFF
+from holdfast.errors.creation import (
+    CREATED_NOT_STARTED,
+    CREATED_OTHERWISE,
+    CREATED_UNSEALED,
+    CREATION_CUT_OFF,
+    NOT_AS_GIVEN,
+)
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.concealing import concealing
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
+from holdfast.operations.domain.came_along import CameAlong, came_along
 from holdfast.operations.domain.delete import take_back
 from holdfast.operations.domain_name import refuse_taken, taking
 from holdfast.operations.own_state import folders_of, look, state_of
 from holdfast.operations.power.start import start as start_domain
+from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
+from holdfast.operations.session import changing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Created(Result):
     """A new domain. In a dry run ``uuid`` is "" where it is yet to be chosen.
 
-    ``document``           its config document without secrets; in a dry run the one that would be defined, also without
-                           what is chosen at random when it is: UUID and generation id, MAC addresses, serials that were
+    ``document``           its config document without secrets; in a dry run the one it would have, also without what
+                           is chosen at random when it is made: UUID and generation id, MAC addresses, serials that were
                            not given
     ``machine``            the versioned machine type
     ``cpu``, ``firmware``  in words; in a dry run the CPU can be "libvirt's default"
     ``nvram``              the path of its UEFI variables; None with BIOS, and where it is yet to be chosen
     ``devices``            those that a person asks for; without an address where libvirt is yet to choose it
-    ``free_places``        how many PCI devices can be attached while it runs; None in a dry run: it has no places yet
+    ``free_places``        how many PCI devices can be attached while it runs; None where libvirt is not asked in a dry
+                           run: it has no places yet
+    ``changes``            of a document that was handed in: see :class:`.came_along.CameAlong`
+    ``brought``            the devices that libvirt adds to what was asked for, with their places
     ``images``             what was made for it: paths, or POOL/VOLUME
     ``started``            True where it was started
     """
@@ -64,6 +81,7 @@ class Created(Result):
     devices: tuple[DeviceLine, ...]
     free_places: int | None
     images: tuple[str, ...]
+    brought: tuple[str, ...] = ()
     started: bool = False
 
 
@@ -72,6 +90,8 @@ class NewDomain:
     """A domain that is decided, and not yet made.
 
     ``document``    whole, and sealed
+    ``given``       the document as somebody handed it in, with the identifiers that it did not state
+    ``as_is``       True where it is to be made exactly so, with no record of ours
     ``disks``       those of it that were planned here: some with an image that is to be made
     ``stated``      identifiers that were given, and not chosen at random
     ``notes``       what cannot be sealed and what else is worth knowing, in sentences
@@ -80,6 +100,8 @@ class NewDomain:
     """
 
     document: Element
+    given: Element | None = None
+    as_is: bool = False
     disks: Sequence[PlannedDisk] = ()
     stated: frozenset[str] = frozenset()
     notes: list[str] = field(default_factory=list)
@@ -114,24 +136,74 @@ def make_domain(
 
     Raises DOMAIN_EXISTS where the name or UUID is taken, what making an image raises, and LibvirtRefused; then nothing
     is left. Raises CREATION_CUT_OFF where the connection breaks at the wrong moment, CREATED_NOT_STARTED where it
-    stands and does not start. (virDomainDefineXMLFlags, virDomainCreateWithFlags)
+    stands and does not start; NOT_AS_GIVEN, CREATED_OTHERWISE and CREATED_UNSEALED where libvirt makes more of it.
+    (virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
     notes = [*new.notes, *_settle_state(connection, new)]
-    set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below)
+    if not new.as_is:
+        set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below)
     overlaid = [disk.spec.overlay_of for disk in new.disks]
     notes += folder_risks(connection, new.document.iterfind("devices/disk"), overlaid)
-    if dry_run:
-        refuse_taken(connection, new.uuid)
-        promised = without_identifiers(new.document, but=new.stated)
-        return _result(new, promised, shown_indented(promised), notes, started=start, dry_run=True)
+    new = replace(new, notes=notes)
     with concealing(lambda: secrets_of(new.document)):
+        if dry_run:
+            refuse_taken(connection, new.uuid)
+        answer = ask_libvirt(connection, new.document) if dry_run or new.as_is else Answer()
+        if answer.document is not None and new.as_is:
+            _prove_as_given(new, answer.document)
+        if dry_run:
+            return answer.on(_foreseen(connection, new, answer.document, start))
         defined = _make_and_define(connection, new)
-        text = defined.xml(Definition.CONFIG)
+        if new.as_is:
+            _prove_as_given(new, parse(defined.xml(Definition.CONFIG), "domain"), is_made=True)
+        text = _named(connection, new, defined)
         config = parse(text, "domain")
+        came = came_along(connection, new.document, new.given, config)
         prove(config)
         if start:
             _start(connection, defined)
-    return _result(new, config, shown_text(text), notes, started=start)
+    return _result(new, config, shown_text(text), came, free_places=len(hotplug_places(config)), started=start)
+
+
+def _foreseen(connection: Connection, new: NewDomain, made: Element | None, start: bool) -> Created:
+    """What :func:`make_domain` will return. ``made`` is what libvirt would have, where it was asked."""
+    domain = new.document if made is None else made
+    if not new.as_is:
+        name_devices(domain)
+    came = CameAlong() if made is None else came_along(connection, new.document, new.given, made)
+    promised = without_identifiers(domain, but=new.stated)
+    came = came.without(identifiers(domain) - new.stated)
+    places = None if made is None else len(hotplug_places(made))
+    text = shown_indented(promised)
+    return _result(new, promised, text, came, free_places=places, started=start, dry_run=True)
+
+
+def _prove_as_given(new: NewDomain, made: Element, *, is_made: bool = False) -> None:
+    """Raise NOT_AS_GIVEN where the guest would see of ``made`` anything but what the document says; CREATED_OTHERWISE
+    where it ``is_made`` already.
+    """
+    if changes := visible(compare_documents(new.document, made)):
+        condition = CREATED_OTHERWISE if is_made else NOT_AS_GIVEN
+        raise condition(name=new.name, changes=changes)
+
+
+def _named(connection: Connection, new: NewDomain, defined: Domain) -> str:
+    """The config document, in which what libvirt added at the define has an alias of ours too.
+
+    Raises CREATED_UNSEALED.
+    """
+    text = defined.xml(Definition.CONFIG)
+    nameless = [
+        each for each in devices(parse(text, "domain")) if alias_stem(each) is not None and user_alias(each) is None
+    ]
+    if new.as_is or not nameless:
+        return text
+    try:
+        with changing(connection, defined.uuid) as domain:
+            apply_edit(domain, plan_edit(domain, name_devices))
+            return domain.xml(Definition.CONFIG)
+    except HoldfastError as error:
+        raise CREATED_UNSEALED(name=defined.name, cause=error) from error
 
 
 def _settle_state(connection: Connection, new: NewDomain) -> Iterator[str]:
@@ -216,8 +288,9 @@ def _result(
     new: NewDomain,
     domain: Element,
     document: Shown,
-    notes: Sequence[str],
+    came: CameAlong,
     *,
+    free_places: int | None,
     started: bool = False,
     dry_run: bool = False,
 ) -> Created:
@@ -225,14 +298,16 @@ def _result(
         name=domain.findtext("name") or "",
         uuid=domain.findtext("uuid") or "",
         dry_run=dry_run,
-        notes=tuple(notes),
+        changes=came.changes,
+        notes=tuple(new.notes),
         document=document,
         machine=Platform.of(domain).machine,
         cpu=describe_cpu(domain),
         firmware=describe_firmware(domain),
         nvram=nvram_of(domain),
         devices=tuple(device_lines(domain)),
-        free_places=None if dry_run else len(hotplug_places(domain)),
+        free_places=free_places,
         images=new.images,
+        brought=came.brought,
         started=started,
     )

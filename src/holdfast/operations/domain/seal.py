@@ -16,7 +16,7 @@ from holdfast.domainxml.elements.firmware import firmware_request, libvirt_names
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
-from holdfast.domainxml.make.seal import name_devices
+from holdfast.domainxml.make.seal import makes_concrete, name_devices
 from holdfast.domainxml.places.root_ports import provide_root_ports
 from holdfast.domainxml.platform import Platform
 from holdfast.errors.changes import NOT_AS_IT_RUNS, WOULD_NOT_START
@@ -27,7 +27,7 @@ from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.name_firmware import name_firmware
 from holdfast.operations.own_state import refuse_state_of_others
-from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
+from holdfast.operations.proved_edit import Edit, apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.waiting import waiting_since
@@ -67,7 +67,9 @@ def seal_domain(
         if libvirt_names_nvram(edit.before):
             refuse_state_of_others(connection, edit.after)
         result = _result(domain, documents, edit, dry_run)
-        if not dry_run and not edit.is_empty:
+        if dry_run:
+            return ask_of_edit(domain, edit).on(result)
+        if not edit.is_empty:
             apply_edit(domain, edit)
     return result
 
@@ -99,7 +101,7 @@ def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool)
     left = open_parts(edit.after, live)
     closed = tuple(part for part in open_parts(edit.before, live) if part not in left)
     # What was taken from live the guest has already, whatever config said of it before.
-    seen = (change for change in visible(edit.changes) if live is None or not _makes_concrete(change))
+    seen = (change for change in visible(edit.changes) if live is None or not makes_concrete(change))
     return Sealed(
         name=domain.name,
         uuid=domain.uuid,
@@ -175,13 +177,9 @@ def _asked(add_serials: bool, add_ports: int) -> Callable[[Change], bool]:
     def asked(change: Change) -> bool:
         serial = add_serials and change.where == "devices/disk/serial"
         port = bool(add_ports) and change.where == "devices/controller" and change.kind is ChangeKind.ADDED
-        return _makes_concrete(change) or serial or port
+        return makes_concrete(change) or serial or port
 
     return asked
-
-
-def _makes_concrete(change: Change) -> bool:
-    return change.where.startswith(("cpu", "os", "features/smm", "devices/vsock/cid"))
 
 
 def _prove_as_running(name: str, live: Element, after: Element) -> None:

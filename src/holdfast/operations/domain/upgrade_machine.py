@@ -18,7 +18,7 @@ from holdfast.errors.hosts import NO_MACHINE_TYPE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.host_outlook import HostOutlook
-from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
+from holdfast.operations.proved_edit import Edit, apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.waiting import waiting_since
@@ -53,7 +53,9 @@ def upgrade_machine(
         host = HostOutlook(connection)
         edit = _plan(domain, host, machine, lower)
         result = _result(domain, host, edit, dry_run)
-        if not dry_run and not edit.is_empty:
+        if dry_run:
+            return ask_of_edit(domain, edit).on(result)
+        if not edit.is_empty:
             apply_edit(domain, edit)
     return result
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
-from holdfast.errors import InvalidDocument, NotFound
+from holdfast.domainxml.make.identifiers import identifiers, without_identifiers
+from holdfast.errors import InvalidDocument, LibvirtRefused, NotFound
 from holdfast.errors import look as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.files import is_file, read_document
 from holdfast.operations.own_state import lost_state
 from holdfast.operations.session import Need, looking
@@ -16,18 +20,57 @@ from holdfast.operations.session import Need, looking
 _NEEDS = {Definition.LIVE: Need.RUNNING, Definition.CONFIG: Need.CONFIG}
 
 
-def diff(connection: Connection | None, before: str, after: str) -> list[Change]:
-    """The changes that lead from ``before`` to ``after``; cosmetic ones, which no guest sees, are among them.
+@dataclass(frozen=True, kw_only=True)
+class DocumentDiff:
+    """What differs between two documents.
+
+    ``changes``           those that lead from the one to the other; cosmetic ones, which no guest sees, are among them
+    ``asked_of_libvirt``  True where a file was compared as libvirt would complete it, False where as it stands (a note
+                          says why); None where there was nothing to ask
+    ``notes``             what else is worth knowing, in sentences
+    """
+
+    changes: tuple[Change, ...]
+    asked_of_libvirt: bool | None = None
+    notes: tuple[str, ...] = ()
+
+
+def diff(connection: Connection | None, before: str, after: str) -> DocumentDiff:
+    """What leads from ``before`` to ``after``.
 
     Each side is a domain ("NAME@live"; "NAME@config", what the next start uses; "NAME", its live document while it
     runs and config otherwise) or an XML file (:func:`holdfast.operations.files.is_file`; "-" for standard input). Where
     a domain is itself named "x@live", that is what it means; "UUID@live" is the document of the other. ``connection``
-    may be None when both are files. Raises NO_DOMAIN, NOT_RUNNING or TRANSIENT for a document that a domain does not
-    have, INPUT_TWICE, NO_CONNECTION_GIVEN, INVALID_FILE, and what :func:`holdfast.operations.files.read_document` does.
+    may be None when both are files, which are then compared as they stand. Beside a domain a file counts as its libvirt
+    would complete it.
+
+    Raises NO_DOMAIN, NOT_RUNNING or TRANSIENT for a document that a domain does not have, INPUT_TWICE,
+    NO_CONNECTION_GIVEN, INVALID_FILE, and what :func:`holdfast.operations.files.read_document` does.
     """
     if before == after == "-":
         raise errors.INPUT_TWICE()
-    return compare_documents(_read(connection, before), _read(connection, after))
+    sides = [_read(connection, name) for name in (before, after)]
+    files = [is_file(name) for name in (before, after)]
+    if connection is None or not any(files) or all(files):
+        return DocumentDiff(changes=tuple(compare_documents(*sides)))
+    answer = _ask(connection, sides[files.index(True)])
+    if answer.document is not None:
+        sides[files.index(True)] = answer.document
+    return DocumentDiff(
+        changes=tuple(compare_documents(*sides)),
+        asked_of_libvirt=answer.was_asked,
+        notes=answer.notes,
+    )
+
+
+def _ask(connection: Connection, document: Element) -> Answer:
+    """What libvirt would make of a file's ``document``, but for what it would choose at random."""
+    try:
+        answer = ask_libvirt(connection, document)
+    except LibvirtRefused as error:
+        return Answer(reason=f"it refuses this document: {error}")
+    stated = identifiers(document)
+    return Answer(tuple(without_identifiers(each, stated) for each in answer.documents), answer.reason)
 
 
 def lost_of(connection: Connection, name: str) -> list[str]:

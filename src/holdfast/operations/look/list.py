@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.libvirtapi.connection import Connection, DomainState
-from holdfast.operations.rescue_mark import in_rescue
+from holdfast.operations.look.rescue_mark import in_rescue
 
 
 def list_domains(connection: Connection, *, running: bool = False) -> list[DomainState]:

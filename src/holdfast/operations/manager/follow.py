@@ -23,7 +23,7 @@ from holdfast.domainxml.manager.take_host_side import take_host_side
 from holdfast.errors.manager import ANOTHER_BOOT_DISK, ANOTHER_DOMAINS_DOCUMENT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import refuse_unstartable
-from holdfast.operations.proved_edit import Edit, apply_edit, plan_edit
+from holdfast.operations.proved_edit import Edit, apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
@@ -67,7 +67,9 @@ def follow_document(
         following = _Following(template, before, is_own)
         edit = following.left_open(plan_edit(domain, following.apply, following.asked))
         refuse_unstartable(domain, edit.before, edit.after, "what its manager asks for")
-        if not dry_run and not edit.is_empty:
+        if dry_run:
+            return ask_of_edit(domain, edit).on(following.result(domain, edit, dry_run))
+        if not edit.is_empty:
             apply_edit(domain, edit)
     return following.result(domain, edit, dry_run)
 

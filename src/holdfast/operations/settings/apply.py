@@ -17,12 +17,13 @@ from typing import NamedTuple
 
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, same
 from holdfast.errors import DetachPending, HoldfastError
 from holdfast.errors import settings as errors
 from holdfast.errors.domains import TRANSIENT
 from holdfast.errors.guard import UNASKED_SETTING
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.documents import Documents, read, saved_memory
 from holdfast.operations.guard import refuse_unasked, refuse_unstartable
 from holdfast.operations.proved_edit import apply_edit, plan_edit
@@ -130,10 +131,13 @@ def change_settings(
     config = plan.after.get(Definition.CONFIG)
     if config is not None and before.config is not None:
         refuse_unstartable(domain, before.config, config, ", ".join(step.name for step in steps))
-    if not dry_run:
+    answer = Answer()
+    if dry_run:
+        answer = _ask(domain, plan)
+    else:
         _carry_out(domain, plan)
         _prove(domain, plan)
-    return SettingsChange(
+    change = SettingsChange(
         name=domain.name,
         uuid=domain.uuid,
         dry_run=dry_run,
@@ -142,6 +146,7 @@ def change_settings(
         notes=(*notes, *(saved_memory(domain, before) if plan.changes_something else ())),
         settings=tuple(plan.settings),
     )
+    return answer.on(change)
 
 
 class _Plan:
@@ -212,6 +217,21 @@ def _guard(domain: OpenDomain, plan: _Plan) -> tuple[Change, ...]:
         refuse_unasked(domain.name, changes, partial(_is_seen_as_any, plan), condition=UNASKED_SETTING)
         found |= {str(change): change for change in changes}
     return tuple(found.values())
+
+
+def _ask(domain: OpenDomain, plan: _Plan) -> Answer:
+    """What libvirt would make of config. Raises LibvirtRefused, and UNASKED_SETTING for what no step asks for.
+
+    Live cannot be asked without the guest.
+    """
+    before, after = plan.before.config, plan.after.get(Definition.CONFIG)
+    if before is None or after is None or same(before, after):
+        return Answer()
+    answer = ask_libvirt(domain.connection, before, after)
+    if answer.documents:
+        changes = compare_documents(*answer.documents)
+        refuse_unasked(domain.name, changes, partial(_is_seen_as_any, plan), condition=UNASKED_SETTING)
+    return answer
 
 
 def _is_seen_as_any(plan: _Plan, change: Change) -> bool:

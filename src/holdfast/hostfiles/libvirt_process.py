@@ -1,0 +1,125 @@
+"""A child process that has a libvirt to itself, and the folder in which that lives: both are gone afterwards.
+
+A process that is killed cannot tidy up: what it leaves is removed by the next one that comes by.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+LIMIT = 30.0
+"""Seconds for an answer. It takes less than one; and minutes where KVM is there and does not work (9.0)."""
+
+_PREFIX = "holdfast-libvirt-"
+_LEFT = 10 * 60
+"""Seconds after which the folder is one that somebody left: none is in use for longer than :data:`LIMIT`."""
+
+_CONFIGURATION = """\
+security_driver = "none"
+hugetlbfs_mount = []
+"""
+"""Nothing of the host is prepared for guests that will never start."""
+
+
+class Spoken(NamedTuple):
+    """What the child has printed, or as ``failure`` why it gave no answer."""
+
+    output: str
+    failure: str = ""
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """A new folder, for this user alone; removed at the end with all that is in it."""
+    base = Path(tempfile.gettempdir())
+    _remove_left(base)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+    try:
+        if os.geteuid() == 0:
+            # As root libvirt looks at QEMU as another user, who must get to his socket. What it keeps is 0600.
+            folder.chmod(0o711)
+        (folder / "etc").mkdir()
+        (folder / "etc" / "qemu.conf").write_text(_CONFIGURATION)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def speak(module: str, folder: Path, words: str, limit: float = LIMIT) -> Spoken:
+    """Run the Python ``module`` with ``folder`` as its argument and ``words`` as its input, for ``limit`` seconds.
+
+    Where it does not end by itself, the QEMU at which its libvirt was looking is ended too.
+    """
+    command = [sys.executable, "-P", "-m", module, str(folder)]
+    own = {name: str(folder) for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+    environment = {**os.environ, **own, "LIBVIRT_LOG_OUTPUTS": "4:file:/dev/null"}
+    try:
+        done = subprocess.run(
+            command,
+            input=words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for us, who then end it
+        )
+    except subprocess.TimeoutExpired:
+        _end_processes(folder)
+        return Spoken("", f"there was no answer within {limit:g} seconds")
+    except OSError as error:
+        return Spoken("", f"{sys.executable} does not start: {error.strerror}")
+    except BaseException:
+        _end_processes(folder)
+        raise
+    if done.returncode < 0:
+        _end_processes(folder)
+        return Spoken("", f"its process was ended by signal {-done.returncode}")
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        return Spoken("", f"its process failed: {last}")
+    return Spoken(done.stdout)
+
+
+def _remove_left(base: Path) -> None:
+    """Remove what processes left that were killed."""
+    for folder in base.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another one may be removing it
+            found = folder.lstat()
+            is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+            if is_ours and time.time() - found.st_mtime > _LEFT:
+                _end_processes(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_processes(folder: Path) -> None:
+    """Kill every process whose command names ``folder``: QEMU goes on when the libvirt that started it is killed."""
+    name = os.fsencode(folder)
+    while found := [process for process in _processes() if name in _command(process) and process != os.getpid()]:
+        for process in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def _processes() -> list[int]:
+    return [int(each.name) for each in Path("/proc").glob("[0-9]*")]
+
+
+def _command(process: int) -> bytes:
+    """Its command line; nothing of one that has ended (proc(5))."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""

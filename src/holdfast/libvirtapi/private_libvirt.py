@@ -1,0 +1,58 @@
+"""libvirt's QEMU driver for one process alone (``qemu:///embed``, libvirt ≥ 6.1): asked what it makes of documents.
+
+Run as ``python -m holdfast.libvirtapi.private_libvirt FOLDER``, with a request on standard input and the answer on
+standard output, both JSON. The folder is all that it has: it knows no domain but the one that it is asked about, starts
+none, and has nothing to do with the libvirt of the host or of the user. It is a process of its own because a strange
+document can crash the driver, and because one process cannot open it often (9.0).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+
+import libvirt
+from holdfast.libvirtapi.events import ensure_event_loop
+from holdfast.libvirtapi.translate import sentence
+
+
+def answer(folder: str, arch: str, virt_type: str, steps: Sequence[tuple[str, str]]) -> dict[str, object]:
+    """What libvirt makes of one domain, of such an architecture and kind of virtualisation.
+
+    ``steps`` are pairs of a verb and an element: "define" takes the domain's document (virDomainDefineXMLFlags,
+    VALIDATE), and comes first; "attach" a device for its config (virDomainAttachDeviceFlags). ``documents`` of the
+    answer has the config document after each step. Where libvirt refuses a step, ``refused`` has its reason and
+    ``number`` the code of its error. ``failed`` says why it could not be asked: there is no such driver here, or no
+    QEMU for that kind of domain.
+    """
+    ensure_event_loop()
+    try:
+        connection = libvirt.open(f"qemu:///embed?root={folder}")
+        connection.getDomainCapabilities(None, arch or None, None, virt_type or None, 0)
+    except libvirt.libvirtError as error:
+        return {"failed": sentence(error)}
+    try:
+        return {"documents": list(_documents(connection, steps))}
+    except libvirt.libvirtError as error:
+        return {"refused": sentence(error), "number": error.get_error_code()}
+
+
+def _documents(connection: libvirt.virConnect, steps: Sequence[tuple[str, str]]) -> Iterator[str]:
+    domain: libvirt.virDomain | None = None
+    for verb, element in steps:
+        if domain is None or verb == "define":
+            domain = connection.defineXMLFlags(element, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+        else:
+            domain.attachDeviceFlags(element, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+        yield domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+
+
+def library_version() -> tuple[int, int, int]:
+    """The version of the libvirt that this process would have alone: (9, 0, 0) (virGetVersion)."""
+    number = libvirt.getVersion()
+    return number // 1_000_000, number // 1000 % 1000, number % 1000
+
+
+if __name__ == "__main__":
+    json.dump(answer(sys.argv[1], *json.load(sys.stdin)), sys.stdout)

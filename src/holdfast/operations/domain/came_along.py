@@ -1,0 +1,70 @@
+"""What a new domain has that nobody asked for: what Holdfast itself gives to it, and what libvirt adds."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
+
+from holdfast.domainxml.compare.change import Change, ChangeKind, visible
+from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.make.seal import makes_concrete
+from holdfast.errors import LibvirtRefused
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.asked_of_libvirt import ask_libvirt
+
+_RANDOM = "one chosen at random"
+
+
+@dataclass(frozen=True)
+class CameAlong:
+    """What came along.
+
+    ``changes``  what the guest sees otherwise than of the document that was handed in: serials and ports that Holdfast
+                 gives to it, and what libvirt does not take as it is written there
+    ``brought``  the devices that libvirt adds, with their places
+    """
+
+    changes: tuple[Change, ...] = ()
+    brought: tuple[str, ...] = ()
+
+    def without(self, random: Container[str | None]) -> CameAlong:
+        """The same without values that will be others when it is done."""
+        changes = (replace(each, after=_RANDOM) if each.after in random else each for each in self.changes)
+        return replace(self, changes=tuple(changes))
+
+
+def came_along(connection: Connection, asked: Element, given: Element | None, made: Element) -> CameAlong:
+    """What came along in ``made``, of which ``asked`` is the document as Holdfast asks libvirt for it.
+
+    ``given`` is the one that was handed in, with the identifiers that it did not state; None where there was none.
+    Where libvirt cannot be asked what it would make of that alone, all new devices count as added by libvirt.
+    """
+    differs = _seen(asked if given is None else given, made)
+    ours: list[Change] = []
+    if given is not None:
+        completed = _completed(connection, given)
+        ours = [] if completed is None else _seen(completed, made)
+        ours += [change for change in differs if change not in ours and _is_other(change, completed is None)]
+    added = [change for change in differs if change.kind is ChangeKind.ADDED and change not in ours]
+    return CameAlong(tuple(ours), tuple(", ".join(filter(None, (change.what, change.after))) for change in added))
+
+
+def _seen(before: Element, after: Element) -> list[Change]:
+    """What the guest sees differ, but for what is made concrete: it would have had that, or what came after it."""
+    return [change for change in visible(compare_documents(before, after)) if not makes_concrete(change)]
+
+
+def _completed(connection: Connection, given: Element) -> Element | None:
+    """What libvirt alone would make of ``given``; None where it cannot be asked, or would not take it."""
+    try:
+        return ask_libvirt(connection, given).document
+    except LibvirtRefused:
+        return None
+
+
+def _is_other(change: Change, is_ours: bool) -> bool:
+    """True for what a document states and ``change`` does not keep; where it ``is_ours`` also for what we add to it."""
+    if change.kind is ChangeKind.MOVED:
+        return change.before is not None
+    return change.kind is ChangeKind.CHANGED and (is_ours or change.before is not None)

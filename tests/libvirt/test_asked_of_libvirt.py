@@ -1,0 +1,196 @@
+"""Asking libvirt what it would make of a document: by a child process, of which nothing stays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.document import Element, canonical, parse, serialize
+from holdfast.errors import LibvirtRefused
+from holdfast.hostfiles.libvirt_process import private_folder, speak
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.operations.asked_of_libvirt import ask_libvirt
+from holdfast_lab.patience import wait_until
+from tests.libvirt.domains import CONFIG, domain_xml
+
+RNG = parse("<rng model='virtio'><backend model='builtin'/></rng>")
+
+HANGS = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", sys.argv[1]], start_new_session=True)
+print(sys.stdin.read(), flush=True)
+time.sleep(1000)
+"""
+"""As a libvirt that looks at a QEMU which does not answer."""
+
+
+def document(**kwargs: str | int) -> Element:
+    return parse(domain_xml(**kwargs))  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What other tests ask at the same time lies elsewhere. The path is short, for sockets."""
+    with tempfile.TemporaryDirectory(prefix="a-") as folder:
+        Path(folder).chmod(0o1777)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
+
+
+def folders() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob("holdfast-libvirt-*"))
+
+
+def processes(folder: Path) -> list[str]:
+    listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if str(folder) in line]
+
+
+def test_the_answer_is_what_libvirt_then_makes_of_it(connection: Connection) -> None:
+    answer = ask_libvirt(connection, document(extra="<console type='pty'/>"), RNG)
+    assert (answer.reason, connection.domains(), folders()) == ("", [], [])
+    made = connection.define(domain_xml(extra="<console type='pty'/>"))
+    for promised in answer.documents:
+        promised.find("uuid").text = made.uuid  # type: ignore[union-attr]
+    assert canonical(answer.documents[0]) == canonical(parse(made.xml(CONFIG)))
+    made.attach(serialize(RNG), CONFIG)
+    assert canonical(answer.documents[1]) == canonical(parse(made.xml(CONFIG)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([parse(domain_xml().replace(">64<", ">-5<"))], "doesn't allow value '-5'"),
+        ([parse(domain_xml(extra="<rng colour='red'/>"))], "failed to validate"),
+        ([document(), parse("<graphics type='vnc'/>")], "persistent attach of device 'graphics' is not supported"),
+    ],
+)
+def test_what_libvirt_refuses_is_refused_in_its_words(connection: Connection, steps: list[Element], words: str) -> None:
+    with pytest.raises(LibvirtRefused, match=words):
+        ask_libvirt(connection, *steps)
+    assert (connection.domains(), folders()) == ([], [])
+
+
+def test_a_path_that_libvirt_chooses_is_where_the_domain_will_have_it(connection: Connection) -> None:
+    loader = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+    asked = parse(domain_xml().replace("hvm</type>", f"hvm</type>{loader}"))
+    promised = ask_libvirt(connection, asked).document
+    assert promised is not None
+    nvram = parse(connection.define(serialize(asked)).xml(CONFIG)).findtext("os/nvram")
+    assert promised.findtext("os/nvram") == nvram is not None
+
+
+def test_passwords_stay_with_us(connection: Connection) -> None:
+    answer = ask_libvirt(connection, document(extra="<graphics type='vnc' passwd='pssst'/>"))
+    assert answer.document is not None
+    assert "pssst" not in serialize(answer.document)
+
+
+def test_another_libvirt_is_not_asked(
+    connection: Connection, uri: str, remote_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_connection(remote_uri) as remote, open_connection(uri, readonly=True) as readonly:
+        for other, words in ((remote, "is on another host"), (readonly, "may only read")):
+            answer = ask_libvirt(other, document())
+            assert (answer.document, words in answer.reason) == (None, True)
+    monkeypatch.setattr("holdfast.operations.asked_of_libvirt.library_version", lambda: (99, 1, 0))
+    assert ask_libvirt(connection, document()).reason.endswith("answers, and libvirt 99.1.0 is installed here")
+
+
+def test_a_kind_of_domain_that_only_others_have_here_is_not_judged(connection: Connection) -> None:
+    asked = document()
+    asked.set("type", "xen")
+    answer = ask_libvirt(connection, asked)
+    assert (answer.document, "is not supported" in answer.reason) == (None, True)
+
+
+def test_no_answer_in_time_leaves_neither_processes_nor_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hangs.py").write_text(HANGS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with private_folder() as folder:
+        spoken = speak("hangs", folder, "", limit=1)
+        assert (spoken.output, spoken.failure) == ("", "there was no answer within 1 seconds")
+        wait_until(lambda: not processes(folder), "what it started goes on")
+    assert folders() == []
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "ended by signal 11"),
+        ("raise OSError('no room')", "its process failed: OSError: no room"),
+    ],
+)
+def test_a_child_that_crashes_gives_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
+) -> None:
+    (tmp_path / "crashes.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with private_folder() as folder:
+        assert words in speak("crashes", folder, "").failure
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    program = (
+        "from holdfast.hostfiles.libvirt_process import private_folder, speak\n"
+        "with private_folder() as folder: print(speak('hangs', folder, ''))"
+    )
+    (tmp_path / "hangs.py").write_text(HANGS)
+    killed = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    wait_until(lambda: bool(folders()) and len(processes(folders()[0])) == 2, "nothing was begun")
+    killed.kill()
+    killed.wait()
+    (left,) = folders()
+    with private_folder():
+        assert left.exists()  # it may still be at work
+    os.utime(left, (time.time() - 1000,) * 2)
+    with private_folder():
+        assert not left.exists()
+    wait_until(lambda: not processes(left), "what was left goes on")
+
+
+AS_NOBODY = """
+import sys
+from holdfast.domainxml.document import parse
+from holdfast.operations import asked_of_libvirt
+class OfTheHost:
+    is_of_host, state_folders = True, None
+asked_of_libvirt._reason_not_to_ask = lambda connection: ""
+print(asked_of_libvirt.ask_libvirt(OfTheHost, parse(sys.argv[1])))
+"""
+
+VIRTIOFS = """
+<filesystem type='mount'><driver type='virtiofs'/><source dir='/tmp'/><target dir='shared'/></filesystem>
+"""
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ("", "reason=''"),
+        ("<rng colour='red'/>", "failed to validate"),
+        # "virtiofs is not yet supported in session mode" (9.0)
+        (VIRTIOFS, "this user's libvirt cannot do all that the host's can"),
+    ],
+)
+def test_a_user_without_rights_asks_for_the_libvirt_of_the_host(extra: str, words: str) -> None:
+    """Nothing of a libvirt of that user is touched: there is no folder for it."""
+    Path(os.environ["TMPDIR"]).parent.chmod(0o1777)
+    as_nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", sys.executable, "-c"]
+    memory = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+    text = domain_xml(extra=extra).replace("<os>", f"{memory}<os>")
+    done = subprocess.run(
+        [*as_nobody, AS_NOBODY, text], env={**os.environ, "HOME": "/nonexistent"}, capture_output=True, text=True
+    )
+    assert words in done.stdout + done.stderr
+    assert folders() == []

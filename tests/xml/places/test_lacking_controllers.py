@@ -1,0 +1,42 @@
+"""How many controllers an address asks for that a document does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.places.controllers import lacking_controllers, numbered
+
+NUMBERED = parse(
+    "<domain><devices><controller type='pci' index='0'/><controller type='pci' index='1'/>"
+    "<controller type='pci' index='3'/><controller type='scsi' index='0'/></devices></domain>"
+)
+DOMAIN = parse(
+    "<domain><devices><controller type='pci' index='0'/><controller type='pci' index='1'/><controller type='pci'"
+    " index='3'/><controller type='scsi' index='0'/><controller type='scsi'/><controller type='scsi'/></devices>"
+    "</domain>"
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "lacking"),
+    [
+        ("<rng/>", ("", 0)),
+        ("<rng><address type='pci'/></rng>", ("", 0)),
+        ("<rng><address type='pci' bus='0x01' slot='0'/></rng>", ("pci", 0)),
+        ("<rng><address type='pci' bus='0x02' slot='0'/></rng>", ("pci", 1)),
+        ("<rng><address type='pci' bus='0x40' slot='0'/></rng>", ("pci", 62)),
+        ("<disk><target bus='scsi'/><address type='drive' controller='7'/></disk>", ("scsi", 7)),
+        ("<disk><target bus='sata'/><address type='drive' controller='1'/></disk>", ("sata", 2)),
+        ("<disk><target bus='sata'/><address type='drive' controller='9999999999'/></disk>", ("sata", 10_000_000_000)),
+        ("<channel><address type='virtio-serial' controller='much'/></channel>", ("virtio-serial", 0)),
+    ],
+)
+def test_controllers_up_to_the_one_that_an_address_names_are_lacking(device: str, lacking: tuple[str, int]) -> None:
+    assert lacking_controllers(parse(device), NUMBERED) == lacking
+
+
+def test_controllers_without_an_index_get_the_first_that_is_free() -> None:
+    found = [controller.get("index") for controller in numbered(DOMAIN).iterfind("devices/controller")]
+    assert found == ["0", "1", "3", "0", "1", "2"]
+    assert [each.get("index") for each in DOMAIN.iterfind("devices/controller")][-1] is None
