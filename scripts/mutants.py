@@ -21,7 +21,7 @@ MODULES = ["domainxml.compare", "operations"]
 
 _LIBVIRT = ["test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"]
 TESTS = {
-    "domainxml": ["tests/xml", "-k", "not gigantic"],  # those run in other processes, and are long
+    "domainxml": ["tests/xml", "-k", "not gigantic and not locale"],  # those run in other processes
     "operations": [str(path.relative_to(ROOT)) for each in _LIBVIRT for path in ROOT.glob(f"tests/libvirt/{each}")],
 }
 """Layer → the tests that are run for its modules, as pytest's arguments: those that cover its ground."""
