@@ -46,11 +46,12 @@ class Brought:
     """A controller that came to the domain with an attach: it goes with the last device that is detached from it.
 
     ``controller`` is its label: "scsi 0". ``address`` is its place in words, which tells it from a later one; "" where
-    it has none.
+    it has none. ``marked`` is the label of a device that it made the first of several in one slot; "" where it did not.
     """
 
     controller: str
     address: str
+    marked: str = ""
 
 
 @dataclass(frozen=True)

@@ -114,3 +114,17 @@ def test_what_a_running_guest_cannot_release_stays_in_both_documents(connection:
     assert "virtio-serial 0" in controllers(domain)
     assert "virtio-serial 0" in controllers(domain, LIVE)
     assert any("stays while the guest runs" in note for note in detached.notes)
+
+
+def test_a_root_port_that_was_alone_in_its_slot_is_alone_again(connection: Connection) -> None:
+    """libvirt (9.0) marks it as the first of several when an attach brings a second one."""
+    alone = "<address type='pci' bus='0x00' slot='0x01' function='0x0'/></controller>"
+    document = domain_xml(ports=1).replace("model='pcie-root-port'/>", f"model='pcie-root-port'>{alone}")
+    domain = connection.define(document)
+    before = domain.xml(CONFIG)
+    for number in (1, 2):
+        operations.attach_device(connection, "a", RNG.format(number))
+    assert "multifunction" in domain.xml(CONFIG)
+    for number in (2, 1):
+        operations.detach_device(connection, "a", f"ua-{number}")
+    assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before

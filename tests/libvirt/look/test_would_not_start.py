@@ -10,6 +10,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.errors import LibvirtRefused, Refused, changes, creation, power
+from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
 from holdfast.hostfiles import host_devices
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -18,6 +19,7 @@ from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.connect import connect
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.libvirt.images import qcow2, qcow2_disk
 from tests.raising import raising
 
 IDE = "controller ide 0: the host has no disk bus ide; nothing is on it: detach it"
@@ -205,6 +207,22 @@ def test_a_hard_reboot_does_not_switch_off_what_would_not_start(connection: Conn
 
 def run_plan_says(connection: Connection, sentence: str) -> bool:
     return sentence in planned(connection)
+
+
+def test_a_revert_to_what_does_not_start_wants_to_be_accepted(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml(extra=BRIDGE + qcow2_disk(qcow2(tmp_path, "root", 1))))
+    operations.create_snapshot(connection, "a", "one")
+    operations.detach_device(connection, "a", find_mac(domain))
+    with raising(UNASKED_REVERT_HARDWARE) as refused:
+        operations.revert_to_snapshot(connection, "a", "one")
+    assert "the host has no bridge hf-none" in refused.value.message
+    foreseen = operations.revert_to_snapshot(connection, "a", "one", dry_run=True)
+    assert [note for note in foreseen.notes if note.startswith("it would not start here with that: interface")]
+
+
+def find_mac(domain: Domain) -> str:
+    mac = parse(domain.xml(CONFIG)).find("devices/interface/mac")
+    return "" if mac is None else mac.get("address", "")
 
 
 def test_what_a_hook_may_make_at_the_start_is_not_known_to_be_missing(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from holdfast.domainxml.address import address_of, describe_address, pci_address, same_place, with_address
 from holdfast.domainxml.device import describe, find_device, label
-from holdfast.domainxml.document import Element, child, devices, parse, same, serialize
+from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.make.attach_request import identified, parse_device, without_made_up
 from holdfast.domainxml.metadata import Brought, DiskRecord
 from holdfast.domainxml.number import number_at
@@ -25,12 +25,12 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
+from holdfast.operations.devices.slot_marks import take_marks_back
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.facts import record
-from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -158,10 +158,20 @@ def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
         attached = _attach(domain, before, planned.request, planned.targets)
     else:
         attached = _attach_with_controller(domain, before, planned.controller, planned.request, planned.targets)
-    for controller in _brought(before.config, domain.documents.config, planned.request):
-        for definition in attached.definitions:
-            record(domain, Brought(label(controller), describe_address(controller) or ""), definition)
+    _record_brought(domain, before, planned.request, attached.definitions)
     return replace(attached, notes=_notes(domain, before, planned))
+
+
+def _record_brought(
+    domain: OpenDomain, before: Documents, request: Element, definitions: tuple[Definition, ...]
+) -> None:
+    """Record what a detach is to take away again (virDomainSetMetadata)."""
+    config = domain.documents.config
+    for controller in _brought(before.config, config, request):
+        marked = _marked(before.config, config, [controller])
+        fact = Brought(label(controller), describe_address(controller) or "", label(marked[0]) if marked else "")
+        for definition in definitions:
+            record(domain, fact, definition)
 
 
 def _notes(domain: OpenDomain, before: Documents, planned: PlannedAttach) -> tuple[str, ...]:
@@ -292,21 +302,10 @@ def _undo_config(domain: OpenDomain, before: Documents, request: Element) -> Non
     for extra in ([] if device is None else [device]) + brought:
         domain.detach(serialize(extra), Definition.CONFIG)
     if marked:
-        _take_marks_back(domain, marked)
+        take_marks_back(domain, marked)
     changed = domain.documents.changed_since(before, Definition.CONFIG)
     if changed:
         raise errors.NOT_TAKEN_BACK(device=describe(request), changes=changed)
-
-
-def _take_marks_back(domain: OpenDomain, marked: list[Element]) -> None:
-    """Let devices be the only ones of their slots again; libvirt (9.0) updates no controller, so that is an edit."""
-
-    def touch(config: Element) -> None:
-        for device in marked:
-            if (alone := find_device(config, device)) is not None:
-                child(alone, "address").attrib.pop("multifunction", None)
-
-    apply_edit(domain, plan_edit(domain, touch, lambda change: change.where.endswith("address@multifunction")))
 
 
 def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attached:

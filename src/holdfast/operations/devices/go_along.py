@@ -6,14 +6,16 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.address import describe_address, pci_address
 from holdfast.domainxml.device import describe, find_device, identity, label
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.metadata import Brought, facts
 from holdfast.domainxml.number import number_at
+from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import devices_behind
-from holdfast.errors import PartlyDone
+from holdfast.errors import HoldfastError, PartlyDone
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.devices.slot_marks import take_marks_back
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
 from holdfast.operations.session import OpenDomain
@@ -56,6 +58,7 @@ def let_go_along(
         except PartlyDone as error:
             notes.append(error.message)
         went.append(describe(controller))
+        notes += [] if release is None or running is not None else _take_mark_back(domain, before.config, controller)
     return GoneAlong(tuple(went), tuple(notes))
 
 
@@ -74,8 +77,26 @@ def _going(config: Element, device: Element | None) -> list[Element]:
 
 def forget_brought(domain: OpenDomain, device: Element, definition: Definition) -> None:
     """Forget that ``device`` came with an attach, if it is a controller that did (virDomainSetMetadata)."""
-    if device.tag == "controller":
-        forget(domain, _as_fact(device), definition)
+    document = domain.documents.get(definition) if device.tag == "controller" else None
+    for fact in () if document is None else facts(document, Brought):
+        if fact.controller == label(device):
+            forget(domain, fact, definition)
+
+
+def _take_mark_back(domain: OpenDomain, before: Element | None, controller: Element) -> list[str]:
+    """Let a device be the only one of its slot again, if ``controller`` came beside it; why not, in a sentence."""
+    config, fact = domain.documents.config, None if before is None else _fact_of(before, controller)
+    place = pci_address(controller)
+    if config is None or fact is None or not fact.marked or place is None:
+        return []
+    left = [each for each in devices(config) if (at := pci_address(each)) is not None and pci.same_slot(at, place)]
+    if [label(each) for each in left] != [fact.marked]:
+        return []
+    try:
+        take_marks_back(domain, left)
+    except HoldfastError as error:
+        return [f"{fact.marked} is still marked as the first of several in its slot: {error.message}"]
+    return []
 
 
 def _can_go(live: Element, controller: Element, going: Element | None) -> bool:
@@ -89,20 +110,21 @@ def _unused(document: Element) -> list[Element]:
 
     Of PCI only the last: libvirt fills a gap between their numbers (9.0).
     """
-    brought = set(facts(document, Brought))
     controllers = document.findall("devices/controller")
     last = max((number_at(each, "@index") for each in controllers if each.get("type") == "pci"), default=0)
     return [
         each
         for each in controllers
-        if _as_fact(each) in brought
+        if _fact_of(document, each) is not None
         and not devices_behind(document, each)
         and (each.get("type") != "pci" or number_at(each, "@index") == last)
     ]
 
 
-def _as_fact(controller: Element) -> Brought:
-    return Brought(label(controller), describe_address(controller) or "")
+def _fact_of(document: Element, controller: Element) -> Brought | None:
+    """What ``document`` records of ``controller``, if it came with an attach."""
+    known = label(controller), describe_address(controller) or ""
+    return next((each for each in facts(document, Brought) if (each.controller, each.address) == known), None)
 
 
 def _drop(document: Element, device: Element | None) -> None:

@@ -22,6 +22,7 @@ from holdfast.libvirtapi.snapshot import Snapshot, find_snapshot, redefine_snaps
 from holdfast.operations.disks.known_files import look_at_images
 from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.results import Result
@@ -116,9 +117,10 @@ def _revert_domain(
     hardware = changes_of_revert(today, stored)
     changes = (*hardware, *size_changes(domain, stored.name, stored.images_inside()))
     switched_off = today.live is not None and stored.live is None
+    blocks = _newly_blocks(domain, stored) if hardware else []
     if not (accept or dry_run):
         condition = UNASKED_REVERT_HARDWARE if hardware else UNASKED_REVERT
-        also = ["the running guest is switched off"] if switched_off else []
+        also = [*blocks, *(["the running guest is switched off"] if switched_off else [])]
         refuse_unasked(domain.name, changes, also=also, condition=condition)
     if not dry_run:
         _revert(domain, found, stored, force=bool(changes) or switched_off)
@@ -127,7 +129,7 @@ def _revert_domain(
         uuid=domain.uuid,
         dry_run=dry_run,
         changes=changes,
-        notes=unseen,
+        notes=(*unseen, *(f"it would not start here with that: {reason}" for reason in blocks)),
         snapshot=stored.name,
         before=before,
         after=_foreseen(stored) if dry_run else domain.state(),
@@ -136,6 +138,14 @@ def _revert_domain(
         disks=tuple(SnapshotDisk(target, image, None) for target, image in stored.images_inside().items()),
         detached=_detached(today, stored),
     )
+
+
+def _newly_blocks(domain: OpenDomain, stored: StoredSnapshot) -> list[str]:
+    """Why the hardware of then would not start here, for reasons that today's does not have."""
+    today = domain.documents.config
+    if today is None or stored.config is None:
+        return []
+    return HostOutlook(domain.connection).newly_blocks(today, stored.config)
 
 
 def _foreseen(stored: StoredSnapshot) -> str:
