@@ -128,3 +128,12 @@ def test_a_root_port_that_was_alone_in_its_slot_is_alone_again(connection: Conne
     for number in (2, 1):
         operations.detach_device(connection, "a", f"ua-{number}")
     assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before
+
+
+def test_a_controller_that_a_detach_of_virsh_left_stays_at_the_detach_of_something_else(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    operations.attach_device(connection, "a", CHANNEL.format(1, 1))
+    domain.detach(CHANNEL.format(1, 1), CONFIG)
+    operations.attach_device(connection, "a", RNG.format(1))
+    assert operations.detach_device(connection, "a", "ua-1").went == ()
+    assert "virtio-serial 0" in controllers(domain)

@@ -276,6 +276,22 @@ def test_devices_of_another_machine_are_not_judged(remote_uri: str, daemon: Conn
     assert [each for each in planned(daemon) if "bridge" in each] == [], "a libvirt behind another socket has its own"
 
 
+def test_an_nvram_of_the_one_is_not_taken_for_that_of_the_other(connection: Connection, tmp_path: Path) -> None:
+    """Documents that differ in such a path only are judged once otherwise."""
+    loader = tmp_path / "other.fd"
+    loader.write_bytes(Path("/usr/share/OVMF/OVMF_CODE_4M.fd").read_bytes())
+    for name in ("a", "b", "c"):
+        os = f"<loader readonly='yes' type='pflash'>{loader}</loader><nvram>{tmp_path / name}</nvram></os>"
+        connection.define(domain_xml(name).replace("</os>", os))
+    (tmp_path / "b").touch()
+    found = {
+        report.name: [each.sentence for each in report.findings if each.kind is FindingKind.WOULD_NOT_START]
+        for report in operations.audit_host(connection).domains
+    }
+    assert {name: len(sentences) for name, sentences in found.items()} == {"a": 1, "b": 0, "c": 1}
+    assert all(str(tmp_path / name) in found[name][0] for name in "ac")
+
+
 def test_the_audit_names_it_first(connection: Connection, uri: str, tmp_path: Path) -> None:
     shared = disk_xml(tmp_path, "common", "vdb")
     for name in ("a", "b"):
