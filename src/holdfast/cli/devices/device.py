@@ -89,6 +89,8 @@ def detach(
 
     What ends in ".xml" or has a "/" is a file, "-" is standard input.
 
+    A controller that came with an attach goes with the last device on it.
+
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
     from holdfast.operations.files import is_file, read_document

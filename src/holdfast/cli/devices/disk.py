@@ -59,6 +59,8 @@ def detach(
 ) -> None:
     """Detach the disk with this target (vdb), alias or PCI address. Its image stays.
 
+    A controller that came with an attach goes with the last device on it.
+
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
     detach_and_report(session, name, target, "disk", config_only, timeout, dry_run, output)

@@ -52,6 +52,8 @@ def detach(
 ) -> None:
     """Detach the interface with this MAC address, alias or PCI address.
 
+    A controller that came with an attach goes with the last device on it.
+
     Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
     """
     detach_and_report(session, name, mac, "interface", config_only, timeout, dry_run, output)

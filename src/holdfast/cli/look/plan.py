@@ -38,7 +38,8 @@ def reboot(session: Session, ctx: click.Context, name: str, output: str) -> None
     """Say what the next cold start will change on this host.
 
     That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU that
-    is expanded anew, and another firmware build. What cannot be known is listed as unknown.
+    is expanded anew, another firmware build, and what this host lacks for a start. What cannot be known is listed as
+    unknown.
     """
     from holdfast.operations.look.plan_reboot import plan_reboot
 
@@ -62,7 +63,7 @@ def reboot(session: Session, ctx: click.Context, name: str, output: str) -> None
 def host(session: Session, ctx: click.Context, target: str | None, names: tuple[str, ...], output: str) -> None:
     """Say for every domain what a cold start at URI2 would change: on another host, or on this one as it is now.
 
-    Machine types, CPUs, firmware and devices are judged by what libvirt at URI2 says of its host.
+    Machine types, CPUs, firmware, devices, networks and pools are judged by what libvirt at URI2 says of its host.
     """
     from contextlib import nullcontext
 
