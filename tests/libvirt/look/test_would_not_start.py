@@ -41,6 +41,7 @@ DEVICES = {
     "e1000": IGB.replace("igb", "e1000"),
     "e1000e": IGB.replace("igb", "e1000e"),
     "rtl8139": IGB.replace("igb", "rtl8139"),
+    "virtio-net, another name of virtio-net-pci": IGB.replace("igb", "virtio-net"),
     "a bridge": BRIDGE,
     "ac97": "<sound model='ac97'/>",
     "ib700": "<watchdog model='ib700'/>",

@@ -111,13 +111,13 @@ def test_cable_is_pulled_and_put_in_again(domain: Domain, connection: Connection
 def test_cable_that_qemu_cannot_put_elsewhere_leaves_all_as_it_was(domain: Domain, connection: Connection) -> None:
     before = domain.xml(CONFIG), domain.xml(LIVE)
     with raising(SETTING_NOT_TAKEN, settings="link, bridge") as caught:
-        set_interface(connection, "a", MAC, InterfaceSettings(link="down", bridge="br9"))
+        set_interface(connection, "a", MAC, InterfaceSettings(link="down", bridge="lo"))
     assert "--config" in hints.hint(caught.value)
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
-    change = set_interface(connection, "a", MAC, InterfaceSettings(bridge="br9"), config_only=True)
+    change = set_interface(connection, "a", MAC, InterfaceSettings(bridge="lo"), config_only=True)
     assert change.settings[0].before == {CONFIG: "user"}
     assert places(domain, CONFIG) == places(domain, LIVE)
-    assert device(domain, CONFIG, 0, "interface").find("source").get("bridge") == "br9"  # type: ignore[union-attr]
+    assert device(domain, CONFIG, 0, "interface").find("source").get("bridge") == "lo"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

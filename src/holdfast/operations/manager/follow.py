@@ -22,7 +22,6 @@ from holdfast.domainxml.manager.follow_devices import DeviceChanges, follow_devi
 from holdfast.domainxml.manager.take_host_side import take_host_side
 from holdfast.errors.manager import ANOTHER_BOOT_DISK, ANOTHER_DOMAINS_DOCUMENT
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.guard import refuse_unstartable
 from holdfast.operations.proved_edit import Edit, apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
@@ -55,7 +54,7 @@ def follow_document(
     is what was asked for. A running guest has it after its next start.
 
     Raises NO_DOMAIN, TRANSIENT, IN_RESCUE, ANOTHER_DOMAINS_DOCUMENT, UNASKED where the guest would see more than that,
-    ANOTHER_BOOT_DISK, WOULD_NOT_START; OtherMachine where the difference is another kind of machine; LIBVIRT_ADDS and
+    ANOTHER_BOOT_DISK; OtherMachine where the difference is another kind of machine; LIBVIRT_ADDS and
     LibvirtRefused where libvirt does not take it. Nothing was changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
@@ -66,7 +65,6 @@ def follow_document(
             _refuse_another(domain, document)
         following = _Following(template, before, is_own)
         edit = following.left_open(plan_edit(domain, following.apply, following.asked))
-        refuse_unstartable(domain, edit.before, edit.after, "what its manager asks for")
         if dry_run:
             return ask_of_edit(domain, edit).on(following.result(domain, edit, dry_run))
         if not edit.is_empty:
