@@ -312,19 +312,20 @@ def test_a_trusted_disk_that_is_attached_starts(connection: Connection, tmp_path
     operations.start(connection, "a", paused=True)
 
 
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("made", ["running", "shut off"])
+@pytest.mark.parametrize("deleted", ["running", "shut off"])
 def test_what_our_snapshots_made_starts_however_they_are_deleted(
-    connection: Connection, tmp_path: Path, running: bool
+    connection: Connection, tmp_path: Path, made: str, deleted: str
 ) -> None:
     root = qcow2(tmp_path, "root")
-    create(connection, DiskSpec(path=str(root), format="qcow2"), start=running)
+    create(connection, DiskSpec(path=str(root), format="qcow2"), start=made == "running")
     for name in ("one", "two", "three"):
         operations.create_snapshot(connection, "a", name, external=True, memory=False)
-    if running:
-        operations.delete_snapshot(connection, "a", "one")
+    if made != deleted:
+        operations.start(connection, "a") if deleted == "running" else operations.destroy(connection, "a")
+    operations.delete_snapshot(connection, "a", "one" if deleted == "running" else "three")
+    if deleted == "running":
         operations.destroy(connection, "a")
-    else:
-        operations.delete_snapshot(connection, "a", "three")
     operations.start(connection, "a", paused=True)
     operations.destroy(connection, "a")
     operations.extend_disk(connection, "a", "vda", 2 * MIB)

@@ -8,7 +8,7 @@ recorded (:class:`Below`).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element
@@ -121,29 +121,13 @@ def record_below(domain: OpenDomain, disks: Iterable[Element]) -> None:
     """Record what the images of ``disks`` rest on, which was taken with open eyes, where records are kept of
     ``domain``. (virDomainSetMetadata)
     """
-    record_files(domain, [below.file for below in found_below(domain.connection, disks)])
-
-
-def keep_known(domain: OpenDomain, files: Iterable[str]) -> None:
-    """Record those of ``files`` on which images of ``domain`` rest, and of which nothing else tells any more.
-
-    For the images of a snapshot that is gone. (virDomainSetMetadata)
-    """
-    known, config = known_files(domain), domain.documents.config
-    if known is None or config is None:
-        return
-    rest = {real_path(each.file) for each in found_below(domain.connection, config.iterfind("devices/disk"))}
-    record_files(domain, [file for file in map(real_path, files) if file in rest and file not in known])
-
-
-def record_files(domain: OpenDomain, files: Collection[str]) -> None:
-    """Record ``files`` as what images of ``domain`` rest on, where records are kept of it. (virDomainSetMetadata)"""
-    if not files or known_files(domain) is None:
+    found = found_below(domain.connection, disks)
+    if not found or known_files(domain) is None:
         return
 
     def added(ours: str | None) -> str | None:
-        for file in files:
-            ours = metadata.with_fact(ours, Below(file))
+        for below in found:
+            ours = metadata.with_fact(ours, below)
         return ours
 
     rewrite(domain, added)

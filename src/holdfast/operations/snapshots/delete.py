@@ -18,7 +18,6 @@ from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import Snapshot, snapshots
 from holdfast.operations.disks.image_users import users_of
-from holdfast.operations.disks.known_files import keep_known
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
@@ -123,7 +122,6 @@ def _delete(domain: OpenDomain, handle: Snapshot, found: StoredSnapshot, stored:
     if changes:
         raise errors.DELETED_AND_CHANGED(snapshot=found.name, changes=changes)
     follow_images(domain, before)
-    keep_known(domain, found.images().values())
     if found.memory_file and domain.connection.is_local:
         with suppress(NotFound):
             remove_image_file(found.memory_file)
