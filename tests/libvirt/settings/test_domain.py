@@ -27,7 +27,7 @@ GRAPHICS = "<graphics type='vnc' autoport='yes' passwd='{}' listen='127.0.0.1'/>
     ("options", "words"),
     [
         ([], "no setting was given"),
-        (["--vcpus", "0"], "vcpus cannot be 0: it is at least 1 vCPU"),
+        (["--vcpus", "0"], "vcpus cannot be 0: it is at least 1"),
         (["--vcpus", "8", "--max-vcpus", "4"], "vcpus cannot be 8: it is at most 4"),
         (["--memory", "1KiB"], "memory cannot be 1 KiB: it is at least 1 MiB"),
         (["--memory", "2"], "is not a size"),

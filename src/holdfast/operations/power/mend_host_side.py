@@ -187,7 +187,7 @@ def _rebind(domain: OpenDomain, disk: Element, source: Source) -> Fault:
     place = "another place" if source.element is None else " ".join(map(str, source.element.attrib.values()))
 
     def act() -> None:
-        check_source(domain.connection, domain.uuid, new, known=known_files(domain))
+        check_source(domain.connection, domain.uuid, new, known=known_files(domain) or ())
         before = parse(domain.xml(Definition.CONFIG))
         domain.update(serialize(new), Definition.CONFIG)
         after = parse(domain.xml(Definition.CONFIG))
