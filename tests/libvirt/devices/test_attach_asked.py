@@ -80,13 +80,14 @@ def test_a_dry_run_names_the_place_and_what_comes_along(
 
 
 def test_a_dry_run_takes_the_place_that_is_free_in_both(connection: Connection, tmp_path: Path) -> None:
+    """Config hands out the place of a device that live still has."""
     domain = running(connection)
-    domain.attach(disk_xml(tmp_path, "waits", "vdb"), CONFIG)
-    domain.attach("<rng model='virtio'><backend model='builtin'/></rng>", CONFIG)
-    domain.detach(disk_xml(tmp_path, "waits", "vdb"), CONFIG)
+    rng = "<rng model='virtio'><backend model='builtin'/><alias name='ua-held'/></rng>"
+    held = attach_device(connection, "a", rng)
+    domain.detach(held.device, CONFIG)
     device = disk_xml(tmp_path, "new", "vda")
     would = attach_device(connection, "a", device, dry_run=True)
-    assert would.address == attach_device(connection, "a", device).address
+    assert would.address == attach_device(connection, "a", device).address != held.address
 
 
 def test_where_libvirt_is_not_asked_a_dry_run_says_so(connection: Connection, uri: str, tmp_path: Path) -> None:
