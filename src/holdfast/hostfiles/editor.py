@@ -21,13 +21,16 @@ class Draft:
     """The text in a file (0600) in a folder of its own (0700), where the editor's own copies of it lie too.
 
     A context manager. At its end the folder is removed if nothing was edited, or the text is :meth:`done` with; in any
-    other case, whatever went wrong, it stays.
+    other case, whatever went wrong, it stays: also while the editor runs on, and where one that crashed has left its
+    own copy.
     """
 
     def __init__(self, name: str, text: str) -> None:
         """Write ``text``, which is about ``name``, for the editor to find. Raises CANNOT_WRITE."""
         self._text = text.encode()
         self._done = False
+        self._is_open = False
+        self._editor: subprocess.Popen[bytes] | None = None
         with ExitStack() as undo:
             try:
                 self._folder = Path(tempfile.mkdtemp(prefix="holdfast-edit-"))
@@ -50,13 +53,29 @@ class Draft:
 
     @property
     def is_kept(self) -> bool:
-        """True where the text was edited and is not done with: it will still be there at the end."""
+        """True where the text was edited, or may be, and is not done with: it will still be there at the end."""
+        return not self._done and self._may_be_edited()
+
+    def _may_be_edited(self) -> bool:
+        if self._is_open and (self._editor is None or self._editor.poll() is None):
+            return True
         try:
-            return not self._done and self.path.read_bytes() != self._text
+            others = [path for path in self._folder.iterdir() if path != self.path]
+            return bool(others) or (self.path.exists() and self.path.read_bytes() != self._text)
         except FileNotFoundError:  # an editor may have removed it
             return False
         except OSError:
             return True
+
+    @property
+    def kept_at(self) -> Path:
+        """The text that was edited; the folder, where no more is known than that the editor has something there."""
+        try:
+            return self._folder if self.path.read_bytes() == self._text else self.path
+        except FileNotFoundError:
+            return self._folder
+        except OSError:
+            return self.path
 
     def done(self) -> None:
         """The text is where it was to go, and needed no more."""
@@ -70,15 +89,17 @@ class Draft:
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
         if not editor:
             raise files.NO_EDITOR()
+        self._editor, self._is_open = None, True  # a signal may come before the process is known
         try:
-            process = subprocess.Popen([*shlex.split(editor), str(self.path)])
+            self._editor = subprocess.Popen([*shlex.split(editor), str(self.path)])
         except (OSError, ValueError) as error:
+            self._is_open = False
             reason = error.strerror if isinstance(error, OSError) else error
             raise files.EDITOR_NOT_STARTED(editor=editor, reason=reason) from error
         # Ctrl-C in an editor is for the editor.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            status = process.wait()
+            status = self._editor.wait()
         finally:
             signal.signal(signal.SIGINT, before)
         if status != 0:

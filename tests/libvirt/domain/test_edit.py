@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import edit_domain
 from holdfast.operations.domain.edit import Edited
 from holdfast.operations.files import Draft
-from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
@@ -190,26 +189,6 @@ def test_text_is_kept_whatever_goes_wrong(
     (kept,) = drafts()
     assert "/dev/random" in kept.read_text()
     assert str(kept) in result.stderr
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[Host]:
-    """A libvirt that the test may end."""
-    with private_host("mortal") as host:
-        yield host
-
-
-def test_text_is_kept_when_libvirt_goes_away_while_it_is_edited(mortal: Host, editor: Path, drafts: Drafts) -> None:
-    with open_connection(mortal.uri) as connection:
-        connection.define(domain_xml(extra=RNG))
-    gone = f"kill -9 {mortal.process.pid}; while virsh -c '{mortal.uri}' hostname; do :; done >/dev/null 2>&1"
-    editor.write_text(f'#!/bin/sh\nsed -i s:/dev/urandom:/dev/random: "$1"\n{gone}\n')
-    command = [str(Path(sys.executable).with_name("holdfast")), "-c", mortal.uri, "edit", "a"]
-    ended = subprocess.run(command, capture_output=True, text=True)
-    assert ended.returncode == 6, ended.stderr
-    (kept,) = drafts()
-    assert "/dev/random" in kept.read_text()
-    assert str(kept) in ended.stderr
 
 
 def test_text_that_was_only_looked_at_is_kept(domain: Domain, uri: str, editor: Path, drafts: Drafts) -> None:

@@ -97,7 +97,7 @@ def _tell_where(draft: Draft, error: BaseException | None = None) -> None:
     """Say where the text stays, if it does: with the hint of ``error``, where it is one with a hint."""
     if not draft.is_kept:
         return
-    sentence = f"your text is kept, with any secrets in it: {draft.path}"
+    sentence = f"your text is kept, with any secrets in it: {draft.kept_at}"
     if isinstance(error, HoldfastError):
         error.add_note(sentence)
     else:
