@@ -16,6 +16,8 @@ COMMAND_LINE = f"""<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/doma
 
 OF_A_TOOL = f"""<tool:data xmlns:tool='https://example.org/tool'>
     <tool:os>debian</tool:os><tool:root_password>{MARK}</tool:root_password><tool:user name='b' token='{MARK}'/>
+    <tool:adminPass>{MARK}</tool:adminPass><tool:passphrase>{MARK}</tool:passphrase><tool:wifi psk='{MARK}'/>
+    <tool:meta key='root_password'>{MARK}</tool:meta><tool:param name='token' value='{MARK}'/>
   </tool:data>"""
 
 SYSINFO = f"""<sysinfo type='smbios'><oemStrings><entry>io.systemd.credential:a={MARK}</entry></oemStrings></sysinfo>

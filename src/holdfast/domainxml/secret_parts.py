@@ -62,7 +62,11 @@ HARMLESS = {
 _HOLDERS = {"auth", "secret", "cookies", "cookie", "keywrap", "encryption"}
 """Elements of libvirt's with such a name that hold others, or only attributes."""
 
-_LOOKS_SECRET = re.compile(r"passw|secret|cookie|credential|token|session|key|auth(?!or)|cert|query", re.IGNORECASE)
+_LOOKS_SECRET = re.compile(
+    r"passw|pass$|pass[-_]?(?:phrase|code)|pwd|psk|bearer"
+    r"|secret|cookie|credential|token|session|key|auth(?!or)|cert|query",
+    re.IGNORECASE,
+)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 """The name of an option, in an argument of its own: it says what was left out behind it."""
 _NAMED = re.compile(r"(?P<name>[\w.-]+)=(?P<value>[^,]+)")
@@ -176,9 +180,14 @@ def _parts(root: Element) -> Iterator[tuple[Element, str]]:
         tag = local_name(str(node.tag)).rpartition("}")[2]
         for name, value in node.items():
             path = f"{tag}@{name.rpartition('}')[2]}"
-            if _is_secret(path) and not _is_option(path, value):
+            if (_is_secret(path) or (name == "value" and _is_named_secret(node))) and not _is_option(path, value):
                 yield node, name
         parent = node.getparent()
         around = "" if parent is None else local_name(str(parent.tag)).rpartition("}")[2]
-        if (node.text or len(node)) and _is_secret(f"{around}/{tag}"):
+        if (node.text or len(node)) and (_is_secret(f"{around}/{tag}") or _is_named_secret(node)):
             yield node, ""
+
+
+def _is_named_secret(node: Element) -> bool:
+    """True for a value with its name beside it: <meta key="password">…</meta>, <param name="token" value="…"/>."""
+    return not len(node) and any(_LOOKS_SECRET.search(node.get(name, "")) for name in ("name", "key"))
