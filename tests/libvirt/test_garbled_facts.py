@@ -126,3 +126,36 @@ def test_what_others_write_into_our_element_stops_nothing(connection: Connection
     verbs(uri, "show", "start --paused", "set --title t", "destroy", "adopt")
     assert "<!-- a comment -->" in domain.xml(CONFIG) and "<holdfast:part/>" in domain.xml(CONFIG)
     done(uri, "delete", "a")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "<a:b xmlns:a='my tool'/>",
+        "<a:b xmlns:a='{}%'/>",
+        "<a:b xmlns:a='ünï'/>",
+        "<a:b xmlns:a='u' c:d='1'/>",
+        "<a:b xmlns:a='u'><c:d/></a:b>",
+        "<a:b:c xmlns:a='u'/>",
+        "<a:b xmlns:a='u' xml:id='1 2'/>",
+        f"<holdfast:domain xmlns:holdfast='{URI}'><c:d c:e='1'/></holdfast:domain>",
+    ],
+)
+def test_names_that_libvirt_takes_and_xml_does_not_stop_nothing(
+    connection: Connection, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metadata: str
+) -> None:
+    """libvirt 9.0 keeps them in metadata, as libxml2 read them."""
+    text = domain_xml().replace("<memory", f"<metadata>{metadata}</metadata><memory", 1)
+    domain = connection.define(text)
+    kept = "a:b" in domain.xml(CONFIG)
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i "s:<vcpu :<title>t</title><vcpu :" "$1"\n')
+    editor.chmod(0o755)
+    monkeypatch.setenv("EDITOR", str(editor))
+    for command in ("show a", "xml a", "adopt a", "seal a", "edit a", "clone a b", "start a --paused", "adopt a"):
+        done(uri, *command.split())
+    for command in ("set a --title t", "destroy a", "rename a c", "release b"):
+        done(uri, *command.split())
+    for name in ("b", "c"):
+        assert ("a:b" in connection.find_domain(name).xml(CONFIG)) == kept
+        done(uri, "delete", name)

@@ -75,6 +75,23 @@ def test_file_that_is_no_document_is_refused_with_its_name_and_line(folder: Path
     assert len(result.stderr) < 1000
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<domain><!-- t0psecrt -- --></domain>",
+        "<domain><entry><![CDATA[t0psecrt</entry></domain>",
+        "<domain passwd='it' t0psecrt'/>",
+        "<domain passwd='a<t0psecrt'/>",
+        "<domain passwd='a&t0psecrt'/>",
+        "<domain passwd='a&t0psecrt;'/>",
+    ],
+)
+def test_nothing_of_a_value_is_told_of_a_file_that_is_no_xml(folder: Path, text: str) -> None:
+    (folder / "other.xml").write_text(text)
+    result = diff(folder / "other.xml")
+    assert (result.exit_code, "t0psecrt" in result.output, "line 1: " in result.stderr) == (2, False, True)
+
+
 @pytest.mark.parametrize("name", TAKEN)
 def test_document_in_another_notation_is_the_same(folder: Path, name: str) -> None:
     path = folder / "other.xml"

@@ -24,6 +24,17 @@ MOST_ATTRIBUTES = 256
 _FEW_BYTES = 65536
 """A document up to this size is read in no time, however many attributes it has."""
 
+_TAKEN_BY_LIBVIRT = {etree.ErrorDomains.NAMESPACE, etree.ErrorDomains.DTD, etree.ErrorDomains.VALID}
+"""What libxml2 finds wrong with namespaces and xml:id ends no reading of libvirt's (9.0): they are in its documents."""
+
+_QUOTING = {
+    etree.ErrorTypes.ERR_UNDECLARED_ENTITY: "an entity that XML does not have",
+    etree.ErrorTypes.ERR_HYPHEN_IN_COMMENT: "two hyphens in a comment",
+    etree.ErrorTypes.ERR_CDATA_NOT_FINISHED: "a CDATA section without an end",
+    etree.ErrorTypes.ERR_ATTRIBUTE_WITHOUT_VALUE: "an attribute without a value",
+}
+"""Instead of those of libxml2's words that quote the text, which may be a part of a password there."""
+
 
 def parse(text: str | bytes, root: str | None = None) -> Element:
     """Parse ``text`` into its root element; comments, namespaces and order are kept.
@@ -39,21 +50,7 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     if len(data) > MAX_BYTES:
         raise errors.DOCUMENT_TOO_LARGE(most=MAX_BYTES // 1024 // 1024)
     # A text has been decoded: the encoding that its XML declaration names was that of a file.
-    encoding = "utf-8" if isinstance(text, str) else None
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding=encoding
-    )
-    try:
-        element = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
-        # Of libxml2's words these quote what stands behind an "&", which may be part of a password.
-        is_entity = error.code == etree.ErrorTypes.ERR_UNDECLARED_ENTITY
-        reason = "an entity that XML does not have" if is_entity else " ".join(error.msg.split())
-        if not error.lineno:
-            raise errors.NOT_XML(reason=reason) from error
-        raise errors.NOT_WELL_FORMED(line=error.lineno, reason=reason) from error
-    except ValueError as error:
-        raise errors.NOT_XML(reason=error) from error
+    element = _read(data, encoding="utf-8" if isinstance(text, str) else None)
     if element.getroottree().docinfo.doctype:
         line = data.count(b"\n", 0, max(0, data.find(b"<!DOCTYPE"))) + 1
         raise errors.DOCTYPE(line=line)
@@ -62,6 +59,43 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     if root is not None and element.tag != root:
         raise errors.OTHER_ELEMENT(line=element.sourceline, expected=root, found=element.tag)
     return element
+
+
+def _read(data: bytes, encoding: str | None) -> Element:
+    """The root element of ``data``, also where something is wrong with it that is nothing to libvirt."""
+    parser = _parser(encoding)
+    try:
+        return etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        found = list(parser.error_log)
+        wrong = next((each for each in found if each.domain not in _TAKEN_BY_LIBVIRT), found[0])
+        if wrong.domain in _TAKEN_BY_LIBVIRT:
+            root = etree.fromstring(data, _parser(encoding, recover=True))
+            if not _has_unknown_prefix(root):
+                return root
+        reason = _QUOTING.get(wrong.type, " ".join(wrong.message.split()))
+        raise errors.NOT_WELL_FORMED(line=wrong.line, reason=reason) from error
+    except ValueError as error:
+        raise errors.NOT_XML(reason=error) from error
+
+
+def _parser(encoding: str | None, recover: bool = False) -> etree.XMLParser:
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding=encoding, recover=recover
+    )
+
+
+def _has_unknown_prefix(root: Element) -> bool:
+    """True for what libvirt leaves out without a word, as a <qemu:commandline> whose prefix is declared nowhere.
+
+    In metadata it keeps that.
+    """
+    for node in root.iter(etree.Element):
+        names = (str(node.tag), *map(str, node.attrib))
+        is_unknown = any(":" in name and name[0] != "{" for name in names)
+        if is_unknown and not any(above.tag == "metadata" for above in node.iterancestors()):
+            return True
+    return False
 
 
 def _refuse_many_attributes(root: Element) -> None:

@@ -259,10 +259,11 @@ def with_ours(domain: Element, ours: str | None) -> Element:
     metadata = child(after, "metadata")
     remove_children(metadata, OURS)
     if ours is not None:
-        given = parse(ours)
+        given = _parse(ours)
         root = etree.SubElement(metadata, OURS, nsmap={**given.nsmap, PREFIX: URI})
         for each in given.iter("{}*"):
-            each.tag = f"{{{URI}}}{each.tag!s}"
+            if ":" not in str(each.tag):
+                each.tag = f"{{{URI}}}{each.tag!s}"
         root.attrib.update(given.attrib)
         root.extend(list(given))
     return after
@@ -270,7 +271,7 @@ def with_ours(domain: Element, ours: str | None) -> Element:
 
 def facts_in(ours: str, kind: type[Fact]) -> list[Fact]:
     """All facts of one kind in our element, as libvirt gives it by itself."""
-    return [_read(kind, item) for item in parse(ours).iterfind(_tag(kind))]
+    return [_read(kind, item) for item in _parse(ours).iterfind(_tag(kind))]
 
 
 def with_fact(ours: str | None, new: Fact) -> str:
@@ -365,10 +366,15 @@ def _read(kind: type[Fact], item: Element) -> Fact:
     return kind(*[item.get(name, "") for name in kind.__match_args__])
 
 
+def _parse(ours: str) -> Element:
+    """Our element from its text; what others wrote into it need not have names that XML would allow."""
+    return parse(f"<metadata>{ours}</metadata>")[0]
+
+
 def _root(ours: str | None) -> Element:
     root = element("domain")
     if ours:
-        given = parse(ours)
+        given = _parse(ours)
         root.attrib.update(given.attrib)
         root.extend(list(given))
         etree.cleanup_namespaces(root)
