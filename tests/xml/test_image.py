@@ -8,6 +8,7 @@ from errno import EACCES
 from pathlib import Path
 
 import pytest
+from tests.image_headers import qcow, qcow2, qed, vmdk
 from tests.raising import raising
 
 from holdfast.errors import Condition, HoldfastError, images
@@ -16,21 +17,6 @@ from holdfast.hostfiles.image import check_format, is_block_device, is_complete,
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.image_header import Named, detect_format, named_files
 from holdfast.hostfiles.new_image import file_exists
-
-
-def qcow2(backing: bytes = b"", backing_format: bytes = b"", data_file: bytes = b"", version: int = 3) -> bytes:
-    """A qcow2 header as QEMU's specification describes it, padded to a cluster."""
-    extensions = b""
-    for kind, value in ((0xE2792ACA, backing_format), (0x44415441, data_file)):
-        if value:
-            extensions += struct.pack(">II", kind, len(value)) + value.ljust((len(value) + 7) // 8 * 8, b"\0")
-    extensions += struct.pack(">II", 0, 0)
-    length = 104 if version == 3 else 72
-    offset = length + len(extensions) if backing else 0
-    head = struct.pack(">4sIQI", b"QFI\xfb", version, offset, len(backing)).ljust(72, b"\0")
-    if version == 3:
-        head += struct.pack(">QQQII", 4 if data_file else 0, 0, 0, 4, 104)
-    return (head + extensions + backing).ljust(65536, b"\0")
 
 
 @pytest.mark.parametrize(
@@ -123,25 +109,6 @@ def test_an_unnamed_data_file_counts() -> None:
     assert not named.is_backing
 
 
-def vmdk(capacity: int, text: bytes = b"") -> bytes:
-    """A sparse vmdk image whose description is in its second sector."""
-    return struct.pack("<4sIIQQQQ", b"KDMV", 1, 3, capacity, 128, 1, 20).ljust(512, b"\0") + text.ljust(10240, b"\0")
-
-
-QED = struct.Struct("<4sIII5QII")
-
-
-def qed(features: int, backing: bytes = b"") -> bytes:
-    """A qed header (QEMU's docs/interop/qed_spec.txt)."""
-    return QED.pack(b"QED\0", 65536, 4, 1, features, 0, 0, 65536, 1 << 20, QED.size, len(backing)) + backing
-
-
-def qcow(backing: bytes = b"") -> bytes:
-    """The header of a qcow image of version 1."""
-    offset = 48 if backing else 0
-    return struct.pack(">4sIQI", b"QFI\xfb", 1, offset, len(backing)).ljust(48, b"\0") + backing
-
-
 EXTENT = b'# Disk DescriptorFile\nversion=1\ncreateType="monolithicFlat"\nRW 2048 FLAT "/etc/shadow" 0\n'
 
 
@@ -154,6 +121,7 @@ EXTENT = b'# Disk DescriptorFile\nversion=1\ncreateType="monolithicFlat"\nRW 204
         ("vmdk", vmdk(2048, b'version=1\nparentFileNameHint="/etc/shadow"\n'), "/etc/shadow"),
         ("vmdk", vmdk(2048, b"parentFileNameHint"), "(unnamed)"),
         ("vmdk", b"COWD".ljust(512, b"\0") + b'parentFileNameHint="/etc/shadow"', "/etc/shadow"),
+        ("vmdk", vmdk(2048, b'parentFileNameHint=\'/etc/shadow"\nparentFileNameHint="/a"'), "/etc/shadow"),
         ("vmdk", b"# Disk DescriptorFile\nversion=1\n", "(unnamed)"),
         ("qed", qed(5, b"/etc/shadow"), "/etc/shadow"),
         ("qcow2", qcow2(b"json:{}", b"raw"), "json:{}"),

@@ -109,7 +109,10 @@ class Snapshotting:
 
 @dataclass(frozen=True)
 class Below:
-    """A file that images of the domain rest on, or have data in, by its path: what their headers may name."""
+    """A file that images of the domain rest on, or have data in, by its path: what their headers may name.
+
+    What is no file of the host is there in the words of the header: "nbd://…".
+    """
 
     file: str
 

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
+from holdfast.errors import images
 from holdfast.hostfiles.image import OpenImage, opened_image
 
 _RESTS_ON_OTHERS = ("qcow2", "qcow", "qed", "vmdk")
@@ -58,7 +59,10 @@ def given_image(place: str, format: str, known: Container[str] | None = ()) -> I
 
 
 def given(image: OpenImage) -> Given:
-    """An image that is open, as qemu-img is told of it."""
+    """An image that is open, as qemu-img is told of it. Raises NAMES_ANOTHER_FILE where part of it is no file here."""
+    for each in image.whole():
+        if each.elsewhere:
+            raise images.NAMES_ANOTHER_FILE(path=each.path, other=each.elsewhere[0])
     descriptors = tuple(each.descriptor for each in image.whole())
     whole, itself = (f"json:{json.dumps(each)}" for each in (_node(image), _without_backing(image)))
     return Given(image.path, image.format, _name(image), (whole,), (itself,), descriptors)

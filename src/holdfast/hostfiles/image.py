@@ -11,8 +11,8 @@ What was looked at is then used by its descriptor: a link or file that is exchan
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import re
 import stat
 from collections.abc import Container, Iterator
 from contextlib import ExitStack
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from holdfast.errors import Failed, NotFound, images
 from holdfast.errors.elements import UNKNOWN_WORD
-from holdfast.hostfiles.image_header import FORMATS, HEAD_BYTES, Named, detect_format, named_files
+from holdfast.hostfiles.image_header import FORMATS, HEAD_BYTES, Named, Read, detect_format, named_files
 
 _MAGIC_BYTES = 512
 """Enough for every magic number but that of a CD."""
@@ -33,7 +33,14 @@ _RAW_CONTENT = ("luks", "iso")
 _DEEPEST = 200
 """Images of a chain that are looked at; libvirt (9.0) takes no more."""
 
-_JSON_FILE = re.compile(r'"(?:file\.)?filename"\s*:\s*"([^"]+)"')
+_NO_MARK_AT_BEGIN = ("vpc", "dmg", "cloop")
+"""The formats whose mark can be at the end, or that have none. Their headers name no file."""
+
+_PLAIN_FILE = ("file", "host_device")
+"""QEMU's drivers for what is at a path of this host."""
+
+_END = 2**63 - 1
+"""The last place that a file can have (off_t)."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class OpenImage:
     ``descriptor``        of the file or block device, for reading
     ``backing``           what it rests on
     ``parts``             the other files that hold data of its own
+    ``elsewhere``         what its header names that is no file of this host ("nbd://…"), and that was known
     """
 
     path: str
@@ -51,6 +59,7 @@ class OpenImage:
     descriptor: int
     backing: OpenImage | None = None
     parts: tuple[OpenImage, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     def whole(self) -> Iterator[OpenImage]:
         """This image and all that it is made of, down to the bottom; itself first."""
@@ -64,7 +73,7 @@ class OpenImage:
 def opened_image(path: str, stated: str, known: Container[str] = ()) -> Iterator[OpenImage]:
     """The image ``path``, open, with all that it rests on; each was checked at the descriptor that is used then.
 
-    ``known`` are the real paths of the files that the headers may name.
+    ``known`` are the real paths of the files that the headers may name; what is no file, in the words of the header.
 
     Raises UNKNOWN_WORD, what :func:`read_header` does, NOT_RAW, ANOTHER_FORMAT, NOT_OF_FORMAT, HEADER_CUT_OFF,
     HEADER_DAMAGED, BACKING_FORMAT_NOT_STATED, NAMES_ANOTHER_FILE.
@@ -81,12 +90,14 @@ def _open_whole(stack: ExitStack, path: str, stated: str, known: Container[str],
     read = partial(_read, path, descriptor)
     if stated != "raw" or not above:  # what a guest once wrote can be below an overlay, and there nobody guesses
         _check_magic(path, read(0, HEAD_BYTES), stated)
-    backing, parts = None, []
+    backing, parts, elsewhere = None, [], []
     for named in named_files(path, stated, read):
         if named.format is None and named.is_backing:
             raise images.BACKING_FORMAT_NOT_STATED(path=path, backing=named.file)
         file = _known_file(path, named, known)
-        if not named.is_backing:
+        if file is None:
+            elsewhere.append(named.file)
+        elif not named.is_backing:
             part = OpenImage(file, "raw", stack.enter_context(_opened(file)))
             _refuse_unknown(path, file, part.descriptor, known)
             parts.append(part)
@@ -95,14 +106,17 @@ def _open_whole(stack: ExitStack, path: str, stated: str, known: Container[str],
         else:
             check_format_name(named.format or "")
             backing = _open_whole(stack, file, named.format or "", known, (*above, path))
-    return OpenImage(path, stated, descriptor, backing, tuple(parts))
+    return OpenImage(path, stated, descriptor, backing, tuple(parts), tuple(elsewhere))
 
 
-def _known_file(path: str, named: Named, known: Container[str]) -> str:
-    """The path of a file that the image ``path`` names. Raises NAMES_ANOTHER_FILE for one that is not ``known``."""
-    name = file_name(named.file)
+def _known_file(path: str, named: Named, known: Container[str]) -> str | None:
+    """The path of a file that the image ``path`` names; None for what is no file of this host.
+
+    Raises NAMES_ANOTHER_FILE for what is not ``known``.
+    """
+    name = file_name(named)
     file = None if name is None else str(Path(path).parent / name)
-    if file is None or real_path(file) not in known:
+    if (named.file if file is None else real_path(file)) not in known:
         raise images.NAMES_ANOTHER_FILE(path=path, other=named.file)
     return file
 
@@ -114,13 +128,43 @@ def _refuse_unknown(above: str, path: str, descriptor: int, known: Container[str
         raise images.NAMES_ANOTHER_FILE(path=above, other=path)
 
 
-def file_name(name: str) -> str | None:
-    """The path in QEMU's notation for an image; None for one that is reached by a protocol ("nbd:…", "rbd:…")."""
+def file_name(named: Named) -> str | None:
+    """The path of what is ``named`` in QEMU's notation; None where that says more than a path: a protocol ("nbd:…"),
+    several files, a part of one, another format than is stated beside it.
+    """
+    name = named.file
     if name.startswith("json:"):
-        found = _JSON_FILE.search(name)
-        return found.group(1) if found else None
+        return _file_of_json(name.removeprefix("json:"), named.format)
     name = name.removeprefix("file:")
     return None if ":" in name.split("/", 1)[0] else name
+
+
+def _file_of_json(text: str, format: str | None) -> str | None:
+    """The path in a description of QEMU's that tells of one file whole, and of nothing besides."""
+    try:
+        said = _flat(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+    for place, drivers in (("file.", (format,)), ("", _PLAIN_FILE)):
+        file = said.get(f"{place}filename")
+        rest = {key: value for key, value in said.items() if key != f"{place}filename"}
+        allowed = {"driver": drivers, "file.driver": _PLAIN_FILE} if place else {"driver": drivers}
+        if isinstance(file, str) and file and all(value in allowed.get(key, ()) for key, value in rest.items()):
+            return file
+    return None
+
+
+def _flat(said: object, place: str = "") -> dict[str, object]:
+    """``{"file": {"driver": …}}`` as ``{"file.driver": …}``: the two are one to QEMU. Raises ValueError for both."""
+    if not isinstance(said, dict):
+        return {place: said}
+    flat: dict[str, object] = {}
+    for key, value in said.items():
+        inner = _flat(value, f"{place}.{key}" if place else key)
+        if flat.keys() & inner:
+            raise ValueError
+        flat.update(inner)
+    return flat
 
 
 def read_header(path: str, size: int = HEAD_BYTES) -> bytes:
@@ -128,8 +172,15 @@ def read_header(path: str, size: int = HEAD_BYTES) -> bytes:
 
     Raises NO_IMAGE, UNREADABLE_IMAGE, and NOT_AN_IMAGE for something else (a folder, a socket).
     """
+    with reading(path) as read:
+        return read(0, size)
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[Read]:
+    """What reads the image ``path``, which is opened once. Raises as :func:`read_header` does, also when it reads."""
     with _opened(path) as descriptor:
-        return _read(path, descriptor, 0, size)
+        yield partial(_read, path, descriptor)
 
 
 def named_by(path: str) -> list[Named]:
@@ -137,8 +188,7 @@ def named_by(path: str) -> list[Named]:
 
     For deciding what may go, never what to open. Raises what :func:`read_header` does, HEADER_CUT_OFF, HEADER_DAMAGED.
     """
-    with _opened(path) as descriptor:
-        read = partial(_read, path, descriptor)
+    with reading(path) as read:
         found = detect_format(read(0, HEAD_BYTES))
         return named_files(path, found, read) if found in FORMATS else []
 
@@ -156,6 +206,8 @@ def _opened(path: str) -> Iterator[int]:
 
 
 def _read(path: str, descriptor: int, offset: int, size: int) -> bytes:
+    if offset + size > _END:
+        return b""
     with _reading(path):
         return os.pread(descriptor, size, offset)
 
@@ -205,9 +257,9 @@ def _check_magic(path: str, header: bytes, stated: str) -> None:
     if stated == "raw":
         if found is not None and found not in _RAW_CONTENT:
             raise images.NOT_RAW(path=path, found=found)
-    elif found is None:
+    elif found is None and stated not in _NO_MARK_AT_BEGIN:
         raise images.NOT_OF_FORMAT(path=path, stated=stated)
-    elif found != stated:
+    elif found not in (None, stated):
         raise images.ANOTHER_FORMAT(path=path, stated=stated, found=found)
 
 
@@ -218,8 +270,8 @@ def is_complete(path: str, stated: str | None) -> bool:
     """
     for _ in range(_DEEPEST):
         try:
-            with _opened(path) as descriptor:
-                named = named_files(path, "qcow2", partial(_read, path, descriptor)) if stated == "qcow2" else []
+            with reading(path) as read:
+                named = named_files(path, "qcow2", read) if stated == "qcow2" else []
         except (NotFound, Failed):
             return False
         below = next((each for each in named if each.is_backing), None)
@@ -244,4 +296,4 @@ def is_block_device(path: str) -> bool:
 
 def real_path(path: str) -> str:
     """``path`` without symbolic links: two names of one image come out equal."""
-    return str(Path(path).resolve())
+    return os.path.realpath(path)  # Path.resolve (Python 3.11) raises for links in a circle

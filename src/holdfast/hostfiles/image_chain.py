@@ -8,28 +8,31 @@ from holdfast.errors import NotFound, images
 from holdfast.hostfiles.image import file_name, named_by, real_path
 
 
-def files_below(path: str) -> list[str]:
+def files_below(path: str, *, elsewhere: bool = False) -> list[str]:
     """The files that the image ``path`` rests on, nearest first; empty when there is no such image.
 
-    Read from their headers; a name that is no file of this host (``nbd://…``) ends the chain. Raises UNREADABLE_IMAGE,
+    Read from their headers; a name that is no file of this host (``nbd://…``) ends the chain, and is in it with
+    ``elsewhere`` only. Raises UNREADABLE_IMAGE,
     NOT_AN_IMAGE, HEADER_CUT_OFF, HEADER_DAMAGED for an image of the chain.
     """
     chain: list[str] = []
     waiting = [path]
     while waiting:
-        for name in _named_by(waiting.pop()):
-            if name not in chain:
+        for name, is_file in _named_by(waiting.pop()):
+            if name not in chain and (is_file or elsewhere):
                 chain.append(name)
-                waiting.append(name)
+                waiting += [name] * is_file
     return chain
 
 
-def _named_by(path: str) -> list[str]:
+def _named_by(path: str) -> list[tuple[str, bool]]:
+    """What the image ``path`` names, and whether that is a file."""
     try:
-        names = [file_name(named.file) for named in named_by(path)]
+        named = [(file_name(each), each.file) for each in named_by(path)]
     except NotFound:
         return []
-    return [str(Path(real_path(path)).parent / name) for name in names if name]
+    folder = Path(real_path(path)).parent
+    return [(str(folder / file), True) if file else (words, False) for file, words in named]
 
 
 def remove_image_file(path: str) -> None:

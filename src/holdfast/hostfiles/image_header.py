@@ -43,7 +43,8 @@ _QED_HAS_BACKING, _QED_BACKING_IS_RAW = 1 << 0, 1 << 2
 
 _VMDK_DESCRIPTION = re.compile(rb"(?:#[^\n]*\n| *\r?\n)*(?:# Disk DescriptorFile|version=[123]\r?\n)")
 """How a description of a vmdk image begins that is a file of its own (QEMU's vmdk_probe, VMware's own mark)."""
-_VMDK_PARENT = re.compile(rb'parentFileNameHint *= *"([^"\0\n]*)')
+_VMDK_PARENT = re.compile(rb'parentFileNameHint..([^"\0]*)"', re.DOTALL)
+"""As QEMU finds it (block/vmdk.c): behind the first such word and two bytes, whatever those are."""
 _VMDK_EXTENT = re.compile(rb'^[ \t]*RW[ \t]+\d+[ \t]+\w+[ \t]+"([^"\0\n]*)', re.MULTILINE)
 
 
@@ -129,7 +130,7 @@ def _extensions(header: bytes, offset: int) -> dict[int, str]:
         kind, length = struct.unpack_from(">II", header, offset)
         if kind == _END_OF_EXTENSIONS:
             break
-        found[kind] = header[offset + 8 : offset + 8 + length].decode(errors="replace")
+        found[kind] = _text(header[offset + 8 : offset + 8 + length])
         offset += 8 + (length + 7) // 8 * 8
     return found
 
@@ -151,7 +152,7 @@ def _backing_name(path: str, format: str, read: Read, offset: int, size: int) ->
     name = read(offset, size) if size <= _LONGEST_NAME else b""
     if len(name) < size:
         raise images.HEADER_DAMAGED(path=path, format=format)
-    return name.decode(errors="replace")
+    return _text(name)
 
 
 def _vmdk(_path: str, read: Read) -> Iterator[Named]:
@@ -167,10 +168,12 @@ def _vmdk(_path: str, read: Read) -> Iterator[Named]:
     if description is not None:
         extents = _VMDK_EXTENT.findall(description) or [b"(unnamed)"]
         yield from (Named(_text(extent), None, is_backing=False) for extent in extents)
-    if (parent := _VMDK_PARENT.search(head)) is not None:
-        yield Named(_text(parent[1]), "vmdk")
-    elif b"parentFileNameHint" in head:
-        yield Named("(unnamed)", "vmdk")
+    _, hint, behind = head.partition(b"parentFileNameHint")
+    if hint:
+        parent = _VMDK_PARENT.match(hint + behind)
+        name = _text(parent[1]) if parent is not None else "(unnamed)"
+        if name:
+            yield Named(name, "vmdk")
 
 
 def _vmdk_capacity(head: bytes) -> tuple[int, int]:
@@ -180,7 +183,8 @@ def _vmdk_capacity(head: bytes) -> tuple[int, int]:
 
 
 def _text(name: bytes) -> str:
-    return name.decode(errors="replace")
+    """A name as QEMU takes it: up to the first NUL."""
+    return name.partition(b"\0")[0].decode(errors="replace")
 
 
 _NAMED: dict[str, Callable[[str, Read], Iterator[Named]]] = {

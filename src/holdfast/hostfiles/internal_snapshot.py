@@ -8,8 +8,8 @@ import struct
 
 from holdfast.errors import files, images
 from holdfast.hostfiles.given_image import Given
-from holdfast.hostfiles.image import read_header
-from holdfast.hostfiles.image_header import detect_format
+from holdfast.hostfiles.image import reading
+from holdfast.hostfiles.image_header import HEAD_BYTES, Read, detect_format
 from holdfast.hostfiles.new_image import qemu_img
 
 _ENTRY = struct.Struct(">QIHHIIQII")
@@ -24,7 +24,8 @@ def internal_snapshots(path: str) -> dict[str, str]:
 
     Raises NO_IMAGE, UNREADABLE_IMAGE, NOT_AN_IMAGE, SNAPSHOT_TABLE_DAMAGED.
     """
-    return {id: name for id, name, _ in _table(path, read_header(path))}
+    with reading(path) as read:
+        return {id: name for id, name, _ in _table(path, read)}
 
 
 def sizes_of_snapshot(path: str, id: str) -> tuple[int, int] | None:
@@ -32,22 +33,23 @@ def sizes_of_snapshot(path: str, id: str) -> tuple[int, int] | None:
 
     None where the image does not say so (version 2 need not). Raises as :func:`internal_snapshots` does.
     """
-    header = read_header(path)
-    for each, _, extra in _table(path, header):
-        if each == id and len(extra) >= 16:
-            return struct.unpack_from(">Q", header, 24)[0], struct.unpack_from(">Q", extra, 8)[0]
+    with reading(path) as read:
+        for each, _, extra in _table(path, read):
+            if each == id and len(extra) >= 16:
+                return struct.unpack_from(">Q", read(0, HEAD_BYTES), 24)[0], struct.unpack_from(">Q", extra, 8)[0]
     return None
 
 
-def _table(path: str, header: bytes) -> list[tuple[str, str, bytes]]:
+def _table(path: str, read: Read) -> list[tuple[str, str, bytes]]:
     """ID, name and extra data of each snapshot."""
+    header = read(0, HEAD_BYTES)
     if detect_format(header) != "qcow2":
         return []
     try:
         count, offset = struct.unpack_from(">IQ", header, 60)
         if not count:
             return []
-        table = _read(path, offset, min(_MOST, count * 4096))
+        table = read(offset, min(_MOST, count * 4096))
         found, place = [], 0
         for _ in range(count):
             _, _, id_size, name_size, _, _, _, _, extra_size = _ENTRY.unpack_from(table, place)
@@ -59,17 +61,6 @@ def _table(path: str, header: bytes) -> list[tuple[str, str, bytes]]:
     except struct.error as error:
         raise images.SNAPSHOT_TABLE_DAMAGED(path=path) from error
     return found
-
-
-def _read(path: str, offset: int, size: int) -> bytes:
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.pread(file, size, offset)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise images.UNREADABLE_IMAGE(path=path, reason=error.strerror) from error
 
 
 def bring_back(image: Given, id: str) -> None:

@@ -12,25 +12,17 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Below, facts
 from holdfast.errors import NotFound, images
 from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.hostfiles.image import check_format
 from holdfast.hostfiles.image_header import FORMATS
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations import DiskSpec, DomainSpec
+from holdfast.operations import DiskSpec
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, domain_xml
+from tests.libvirt.disks.foreign import MIB, SECRET, create, evil_vmdk, qemu_img, secret
+from tests.libvirt.domains import domain_xml
 from tests.libvirt.images import create_image, mark_of, qcow2, qcow2_disk, write
 from tests.raising import raising
-
-MIB = 1024 * 1024
-SECRET = b"only root reads this".ljust(MIB, b"\n")
-
-
-def qemu_img(*arguments: str) -> str:
-    return subprocess.run(["qemu-img", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def formats_of_qemu() -> list[str]:
@@ -42,22 +34,6 @@ def formats_of_qemu() -> list[str]:
 def options_of(format: str) -> str:
     asked = subprocess.run(["qemu-img", "create", "-f", format, "-o", "help"], capture_output=True, text=True)
     return asked.stdout
-
-
-def secret(folder: Path) -> Path:
-    path = folder / "secret"
-    path.write_bytes(SECRET)
-    return path
-
-
-def evil_vmdk(folder: Path) -> Path:
-    """The image of the issue: a description whose extent is a file of the host."""
-    path = folder / "evil.vmdk"
-    path.write_text(
-        "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n"
-        f'createType="monolithicFlat"\nRW 2048 FLAT "{secret(folder)}" 0\nddb.adapterType = "ide"\n'
-    )
-    return path
 
 
 @pytest.mark.parametrize("format", formats_of_qemu())
@@ -103,11 +79,6 @@ def test_each_kind_of_vmdk_is_refused_that_has_its_data_in_other_files(tmp_path:
         else:
             with raising(images.NAMES_ANOTHER_FILE):
                 check_format(str(path), "vmdk")
-
-
-def create(connection: Connection, *disks: DiskSpec, start: bool = False) -> object:
-    spec = DomainSpec(memory=64 * MIB, disks=disks, graphics="none")
-    return operations.create_domain(connection, "a", spec, start=start)
 
 
 def with_qed_backing(folder: Path) -> tuple[str, str]:
@@ -235,149 +206,6 @@ def test_a_new_file_that_is_exchanged_is_not_written_through(
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     create(connection, DiskSpec(path=str(new), size=4 * MIB))
     assert victim.read_bytes() == SECRET
-
-
-def test_what_was_overlaid_starts_until_its_header_names_another_file(connection: Connection, tmp_path: Path) -> None:
-    base, top = qcow2(tmp_path, "base"), tmp_path / "top"
-    create(connection, DiskSpec(path=str(top), overlay_of=str(base), source_format="qcow2"))
-    assert operations.start(connection, "a", paused=True).notes == ()
-    operations.destroy(connection, "a")
-    qemu_img("rebase", "-u", "-b", str(secret(tmp_path)), "-F", "raw", str(top))
-    for dry_run in (True, False):
-        with raising(images.NAMES_ANOTHER_NOW, path=top, other=f"{tmp_path}/secret"):
-            operations.start(connection, "a", dry_run=dry_run)
-    operations.adopt_domain(connection, "a")
-    operations.start(connection, "a", paused=True)
-    operations.destroy(connection, "a")
-    qemu_img("rebase", "-u", "-b", str(base), "-F", "qcow2", str(top))
-    qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(base))
-    with raising(images.NAMES_ANOTHER_NOW, path=base, other="/etc/hostname"):
-        operations.start(connection, "a")
-
-
-@pytest.mark.parametrize("verb", ["reboot", "rescue", "resume_host", "unrescue", "restore", "revert"])
-def test_whatever_starts_a_domain_looks(connection: Connection, tmp_path: Path, verb: str) -> None:
-    root, medium = qcow2(tmp_path, "root"), qcow2(tmp_path, "medium")
-    create(connection, DiskSpec(path=str(root), format="qcow2"), start=verb in ("reboot", "restore"))
-    if verb == "unrescue":
-        operations.rescue(connection, "a", DiskSpec(path=str(medium), format="qcow2"))
-    if verb == "restore":
-        operations.save_domain(connection, "a")
-    if verb == "revert":
-        operations.create_snapshot(connection, "a", "one")
-    if verb == "resume_host":
-        connection.find_domain("a")._handle.setAutostart(1)
-    header = bytearray(root.read_bytes()[:104])
-    header[8:20] = (0x300).to_bytes(8, "big") + len("/etc/hostname").to_bytes(4, "big")
-    with root.open("r+b") as file:  # QEMU's lock keeps qemu-img off
-        file.write(header)
-        file.seek(int.from_bytes(header[100:104], "big"))
-        file.write(bytes.fromhex("e2792aca00000003") + b"raw".ljust(8, b"\0") + bytes(8))
-        file.seek(0x300)
-        file.write(b"/etc/hostname")
-    if verb == "resume_host":
-        (resumed,) = operations.resume_host(connection)
-        assert resumed.error is not None and resumed.error.code == images.NAMES_ANOTHER_NOW.code
-        return
-    acts: dict[str, Callable[[], object]] = {
-        "reboot": lambda: operations.reboot(connection, "a", hard=True),
-        "rescue": lambda: operations.rescue(connection, "a", DiskSpec(path=str(medium), format="qcow2")),
-        "unrescue": lambda: operations.unrescue(connection, "a", start=True),
-        "restore": lambda: operations.restore_domain(connection, "a"),
-        "revert": lambda: operations.revert_to_snapshot(connection, "a", "one"),
-    }
-    with pytest.raises(Exception) as refused:
-        acts[verb]()
-    assert "/etc/hostname" in str(refused.value)
-
-
-def test_what_was_trusted_starts_and_nothing_else(connection: Connection, tmp_path: Path) -> None:
-    base, top = qcow2(tmp_path, "base"), tmp_path / "top"
-    qemu_img("create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", str(top))
-    with raising(images.NAMES_ANOTHER_FILE):
-        create(connection, DiskSpec(path=str(top), format="qcow2"))
-    create(connection, DiskSpec(path=str(top), format="qcow2", trust_format=True), start=True)
-    operations.destroy(connection, "a")
-    assert facts(parse(connection.find_domain("a").xml(CONFIG)), Below) == [Below(str(base))]
-    qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(top))
-    with raising(images.NAMES_ANOTHER_NOW):
-        operations.start(connection, "a")
-
-
-def test_a_trusted_disk_that_is_attached_starts(connection: Connection, tmp_path: Path) -> None:
-    root, base, top = qcow2(tmp_path, "root"), qcow2(tmp_path, "base"), tmp_path / "top"
-    qemu_img("create", "-q", "-f", "qcow2", "-b", str(base), "-F", "qcow2", str(top))
-    create(connection, DiskSpec(path=str(root), format="qcow2"))
-    operations.attach_disk(connection, "a", DiskSpec(path=str(top), format="qcow2", trust_format=True))
-    operations.start(connection, "a", paused=True)
-
-
-@pytest.mark.parametrize("made", ["running", "shut off"])
-@pytest.mark.parametrize("deleted", ["running", "shut off"])
-def test_what_our_snapshots_made_starts_however_they_are_deleted(
-    connection: Connection, tmp_path: Path, made: str, deleted: str
-) -> None:
-    root = qcow2(tmp_path, "root")
-    create(connection, DiskSpec(path=str(root), format="qcow2"), start=made == "running")
-    for name in ("one", "two", "three"):
-        operations.create_snapshot(connection, "a", name, external=True, memory=False)
-    if made != deleted:
-        operations.start(connection, "a") if deleted == "running" else operations.destroy(connection, "a")
-    operations.delete_snapshot(connection, "a", "one" if deleted == "running" else "three")
-    if deleted == "running":
-        operations.destroy(connection, "a")
-    operations.start(connection, "a", paused=True)
-    operations.destroy(connection, "a")
-    operations.extend_disk(connection, "a", "vda", 2 * MIB)
-
-
-def test_a_snapshot_that_virsh_made_is_known(connection: Connection, tmp_path: Path) -> None:
-    root = qcow2(tmp_path, "root")
-    create(connection, DiskSpec(path=str(root), format="qcow2"))
-    handle = connection.find_domain("a")._handle
-    disk = f"<disk name='vda' snapshot='external'><source file='{tmp_path}/over'/></disk>"
-    handle.snapshotCreateXML(f"<domainsnapshot><name>s</name><disks>{disk}</disks></domainsnapshot>", 16)
-    operations.start(connection, "a", paused=True)
-
-
-def test_of_a_domain_without_records_nothing_is_compared(connection: Connection, tmp_path: Path) -> None:
-    base, top = qcow2(tmp_path, "base"), tmp_path / "top.qcow2"
-    qemu_img("create", "-q", "-f", "qcow2", "-b", str(base), "-F", "qcow2", str(top))
-    connection.define(domain_xml(extra=qcow2_disk(top)))
-    operations.start(connection, "a", paused=True)
-    operations.destroy(connection, "a")
-    operations.extend_disk(connection, "a", "vda", 2 * MIB)
-    operations.adopt_domain(connection, "a")
-    operations.start(connection, "a", paused=True)
-    operations.destroy(connection, "a")
-    qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(top))
-    with raising(images.NAMES_ANOTHER_NOW):
-        operations.start(connection, "a")
-    for act in (
-        lambda: operations.extend_disk(connection, "a", "vda", 3 * MIB),
-        lambda: operations.clone_domain(connection, "a", "b"),
-        lambda: operations.move_disk(connection, "a", "vda", operations.Place(path=str(tmp_path / "moved"))),
-    ):
-        with raising(images.NAMES_ANOTHER_FILE, other="/etc/hostname"):
-            act()
-
-
-def test_a_header_that_cannot_be_read_is_named_and_stops_nothing(
-    connection: Connection, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = qcow2(tmp_path, "root")
-    create(connection, DiskSpec(path=str(root), format="qcow2"))
-    real = os.open
-
-    def denied(path: str, *rest: int, **named: int) -> int:
-        if str(path) == str(root):
-            raise PermissionError(13, "Permission denied")
-        return real(path, *rest, **named)
-
-    monkeypatch.setattr(os, "open", denied)
-    assert f"note: which files the header of {root} names was not looked at: Permission denied" in done(
-        uri, "start", "--paused", "a"
-    )
 
 
 def test_a_folder_that_others_can_write_to_is_named(connection: Connection, uri: str, tmp_path: Path) -> None:

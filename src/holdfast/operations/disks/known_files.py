@@ -8,6 +8,7 @@ recorded (:class:`Below`).
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Container, Iterable, Iterator
 
 from holdfast.domainxml import metadata
@@ -28,12 +29,30 @@ _MAKES_IMAGES = ("nova",)
 """Managers that make the images of a domain anew, and look at them themselves (Nova 34: format_inspector)."""
 
 
+_NOT_SEEN_THROUGH = tuple(
+    condition.code
+    for condition in (
+        images.BACKING_FORMAT_NOT_STATED,
+        images.HEADER_CUT_OFF,
+        images.HEADER_DAMAGED,
+        images.NOT_OF_FORMAT,
+        images.ANOTHER_FORMAT,
+    )
+)
+"""What is wrong with a header in which QEMU may find a name nevertheless: it reads zeros behind the end of a file, and
+takes whatever bears no mark for the description of a vmdk image (7.2)."""
+
+
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
 class KnownFiles:
     """The files that the images of a domain may name; its snapshots are asked only where nothing else tells of one."""
 
     def __init__(self, domain: OpenDomain) -> None:
         self._domain = domain
-        self._files = {real_path(name) for name in _told(domain.documents.present.values())}
+        told = _told(domain.documents.present.values())
+        self._files = {real_path(name) if name.startswith("/") else name for name in told}
         self._of_snapshots: set[str] | None = None
 
     def __contains__(self, path: object) -> bool:
@@ -78,8 +97,8 @@ def look_at_images(domain: OpenDomain, document: Element | None = None) -> tuple
 
     Returns what was not seen, in sentences.
 
-    Raises NAMES_ANOTHER_NOW where one names a file that is not known, and BACKING_FORMAT_NOT_STATED. Whatever else is
-    wrong with an image is QEMU's to say.
+    Raises NAMES_ANOTHER_NOW where one names a file that is not known, and what is in _NOT_SEEN_THROUGH. Whatever else
+    is wrong with an image is QEMU's to say.
     """
     started = document if document is not None else domain.documents.config
     known = known_files(domain)
@@ -100,20 +119,23 @@ def _look(domain: OpenDomain, document: Element, known: Container[str]) -> Itera
             if error.code == images.NAMES_ANOTHER_FILE.code:
                 fields = error.fields
                 raise images.NAMES_ANOTHER_NOW(name=domain.name, path=fields["path"], other=fields["other"]) from error
-            if error.code == images.BACKING_FORMAT_NOT_STATED.code:
+            if error.code in _NOT_SEEN_THROUGH:
                 raise
             if error.code == images.UNREADABLE_IMAGE.code:
                 yield f"which files the header of {path} names was not looked at: {error.fields['reason']}"
 
 
 def found_below(connection: Connection, disks: Iterable[Element]) -> list[Below]:
-    """What the images of ``disks`` rest on now, as far as this user can read them; to be recorded."""
+    """What the images of ``disks`` rest on now, as far as this user can read them and a document hold it; to be
+    recorded.
+    """
     found: dict[str, Below] = {}
     for disk in disks if connection.is_local else ():
         path = host_path(disk)
         if path is not None and can_name_files(stated_format(disk)):
             with contextlib.suppress(Failed):
-                found.update((file, Below(file)) for file in files_below(path))
+                files = files_below(path, elsewhere=True)
+                found.update((file, Below(file)) for file in files if not _NOT_IN_XML.search(file))
     return list(found.values())
 
 
