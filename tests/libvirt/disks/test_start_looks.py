@@ -30,7 +30,9 @@ def test_what_was_overlaid_starts_until_its_header_names_another_file(connection
     for dry_run in (True, False):
         with raising(images.NAMES_ANOTHER_NOW, path=top, other=f"{tmp_path}/secret"):
             operations.start(connection, "a", dry_run=dry_run)
+    assert [str(each) for each in operations.plan_reboot(connection, "a").outlooks if each.stops]
     operations.adopt_domain(connection, "a")
+    assert not [each for each in operations.plan_reboot(connection, "a").outlooks if each.stops]
     operations.start(connection, "a", paused=True)
     operations.destroy(connection, "a")
     qemu_img("rebase", "-u", "-b", str(base), "-F", "qcow2", str(top))

@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable, Iterator
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import backing_files, host_path, source_of, stated_format
+from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import Adopted, Below, DiskRecord, fact, facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, HoldfastError, images
@@ -103,6 +104,15 @@ def look_at_images(domain: OpenDomain, document: Element | None = None) -> tuple
     started = document if document is not None else domain.documents.config
     known = known_files(domain)
     return () if started is None or known is None else tuple(_look(domain, started, known))
+
+
+def images_outlook(domain: OpenDomain) -> Iterator[Outlook]:
+    """What :func:`look_at_images` makes of the next cold start of ``domain``."""
+    try:
+        for sentence in look_at_images(domain):
+            yield Outlook(Effect.UNKNOWN, "disk", sentence)
+    except HoldfastError as error:
+        yield Outlook(Effect.BLOCKS, "disk", str(error))
 
 
 def _look(domain: OpenDomain, document: Element, known: Container[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from holdfast.domainxml.host.outlook import differs as differs
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents
 from holdfast.operations.host_outlook import HostOutlook, known_guest
 from holdfast.operations.managed_save import documents_of_guest
@@ -48,9 +49,10 @@ class Plan:
 def plan_reboot(connection: Connection, name: str) -> Plan:
     """Work out what the next cold start of ``name`` changes; nothing is touched.
 
-    That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU that
-    is expanded anew, another firmware build, and what this host lacks of the document. What nobody can tell is among
-    the outlooks, as unknown. Raises NO_DOMAIN, MANAGED_SAVE_UNREADABLE.
+    That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU
+    that is expanded anew, another firmware build, and what this host lacks of the document, and headers of images
+    that a start refuses. What nobody can tell is among the outlooks, as unknown. Raises NO_DOMAIN,
+    MANAGED_SAVE_UNREADABLE.
     (virDomainGetXMLDesc, virDomainManagedSaveGetXMLDesc, virConnectGetDomainCapabilities)
     """
     domain = looking(connection, name)
@@ -60,6 +62,7 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
         known = known_guest(documents.live, documents.config)
         outlooks += HostOutlook(connection).of(documents.config, known)
         outlooks += state_outlook(connection, documents.config, runs=domain.is_active())
+        outlooks += images_outlook(domain)
     return Plan(
         name=domain.name,
         uuid=domain.uuid,
