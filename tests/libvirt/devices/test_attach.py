@@ -181,6 +181,15 @@ def test_scsi_disk_brings_its_controller_to_both_at_one_address(connection: Conn
     assert parse(domain.xml(LIVE)).find("devices/controller[@type='scsi']").get("model") == "virtio-scsi"  # type: ignore[union-attr]
 
 
+def test_a_disk_that_libvirt_refuses_takes_its_controller_back_with_it(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml())
+    before = domain.xml(CONFIG)
+    floppy = disk_xml(tmp_path, "one", bus="scsi").replace("'disk'", "'floppy'")
+    with pytest.raises(LibvirtRefused, match="floppy"):
+        attach_device(connection, "a", floppy, config_only=True)
+    assert domain.xml(CONFIG) == before
+
+
 def test_refusal_by_qemu_undoes_config(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection)
     before = domain.xml(CONFIG)

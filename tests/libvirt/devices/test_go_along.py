@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from holdfast import operations
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import parse
+from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.metadata import Brought, facts
 from holdfast.errors import PartlyDone
 from holdfast.libvirtapi.connection import Connection
@@ -50,6 +52,32 @@ def test_a_controller_that_was_there_before_stays(connection: Connection, tmp_pa
     before = controllers(domain)
     operations.attach_device(connection, "a", disk_xml(tmp_path, "one", "sda", bus="scsi"))
     assert operations.detach_device(connection, "a", "sda").went == ()
+    assert controllers(domain) == before
+
+
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+@pytest.mark.parametrize("bus", ["scsi", "sata"])
+def test_a_controller_below_another_of_its_type_stays_until_that_goes(
+    connection: Connection, tmp_path: Path, machine: str, bus: str
+) -> None:
+    domain = connection.define(domain_xml(machine=machine))
+    before = controllers(domain)
+    operations.attach_device(connection, "a", disk_xml(tmp_path, "one", "sda", bus=bus))
+    operations.attach_device(connection, "a", disk_xml(tmp_path, "two", "sdh", bus=bus))
+    with_both = parse(domain.xml(CONFIG)).findall("devices/controller")
+    assert operations.detach_device(connection, "a", "sda").went == ()
+    left = parse(domain.xml(CONFIG)).findall("devices/controller")
+    assert sorted(map(serialize, left)) == sorted(map(serialize, with_both))
+    operations.detach_device(connection, "a", "sdh")
+    assert controllers(domain) == before
+
+
+def test_the_controllers_that_came_below_that_of_the_device_go_with_it(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml(machine="pc"))
+    before = controllers(domain)
+    operations.attach_device(connection, "a", disk_xml(tmp_path, "one", "sdq", bus="scsi"))
+    assert {"scsi 0", "scsi 1", "scsi 2"} <= set(controllers(domain))
+    operations.detach_device(connection, "a", "sdq")
     assert controllers(domain) == before
 
 

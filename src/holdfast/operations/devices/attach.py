@@ -183,11 +183,15 @@ def _attach_with_controller(
     domain: OpenDomain, before: Documents, controller: Element, request: Element, targets: tuple[Definition, ...]
 ) -> Attached:
     """Attach the controller that ``request`` needs, then ``request``: each once, and each at one address."""
-    brought = _attach(domain, before, identified(controller), targets)
+    controller = identified(controller)
+    brought = _attach(domain, before, controller, targets)
     what = _needed(brought.label, brought.address)
     try:
         attached = _attach(domain, domain.documents, request, targets)
     except HoldfastError as error:
+        if Definition.LIVE not in targets:
+            _undo_config(domain, before, controller)
+            raise
         raise errors.CONTROLLER_ATTACHED_ONLY(controller=what, device=describe(request), cause=error) from error
     return replace(attached, brought=(what, *attached.brought))
 

@@ -108,16 +108,15 @@ def _can_go(live: Element, controller: Element, going: Element | None) -> bool:
 def _unused(document: Element) -> list[Element]:
     """The controllers that came with an attach, and that nothing is on.
 
-    Of PCI only the last: libvirt fills a gap between their numbers (9.0).
+    Of each type only the last: libvirt fills a gap between their numbers, with a model of its own choice (9.0).
     """
     controllers = document.findall("devices/controller")
-    last = max((number_at(each, "@index") for each in controllers if each.get("type") == "pci"), default=0)
+    numbers = [(each.get("type"), number_at(each, "@index")) for each in controllers]
+    last = {kind: max(number for other, number in numbers if other == kind) for kind, _ in numbers}
     return [
         each
-        for each in controllers
-        if _fact_of(document, each) is not None
-        and not devices_behind(document, each)
-        and (each.get("type") != "pci" or number_at(each, "@index") == last)
+        for each, (kind, number) in zip(controllers, numbers, strict=True)
+        if _fact_of(document, each) is not None and not devices_behind(document, each) and number == last[kind]
     ]
 
 
