@@ -53,6 +53,11 @@ def translate(error: libvirt.libvirtError) -> HoldfastError:
         return errors.NOT_LET_IN(reason=reason)
     if code in _NO_ANSWER:
         return errors.NO_ANSWER(reason=reason, number=code)
+    return refusal(reason, code)
+
+
+def refusal(reason: str, code: int) -> HoldfastError:
+    """The Holdfast error of what libvirt refuses in such words, with such a code."""
     # QEMU ≥ 6.0 for a device, libvirt 9.0 for a vCPU; neither has an error class of its own.
     if "already in the process of unplug" in reason or "unplug request timed out" in reason:
         return errors.DETACH_PENDING(reason=reason, number=code)

@@ -19,10 +19,10 @@ from typing import TypeVar
 from holdfast.domainxml.document import Element, parse, remove_children, serialize
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.secret_parts import secrets_of
-from holdfast.errors.libvirt import REFUSED
 from holdfast.hostfiles.libvirt_process import private_folder, speak
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.private_libvirt import library_version
+from holdfast.libvirtapi.translate import refusal
 from holdfast.operations.concealing import concealing
 from holdfast.operations.results import Result
 
@@ -90,7 +90,7 @@ def _ask(connection: Connection, steps: Sequence[Element]) -> Answer:
     if "refused" in answer:
         if connection.is_of_host and answer["refused"].endswith(_OTHER_RIGHTS):
             return Answer(reason="this user's libvirt cannot do all that the host's can")
-        raise REFUSED(reason=answer["refused"], number=answer["number"])
+        raise refusal(answer["refused"], answer["number"])
     documents = [parse(document, "domain") for document in answer["documents"]]
     for document in documents:
         _move_home(document, folder, connection.state_folders)

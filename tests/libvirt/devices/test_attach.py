@@ -21,6 +21,7 @@ from holdfast.errors import (
     NoFreePlace,
     NotFound,
     devices,
+    documents,
     domains,
     hosts,
 )
@@ -28,6 +29,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.devices.attach import attach_device
+from holdfast.operations.devices.detach import detach_device
 from holdfast.operations.devices.list import list_devices
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running
 from tests.libvirt.moments import a_lock_waited_for
@@ -188,6 +190,29 @@ def test_a_disk_that_libvirt_refuses_takes_its_controller_back_with_it(connectio
     with pytest.raises(LibvirtRefused, match="floppy"):
         attach_device(connection, "a", floppy, config_only=True)
     assert domain.xml(CONFIG) == before
+
+
+@both_machines
+@pytest.mark.parametrize("model", ["isa-serial", "usb-serial", "pci-serial"])
+def test_a_first_serial_port_brings_a_console_and_takes_it_along(
+    connection: Connection, machine: str, model: str
+) -> None:
+    domain = connection.define(domain_xml(machine=machine).replace(" model='none'", ""))
+    before = domain.xml(CONFIG)
+    serial = f"<serial type='pty'><target type='{model}'/><alias name='ua-port'/></serial>"
+    promised = attach_device(connection, "a", serial, dry_run=True)
+    attached = attach_device(connection, "a", serial)
+    assert attached.brought == promised.brought
+    assert any("console" in each for each in attached.brought)
+    detach_device(connection, "a", "ua-port", tag="serial")
+    assert sorted(domain.xml(CONFIG).splitlines()) == sorted(before.splitlines())
+
+
+def test_a_dry_run_names_an_element_that_is_no_device_as_the_attach_does(connection: Connection) -> None:
+    connection.define(domain_xml())
+    for dry_run in (True, False):
+        with raising(documents.UNKNOWN_DEVICE):
+            attach_device(connection, "a", "<foo/>", dry_run=dry_run)
 
 
 def test_refusal_by_qemu_undoes_config(connection: Connection, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def _promised(
         return planned.promised, planned.targets, planned.brings
     *_, before, after = answer.documents
     brought = _brought(before, after, request)
-    words = _in_words(brought, _marked(before, after, brought))
+    words = _in_words([*_consoles(before, after, request), *brought], _marked(before, after, brought))
     if planned.controller is not None and (controller := find_device(before, planned.controller)) is not None:
         words = (_needed(label(controller), describe_address(controller)), *words)
     device = find_device(after, request)
@@ -279,6 +279,16 @@ def _brought(before: Element | None, after: Element | None, request: Element) ->
     return sorted(added, key=lambda controller: (controller.get("type") == "pci", -number_at(controller, "@index")))
 
 
+def _consoles(before: Element | None, after: Element | None, request: Element) -> list[Element]:
+    """The console that came to ``after`` because ``request`` is its first serial port: both are one device.
+
+    It goes with the serial port (libvirt 9.0).
+    """
+    if before is None or after is None or request.tag != "serial" or before.find("devices/console") is not None:
+        return []
+    return after.findall("devices/console")
+
+
 def _marked(before: Element | None, after: Element | None, brought: list[Element]) -> list[Element]:
     """The devices of ``after`` that say now that there are others in their slot, because one was ``brought`` there.
 
@@ -326,6 +336,7 @@ def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attache
         raise errors.TWO_ADDRESSES(device=describe(request), places=places)
     brought = _brought(before.config, after.config, request)
     marked = _marked(before.config, after.config, brought)
+    brought = [*_consoles(before.config, after.config, request), *brought]
     for definition in found:
         expected = {describe(device) for device in [found[definition], *brought, *marked]}
         others = [change for change in after.changed_since(before, definition) if change not in expected]
