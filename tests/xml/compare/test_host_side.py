@@ -15,6 +15,7 @@ DISK_A, DISK_B = DISK.format("io='native'", "file='/a'"), DISK.format("io='nativ
 CARD = "<interface type='{}'><mac address='52:54:00:00:00:01'/>{}</interface>"
 CARD_A, CARD_B = (CARD.format("bridge", f"<source bridge='{name}'/>") for name in ("br0", "br1"))
 OS = "<os><type>hvm</type><nvram>{}</nvram></os>"
+THREADS = "<iothreadids><iothread id='1'/><iothread id='2' thread_pool_max='{}'/></iothreadids>"
 VNC = "<graphics type='vnc' port='{}' passwd='hush'/>"
 
 
@@ -40,6 +41,7 @@ def domain(devices: str = "", more: str = "") -> Element:
         (domain(more="<metadata><a/></metadata>"), domain(more="<metadata><b/></metadata>"), ["metadata"]),
         (domain(), domain(more="<metadata><b/></metadata>"), ["metadata"]),
         (domain(), domain(more="<cputune><shares>2</shares></cputune>"), ["cputune"]),
+        (domain(more=THREADS.format(2)), domain(more=THREADS.format(3)), ["iothreadids"]),
         (domain(more=OS.format("/a")), domain(more=OS.format("/b")), ["os: nvram"]),
         (domain(more="<os/>"), domain(more=OS.format("/b")), ["os: nvram"]),
         (
@@ -68,6 +70,7 @@ def test_each_part_of_the_host_side_that_differs_is_named(before: Element, after
             ["interface 52:54:00:00:00:01 is on user, it was on direct eth0"],
         ),
         (DISK_A + CARD_A, CARD_A, []),
+        (DISK_A + CARD_A, CARD_B, ["interface 52:54:00:00:00:01 is on bridge br1, it was on bridge br0"]),
         (CARD_A, DISK_A + CARD_A, []),
         ("<rng model='virtio'/>", "<rng model='virtio'><backend model='random'>/dev/random</backend></rng>", []),
     ],
