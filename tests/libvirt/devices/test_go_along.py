@@ -81,6 +81,18 @@ def test_the_controllers_that_came_below_that_of_the_device_go_with_it(connectio
     assert controllers(domain) == before
 
 
+def test_a_virtio_console_is_on_a_controller_though_it_has_no_address(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    before = controllers(domain)
+    operations.attach_device(connection, "a", CHANNEL.format(1, 1))
+    console = "<console type='pty'><target type='virtio'/><alias name='ua-2'/></console>"
+    operations.attach_device(connection, "a", console)
+    assert operations.detach_device(connection, "a", "ua-1").went == ()
+    assert "virtio-serial 0" in controllers(domain)
+    assert operations.detach_device(connection, "a", "ua-2").went
+    assert controllers(domain) == before
+
+
 def test_a_controller_of_the_same_name_at_another_place_is_not_the_one_that_was_brought(connection: Connection) -> None:
     domain = connection.define(domain_xml())
     operations.attach_device(connection, "a", CHANNEL.format(1, 1))

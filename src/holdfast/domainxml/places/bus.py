@@ -12,8 +12,13 @@ Bus = tuple[str, str]
 
 
 def bus_of(device: Element) -> Bus | None:
-    """The bus that the address of ``device`` is on; None without an address, and for an address on no such bus."""
+    """The bus that the address of ``device`` is on; None without an address, and for an address on no such bus.
+
+    A virtio console has none after an attach to config (libvirt 9.0), and sits on the first virtio-serial controller.
+    """
     address = device.find("address")
+    if address is None and device.tag == "console" and value_at(device, "target@type") == "virtio":
+        return "virtio-serial", "0"
     kind = None if address is None else address.get("type")
     if address is None or kind is None:
         return None
