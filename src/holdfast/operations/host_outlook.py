@@ -7,7 +7,7 @@ and kept as long as the object lives, so that thousands of domains cost a few ca
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,7 +23,7 @@ from holdfast.domainxml.host.cpu_outlook import (
     same_model,
 )
 from holdfast.domainxml.host.machine_type import MachineType, emulators, machine_outlook, read_machine_types
-from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.host.outlook import Effect, Outlook, newly_blocking
 from holdfast.domainxml.host.support import QEMU, demands, support_outlook
 from holdfast.domainxml.metadata import Started, fact
 from holdfast.domainxml.platform import Platform
@@ -127,21 +127,19 @@ class HostOutlook:
 
     def newly_blocks(self, before: Element, after: Element) -> list[str]:
         """Why the document ``after`` would not start here, for reasons that ``before`` did not have; in sentences."""
-        was, becomes = (_blocks(self.of(document, KnownGuest())) for document in (before, after))
-        return sorted(becomes - was)
+        return newly_blocking(*(self.of(document, KnownGuest()) for document in (before, after)))
 
     def newly_lacks(self, before: Element, after: Element) -> list[str]:
         """As :meth:`newly_blocks`, where only devices differ; nothing is asked where they demand nothing new.
 
         Images and networks are not looked at: whoever changes them refuses those that are not there.
         """
-        found: set[str] = set()
+        found: list[str] = []
         if demands(after) - demands(before):
             capabilities = self._answers(Platform.of(before))
             if not isinstance(capabilities, str):
-                was, becomes = (_blocks(self.support(document, capabilities)) for document in (before, after))
-                found |= becomes - was
-        return sorted(found | _blocks(self.provides.newly_lacks(before, after)))
+                found = newly_blocking(*(self.support(document, capabilities) for document in (before, after)))
+        return sorted({*found, *newly_blocking((), self.provides.newly_lacks(before, after))})
 
     def support(self, domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
         """What of ``domain`` this host, whose ``capabilities`` these are, cannot give."""
@@ -349,10 +347,6 @@ class HostOutlook:
     @staticmethod
     def _digest(path: str) -> str:
         return sha256_of(path)
-
-
-def _blocks(outlooks: Iterable[Outlook]) -> set[str]:
-    return {str(outlook) for outlook in outlooks if outlook.stops}
 
 
 def _cpu(effect: Effect, sentence: str) -> Outlook:

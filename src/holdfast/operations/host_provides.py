@@ -68,13 +68,12 @@ class HostProvides:
             return None
         what = f"{provision.who}: the host has no {provision.kind} {provision.name}"
         if presence is Presence.INACTIVE:
-            return Outlook(
-                Effect.BLOCKS, "host", f"{provision.who}: the {provision.kind} {provision.name} is not active"
-            )
+            inactive = f"{provision.who}: the {provision.kind} {provision.name} is not active"
+            return Outlook(Effect.BLOCKS, "host", inactive, who=provision.who)
         is_made = provision.kind in _DEVICES and (made_at_start or self._hook())
         if is_made or provision.kind is ProvisionKind.UNMANAGED:
             return Outlook(Effect.UNKNOWN, "host", f"{what} now; it may be made when the domain starts")
-        return Outlook(Effect.BLOCKS, "host", what)
+        return Outlook(Effect.BLOCKS, "host", what, who=provision.who)
 
     def _look(self, kind: ProvisionKind, name: str) -> Presence | None:
         if kind is ProvisionKind.NETWORK:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
+from holdfast.domainxml.host.outlook import Effect, Outlook, newly_blocking
 from holdfast.errors import LibvirtRefused, Refused, changes, creation, power
 from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
 from holdfast.hostfiles import host_devices
@@ -195,6 +197,22 @@ def test_a_domain_that_does_not_start_anyway_can_be_changed(connection: Connecti
     assert operations.attach_device(connection, "a", disk_xml(tmp_path, "one")).label == "vda"
     operations.set_domain(connection, "a", operations.DomainSettings(title="b"))
     assert parse(domain.xml(CONFIG)).findtext("title") == "b"
+
+
+def test_a_domain_that_does_not_start_anyway_is_sealed(connection: Connection) -> None:
+    domain = connection.define(domain_xml(extra=HOSTDEVS["pci"] + IGB))
+    before = planned(connection)
+    operations.seal_domain(connection, "a")
+    assert "ua-hostdev0" in domain.xml(CONFIG)
+    assert len(planned(connection)) == len(before) >= 2
+
+
+def test_a_second_device_that_the_host_does_not_have_is_another_reason() -> None:
+    igb = Outlook(Effect.BLOCKS, "device", "interface a: the host has no interface model igb", who="interface a")
+    named = replace(igb, sentence=igb.sentence.replace(" a:", " b:"), who="interface b")
+    assert newly_blocking([igb], [named]) == []
+    assert newly_blocking([igb], [igb, named]) == [named.sentence]
+    assert newly_blocking([], [igb]) == [igb.sentence]
 
 
 def test_a_hard_reboot_does_not_switch_off_what_would_not_start(connection: Connection, tmp_path: Path) -> None:

@@ -123,12 +123,13 @@ _NEEDS = (
 
 
 class _Asked(NamedTuple):
-    """A demand at one place of a document: what it is a ``part`` of, and what is said where it is not met."""
+    """A demand at one place of a document: what it is a ``part`` of, what is said where it is not met, and of whom."""
 
     demand: Demand
     part: str
     lack: str
     unused: str = ""
+    who: str = ""
 
 
 def demands(domain: Element) -> set[Demand]:
@@ -153,7 +154,7 @@ def support_outlook(
             offered = models if (section, enum) == QEMU else capabilities.enums.get((section, enum))
             met = offered is None or value in offered
         if not met:
-            yield Outlook(Effect.BLOCKS, asked.part, asked.lack, asked.unused)
+            yield Outlook(Effect.BLOCKS, asked.part, asked.lack, asked.unused, asked.who)
     yield from _vcpus(domain, capabilities)
     yield from _hyperv(domain, capabilities)
 
@@ -171,9 +172,9 @@ def _asked(domain: Element) -> Iterator[_Asked]:
             name = rule.names.get(value or "", value)
             if not value or not name or (rule.only is not None and value not in rule.only):
                 continue
-            who = f"{device_name(element)}: " if rule.path.startswith("devices/") else ""
-            demand = Demand(rule.section, rule.enum, name)
-            yield _Asked(demand, _part(rule.path), f"{who}the host has no {rule.word} {value}")
+            who = device_name(element) if rule.path.startswith("devices/") else ""
+            lack = f"{who}{': ' * bool(who)}the host has no {rule.word} {value}"
+            yield _Asked(Demand(rule.section, rule.enum, name), _part(rule.path), lack, who=who)
     for controller in domain.iterfind("devices/controller[@type='ide']"):
         if not devices_behind(domain, controller):  # else it is said of the disk
             name = label(controller)
