@@ -85,6 +85,12 @@ NO_DEVICE_OF_KIND = Condition(
     "the domain {name!r} has no {kind} {device!r}, neither in live nor in config",
     "it has {names}",
 )
+WOULD_COME_BACK = Condition(
+    "would-come-back",
+    Refused,
+    "libvirt would put {device} back at once, as a model of its own choice: {holders} have a higher number",
+    "detach what is on those first",
+)
 NOT_RELEASED = Condition(
     "not-released",
     PartlyDone,

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.device import label
-from holdfast.domainxml.document import parse, serialize
+from holdfast.domainxml.device import label, lookup
+from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.metadata import Brought, facts
-from holdfast.errors import PartlyDone
+from holdfast.errors import PartlyDone, devices
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast_lab.patience import PATIENCE, wait_until
 from tests.libvirt.commands import done
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.raising import raising
 
 CHANNEL = "<channel type='unix'><target type='virtio' name='x.{}'/><alias name='ua-{}'/></channel>"
 RNG = "<rng model='virtio'><backend model='builtin'/><alias name='ua-{}'/></rng>"
@@ -23,6 +24,12 @@ RNG = "<rng model='virtio'><backend model='builtin'/><alias name='ua-{}'/></rng>
 
 def controllers(domain: Domain, definition: Definition = CONFIG) -> list[str]:
     return [label(each) for each in parse(domain.xml(definition)).iterfind("devices/controller")]
+
+
+def device_of(domain: Domain, name: str) -> Element:
+    device = lookup(parse(domain.xml(CONFIG)), name)
+    assert device is not None
+    return device
 
 
 def test_a_shut_off_domain_is_as_before_the_attach(connection: Connection, uri: str) -> None:
@@ -53,6 +60,21 @@ def test_a_controller_that_was_there_before_stays(connection: Connection, tmp_pa
     operations.attach_device(connection, "a", disk_xml(tmp_path, "one", "sda", bus="scsi"))
     assert operations.detach_device(connection, "a", "sda").went == ()
     assert controllers(domain) == before
+
+
+def test_a_controller_that_libvirt_would_put_back_as_another_stays(connection: Connection, tmp_path: Path) -> None:
+    scsi = "".join(f"<controller type='scsi' index='{index}' model='virtio-scsi'/>" for index in (0, 1))
+    disk = disk_xml(tmp_path, "one", "sdz", bus="scsi").replace(
+        "</disk>", "<address type='drive' controller='1'/></disk>"
+    )
+    domain = connection.define(domain_xml(extra=scsi + disk))
+    before = domain.xml(CONFIG)
+    for dry_run in (True, False):
+        with raising(devices.WOULD_COME_BACK, holders="scsi 1"):
+            operations.detach_device(connection, "a", "scsi 0", dry_run=dry_run)
+    assert domain.xml(CONFIG) == before
+    domain.detach(serialize(device_of(domain, "scsi 0")), CONFIG)
+    assert device_of(domain, "scsi 0").get("model") == "lsilogic", "what libvirt does by itself"
 
 
 @pytest.mark.parametrize("machine", ["q35", "pc"])

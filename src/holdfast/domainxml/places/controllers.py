@@ -14,12 +14,24 @@ from holdfast.domainxml.places.bus import Bus, bus_of
 _NAMED_BY_ADDRESS = ("drive", "virtio-serial")
 """The kinds of address that name a controller; those on PCI and USB name a bus."""
 
+_FILLED = ("scsi", "sata", "ide", "fdc")
+"""The controllers of disks: libvirt has all numbers up to the highest that a disk needs (9.0)."""
+
 
 def controller_of(domain: Element, device: Element) -> Element | None:
     """The SCSI, SATA, IDE, floppy or virtio-serial controller that the address of ``device`` names; None without."""
     named = _named_controller(device)
     controllers = domain.iterfind("devices/controller")
     return next((each for each in controllers if (each.get("type"), each.get("index")) == named), None)
+
+
+def holding(domain: Element, controller: Element) -> list[Element]:
+    """The controllers of higher numbers for whose disks libvirt would fill the gap that ``controller`` would leave."""
+    kind, number = controller.get("type"), number_at(controller, "@index")
+    if controller.tag != "controller" or kind not in _FILLED:
+        return []
+    others = domain.iterfind(f"devices/controller[@type='{kind}']")
+    return [each for each in others if number_at(each, "@index") > number and devices_behind(domain, each)]
 
 
 def devices_behind(domain: Element, controller: Element) -> list[Element]:

@@ -15,6 +15,7 @@ from holdfast.domainxml.device import alias, describe, label, lookup, matching, 
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.make.attach_request import parse_device
 from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
+from holdfast.domainxml.places.controllers import holding
 from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused
 from holdfast.errors import devices as errors
@@ -66,9 +67,9 @@ def detach_device(
     takes it away at the next start. ``timeout`` is in seconds. The image of a disk stays; only one that was being made
     for it when the attach broke off goes. Controllers that an attach brought go with the last device on them.
 
-    Raises IN_RESCUE, NO_DEVICE, FITS_SEVERAL, IN_LIVE_ONLY, and NOT_RELEASED when the guest does not release it in time
-    or refuses to: config is without it then, and repeating the detach finishes. (virDomainDetachDeviceAlias for live,
-    virDomainDetachDeviceFlags for config)
+    Raises IN_RESCUE, NO_DEVICE, FITS_SEVERAL, IN_LIVE_ONLY, WOULD_COME_BACK, and NOT_RELEASED when the guest does not
+    release it in time or refuses to: config is without it then, and repeating the detach finishes.
+    (virDomainDetachDeviceAlias for live, virDomainDetachDeviceFlags for config)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         before = domain.documents
@@ -89,8 +90,10 @@ def detach_device(
             return _detached(domain, None, left.target, dry_run=dry_run, removed=left.place)
         if not found and released is None:
             raise _not_found(domain, before, device, tag, config_only)
-        for match in found.values():
+        for definition, match in found.items():
             refuse_while_moved(domain, match, before.present.values())
+            if holders := holding(before.present[definition], match):
+                raise errors.WOULD_COME_BACK(device=describe(match), holders=[*map(describe, holders)])
         if not dry_run and released is not None:
             forget(domain, released)
             if released.device == "disk":
