@@ -12,6 +12,9 @@ from tests.xml.compare.schema_checks import superfluous, undeclared, wrong_verdi
 from tests.xml.compare.schema_paths import SchemaPaths
 from tests.xml.compare.test_schema_coverage import NEWER
 
+LATER = {"os/varstore@path", "os/varstore@template"}
+"""What came after the newest libvirt that is here (12.1)."""
+
 
 @pytest.fixture(scope="module")
 def schemas(system: Path) -> Path:
@@ -33,9 +36,9 @@ def test_every_path_flips_the_verdict_as_its_side_says(paths: set[str]) -> None:
 
 
 def test_what_is_declared_ahead_of_the_oldest_schema_is_in_this_one(paths: set[str]) -> None:
-    known = SchemaPaths().paths | paths
+    known = SchemaPaths().paths | paths | LATER
     assert superfluous(known) == []
-    assert [path for path in NEWER if not any(each.startswith(path) for each in paths)] == []
+    assert [path for path in NEWER - LATER if not any(each.startswith(path) for each in paths)] == []
 
 
 def test_it_accepts_every_domain(schemas: Path) -> None:
