@@ -1,9 +1,13 @@
-"""What holds in every tier: how Hypothesis looks for examples."""
+"""What holds in every tier: how Hypothesis looks for examples, and that an interrupt interrupts."""
 
 from __future__ import annotations
 
 import os
+import signal
 from importlib.util import find_spec
+
+# Shells let what they start in the background ignore it, and its children too; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if find_spec("hypothesis"):  # not where Nova is installed
     from hypothesis import HealthCheck, settings
