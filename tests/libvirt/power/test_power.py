@@ -243,6 +243,7 @@ def test_json_has_the_states(connection: Connection, uri: str) -> None:
         "changes": [],
         "waits": [],
         "notes": [],
+        "asked_of_libvirt": None,
         "before": "shut off",
         "after": "running",
         "outlooks": [],
