@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NewType
 
 from lxml import etree
@@ -86,6 +87,7 @@ def is_secret(path: str) -> bool:
     return any(_is_secret(re.sub(rf"\[{key}\]|#\d+", "", path)) for key in (r"[^\]]*", ".*"))
 
 
+@lru_cache(maxsize=4096)
 def _is_secret(path: str) -> bool:
     end = end_of(path)
     is_holder = "@" not in end and end.rpartition("/")[2] in _HOLDERS
