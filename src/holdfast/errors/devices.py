@@ -88,8 +88,8 @@ NO_DEVICE_OF_KIND = Condition(
 WOULD_COME_BACK = Condition(
     "would-come-back",
     Refused,
-    "libvirt would put {device} back at once, as a model of its own choice: {holders} have a higher number",
-    "detach what is on those first",
+    "libvirt would put {device} back at once, as a model of its own choice, for there are disks on {holders}",
+    "detach those disks first",
 )
 NOT_RELEASED = Condition(
     "not-released",

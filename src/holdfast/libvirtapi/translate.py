@@ -1,4 +1,6 @@
-"""The one place where libvirt's errors become Holdfast's. Nothing else may catch ``libvirt.libvirtError``."""
+"""The one place where libvirt's errors become Holdfast's. Outside libvirtapi nothing catches
+``libvirt.libvirtError``.
+"""
 
 from __future__ import annotations
 
