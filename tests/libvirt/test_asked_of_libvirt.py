@@ -169,6 +169,8 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
     wait_until(lambda: not processes(left), "what was left goes on")
 
 
+NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", sys.executable, "-c"]
+
 AS_NOBODY = """
 import sys
 from holdfast.domainxml.document import parse
@@ -196,11 +198,24 @@ VIRTIOFS = """
 def test_a_user_without_rights_asks_for_the_libvirt_of_the_host(extra: str, words: str) -> None:
     """Nothing of a libvirt of that user is touched: there is no folder for it."""
     Path(os.environ["TMPDIR"]).parent.chmod(0o1777)
-    as_nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", sys.executable, "-c"]
     memory = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
     text = domain_xml(extra=extra).replace("<os>", f"{memory}<os>")
     done = subprocess.run(
-        [*as_nobody, AS_NOBODY, text], env={**os.environ, "HOME": "/nonexistent"}, capture_output=True, text=True
+        [*NOBODY, AS_NOBODY, text], env={**os.environ, "HOME": "/nonexistent"}, capture_output=True, text=True
     )
     assert words in done.stdout + done.stderr
     assert folders() == []
+
+
+END = """
+import sys
+from pathlib import Path
+from holdfast.hostfiles import libvirt_process
+libvirt_process._end_processes(Path(sys.argv[1]))
+"""
+
+
+def test_a_process_of_another_user_that_names_the_folder_is_left_alone(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()", tmp_path], stdin=subprocess.PIPE) as other:
+        subprocess.run([*NOBODY, END, tmp_path], check=True)
+        assert other.poll() is None

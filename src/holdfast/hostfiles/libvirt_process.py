@@ -105,12 +105,16 @@ def _remove_left(base: Path) -> None:
 
 
 def _end_processes(folder: Path) -> None:
-    """Kill every process whose command names ``folder``: QEMU goes on when the libvirt that started it is killed."""
-    name = os.fsencode(folder)
-    while found := [process for process in _processes() if name in _command(process) and process != os.getpid()]:
+    """Kill every process of ours whose command names ``folder``: QEMU outlives the libvirt that started it."""
+    name, foreign = os.fsencode(folder), {os.getpid()}
+    while found := [process for process in _processes() if process not in foreign and name in _command(process)]:
         for process in found:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            except PermissionError:  # somebody else's, who only names it
+                foreign.add(process)
 
 
 def _processes() -> list[int]:
