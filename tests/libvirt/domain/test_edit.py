@@ -7,11 +7,9 @@ import os
 import pty
 import re
 import select
-import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +26,14 @@ from holdfast.operations.domain.edit import Edited
 from holdfast.operations.files import Draft
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
+from tests.libvirt.domain.conftest import Drafts
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
 from tests.raising import raising
 
 GRAPHICS = "<graphics type='vnc' passwd='s3cret!' listen='127.0.0.1'/>"
 END_OF_INPUT = "\x04"
-Drafts = Callable[[], list[Path]]
+pytestmark = pytest.mark.usefixtures("drafts")
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
-
-
-@pytest.fixture(autouse=True)
-def drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drafts:
-    """The texts that were left behind."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return lambda: list(tmp_path.glob("holdfast-edit-*/*"))
 
 
 @pytest.fixture
@@ -53,17 +44,6 @@ def domain(connection: Connection) -> Domain:
 
 def text_of(domain: Domain) -> str:
     return domain.xml(CONFIG, secure=True)
-
-
-@pytest.fixture
-def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A shell script that is the editor: the test writes what it does to the file "$1"."""
-    script = tmp_path / "editor"
-    script.write_text("#!/bin/sh\n")
-    script.chmod(0o755)
-    monkeypatch.delenv("VISUAL", raising=False)
-    monkeypatch.setenv("EDITOR", shlex.quote(str(script)))
-    return script
 
 
 def test_edit_is_defined_and_nothing_else_changes(domain: Domain, uri: str, editor: Path, drafts: Drafts) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,29 +15,11 @@ import pytest
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.commands import run
+from tests.libvirt.domain.conftest import Drafts
 from tests.libvirt.domains import domain_xml
 
-Drafts = Callable[[], list[Path]]
+pytestmark = pytest.mark.usefixtures("drafts")
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
-
-
-@pytest.fixture(autouse=True)
-def drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drafts:
-    """The texts that were left behind."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return lambda: list(tmp_path.glob("holdfast-edit-*/*"))
-
-
-@pytest.fixture
-def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A shell script that is the editor: the test writes what it does to the file "$1"."""
-    script = tmp_path / "editor"
-    script.write_text("#!/bin/sh\n")
-    script.chmod(0o755)
-    monkeypatch.delenv("VISUAL", raising=False)
-    monkeypatch.setenv("EDITOR", shlex.quote(str(script)))
-    return script
 
 
 @pytest.mark.parametrize(
