@@ -69,6 +69,7 @@ SAFE = [
     Tier("rules", enclosed=False, processes=2),
     Tier("xml", enclosed=False, processes=2),
     Tier("libvirt", processes=2),
+    Tier("faults", processes=2),
     Tier("guest"),
 ]
 """What is safe on anybody's machine."""

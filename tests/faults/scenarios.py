@@ -1,0 +1,136 @@
+"""The commands of the matrix: at least one for every command that has ``--dry-run``, which is every one that changes.
+
+``{images}`` and ``{tmp}`` in them are folders of the host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UUID = "11111111-2222-4333-8444-555555555555"
+MAC = "52:54:00:00:00:01"
+
+OFF: tuple[str, ...] = ()
+PAUSED = ("start --paused a",)
+RUNS = ("start a",)
+SAVED = (*PAUSED, "save a")
+RESCUED = (*PAUSED, "rescue a --force --format raw --image {images}/other.img")
+EDITOR = "sed -i s,<uuid>,<title>t</title>&,"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One command on the domain "a", which is shut off where ``prepare`` does nothing.
+
+    ``words``    the command line after ``holdfast``
+    ``prepare``  command lines that are run before
+    ``firmware``  "uefi" for a domain that has NVRAM
+    ``editor``   what $EDITOR is
+    ``note``     what tells it from another scenario of the same words
+    ``code``     its exit code, undisturbed
+    ``foreign``  true for a domain that was not adopted
+    """
+
+    words: str
+    prepare: tuple[str, ...] = OFF
+    firmware: str = ""
+    editor: str = ""
+    note: str = ""
+    code: int = 0
+    foreign: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return " ".join(filter(None, [self.words.replace("{images}/", "").replace("{tmp}/", ""), self.note]))
+
+
+_CREATE = "create b --memory 64MiB --graphics none"
+_MORE = "disk attach a path={images}/more.qcow2,format=qcow2"
+_COPY = "path={images}/new.qcow2,copy-from={images}/root.qcow2,source-format=qcow2"
+_NEW = "path={images}/new.qcow2,size=1MiB"
+
+
+def _all() -> list[Scenario]:
+    return [
+        # domain
+        Scenario(f"{_CREATE} --disk {_NEW}"),
+        Scenario(f"{_CREATE} --disk {_NEW} --disk size=1MiB --start"),
+        Scenario(f"{_CREATE} --disk {_COPY} --firmware uefi"),
+        Scenario("create --from-xml {tmp}/b.xml"),
+        Scenario("set a --title t --description d --memory 48MiB", PAUSED, note="paused"),
+        Scenario("set a --max-vcpus 2 --boot vda --autostart"),
+        Scenario("edit a", editor=EDITOR),
+        Scenario("rename a b"),
+        Scenario("clone a b"),
+        Scenario("clone a b --start"),
+        Scenario("clone a b", firmware="uefi", prepare=(*PAUSED, "destroy a"), note="uefi"),
+        Scenario("delete a"),
+        Scenario("delete a --storage"),
+        Scenario("delete a --force", PAUSED, note="paused"),
+        Scenario("upgrade machine a pc-q35-7.1 --lower"),
+        Scenario("seal a --add-serials --add-ports 2"),
+        Scenario("adopt a", foreign=True),
+        Scenario("adopt --all", foreign=True),
+        Scenario("release a"),
+        # power
+        Scenario("start a"),
+        Scenario("start a", SAVED, note="saved"),
+        Scenario("start a", firmware="uefi", note="uefi"),
+        Scenario("shutdown a --timeout 0", RUNS, code=5),
+        Scenario("destroy a", PAUSED),
+        Scenario("destroy a", RESCUED, note="rescued"),
+        Scenario("reboot a", RUNS),
+        Scenario("reboot a --hard", PAUSED),
+        Scenario("reset a", RUNS),
+        Scenario("suspend a", RUNS),
+        Scenario("resume a", PAUSED),
+        Scenario("rescue a --format raw --image {images}/other.img"),
+        Scenario("rescue a --force --format raw --image {images}/other.img", PAUSED, note="paused"),
+        Scenario(
+            "rescue a --format raw --image {images}/other.img", (*PAUSED, "destroy a"), firmware="uefi", note="uefi"
+        ),
+        Scenario("unrescue a", RESCUED),
+        Scenario("resume-host", (*RUNS, "crash a")),
+        Scenario("repair a"),
+        Scenario("repair a --source vda={images}/moved.qcow2", ("mv {images}/root.qcow2 {images}/moved.qcow2",)),
+        Scenario("save a", PAUSED),
+        Scenario("restore a", SAVED),
+        Scenario("discard-save a", SAVED),
+        # hardware
+        Scenario(f"disk attach a {_NEW}"),
+        Scenario(f"disk attach a {_NEW},role=swap", PAUSED, note="paused"),
+        Scenario(f"disk attach a {_NEW}", foreign=True, note="of others"),
+        Scenario("disk attach a size=1MiB", PAUSED, note="in the pool"),
+        Scenario(f"disk attach a {_NEW},bus=scsi", PAUSED, note="with a controller"),
+        Scenario("disk detach a vdb", (_MORE,)),
+        Scenario("disk detach a vdb --timeout 0", (_MORE, *PAUSED), code=5),
+        Scenario("disk extend a vda 2MiB"),
+        Scenario("disk extend a vda 2MiB", PAUSED, note="paused"),
+        Scenario("disk media eject a sda", PAUSED),
+        Scenario("disk media insert a sda {images}/other.img", PAUSED),
+        Scenario("disk move a vda {images}/moved.qcow2 --delete-source"),
+        Scenario("disk move a vda {images}/moved.qcow2 --delete-source", PAUSED, note="paused"),
+        Scenario("disk set a vda --read-iops-sec 500", PAUSED),
+        Scenario("disk swap a vda {images}/more.qcow2,format=qcow2 --accept"),
+        Scenario("disk swap a vda {images}/more.qcow2,format=qcow2 --copy-content", PAUSED, note="paused"),
+        Scenario("interface attach a user", PAUSED),
+        Scenario(f"interface detach a {MAC}"),
+        Scenario(f"interface set a {MAC} --link down", PAUSED),
+        Scenario("device attach a {tmp}/watchdog.xml"),
+        Scenario("device attach a {tmp}/scsi.xml", PAUSED, note="with a controller"),
+        Scenario("device detach a ua-dog", ("device attach a {tmp}/watchdog.xml",)),
+        # snapshots
+        Scenario("snapshot create a s"),
+        Scenario("snapshot create a s", PAUSED, note="paused"),
+        Scenario("snapshot create a s --external --no-memory", PAUSED, note="paused"),
+        Scenario("snapshot delete a s", ("snapshot create a s",)),
+        Scenario("snapshot revert a s --accept", ("snapshot create a s", "set a --title t")),
+        Scenario("snapshot revert a s --accept", (*PAUSED, "snapshot create a s", "destroy a"), note="to a paused one"),
+    ]
+
+
+SCENARIOS = {each.name: each for each in _all()}
+
+EXEMPT: dict[tuple[str, str], str] = {}
+"""(Scenario, beginning of a verdict) → why this point may be as it is; counted in the table."""

@@ -1,0 +1,278 @@
+"""One worker of the matrix, inside a private host: it sees libvirt, files and processes as a user there does.
+
+Started by :mod:`.matrix`. It reads a scenario's name and a point, one line of JSON each time, and answers with a line.
+Each command runs in a fork of this process, which has imported all of Holdfast and has no thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import pkgutil
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import holdfast
+import libvirt
+from holdfast.cli.main import holdfast as command_line
+from tests.faults import plants
+from tests.faults.judge import Ended, Run, judge, trace
+from tests.faults.scenarios import MAC, SCENARIOS, UUID, Scenario
+from tests.faults.steps import Fault, Point, Watcher, read_steps
+from tests.faults.world import World, look
+
+URI = "qemu:///system"
+SOCKET = Path("/run/libvirt/libvirt-sock")
+STATE = Path("/var/lib/libvirt/qemu")
+KIB = 1024
+
+
+class Host:
+    """The private host from inside. ``daemon`` is the pipe by which its libvirtd is killed and started anew."""
+
+    def __init__(self, folder: Path, daemon: int) -> None:
+        self.images, self.temporary = folder / "images", folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = str(self.temporary)
+        os.environ["HOME"] = str(folder / "home")
+        self._daemon = daemon
+        self.folders = {"images": self.images, "tmp": self.temporary, "home": folder / "home"}
+        self.folders |= {name: STATE / name for name in ("nvram", "save", "ram")}
+        with self.libvirt() as connection:
+            pool = f"<pool type='dir'><name>default</name><target><path>{self.images}</path></target></pool>"
+            connection.storagePoolDefineXML(pool).create()
+
+    @contextlib.contextmanager
+    def libvirt(self) -> Iterator[libvirt.virConnect]:
+        """Bare libvirt, of its own connection: nothing of it is open when we fork."""
+        connection = libvirt.open(URI)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def kill_daemon(self) -> None:
+        """Kill libvirtd, and return when it answers again."""
+        with contextlib.suppress(FileNotFoundError):
+            SOCKET.unlink()
+        os.write(self._daemon, b"daemon\n")
+        while True:
+            with contextlib.suppress(libvirt.libvirtError):
+                libvirt.open(URI).close()
+                return
+            time.sleep(0.05)
+
+    def begin_anew(self, scenario: Scenario) -> None:
+        """Remove all that there is, and make what the scenario begins with."""
+        with self.libvirt() as connection:
+            for domain in connection.listAllDomains():
+                if domain.isActive():
+                    domain.destroy()
+            for domain in connection.listAllDomains():
+                flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+                domain.undefineFlags(flags | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+            for folder in self.folders.values():
+                for path in folder.iterdir() if folder.is_dir() else ():
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            self._prepare_files()
+            connection.storagePoolLookupByName("default").refresh()
+            connection.defineXML(self._document(scenario))
+        for line in (*([] if scenario.foreign else ["adopt a"]), *scenario.prepare):
+            words = self._words(line)
+            if words[0] == "crash":
+                self._crash(words[1])
+            elif words[0] in ("virsh", "mv", "cp"):
+                subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+            else:
+                ended = self.run(words)
+                assert ended.code in (0, 3), (line, ended)
+
+    def _crash(self, name: str) -> None:
+        """Kill the QEMU of a domain, and return when libvirt knows."""
+        os.kill(int(Path(f"/run/libvirt/qemu/{name}.pid").read_text()), signal.SIGKILL)
+        with self.libvirt() as connection:
+            while connection.lookupByName(name).isActive():
+                time.sleep(0.05)
+
+    def _prepare_files(self) -> None:
+        for name in ("root", "more"):
+            image = str(self.images / f"{name}.qcow2")
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
+        for name in ("cd", "other"):
+            (self.images / f"{name}.img").write_bytes(bytes(256 * KIB))
+        (self.temporary / "watchdog.xml").write_text(
+            "<watchdog model='i6300esb' action='reset'><alias name='ua-dog'/></watchdog>"
+        )
+        disk = (
+            f"<source file='{self.images}/more.qcow2'/><driver name='qemu' type='qcow2'/><target dev='sdb' bus='scsi'/>"
+        )
+        (self.temporary / "scsi.xml").write_text(f"<disk type='file' device='disk'>{disk}</disk>")
+        other = self._document(Scenario("")).replace(UUID, f"{UUID[:-1]}6").replace("<name>a<", "<name>b<")
+        (self.temporary / "b.xml").write_text(other.replace("root.qcow2", "more.qcow2").replace(MAC, f"{MAC[:-1]}2"))
+
+    def _document(self, scenario: Scenario) -> str:
+        ports = "".join(f"<controller type='pci' index='{index}' model='pcie-root-port'/>" for index in range(1, 9))
+        loader = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+        nvram = f"<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{STATE}/nvram/a_VARS.fd</nvram>"
+        firmware = f"{loader}{nvram}" if scenario.firmware else ""
+        return f"""<domain type='qemu'><name>a</name><uuid>{UUID}</uuid><memory unit='MiB'>64</memory>
+  <os><type machine='pc-q35-7.0'>hvm</type>{firmware}</os><features><acpi/></features>
+  <cpu mode='custom' match='exact'><model>qemu64</model></cpu>
+  <devices><controller type='pci' index='0' model='pcie-root'/>{ports}<controller type='usb' model='none'/>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{self.images}/root.qcow2'/>
+      <target dev='vda' bus='virtio'/></disk>
+    <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{self.images}/cd.img'/>
+      <target dev='sda' bus='sata'/><readonly/></disk>
+    <interface type='user'><mac address='{MAC}'/><model type='virtio'/></interface>
+    <memballoon model='virtio'/></devices></domain>"""
+
+    def _words(self, line: str) -> list[str]:
+        return shlex.split(line.format(images=self.images, tmp=self.temporary))
+
+    def run(self, words: list[str], *, editor: str = "", point: Point | None = None, plant: str = "") -> Ended:
+        """``holdfast words`` in a process of its own, with a fault at ``point``."""
+        pipes = {name: os.pipe() for name in ("out", "err", "notes")}
+        child = os.fork()
+        if child == 0:
+            self._be_command(words, editor, {name: pipe[1] for name, pipe in pipes.items()}, point, plant)
+        for _, write in pipes.values():
+            os.close(write)
+        texts, status = _listen(child, {name: pipe[0] for name, pipe in pipes.items()})
+        code = os.waitstatus_to_exitcode(status)
+        return Ended(words, code, texts["out"], texts["err"], read_steps(texts["notes"]))
+
+    def _be_command(
+        self, words: list[str], editor: str, pipes: dict[str, int], point: Point | None, plant: str
+    ) -> None:
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(pipes["out"], 1)
+        os.dup2(pipes["err"], 2)
+        os.environ["EDITOR"] = editor
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = 70
+        try:
+            if plant:
+                plants.put(plant)
+            watcher = Watcher(pipes["notes"], point, self.kill_daemon)
+            watcher.install()
+            try:
+                command_line.main(["-c", URI, "--lock-timeout", "20", *words], prog_name="holdfast")
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else 0
+            sys.stdout.flush()
+            watcher.end()
+        except KeyboardInterrupt:
+            code = 130
+        finally:
+            os._exit(code)  # nothing of our parent's is closed
+
+    def settle(self) -> World:
+        """The world once libvirt and all processes that a command left are done."""
+        before: World | None = None
+        while True:
+            while _at_work():
+                time.sleep(0.05)
+            with self.libvirt() as connection:
+                for domain in connection.listAllDomains():
+                    with contextlib.suppress(libvirt.libvirtError):  # it is off, or has ended meanwhile
+                        domain.blockInfo("vda")  # waits for the job of a call that goes on
+                world = look(connection, self.folders)
+            if world == before:
+                return world
+            before = world
+            time.sleep(0.1)
+
+    def starts(self, name: str) -> str:
+        """ "" where bare libvirt starts the domain (paused, and ended again); else what it says."""
+        with self.libvirt() as connection:
+            try:
+                domain = connection.lookupByName(name)
+                if not domain.isActive():
+                    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+                    domain.destroy()
+            except libvirt.libvirtError as error:
+                return str(error)
+        return ""
+
+    def named(self) -> list[str]:
+        """What the audit says of this host that needs attention, in sentences."""
+        ended = self.run(["audit", "-o", "json"])
+        hosts = json.loads(ended.out)["hosts"]
+        found = [finding["sentence"] for host in hosts for report in host["domains"] for finding in report["findings"]]
+        return found + [str(each) for host in hosts for each in host.get("orphans", ())]
+
+    def command(self, scenario: Scenario, point: Point | None = None, plant: str = "") -> Ended:
+        """The command of the scenario."""
+        return self.run(self._words(scenario.words), editor=scenario.editor, point=point, plant=plant)
+
+
+def _listen(child: int, pipes: dict[str, int]) -> tuple[dict[str, str], int]:
+    """What a process writes until it ends; its own children may keep the pipes open."""
+    watched = {descriptor: name for name, descriptor in pipes.items()}
+    texts = dict.fromkeys(pipes, b"")
+    ended = os.pidfd_open(child)
+    while True:
+        ready, _, _ = select.select([*watched, ended], [], [])
+        for descriptor in ready:
+            if descriptor in watched:
+                data = os.read(descriptor, 65536)
+                texts[watched[descriptor]] += data
+                if not data:
+                    os.close(descriptor)
+                    del watched[descriptor]
+        if ready == [ended]:
+            break
+    _, status = os.waitpid(child, 0)
+    for descriptor in (*watched, ended):
+        os.close(descriptor)
+    return {name: data.decode(errors="replace") for name, data in texts.items()}, status
+
+
+def _at_work() -> bool:
+    """True while a process runs that a command has started and that will end by itself."""
+    for each in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if each.read_text().strip() in ("qemu-img", "xorriso", "swtpm_setup"):
+                return True
+    return False
+
+
+def _import_all() -> None:
+    for module in pkgutil.walk_packages(holdfast.__path__, "holdfast."):
+        if "__main__" not in module.name:
+            importlib.import_module(module.name)
+
+
+def main(folder: str, daemon: str) -> None:
+    """Answer requests until there are no more."""
+    _import_all()
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    sys.dont_write_bytecode = True
+    host = Host(Path(folder), int(daemon))
+    runs: dict[str, Run] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        scenario = SCENARIOS[request["scenario"]]
+        if scenario.name not in runs:
+            runs[scenario.name] = trace(host, scenario)
+        run = runs[scenario.name]
+        if "step" not in request:
+            print(json.dumps([[step.number, step.kind.value, step.what] for step in run.steps]), flush=True)
+            continue
+        point = Point(Fault[request["fault"]], request["step"], request["during"])
+        verdict = judge(host, scenario, run, point, request.get("plant", ""))
+        print(json.dumps(verdict.as_json()), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,96 @@
+"""All that a command could have changed, as bare libvirt and the host's folders tell it, in a form to be compared.
+
+What is made at random or tells the time is made the same; two undisturbed runs of one command must come out alike.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import libvirt
+
+World = dict[str, str]
+"""What it is ("a: config", "images/root.qcow2") → how it stands."""
+
+_STATES = {
+    libvirt.VIR_DOMAIN_RUNNING: "running",
+    libvirt.VIR_DOMAIN_PAUSED: "paused",
+    libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
+}
+_AT_RANDOM = [
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
+    (re.compile(r"52:54:00(:[0-9a-f]{2}){3}"), "MAC"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^'\"<]*"), "TIME"),
+    (re.compile(r"<creationTime>\d+"), "<creationTime>TIME"),
+    (re.compile(r"(holdfast-\w+-)[a-z0-9_]{8}\b"), r"\1RANDOM"),
+    (re.compile(r"born=(['\"])[^'\"]*"), r"born=\1TIME"),
+    (re.compile(r"(<domain type='qemu') id='\d+'"), r"\1"),
+    (re.compile(r"/dev/pts/\d+"), "/dev/pts/N"),
+    (re.compile(r"/domain-\d+-"), "/domain-N-"),
+    (re.compile(r"(serial|<serial>|alias|ua-)([-'=> \"]*)[0-9a-f]{8,20}\b"), r"\1\2RANDOM"),
+    (re.compile(r" index='\d+'/?>(?=\s*<(file|seclabel|backingStore|/source))"), ">"),
+]
+
+
+def look(connection: libvirt.virConnect, folders: Mapping[str, Path]) -> World:
+    """The world now: every domain, and every file below ``folders``, under their names."""
+    world: World = {}
+    for domain in connection.listAllDomains():
+        world.update({f"{domain.name()}: {key}": _plain(text) for key, text in _domain(domain)})
+    for name, folder in folders.items():
+        for path in sorted(folder.rglob("*")):
+            world[f"{name}/{_plain(str(path.relative_to(folder)))}"] = _file(path)
+    return world
+
+
+def _domain(domain: libvirt.virDomain) -> Iterator[tuple[str, str]]:
+    state = domain.state()[0]
+    yield "state", _STATES.get(state, str(state))
+    yield "autostart", str(domain.autostart())
+    yield "saved memory", str(bool(domain.hasManagedSaveImage(0)))
+    if domain.isPersistent():
+        yield "config", domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+    if domain.isActive():
+        yield "live", domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+    for snapshot in domain.listAllSnapshots():
+        yield f"snapshot {snapshot.getName()}", snapshot.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+
+
+def _file(path: Path) -> str:
+    try:
+        if path.is_symlink() or not path.is_file():
+            return "folder" if path.is_dir() else "no file"
+        with path.open("rb") as file:
+            first = file.read(32)
+    except FileNotFoundError:
+        return "gone meanwhile"
+    if first[:4] == b"QFI\xfb":
+        size = int.from_bytes(first[24:32], "big")
+        return f"qcow2 of {size} bytes"
+    return f"{path.stat().st_size} bytes"
+
+
+def _plain(text: str) -> str:
+    for pattern, word in _AT_RANDOM:
+        text = pattern.sub(word, text)
+    return text
+
+
+def differences(old: World, new: World) -> list[str]:
+    """What differs, a line or a few each; empty when nothing does."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if before is None or after is None:
+            found.append(f"{key}: {'is there' if before is None else 'is not there'}")
+        elif "\n" in before:
+            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+            found.append("\n    ".join([f"{key}:", *[line.strip() for line in list(lines)[2:] if line[0] in "+-"]]))
+        else:
+            found.append(f"{key}: {before} → {after}")
+    return found
