@@ -50,7 +50,7 @@ def sample(steps: list[Step], fault: Fault) -> list[Point]:
     return found[len(found) // 2 :][:1]
 
 
-@pytest.mark.parametrize("scenario", [ATTACH, "start a", "rename a b"])
+@pytest.mark.parametrize("scenario", [ATTACH, "start a", "rename a b", "snapshot create a s"])
 def test_nothing_is_lost_and_nothing_false_is_said(one: Worker, scenario: str) -> None:
     steps = one.steps(scenario)
     chosen = [point for fault in Fault for point in sample(steps, fault)]

@@ -53,8 +53,9 @@ class Host:
 
     @contextlib.contextmanager
     def libvirt(self) -> Iterator[libvirt.virConnect]:
-        """Bare libvirt, of its own connection: nothing of it is open when we fork."""
-        connection = libvirt.open(URI)
+        """Bare libvirt, once it answers, over a connection of its own: nothing of it is open when we fork."""
+        while (connection := _answering()) is None:
+            time.sleep(0.05)
         try:
             yield connection
         finally:
@@ -65,11 +66,8 @@ class Host:
         with contextlib.suppress(FileNotFoundError):
             SOCKET.unlink()
         os.write(self._daemon, b"daemon\n")
-        while True:
-            with contextlib.suppress(libvirt.libvirtError):
-                libvirt.open(URI).close()
-                return
-            time.sleep(0.05)
+        with self.libvirt():
+            return
 
     def begin_anew(self, scenario: Scenario) -> None:
         """Remove all that there is, and make what the scenario begins with."""
@@ -236,6 +234,14 @@ def _listen(child: int, pipes: dict[str, int]) -> tuple[dict[str, str], int]:
     for descriptor in (*watched, ended):
         os.close(descriptor)
     return {name: data.decode(errors="replace") for name, data in texts.items()}, status
+
+
+def _answering() -> libvirt.virConnect | None:
+    """A connection; None while libvirtd is being started anew."""
+    try:
+        return libvirt.open(URI)
+    except libvirt.libvirtError:
+        return None
 
 
 def _at_work() -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.metadata import Snapshotting
 from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
 from holdfast.domainxml.snapshots.new import new_snapshot
-from holdfast.domainxml.snapshots.stored import read_snapshot
+from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import snapshots as errors
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
@@ -20,6 +20,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import Snapshot
 from holdfast.operations.disk_source import refuse_existing_image
+from holdfast.operations.documents import Documents
 from holdfast.operations.facts import record
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
@@ -74,6 +75,8 @@ def create_snapshot(
     ``folder`` (else beside the images); it can leave out the disks ``without`` (targets). ``quiesce`` lets the guest
     agent freeze the file systems meanwhile. A running guest stands still while its memory is written.
 
+    Repeated after something broke, it finishes what libvirt has made, or begins anew.
+
     Raises TRANSIENT, IN_RESCUE, MANAGED_SAVE, NAME_TAKEN, NAME_TAKEN_IN_IMAGE, AFTER_INTERNAL and Refused for a file
     that is there; UsageError, NotFound and Failed where it cannot be made (see :func:`.plan.plan_snapshot`); and
     MADE_AND_CHANGED. (virDomainSnapshotCreateXML)
@@ -90,8 +93,12 @@ def create_snapshot(
     check_snapshot_name(snapshot)
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
         refuse_with_managed_save(domain, "its disks belong to that memory")
-        plan = plan_snapshot(domain, wish)
         others = libvirt_snapshot.snapshots(domain)
+        if (made := _made_before(domain, wish, others)) is not None:
+            if not dry_run:
+                _settle_made(domain, made)
+            return _finished(domain, made, dry_run)
+        plan = plan_snapshot(domain, wish)
         _refuse_taken(domain, wish, plan, others)
         if not dry_run:
             settle(domain, [each.name for each in others])
@@ -112,6 +119,38 @@ def _created(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, dry_run
         memory_file=plan.memory_file,
         disks=plan.disks,
         left_out=plan.left_out,
+    )
+
+
+def _made_before(domain: OpenDomain, wish: SnapshotWish, others: Collection[Snapshot]) -> StoredSnapshot | None:
+    """The snapshot of this name that libvirt has made for us, when something broke before that was recorded."""
+    if wish.snapshot not in [each.snapshot for each in being_made(domain.documents)]:
+        return None
+    made = [read_snapshot(each.xml()) for each in others if each.name == wish.snapshot]
+    return made[0] if made and made[0].is_external is wish.external else None
+
+
+def _settle_made(domain: OpenDomain, made: StoredSnapshot) -> None:
+    """Record that it is made, as :func:`_create` would have done."""
+    _carry_records(domain, made.name)
+    settle(domain, [made.name])
+    follow_images(domain, Documents(made.taken if domain.documents.live is not None else None, made.config))
+
+
+def _finished(domain: OpenDomain, made: StoredSnapshot, dry_run: bool) -> SnapshotCreated:
+    images = made.images()
+    taken = {target: image for target, image in images.items() if target in made.inside or target in made.overlays}
+    return SnapshotCreated(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        notes=("it had been made before something broke, and is finished now",),
+        snapshot=made.name,
+        external=made.is_external,
+        memory=made.memory != "no",
+        memory_file=made.memory_file,
+        disks=tuple(SnapshotDisk(target, image, made.overlays.get(target)) for target, image in taken.items()),
+        left_out=tuple(LeftOut(target, "as it was made") for target in images if target not in taken),
     )
 
 
@@ -160,14 +199,18 @@ def _create(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan) -> None:
         _refuse_name(domain, wish.snapshot, libvirt_snapshot.snapshots(domain))  # somebody else was faster
         raise
     after = domain.documents
-    made = libvirt_snapshot.find_snapshot(domain, wish.snapshot)
-    # The documents in it have the record of its making, which another tool's revert would bring back.
-    libvirt_snapshot.redefine_snapshot(domain, with_metadata_of(made.xml(secure=True), after.live, after.config))
+    _carry_records(domain, wish.snapshot)
     settle(domain, [wish.snapshot])
     changes = after.guest_changes_since(before)
     if changes:
         raise errors.MADE_AND_CHANGED(snapshot=wish.snapshot, changes=changes)
     follow_images(domain, before)
+
+
+def _carry_records(domain: OpenDomain, snapshot: str) -> None:
+    """Take out of a snapshot's documents the record of its making, which another tool's revert would bring back."""
+    made, now = libvirt_snapshot.find_snapshot(domain, snapshot), domain.documents
+    libvirt_snapshot.redefine_snapshot(domain, with_metadata_of(made.xml(secure=True), now.live, now.config))
 
 
 def _request(wish: SnapshotWish, plan: SnapshotPlan) -> str:
