@@ -3,7 +3,8 @@
 The Python is the one of the judge's environment. DRIVER is ``stock`` or ``holdfast``; SHARE is "0/2": the first of two
 processes. TEST is the name of a package, module, class or test, and * stands for any text. FOLDER gets
 ``DRIVER-N.txt``, one line a test as it ends (outcome, id, seconds), and ``DRIVER-N-why.txt``, the traceback of each
-that failed and the reason of each that was skipped.
+that failed and the reason of each that was skipped. What has an outcome there already is not run again, and the tests
+that ``DRIVER-N-last.txt`` names are run last.
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ class Recorder(unittest.TestResult):
 
     def __init__(self, folder: Path, name: str) -> None:
         super().__init__()
-        self._outcomes = (folder / f"{name}.txt").open("w", buffering=1)
-        self._why = (folder / f"{name}-why.txt").open("w", buffering=1)
+        self._outcomes = (folder / f"{name}.txt").open("a", buffering=1)
+        self._now = folder / f"{name}.now"
+        self._why = (folder / f"{name}-why.txt").open("a", buffering=1)
         self._began = 0.0
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
+        self._now.write_text(test.id())
         self._began = time.monotonic()
 
     def _write(self, test: unittest.TestCase, outcome: str, why: str | None = None) -> None:
@@ -120,9 +123,14 @@ def main(driver: str, share: str, folder: str, *names: str) -> None:
         sys.exit(f"Nova has no such test: {', '.join(unknown)}")
     tests = sorted({test.id(): test for tests in found.values() for test in tests}.items())
     fake_libvirt.complete_unit_tests()
-    recorder = Recorder(Path(folder), f"{driver}-{number}")
-    for _, test in tests[number::of]:
-        test.run(recorder)
+    into, name = Path(folder), f"{driver}-{number}"
+    recorder = Recorder(into, name)
+    done = {line.split()[1] for line in (into / f"{name}.txt").read_text().splitlines()}
+    last = into / f"{name}-last.txt"
+    postponed = last.read_text().split() if last.exists() else []
+    for _, test in sorted(tests[number::of], key=lambda each: each[0] in postponed):
+        if test.id() not in done:
+            test.run(recorder)
 
 
 if __name__ == "__main__":
