@@ -197,6 +197,19 @@ def test_a_new_argument_of_qemu_is_told_by_the_option() -> None:
     ]
 
 
+def test_a_secret_argument_that_comes_or_goes_is_told_without_its_value() -> None:
+    def document(argument: str) -> str:
+        qemu = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+        return (
+            f"<domain type='qemu' {qemu}><qemu:commandline><qemu:arg value='-S'/>{argument}</qemu:commandline></domain>"
+        )
+
+    without, with_it = document(""), document(f"<qemu:arg value='secret,data={MARK}'/>")
+    argument = "qemu:commandline: qemu:arg#2 value"
+    assert [*map(str, compare(without, with_it))] == [f"{argument} is set {HIDDEN}"]
+    assert [*map(str, compare(with_it, without))] == [f"{argument} is no longer given {HIDDEN}"]
+
+
 def test_a_broken_document_is_refused_without_a_word_of_what_stands_in_it() -> None:
     with pytest.raises(InvalidDocument) as refused:
         parse(f"<graphics passwd='a&{MARK};'/>")

@@ -67,6 +67,10 @@ def _item(change: Change) -> str:
 
 def _changed(change: Change) -> str:
     item, before, after = _item(change), change.before, change.after
+    if before is None and after == HIDDEN:
+        return f"{item} is set {HIDDEN}"
+    if after is None and before == HIDDEN:
+        return f"{item} is no longer given {HIDDEN}"
     if before is None:
         return f"{item} is set to {after} (was not given)" if after else f"{item} is set (was not given)"
     if after is None:
