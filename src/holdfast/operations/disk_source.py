@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import backing_files, host_path, is_shared, source_of, stated_format
 from holdfast.errors import Refused
 from holdfast.errors.images import IMAGE_OF_DOMAIN, IN_USE, UNCHECKED_HEADER
 from holdfast.hostfiles.image import check_format, real_path
 from holdfast.hostfiles.image_header import can_name_files
-from holdfast.hostfiles.new_image import refuse_existing
+from holdfast.hostfiles.new_image import file_exists, refuse_existing
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.volume import volume_named
@@ -23,17 +23,20 @@ def check_source(
     *,
     trust_format: bool = False,
     known: Container[str] | None = (),
+    may_lack: Container[str | None] = (),
 ) -> None:
     """Refuse a disk whose image is missing, unreadable, not of the stated format, or in use by another domain, and one
     whose header names files that ``device`` does not say itself (``<backingStore>``), or else are not ``known``.
 
     ``uuid`` is the domain that is to have it, None for one that does not exist yet. ``trust_format``, or None for
     ``known``, takes whatever the header says. Of a header that cannot be read here, because the image is on the network
-    or on another host, nothing is known: a format that can name files is refused then.
+    or on another host, nothing is known: a format that can name files is refused then. ``may_lack`` are the start-up
+    policies (``startupPolicy``) with which a missing image is taken.
 
     Raises what :func:`check_format` does, UNCHECKED_HEADER, and IN_USE.
     """
-    if device.tag == "disk":
+    may_be_missing = value_at(device, "source@startupPolicy") in may_lack
+    if device.tag == "disk" and not (may_be_missing and is_missing(connection, device)):
         stated = {real_path(file) for file in backing_files(device)}
         _check_image(connection, device, trust_format or known is None, stated or known or ())
     refuse_in_use(connection, uuid, device)
@@ -46,6 +49,12 @@ def _check_image(connection: Connection, disk: Element, trusted: bool, known: Co
         check_format(path, format, trusted, known)
     elif place is not None and disk.get("type") != "dir" and can_name_files(format) and not trusted:
         raise UNCHECKED_HEADER(stated=format, place=place)
+
+
+def is_missing(connection: Connection, disk: Element) -> bool:
+    """True where ``disk`` has an image that is a file, and there is no such file; False where nobody can tell."""
+    path = host_path(disk)
+    return path is not None and connection.is_local and file_exists(path) is False
 
 
 def _local_path(connection: Connection, disk: Element) -> str | None:

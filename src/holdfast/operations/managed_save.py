@@ -45,7 +45,8 @@ def look_before_restore(domain: OpenDomain) -> tuple[str, ...]:
         return ()
     for disk in saved.iterfind("devices/disk"):
         if find_device(config, disk) is None:
-            check_source(domain.connection, domain.uuid, disk, trust_format=True)
+            drops = ("optional", "requisite") if disk.get("device") in ("cdrom", "floppy") else ()  # libvirt 9.0
+            check_source(domain.connection, domain.uuid, disk, trust_format=True, may_lack=drops)
     return tuple(map(str, waiting(documents)))
 
 

@@ -220,6 +220,23 @@ def _letters(number: int) -> str:
     return name
 
 
+def number_of_target(target: str) -> int:
+    """The number that the letters of ``target`` stand for, from 0: "sdh" → 7; 0 for a name that is none of libvirt's.
+
+    A number behind them names a partition (virDiskNameParse, libvirt 9.0).
+    """
+    match = re.fullmatch(r"(?:[fhsv]d|xvd|ubd)([a-z]+)\d*", target)
+    number = 0
+    for letter in match[1] if match else "a":
+        number = number * 26 + ord(letter) - ord("a") + 1
+    return number - 1
+
+
+def is_optional(disk: Element) -> bool:
+    """True where libvirt starts a domain without the image of ``disk``, or the disk, if the image is not there."""
+    return value_at(disk, "source@startupPolicy") == "optional"
+
+
 def source_of(disk: Element) -> str | None:
     """Where the image of ``disk`` is, in one word: a path, ``POOL/VOLUME`` or a URL; None for an empty drive."""
     source = disk.find("source")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from holdfast.domainxml.address import read_pci
 from holdfast.domainxml.device import device_name
 from holdfast.domainxml.document import Element, devices, element, value_at
-from holdfast.domainxml.elements.disk import host_path
+from holdfast.domainxml.elements.disk import host_path, is_optional
 from holdfast.domainxml.number import as_c_number
 
 
@@ -63,7 +63,7 @@ def _named(device: Element) -> Iterator[tuple[ProvisionKind, str | None]]:
         yield from _of_interface(device)
     elif device.tag == "hostdev":
         yield from _of_hostdev(device)
-    elif device.tag == "disk" and value_at(device, "source@startupPolicy") != "optional":
+    elif device.tag == "disk" and not is_optional(device):
         if device.get("type") == "volume":
             pool, volume = value_at(device, "source@pool"), value_at(device, "source@volume")
             yield ProvisionKind.POOL, pool

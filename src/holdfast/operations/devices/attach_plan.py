@@ -78,7 +78,8 @@ def plan_attach(
     if image_is_new:
         refuse_in_use(domain.connection, domain.uuid, planned.request)
     else:
-        check_source(domain.connection, domain.uuid, planned.request, trust_format=trust_format)
+        may_lack = () if Definition.LIVE in planned.targets else ("optional",)
+        check_source(domain.connection, domain.uuid, planned.request, trust_format=trust_format, may_lack=may_lack)
     _check_network(domain.connection, planned.request)
     if before.config is not None and Definition.CONFIG in planned.targets:
         _refuse_unstartable(domain, before.config, planned)

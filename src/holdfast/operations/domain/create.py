@@ -8,8 +8,9 @@ from __future__ import annotations
 import uuid as uuids
 from collections.abc import Iterable
 
+from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child, element, parse
-from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, new_disk, next_target
+from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, is_optional, new_disk, next_target
 from holdfast.domainxml.elements.firmware import FIRMWARES, ask_for_firmware
 from holdfast.domainxml.elements.interface import checked_mac, new_interface
 from holdfast.domainxml.host.capabilities import Capabilities
@@ -25,10 +26,9 @@ from holdfast.domainxml.places.root_ports import SPARE
 from holdfast.domainxml.platform import Platform
 from holdfast.errors.creation import NO_IMAGE_TO_START, NO_NAME, NOT_A_UUID, NOT_STARTABLE_HERE
 from holdfast.errors.elements import UNKNOWN_WORD
-from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.disk_source import check_source
+from holdfast.operations.disk_source import check_source, is_missing
 from holdfast.operations.disks.known_files import found_below
 from holdfast.operations.disks.new import PlannedDisk, plan_disk, refuse_shared_places
 from holdfast.operations.disks.seed import plan_seed
@@ -105,12 +105,12 @@ def create_domain_from_document(
     disks = domain.findall("devices/disk")
     refuse_shared_places(disks)
     missing = _missing_images(connection, disks, trust_format)
-    if missing and start:
-        raise NO_IMAGE_TO_START(path=missing[0])
+    if start and (needed := [host_path(disk) for disk in missing if not is_optional(disk)]):
+        raise NO_IMAGE_TO_START(path=needed[0])
     if any(file.is_named for file in state_of(connection, domain)):
         refuse_state_of_others(connection, domain)
     stated = frozenset(identifiers(domain))
-    missing_notes = [f"there is no image {path} yet: make it before the first start" for path in missing]
+    missing_notes = list(map(_without_image, missing))
     identify(domain)
     if as_is:
         missing_notes += _not_startable(connection, domain, start)
@@ -239,13 +239,21 @@ def _normalise_uuid(domain: Element) -> None:
             raise NOT_A_UUID(text=text) from error
 
 
-def _missing_images(connection: Connection, disks: list[Element], trust_format: bool) -> list[str]:
-    """Check the images of a document; those that do not exist (yet) are returned."""
+def _without_image(disk: Element) -> str:
+    """What is to be said of a disk whose image is missing."""
+    path = host_path(disk)
+    if not is_optional(disk):
+        return f"there is no image {path} yet: make it before the first start"
+    lacking = "with an empty drive" if disk.get("device") in ("cdrom", "floppy") else "without the disk"
+    return f"there is no image {path}: {label(disk)} is optional, and the domain starts {lacking} until there is one"
+
+
+def _missing_images(connection: Connection, disks: list[Element], trust_format: bool) -> list[Element]:
+    """Check the images of a document; the disks whose images do not exist (yet) are returned."""
     missing = []
     for disk in disks:
-        path = host_path(disk)
-        if path is not None and connection.is_local and file_exists(path) is False:
-            missing.append(path)
+        if is_missing(connection, disk):
+            missing.append(disk)
         else:
             check_source(connection, None, disk, trust_format=trust_format)
     return missing

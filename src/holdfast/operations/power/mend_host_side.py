@@ -18,6 +18,7 @@ from holdfast.domainxml.elements.disk import (
     block_source,
     file_source,
     host_path,
+    is_optional,
     is_shared,
     set_source,
     stated_format,
@@ -108,13 +109,20 @@ def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> 
             _refuse_another(disk, sources[target])
             place = DiskSpec.at(sources[target], format=stated_format(disk))
             yield _rebind(domain, disk, existing_source(connection, place))
-        elif disk.get("type") == "volume":
-            yield from _volume(connection, disk)
-        elif (path := host_path(disk)) is not None and connection.is_local:
-            yield from _image(domain, config, disk, path)
+        else:
+            yield from (
+                each for each in _of_disk(domain, config, disk) if each.act is not None or not is_optional(disk)
+            )
     for lack in HostProvides(connection).lacks(config, NOT_MENDED):
         if lack.stops:
             yield Fault(lack.sentence)
+
+
+def _of_disk(domain: OpenDomain, config: Element, disk: Element) -> Iterator[Fault]:
+    if disk.get("type") == "volume":
+        yield from _volume(domain.connection, disk)
+    elif (path := host_path(disk)) is not None and domain.connection.is_local:
+        yield from _image(domain, config, disk, path)
 
 
 def _refuse_another(disk: Element, place: str) -> None:
