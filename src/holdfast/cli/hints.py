@@ -181,6 +181,8 @@ HINTS = {
     "no-free-place": "attach it for the next start with --config, or detach a device first",
     "live-refuses": "if it can only be there from the start: attach it with --config",
     "no-such-place-in-live": "attach it for the next start with --config",
+    "controller-in-live-only": "'holdfast device detach {name} \"{controller}\"', then repeat the attach",
+    "controller-stays": "'holdfast device detach {name} \"{last}\"' finishes taking it back",
     "not-taken-back": "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
     "changed-elsewhere": "somebody else, or a newer libvirt, changed it meanwhile: see 'holdfast show'",
     "in-live-only": "leave out --config",

@@ -10,8 +10,8 @@ from holdfast.domainxml.document import Element, devices, value_at
 USER_ALIAS = "ua-"
 """How an alias begins that a user gave: libvirt (≥ 3.9) keeps it in config. Those it generates are in live only."""
 
-_NAMED = ("disk", "interface", "controller")
-"""The devices that libvirt itself tells apart by target, MAC or index."""
+_NAMED = ("disk", "interface", "controller", "lease")
+"""The devices that libvirt itself tells apart by target, MAC, index or key."""
 
 
 def alias(device: Element) -> str | None:
@@ -26,7 +26,7 @@ def user_alias(device: Element) -> str | None:
 
 
 def label(device: Element) -> str:
-    """What a person would call a device: a disk's target, an interface's MAC, else its alias, else its tag."""
+    """What a person would call a device: a disk's target, an interface's MAC, a lease's key, else its alias or tag."""
     tag, name = str(device.tag), None
     if tag in ("disk", "filesystem"):
         name = value_at(device, "target@dev") or value_at(device, "target@dir")
@@ -34,6 +34,8 @@ def label(device: Element) -> str:
         name = (value_at(device, "mac@address") or "").lower()
     elif tag == "controller":
         name = f"{device.get('type', '?')} {device.get('index', '?')}"
+    elif tag == "lease":
+        name = ":".join(filter(None, map(device.findtext, ("lockspace", "key"))))
     return name or user_alias(device) or tag
 
 
@@ -57,7 +59,7 @@ def short_name(device: Element) -> str:
 
 
 def identity(device: Element) -> tuple[str, str]:
-    """What makes this the same device in another document: its tag, with its target, MAC, index, alias or place."""
+    """What makes this the same device in another document: its tag, and its target, MAC, index, key, alias or place."""
     tag = str(device.tag)
     name = label(device)
     if tag in _NAMED and name != tag:
@@ -68,7 +70,7 @@ def identity(device: Element) -> tuple[str, str]:
 def find_device(domain: Element, like: Element) -> Element | None:
     """The device of ``domain`` that is the same as ``like``, a device of another document; None when it has none.
 
-    A user's alias decides where both have one, else the target, MAC or index, else the address.
+    A user's alias decides where both have one, else the target, MAC, index or key, else the address.
     """
     name, place = user_alias(like), describe_address(like)
     alike = [device for device in devices(domain) if device.tag == like.tag]

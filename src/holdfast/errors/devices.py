@@ -10,11 +10,20 @@ TAKEN = Condition(
 NO_FREE_PLACE = Condition(
     "no-free-place",
     NoFreePlace,
-    "no hot-plug place is free in every document: {counts:;}",
+    "{needed:place} for hot-plug must be free in every document: {counts:;}",
     "attach it for the next start, in config alone, or detach a device first",
 )
-CONTROLLER_ATTACHED_ONLY = Condition(
-    "controller-attached-only", PartlyDone, "the {controller}, was attached, but not {device}: {cause}"
+CONTROLLER_STAYS = Condition(
+    "controller-stays",
+    PartlyDone,
+    "{cause}; what came for it is still there: {controllers}, because {why}",
+    "detach {last} to finish taking it back",
+)
+CONTROLLER_IN_LIVE_ONLY = Condition(
+    "controller-in-live-only",
+    Refused,
+    "{device} needs the controller {controller}, which is in live only",
+    "detach the controller, so that the attach brings one to both documents",
 )
 LIVE_REFUSES = Condition(
     "live-refuses",

@@ -98,6 +98,7 @@ def test_what_comes_along_is_named_before_and_afterwards(connection: Connection,
     would = create(connection, WRITTEN, dry_run=True)
     for kind in ("controller sata 0", "controller virtio-serial 0", "video", "input", "controller usb 0"):
         assert any(device.startswith(kind) for device in would.brought), (kind, would.brought)
+    assert {"input mouse ps2", "input keyboard ps2"} <= set(would.brought)
     assert not any(device.startswith("controller scsi") for device in would.brought)
     assert f"with it would come {would.brought[0]}" in run(uri, "create", "--from-xml", str(file), "--dry-run").stderr
     told = json.loads(done(uri, "create", "--from-xml", str(file), "-o", "json"))

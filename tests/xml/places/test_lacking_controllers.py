@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.places.controllers import lacking_controllers, numbered
+from holdfast.domainxml.places.controllers import (
+    lacking_controllers,
+    missing_controllers,
+    numbered,
+    scsi_controller_of,
+)
 
 NUMBERED = parse(
     "<domain><devices><controller type='pci' index='0'/><controller type='pci' index='1'/>"
@@ -40,3 +45,26 @@ def test_controllers_without_an_index_get_the_first_that_is_free() -> None:
     found = [controller.get("index") for controller in numbered(DOMAIN).iterfind("devices/controller")]
     assert found == ["0", "1", "3", "0", "1", "2"]
     assert [each.get("index") for each in DOMAIN.iterfind("devices/controller")][-1] is None
+
+
+@pytest.mark.parametrize(("target", "number"), [("sda", 0), ("sdh", 1), ("sdz", 3), ("sdaa", 3), ("sdac", 4), ("x", 0)])
+def test_a_target_names_the_scsi_controller_that_libvirt_derives_from_it(target: str, number: int) -> None:
+    assert scsi_controller_of(target) == number
+
+
+@pytest.mark.parametrize(
+    ("there", "disk", "missing"),
+    [
+        ([], "sdh", [("0", "virtio-scsi"), ("1", "virtio-scsi")]),
+        ([("0", "lsilogic")], "sdh", [("1", "lsilogic")]),
+        ([("1", "virtio-scsi")], "sdh", [("0", "virtio-scsi")]),
+        ([("0", "virtio-scsi")], "sdg", []),
+    ],
+)
+def test_the_scsi_controllers_that_are_missing_are_of_the_model_that_is_there(
+    there: list[tuple[str, str]], disk: str, missing: list[tuple[str, str]]
+) -> None:
+    controllers = "".join(f"<controller type='scsi' index='{index}' model='{model}'/>" for index, model in there)
+    domain = parse(f"<domain><devices>{controllers}</devices></domain>")
+    device = parse(f"<disk><target dev='{disk}' bus='scsi'/></disk>")
+    assert [(each.get("index"), each.get("model")) for each in missing_controllers(device, [domain])] == missing

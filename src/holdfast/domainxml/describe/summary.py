@@ -30,6 +30,17 @@ def device_lines(domain: Element) -> list[DeviceLine]:
     ]
 
 
+def device_in_words(device: Element) -> str:
+    """A device that came without being asked for, as a person would tell it from others, with its place.
+
+    "input mouse ps2", "controller scsi 1 virtio-scsi, pci 0000:03:00.0"; without an alias, which says nothing.
+    """
+    name = label(device)
+    own = [] if name == user_alias(device) else name.split()
+    words = " ".join(dict.fromkeys([str(device.tag), *own, *_what(device).split()]))
+    return ", ".join(filter(None, (words, describe_address(device))))
+
+
 def _name(device: Element) -> str:
     name = label(device)
     if device.tag == "controller":

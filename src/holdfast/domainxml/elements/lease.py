@@ -6,6 +6,7 @@ from holdfast.domainxml.sides import Sides
 
 SIDES = Sides(
     "lease",
+    identity="lockspace+key",
     host="lockspace key target@path,offset",
     unseen="*",
 )

@@ -10,7 +10,7 @@ import copy
 import secrets
 
 from holdfast.domainxml.address import address_of, pci_address
-from holdfast.domainxml.device import USER_ALIAS, alias, identity, user_alias
+from holdfast.domainxml.device import USER_ALIAS, alias, identity, label, user_alias
 from holdfast.domainxml.document import Element, devices, element, parse, remove_children, same, value_at
 from holdfast.domainxml.elements.disk import is_shared, new_serial, next_target, source_of
 from holdfast.domainxml.elements.interface import new_mac
@@ -52,10 +52,11 @@ def complete(device: Element, documents: list[Element]) -> Element:
 def identified(device: Element) -> Element:
     """A copy of ``device`` with a user's alias, and with a MAC address and a serial where its kind has them.
 
-    What ``device`` says already stays. All is chosen at random, so that no device is taken for one that went before.
+    What ``device`` says already stays. All is chosen at random, so that no device is taken for one that went before. A
+    lease gets no alias, of which libvirt (9.0) keeps none: its lockspace and key are its name.
     """
     request = copy.deepcopy(device)
-    if user_alias(request) is None:
+    if user_alias(request) is None and request.tag != "lease":
         request.append(element("alias", {"name": f"{USER_ALIAS}{secrets.token_hex(6)}"}))
     if request.tag == "interface" and request.find("mac") is None:
         request.insert(0, element("mac", {"address": new_mac()}))
@@ -78,7 +79,7 @@ def conflict(request: Element, document: Element) -> tuple[str, Element] | None:
     place, name = pci_address(request), alias(request)
     source = source_of(request) if request.tag == "disk" and not is_shared(request) else None
     for device in devices(document):
-        if alias(device) == name:
+        if name is not None and alias(device) == name:
             return f"the alias {name}", device
         if place is not None and pci_address(device) == place:
             return f"the address {place}", device
@@ -86,8 +87,8 @@ def conflict(request: Element, document: Element) -> tuple[str, Element] | None:
             continue
         if source is not None and source == source_of(device):
             return f"the image {source}", device
-        if request.tag in ("disk", "interface") and identity(device) == identity(request):
-            what = "target" if request.tag == "disk" else "MAC address"
+        what = {"disk": "target", "interface": "MAC address", "lease": "lease"}.get(str(request.tag))
+        if what is not None and identity(device) == identity(request):
             return f"the {what} {identity(request)[1]}", device
     return None
 
@@ -107,12 +108,14 @@ def resumes(request: Element, device: Element) -> bool:
 
 def _names_one_device(request: Element) -> bool:
     """True when ``request`` means one certain device: an interface without a MAC could as well be a second one."""
-    return bool(user_alias(request) or _mac(request) or (request.tag == "disk" and source_of(request)))
+    is_named = request.tag == "lease" or (request.tag == "disk" and source_of(request))
+    return bool(user_alias(request) or _mac(request) or is_named)
 
 
 def _names(device: Element) -> tuple[str | None, ...]:
     target = value_at(device, "target@dev") if device.tag == "disk" else None
-    return user_alias(device), target, _mac(device), source_of(device)
+    lease = label(device) if device.tag == "lease" else None
+    return user_alias(device), target, _mac(device), source_of(device), lease
 
 
 def _mac(device: Element) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 
-from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.document import Element, child, element, value_at
 from holdfast.domainxml.elements.character import GUEST_AGENT
 from holdfast.domainxml.host.capabilities import Capabilities
+from holdfast.domainxml.places.controllers import scsi_controller_of
 from holdfast.errors import hosts
 from holdfast.errors.elements import UNKNOWN_WORD
 
@@ -178,9 +179,10 @@ def _controllers(disks: Sequence[Element], capabilities: Capabilities) -> list[E
         element("controller", {"type": "usb", "index": "0", "model": "qemu-xhci", "ports": "15"}),
         element("controller", {"type": "virtio-serial", "index": "0"}),
     ]
-    if any(disk.find("target[@bus='scsi']") is not None for disk in disks):
+    targets = [value_at(disk, "target@dev") or "" for disk in disks if value_at(disk, "target@bus") == "scsi"]
+    for index in range(max(map(scsi_controller_of, targets), default=-1) + 1):
         # Without a model libvirt takes lsilogic, for which Linux and Windows have no driver any more.
-        controllers.append(element("controller", {"type": "scsi", "index": "0", "model": "virtio-scsi"}))
+        controllers.append(element("controller", {"type": "scsi", "index": str(index), "model": "virtio-scsi"}))
     if "q35" in capabilities.machine:
         controllers.append(element("controller", {"type": "sata", "index": "0"}))
     return controllers

@@ -19,7 +19,7 @@ from holdfast.domainxml.elements.memory import add_module, remove_module
 from holdfast.domainxml.make.seal import name_device
 from holdfast.domainxml.manager.take_host_side import is_same_kind
 from holdfast.domainxml.places.behind_all import seat_behind_all
-from holdfast.domainxml.places.controllers import free_controller_index, missing_controller
+from holdfast.domainxml.places.controllers import free_controller_index, missing_controllers
 from holdfast.domainxml.records.disk_record import record_element, rename_record, target_of
 
 _KINDS = ("disk", "interface", "hostdev", "filesystem")
@@ -183,10 +183,10 @@ def remove_device(domain: Element, device: Element) -> None:
 
 def _controller_for(domain: Element, template: Element, device: Element) -> Element | None:
     """Add to ``domain`` the controller that has to come with ``device``, and return it; None where none has to."""
-    lacking = missing_controller(device, [domain])
-    if lacking is None:
+    lacking = missing_controllers(device, [domain])
+    if not lacking or domain.find("devices/controller[@type='scsi']") is not None:
         return None
-    return add_device(domain, next(template.iterfind("devices/controller[@type='scsi']"), lacking))
+    return add_device(domain, next(template.iterfind("devices/controller[@type='scsi']"), lacking[0]))
 
 
 def _replace(domain: Element, mine: Element, theirs: Element) -> Element | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterable
-from itertools import count
+from itertools import chain, count
 
 from holdfast.domainxml.address import address_of
 from holdfast.domainxml.document import Element, devices, element, value_at
+from holdfast.domainxml.elements.disk import number_of_target
 from holdfast.domainxml.number import as_number, number_at
 from holdfast.domainxml.places.bus import Bus, bus_of
 
@@ -16,6 +18,9 @@ _NAMED_BY_ADDRESS = ("drive", "virtio-serial")
 
 _FILLED = ("scsi", "sata", "ide", "fdc")
 """The controllers of disks: libvirt has all numbers up to the highest that a disk needs (9.0)."""
+
+_SCSI_UNITS = 7
+"""libvirt (9.0) puts no more devices on a SCSI controller by itself, whatever its model has room for."""
 
 
 def controller_of(domain: Element, device: Element) -> Element | None:
@@ -45,16 +50,38 @@ def has_controller(domain: Element, device: Element) -> bool:
     return _named_controller(device) is None or controller_of(domain, device) is not None
 
 
-def missing_controller(device: Element, documents: Iterable[Element]) -> Element | None:
-    """The virtio-scsi controller that a SCSI disk needs where no document has any SCSI controller; None otherwise.
+def missing_controllers(device: Element, documents: Iterable[Element]) -> list[Element]:
+    """The SCSI controllers that ``device`` needs and that none of ``documents`` has, lowest first.
 
-    Without it libvirt 9.0 would bring an lsilogic one on a chain of bridges, which a running guest cannot get.
+    They are of the model of the last one there is, or virtio-scsi. libvirt 9.0 would bring lsilogic ones, on a chain
+    of bridges on q35, which a running guest cannot get; and every one up to the one that it puts the device on.
     """
-    if device.tag != "disk" or value_at(device, "target@bus") != "scsi":
-        return None
-    if any(document.find("devices/controller[@type='scsi']") is not None for document in documents):
-        return None
-    return element("controller", {"type": "scsi", "model": "virtio-scsi"})
+    documents = list(documents)
+    there: dict[int, str] = {}
+    for controller in chain.from_iterable(each.iterfind("devices/controller[@type='scsi']") for each in documents):
+        there[number_at(controller, "@index")] = controller.get("model", "")
+    model = (there[max(there)] if there else "") or "virtio-scsi"
+    lacking = (index for index in range(_scsi_controllers(device, documents)) if index not in there)
+    return [element("controller", {"type": "scsi", "index": str(index), "model": model}) for index in lacking]
+
+
+def _scsi_controllers(device: Element, documents: list[Element]) -> int:
+    """How many SCSI controllers there must be for ``device``; 0 where it needs none."""
+    is_disk = device.tag == "disk" and value_at(device, "target@bus") == "scsi"
+    if not is_disk and not (device.tag == "hostdev" and device.get("type") == "scsi"):
+        return 0
+    address = address_of(device)
+    if address is not None:
+        return number_at(address, "@controller") + 1
+    if is_disk:
+        return scsi_controller_of(value_at(device, "target@dev") or "") + 1
+    taken = Counter(bus for document in documents[-1:] for each in devices(document) if (bus := bus_of(each)))
+    return next(index for index in count() if taken["scsi", str(index)] < _SCSI_UNITS) + 1
+
+
+def scsi_controller_of(target: str) -> int:
+    """The number of the SCSI controller on which libvirt (9.0) puts a disk of this target: sdh is the first on 1."""
+    return number_of_target(target) // _SCSI_UNITS
 
 
 def lacking_controllers(device: Element, domain: Element) -> tuple[str, int]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from holdfast.domainxml.address import address_of, describe_address, pci_address, same_place, with_address
-from holdfast.domainxml.device import describe, find_device, label
+from holdfast.domainxml.describe.summary import device_in_words
+from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.make.attach_request import identified, parse_device, without_made_up
 from holdfast.domainxml.metadata import Brought, DiskRecord
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places import pci
-from holdfast.domainxml.places.controllers import has_controller
+from holdfast.domainxml.places.controllers import devices_behind, has_controller
 from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import HoldfastError
 from holdfast.errors import devices as errors
@@ -25,6 +27,8 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
+from holdfast.operations.devices.go_along import let_go_along
+from holdfast.operations.devices.let_go import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.devices.slot_marks import take_marks_back
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
@@ -120,13 +124,12 @@ def _ask(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Answer
     config = domain.documents.config
     if config is None or Definition.CONFIG not in planned.targets:
         return Answer()
-    controllers = [] if planned.controller is None else [identified(planned.controller)]
-    return ask_libvirt(domain.connection, config, *controllers, request)
+    return ask_libvirt(domain.connection, config, *map(identified, planned.controllers), request)
 
 
 def _is_possible(before: Documents, planned: PlannedAttach, answer: Answer, request: Element) -> bool:
     """True when live, where it is to have the device too, has the place that libvirt has given to it in config."""
-    if Definition.LIVE not in planned.targets or planned.controller is not None:
+    if Definition.LIVE not in planned.targets or planned.controllers:
         return True
     config, after = answer.documents
     return _placed(config, after, request, before.live) is not None
@@ -138,28 +141,72 @@ def _promised(
     """The device as it would be, the documents that would have it, and what would come along, in words."""
     if answer.document is None:
         return planned.promised, planned.targets, planned.brings
-    *_, before, after = answer.documents
-    brought = _brought(before, after, request)
-    words = _in_words([*_consoles(before, after, request), *brought], _marked(before, after, brought))
-    if planned.controller is not None and (controller := find_device(before, planned.controller)) is not None:
-        words = (_needed(label(controller), describe_address(controller)), *words)
+    words: list[str] = []
+    for before, after, step in zip(
+        answer.documents, answer.documents[1:], (*planned.controllers, request), strict=False
+    ):
+        if step is not request and (controller := find_device(after, step)) is not None:
+            words.append(device_in_words(controller))
+        brought = _brought(before, after, step)
+        words += _came_in_words([*_consoles(before, after, step), *brought], _marked(before, after, brought))
+    after = answer.documents[-1]
     device = find_device(after, request)
     if device is None:
         raise errors.GONE_FROM_CONFIG(device=describe(request))
-    return without_made_up(device, planned.promised), planned.targets, words
+    return without_made_up(device, planned.promised), planned.targets, tuple(words)
 
 
 def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
     """Attach a device as planned, and record nothing but the controllers that came with it. Raises what
-    :func:`attach_device` does of what libvirt and QEMU refuse; config is then as it was. (virDomainAttachDeviceFlags)
+    :func:`attach_device` does of what libvirt and QEMU refuse; both documents are then as they were.
+    (virDomainAttachDeviceFlags)
     """
+    before, came, words = domain.documents, list[Element](), list[str]()
+    try:
+        for controller in map(identified, planned.controllers):
+            attached = _attach_one(domain, planned, controller)
+            came.append(controller)
+            words += [device_in_words(parse(attached.device)), *attached.brought]
+        attached = _attach_one(domain, planned, planned.request)
+    except HoldfastError as error:
+        if came:
+            _take_back(domain, before, came, error)
+        raise
+    return replace(attached, brought=(*words, *attached.brought), notes=_notes(domain, before, planned))
+
+
+def _attach_one(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Attached:
+    """Attach ``request``, and record the controllers that came for the device that is planned."""
     before = domain.documents
-    if planned.controller is None:
-        attached = _attach(domain, before, planned.request, planned.targets)
-    else:
-        attached = _attach_with_controller(domain, before, planned.controller, planned.request, planned.targets)
+    attached = _attach(domain, before, request, planned.targets)
     _record_brought(domain, before, planned.request, attached.definitions)
-    return replace(attached, notes=_notes(domain, before, planned))
+    return attached
+
+
+def _take_back(domain: OpenDomain, before: Documents, came: list[Element], error: HoldfastError) -> None:
+    """Detach the controllers that ``came`` for a device that did not come, and prove that all is as ``before``.
+
+    Raises CONTROLLER_STAYS where the guest does not release one.
+    """
+    release = partial(detach_and_wait, domain, timeout=0 if domain.state() == "paused" else RELEASE_TIMEOUT)
+    for controller in reversed(came):
+        now = domain.documents
+        found = {each: there for each in now.present if (there := now.find(each, controller)) is not None}
+        if any(devices_behind(now.present[each], there) for each, there in found.items()):
+            return  # the device came, and something else went wrong
+        try:
+            release(found)
+            let_go_along(domain, now, found.get(Definition.CONFIG), release, config_only=False)
+        except HoldfastError as stays:
+            find_live, find_config = domain.documents.find_live, domain.documents.find_config
+            left = [short_name(each) for each in came if find_live(each) is not None or find_config(each) is not None]
+            raise errors.CONTROLLER_STAYS(
+                name=domain.name, controllers=left, last=label(controller), why=stays.message, cause=error
+            ) from error
+    after = domain.documents
+    changes = {change for definition in before.present for change in after.changed_since(before, definition)}
+    if changes:
+        raise errors.NOT_TAKEN_BACK(device=describe(came[0]), changes=sorted(changes)) from error
 
 
 def _record_brought(
@@ -177,27 +224,6 @@ def _record_brought(
 def _notes(domain: OpenDomain, before: Documents, planned: PlannedAttach) -> tuple[str, ...]:
     disks = [planned.request] if planned.request.tag == "disk" else []
     return (*saved_memory(domain, before), *folder_risks(domain.connection, disks))
-
-
-def _attach_with_controller(
-    domain: OpenDomain, before: Documents, controller: Element, request: Element, targets: tuple[Definition, ...]
-) -> Attached:
-    """Attach the controller that ``request`` needs, then ``request``: each once, and each at one address."""
-    controller = identified(controller)
-    brought = _attach(domain, before, controller, targets)
-    what = _needed(brought.label, brought.address)
-    try:
-        attached = _attach(domain, domain.documents, request, targets)
-    except HoldfastError as error:
-        if Definition.LIVE not in targets:
-            _undo_config(domain, before, controller)
-            raise
-        raise errors.CONTROLLER_ATTACHED_ONLY(controller=what, device=describe(request), cause=error) from error
-    return replace(attached, brought=(what, *attached.brought))
-
-
-def _needed(controller: str, address: str | None) -> str:
-    return f"{controller} controller, {address}"
 
 
 def _attach(domain: OpenDomain, before: Documents, request: Element, targets: tuple[Definition, ...]) -> Attached:
@@ -343,11 +369,11 @@ def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attache
         if others:
             raise errors.CHANGED_ELSEWHERE(device=describe(request), definition=definition, changes=others)
     device = found.get(Definition.CONFIG, found.get(Definition.LIVE, request))
-    return _attached(domain, device, tuple(found), _in_words(brought, marked))
+    return _attached(domain, device, tuple(found), _came_in_words(brought, marked))
 
 
-def _in_words(brought: list[Element], marked: list[Element]) -> tuple[str, ...]:
-    return (*map(describe, reversed(brought)), *(f"{describe(port)} as the first of several" for port in marked))
+def _came_in_words(brought: list[Element], marked: list[Element]) -> tuple[str, ...]:
+    return (*map(device_in_words, reversed(brought)), *(f"{describe(port)} as the first of several" for port in marked))
 
 
 def _attached(

@@ -6,11 +6,12 @@ import copy
 from dataclasses import dataclass
 
 from holdfast.domainxml.address import PciAddress
+from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, child, devices
 from holdfast.domainxml.make.attach_request import complete, conflict, identified, resumes
 from holdfast.domainxml.places import pci
-from holdfast.domainxml.places.controllers import lacking_controllers, missing_controller
+from holdfast.domainxml.places.controllers import lacking_controllers, missing_controllers
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -24,23 +25,23 @@ from holdfast.operations.session import OpenDomain
 class PlannedAttach:
     """An attach that passed every check.
 
-    ``request``     the device to ask libvirt for, with all that identifies it
-    ``promised``    the same without what is chosen at random anew each time
-    ``targets``     the documents that it is to come to
-    ``controller``  the controller that it needs and that the domain does not have, without what is chosen at random
-    ``resumes``     True where config has it already, from an attach that broke off
+    ``request``      the device to ask libvirt for, with all that identifies it
+    ``promised``     the same without what is chosen at random anew each time
+    ``targets``      the documents that it is to come to
+    ``controllers``  those that it needs and that the domain does not have, lowest first
+    ``resumes``      True where config has it already, from an attach that broke off
     """
 
     request: Element
     promised: Element
     targets: tuple[Definition, ...]
-    controller: Element | None = None
+    controllers: tuple[Element, ...] = ()
     resumes: bool = False
 
     @property
     def brings(self) -> tuple[str, ...]:
         """The controllers that come with it, in words."""
-        return () if self.controller is None else (f"{label(self.controller)} controller",)
+        return tuple(map(device_in_words, self.controllers))
 
 
 def plan_attach(
@@ -53,8 +54,8 @@ def plan_attach(
 ) -> PlannedAttach:
     """Find out what attaching ``device`` to ``domain`` takes. ``image_is_new``: its image is yet to be made.
 
-    Raises TRANSIENT, TAKEN, FAR_ADDRESS, NO_FREE_PLACE, NO_NETWORK, WOULD_NOT_START, and what :func:`check_source`
-    does.
+    Raises TRANSIENT, TAKEN, FAR_ADDRESS, CONTROLLER_IN_LIVE_ONLY, NO_FREE_PLACE, NO_NETWORK, WOULD_NOT_START, and what
+    :func:`check_source` does.
     """
     before = domain.documents
     documents = list(before.present.values())
@@ -62,19 +63,18 @@ def plan_attach(
     if waiting is not None:
         planned = PlannedAttach(request=waiting, promised=waiting, targets=(Definition.LIVE,), resumes=True)
     else:
-        promised = complete(device, documents)
-        missing = missing_controller(promised, documents)
+        promised, targets = complete(device, documents), domain.targets(config_only)
         planned = PlannedAttach(
             request=identified(promised),
             promised=promised,
-            targets=domain.targets(config_only),
-            controller=None if missing is None else complete(missing, documents),
+            targets=targets,
+            controllers=tuple(_missing_controllers(domain, promised, targets)),
         )
         _refuse_conflicts(planned.request, before)
         _refuse_far_address(planned.request, documents[-1])
-    first = planned.request if planned.controller is None else planned.controller
-    if Definition.LIVE in planned.targets and pci.is_endpoint(first):
-        refuse_without_place(before)
+    if Definition.LIVE in planned.targets:
+        coming = [*planned.controllers, planned.request]
+        refuse_without_place(before, sum(map(pci.is_endpoint, coming)))
     if image_is_new:
         refuse_in_use(domain.connection, domain.uuid, planned.request)
     else:
@@ -86,22 +86,31 @@ def plan_attach(
     return planned
 
 
+def _missing_controllers(domain: OpenDomain, device: Element, targets: tuple[Definition, ...]) -> list[Element]:
+    """The controllers that have to come with ``device``. Raises CONTROLLER_IN_LIVE_ONLY where only live has one."""
+    concerned = [domain.documents.present[definition] for definition in targets]
+    missing = missing_controllers(device, concerned)
+    new = {label(each) for each in missing}
+    lacking = [each for each in map(label, missing_controllers(device, concerned[-1:])) if each not in new]
+    if lacking:
+        raise errors.CONTROLLER_IN_LIVE_ONLY(name=domain.name, device=describe(device), controller=lacking[-1])
+    return missing
+
+
 def _refuse_unstartable(domain: OpenDomain, config: Element, planned: PlannedAttach) -> None:
     after = copy.deepcopy(config)
-    child(after, "devices").extend(
-        copy.deepcopy(device) for device in (planned.controller, planned.promised) if device is not None
-    )
+    child(after, "devices").extend(copy.deepcopy(device) for device in (*planned.controllers, planned.promised))
     refuse_unstartable(domain, config, after, short_name(planned.promised))
 
 
-def refuse_without_place(before: Documents) -> None:
-    """Raise NO_FREE_PLACE where no PCI device can be attached to both documents."""
-    if not free_places(before):
+def refuse_without_place(before: Documents, count: int = 1) -> None:
+    """Raise NO_FREE_PLACE where ``count`` PCI devices cannot be attached to both documents."""
+    if len(free_places(before)) < count:
         counts = [
             f"{definition} has {pci.slot_count(document)}, {len(pci.hotplug_places(document))} of them free"
             for definition, document in before.present.items()
         ]
-        raise errors.NO_FREE_PLACE(counts=counts)
+        raise errors.NO_FREE_PLACE(needed=count, counts=counts)
 
 
 def free_places(before: Documents) -> list[PciAddress]:

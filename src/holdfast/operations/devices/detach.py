@@ -11,25 +11,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from holdfast.domainxml.device import alias, describe, label, lookup, matching, user_alias
-from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.compare.fitting import fitting
+from holdfast.domainxml.device import describe, find_device, label, lookup, user_alias
+from holdfast.domainxml.document import Element
 from holdfast.domainxml.make.attach_request import parse_device
 from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
 from holdfast.domainxml.places.controllers import holding
 from holdfast.domainxml.secret_parts import Shown, shown
-from holdfast.errors import DetachPending, HoldfastError, LibvirtRefused
+from holdfast.errors import HoldfastError
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.devices.go_along import forget_brought, let_go_along
+from holdfast.operations.devices.go_along import let_go_along
+from holdfast.operations.devices.let_go import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
 from holdfast.operations.documents import Documents, saved_memory
-from holdfast.operations.facts import forget, record
+from holdfast.operations.facts import forget
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
-
-RELEASE_TIMEOUT = 20.0
-"""Seconds to wait for the guest unless told otherwise; a busy Linux guest answers in well under one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ def detach_device(
     """Detach ``device`` from the domain ``name``, in live and config alike where it runs.
 
     ``device`` is a disk's target, a MAC address, an alias or a PCI address, of an element ``tag`` where that is given;
-    or a device element as text, such as was attached: it must fit one device only (else Refused, 3). ``config_only``
+    or a device element as text, such as was attached or printed: it must fit one device only. ``config_only``
     takes it away at the next start. ``timeout`` is in seconds. The image of a disk stays; only one that was being made
     for it when the attach broke off goes. Controllers that an attach brought go with the last device on them.
 
@@ -73,12 +72,14 @@ def detach_device(
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         before = domain.documents
+        meant = None
         if device.lstrip().startswith("<"):
-            device, tag = _name_of(device, before), None
+            meant, tag = _meant(device, before), None
+            device = user_alias(meant) or label(meant)
         found = {
             definition: match
             for definition, document in before.present.items()
-            if (match := lookup(document, device, tag)) is not None
+            if (match := lookup(document, device, tag) if meant is None else find_device(document, meant)) is not None
         }
         if config_only:
             found.pop(Definition.LIVE, None)
@@ -99,8 +100,8 @@ def detach_device(
             if released.device == "disk":
                 forget_disk(domain, released.as_device(), [Definition.LIVE])
         if not dry_run and found:
-            _detach(domain, found, timeout)
-        release = None if dry_run else partial(_detach, domain, timeout=timeout)
+            detach_and_wait(domain, found, timeout)
+        release = None if dry_run else partial(detach_and_wait, domain, timeout=timeout)
         along = let_go_along(domain, before, found.get(Definition.CONFIG), release, config_only=config_only)
         notes = (*saved_memory(domain, before), *along.notes)
     gone = next(iter(found.values()), None)
@@ -130,16 +131,16 @@ def _detached(
     )
 
 
-def _name_of(text: str, before: Documents) -> str:
-    """The alias or label of the one device that the element ``text`` fits; the label in ``text`` where it fits none."""
+def _meant(text: str, before: Documents) -> Element:
+    """The one device that the element ``text`` fits; that element where it fits none. Raises FITS_SEVERAL."""
     wanted = parse_device(text)
-    names: dict[str, None] = {}
+    fits: list[Element] = []
     for document in before.present.values():
-        for device in matching(document, wanted):
-            names[user_alias(device) or label(device)] = None
-    if len(names) > 1:
-        raise errors.FITS_SEVERAL(names=list(names))
-    return next(iter(names), user_alias(wanted) or label(wanted))
+        known = [find_device(document, each) for each in fits]
+        fits += [device for device in fitting(document, wanted) if device not in known]
+    if len(fits) > 1:
+        raise errors.FITS_SEVERAL(names=[*map(describe, fits)])
+    return fits[0] if fits else wanted
 
 
 def _released(before: Documents, device: str, tag: str | None) -> Releasing | None:
@@ -166,54 +167,3 @@ def _not_found(domain: OpenDomain, before: Documents, device: str, tag: str | No
     names = sorted({label(item) for document in documents for item in document.iterfind(f"devices/{tag or '*'}")})
     condition = errors.NO_DEVICE_OF_KIND if tag and names else errors.NO_DEVICE
     return condition(name=domain.name, kind=tag or "device", device=device, names=names)
-
-
-def _detach(domain: OpenDomain, found: dict[Definition, Element], timeout: float) -> None:
-    """Ask the guest, take the device out of config, and wait for the answer.
-
-    Live comes first: where libvirt refuses it, nothing has changed. Config follows at once, because the wish is the
-    user's and does not depend on the guest. The record comes before the wait, which anything may interrupt.
-    """
-    live, config = found.get(Definition.LIVE), found.get(Definition.CONFIG)
-    if live is None:
-        if config is not None:
-            _detach_from_config(domain, config)
-        return
-    entry = Releasing(str(live.tag), label(live), alias(live) or "")
-    with domain.device_removal(entry.alias) as removal:
-        try:
-            domain.ask_release(entry.alias)
-        except LibvirtRefused as error:
-            # The guest may have answered an earlier request in this very moment, or not yet.
-            if not isinstance(error, DetachPending) and not _is_gone(domain, live):
-                raise
-        if config is not None:
-            _detach_from_config(domain, config)
-        if not _is_gone(domain, live):
-            record(domain, entry)
-            removal.wait(timeout)
-    if _is_gone(domain, live):
-        forget(domain, entry)
-        _forget_records(domain, live, Definition.LIVE)
-        return
-    answer = "refused to release" if removal.outcome == "refused" else "has not released"
-    if not domain.is_persistent():
-        raise errors.NOT_RELEASED_TRANSIENT(answer=answer, device=describe(live))
-    condition = errors.NOT_RELEASED_PAUSED if domain.state() == "paused" else errors.NOT_RELEASED
-    raise condition(answer=answer, device=describe(live))
-
-
-def _detach_from_config(domain: OpenDomain, device: Element) -> None:
-    """With its record, if it has one; that in live stays until live is without the disk, too."""
-    domain.detach(serialize(device), Definition.CONFIG)
-    _forget_records(domain, device, Definition.CONFIG)
-
-
-def _forget_records(domain: OpenDomain, device: Element, definition: Definition) -> None:
-    forget_disk(domain, device, [definition])
-    forget_brought(domain, device, definition)
-
-
-def _is_gone(domain: OpenDomain, device: Element) -> bool:
-    """True when live no longer has ``device``: the event may have come before anyone waited for it."""
-    return domain.look_again().find_live(device) is None

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from holdfast.domainxml.address import describe_address, pci_address
-from holdfast.domainxml.device import describe, find_device, identity, label
+from holdfast.domainxml.describe.summary import device_in_words
+from holdfast.domainxml.device import find_device, identity, label
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.metadata import Brought, facts
 from holdfast.domainxml.number import number_at
@@ -57,7 +58,7 @@ def let_go_along(
                 release({definition: each for definition, each in found.items() if each is not None})
         except PartlyDone as error:
             notes.append(error.message)
-        went.append(describe(controller))
+        went.append(device_in_words(controller))
         notes += [] if release is None or running is not None else _take_mark_back(domain, before.config, controller)
     return GoneAlong(tuple(went), tuple(notes))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections import deque
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
-from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.compare.guest_view import compare_documents, device_pairs, place
+from holdfast.domainxml.describe.summary import device_in_words
+from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.make.seal import makes_concrete
 from holdfast.errors import LibvirtRefused
@@ -47,7 +50,18 @@ def came_along(connection: Connection, asked: Element, given: Element | None, ma
         ours = [] if completed is None else _seen(completed, made)
         ours += [change for change in differs if change not in ours and _is_other(change, completed is None)]
     added = [change for change in differs if change.kind is ChangeKind.ADDED and change not in ours]
-    return CameAlong(tuple(ours), tuple(", ".join(filter(None, (change.what, change.after))) for change in added))
+    return CameAlong(tuple(ours), tuple(_came_in_words(added, asked if given is None else given, made)))
+
+
+def _came_in_words(added: list[Change], before: Element, made: Element) -> Iterator[str]:
+    """The devices of ``made`` that are ``added`` to ``before``."""
+    devices: dict[tuple[str, str | None], deque[Element]] = {}
+    for pair, sides in device_pairs(before, made):
+        if pair.before is None and pair.after is not None:
+            devices.setdefault((short_name(pair.after), place(pair.after, sides)), deque()).append(pair.after)
+    for change in added:
+        found = devices.get((change.what, change.after))
+        yield device_in_words(found.popleft()) if found else change.what
 
 
 def _seen(before: Element, after: Element) -> list[Change]:

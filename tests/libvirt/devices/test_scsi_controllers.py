@@ -1,0 +1,159 @@
+"""The SCSI controllers that a device needs are known before, made as ours are, and taken back with a failed attach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.domainxml.device import label
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.metadata import Brought, facts
+from holdfast.errors import devices
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations import Attached, DiskSpec, DomainSpec, attach_device, create_domain, detach_device
+from holdfast_lab.patience import PATIENCE
+from tests.libvirt.commands import run
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.libvirt.moments import once_it_waits
+from tests.raising import raising
+
+SCSI = "<controller type='scsi' index='0' model='{}'/>"
+REFUSED = "<blockio logical_block_size='513'/>"
+"""libvirt (9.0) takes it into config, and QEMU does not take it at all."""
+ISCSI = (
+    "<hostdev mode='subsystem' type='scsi'><source protocol='iscsi' name='iqn.2026-11.org.example:x/1'>"
+    "<host name='localhost' port='9'/></source></hostdev>"
+)
+
+
+def scsi_of(domain: Domain, definition: Definition) -> dict[str, str | None]:
+    """The SCSI controllers of one document, with their models."""
+    found = parse(domain.xml(definition)).iterfind("devices/controller[@type='scsi']")
+    return {label(controller): controller.get("model") for controller in found}
+
+
+def as_promised(connection: Connection, device: str, *, config_only: bool = False) -> Attached:
+    """Attach ``device`` to the domain "a", of which a dry run has said beforehand what comes along."""
+    would = attach_device(connection, "a", device, config_only=config_only, dry_run=True)
+    made = attach_device(connection, "a", device, config_only=config_only)
+    assert (would.address, would.brought, would.definitions) == (made.address, made.brought, made.definitions)
+    return made
+
+
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+@pytest.mark.parametrize("is_running", [True, False])
+def test_the_eighth_disk_brings_a_controller_of_the_model_that_is_there(
+    connection: Connection, tmp_path: Path, machine: str, is_running: bool
+) -> None:
+    domain = connection.define(domain_xml(machine=machine, extra=SCSI.format("virtio-scsi")))
+    if is_running:
+        domain.start(paused=True)
+    made = as_promised(connection, disk_xml(tmp_path, "one", "sdh", bus="scsi"))
+    assert len(made.brought) == 1 and made.brought[0].startswith("controller scsi 1 virtio-scsi, pci ")
+    for definition in made.definitions:
+        assert scsi_of(domain, definition) == {"scsi 0": "virtio-scsi", "scsi 1": "virtio-scsi"}
+
+
+def test_a_controller_of_another_model_gets_its_like(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection, machine="pc", extra=SCSI.format("lsilogic"))
+    as_promised(connection, disk_xml(tmp_path, "one", "sdh", bus="scsi"))
+    assert scsi_of(domain, LIVE) == scsi_of(domain, CONFIG) == {"scsi 0": "lsilogic", "scsi 1": "lsilogic"}
+
+
+def test_all_controllers_up_to_that_of_the_disk_are_ours_and_go_with_it(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    as_promised(connection, disk_xml(tmp_path, "one", "sdq", bus="scsi"))
+    assert (
+        scsi_of(domain, LIVE) == scsi_of(domain, CONFIG) == dict.fromkeys(("scsi 0", "scsi 1", "scsi 2"), "virtio-scsi")
+    )
+    detach_device(connection, "a", "sda" if False else "sdq", config_only=True)
+    assert scsi_of(domain, CONFIG) == {}
+
+
+def test_a_port_that_comes_with_a_controller_is_promised_too(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml(ports=1))
+    before = domain.xml(CONFIG)
+    made = as_promised(connection, disk_xml(tmp_path, "one", "sdh", bus="scsi"))
+    assert any(words.startswith("controller pci ") for words in made.brought)
+    detach_device(connection, "a", "sdh")
+    assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before
+
+
+def test_a_scsi_device_of_the_host_brings_the_same_controller_as_a_disk(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    for number in range(8):
+        as_promised(connection, ISCSI.replace("x/1", f"x/{number}"))
+    assert scsi_of(domain, CONFIG) == {"scsi 0": "virtio-scsi", "scsi 1": "virtio-scsi"}
+
+
+def test_too_few_places_for_all_controllers_are_too_few(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection, ports=2)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    for dry_run in (True, False):
+        with raising(devices.NO_FREE_PLACE, needed=2):
+            attach_device(connection, "a", disk_xml(tmp_path, "one", "sdh", bus="scsi"), dry_run=dry_run)
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+
+
+def test_a_new_domain_has_all_controllers_for_its_disks(connection: Connection, tmp_path: Path) -> None:
+    images = [str(tmp_path / f"{number}.img") for number in range(8)]
+    disks = tuple(DiskSpec(path=path, bus="scsi", size=1024 * 1024) for path in images)
+    create_domain(connection, "a", DomainSpec(memory=64 * 1024 * 1024, disks=disks))
+    assert scsi_of(connection.find_domain("a"), CONFIG) == {"scsi 0": "virtio-scsi", "scsi 1": "virtio-scsi"}
+
+
+@pytest.mark.parametrize("target", ["sda", "sdh"])
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_a_controller_goes_again_where_the_running_domain_does_not_take_its_disk(
+    connection: Connection, tmp_path: Path, target: str, machine: str
+) -> None:
+    domain = connection.define(domain_xml(machine=machine, extra=SCSI.format("virtio-scsi") if target == "sdh" else ""))
+    domain.start()
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    with once_it_waits(domain.reset), raising(devices.LIVE_REFUSES) as raised:
+        attach_device(connection, "a", disk_xml(tmp_path, "one", target, REFUSED, bus="scsi"))
+    assert raised.value.exit_code == 1
+    after = (domain.xml(each).replace("  <metadata/>\n", "") for each in (CONFIG, LIVE))
+    assert tuple(after) == before
+
+
+@pytest.mark.parametrize("device", ["disk", "hostdev"])
+def test_a_controller_that_the_guest_does_not_give_back_is_named_and_a_detach_takes_it_away(
+    connection: Connection, uri: str, tmp_path: Path, device: str
+) -> None:
+    domain = running(connection)
+    refused = ISCSI if device == "hostdev" else disk_xml(tmp_path, "one", "sda", REFUSED, bus="scsi")
+    file = tmp_path / "device.xml"
+    file.write_text(refused)
+    result = run(uri, "device", "attach", "a", str(file))
+    assert result.exit_code == 5
+    assert "what came for it is still there: controller scsi 0, because the guest has not released" in result.stderr
+    assert "'holdfast device detach a \"scsi 0\"' finishes taking it back" in result.stderr
+    assert (scsi_of(domain, CONFIG), scsi_of(domain, LIVE)) == ({}, {"scsi 0": "virtio-scsi"})
+    for dry_run in (True, False):
+        with raising(devices.CONTROLLER_IN_LIVE_ONLY, controller="scsi 0"):
+            attach_device(connection, "a", disk_xml(tmp_path, "two", "sda", bus="scsi"), dry_run=dry_run)
+    domain.reset()
+    detach_device(connection, "a", "scsi 0", timeout=PATIENCE)
+    assert scsi_of(domain, LIVE) == {} and "holdfast" not in domain.xml(CONFIG) + domain.xml(LIVE)
+
+
+def test_a_controller_is_recorded_before_its_disk_is_tried(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So an attach that was killed in between leaves one that the next detach takes away."""
+    domain = running(connection)
+    real = Domain.attach
+
+    def broken(self: Domain, device: str, definition: Definition) -> None:
+        if device.startswith("<disk"):
+            raise KeyboardInterrupt
+        real(self, device, definition)
+
+    monkeypatch.setattr(Domain, "attach", broken)
+    with pytest.raises(KeyboardInterrupt):
+        attach_device(connection, "a", disk_xml(tmp_path, "one", "sda", bus="scsi"))
+    for definition in (LIVE, CONFIG):
+        assert [fact.controller for fact in facts(parse(domain.xml(definition)), Brought)] == ["scsi 0"]
