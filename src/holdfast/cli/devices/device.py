@@ -87,7 +87,8 @@ def detach(
 ) -> None:
     """Detach DEVICE: an alias, a disk's target, a MAC address, a PCI address, or FILE.xml with its element.
 
-    What ends in ".xml" or has a "/" is a file, "-" is standard input.
+    What ends in ".xml" or has a "/" is a file, "-" is standard input. The element may say less or more than libvirt
+    does, but must mean one device only.
 
     A controller that came with an attach goes with the last device on it.
 
