@@ -16,6 +16,7 @@ if find_spec("hypothesis"):  # not where Nova is installed
         "holdfast",
         database=None,
         deadline=None,
+        max_examples=1000 if os.environ.get("HOLDFAST_WHOLE_CORPUS") else 50,
         derandomize=bool(os.environ.get("CI")),
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow],

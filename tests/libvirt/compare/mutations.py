@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import re
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 REMOVED, DOUBLED = "removed", "doubled"
+
+WHOLE = bool(os.environ.get("HOLDFAST_WHOLE_CORPUS"))
 
 Values = dict[str, list[str]]
 """Path → the values that the documents of a corpus have there."""
@@ -75,6 +78,18 @@ def mutations(document: str, values: Values, choose: random.Random, most: int) -
                 yield Mutation(_path(node) + name, document, number, name, None)
         for deed in (REMOVED, DOUBLED):
             yield Mutation(_path(node), document, number, deed, None)
+
+
+def chosen(all_mutations: list[Mutation], most: int) -> list[Mutation]:
+    """A sample with every path in it, in the order of the documents; with HOLDFAST_WHOLE_CORPUS all of them."""
+    if WHOLE:
+        return all_mutations
+    choose = random.Random(3)
+    shuffled = choose.sample(range(len(all_mutations)), len(all_mutations))
+    first = {all_mutations[number].path: number for number in reversed(shuffled)}
+    taken = set(first.values())
+    taken.update(number for number in shuffled[: max(0, most - len(taken))])
+    return [all_mutations[number] for number in sorted(taken)]
 
 
 def _parts(node: etree._Element) -> Iterator[tuple[str, str]]:

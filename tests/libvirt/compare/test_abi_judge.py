@@ -24,9 +24,8 @@ from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast_lab.patience import PATIENCE
 from tests.corpus import CORPUS
-from tests.libvirt.compare.mutations import DOUBLED, Mutation, mutations, values_of
+from tests.libvirt.compare.mutations import DOUBLED, WHOLE, Mutation, chosen, mutations, values_of
 
-WHOLE = bool(os.environ.get("HOLDFAST_WHOLE_CORPUS"))
 SAMPLE = 3000
 """Mutations that are judged without HOLDFAST_WHOLE_CORPUS: one of each kind of path first, then at random."""
 
@@ -73,18 +72,6 @@ def ask(questions: list[dict[str, str]]) -> Iterator[tuple[dict[str, str], objec
             before = [question] if "before" in question else before
 
 
-def chosen(all_mutations: list[Mutation]) -> list[Mutation]:
-    """A sample with every path in it, in the order of the documents."""
-    if WHOLE:
-        return all_mutations
-    choose = random.Random(3)
-    shuffled = choose.sample(range(len(all_mutations)), len(all_mutations))
-    first = {all_mutations[number].path: number for number in reversed(shuffled)}
-    taken = set(first.values())
-    taken.update(number for number in shuffled[: max(0, SAMPLE - len(taken))])
-    return [all_mutations[number] for number in sorted(taken)]
-
-
 @pytest.fixture(scope="module")
 def verdicts() -> Verdicts:
     """Each mutation with libvirt's verdict and its reason."""
@@ -92,7 +79,7 @@ def verdicts() -> Verdicts:
     originals = [str(answer) for _, answer in ask([{"before": text} for text in texts]) if answer is not None]
     assert len(originals) == len(texts)
     choose, values = random.Random(7), values_of(originals)
-    made = chosen([mutation for text in originals for mutation in mutations(text, values, choose, most=3)])
+    made = chosen([each for text in originals for each in mutations(text, values, choose, most=3)], SAMPLE)
     questions: list[dict[str, str]] = []
     for text, group in itertools.groupby(made, key=lambda mutation: mutation.original):
         questions += [{"before": text}, *({"after": mutation.document} for mutation in group)]

@@ -6,7 +6,6 @@ import re
 
 import pytest
 from tests.corpus import CORPUS
-from tests.corpus.builder import Sample
 
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare
@@ -43,13 +42,13 @@ def is_identity(change: Change) -> bool:
     return IDENTITY.fullmatch(change.where) is not None and change.kind in (ChangeKind.CHANGED, ChangeKind.REPLACED)
 
 
-@pytest.mark.parametrize("sample", CORPUS.values(), ids=list(CORPUS))
-def test_guest_sees_another_identity_and_nothing_else(sample: Sample) -> None:
-    document = sample.document()
-    for serials in (False, True):
-        clone = _with_macs_of(document, cloned(document, serials=serials)[0])
-        assert [str(change) for change in visible(compare(document, clone)) if not is_identity(change)] == []
-        assert compare(document, clone) != []
+@pytest.mark.parametrize("serials", [False, True])
+def test_guest_sees_another_identity_and_nothing_else(serials: bool) -> None:
+    for name, sample in CORPUS.items():
+        document = sample.document()
+        changes = compare(document, _with_macs_of(document, cloned(document, serials=serials)[0]))
+        assert changes != [], name
+        assert [str(change) for change in visible(changes) if not is_identity(change)] == [], name
 
 
 def test_each_part_of_the_identity_is_renewed() -> None:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 from tests.generated import DATA, add, put
-from tests.libvirt.compare.mutations import mutations, values_of
+from tests.libvirt.compare.mutations import chosen, mutations, values_of
 
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.counterpart import counterparts
@@ -19,6 +19,8 @@ from holdfast.domainxml.namespace import URI
 
 TEXTS = {path.stem: path.read_text() for path in DATA.glob("*.xml")}
 NAMES = ["instance", "realtime"]
+SAMPLE = 150
+"""Mutations of each without HOLDFAST_WHOLE_CORPUS, as long as every path is among them."""
 
 
 def normalised(name: str) -> Element:
@@ -29,19 +31,23 @@ def normalised(name: str) -> Element:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_change_of_the_other_document_reaches_the_guest_and_taken_twice_it_is_taken_once(name: str) -> None:
     """Each attribute and text is set to others and taken out, each element taken out and doubled: one at a time."""
-    domain, count = normalised(name), 0
-    judged = set()
-    for mutation in mutations(TEXTS[name], values_of(TEXTS.values()), random.Random(1), 2):
+    domain = normalised(name)
+    take_host_side(domain, parse(TEXTS[name]))
+    assert visible(compare_documents(normalised(name), domain)) == []
+    settled = serialize(domain)
+    judged = {settled}
+    every = list(mutations(TEXTS[name], values_of(TEXTS.values()), random.Random(1), 2))
+    assert len(every) > 300
+    for mutation in chosen(every, SAMPLE):
         taken, template = copy.deepcopy(domain), parse(mutation.document)
         take_host_side(taken, template)
         once = serialize(taken)
         if once not in judged:
             assert visible(compare_documents(domain, taken)) == [], mutation
             judged.add(once)
-        take_host_side(taken, template)
-        assert serialize(taken) == once, mutation
-        count += 1
-    assert count > 300
+        if once != settled:
+            take_host_side(taken, template)
+            assert serialize(taken) == once, mutation
 
 
 @pytest.mark.parametrize("name", NAMES)

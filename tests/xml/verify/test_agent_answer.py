@@ -73,7 +73,7 @@ def test_what_a_guest_says_cannot_move_the_cursor_or_fill_the_screen() -> None:
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 numbers = st.integers(-1, 40) | anything
 disks = st.fixed_dictionaries(
