@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.device import matching, user_alias
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.declarations import DEVICES
@@ -14,8 +13,8 @@ from holdfast.domainxml.sides import Sides, all_values
 from holdfast.domainxml.units import unit_size
 
 _CHARACTER = ("@type", "source", "target")
-_OF_THE_MOMENT = "target@state"
-"""Whether the guest has opened a channel."""
+_OF_THE_MOMENT = ("target@state", "@tty", "source@portid", "source@index", "alias@name")
+"""What a start gives anew, or a guest does: whether it has opened a channel."""
 
 _IDENTIFIED_BY = {
     "disk": ("target@dev",),
@@ -37,34 +36,39 @@ _IDENTIFIED_BY = {
 def fitting(domain: Element, pattern: Element) -> list[Element]:
     """The devices of ``domain`` that ``pattern`` can mean: those that say all that it says, and maybe more.
 
-    Where there are none: those that libvirt tells from others by what ``pattern`` says of that; whatever else it says
-    libvirt may have left out, or written otherwise. A place or an alias that it names is theirs.
+    Where there are none: those that libvirt tells from others by what ``pattern`` says of that, and that say nothing
+    else differently. What they do not say at all, libvirt may have left out.
     """
     found = matching(domain, pattern)
-    wanted = dict(_identifying(pattern))
+    asked = _known(pattern)
+    beginnings = "|".join(_IDENTIFIED_BY.get(str(pattern.tag), ("@type", "@model")))
+    wanted = {path for path in asked if re.match(rf"({beginnings})(?![a-z])", path)}
     if found or not wanted:
         return found
-    return [device for device in devices(domain) if _fits(device, pattern, wanted)]
+    return [device for device in devices(domain) if _fits(device, pattern, asked, wanted)]
 
 
-def _fits(device: Element, pattern: Element, wanted: dict[str, str]) -> bool:
+def _fits(device: Element, pattern: Element, asked: dict[str, str], wanted: set[str]) -> bool:
     if device.tag != pattern.tag or user_alias(pattern) not in (None, user_alias(device)):
         return False
-    place = pci_address(pattern)
-    return place in (None, pci_address(device)) and wanted.items() <= dict(_identifying(device)).items()
+    known = _known(device)
+    return all(known.get(path, None if path in wanted else value) == value for path, value in asked.items())
 
 
-def _identifying(device: Element) -> Iterator[tuple[str, str]]:
-    """What ``device`` says of what identifies it, as far as libvirt knows it, numbers in one notation."""
+def _known(device: Element) -> dict[str, str]:
+    """What ``device`` says, as far as libvirt knows it and it lasts, path by path, numbers in one notation."""
     sides = DEVICES.get(str(device.tag)) or Sides(str(device.tag))
-    beginnings = _IDENTIFIED_BY.get(str(device.tag), ("@type", "@model"))
-    if device.get("type") == "pty":  # the host numbers them anew at each start
-        beginnings = tuple(each for each in beginnings if each != "source")
     units = {path: unit for path, unit in _said(device) if path.endswith("@unit")}
-    for path, value in _said(device):
-        is_known = sides.side_of(re.sub(r"#\d+", "", path)) is not None
-        if is_known and path not in (*units, _OF_THE_MOMENT) and re.match(rf"({'|'.join(beginnings)})(?![a-z])", path):
-            yield path, _plain(value, units.get(f"{path}@unit"))
+    passing = [*units, *_OF_THE_MOMENT]
+    if device.tag == "interface":
+        passing.append("target@dev")
+    if device.get("type") == "pty":  # the host numbers them anew at each start
+        passing.append("source@path")
+    return {
+        path: _plain(value, units.get(f"{path}@unit"))
+        for path, value in _said(device)
+        if path not in passing and sides.side_of(re.sub(r"#\d+", "", path)) is not None
+    }
 
 
 def _said(device: Element) -> Iterator[tuple[str, str]]:
