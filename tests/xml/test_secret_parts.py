@@ -215,3 +215,36 @@ def test_a_broken_document_is_refused_without_a_word_of_what_stands_in_it() -> N
         parse(f"<graphics passwd='a&{MARK};'/>")
     assert MARK not in str(refused.value)
     assert "line 1" in str(refused.value)
+
+
+CMDLINES = [
+    ("console=ttyS0 quiet rd.vconsole.keymap=us root=/dev/vda1", ()),
+    ("quiet systemd.set_credential=root.pw:{0} ro", ("systemd.set_credential=root.pw:{h} ro",)),
+    (
+        "systemd.set_credential_binary=a:{0} SYSTEMD_CREDENTIAL={1}",
+        ("set_credential_binary=a:{h} SYSTEMD_CREDENTIAL={h}",),
+    ),
+    ('"systemd.set_credential=a:{0} {1}" quiet', ('"systemd.set_credential=a:{h}" quiet',)),
+    ('systemd.set_credential="a:{0} {1}" quiet', ('systemd.set_credential="a:{h}" quiet',)),
+    ("rd.iscsi.password={0} k3os.token={1}", ("rd.iscsi.password={h} k3os.token={h}",)),
+    ("inst.ks=https://me:{0}@example.org/ks quiet", ("inst.ks=https://me:{h}@example.org/ks quiet",)),
+    ("systemd.set_credential={0}", ("systemd.set_credential={h}",)),
+]
+
+
+@pytest.mark.parametrize(("cmdline", "printed"), CMDLINES)
+def test_of_a_kernels_command_line_only_what_is_secret_is_left_out(cmdline: str, printed: tuple[str, ...]) -> None:
+    said = cmdline.format(FIRST, LAST)
+    document = holding("os/cmdline", said)
+    text = shown(document)
+    assert MARK not in text
+    assert shown_text(serialize(document)).strip() == text.strip()
+    kept = parse(text).findtext("os/cmdline") or ""
+    assert all(each.format(h=HIDDEN) in kept for each in printed or [cmdline])
+    assert all(MARK in secret for secret in secrets_of(document))
+    assert sum(secret.count(MARK) for secret in secrets_of(document)) == said.count(MARK)
+    changes = compare_documents(holding("os/cmdline", "quiet"), document)
+    assert MARK not in " ".join(map(str, changes))
+    assert MARK not in str(hardware_tree(document))
+    assert document.findtext("os/cmdline") == said
+    assert MARK not in shown_text(serialize(document).replace("<cmdline>", "<cmdline>quiet <!-- -->"))

@@ -7,6 +7,9 @@ Secret is what lets its reader in somewhere, and what may carry such a thing pas
 only the first two (without VIR_DOMAIN_XML_SECURE, 9.0). What nobody has declared is judged by its name, whoever's
 element it is: what a newer libvirt calls a password is not shown before somebody has looked at it.
 
+The command line of a kernel is mostly none: of that only the values are left out that look secret by their names, and
+the credentials of systemd (``systemd.set_credential=NAME:VALUE``).
+
 Only what is printed goes through here. What libvirt is given has all its secrets.
 """
 
@@ -16,6 +19,7 @@ import copy
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import NewType
 
 from lxml import etree
@@ -71,6 +75,13 @@ _LOOKS_SECRET = re.compile(
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 """The name of an option, in an argument of its own: it says what was left out behind it."""
 _NAMED = re.compile(r"(?P<name>[\w.-]+)=(?P<value>[^,]+)")
+_CMDLINE = "os/cmdline"
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
+"""One parameter of a kernel's command line, as the kernel divides it (next_arg() in lib/cmdline.c)."""
+_PARAMETER = re.compile(r'"?(?P<name>[^\s"=]+)="?(?P<value>[^"]+)')
+_CREDENTIAL = re.compile(r"systemd[._]set[-_]credential(?:[-_]binary)?", re.IGNORECASE)
+_KEYBOARD = re.compile(r"key(?:map|board|table)", re.IGNORECASE)
+_IN_URL = re.compile(r"\w://[^/\s@]*:([^/\s@]+)@")
 _OF_VALUE = {"data", "string", "value"}
 """What QEMU calls the value of a secret, of a file for the firmware, of an SMBIOS string."""
 
@@ -103,11 +114,44 @@ def end_of(path: str) -> str:
 
 def shown_value(path: str, value: str | None) -> str | None:
     """``value``, which stands at ``path``, as it is shown; None where there is none."""
+    if value and end_of(path) == _CMDLINE:
+        return _shown_cmdline(value)
     return value if not value or _is_option(path, value) or not is_secret(path) else HIDDEN
 
 
 def _is_option(path: str, value: str) -> bool:
     return path.endswith(":arg@value") and _OPTION.fullmatch(value) is not None
+
+
+def _shown_cmdline(text: str) -> str:
+    for start, end in reversed(list(_secret_values(text))):
+        text = f"{text[:start]}{HIDDEN}{text[end:]}"
+    return text
+
+
+def _secret_values(cmdline: str) -> Iterator[tuple[int, int]]:
+    """Where a kernel's command line says something secret."""
+    for word in _WORD.finditer(cmdline):
+        parameter = _PARAMETER.match(word[0])
+        if parameter is None:
+            continue
+        name, (start, end) = parameter["name"], parameter.span("value")
+        if _CREDENTIAL.fullmatch(name):
+            start += parameter["value"].find(":") + 1
+            yield word.start() + start, word.start() + end
+        elif _LOOKS_SECRET.search(_KEYBOARD.sub("", name)):
+            yield word.start() + start, word.start() + end
+        else:
+            for found in _IN_URL.finditer(word[0]):
+                yield word.start() + found.start(1), word.start() + found.end(1)
+
+
+def _cmdlines(element: Element) -> Iterator[Element]:
+    """The kernel's command line of a document, where it says something secret."""
+    for node in element.iter("cmdline"):
+        parent = node.getparent()
+        if parent is not None and parent.tag == "os" and next(_secret_values(text_of(node)), None):
+            yield node
 
 
 def shown(element: Element) -> Shown:
@@ -123,7 +167,8 @@ def shown_indented(element: Element) -> Shown:
 def shown_text(text: str) -> Shown:
     """The document ``text`` without secrets; as it is where it has none."""
     root = parse(text)
-    return Shown(text if next(_parts(root), None) is None else f"{shown(root)}\n")
+    has_secrets = next(chain(_parts(root), _cmdlines(root)), None) is not None
+    return Shown(f"{shown(root)}\n" if has_secrets else text)
 
 
 def secrets_of(element: Element) -> Iterator[str]:
@@ -132,6 +177,9 @@ def secrets_of(element: Element) -> Iterator[str]:
         texts = [node.get(attribute, "")] if attribute else [each for each in node.itertext() if each.strip()]
         for text in texts:
             yield from _quoted(text.strip())
+    for node in _cmdlines(element):
+        text = text_of(node)
+        yield from (text[start:end] for start, end in _secret_values(text))
 
 
 def _quoted(text: str) -> Iterator[str]:
@@ -173,6 +221,8 @@ def _without(element: Element) -> Element:
         else:
             del node[:]
             node.text = None
+    for node in list(_cmdlines(rest)):
+        node.text = _shown_cmdline(text_of(node))
     return rest
 
 
