@@ -41,6 +41,11 @@ EDITOR_NOT_STARTED = Condition(
     "set EDITOR to one that can",
 )
 EDITOR_FAILED = Condition("editor-failed", Failed, "the editor {editor!r} ended with {status}")
+EDITOR_LEFT_NO_FILE = Condition(
+    "editor-left-no-file",
+    Failed,
+    "the editor {editor!r} has put something in the place of the text that is no file: {path}",
+)
 
 NO_USER_DATA = Condition("no-user-data", NotFound, "there is no user-data {path}")
 UNREADABLE_USER_DATA = Condition("unreadable-user-data", Failed, "cannot read the user-data {path}: {reason}")

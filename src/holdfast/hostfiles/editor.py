@@ -6,10 +6,11 @@ import os
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -61,17 +62,25 @@ class Draft:
             return True
         try:
             others = [path for path in self._folder.iterdir() if path != self.path]
-            return bool(others) or (self.path.exists() and self.path.read_bytes() != self._text)
+            return bool(others) or self._is_edited()
         except FileNotFoundError:  # an editor may have removed it
             return False
         except OSError:
             return True
 
+    def _is_edited(self) -> bool:
+        """Raises FileNotFoundError."""
+        return not self._is_file() or self.path.read_bytes() != self._text
+
+    def _is_file(self) -> bool:
+        """False where the editor left something else in its place; a FIFO would be waited for without end."""
+        return stat.S_ISREG(self.path.lstat().st_mode)
+
     @property
     def kept_at(self) -> Path:
         """The text that was edited; the folder, where no more is known than that the editor has something there."""
         try:
-            return self._folder if self.path.read_bytes() == self._text else self.path
+            return self.path if self._is_file() and self._is_edited() else self._folder
         except FileNotFoundError:
             return self._folder
         except OSError:
@@ -84,7 +93,7 @@ class Draft:
     def edit(self) -> str:
         """Open it in $VISUAL, $EDITOR or vi, wait until that has ended, and return the text.
 
-        Raises NO_EDITOR, EDITOR_NOT_STARTED, EDITOR_FAILED, and what :func:`read_document` raises.
+        Raises NO_EDITOR, EDITOR_NOT_STARTED, EDITOR_FAILED, EDITOR_LEFT_NO_FILE, and what :func:`read_document` raises.
         """
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
         if not editor:
@@ -104,6 +113,9 @@ class Draft:
             signal.signal(signal.SIGINT, before)
         if status != 0:
             raise files.EDITOR_FAILED(editor=editor, status=status)
+        with suppress(FileNotFoundError):
+            if not self._is_file():
+                raise files.EDITOR_LEFT_NO_FILE(editor=editor, path=self.path)
         return read_document(str(self.path))
 
 

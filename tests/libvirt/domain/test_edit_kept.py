@@ -42,6 +42,31 @@ def test_copy_of_an_editor_that_crashed_is_kept(
     assert "mine\n" in [file.read_text() for file in Path(folder[1]).iterdir()]
 
 
+@pytest.mark.parametrize(
+    "deed",
+    [
+        'rm "$1"; mkfifo "$1"',
+        'rm "$1"; mkdir "$1"',
+        'rm "$1"; mknod "$1" c 1 3',
+        'mv "$1" "$(dirname "$1")/b"; ln -s b "$1"',
+        'rm "$1"; ln -s /nowhere "$1"',
+        'rm "$1"; mkfifo "$1"; exit 1',
+    ],
+)
+def test_what_an_editor_leaves_in_place_of_the_text_is_neither_waited_for_nor_removed(
+    connection: Connection, uri: str, editor: Path, drafts: Drafts, deed: str
+) -> None:
+    connection.define(domain_xml())
+    editor.write_text(f"#!/bin/sh\n{deed}\n")
+    result = run(uri, "edit", "a")
+    kept = next(each for each in drafts() if each.name == "a.xml")
+    assert result.exit_code == 1, result.output
+    said = "ended with 1" if "exit" in deed else f"that is no file: {kept}"
+    assert said in result.stderr
+    assert f"your text is kept, with any secrets in it: {kept.parent}" in result.stderr
+    assert kept.is_symlink() or not kept.is_file()
+
+
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[Host]:
     """A libvirt that the test may end."""
