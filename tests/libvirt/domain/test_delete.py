@@ -271,3 +271,21 @@ def test_a_volume_of_a_pool_is_removed_through_the_pool(daemon_uri: str, tmp_pat
             assert list(tmp_path.iterdir()) == []
         finally:
             pool.destroy()
+
+
+def test_an_image_with_a_damaged_header_goes_with_its_domain(connection: Connection, uri: str, tmp_path: Path) -> None:
+    base = tmp_path / "base.img"
+    base.write_bytes(bytes(1 << 20))
+    damaged, cut = overlay(tmp_path, "damaged", base), overlay(tmp_path, "cut", base)
+    connection.define(domain_xml(extra=qcow2_disk(damaged) + qcow2_disk(cut, "vdb")))
+    with damaged.open("r+b") as file:
+        file.seek(8)
+        file.write(b"\xff" * 12)  # where the name of the backing file is, and how long
+    cut.write_bytes(cut.read_bytes()[:12])
+    said = done(uri, "delete", "--storage", "a", "--dry-run")
+    for image, problem in ((damaged, "is damaged"), (cut, "is cut off")):
+        assert f"what {image} rests on is not known, and stays" in said
+        assert problem in said
+    assert damaged.exists()
+    assert fates(operations.delete_domain(connection, "a", storage=True)) == {"damaged.qcow2": None, "cut.qcow2": None}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["base.img"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from holdfast.domainxml.device import lookup
@@ -11,8 +11,9 @@ from holdfast.domainxml.host.image_files import DiskImage, disk_images, named_pa
 from holdfast.domainxml.metadata import DiskRecord, Snapshotting, facts
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.snapshots.stored import read_snapshot
-from holdfast.errors import NotFound
+from holdfast.errors import Failed, NotFound
 from holdfast.errors import disks as errors
+from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED
 from holdfast.hostfiles import image_chain
 from holdfast.hostfiles.image import is_block_device, real_path
 from holdfast.hostfiles.image_chain import files_below
@@ -24,6 +25,8 @@ from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import volume_at, volume_named
 from holdfast.operations.disks.in_place import DiskInPlace
 from holdfast.operations.session import OpenDomain
+
+_DAMAGED = (HEADER_CUT_OFF.code, HEADER_DAMAGED.code)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,18 @@ def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool
         found[place] = ImageFate(target, place, _use_by_others(place, others))
     found.update({image.source: image for image in _backing_files(found)})
     return tuple(found.values())
+
+
+def unknown_below(fates: Iterable[ImageFate]) -> Iterator[str]:
+    """A sentence for each image that goes and whose header does not tell what it rests on, which stays."""
+    for image in fates:
+        if image.kept is None and image.source.startswith("/"):
+            try:
+                files_below(image.source)
+            except Failed as error:
+                if error.code not in _DAMAGED:
+                    raise
+                yield f"what {image.source} rests on is not known, and stays: {error.message}"
 
 
 def refuse_used(domain: OpenDomain, record: DiskRecord) -> None:
@@ -151,9 +166,19 @@ def _left_of_snapshots(domain: OpenDomain, documents: list[Element]) -> Iterator
 def _backing_files(found: dict[str, ImageFate]) -> Iterator[ImageFate]:
     own = {real_path(image.source) for image in found.values() if image.source.startswith("/")}
     for image in [image for image in found.values() if image.kept is None and image.source.startswith("/")]:
-        for backing in files_below(image.source):
+        for backing in _below(image.source):
             if real_path(backing) not in own and backing not in found:
                 yield ImageFate(image.target, backing, "below another image")
+
+
+def _below(path: str) -> list[str]:
+    """What the image ``path`` rests on, as far as its header tells: see :func:`unknown_below`."""
+    try:
+        return files_below(path)
+    except Failed as error:
+        if error.code not in _DAMAGED:
+            raise
+        return []
 
 
 def _path_of(connection: Connection, disk: DiskImage) -> str | None:

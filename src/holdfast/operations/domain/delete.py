@@ -18,7 +18,7 @@ from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.disks.own_images import ImageFate, image_exists, images_to_delete, remove_image
+from holdfast.operations.disks.own_images import ImageFate, image_exists, images_to_delete, remove_image, unknown_below
 from holdfast.operations.documents import Documents
 from holdfast.operations.own_state import state_of, users_of_state
 from holdfast.operations.results import Result
@@ -63,13 +63,14 @@ def delete_domain(
         images = images_to_delete(domain, documents.own(), storage)
         state = _OwnState(domain, documents)
         words = (*state.words(), *_rest(domain))
+        notes = (*state.notes, *unknown_below(images))
         if not dry_run:
             _delete(domain, images, state)
         return Deletion(
             name=domain.name,
             uuid=domain.uuid,
             dry_run=dry_run,
-            notes=state.notes,
+            notes=notes,
             state=words,
             switched_off=documents.live is not None,
             images=images,
