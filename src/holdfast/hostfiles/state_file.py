@@ -52,6 +52,11 @@ def is_another(before: str, now: str) -> bool:
     return before != now and before.partition("@")[2] == now.partition("@")[2] != ""
 
 
+def is_of_this_host(born: str) -> bool:
+    """True for a file that was seen on this host when it was there."""
+    return born.partition("@")[2] == os.uname().nodename
+
+
 def names_in(folder: str) -> list[str]:
     """The names of all that is in ``folder``; none where there is no such folder, or this user may not read it."""
     try:

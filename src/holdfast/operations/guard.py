@@ -107,7 +107,7 @@ def look_before_start(
     last = known_guest(documents.live, documents.config)
     lacks = [Outlook(Effect.BLOCKS, "host", sentence) for sentence in missing]
     host = [*lacks, *HostOutlook(domain.connection).hardware(documents.config, last)]
-    state = list(state_outlook(domain.connection, documents.config, runs=domain.is_active(), fresh=fresh))
+    state = list(state_outlook(domain.connection, documents.config, live=documents.live, fresh=fresh))
     if not dry_run:
         refuse_lost_state(domain.connection, domain.name, documents.config, fresh)
     if not accept and not dry_run:

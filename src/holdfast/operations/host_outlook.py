@@ -331,7 +331,7 @@ class HostOutlook:
         path = nvram_of(domain)
         if path is None or nvram_template(domain) is not None or loader in capabilities.loaders:
             return
-        if self._connection.is_local and look_at(path).there is False:
+        if self._connection.is_local and self._connection.is_usual and look_at(path).there is False:
             sentence = f"there is no NVRAM {path}, and libvirt knows no template for {loader} to make it from"
             yield _firmware(Effect.BLOCKS, sentence)
 

@@ -16,7 +16,7 @@ from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NotFound
 from holdfast.errors.state import STATE_GONE, STATE_IN_USE
 from holdfast.hostfiles.image import real_path
-from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, look_at
+from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.domain_list import inventory
@@ -32,9 +32,17 @@ def folders_of(connection: Connection) -> StateFolders | None:
     return None if connection.state_folders is None else StateFolders(*connection.state_folders)
 
 
-def look(connection: Connection, file: StateFile) -> Look:
-    """Look at a file of the host of ``connection``; of another machine's nothing is known."""
-    return look_at(file.path) if connection.is_local else UNKNOWN
+def look(connection: Connection, file: StateFile, before: SeenState | None = None) -> Look:
+    """Look at a file of the host of ``connection``; of another machine's nothing is known.
+
+    A libvirt behind a socket of its own may be in a container, with other files than we see: what it has and we do not
+    see is unknown, unless it was seen ``before`` from here.
+    """
+    if not connection.is_local:
+        return UNKNOWN
+    now = look_at(file.path)
+    was_here = before is not None and is_of_this_host(before.born)
+    return UNKNOWN if now.there is False and not (connection.is_usual or was_here) else now
 
 
 def state_to_record(connection: Connection, running: Element, config: Element) -> list[SeenState]:
@@ -42,7 +50,7 @@ def state_to_record(connection: Connection, running: Element, config: Element) -
     before = {seen.kind: seen for seen in facts(config, SeenState)}
     found = []
     for file in state_of(connection, running):
-        now = look(connection, file)
+        now = look(connection, file, before.get(file.kind))
         if now.there:
             found.append(SeenState(file.kind, file.path, now.born))
         elif now.there is None and file.kind in before:
@@ -52,9 +60,9 @@ def state_to_record(connection: Connection, running: Element, config: Element) -
 
 def lost_state(connection: Connection, config: Element) -> list[StateFile]:
     """What the domain had at its last recorded start, and has no more: known to be gone, and not just out of sight."""
-    recorded = {seen.kind for seen in facts(config, SeenState)}
+    recorded = {seen.kind: seen for seen in facts(config, SeenState)}
     files = [file for file in state_of(connection, config) if file.kind in recorded]
-    return [file for file in files if look(connection, file).there is False]
+    return [file for file in files if look(connection, file, recorded[file.kind]).there is False]
 
 
 def refuse_lost_state(connection: Connection, name: str, config: Element, fresh: Collection[str] = ()) -> None:
@@ -65,13 +73,16 @@ def refuse_lost_state(connection: Connection, name: str, config: Element, fresh:
 
 
 def state_outlook(
-    connection: Connection, config: Element, *, runs: bool = False, fresh: Collection[str] = ()
+    connection: Connection, config: Element, *, live: Element | None = None, fresh: Collection[str] = ()
 ) -> Iterator[Outlook]:
-    """What there is to know of the state of a domain before its next start; ``runs`` where it runs now."""
+    """What there is to know of the state of a domain before its next start; ``live`` where it runs now."""
     recorded = {seen.kind: seen for seen in facts(config, SeenState)}
+    in_use = [] if live is None else state_of(connection, live)
     for file in state_of(connection, config):
-        now, before = look(connection, file), recorded.get(file.kind)
-        if now.there is None:
+        before = recorded.get(file.kind)
+        now = look(connection, file, before)
+        is_elsewhere = now.there is False and before is None and file in in_use
+        if now.there is None or is_elsewhere:
             yield _outlook(Effect.UNKNOWN, file, f"whether its {file} is there cannot be seen from here")
         elif now.there is False and before is None:
             yield _outlook(Effect.NOTE, file, f"its {file} is yet to be made: a start does that")
@@ -80,7 +91,7 @@ def state_outlook(
         elif now.there is False:
             yield _outlook(Effect.BLOCKS, file, f"its {file} is gone")
         elif before is not None and before.path == file.path and is_another(before.born, now.born):
-            yield _outlook(Effect.NOTE if runs else Effect.CHANGES, file, f"its {file} {ANOTHER}")
+            yield _outlook(Effect.CHANGES if live is None else Effect.NOTE, file, f"its {file} {ANOTHER}")
 
 
 ANOTHER = "is not the one of its last recorded start: it was made anew, or somebody put it there"

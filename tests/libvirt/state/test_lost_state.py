@@ -25,7 +25,7 @@ from holdfast.operations.manager.foreign_start import record_start, refuse_start
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, image
 from tests.libvirt.processes import crash
-from tests.libvirt.state.states import CODE, VARS, create, found, kinds, lose, place, started_once, uefi_xml
+from tests.libvirt.state.states import CODE, SPEC, VARS, create, found, kinds, lose, place, started_once, uefi_xml
 from tests.raising import raising
 
 
@@ -189,6 +189,35 @@ def test_a_domain_that_was_never_started_is_never_stopped(connection: Connection
     assert FindingKind.LOST_STATE not in found(connection)
     operations.start(connection, "a", paused=True)
     assert path.exists()
+
+
+def state_outlooks(connection: Connection) -> dict[str, Effect]:
+    outlooks = operations.plan_reboot(connection, "a").outlooks
+    return {each.part: each.effect for each in outlooks if each.part in ("nvram", "tpm")}
+
+
+def test_what_a_libvirt_with_files_of_its_own_has_is_unknown(daemon: Connection) -> None:
+    """It is in a mount namespace, as in a container."""
+    operations.create_domain(daemon, "a", SPEC)
+    unknown = {str(kind): Effect.UNKNOWN for kind in StateKind}
+    assert state_outlooks(daemon) == unknown
+    notes = operations.start(daemon, "a", paused=True).notes
+    assert len([note for note in notes if "cannot be seen from here" in note]) == 2
+    assert state_outlooks(daemon) == unknown
+    assert not facts(parse(daemon.find_domain("a").xml(CONFIG)), SeenState)
+    operations.destroy(daemon, "a")
+    operations.start(daemon, "a", paused=True)
+
+
+@kinds
+def test_what_a_running_guest_has_and_nobody_sees_is_not_yet_to_be_made(
+    connection: Connection, kind: StateKind
+) -> None:
+    domain = connection.define(create(connection).xml(CONFIG))
+    assert state_outlooks(connection)[kind] is Effect.NOTE
+    domain.start(paused=True)
+    lose(place(connection, domain, kind))
+    assert state_outlooks(connection)[kind] is Effect.UNKNOWN
 
 
 def test_what_cannot_be_seen_is_said_and_stops_nothing(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

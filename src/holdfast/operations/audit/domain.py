@@ -21,6 +21,7 @@ from holdfast.libvirtapi.domain_list import Listed
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.audit.judge import Judge, Judgement
 from holdfast.operations.audit.report import Finding, FindingKind
+from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_provides import HostProvides
 from holdfast.operations.own_state import state_outlook
@@ -58,7 +59,12 @@ def judge_domain(judge: Judge, provided: HostProvides, listed: Listed, domain: D
             return Judged(verdict, list(_lacks(provided, verdict, None)), None, lambda: parse(text))
         alone = parse(text)
         instance = nova_instance(alone)
-        findings = [*_lacks(provided, verdict, instance), *_records(alone, None), *_lost(judge, alone)]
+        findings = [
+            *_lacks(provided, verdict, instance),
+            *_headers(judge, domain, Documents(None, alone)),
+            *_records(alone, None),
+            *_lost(judge, alone),
+        ]
         return Judged(verdict, findings, instance, lambda: alone)
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
@@ -67,6 +73,7 @@ def judge_domain(judge: Judge, provided: HostProvides, listed: Listed, domain: D
     instance = nova_instance(config)
     findings = [
         *(() if documents.config is None else _lacks(provided, verdict, instance)),
+        *_headers(judge, domain, documents),
         *_lost(judge, config),
         *_drift(documents),
         *_records(config, documents.live),
@@ -84,6 +91,15 @@ def _lacks(provided: HostProvides, verdict: Judgement, instance: NovaInstance | 
         lack = provided.lack(provision, made_at_start=instance is not None)
         if lack is not None and lack.stops:
             yield Finding(FindingKind.WOULD_NOT_START, lack.sentence)
+
+
+def _headers(judge: Judge, domain: Domain, documents: Documents) -> Iterator[Finding]:
+    """Headers of images for which a start would be refused."""
+    for outlook in images_outlook(judge.connection, domain, documents):
+        if outlook.stops:
+            yield Finding(FindingKind.WOULD_NOT_START, outlook.sentence)
+        else:
+            judge.notes.add("which files the headers of all images name cannot be seen from here")
 
 
 def _drift(documents: Documents) -> Iterator[Finding]:

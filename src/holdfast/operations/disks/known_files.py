@@ -17,12 +17,16 @@ from holdfast.domainxml.elements.disk import backing_files, host_path, source_of
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import Adopted, Below, DiskRecord, fact, facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
-from holdfast.errors import Failed, HoldfastError, images
+from holdfast.errors import Failed, HoldfastError, NoConnection, Refused, images
+from holdfast.hostfiles.given_image import Given, given_image
 from holdfast.hostfiles.image import check_format, real_path
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.image_header import can_name_files
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import snapshots
+from holdfast.operations.disks.in_place import DiskInPlace
+from holdfast.operations.documents import Documents
 from holdfast.operations.facts import rewrite
 from holdfast.operations.session import OpenDomain
 
@@ -50,9 +54,9 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 class KnownFiles:
     """The files that the images of a domain may name; its snapshots are asked only where nothing else tells of one."""
 
-    def __init__(self, domain: OpenDomain) -> None:
+    def __init__(self, domain: Domain, documents: Documents) -> None:
         self._domain = domain
-        told = _told(domain.documents.present.values())
+        told = _told(documents.present.values())
         self._files = {real_path(name) if name.startswith("/") else name for name in told}
         self._of_snapshots: set[str] | None = None
 
@@ -79,10 +83,14 @@ def known_files(domain: OpenDomain) -> Container[str] | None:
     """What the images of ``domain`` may rest on; None where nobody can tell: it was neither created nor adopted here,
     or its manager makes its images.
     """
-    adopted = [fact(document, Adopted) for document in domain.documents.present.values()]
+    return _known_files(domain, domain.documents)
+
+
+def _known_files(domain: Domain, documents: Documents) -> Container[str] | None:
+    adopted = [fact(document, Adopted) for document in documents.present.values()]
     if not any(each is not None and each.origin not in _MAKES_IMAGES for each in adopted):
         return None
-    return KnownFiles(domain)
+    return KnownFiles(domain, documents)
 
 
 def known_below(domain: OpenDomain, disk: Element) -> Container[str] | None:
@@ -91,6 +99,30 @@ def known_below(domain: OpenDomain, disk: Element) -> Container[str] | None:
     A raw image names nothing, whatever its guest wrote into it.
     """
     return known_files(domain) if can_name_files(stated_format(disk)) else None
+
+
+@contextlib.contextmanager
+def given_of(disk: DiskInPlace) -> Iterator[Given]:
+    """The image of a disk of a domain that is shut off, for qemu-img.
+
+    Raises NAMES_ANOTHER_NOW where its header names a file that is not known, and else what :func:`given_image` does.
+    """
+    with names_now(disk.domain.name):
+        given = given_image(disk.image or "", stated_format(disk.current), known_below(disk.domain, disk.current))
+        with given as image:
+            yield image
+
+
+@contextlib.contextmanager
+def names_now(name: str) -> Iterator[None]:
+    """Let NAMES_ANOTHER_FILE be NAMES_ANOTHER_NOW, of an image that the domain ``name`` has already."""
+    try:
+        yield
+    except Refused as error:
+        if error.code != images.NAMES_ANOTHER_FILE.code:
+            raise
+        fields = error.fields
+        raise images.NAMES_ANOTHER_NOW(name=name, path=fields["path"], other=fields["other"]) from error
 
 
 def look_at_images(domain: OpenDomain, document: Element | None = None) -> tuple[str, ...]:
@@ -103,33 +135,36 @@ def look_at_images(domain: OpenDomain, document: Element | None = None) -> tuple
     """
     started = document if document is not None else domain.documents.config
     known = known_files(domain)
-    return () if started is None or known is None else tuple(_look(domain, started, known))
+    return () if started is None or known is None else tuple(_look(domain.connection, domain.name, started, known))
 
 
-def images_outlook(domain: OpenDomain) -> Iterator[Outlook]:
-    """What :func:`look_at_images` makes of the next cold start of ``domain``."""
+def images_outlook(connection: Connection, domain: Domain, documents: Documents) -> Iterator[Outlook]:
+    """What :func:`look_at_images` makes of the next cold start of ``domain``, which has these ``documents``."""
+    known = _known_files(domain, documents)
+    if known is None or documents.config is None:
+        return
     try:
-        for sentence in look_at_images(domain):
+        for sentence in _look(connection, domain.name, documents.config, known):
             yield Outlook(Effect.UNKNOWN, "disk", sentence)
+    except NoConnection:
+        raise
     except HoldfastError as error:
         yield Outlook(Effect.BLOCKS, "disk", str(error))
 
 
-def _look(domain: OpenDomain, document: Element, known: Container[str]) -> Iterator[str]:
+def _look(connection: Connection, name: str, document: Element, known: Container[str]) -> Iterator[str]:
     for disk in document.iterfind("devices/disk"):
         path, format = host_path(disk), stated_format(disk)
         if path is None or not can_name_files(format):
             continue
-        if not domain.connection.is_local:
+        if not connection.is_local:
             yield f"which files the header of {path} names was not looked at: it is on another host"
             continue
         try:
-            check_format(path, format, known=known)
+            with names_now(name):
+                check_format(path, format, known=known)
         except HoldfastError as error:
-            if error.code == images.NAMES_ANOTHER_FILE.code:
-                fields = error.fields
-                raise images.NAMES_ANOTHER_NOW(name=domain.name, path=fields["path"], other=fields["other"]) from error
-            if error.code in _NOT_SEEN_THROUGH:
+            if error.code in (images.NAMES_ANOTHER_NOW.code, *_NOT_SEEN_THROUGH):
                 raise
             if error.code == images.UNREADABLE_IMAGE.code:
                 yield f"which files the header of {path} names was not looked at: {error.fields['reason']}"

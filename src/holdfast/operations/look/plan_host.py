@@ -8,6 +8,7 @@ from holdfast.domainxml.host.outlook import Effect, Outlook, differs
 from holdfast.errors import NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_outlook import HostOutlook, KnownGuest, known_guest
 from holdfast.operations.look.plan_reboot import Plan
@@ -37,8 +38,9 @@ def _plans(connection: Connection, domains: Sequence[Domain], here: HostOutlook,
             continue
         outlooks = list(_outlooks(documents, here, there))
         if there is here and documents.config is not None:
-            beside = state_outlook(connection, documents.config, runs=documents.live is not None)
-            outlooks += [each for each in beside if differs([each])]
+            beside = state_outlook(connection, documents.config, live=documents.live)
+            headers = images_outlook(connection, domain, documents)
+            outlooks += [each for each in (*beside, *headers) if differs([each])]
         yield Plan(
             name=domain.name,
             uuid=domain.uuid,

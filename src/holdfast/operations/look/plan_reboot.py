@@ -61,8 +61,8 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
     if documents.config is not None:
         known = known_guest(documents.live, documents.config)
         outlooks += HostOutlook(connection).of(documents.config, known)
-        outlooks += state_outlook(connection, documents.config, runs=domain.is_active())
-        outlooks += images_outlook(domain)
+        outlooks += state_outlook(connection, documents.config, live=documents.live)
+        outlooks += images_outlook(connection, domain, documents)
     return Plan(
         name=domain.name,
         uuid=domain.uuid,
