@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from holdfast.domainxml.document import Element, canonical, parse, serialize
 from holdfast.errors import LibvirtRefused
 from holdfast.hostfiles.libvirt_process import Spoken, private_folder, speak
 from holdfast.libvirtapi.connection import Connection, open_connection
-from holdfast.operations.asked_of_libvirt import ask_libvirt
+from holdfast.operations.asked_of_libvirt import Step, ask_libvirt, ask_of_steps
 from holdfast_lab.patience import wait_until
 from tests.libvirt.domains import CONFIG, domain_xml
 
@@ -36,13 +37,17 @@ def document(**kwargs: str | int) -> Element:
 
 
 @pytest.fixture(autouse=True)
-def own_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What other tests ask at the same time lies elsewhere. The path is short, for sockets."""
+    tmp_path_factory.getbasetemp()  # pytest's own folder stays
     with tempfile.TemporaryDirectory(prefix="a-") as folder:
         Path(folder).chmod(0o1777)
         monkeypatch.setattr(tempfile, "tempdir", folder)
         monkeypatch.setenv("TMPDIR", folder)
         yield
+
+
+HAS, VNC = Step("have", document()), parse("<graphics type='vnc'/>")
 
 
 def folders() -> list[Path]:
@@ -55,7 +60,8 @@ def processes(folder: Path) -> list[str]:
 
 
 def test_the_answer_is_what_libvirt_then_makes_of_it(connection: Connection) -> None:
-    answer = ask_libvirt(connection, document(extra="<console type='pty'/>"), RNG)
+    steps = Step("define", document(extra="<console type='pty'/>")), Step("attach", RNG)
+    answer = ask_of_steps(connection, *steps)
     assert (answer.reason, connection.domains(), folders()) == ("", [], [])
     made = connection.define(domain_xml(extra="<console type='pty'/>"))
     for promised in answer.documents:
@@ -68,15 +74,24 @@ def test_the_answer_is_what_libvirt_then_makes_of_it(connection: Connection) -> 
 @pytest.mark.parametrize(
     ("steps", "words"),
     [
-        ([parse(domain_xml().replace(">64<", ">-5<"))], "doesn't allow value '-5'"),
-        ([parse(domain_xml(extra="<rng colour='red'/>"))], "failed to validate"),
-        ([document(), parse("<graphics type='vnc'/>")], "persistent attach of device 'graphics' is not supported"),
+        ([Step("define", parse(domain_xml().replace(">64<", ">-5<")))], "doesn't allow value '-5'"),
+        ([Step("define", document(extra="<rng colour='red'/>"))], "failed to validate"),
+        ([HAS, Step("attach", VNC)], "persistent attach of device 'graphics' is not supported"),
+        ([HAS, Step("detach", RNG)], "no matching RNG device was found"),
+        ([HAS, Step("update", RNG)], "persistent update of device 'rng' is not supported"),
     ],
 )
-def test_what_libvirt_refuses_is_refused_in_its_words(connection: Connection, steps: list[Element], words: str) -> None:
+def test_what_libvirt_refuses_is_refused_in_its_words(connection: Connection, steps: list[Step], words: str) -> None:
     with pytest.raises(LibvirtRefused, match=words):
-        ask_libvirt(connection, *steps)
+        ask_of_steps(connection, *steps)
     assert (connection.domains(), folders()) == ([], [])
+
+
+def test_a_domain_that_others_have_defined_past_the_schema_is_taken_as_it_is(connection: Connection) -> None:
+    loose = document(extra="<rng colour='red' model='virtio'><backend model='builtin'/></rng>")
+    assert ask_of_steps(connection, Step("have", loose), Step("attach", RNG)).reason == ""
+    answer = ask_of_steps(connection, Step("have", parse("<domain type='qemu'><name>a</name></domain>")))
+    assert (answer.documents, answer.reason.startswith("it does not take the domain as it is: ")) == ((), True)
 
 
 def test_a_path_that_libvirt_chooses_is_where_the_domain_will_have_it(connection: Connection) -> None:
@@ -150,17 +165,35 @@ def test_a_child_that_crashes_gives_no_answer(
         assert words in speak("crashes", folder, "").failure
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def asking(folder: Path) -> subprocess.Popen[bytes]:
+    """A process whose child does not answer, and has started another one."""
     program = (
         "from holdfast.hostfiles.libvirt_process import private_folder, speak\n"
         "with private_folder() as folder: print(speak('hangs', folder, ''))"
     )
-    (tmp_path / "hangs.py").write_text(HANGS)
-    killed = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    (folder / "hangs.py").write_text(HANGS)
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path})
     wait_until(lambda: bool(folders()) and len(processes(folders()[0])) == 2, "nothing was begun")
+    return process
+
+
+def test_a_child_whose_parent_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    killed = asking(tmp_path)
+    (folder,) = folders()
     killed.kill()
     killed.wait()
+    wait_until(lambda: not (folders() or processes(folder)), "something is left")
+
+
+def test_what_killed_processes_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    killed = asking(tmp_path)
     (left,) = folders()
+    child = int(Path(f"/proc/{killed.pid}/task/{killed.pid}/children").read_text())
+    os.kill(child, signal.SIGSTOP)
+    killed.kill()
+    killed.wait()
+    os.kill(child, signal.SIGKILL)
     with private_folder():
         assert left.exists()  # it may still be at work
     os.utime(left, (time.time() - 1000,) * 2)

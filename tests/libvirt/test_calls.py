@@ -179,7 +179,7 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     ),
     "create with an image": (7, create),
     "rename": (9, lambda connection, _: operations.rename_domain(connection, "a", "b")),
-    "clone": (12, lambda connection, _: operations.clone_domain(connection, "a", "b")),
+    "clone": (15, lambda connection, _: operations.clone_domain(connection, "a", "b")),
     "adopt again": (4, lambda connection, _: operations.adopt_domain(connection, "a")),
     "delete": (7, lambda connection, _: operations.delete_domain(connection, "a")),
     "delete --storage": (11, lambda connection, _: operations.delete_domain(connection, "a", storage=True)),

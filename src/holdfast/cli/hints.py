@@ -74,6 +74,8 @@ HINTS = {
     "volume-of-another-format": f"say format={{found}} if that is what it is; {_TRUST}",
     "backing-format-not-stated": f"state it: qemu-img rebase -u -b {{backing}} -F FORMAT {{path}}; {_TRUST}",
     "names-another-file": _TRUST,
+    "rests-elsewhere": "'holdfast start --paused' first: then QEMU does it; 'holdfast clone' leaves a disk out with "
+    "--without",
     "names-another-file-now": "find out who wrote that; if it is right, 'holdfast adopt {name}' records it",
     "unchecked-header": f"do it on the host that has the image; {_TRUST}",
     "image-not-smaller": "leave out size=",
@@ -172,6 +174,7 @@ HINTS = {
     "creation-cut-off": "look with 'holdfast show {uuid}'; 'holdfast delete --storage {uuid}' removes what there is",
     "encrypted-not-cloned": "leave it out: --without {target}",
     "not-cloned-here": "leave it out (--without {target}) and attach another one",
+    "image-not-cloned": "leave it out: --without {target}",
     "nvram-elsewhere": "run 'holdfast clone' there, or add --fresh-nvram",
     "domain-exists": "choose another name; 'holdfast show {name}' tells what has this one",
     "running-before-delete": "'holdfast shutdown {name}' first, or --force to switch it off as pulling the plug does",

@@ -82,6 +82,7 @@ NOT_CLONED_HERE = Condition(
     "{device} is on {source}, which cannot be copied here",
     "leave {target} out, and attach another disk",
 )
+IMAGE_NOT_CLONED = Condition("image-not-cloned", Refused, "{device} is not copied: {cause}", "leave {target} out")
 NVRAM_ELSEWHERE = Condition(
     "nvram-elsewhere",
     Refused,

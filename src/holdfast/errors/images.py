@@ -59,6 +59,12 @@ NAMES_ANOTHER_FILE = Condition(
     "{path} makes QEMU open another file of this host for the guest: {other}",
     _TRUST,
 )
+RESTS_ELSEWHERE = Condition(
+    "rests-elsewhere",
+    Refused,
+    "{path} rests on {other}, which is no file of this host: QEMU opens that for its guest, and nobody else does",
+    "do it while the domain runs; or copy the image yourself",
+)
 NAMES_ANOTHER_NOW = Condition(
     "names-another-file-now",
     Refused,

@@ -45,7 +45,7 @@ def given_image(place: str, format: str, known: Container[str] | None = ()) -> I
     """The image at ``place``, a path or a URL of QEMU's; a file or block device is checked and stays open meanwhile.
 
     ``known`` are the real paths of what it may rest on. With None, and on the network, it is opened by name, and QEMU
-    follows its header. Raises what :func:`opened_image` does.
+    follows its header. Raises RESTS_ELSEWHERE, and what :func:`opened_image` does.
     """
     if not place.startswith("/"):
         by_url = ("-f", format, place)
@@ -59,10 +59,10 @@ def given_image(place: str, format: str, known: Container[str] | None = ()) -> I
 
 
 def given(image: OpenImage) -> Given:
-    """An image that is open, as qemu-img is told of it. Raises NAMES_ANOTHER_FILE where part of it is no file here."""
+    """An image that is open, as qemu-img is told of it. Raises RESTS_ELSEWHERE where part of it is no file here."""
     for each in image.whole():
         if each.elsewhere:
-            raise images.NAMES_ANOTHER_FILE(path=each.path, other=each.elsewhere[0])
+            raise images.RESTS_ELSEWHERE(path=each.path, other=each.elsewhere[0])
     descriptors = tuple(each.descriptor for each in image.whole())
     whole, itself = (f"json:{json.dumps(each)}" for each in (_node(image), _without_backing(image)))
     return Given(image.path, image.format, _name(image), (whole,), (itself,), descriptors)

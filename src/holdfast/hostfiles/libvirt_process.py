@@ -1,18 +1,24 @@
 """A child process that has a libvirt to itself, and the folder in which that lives: both are gone afterwards.
 
-A process that is killed cannot tidy up: what it leaves is removed by the next one that comes by.
+A process that is killed cannot tidy up: then the child does, as soon as nobody reads its answer any more. What is left
+where both are killed is removed by the next one that comes by.
+
+Run as ``python -m holdfast.hostfiles.libvirt_process MODULE FOLDER`` it is the child, which runs MODULE.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import runpy
+import select
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +67,7 @@ def speak(module: str, folder: Path, words: str, limit: float = LIMIT) -> Spoken
 
     Where it does not end by itself, the QEMU at which its libvirt was looking is ended too.
     """
-    command = [sys.executable, "-P", "-m", module, str(folder)]
+    command = [sys.executable, "-P", "-m", "holdfast.hostfiles.libvirt_process", module, str(folder)]
     own = {name: str(folder) for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
     environment = {**os.environ, **own, "LIBVIRT_LOG_OUTPUTS": "4:file:/dev/null"}
     try:
@@ -91,6 +97,23 @@ def speak(module: str, folder: Path, words: str, limit: float = LIMIT) -> Spoken
         last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
         return Spoken("", f"its process failed: {last}")
     return Spoken(done.stdout)
+
+
+def _run(module: str, folder: str) -> None:
+    """Be the child: run ``module``; where whoever asked goes away, end at once, and leave nothing."""
+    threading.Thread(target=_tidy_up_alone, args=[Path(folder)], daemon=True).start()
+    sys.argv = [module, folder]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _tidy_up_alone(folder: Path) -> None:
+    """Wait until nobody reads standard output any more, which poll(2) tells as an error of its pipe."""
+    output = select.poll()
+    output.register(sys.stdout, 0)
+    output.poll()
+    _end_processes(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
 
 
 def _remove_left(base: Path) -> None:
@@ -127,3 +150,7 @@ def _command(process: int) -> bytes:
         return Path(f"/proc/{process}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+if __name__ == "__main__":
+    _run(*sys.argv[1:])

@@ -20,11 +20,13 @@ from holdfast.libvirtapi.translate import sentence
 def answer(folder: str, arch: str, virt_type: str, steps: Sequence[tuple[str, str]]) -> dict[str, object]:
     """What libvirt makes of one domain, of such an architecture and kind of virtualisation.
 
-    ``steps`` are pairs of a verb and an element: "define" takes the domain's document (virDomainDefineXMLFlags,
-    VALIDATE), and comes first; "attach" a device for its config (virDomainAttachDeviceFlags). ``documents`` of the
-    answer has the config document after each step. Where libvirt refuses a step, ``refused`` has its reason and
-    ``number`` the code of its error. ``failed`` says why it could not be asked: there is no such driver here, or no
-    QEMU for that kind of domain.
+    ``steps`` are pairs of a verb and an element. The first is a domain's document: "define" for one that is to be
+    (virDomainDefineXMLFlags, VALIDATE), "have" for one that libvirt has taken already, whoever wrote it, and does not
+    validate. Another one may take its place; "attach", "detach" and "update" take a device of its config
+    (virDomainAttachDeviceFlags and so on). ``documents`` of the answer has the config document after each step. Where
+    libvirt refuses a step, ``refused`` has its reason and ``number`` the code of its error. ``failed`` says why it
+    could not be asked: there is no such driver here, or no QEMU for that kind of domain, or this libvirt does not take
+    what that one has.
     """
     ensure_event_loop()
     try:
@@ -32,19 +34,27 @@ def answer(folder: str, arch: str, virt_type: str, steps: Sequence[tuple[str, st
         connection.getDomainCapabilities(None, arch or None, None, virt_type or None, 0)
     except libvirt.libvirtError as error:
         return {"failed": sentence(error)}
+    documents: list[str] = []
     try:
-        return {"documents": list(_documents(connection, steps))}
+        documents.extend(_documents(connection, steps))
     except libvirt.libvirtError as error:
+        if not documents and steps[0][0] == "have":
+            return {"failed": f"it does not take the domain as it is: {sentence(error)}"}
         return {"refused": sentence(error), "number": error.get_error_code()}
+    return {"documents": documents}
 
 
 def _documents(connection: libvirt.virConnect, steps: Sequence[tuple[str, str]]) -> Iterator[str]:
     domain: libvirt.virDomain | None = None
     for verb, element in steps:
-        if domain is None or verb == "define":
-            domain = connection.defineXMLFlags(element, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+        if domain is None or verb in ("define", "have"):
+            domain = connection.defineXMLFlags(element, 0 if verb == "have" else libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
         else:
-            domain.attachDeviceFlags(element, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+            {
+                "attach": domain.attachDeviceFlags,
+                "detach": domain.detachDeviceFlags,
+                "update": domain.updateDeviceFlags,
+            }[verb](element, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
         yield domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from holdfast.domainxml.document import Element, parse, remove_children, serialize
 from holdfast.domainxml.platform import Platform
@@ -31,6 +31,13 @@ R = TypeVar("R", bound=Result)
 _CHILD = "holdfast.libvirtapi.private_libvirt"
 _OTHER_RIGHTS = "in session mode"
 """How libvirt ends a refusal that concerns the user who asks it, and not the host's libvirt (9.0)."""
+
+
+class Step(NamedTuple):
+    """One step that libvirt is asked about: with a domain's document, or with a device of its config."""
+
+    verb: Literal["define", "have", "attach", "detach", "update"]
+    element: Element
 
 
 @dataclass(frozen=True)
@@ -63,23 +70,27 @@ class Answer:
         return (f"not asked of libvirt: {self.reason}",) if self.reason else ()
 
 
-def ask_libvirt(connection: Connection, *steps: Element) -> Answer:
-    """What the libvirt of ``connection`` would make of ``steps``: first a domain's document, which is defined.
+def ask_libvirt(connection: Connection, document: Element) -> Answer:
+    """What the libvirt of ``connection`` would make of a domain's ``document``; see :func:`ask_of_steps`."""
+    return ask_of_steps(connection, Step("define", document))
 
-    Further documents are defined over it, and devices attached to config. Nothing is done in that libvirt. Raises
-    LibvirtRefused with its words where it would refuse a step. It is not asked where it is on another host, over a
-    connection that may only read, and where another one is installed here by now.
+
+def ask_of_steps(connection: Connection, *steps: Step) -> Answer:
+    """What the libvirt of ``connection`` would make of ``steps``, one after another: first a domain's document.
+
+    Nothing is done in that libvirt. Raises LibvirtRefused with its words where it would refuse a step. It is not asked
+    where it is on another host, over a connection that may only read, and where another one is installed here by now.
     """
     reason = _reason_not_to_ask(connection)
     if reason:
         return Answer(reason=reason)
-    with concealing(lambda: chain.from_iterable(map(secrets_of, steps))):
+    with concealing(lambda: chain.from_iterable(secrets_of(step.element) for step in steps)):
         return _ask(connection, steps)
 
 
-def _ask(connection: Connection, steps: Sequence[Element]) -> Answer:
-    platform = Platform.of(steps[0])
-    words = [("define" if step.tag == "domain" else "attach", serialize(_without_passwords(step))) for step in steps]
+def _ask(connection: Connection, steps: Sequence[Step]) -> Answer:
+    platform = Platform.of(steps[0].element)
+    words = [(step.verb, serialize(_without_passwords(step.element))) for step in steps]
     with private_folder() as folder:
         spoken = speak(_CHILD, folder, json.dumps((platform.arch, platform.virt_type, words)))
     if spoken.failure:

@@ -57,11 +57,8 @@ def refuse_unasked(
 def refuse_unstartable(domain: OpenDomain, before: Element, after: Element, what: str) -> None:
     """Raise WOULD_NOT_START where ``what`` in ``after`` keeps ``domain`` from starting here, which started ``before``.
 
-    Both are config documents, or as much of them as matters: the platform, and the devices that are changed. Over a
-    connection that may only read, what the host can give is not told, and so nothing refused.
+    Both are config documents, or as much of them as matters: the platform, and the devices that are changed.
     """
-    if domain.connection.readonly:
-        return
     if reasons := HostOutlook(domain.connection).newly_lacks(before, after):
         raise WOULD_NOT_START(what=what, name=domain.name, reasons=reasons)
 

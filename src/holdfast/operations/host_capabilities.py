@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from holdfast.domainxml.host.capabilities import Capabilities, read_capabilities
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.host.capabilities import Capabilities, capabilities_for_readers, read_capabilities
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import LibvirtRefused
 from holdfast.errors.hosts import HOST_CANNOT
@@ -12,9 +13,12 @@ from holdfast.libvirtapi.connection import Connection
 def host_capabilities(connection: Connection, platform: Platform) -> Capabilities:
     """What domains of this platform can have on the host of ``connection``; what it leaves open libvirt chooses.
 
+    Over a connection that may only read, libvirt (9.0) refuses the call, and what it tells everybody has to do.
     Raises NO_MACHINE_TYPE, and HOST_CANNOT where there can be none for another reason.
-    (virConnectGetDomainCapabilities)
+    (virConnectGetDomainCapabilities, virConnectGetCapabilities)
     """
+    if connection.readonly:
+        return capabilities_for_readers(parse(connection.capabilities(), "capabilities"), platform)
     try:
         return read_capabilities(connection.domain_capabilities(*platform))
     except LibvirtRefused as error:

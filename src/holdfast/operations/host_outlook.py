@@ -13,7 +13,7 @@ from functools import cache
 
 from holdfast.domainxml.document import Element, element, parse, serialize
 from holdfast.domainxml.elements.firmware import firmware_request, nvram_of, nvram_template
-from holdfast.domainxml.host.capabilities import Capabilities
+from holdfast.domainxml.host.capabilities import NOT_TOLD, Capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
     cpu_mode,
@@ -120,8 +120,11 @@ class HostOutlook:
         if isinstance(capabilities, str):
             yield Outlook(Effect.BLOCKS, "host", capabilities)
             return
-        # Of this host as it was before an upgrade nothing can be asked any more.
-        yield from self._cpu(domain, platform, capabilities, known.cpu, None if origin is self else origin)
+        if capabilities.is_told:
+            # Of this host as it was before an upgrade nothing can be asked any more.
+            yield from self._cpu(domain, platform, capabilities, known.cpu, None if origin is self else origin)
+        else:
+            yield Outlook(Effect.UNKNOWN, "host", NOT_TOLD)
         yield from self._firmware(domain, capabilities, known)
         yield from self.support(domain, capabilities)
 
@@ -328,8 +331,8 @@ class HostOutlook:
 
     def _variables(self, domain: Element, loader: str, capabilities: Capabilities) -> Iterator[Outlook]:
         """UEFI variables that are yet to be made, and that libvirt knows no template of."""
-        path = nvram_of(domain)
-        if path is None or nvram_template(domain) is not None or loader in capabilities.loaders:
+        path, has_template = nvram_of(domain), nvram_template(domain) is not None or loader in capabilities.loaders
+        if path is None or has_template or not capabilities.is_told:
             return
         if self._connection.is_local and self._connection.is_usual and look_at(path).there is False:
             sentence = f"there is no NVRAM {path}, and libvirt knows no template for {loader} to make it from"

@@ -45,10 +45,10 @@ class Need(Flag):
 class OpenDomain(Domain):
     """A domain as one operation sees it: what was read stays until a call of the operation changes the domain."""
 
-    def __init__(self, connection: Connection, handle: DomainHandle, *, secure: bool = False) -> None:
+    def __init__(self, connection: Connection, handle: DomainHandle, *, to_change: bool = False) -> None:
         super().__init__(handle)
         self.connection = connection
-        self._secure = secure
+        self._to_change = to_change
         self._known: dict[str | Definition, object] = {}
         self._handled: dict[str, Element] = {}
 
@@ -69,7 +69,7 @@ class OpenDomain(Domain):
 
         In :func:`changing` they have their secrets: libvirt forgets what it is not given again.
         """
-        live = self._once(Definition.LIVE, lambda: read_live(self, self._secure))
+        live = self._once(Definition.LIVE, lambda: read_live(self, self._to_change))
         documents = Documents(live, self._once(Definition.CONFIG, self._read_config))
         self._handled.update({str(key): document for key, document in documents.present.items()})
         return documents
@@ -88,7 +88,11 @@ class OpenDomain(Domain):
         return self._once("state", super().state)
 
     def _read_config(self) -> Element | None:
-        return read_config(self, self._secure) if self.is_persistent() else None
+        return read_config(self, self._to_change) if self.is_persistent() else None
+
+    def xml(self, definition: Definition, secure: bool = False) -> str:
+        """One of the documents (virDomainGetXMLDesc); over a connection that may only read a dry run has no secrets."""
+        return super().xml(definition, secure and not (self._to_change and self.connection.readonly))
 
     def is_active(self) -> bool:
         """True while a QEMU runs, paused or not; as the documents say, where they were read (virDomainIsActive)."""
@@ -162,8 +166,8 @@ def looking(connection: Connection, name: str, *, needs: Need = Need.NOTHING) ->
     return domain
 
 
-def _open(connection: Connection, name: str, *, secure: bool = False) -> OpenDomain:
-    return connection.find(name, lambda handle: OpenDomain(connection, handle, secure=secure))
+def _open(connection: Connection, name: str, *, to_change: bool = False) -> OpenDomain:
+    return connection.find(name, lambda handle: OpenDomain(connection, handle, to_change=to_change))
 
 
 def refuse_read_only(connection: Connection, name: str, *, dry_run: bool = False) -> None:
@@ -182,7 +186,7 @@ def changing(
     not let go of it in time (``connection.lock_timeout``), and what :meth:`OpenDomain.refuse_unless` raises. No error
     that leaves the operation tells a secret of the domain's documents.
     """
-    domain = _open(connection, name, secure=not connection.readonly)
+    domain = _open(connection, name, to_change=True)
     refuse_read_only(connection, domain.name, dry_run=dry_run)
     with concealing(domain.secrets), domain_lock(domain.uuid, domain.name, connection.lock_timeout):
         domain.refuse_unless(needs)

@@ -189,7 +189,7 @@ def test_disks_are_brought_back_through_the_header_that_was_looked_at(connection
     operations.revert_to_snapshot(connection, "a", "one", disks_only=True)
     assert mark_of(top) == 1
     qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(top))
-    with raising(images.NAMES_ANOTHER_FILE, other="/etc/hostname"):
+    with raising(images.NAMES_ANOTHER_NOW, other="/etc/hostname"):
         operations.revert_to_snapshot(connection, "a", "one", disks_only=True)
 
 

@@ -13,7 +13,7 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Below, facts
 from holdfast.errors import images
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations import DiskSpec
+from holdfast.operations import DiskSpec, FindingKind
 from tests.libvirt.commands import done
 from tests.libvirt.disks.foreign import MIB, create, evil_vmdk, qemu_img, secret
 from tests.libvirt.domains import CONFIG, domain_xml
@@ -30,15 +30,25 @@ def test_what_was_overlaid_starts_until_its_header_names_another_file(connection
     for dry_run in (True, False):
         with raising(images.NAMES_ANOTHER_NOW, path=top, other=f"{tmp_path}/secret"):
             operations.start(connection, "a", dry_run=dry_run)
-    assert [str(each) for each in operations.plan_reboot(connection, "a").outlooks if each.stops]
+    assert len(would_not_start(connection)) == 3
     operations.adopt_domain(connection, "a")
-    assert not [each for each in operations.plan_reboot(connection, "a").outlooks if each.stops]
+    assert would_not_start(connection) == []
     operations.start(connection, "a", paused=True)
     operations.destroy(connection, "a")
     qemu_img("rebase", "-u", "-b", str(base), "-F", "qcow2", str(top))
     qemu_img("rebase", "-u", "-b", "/etc/hostname", "-F", "raw", str(base))
     with raising(images.NAMES_ANOTHER_NOW, path=base, other="/etc/hostname"):
         operations.start(connection, "a")
+
+
+def would_not_start(connection: Connection) -> list[str]:
+    """What plan, plan host and audit say is in the way of a start of the domain "a"."""
+    plans = [operations.plan_reboot(connection, "a"), *operations.plan_host(connection)]
+    found = operations.audit_host(connection).domains
+    return [
+        *(str(outlook) for plan in plans for outlook in plan.outlooks if outlook.stops),
+        *(each.sentence for report in found for each in report.findings if each.kind is FindingKind.WOULD_NOT_START),
+    ]
 
 
 @pytest.mark.parametrize("verb", ["reboot", "rescue", "resume_host", "unrescue", "restore", "revert"])
@@ -105,7 +115,7 @@ def test_what_was_trusted_and_is_no_file_is_known_too(connection: Connection, tm
     create(connection, DiskSpec(path=str(root), format="qcow2"))
     operations.attach_disk(connection, "a", DiskSpec(path=str(top), format="qcow2", trust_format=True))
     operations.start(connection, "a", dry_run=True)
-    with raising(images.NAMES_ANOTHER_FILE, other=name):
+    with raising(images.RESTS_ELSEWHERE, other=name):
         operations.extend_disk(connection, "a", "vdb", 2 * MIB)
     qemu_img("rebase", "-u", "-b", "nbd://localhost/other", "-F", "raw", str(top))
     with raising(images.NAMES_ANOTHER_NOW, other="nbd://localhost/other"):
@@ -191,7 +201,7 @@ def test_of_a_domain_without_records_nothing_is_compared(connection: Connection,
         lambda: operations.clone_domain(connection, "a", "b"),
         lambda: operations.move_disk(connection, "a", "vda", operations.Place(path=str(tmp_path / "moved"))),
     ):
-        with raising(images.NAMES_ANOTHER_FILE, other="/etc/hostname"):
+        with raising(images.NAMES_ANOTHER_NOW, other="/etc/hostname"):
             act()
 
 

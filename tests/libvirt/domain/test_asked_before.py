@@ -12,11 +12,12 @@ from holdfast import operations
 from holdfast.domainxml.document import Element, canonical, child, parse, serialize
 from holdfast.domainxml.make.open_parts import open_parts
 from holdfast.errors import LibvirtRefused
-from holdfast.errors.creation import CREATED_OTHERWISE, NOT_AS_GIVEN
+from holdfast.errors.creation import CREATED_OTHERWISE, NOT_AS_GIVEN, NOT_STARTABLE_HERE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import Created, DomainSpec, InterfaceSpec
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml
+from tests.libvirt.images import qcow2, qcow2_disk
 from tests.raising import raising
 
 MIB = 1024 * 1024
@@ -218,17 +219,20 @@ def test_an_edit_names_the_ports_that_a_slip_would_add(connection: Connection) -
 
 
 @pytest.mark.parametrize(
-    "act",
+    ("steps", "act"),
     [
-        lambda connection: operations.seal_domain(connection, "a", add_ports=9, dry_run=True),
-        lambda connection: operations.upgrade_machine(connection, "a", "pc-q35-7.1", lower=True, dry_run=True),
-        lambda connection: operations.set_domain(
-            connection, "a", operations.DomainSettings(max_memory=96 * MIB), dry_run=True
+        (1, lambda connection: operations.seal_domain(connection, "a", add_ports=9, dry_run=True)),
+        (1, lambda connection: operations.upgrade_machine(connection, "a", "pc-q35-7.1", lower=True, dry_run=True)),
+        (
+            2,
+            lambda connection: operations.set_domain(
+                connection, "a", operations.DomainSettings(max_memory=96 * MIB), dry_run=True
+            ),
         ),
     ],
 )
 def test_other_changes_of_config_are_asked_too(
-    connection: Connection, act: Callable[[Connection], operations.Result], monkeypatch: pytest.MonkeyPatch
+    connection: Connection, steps: int, act: Callable[[Connection], operations.Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = connection.define(domain_xml()).xml(CONFIG)
     assert act(connection).asked_of_libvirt is True
@@ -236,7 +240,8 @@ def test_other_changes_of_config_are_asked_too(
     would = act(connection)
     assert (would.asked_of_libvirt, "not asked of libvirt: it is far away" in would.notes) == (False, True)
     monkeypatch.undo()
-    monkeypatch.setattr("holdfast.operations.asked_of_libvirt.serialize", lambda step: serialize(step) + "<flux/>")
+    ends = iter([*[""] * (steps - 1), "<flux/>"])
+    monkeypatch.setattr("holdfast.operations.asked_of_libvirt.serialize", lambda step: serialize(step) + next(ends))
     with pytest.raises(LibvirtRefused):
         act(connection)
     assert connection.find_domain("a").xml(CONFIG) == before
@@ -263,3 +268,49 @@ def test_where_libvirt_is_not_asked_text_and_json_say_so(
         told = json.loads(done(remote_uri, *command.split(), "--dry-run", "-o", "json"))
         assert (told["asked_of_libvirt"], told["dry_run"]) == (False, True)
         assert any(note.startswith("not asked of libvirt: ") for note in told["notes"])
+
+
+def test_a_dry_run_of_a_detach_refuses_what_libvirt_would(connection: Connection) -> None:
+    connection.define(domain_xml())
+    for dry_run in (True, False):
+        with pytest.raises(LibvirtRefused, match="detach of device 'memballoon' is not supported"):
+            operations.detach_device(connection, "a", "<memballoon model='virtio'/>", dry_run=dry_run)
+
+
+def test_a_dry_run_of_a_domain_that_others_have_defined_past_the_schema_is_not_refused_for_that(
+    connection: Connection, tmp_path: Path
+) -> None:
+    loose = disk_xml(tmp_path, "one", "vda").replace("<target", "<colour/><target")
+    connection._handle.defineXML(domain_xml(extra=loose))
+    would = operations.detach_device(connection, "a", "vda", dry_run=True)
+    assert (would.asked_of_libvirt, would.notes) == (True, ())
+
+
+def test_a_dry_run_of_a_revert_to_other_hardware_asks_libvirt(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml(extra=qcow2_disk(qcow2(tmp_path, "root"))))
+    operations.create_snapshot(connection, "a", "one")
+    operations.attach_device(connection, "a", "<rng model='virtio'><backend model='builtin'/></rng>")
+    before = domain.xml(CONFIG)
+    would = operations.revert_to_snapshot(connection, "a", "one", dry_run=True)
+    assert (would.asked_of_libvirt, bool(would.changes), domain.xml(CONFIG)) == (True, True, before)
+
+
+def test_a_clone_that_could_not_start_is_said_so_before_anything_is_made(connection: Connection) -> None:
+    connection.define(domain_xml().replace("</os>", "<kernel>/no/such/kernel</kernel></os>"))
+    would = operations.clone_domain(connection, "a", "b", dry_run=True)
+    assert "it does not start yet: " in would.notes[0]
+    assert "/no/such/kernel" in would.notes[0]
+    for dry_run in (True, False):
+        with raising(NOT_STARTABLE_HERE, name="b"):
+            operations.clone_domain(connection, "a", "b", start=True, dry_run=dry_run)
+    assert [each.name for each in connection.domains()] == ["a"]
+    assert operations.clone_domain(connection, "a", "b").notes == would.notes
+
+
+def test_a_clone_without_its_only_disk_is_made_as_the_dry_run_says(connection: Connection, tmp_path: Path) -> None:
+    """libvirt gives a domain in which nothing is booted <boot dev='hd'/> (9.0)."""
+    disk = disk_xml(tmp_path, "one", "vda").replace("</disk>", "<boot order='1'/></disk>")
+    connection.define(domain_xml(extra=disk))
+    would = operations.clone_domain(connection, "a", "b", without=["vda"], dry_run=True)
+    made = operations.clone_domain(connection, "a", "b", without=["vda"])
+    assert (would.asked_of_libvirt, would.notes, would.free_places) == (True, made.notes, made.free_places)

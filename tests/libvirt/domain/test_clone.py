@@ -14,11 +14,11 @@ from holdfast.domainxml.document import parse, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, facts
-from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, NOT_CLONED_HERE, NVRAM_ELSEWHERE
+from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, IMAGE_NOT_CLONED, NOT_CLONED_HERE, NVRAM_ELSEWHERE
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.domains import READ_ONLY, RUNNING, TRANSIENT
 from holdfast.errors.files import EXISTS
-from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, NO_IMAGE, NOT_RAW, QEMU_IMG_FAILED
+from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, NO_IMAGE, QEMU_IMG_FAILED
 from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -153,7 +153,7 @@ def test_image_that_rests_on_another_is_copied_whole(connection: Connection, tmp
 def test_raw_image_that_begins_like_another_is_not_copied(connection: Connection, tmp_path: Path) -> None:
     running(connection, extra=disk_xml(tmp_path, "one", "vda")).destroy()
     (tmp_path / "one.img").write_bytes(qcow2(tmp_path, "evil").read_bytes())
-    with raising(NOT_RAW, found="qcow2"):
+    with raising(IMAGE_NOT_CLONED, target="vda"):
         operations.clone_domain(connection, "a", "b")
     assert not list(tmp_path.glob("b-*"))
 

@@ -34,8 +34,8 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     from holdfast.operations.files import Draft
     from holdfast.operations.look.document import document
 
-    original = document(session.connection, name, secure=True)
-    edit_domain(session.connection, name, original, original)  # refuse early what would be refused anyway
+    original = document(session.connection, name, secure=not session.connection.readonly)
+    edit_domain(session.connection, name, original, original, dry_run=dry_run)  # refuse early what would be anyway
     with Draft(name, original) as draft:
         try:
             edited = _edit(session, name, original, draft, accept, dry_run)
@@ -85,7 +85,10 @@ def _can_be_mended(session: Session, name: str, original: str, error: HoldfastEr
     from holdfast.operations.look.document import document
 
     try:
-        if not sys.stdin.isatty() or document(session.connection, name, secure=True) != original:
+        if (
+            not sys.stdin.isatty()
+            or document(session.connection, name, secure=not session.connection.readonly) != original
+        ):
             return False
     except HoldfastError:  # the domain or libvirt has gone: the first error is the one to report
         return False

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.number import number_at
+from holdfast.domainxml.platform import Platform
+from holdfast.errors.hosts import HOST_CANNOT, NO_MACHINE_TYPE
 
 _HYPERV_UNSAID = frozenset({"relaxed", "vapic", "spinlocks"})
 """The Hyper-V features that every host has where libvirt, before 9.0, says nothing of them."""
+
+NOT_TOLD = "libvirt tells a connection that may only read nothing of the CPU and the devices that this host can give"
+"""What is said where :attr:`Capabilities.is_told` is False."""
+CPU_NOT_TOLD = "which CPU host-model is made is not known: libvirt tells that only a connection that may write"
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Capabilities:
     ``loaders``            the firmware files that exist here
     ``enums``              a section ("devices/disk") and an enumeration in it ("bus") → its values
     ``unsupported``        sections of which the host has nothing
+    ``is_told``            False where libvirt tells no more than platform and number of vCPUs: the rest is unknown
 
     An enumeration that libvirt does not report is not there, and says nothing; one that it reports without a value says
     that the host has none. :meth:`offered` tells the two apart.
@@ -44,6 +51,7 @@ class Capabilities:
     canonical_models: dict[str, str]
     enums: dict[tuple[str, str], frozenset[str]]
     unsupported: frozenset[str]
+    is_told: bool = True
 
     def offered(self, section: str, enum: str) -> frozenset[str] | None:
         """The values that the host has of an enumeration, () for none; None where libvirt does not say."""
@@ -75,6 +83,44 @@ def read_capabilities(text: str) -> Capabilities:
             for enum in root.iter("enum")
         },
         unsupported=frozenset(_section(node) for node in root.iterfind(".//*[@supported='no']") if node.tag != "mode"),
+    )
+
+
+def capabilities_for_readers(host: Element, platform: Platform) -> Capabilities:
+    """What the host's capabilities document (virConnectGetCapabilities) tells of a platform.
+
+    What the platform leaves open is what libvirt would choose: the host's architecture, KVM, the first machine type.
+    Raises HOST_CANNOT and NO_MACHINE_TYPE.
+    """
+    arch = platform.arch or host.findtext("host/cpu/arch") or ""
+    guest = host.find(f"guest[os_type='hvm']/arch[@name='{arch}']")
+    kinds = {} if guest is None else {kind.get("type", ""): kind for kind in guest.iterfind("domain")}
+    virt_type = platform.virt_type or ("kvm" if "kvm" in kinds else "qemu")
+    if guest is None or virt_type not in kinds:
+        raise HOST_CANNOT(reason=f"its capabilities name no {virt_type} for {arch}")
+    emulators = [kinds[virt_type].findtext("emulator"), guest.findtext("emulator")]
+    emulator = next((each for each in emulators if each), "")
+    machines = {each.text or "": each for each in (*kinds[virt_type].iterfind("machine"), *guest.iterfind("machine"))}
+    machine = platform.machine or next(iter(machines), "")
+    found = machines.get(machine)
+    if found is None and platform.emulator in ("", emulator):
+        raise NO_MACHINE_TYPE(machine=machine, possible="those in the host's capabilities")
+    return Capabilities(
+        virt_type=virt_type,
+        machine=machine if found is None else found.get("canonical", machine),
+        arch=arch,
+        emulator=platform.emulator or emulator,
+        max_vcpus=None if found is None else number_at(found, "@maxCpus"),
+        cpu_modes=frozenset(),
+        host_model=None,
+        cpu_models={},
+        loaders=(),
+        hyperv=_HYPERV_UNSAID,
+        deprecated_models=frozenset(),
+        canonical_models={},
+        enums={},
+        unsupported=frozenset(),
+        is_told=False,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 
 from holdfast.domainxml.document import Element, element
-from holdfast.domainxml.host.capabilities import Capabilities
+from holdfast.domainxml.host.capabilities import CPU_NOT_TOLD, Capabilities
 from holdfast.errors import hosts
 
 MODES = ("host-model", "host-passthrough", "maximum")
@@ -20,16 +20,16 @@ def new_cpu(name: str, capabilities: Capabilities) -> Element:
     """The ``<cpu>`` for one of MODES, or for a model by its name; :func:`seal_cpu` then makes host-model concrete.
 
     Raises UNKNOWN_CPU for a name that libvirt does not know, CPU_NOT_HERE and CPU_MODE_NOT_HERE for what this host
-    cannot run.
+    cannot run; neither where that is not told.
     """
     if name in MODES:
-        if name not in capabilities.cpu_modes:
+        if capabilities.is_told and name not in capabilities.cpu_modes:
             virt_type, possible = capabilities.virt_type, _usable(capabilities)
             raise hosts.CPU_MODE_NOT_HERE(cpu=name, virt_type=virt_type, possible=possible)
         return element("cpu", {"mode": name})
-    if name not in capabilities.cpu_models:
+    if capabilities.is_told and name not in capabilities.cpu_models:
         raise hosts.UNKNOWN_CPU(cpu=name, possible=_usable(capabilities))
-    if not capabilities.cpu_models[name]:
+    if not capabilities.cpu_models.get(name, True):
         raise hosts.CPU_NOT_HERE(cpu=name, possible=_usable(capabilities))
     cpu = element("cpu", {"mode": "custom", "match": "exact", "check": "partial"})
     cpu.append(element("model", {"fallback": "forbid"}, text=name))
@@ -45,12 +45,15 @@ def seal_cpu(domain: Element, capabilities: Capabilities) -> list[str]:
     """Make the CPU of ``domain`` concrete, in place; return what of it cannot be, in sentences.
 
     What the document itself says inside host-model (topology, NUMA, single features) stays. ``check='partial'`` lets
-    the domain start also where a later QEMU adds something of its own. Raises NO_HOST_MODEL.
+    the domain start also where a later QEMU adds something of its own. host-model stays where libvirt does not tell
+    what it is. Raises NO_HOST_MODEL.
     """
     cpu = domain.find("cpu")
     if cpu is None:
         return []
     mode = cpu.get("mode", "custom")
+    if mode == "host-model" and not capabilities.is_told:
+        return [CPU_NOT_TOLD]
     if mode == "host-model":
         _make_concrete(cpu, capabilities)
     elif mode == "host-passthrough":

@@ -16,6 +16,7 @@ from holdfast.domainxml.compare.document_pattern import fill_pattern, pattern_of
 from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
+from holdfast.domainxml.host.capabilities import NOT_TOLD
 from holdfast.domainxml.host.machine_type import released
 from holdfast.domainxml.host.named_provisions import Provision, named_provisions
 from holdfast.domainxml.host.outlook import Outlook
@@ -112,12 +113,15 @@ class Judge:
     def _stops(self, config: Element) -> list[Outlook]:
         """Why the domain would not start, of what this host can do; what it provides by name is asked afterwards."""
         try:
-            return [outlook for outlook in self._host.hardware(config, KnownGuest()) if outlook.stops]
+            outlooks = list(self._host.hardware(config, KnownGuest()))
         except NoConnection:
             raise
         except HoldfastError as error:
             self.notes.add(f"whether this host can start its domains is not known: {error.message}")
             return []
+        if any(outlook.sentence == NOT_TOLD for outlook in outlooks):
+            self.notes.add(f"whether this host can start its domains is not known: {NOT_TOLD}")
+        return [outlook for outlook in outlooks if outlook.stops]
 
     def _expiring(self, config: Element, machine: Machine) -> Iterator[Finding]:
         if machine.status is MachineStatus.DEPRECATED:
@@ -139,6 +143,8 @@ class Judge:
             raise
         except HoldfastError as error:
             answer = error.message
+        if not isinstance(answer, str) and not answer.is_told:
+            answer = NOT_TOLD
         if isinstance(answer, str):
             self.notes.add(f"which CPU models expire is not known for {platform.emulator or platform.arch}: {answer}")
             return frozenset()

@@ -25,7 +25,7 @@ from holdfast.errors import HoldfastError
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
+from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
 from holdfast.operations.devices.go_along import let_go_along
 from holdfast.operations.devices.let_go import RELEASE_TIMEOUT, detach_and_wait
@@ -124,7 +124,8 @@ def _ask(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Answer
     config = domain.documents.config
     if config is None or Definition.CONFIG not in planned.targets:
         return Answer()
-    return ask_libvirt(domain.connection, config, *map(identified, planned.controllers), request)
+    attached = (Step("attach", device) for device in (*map(identified, planned.controllers), request))
+    return ask_of_steps(domain.connection, Step("have", config), *attached)
 
 
 def _is_possible(before: Documents, planned: PlannedAttach, answer: Answer, request: Element) -> bool:

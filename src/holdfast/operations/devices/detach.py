@@ -22,6 +22,7 @@ from holdfast.errors import HoldfastError
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.devices.go_along import let_go_along
 from holdfast.operations.devices.let_go import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
@@ -101,12 +102,21 @@ def detach_device(
                 forget_disk(domain, released.as_device(), [Definition.LIVE])
         if not dry_run and found:
             detach_and_wait(domain, found, timeout)
+        answer = _ask(domain, found.get(Definition.CONFIG)) if dry_run else Answer()
         release = None if dry_run else partial(detach_and_wait, domain, timeout=timeout)
         along = let_go_along(domain, before, found.get(Definition.CONFIG), release, config_only=config_only)
         notes = (*saved_memory(domain, before), *along.notes)
     gone = next(iter(found.values()), None)
     detached = _detached(domain, gone, device, dry_run=dry_run, definitions=tuple(found), notes=notes)
-    return replace(detached, went=along.went)
+    return answer.on(replace(detached, went=along.went))
+
+
+def _ask(domain: OpenDomain, device: Element | None) -> Answer:
+    """Whether libvirt would take ``device`` out of config. Raises LibvirtRefused."""
+    config = domain.documents.config
+    if config is None or device is None:
+        return Answer()
+    return ask_of_steps(domain.connection, Step("have", config), Step("detach", device))
 
 
 def _detached(

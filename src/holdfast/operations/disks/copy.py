@@ -22,9 +22,10 @@ from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.image_size import disk_size, image_size
-from holdfast.operations.disks.in_place import DiskInPlace, find_disk, find_disk_now, prove
-from holdfast.operations.disks.known_files import known_below
+from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, find_disk_now, prove
+from holdfast.operations.disks.known_files import given_of
 from holdfast.operations.session import OpenDomain
 from holdfast.text import size_in_words
 
@@ -71,6 +72,10 @@ class Destination:
         source = Source(self.disk.get("type", "file"), self.disk.find("source"))
         return with_image(disk, source, stated_format(self.disk))
 
+    def ask(self, disk: DiskInPlace) -> Answer:
+        """Whether libvirt would take it for ``disk`` in config, for a dry run. Raises LibvirtRefused."""
+        return ask_of_disk(disk, None if disk.config is None else self.given_to(disk.config))
+
     def prepare(self) -> None:
         """Make the image, and check its size."""
         self.make()
@@ -102,7 +107,8 @@ class Destination:
 def size_to_copy(disk: DiskInPlace) -> int:
     """The size of a disk that is to be copied, in bytes.
 
-    Raises COPIED_ON_ITS_HOST and SIZE_UNKNOWN where only QEMU could copy it, which does not run.
+    Raises COPIED_ON_ITS_HOST, SIZE_UNKNOWN and RESTS_ELSEWHERE where only QEMU could copy it, which does not run, and
+    NAMES_ANOTHER_NOW.
     """
     name, connection = disk.domain.name, disk.domain.connection
     if not (disk.runs or connection.is_local):
@@ -110,6 +116,9 @@ def size_to_copy(disk: DiskInPlace) -> int:
     size = disk_size(disk)
     if size is None:
         raise errors.SIZE_UNKNOWN(name=name, image=disk.image)
+    if not disk.runs:
+        with given_of(disk):
+            pass
     return size
 
 
@@ -124,9 +133,8 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
     try:
         to.prepare()
         percent = None if progress is None else lambda part: progress(int(to.size * part / 100), to.size)
-        known = known_below(disk.domain, disk.current)
         with (
-            given_image(disk.image or "", stated_format(disk.current), known) as source,
+            given_of(disk) as source,
             given_image(to.place, stated_format(to.disk), to.known) as image,
         ):
             new_image.copy_onto(source, image, percent)

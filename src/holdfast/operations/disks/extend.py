@@ -9,7 +9,6 @@ from holdfast.domainxml.host.volume import volume_format
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import disks as errors
 from holdfast.hostfiles import new_image
-from holdfast.hostfiles.given_image import given_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.image_size import change_of_size, disk_size, volume_of, whole_sectors
@@ -21,7 +20,7 @@ from holdfast.operations.disks.in_place import (
     refuse_while_copied,
     refuse_without_image,
 )
-from holdfast.operations.disks.known_files import known_below
+from holdfast.operations.disks.known_files import given_of
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, changing
 from holdfast.text import size_in_words
@@ -65,7 +64,10 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
             raise errors.SIZE_UNKNOWN(name=domain.name, image=image)
         if size < before:
             raise errors.SMALLER(target=disk.target, size=size_in_words(before), wanted=size_in_words(size))
-        if size > before and not dry_run:
+        if size > before and dry_run and _is_grown_here(disk):
+            with given_of(disk):
+                pass
+        elif size > before and not dry_run:
             _extend(disk, size)
         return Extended(
             name=domain.name,
@@ -97,11 +99,16 @@ def _extend_running(disk: DiskInPlace, size: int) -> None:
         raise condition(target=disk.target, image=disk.image, cause=error) from error
 
 
+def _is_grown_here(disk: DiskInPlace) -> bool:
+    """True where qemu-img enlarges the image."""
+    return not disk.runs and disk.domain.connection.is_local and disk.current.get("type") != "volume"
+
+
 def _extend_shut_off(disk: DiskInPlace, size: int) -> None:
     connection, image, format = disk.domain.connection, disk.image or "", stated_format(disk.current)
     volume = volume_of(connection, disk.current)
-    if connection.is_local and disk.current.get("type") != "volume":
-        with given_image(image, format, known_below(disk.domain, disk.current)) as given:
+    if _is_grown_here(disk):
+        with given_of(disk) as given:
             new_image.grow_image(given, size)
     elif volume is None:
         raise errors.NOT_IN_A_POOL(name=disk.domain.name, image=image)

@@ -11,6 +11,7 @@ from holdfast.domainxml.elements.disk import is_shared, source_of, without_image
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.errors import disks as errors
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.session import OpenDomain
@@ -115,6 +116,14 @@ def refuse_managed_save(disk: DiskInPlace) -> None:
     """Raise MANAGED_SAVE for a domain that is shut off with a managed-save image."""
     if not disk.runs:
         refuse_with_managed_save(disk.domain, "its saved memory goes with the disks as they are")
+
+
+def ask_of_disk(disk: DiskInPlace, wanted: Element | None) -> Answer:
+    """Whether libvirt would take ``wanted`` for the disk in config, for a dry run. Raises LibvirtRefused."""
+    config = disk.documents.config
+    if config is None or disk.config is None or wanted is None or same(disk.config, wanted):
+        return Answer()
+    return ask_of_steps(disk.domain.connection, Step("have", config), Step("update", wanted))
 
 
 def prove(before: DiskInPlace, image: str | None, where: Iterable[Definition]) -> DiskInPlace:

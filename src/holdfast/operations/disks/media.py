@@ -10,9 +10,10 @@ from holdfast.errors import HoldfastError, TrayLocked
 from holdfast.errors import disks as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.folder_risk import folder_risks
-from holdfast.operations.disks.in_place import DiskInPlace, find_disk, prove
+from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, prove
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
@@ -78,6 +79,7 @@ def _change(
         if medium is not None:
             for disk in wanted.values():
                 check_source(connection, domain.uuid, disk, trust_format=medium.trust_format)
+        answer = ask_of_disk(drive, wanted.get(Definition.CONFIG)) if dry_run else Answer()
         if not dry_run:
             for definition, disk in wanted.items():
                 if source_of(disk) != source_of(drive.present[definition]):
@@ -85,7 +87,7 @@ def _change(
             prove(drive, after, wanted)
             if medium is not None and medium.trust_format:
                 record_below(domain, wanted.values())
-        return MediumChange(
+        change = MediumChange(
             name=domain.name,
             uuid=domain.uuid,
             dry_run=dry_run,
@@ -95,6 +97,7 @@ def _change(
             after=after,
             definitions=tuple(wanted),
         )
+        return answer.on(change)
 
 
 def _update(drive: DiskInPlace, changed: Element, definition: Definition, force: bool) -> None:

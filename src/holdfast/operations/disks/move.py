@@ -21,6 +21,7 @@ from holdfast.errors import disks as errors
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool
+from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.copy import Destination, Progress, copy_shut_off, finish_copy, size_to_copy, start_copy
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
@@ -101,14 +102,17 @@ def move_disk(
                 return settled
             left = None
         delete_source = delete_source or (left is not None and bool(left.old))
+        answer = Answer()
         if (copying := copy_of(disk.current)) is not None:
             record, to = _under_way(disk, copying, left, place, delete_source, dry_run)
         else:
             record, to = _planned(disk, place, left, delete_source, dry_run)
-            if not dry_run:
+            if dry_run:
+                answer = to.ask(disk)
+            else:
                 _begin(disk, to, progress)
         if dry_run or not disk.runs:
-            return _moved(disk, to, record, dry_run)
+            return answer.on(_moved(disk, to, record, dry_run))
     finish_copy(to, progress)
     return _moved(disk, to, record, dry_run)
 

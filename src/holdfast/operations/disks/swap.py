@@ -14,6 +14,7 @@ from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import disks as errors
 from holdfast.errors.guard import UNASKED_SWAP
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.copy import (
     Destination,
@@ -86,16 +87,19 @@ def swap_disk(
         settle = partial(_record, disk, image, copy_content)
         to = Destination(domain, disk.target, wanted, 0, settle=settle, known=trusted)
         changes: tuple[Change, ...] = ()
+        answer = Answer()
         is_there = all(source_of(each) == to.place for each in disk.present.values())
         if is_there and not dry_run:
             to.settle()
         elif not is_there and not (copy_content and copy_of(disk.current) == to.place):
             to, changes = _checked(disk, to, image, copy_content, accept or dry_run)
-            if not dry_run:
+            if dry_run:
+                answer = to.ask(disk)
+            else:
                 _act(disk, to, copy_content, progress)
     if disk.runs and not (is_there or dry_run):
         finish_copy(to, progress)
-    return Swapped(
+    swapped = Swapped(
         name=domain.name,
         uuid=domain.uuid,
         dry_run=dry_run,
@@ -107,6 +111,7 @@ def swap_disk(
         address=describe_address(disk.current),
         copied=copy_content,
     )
+    return answer.on(swapped)
 
 
 def _act(disk: DiskInPlace, to: Destination, copy_content: bool, progress: Progress | None) -> None:

@@ -25,18 +25,19 @@ from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.metadata import Below, facts
 from holdfast.domainxml.records.disk_record import disk_record
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, Refused, images
 from holdfast.errors import creation as errors
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
 from holdfast.hostfiles import new_image
+from holdfast.hostfiles.given_image import given_image
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import volume_at, volume_named
-from holdfast.operations.disks.known_files import known_files
+from holdfast.operations.disks.known_files import known_files, names_now
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import read_config
-from holdfast.operations.domain.create import check_new_name, free_cid
+from holdfast.operations.domain.create import check_new_name, free_cid, not_startable
 from holdfast.operations.domain.make import Created, NewDomain, make_domain
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
@@ -46,6 +47,21 @@ from holdfast.operations.session import Need, changing
 
 _IDENTITY = ("uuid", "genid", "sysinfo/", "devices/interface", "devices/vsock/cid")
 """Where a clone differs from the other domain, for the guest."""
+
+
+_NOT_COPIED = tuple(
+    condition.code
+    for condition in (
+        images.NOT_RAW,
+        images.ANOTHER_FORMAT,
+        images.NOT_OF_FORMAT,
+        images.VOLUME_OF_ANOTHER_FORMAT,
+        images.BACKING_FORMAT_NOT_STATED,
+        images.UNCHECKED_HEADER,
+        images.RESTS_ELSEWHERE,
+    )
+)
+"""What is wrong with an image for which a clone has nothing to be told, as a new disk has."""
 
 
 def clone_domain(
@@ -66,9 +82,10 @@ def clone_domain(
     stays as it is, at its place. Images are copied beside the old ones, in the same pool or folder; what is read-only,
     shareable or removable is shared. ``without`` leaves out disks, by target.
 
-    Raises TRANSIENT, RUNNING, MANAGED_SAVE, NO_DISK for a disk to be left out that is not there,
-    ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE and NVRAM_ELSEWHERE for what cannot be copied, STATE_GONE for an NVRAM that is
-    lost, and as :func:`.create.create_domain` does. (virDomainGetXMLDesc, virDomainDefineXMLFlags)
+    Raises TRANSIENT, RUNNING, MANAGED_SAVE, NO_DISK for a disk to be left out that is not there, NOT_STARTABLE_HERE
+    where it is to ``start`` and could not, ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE, IMAGE_NOT_CLONED and NVRAM_ELSEWHERE
+    for what cannot be copied, STATE_GONE for an NVRAM that is lost, and as :func:`.create.create_domain` does.
+    (virDomainGetXMLDesc, virDomainDefineXMLFlags)
     """
     check_new_name(connection, new_name, dry_run)
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG | Need.OFF, dry_run=dry_run) as domain:
@@ -76,7 +93,7 @@ def clone_domain(
         before = read_config(domain, secure=True)
         asked = _asked(new_serials, without)
         known = known_files(domain)
-        new = _plan(connection, before, new_name, new_serials, fresh_nvram, without, known)
+        new = _plan(connection, before, new_name, new_serials, fresh_nvram, without, known, start)
         refuse_unasked(new_name, compare_documents(before, new.document), asked, condition=UNASKED_CLONE)
         prove = partial(_prove, before, new_name, asked)
         created = make_domain(connection, new, start=False, dry_run=dry_run, prove=prove)
@@ -94,6 +111,7 @@ def _plan(
     fresh_nvram: bool,
     without: Collection[str],
     known: Container[str] | None,
+    start: bool,
 ) -> NewDomain:
     """The clone of the domain with the document ``before``, decided and not made."""
     name = before.findtext("name") or ""
@@ -101,6 +119,7 @@ def _plan(
     _leave_out(after, name, without)
     cid = free_cid(connection, after)
     notes = renew_identity(after, name=new_name, uuid=str(uuids.uuid4()), serials=new_serials, vsock_cid=cid)
+    notes += not_startable(connection, after, start, is_new=False)
     own = [disk for disk in after.iterfind("devices/disk") if _is_own(disk)]
     disks = [_plan_copy(connection, before, disk, new_name, known) for disk in own]
     if after.find("devices/tpm/backend[@type='emulator']") is not None:
@@ -115,8 +134,14 @@ def _plan(
     )
 
 
-def _prove(before: Element, new_name: str, asked: Callable[[Change], bool], clone: Element) -> None:
-    """Compare what libvirt made of the clone with the other domain. Raises CLONED_IN_PART."""
+def _prove(before: Element, new_name: str, asked: Callable[[Change], bool], clone: Element, is_made: bool) -> None:
+    """Compare what libvirt made of the clone, or would make of it, with the other domain.
+
+    Raises CLONED_IN_PART, and UNASKED_CLONE where nothing is made.
+    """
+    if not is_made:
+        refuse_unasked(new_name, compare_documents(before, clone), asked, condition=UNASKED_CLONE)
+        return
     with _in_part(new_name):
         refuse_unasked(new_name, compare_documents(before, clone), asked, condition=UNASKED_CLONED)
 
@@ -147,11 +172,20 @@ def _plan_copy(
     connection: Connection, before: Element, disk: Element, new_name: str, known: Container[str] | None
 ) -> PlannedDisk:
     """The copy of one image: at the same place under another name, of the same format, and nothing below it."""
-    spec = _describe_copy(connection, before, disk, new_name)
-    if spec.format == "raw":
+    spec, format = _describe_copy(connection, before, disk, new_name), stated_format(disk)
+    if format == "raw":
         known = ()  # the guest writes the first bytes, and a pool believes them
     bus = value_at(disk, "target@bus") or "virtio"
-    plan = plan_disk(connection, spec, name=new_name, target=label(disk), bus=bus, known=known)
+    try:
+        with names_now(before.findtext("name") or ""):
+            plan = plan_disk(connection, spec, name=new_name, target=label(disk), bus=bus, known=known)
+            if plan.image is not None and plan.image.path is not None:
+                with given_image(spec.made_from, format, known):
+                    pass
+    except Refused as error:
+        if error.code not in _NOT_COPIED:
+            raise
+        raise errors.IMAGE_NOT_CLONED(device=describe(disk), target=label(disk), cause=error) from error
     set_source(disk, Source(plan.element.get("type", "file"), plan.element.find("source")))
     for below in disk.findall("backingStore"):
         disk.remove(below)
@@ -223,12 +257,14 @@ def _renamed(path: str, name: str, new_name: str, ending: str) -> str:
 
 
 def _asked(new_serials: bool, without: Collection[str]) -> Callable[[Change], bool]:
-    """What a clone differs in: its identity, and the disks that were left out."""
+    """What a clone differs in: its identity, the disks that were left out, and what libvirt boots in their place."""
     serials = ("devices/disk/serial", "devices/disk/wwn", "devices/disk") if new_serials else ()
     left_out = {f"disk {target}" for target in without}
 
     def asked(change: Change) -> bool:
         if change.kind is ChangeKind.REMOVED and change.what in left_out:
+            return True
+        if left_out and change.where.startswith("os/boot"):
             return True
         return change.where.startswith(_IDENTITY) or (change.where in serials and change.kind is not ChangeKind.REMOVED)
 

@@ -13,7 +13,7 @@ from holdfast.domainxml.document import Element, child, element, parse
 from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, is_optional, new_disk, next_target
 from holdfast.domainxml.elements.firmware import FIRMWARES, ask_for_firmware
 from holdfast.domainxml.elements.interface import checked_mac, new_interface
-from holdfast.domainxml.host.capabilities import Capabilities
+from holdfast.domainxml.host.capabilities import NOT_TOLD, Capabilities
 from holdfast.domainxml.host.cpu_model import new_cpu
 from holdfast.domainxml.host.named_provisions import ProvisionKind
 from holdfast.domainxml.host.outlook import Outlook
@@ -66,7 +66,9 @@ def create_domain(
     name_firmware(connection, domain, capabilities)
     _check_networks(connection, domain)
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
-    if spec.os == "windows" and (missing := missing_hyperv(capabilities)):
+    if not capabilities.is_told:
+        notes.append(NOT_TOLD)
+    elif spec.os == "windows" and (missing := missing_hyperv(capabilities)):
         notes.append(
             f"this host's {capabilities.virt_type} lacks these, which make Windows faster: {', '.join(missing)}"
         )
@@ -113,30 +115,32 @@ def create_domain_from_document(
     missing_notes = list(map(_without_image, missing))
     identify(domain)
     if as_is:
-        missing_notes += _not_startable(connection, domain, start)
+        missing_notes += not_startable(connection, domain, start)
         exactly = NewDomain(document=domain, as_is=True, stated=stated, notes=missing_notes)
         return make_domain(connection, exactly, start=start, dry_run=dry_run)
     given = numbered(domain)
     name_firmware(connection, domain, capabilities)
     spare = SPARE if root_ports is None else root_ports
     notes = seal(domain, capabilities, root_ports=spare, vsock_cid=free_cid(connection, domain))
-    missing_notes += _not_startable(connection, domain, start)
+    missing_notes += not_startable(connection, domain, start)
     below = found_below(connection, disks) if trust_format else ()
     new = NewDomain(document=domain, given=given, stated=stated, notes=[*notes, *missing_notes], below=below)
     return make_domain(connection, new, start=start, dry_run=dry_run)
 
 
-def _not_startable(connection: Connection, domain: Element, start: bool) -> list[str]:
+def not_startable(connection: Connection, domain: Element, start: bool, *, is_new: bool = True) -> list[str]:
     """What this host does not provide yet for ``domain``, in sentences. Raises NOT_STARTABLE_HERE for hardware that it
-    cannot give, and where the domain is to ``start`` for the rest.
+    cannot give to one that ``is_new``, and where the domain is to ``start`` for whatever it lacks.
     """
     host = HostOutlook(connection)
     hardware = list(host.hardware(domain, KnownGuest()))
     lacks = [*host.provides.lacks(domain, {*NOT_MENDED, ProvisionKind.NETWORK})]
     lacks += [outlook for outlook in hardware if outlook.part == "firmware"]  # a file that is not there
     cannot = [outlook for outlook in hardware if outlook not in lacks]
-    _refuse_unstartable(domain.findtext("name") or "", [*cannot, *(lacks if start else ())])
-    return [f"it does not start yet: {lack}" for lack in lacks if lack.stops]
+    refused = [*(cannot if start or is_new else ()), *(lacks if start else ())]
+    _refuse_unstartable(domain.findtext("name") or "", refused)
+    unknown = [outlook.sentence for outlook in cannot if outlook.sentence == NOT_TOLD]
+    return [*unknown, *(f"it does not start yet: {lack}" for lack in (*cannot, *lacks) if lack.stops)]
 
 
 def _refuse_unstartable(name: str, outlooks: Iterable[Outlook]) -> None:

@@ -130,9 +130,11 @@ def make_domain(
     *,
     start: bool,
     dry_run: bool,
-    prove: Callable[[Element], None] = lambda _: None,
+    prove: Callable[[Element, bool], None] = lambda _made, _is_made: None,
 ) -> Created:
     """Make the images of ``new``, define its document, read back what libvirt made of it, ``prove`` that, and start it.
+
+    ``prove`` is given a document, and whether it is made, or what libvirt would make in a dry run.
 
     Raises DOMAIN_EXISTS where the name or UUID is taken, what making an image raises, and LibvirtRefused; then nothing
     is left. Raises CREATION_CUT_OFF where the connection breaks at the wrong moment, CREATED_NOT_STARTED where it
@@ -152,6 +154,8 @@ def make_domain(
         if answer.document is not None and new.as_is:
             _prove_as_given(new, answer.document)
         if dry_run:
+            if answer.document is not None:
+                prove(answer.document, False)
             return answer.on(_foreseen(connection, new, answer.document, start))
         defined = _make_and_define(connection, new)
         if new.as_is:
@@ -159,7 +163,7 @@ def make_domain(
         text = _named(connection, new, defined)
         config = parse(text, "domain")
         came = came_along(connection, new.document, new.given, config)
-        prove(config)
+        prove(config, True)
         if start:
             _start(connection, defined)
     return _result(new, config, shown_text(text), came, free_places=len(hotplug_places(config)), started=start)

@@ -13,8 +13,9 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import firmware_request, libvirt_names_nvram
-from holdfast.domainxml.host.capabilities import Capabilities
+from holdfast.domainxml.host.capabilities import CPU_NOT_TOLD, Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
+from holdfast.domainxml.host.cpu_outlook import cpu_mode
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
 from holdfast.domainxml.make.seal import makes_concrete, name_devices
 from holdfast.domainxml.places.root_ports import provide_root_ports
@@ -101,6 +102,9 @@ def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool)
     left = open_parts(edit.after, live)
     closed = tuple(part for part in open_parts(edit.before, live) if part not in left)
     # What was taken from live the guest has already, whatever config said of it before.
+    notes = () if edit.is_empty else saved_memory(domain, documents)
+    if domain.connection.readonly and cpu_mode(edit.after) == "host-model":
+        notes = (*notes, CPU_NOT_TOLD)
     seen = (change for change in visible(edit.changes) if live is None or not makes_concrete(change))
     return Sealed(
         name=domain.name,
@@ -108,7 +112,7 @@ def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool)
         dry_run=dry_run,
         changes=tuple(seen),
         waits=waiting_since(Documents(live, edit.before), Documents(live, edit.after)),
-        notes=() if edit.is_empty else saved_memory(domain, documents),
+        notes=notes,
         closed=closed,
         left=tuple(left),
         at_next_start=live is not None and bool(closed),

@@ -47,6 +47,7 @@ from holdfast.operations.disks.known_files import known_files
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.host_provides import NOT_MENDED, HostProvides
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.session import Need, OpenDomain
@@ -217,11 +218,10 @@ def _emulator(domain: OpenDomain, config: Element) -> Iterator[Fault]:
     if not path or not domain.connection.is_local or file_exists(path) is not False:
         return
     try:
-        answer = domain.connection.domain_capabilities(*platform._replace(emulator=""))
+        found = host_capabilities(domain.connection, platform._replace(emulator="")).emulator
     except (LibvirtRefused, NotFound) as error:
         yield Fault(f"there is no emulator {path}, and the host has no other for this domain: {error.message}")
         return
-    found = (parse(answer).findtext("path") or "").strip()
 
     def touch(document: Element) -> None:
         child(child(document, "devices"), "emulator").text = found

@@ -27,6 +27,7 @@ from holdfast.errors import HoldfastError, power
 from holdfast.hostfiles.image import check_format_name
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import RUNNING, SHUT_OFF, Definition
+from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.known_files import look_at_images
@@ -111,10 +112,13 @@ def rescue(
         nvram = NvramCopy(connection, config, copy)
         unseen = look_at_images(domain)
         own_start = look_before_start(domain, accept=accept, fresh=fresh, dry_run=dry_run)
-        if not dry_run:
+        answer = Answer()
+        if dry_run:
+            answer = ask_of_steps(connection, Step("have", config), Step("have", copy))
+        else:
             _switch_over(domain, copy, nvram)
         found = copy.findall("devices/disk")[-1]
-        return Rescued(
+        rescued = Rescued(
             name=domain.name,
             uuid=domain.uuid,
             dry_run=dry_run,
@@ -128,6 +132,7 @@ def rescue(
             label=label(found),
             address=describe_address(found),
         )
+        return answer.on(rescued)
 
 
 def unrescue(

@@ -43,12 +43,13 @@ class NvramCopy:
         if firmware_request(config) is not None:
             # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
             name_firmware(connection, copy, host_capabilities(connection, Platform.of(config)))
-            self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
+            if not connection.readonly:  # which libvirt does not tell
+                self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
         self._template = nvram_template(copy)
         if self._own is not None:
             set_nvram(copy, nvram_copy(self._own))
             set_nvram_template(copy, self._own)
-        elif copy.find("os/nvram") is not None:
+        elif copy.find("os/nvram") is not None and not connection.readonly:
             self.notes = ("its NVRAM is not a file, so it is not copied: the rescue writes to it",)
 
     def start(self, start: Callable[[], None]) -> None:

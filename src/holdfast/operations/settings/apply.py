@@ -23,7 +23,7 @@ from holdfast.errors import settings as errors
 from holdfast.errors.domains import TRANSIENT
 from holdfast.errors.guard import UNASKED_SETTING
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
+from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.documents import Documents, read, saved_memory
 from holdfast.operations.guard import refuse_unasked, refuse_unstartable
 from holdfast.operations.proved_edit import apply_edit, plan_edit
@@ -227,7 +227,8 @@ def _ask(domain: OpenDomain, plan: _Plan) -> Answer:
     before, after = plan.before.config, plan.after.get(Definition.CONFIG)
     if before is None or after is None or same(before, after):
         return Answer()
-    answer = ask_libvirt(domain.connection, before, after)
+    is_edited = any(step.call is None for step, _ in plan.steps)
+    answer = ask_of_steps(domain.connection, Step("have", before), Step("define" if is_edited else "have", after))
     if answer.documents:
         changes = compare_documents(*answer.documents)
         refuse_unasked(domain.name, changes, partial(_is_seen_as_any, plan), condition=UNASKED_SETTING)

@@ -18,7 +18,7 @@ from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_held_open, remove_internal
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.disks.known_files import known_files
+from holdfast.operations.disks.known_files import known_files, names_now
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
 from holdfast.operations.session import OpenDomain
@@ -73,5 +73,5 @@ def _remove_internal(domain: OpenDomain, snapshot: str) -> None:
         return  # QEMU has the images, and writes a snapshot over one of the same name
     for disk in candidate_disks(documents.config, external=False):
         if not (disk.left_out or disk.impossible) and holds(disk.source, snapshot):
-            with given_image(disk.source, "qcow2", known_files(domain)) as image:
+            with names_now(domain.name), given_image(disk.source, "qcow2", known_files(domain)) as image:
                 remove_internal(image, snapshot)

@@ -19,6 +19,7 @@ from holdfast.errors.guard import UNASKED_REVERT, UNASKED_REVERT_HARDWARE, UNASK
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import PAUSED, RUNNING, SHUT_OFF
 from holdfast.libvirtapi.snapshot import Snapshot, find_snapshot, redefine_snapshot
+from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.disks.known_files import look_at_images
 from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unasked
@@ -122,9 +123,12 @@ def _revert_domain(
         condition = UNASKED_REVERT_HARDWARE if hardware else UNASKED_REVERT
         also = [*blocks, *(["the running guest is switched off"] if switched_off else [])]
         refuse_unasked(domain.name, changes, also=also, condition=condition)
+    answer = Answer()
     if not dry_run:
         _revert(domain, found, stored, force=bool(changes) or switched_off)
-    return SnapshotReverted(
+    elif hardware and today.config is not None and stored.config is not None:
+        answer = ask_of_steps(domain.connection, Step("have", today.config), Step("have", stored.config))
+    reverted = SnapshotReverted(
         name=domain.name,
         uuid=domain.uuid,
         dry_run=dry_run,
@@ -138,6 +142,7 @@ def _revert_domain(
         disks=tuple(SnapshotDisk(target, image, None) for target, image in stored.images_inside().items()),
         detached=_detached(today, stored),
     )
+    return answer.on(reverted)
 
 
 def _newly_blocks(domain: OpenDomain, stored: StoredSnapshot) -> list[str]:

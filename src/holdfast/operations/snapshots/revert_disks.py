@@ -17,7 +17,7 @@ from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.internal_snapshot import bring_back
-from holdfast.operations.disks.known_files import known_files
+from holdfast.operations.disks.known_files import known_files, names_now
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.snapshots.images import id_in, refuse_below_others, size_changes
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk
@@ -91,7 +91,7 @@ def revert_disks(domain: OpenDomain, snapshot: str, disks: Sequence[SnapshotDisk
             id = id_in(disk.image, snapshot)
             if id is None:
                 raise errors.GONE_FROM_IMAGE(image=disk.image, snapshot=snapshot)
-            with given_image(disk.image, "qcow2", known_files(domain)) as image:
+            with names_now(domain.name), given_image(disk.image, "qcow2", known_files(domain)) as image:
                 bring_back(image, id)
         except HoldfastError as error:
             if not done:
