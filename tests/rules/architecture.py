@@ -28,13 +28,13 @@ _FILE_METHODS = {
 }
 _HARMLESS_OS = {"environ", "getenv", "fspath", "get_terminal_size"}
 _OWN_PROCESS = {
-    "holdfast.__main__": {"_exit"},
-    "holdfast.cli.main": {"open", "dup2", "devnull", "O_WRONLY"},
+    "holdfast.__main__": {"_exit", "execv", "fsencode"},
+    "holdfast.cli.streams": {"open", "devnull", "O_RDONLY", "O_WRONLY", "fstat", "set_inheritable"},
     "holdfast.cli.look.console": {"read", "write"},
     "holdfast_nova.disk_copy": {"getuid"},
 }
-"""What ends the command itself, closes its standard output when its reader has gone, speaks to its terminal, and says
-who runs it."""
+"""What ends the command itself or begins it again, opens a standard stream that was closed, speaks to its terminal, and
+says who runs it."""
 
 _MAY_DEFINE = {
     "holdfast.operations.domain.make",

@@ -34,6 +34,11 @@ class Session:
             self._connection = connect(self.uri, self.readonly, self.lock_timeout)
         return self._connection
 
+    @property
+    def has_connected(self) -> bool:
+        """True once a command has asked for the connection: before that it cannot have changed anything."""
+        return self._connection is not None
+
     def __enter__(self) -> Session:
         return self
 

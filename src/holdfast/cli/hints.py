@@ -11,6 +11,7 @@ _TRUST = "if you know where this image comes from, add 'trust-format'"
 
 HINTS = {
     "defect": "run with -v for details, and report it",
+    "output-lost-afterwards": "'holdfast show NAME' says how a domain stands",
     "no-lab": "install holdfast-lab beside holdfast with pip; in a checkout 'scripts/demo' does so",
     "demo-packages-missing": "'scripts/demo' installs them, or: apt-get install --no-install-recommends {packages}",
     "demo-not-root": "sudo holdfast demo",
@@ -44,6 +45,7 @@ HINTS = {
     "not-paused-asleep": "'virsh dompmwakeup {name}' wakes it",
     "still-running": "wait for it or repeat 'holdfast shutdown {name}'; 'holdfast destroy {name}' switches it off at "
     "once, as pulling the plug does",
+    "lost-after-button": "'holdfast show {name}' says how it stands, once libvirt is back",
     "off-and-not-started": "its config document is unchanged; remove the cause, then 'holdfast start {name}'",
     "managed-save": "'holdfast restore {name}' continues from it, 'holdfast discard-save {name}' drops it",
     "managed-save-running": "'holdfast discard-save {name}' drops it",

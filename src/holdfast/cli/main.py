@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from typing import Any, NoReturn
 
@@ -12,8 +11,9 @@ import click
 from holdfast import __version__
 from holdfast.cli.common import Seconds, Session, log_to_stderr
 from holdfast.cli.hints import hint
+from holdfast.cli.streams import OutputLostError, standard_output
 from holdfast.errors import HoldfastError
-from holdfast.errors.programs import DEFECT
+from holdfast.errors.programs import DEFECT, OUTPUT_LOST, OUTPUT_LOST_AFTERWARDS
 
 COMMANDS = {
     "Domains": {
@@ -79,6 +79,9 @@ _MODULES = {command: module for section in COMMANDS.values() for command, module
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 
+NO_READER = 141
+"""The exit code when the reader has gone (``| head``), as shells have it after SIGPIPE."""
+
 
 class HoldfastGroup(click.Group):
     """Imports a command when it is called (``holdfast list`` must not pay for lxml or rich) and reports every error."""
@@ -106,39 +109,32 @@ class HoldfastGroup(click.Group):
             with formatter.section(section):
                 formatter.write_dl([(name, command.get_short_help_str(120)) for name, command in commands])
 
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command; click itself would call a reader that has gone a failure."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            ctx.exit(_without_reader())
-
     def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - whatever click's own takes
         """Run the command line and exit with the documented code; 130 after Ctrl-C, 141 when the reader has gone."""
         self.verbose = False
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
-            sys.stdout.flush()
         except click.ClickException as error:
             error.show()
             code = error.exit_code
         except HoldfastError as error:
-            code = _report(error)
+            code = report(error)
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted; 'holdfast show NAME' says how a domain stands", err=True)
             code = INTERRUPTED
-        except BrokenPipeError:
-            code = _without_reader()
+        except OutputLostError:
+            code = 0
         except Exception as error:  # noqa: BLE001 - a defect of ours: said in one sentence, in full with -v
             if self.verbose:
                 import traceback
 
                 traceback.print_exc()
-            code = _report(DEFECT(kind=type(error).__name__, error=error))
-        sys.exit(code if isinstance(code, int) else 0)
+            code = report(DEFECT(kind=type(error).__name__, error=error))
+        sys.exit(_code_of_output(code if isinstance(code, int) else 0))
 
 
-def _report(error: HoldfastError) -> int:
+def report(error: HoldfastError) -> int:
+    """Say an error and its hint on standard error; returns its exit code."""
     click.echo(f"error: {error.message}", err=True)
     hints = [hint(error), *getattr(error, "__notes__", ())]
     if any(hints):
@@ -146,10 +142,15 @@ def _report(error: HoldfastError) -> int:
     return error.exit_code
 
 
-def _without_reader() -> int:
-    """Drop what is still buffered for a reader that has gone (``| head``); returns the exit code, as for SIGPIPE."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141
+def _code_of_output(code: int) -> int:
+    """The exit code of the whole: that of the command, unless what it said is lost and it has no trouble to tell."""
+    output = standard_output()
+    if output is None or output.failure is None or code:
+        return code
+    if isinstance(output.failure, BrokenPipeError):
+        return NO_READER
+    condition = OUTPUT_LOST_AFTERWARDS if output.after_change else OUTPUT_LOST
+    return report(condition(reason=output.failure.strerror))
 
 
 @click.group(cls=HoldfastGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

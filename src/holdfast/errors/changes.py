@@ -63,6 +63,12 @@ HAS_SNAPSHOTS = Condition(
 )
 RENAMED_AND_CHANGED = Condition("renamed-and-changed", PartlyDone, "{name!r} is renamed; {cause}")
 
+ADOPTED_IN_PART = Condition(
+    "adopted-in-part",
+    PartlyDone,
+    "{failed} of {all:domain} could not be adopted: {causes:;}",
+    "the others are adopted; remove the cause, then repeat it",
+)
 NOT_ADOPTED = Condition("not-adopted", Failed, "the domain {name!r} is not adopted: there is nothing to release")
 IMAGE_LEFT = Condition(
     "image-left",

@@ -106,6 +106,12 @@ NOT_RELEASED = Condition(
     "the guest {answer} {device}; config is without it, so it goes with the next start at the latest",
     "repeat the detach to finish it",
 )
+LOST_BEFORE_RELEASE = Condition(
+    "lost-before-release",
+    PartlyDone,
+    "the guest was asked to release {device}; whether it does cannot be seen: {cause}",
+    "repeat the detach to finish it, once libvirt is back",
+)
 NOT_RELEASED_TRANSIENT = Condition(
     "not-released-transient", PartlyDone, "the guest {answer} {device}", "repeat the detach to finish it"
 )

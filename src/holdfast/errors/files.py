@@ -14,6 +14,12 @@ UNREADABLE_BY_THIS_USER = Condition(
     "do it as root, on libvirt's own host",
 )
 CANNOT_WRITE = Condition("cannot-write", Failed, "cannot write {path}: {reason}")
+NO_TEMPORARY_FILE = Condition(
+    "no-temporary-file",
+    Failed,
+    "no temporary file can be made: {reason}",
+    "make room in the temporary folder, or set TMPDIR to another one",
+)
 EXISTS = Condition("file-exists", Refused, "{path} exists already", "choose another path")
 CANNOT_CREATE = Condition("cannot-create", Failed, "cannot create {path}: {reason}")
 CANNOT_CREATE_THERE = Condition(
@@ -21,6 +27,9 @@ CANNOT_CREATE_THERE = Condition(
 )
 NAME_TOO_LONG = Condition(
     "name-too-long", UsageError, "the file name {start}… is too long: {size} bytes, and {most} are possible"
+)
+PATH_TOO_LONG = Condition(
+    "path-too-long", UsageError, "the path {start}… is too long: {size} bytes, and {most} are possible"
 )
 CANNOT_PERMIT = Condition("cannot-permit", Failed, "cannot change the permissions of {path}: {reason}")
 

@@ -11,6 +11,7 @@ from holdfast.errors import (
     NoConnection,
     NotFound,
     TrayLocked,
+    UsageError,
 )
 
 CANNOT_CONNECT = Condition(
@@ -30,3 +31,4 @@ NO_ANSWER = Condition("no-answer", NoAnswer, "{reason}")
 AGENT_SAYS_NO_TEXT = Condition("agent-says-no-text", LibvirtRefused, "the answer to {command} is no text")
 DETACH_PENDING = Condition("detach-pending", DetachPending, "{reason}")
 TRAY_LOCKED = Condition("tray-locked", TrayLocked, "{reason}")
+NOT_UTF8 = Condition("not-utf8", UsageError, "{text!r} is not UTF-8 text, which is all that libvirt takes")

@@ -32,6 +32,12 @@ STILL_RUNNING = Condition(
     "the power button of {name!r} was pressed; after {seconds:g} s the guest is still {state}",
     "wait for it, press it again, or switch the domain off at once, as pulling the plug does",
 )
+LOST_AFTER_BUTTON = Condition(
+    "lost-after-button",
+    PartlyDone,
+    "the power button of {name!r} was pressed; whether the guest stops cannot be seen: {cause}",
+    "see how the domain stands once libvirt is back",
+)
 OFF_AND_NOT_STARTED = Condition(
     "off-and-not-started",
     PartlyDone,
@@ -144,4 +150,9 @@ IMAGE_IN_PLACE = Condition(
 )
 DISK_GONE = Condition("disk-gone", Failed, "{device} is gone: somebody else detached it meanwhile")
 HOST_RESUMED_IN_PART = Condition("host-resumed-in-part", PartlyDone, "{failed} of {all} did not start: {names}")
+HOST_OBSERVED_IN_PART = Condition(
+    "host-observed-in-part",
+    PartlyDone,
+    "whether they run is not recorded of {failed} of {all:domain}: {names}; the first: {cause}",
+)
 HOST_SIDE_LACKS = Condition("host-side-lacks", Failed, "{remains:;}", "remove the cause, then repair the domain")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, HoldfastError, NoConnection, UsageError
+from holdfast.errors import Condition, Failed, HoldfastError, NoConnection, PartlyDone, UsageError
 
 DEFECT = Condition("defect", HoldfastError, "this should not have happened: {kind}: {error}", "report it")
 NO_TERMINAL = Condition(
@@ -19,4 +19,18 @@ RESCUE_FORMAT = Condition(
     UsageError,
     "the format of {image} must be stated",
     "state it, raw or qcow2: Holdfast never guesses it from the image",
+)
+
+OUTPUT_LOST = Condition("output-lost", Failed, "standard output cannot be written: {reason}")
+OUTPUT_LOST_AFTERWARDS = Condition(
+    "output-lost-afterwards",
+    PartlyDone,
+    "it is done, and what there is to say of it cannot be written to standard output: {reason}",
+    "look at how the domain stands now",
+)
+TOO_FEW_FILES = Condition(
+    "too-few-files",
+    Failed,
+    "this process may have only {limit:file} open, and needs {needed}",
+    "raise the limit: ulimit -n {needed}",
 )

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from holdfast.errors import files
@@ -36,7 +37,8 @@ def read_user_data(path: str) -> bytes:
 
 
 def write_seed(path: str, user_data: bytes, *, instance_id: str, hostname: str) -> None:
-    """Write the seed into the reserved file ``path``. Raises NO_XORRISO where that is not installed, XORRISO_FAILED.
+    """Write the seed into the reserved file ``path``. Raises NO_XORRISO where that is not installed, XORRISO_FAILED,
+    NO_TEMPORARY_FILE.
 
     ``hostname`` is made one: what no hostname can have becomes a dash. cloud-init takes another ``instance_id`` for
     another machine and runs its first-boot steps again.
@@ -44,9 +46,13 @@ def write_seed(path: str, user_data: bytes, *, instance_id: str, hostname: str) 
     host = re.sub(r"[^A-Za-z0-9-]+", "-", hostname).strip("-")[:63] or "guest"
     # JSON strings are YAML strings.
     meta_data = f"instance-id: {json.dumps(instance_id)}\nlocal-hostname: {json.dumps(host)}\n"
-    with tempfile.TemporaryDirectory(prefix="holdfast-seed-") as folder:
-        for name, data in (("user-data", user_data), ("meta-data", meta_data.encode())):
-            Path(folder, name).write_bytes(data)
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-seed-"))
+            for name, data in (("user-data", user_data), ("meta-data", meta_data.encode())):
+                Path(folder, name).write_bytes(data)
+        except OSError as error:
+            raise files.NO_TEMPORARY_FILE(reason=error.strerror) from error
         command = ["xorriso", "-as", "mkisofs", "-quiet", "-output", path, "-volid", "cidata", "-joliet", "-rock"]
         try:
             done = subprocess.run(

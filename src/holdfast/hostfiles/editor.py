@@ -27,7 +27,7 @@ class Draft:
     """
 
     def __init__(self, name: str, text: str) -> None:
-        """Write ``text``, which is about ``name``, for the editor to find. Raises CANNOT_WRITE."""
+        """Write ``text``, which is about ``name``, for the editor to find. Raises NO_TEMPORARY_FILE."""
         self._text = text.encode()
         self._done = False
         self._is_open = False
@@ -40,7 +40,7 @@ class Draft:
                 with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                     file.write(self._text)
             except OSError as error:
-                raise files.CANNOT_WRITE(path="a file to edit", reason=error.strerror) from error
+                raise files.NO_TEMPORARY_FILE(reason=error.strerror) from error
             undo.pop_all()
 
     def __enter__(self) -> Draft:

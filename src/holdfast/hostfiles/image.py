@@ -289,7 +289,7 @@ def check_format_name(stated: str) -> None:
 
 def is_block_device(path: str) -> bool:
     """True when ``path`` is a block device; False for anything else, what does not exist or may not be looked at."""
-    with contextlib.suppress(PermissionError):
+    with contextlib.suppress(OSError):
         return Path(path).is_block_device()
     return False
 

@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from holdfast.errors.files import NO_TEMPORARY_FILE
+
 LIMIT = 30.0
 """Seconds for an answer. It takes less than one; and minutes where KVM is there and does not work (9.0)."""
 
@@ -47,19 +49,21 @@ class Spoken(NamedTuple):
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A new folder, for this user alone; removed at the end with all that is in it."""
-    base = Path(tempfile.gettempdir())
-    _remove_left(base)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    try:
-        if os.geteuid() == 0:
-            # As root libvirt looks at QEMU as another user, who must get to his socket. What it keeps is 0600.
-            folder.chmod(0o711)
-        (folder / "etc").mkdir()
-        (folder / "etc" / "qemu.conf").write_text(_CONFIGURATION)
+    """A new folder, for this user alone; removed at the end with all that is in it. Raises NO_TEMPORARY_FILE."""
+    with contextlib.ExitStack() as stack:
+        try:
+            base = Path(tempfile.gettempdir())
+            _remove_left(base)
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            if os.geteuid() == 0:
+                # As root libvirt looks at QEMU as another user, who must get to his socket. What it keeps is 0600.
+                folder.chmod(0o711)
+            (folder / "etc").mkdir()
+            (folder / "etc" / "qemu.conf").write_text(_CONFIGURATION)
+        except OSError as error:
+            raise NO_TEMPORARY_FILE(reason=error.strerror) from error
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def speak(module: str, folder: Path, words: str, limit: float = LIMIT) -> Spoken:

@@ -19,7 +19,7 @@ def new_file(path: str) -> Iterator[Callable[[str], object]]:
     """
     target = Path(path)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        descriptor, name = tempfile.mkstemp(prefix=".holdfast-", dir=target.parent)
     except OSError as error:
         raise files.CANNOT_WRITE(path=path, reason=error.strerror) from error
     temporary = Path(name)

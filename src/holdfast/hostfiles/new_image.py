@@ -26,6 +26,9 @@ LARGEST = {"qcow2": 1 << 51, "qed": 1 << 46, "vdi": 0x1FFFFF8000000, "vhdx": 1 <
 _NAME_BYTES = 255
 """What the name of a file can have on Linux (limits.h, NAME_MAX)."""
 
+_PATH_BYTES = 4095
+"""What a path can have (limits.h, PATH_MAX, which counts the NUL at the end)."""
+
 
 def check_size(format: str, size: int) -> None:
     """Raise IMAGE_TOO_LARGE when an image of ``format`` cannot be ``size`` bytes large."""
@@ -75,11 +78,14 @@ def _create(path: str) -> int:
 
 
 def refuse_existing(path: str) -> None:
-    """Raise what :func:`reserve` would, as far as looking can tell, and NAME_TOO_LONG; nothing is created."""
+    """Raise what :func:`reserve` would, as far as looking can tell, NAME_TOO_LONG or PATH_TOO_LONG; creates nothing."""
     check_file_name(Path(path).name)
+    size = len(os.fsencode(path))
+    if size > _PATH_BYTES:
+        raise files.PATH_TOO_LONG(start=path[:20], size=size, most=_PATH_BYTES)
     if os.path.lexists(path):
         raise files.EXISTS(path=path)
-    if not Path(path).parent.is_dir():
+    if not os.path.isdir(Path(path).parent):  # noqa: PTH112 - Path's own (Python 3.11) raises where it may not look
         raise files.NO_FOLDER(path=Path(path).parent)
 
 

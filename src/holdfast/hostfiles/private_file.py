@@ -17,7 +17,7 @@ def write_private(path: str, text: str) -> None:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)  # 0600
+        descriptor, name = tempfile.mkstemp(prefix=".holdfast-", dir=target.parent)  # 0600
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

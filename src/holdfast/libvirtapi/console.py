@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import threading
+import time
 from collections.abc import Callable
 
 import libvirt
+from holdfast.errors.libvirt import CONNECTION_LOST
 from holdfast.libvirtapi.domain import Domain
-from holdfast.libvirtapi.events import callback
+from holdfast.libvirtapi.events import GLANCE, callback, is_lost
 from holdfast.libvirtapi.translate import translated
 
 _CHUNK = 65536
@@ -24,6 +28,7 @@ class Console:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._failure: Exception | None = None
+        self._connection = domain._handle.connect()
         self._stream = _opened(domain, device, force)
         translated(self._stream.eventAddCallback)(libvirt.VIR_STREAM_EVENT_READABLE | _HANGUP, _ready, self)
 
@@ -36,16 +41,21 @@ class Console:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the domain ends the stream: it stopped, or someone else took the console over (--force).
 
-        Raises what ``output`` raised, which ends the console, too.
+        Raises what ``output`` raised, which ends the console, too, and CONNECTION_LOST.
         """
-        ended = self._ended.wait(timeout)
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not self._ended.wait(max(0.0, min(GLANCE, end - time.monotonic()))):
+            if is_lost(self._connection):  # of that the stream tells nothing (9.0)
+                raise CONNECTION_LOST(reason="the connection to libvirt was lost")
+            if time.monotonic() >= end:
+                break
         if self._failure is not None:
             raise self._failure
-        return ended
+        return self._ended.is_set()
 
     def close(self) -> None:
         """Let go of the console; the domain does not notice."""
-        with self._lock:
+        with self._lock, contextlib.suppress(libvirt.libvirtError):  # the connection may be lost
             if not self._ended.is_set():
                 self._end()
 

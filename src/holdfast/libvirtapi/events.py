@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ParamSpec
 
 import libvirt
+from holdfast.errors.libvirt import CONNECTION_LOST
 from holdfast.libvirtapi.translate import translated
 
 if TYPE_CHECKING:
     import logging
 
 P = ParamSpec("P")
+
+GLANCE = 1.0
+"""Seconds after which whoever waits for libvirt looks whether it is still there."""
 
 _started = threading.Lock()
 _loop: threading.Thread | None = None
@@ -69,11 +73,17 @@ def _logger() -> logging.Logger:
     return logging.getLogger("holdfast.libvirt")
 
 
-class Wait:
-    """What a waiter saw: ``outcome`` is None until the event has come."""
+def is_lost(conn: libvirt.virConnect) -> bool:
+    """True once the connection is broken; libvirt then calls nobody any more. (virConnectIsAlive, which asks nobody)"""
+    return not translated(conn.isAlive)()
 
-    def __init__(self) -> None:
+
+class Wait:
+    """What a waiter saw over one connection: ``outcome`` is None until the event has come."""
+
+    def __init__(self, conn: libvirt.virConnect) -> None:
         self.outcome: str | None = None
+        self._conn = conn
         self._seen = threading.Event()
 
     def settle(self, outcome: str) -> None:
@@ -82,8 +92,14 @@ class Wait:
         self._seen.set()
 
     def wait(self, timeout: float) -> str | None:
-        """Wait up to ``timeout`` seconds; return the outcome, None when nothing came."""
-        self._seen.wait(timeout)
+        """Wait up to ``timeout`` seconds; return the outcome, None when nothing came.
+
+        Raises CONNECTION_LOST when nothing can come any more.
+        """
+        end = time.monotonic() + timeout
+        while not self._seen.wait(max(0.0, min(GLANCE, end - time.monotonic()))) and time.monotonic() < end:
+            if is_lost(self._conn):
+                raise CONNECTION_LOST(reason="the connection to libvirt was lost")
         return self.outcome
 
 
@@ -93,14 +109,14 @@ def device_removal(domain: libvirt.virDomain, alias: str) -> Iterator[Wait]:
 
     Rests on VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED and _DEVICE_REMOVAL_FAILED. Register first, then ask for the detach.
     """
-    wait = Wait()
+    conn = domain.connect()
+    wait = Wait(conn)
 
     @callback
     def answered(_conn: libvirt.virConnect, _domain: libvirt.virDomain, device: str, outcome: str) -> None:
         if device == alias:
             wait.settle(outcome)
 
-    conn = domain.connect()
     register = conn.domainEventRegisterAny
     with (
         _listening(conn, lambda: register(domain, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, answered, "removed")),
@@ -114,14 +130,14 @@ def device_removal(domain: libvirt.virDomain, alias: str) -> Iterator[Wait]:
 @contextlib.contextmanager
 def stopped(domain: libvirt.virDomain) -> Iterator[Wait]:
     """Listen for the domain to stop running, for whatever reason (VIR_DOMAIN_EVENT_ID_LIFECYCLE, STOPPED)."""
-    wait = Wait()
+    conn = domain.connect()
+    wait = Wait(conn)
 
     @callback
     def changed(_conn: libvirt.virConnect, _domain: libvirt.virDomain, event: int, _detail: int, outcome: str) -> None:
         if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
             wait.settle(outcome)
 
-    conn = domain.connect()
     register = conn.domainEventRegisterAny
     with _listening(conn, lambda: register(domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, changed, "stopped")):
         yield wait
@@ -134,4 +150,5 @@ def _listening(conn: libvirt.virConnect, register: Callable[[], int]) -> Iterato
     try:
         yield
     finally:
-        translated(conn.domainEventDeregisterAny)(number)
+        if not is_lost(conn):
+            translated(conn.domainEventDeregisterAny)(number)

@@ -88,6 +88,8 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
             return call(*args, **kwargs)
         except libvirt.libvirtError as error:
             raise translate(error) from error
+        except UnicodeEncodeError as error:  # bytes of a command line or of a file's name
+            raise errors.NOT_UTF8(text=error.object[error.start : error.end]) from error
 
     return wrapper
 

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple, TypeVar
 from holdfast.domainxml.document import Element, parse, remove_children, serialize
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.secret_parts import secrets_of
+from holdfast.errors import HoldfastError
 from holdfast.hostfiles.libvirt_process import private_folder, speak
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.private_libvirt import library_version
@@ -91,8 +92,11 @@ def ask_of_steps(connection: Connection, *steps: Step) -> Answer:
 def _ask(connection: Connection, steps: Sequence[Step]) -> Answer:
     platform = Platform.of(steps[0].element)
     words = [(step.verb, serialize(_without_passwords(step.element))) for step in steps]
-    with private_folder() as folder:
-        spoken = speak(_CHILD, folder, json.dumps((platform.arch, platform.virt_type, words)))
+    try:
+        with private_folder() as folder:
+            spoken = speak(_CHILD, folder, json.dumps((platform.arch, platform.virt_type, words)))
+    except HoldfastError as error:  # no room in the temporary folder
+        return Answer(reason=error.message)
     if spoken.failure:
         return Answer(reason=spoken.failure)
     answer = json.loads(spoken.output)

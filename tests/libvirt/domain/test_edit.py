@@ -17,7 +17,7 @@ import pytest
 
 from holdfast.domainxml.document import parse, same
 from holdfast.errors import InvalidDocument, LibvirtRefused
-from holdfast.errors.files import CANNOT_WRITE
+from holdfast.errors.files import NO_TEMPORARY_FILE
 from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
@@ -184,7 +184,7 @@ def test_name_of_any_length_has_a_text_to_edit(tmp_path: Path, monkeypatch: pyte
     with Draft("\U0001f40b/" * 300, "text") as draft:
         assert draft.path.read_text() == "text"
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    with raising(CANNOT_WRITE):
+    with raising(NO_TEMPORARY_FILE):
         Draft("a", "text")
 
 

@@ -18,7 +18,8 @@ from holdfast import operations
 from holdfast.errors.domains import NO_DOMAIN, NOT_RUNNING
 from holdfast.errors.look import NO_CONSOLE
 from holdfast.libvirtapi.connection import Connection
-from holdfast_lab.patience import PATIENCE
+from holdfast_lab.daemon import private_host
+from holdfast_lab.patience import PATIENCE, wait_until
 from tests.libvirt.commands import run
 from tests.libvirt.domains import domain_xml
 from tests.raising import raising
@@ -145,6 +146,32 @@ def test_a_terminated_console_restores_the_terminal(daemon: Connection) -> None:
     terminal.process.send_signal(signal.SIGTERM)
     assert terminal.process.wait(PATIENCE) == 128 + signal.SIGTERM
     assert terminal.settings() == terminal.before
+
+
+def test_console_whose_libvirt_dies_says_so_and_restores_the_terminal() -> None:
+    with private_host() as host:
+        with holdfast.connect(host.uri) as connection:
+            talking(connection)
+        terminal = Terminal(host.uri)
+        terminal.shows(b"Connected")
+        host.restart(guests=False)
+        terminal.shows(b"error: the connection to libvirt was lost")
+        assert terminal.process.wait(PATIENCE) == 6
+        assert terminal.settings() == terminal.before
+
+
+def test_stopped_console_gives_the_terminal_back_and_takes_it_again(daemon: Connection) -> None:
+    terminal = Terminal(daemon.uri)
+    terminal.shows(b"Connected")
+    wait_until(lambda: terminal.settings() != terminal.before, "the terminal is not taken")
+    terminal.process.send_signal(signal.SIGTSTP)
+    os.waitpid(terminal.process.pid, os.WUNTRACED)
+    assert terminal.settings() == terminal.before
+    terminal.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: terminal.settings() != terminal.before, "the terminal is not taken again")
+    os.write(terminal.ours, b"\x1d")
+    terminal.shows(b"closed")
+    assert terminal.process.wait(PATIENCE) == 0
 
 
 def test_output_that_cannot_be_shown_ends_the_console_with_its_reason(connection: Connection) -> None:

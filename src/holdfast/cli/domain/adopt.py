@@ -10,6 +10,8 @@ from holdfast.cli.as_json import print_envelope, print_result
 from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
 from holdfast.cli.completion import complete_domains
 from holdfast.cli.table import columns
+from holdfast.errors import HoldfastError, NotFound
+from holdfast.errors.changes import ADOPTED_IN_PART
 
 if TYPE_CHECKING:
     from holdfast.operations.domain.adopt import Adoption
@@ -25,17 +27,35 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, o
     """Record where domains came from, whose they are and what their disks are for.
 
     Their hardware is not touched, running or not. Adopting again records disks that others have attached since.
-    'holdfast release' forgets it all.
+    'holdfast release' forgets it all. One that cannot be adopted holds up no other: exit code 5 when it was so.
     """
     from holdfast import operations
 
     if all_ == bool(names):
         raise click.UsageError("name domains, or give --all")
     connection = session.connection
-    chosen = names or [domain.name for domain in operations.list_domains(connection)]
-    adoptions = [operations.adopt_domain(connection, name, dry_run=dry_run) for name in chosen]
+    adoptions: list[Adoption] = []
+    gone: list[str] = []
+    failed: list[HoldfastError] = []
+    listed = operations.list_domains(connection) if all_ else []
+    for name, wanted in [(domain.name, domain.uuid) for domain in listed] or zip(names, names, strict=True):
+        try:
+            adoptions.append(operations.adopt_domain(connection, wanted, dry_run=dry_run))
+        except HoldfastError as error:
+            if all_ and isinstance(error, NotFound):
+                gone.append(f"the domain {name!r} is gone: it was deleted since the domains were listed")
+            else:
+                failed.append(error)
+    _report(adoptions, gone, dry_run, output)
+    if failed and (dry_run or not adoptions):
+        raise failed[0]
+    if failed:
+        raise ADOPTED_IN_PART(failed=len(failed), all=len(adoptions) + len(failed), causes=failed)
+
+
+def _report(adoptions: list[Adoption], gone: list[str], dry_run: bool, output: str) -> None:
     if output == "json":
-        print_envelope(dry_run=dry_run, domains=adoptions)
+        print_envelope(dry_run=dry_run, domains=adoptions, notes=gone)
         return
     rows = [
         [
@@ -49,6 +69,8 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, o
     ]
     if rows:
         click.echo(columns(["NAME", "ORIGIN", "OWNER", "DISKS", ""], rows))
+    for note in gone:
+        click.echo(f"note: {note}")
 
 
 def _outcome(adoption: Adoption) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.common import Session, domain_argument, pass_session
-from holdfast.errors.programs import NO_TERMINAL
+from holdfast.errors.programs import NO_TERMINAL, OUTPUT_LOST
 
 if TYPE_CHECKING:
     from holdfast.operations.vocabulary import Console
@@ -37,6 +37,8 @@ def console(session: Session, name: str, device: str | None, force: bool) -> Non
         click.echo(f"Connected to the console of {name!r}; Ctrl-] leaves it.", err=True)
         with _raw_terminal():
             _type_into(opened)
+    except OSError as error:  # the terminal has gone, and whoever closed it has no signal for us
+        raise OUTPUT_LOST(reason=error.strerror) from error
     finally:
         opened.close()
     click.echo("\nThe console is closed.", err=True)
@@ -63,19 +65,31 @@ def _type_into(opened: Console) -> None:
 
 @contextlib.contextmanager
 def _raw_terminal() -> Iterator[None]:
-    """Every key goes to the guest, Ctrl-C too; the terminal is as before at the end, also after SIGTERM and SIGHUP."""
+    """Every key goes to the guest, Ctrl-C too; the terminal is as before at the end, also after SIGTERM and SIGHUP.
+
+    And while the process is stopped: kill -TSTP, then fg.
+    """
     import termios
     import tty
 
     def leave(number: int, _frame: object) -> None:
         sys.exit(128 + number)
 
+    def stop(_number: int, _frame: object) -> None:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        signal.raise_signal(signal.SIGSTOP)
+
+    def go_on(_number: int, _frame: object) -> None:
+        tty.setraw(0)
+
     before = termios.tcgetattr(0)
-    handlers = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ours = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGTSTP: stop, signal.SIGCONT: go_on}
+    handlers = {number: signal.signal(number, handler) for number, handler in ours.items()}
     try:
         tty.setraw(0)
         yield
     finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        with contextlib.suppress(termios.error):  # the terminal has gone
+            termios.tcsetattr(0, termios.TCSADRAIN, before)

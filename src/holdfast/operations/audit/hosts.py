@@ -102,6 +102,7 @@ class _Audit:
         self._found: dict[str, DomainReport] = {}
         self._machines: Counter[Machine] = Counter()
         self._unread: list[str] = []
+        self._gone: list[str] = []
         self._lock = threading.Lock()
         self._stop = stop
 
@@ -122,7 +123,7 @@ class _Audit:
             uri=self._uri,
             error=lost,
             unread=tuple(self._unread),
-            notes=(*sorted(self._judge.notes), *self._images.notes(), *_lock_notes(self._connection)),
+            notes=(*self._gone, *sorted(self._judge.notes), *self._images.notes(), *_lock_notes(self._connection)),
             orphans=() if lost is not None or self._unread else tuple(self._states.orphans()),
             domain_count=len(self._found),
             machines=self._machines,
@@ -171,7 +172,9 @@ class _Audit:
             disguised = list(self._images.disguised(verdict.images))
             if self._hardware is not None:
                 self._hardware(self._uri, domain.uuid, hardware_tree(document()))
-        except NotFound:  # deleted since it was listed
+        except NotFound:
+            with self._lock:
+                self._gone.append(f"the domain {domain.name!r} is gone: it was deleted since the domains were listed")
             return
         except NoConnection:
             raise

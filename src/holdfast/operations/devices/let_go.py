@@ -9,7 +9,7 @@ from __future__ import annotations
 from holdfast.domainxml.device import alias, describe, label
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.metadata import Releasing
-from holdfast.errors import DetachPending, LibvirtRefused
+from holdfast.errors import DetachPending, LibvirtRefused, NoConnection
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.devices.go_along import forget_brought
@@ -25,7 +25,7 @@ def detach_and_wait(domain: OpenDomain, found: dict[Definition, Element], timeou
     """Ask the guest for a device, take it out of config, and wait for the answer, ``timeout`` seconds.
 
     ``found`` is the device in each document that is to be without it. Raises NOT_RELEASED when the guest does not
-    release it in time or refuses to: config is without it then.
+    release it in time or refuses to, and LOST_BEFORE_RELEASE: config is without it then.
     (virDomainDetachDeviceAlias for live, virDomainDetachDeviceFlags for config)
 
     Live comes first: where libvirt refuses it, nothing has changed. Config follows at once, because the wish is the
@@ -51,7 +51,10 @@ def detach_and_wait(domain: OpenDomain, found: dict[Definition, Element], timeou
             _detach_from_config(domain, config)
         if not _is_gone(domain, live):
             record(domain, entry)
-            removal.wait(timeout)
+            try:
+                removal.wait(timeout)
+            except NoConnection as error:
+                raise errors.LOST_BEFORE_RELEASE(device=describe(live), cause=error) from error
     if _is_gone(domain, live):
         forget(domain, entry)
         _forget_records(domain, live, Definition.LIVE)

@@ -5,6 +5,7 @@ Everything is checked before anything is made; how it is made then is in :mod:`.
 
 from __future__ import annotations
 
+import contextlib
 import uuid as uuids
 from collections.abc import Iterable
 
@@ -24,6 +25,7 @@ from holdfast.domainxml.make.virt_install import last_domain
 from holdfast.domainxml.places.controllers import numbered
 from holdfast.domainxml.places.root_ports import SPARE
 from holdfast.domainxml.platform import Platform
+from holdfast.errors import NotFound
 from holdfast.errors.creation import NO_IMAGE_TO_START, NO_NAME, NOT_A_UUID, NOT_STARTABLE_HERE
 from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.libvirtapi.connection import Connection
@@ -159,8 +161,10 @@ def free_cid(connection: Connection, domain: Element) -> int:
     """A vsock CID that no domain of this host has; the lowest one where ``domain`` has no vsock."""
     if domain.find("devices/vsock") is None:
         return LOWEST_CID
-    documents = (parse(other.xml(Definition.LIVE)) for other in connection.domains())
-    taken = {cid.get("address") for document in documents for cid in document.iterfind("devices/vsock/cid")}
+    taken: set[str | None] = set()
+    for other in connection.domains():
+        with contextlib.suppress(NotFound):  # deleted since it was listed
+            taken.update(cid.get("address") for cid in parse(other.xml(Definition.LIVE)).iterfind("devices/vsock/cid"))
     return next(cid for cid in range(LOWEST_CID, LOWEST_CID + len(taken) + 1) if str(cid) not in taken)
 
 

@@ -19,8 +19,8 @@ def plan_host(connection: Connection, target: Connection | None = None, names: S
     """For each domain (``names``, or all of them) what a cold start on ``target`` would do to it, one at a time.
 
     ``target`` None is this host itself, as after an upgrade. Of each domain the config document is judged: what waits
-    in it for the next start is :func:`plan_reboot`'s, so ``changes`` is empty. Domains that vanish meanwhile are left
-    out. Raises NO_DOMAIN for a name that is not there, before anything is yielded.
+    in it for the next start is :func:`plan_reboot`'s, so ``changes`` is empty. One that vanishes meanwhile has the
+    state "gone". Raises NO_DOMAIN for a name that is not there, before anything is yielded.
     (virConnectListAllDomains, virDomainGetXMLDesc, virConnectGetCapabilities, virConnectGetDomainCapabilities,
     virConnectCompareHypervisorCPU)
     """
@@ -35,6 +35,7 @@ def _plans(connection: Connection, domains: Sequence[Domain], here: HostOutlook,
         try:
             documents, state = read(domain), domain.state()
         except NotFound:
+            yield _gone(domain)
             continue
         outlooks = list(_outlooks(documents, here, there))
         if there is here and documents.config is not None:
@@ -48,6 +49,12 @@ def _plans(connection: Connection, domains: Sequence[Domain], here: HostOutlook,
             instance=documents.instance,
             outlooks=tuple(outlooks),
         )
+
+
+def _gone(domain: Domain) -> Plan:
+    sentence = f"the domain {domain.name!r} is gone: it was deleted since the domains were listed"
+    outlooks = (Outlook(Effect.NOTE, "domain", sentence),)
+    return Plan(name=domain.name, uuid=domain.uuid, state="gone", instance=None, outlooks=outlooks)
 
 
 def _outlooks(documents: Documents, here: HostOutlook, there: HostOutlook) -> Iterator[Outlook]:

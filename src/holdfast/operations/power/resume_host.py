@@ -70,15 +70,24 @@ def resume_host(connection: Connection, *, dry_run: bool = False) -> list[Resume
 def observe_host(connection: Connection) -> None:
     """Record which domains run now, and which somebody switched off: to be called before the host goes down.
 
-    Only of domains that Holdfast keeps facts of. (virDomainGetState, virDomainSetMetadata)
+    Only of domains that Holdfast keeps facts of. One that cannot be recorded holds up no other; in the end
+    HOST_OBSERVED_IN_PART is raised. (virDomainGetState, virDomainSetMetadata)
     """
     refuse_read_only(connection, "all domains")
-    for listed in connection.domains():
+    domains, failed = connection.domains(), dict[str, HoldfastError]()
+    for listed in domains:
         try:
             with changing(connection, listed.uuid) as domain:
                 observe_whether_it_runs(domain)
         except NotFound:
             continue  # deleted since it was listed
+        except NoConnection:
+            raise
+        except HoldfastError as error:
+            failed[listed.name] = error
+    if failed:
+        cause = next(iter(failed.values()))
+        raise power.HOST_OBSERVED_IN_PART(failed=len(failed), all=len(domains), names=list(failed), cause=cause)
 
 
 def _to_run(connection: Connection) -> list[Domain]:

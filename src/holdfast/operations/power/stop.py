@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import power
+from holdfast.errors import NoConnection, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import SHUT_OFF, Definition
 from holdfast.operations.guard import record_foreign_start
@@ -20,8 +20,8 @@ from holdfast.operations.session import changing, looking
 def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run: bool = False) -> PowerChange:
     """Press the power button and wait up to ``timeout`` seconds until the guest has stopped (virDomainShutdownFlags).
 
-    Other commands on this domain do not wait for the guest. Raises NOT_RUNNING, PAUSED, ASLEEP, and STILL_RUNNING when
-    the guest still runs at the end.
+    Other commands on this domain do not wait for the guest. Raises NOT_RUNNING, PAUSED, ASLEEP, STILL_RUNNING when
+    the guest still runs at the end, and LOST_AFTER_BUTTON.
     """
     with looking(connection, name).stopped() as stopped:
         with changing(connection, name, dry_run=dry_run) as domain:
@@ -31,7 +31,10 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
             record_foreign_start(domain)
             stay_off_after_boot(domain)
             domain.shutdown()
-        stopped.wait(timeout)
+        try:
+            stopped.wait(timeout)
+        except NoConnection as error:
+            raise power.LOST_AFTER_BUTTON(name=domain.name, cause=error) from error
     domain.changed(*Definition)
     change = power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
     if change.after not in (SHUT_OFF, GONE):
