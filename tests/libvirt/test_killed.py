@@ -16,7 +16,7 @@ import libvirt
 from holdfast import operations
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import NotFound
 from holdfast.errors.changes import IMAGE_LEFT
 from holdfast.libvirtapi.connection import Connection
@@ -140,7 +140,9 @@ def test_attach_killed_at_any_step_is_finished_by_repeating_it(host: Connection,
         documents = list(read(domain).present.values())
         assert files(folder) <= known(documents)
         if not all(attached(domain)):
-            assert bool(unfinished(host)) == any(left_in_making(document) for document in documents)
+            recorded = [each for document in documents for each in facts(document, DiskRecord)]
+            assert bool(unfinished(host)) == any(each.in_making for each in recorded)
+        if unfinished(host) or not all(attached(domain)):
             operations.attach_disk(host, "a", spec)
             repeated += 1
         assert places(domain, CONFIG) == places(domain, next(iter(read(domain).present)))

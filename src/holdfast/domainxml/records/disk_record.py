@@ -113,8 +113,12 @@ def unfinished(domain: Element) -> Iterator[str]:
         else:
             yield f"the disk {record.target} is being moved to {record.where}, or was when something broke"
     for record in records:
-        if record.in_making and record.old and has_image(domain, record):
+        if not record.in_making or not has_image(domain, record):
+            continue
+        if record.old:
             yield f"the disk {record.target} was moved to {record.where}, and {record.old} was to be removed"
+        else:
+            yield f"the image {record.where} was made for {record.target}, which is not recorded yet"
 
 
 def disagreements(domain: Element) -> Iterator[str]:

@@ -176,6 +176,13 @@ def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
     return replace(attached, brought=(*words, *attached.brought), notes=_notes(domain, before, planned))
 
 
+def attached_before(domain: OpenDomain, device: Element, *, dry_run: bool) -> Attached:
+    """What is said of a device that an attach which broke off has brought to all documents."""
+    definitions = tuple(each for each in domain.documents.present if domain.documents.find(each, device) is not None)
+    notes = ("it had been attached before something broke, which is recorded now",)
+    return replace(_attached(domain, device, definitions), dry_run=dry_run, notes=notes)
+
+
 def _attach_one(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Attached:
     """Attach ``request``, and record the controllers that came for the device that is planned."""
     before = domain.documents

@@ -13,10 +13,18 @@ from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_image, left_in_making, recorded_disk, usual_role
 from holdfast.errors import NoConnection
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.devices.attach import Attached, attach_device, attach_element, carry_out, foreseen
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.devices.attach import (
+    Attached,
+    attach_device,
+    attach_element,
+    attached_before,
+    carry_out,
+    foreseen,
+)
 from holdfast.operations.devices.attach_plan import plan_attach
 from holdfast.operations.disks.folder_risk import folder_risks
-from holdfast.operations.disks.keep_record import image_in_making, remove_left
+from holdfast.operations.disks.keep_record import Making, image_in_making, remove_left
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, described_record, existing_source, plan_disk
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
@@ -57,6 +65,12 @@ def _attach_new(
     if waiting is not None:  # what its image was made from has been checked
         return attach_element(domain, waiting, trust_format=True, dry_run=dry_run)
     documents = list(before.present.values())
+    unsettled = _attached_before(before, disk, domain.targets(config_only))
+    if unsettled is not None:
+        record, element = unsettled
+        if not dry_run:
+            Making(domain, record, record.settled, ()).conclude(finished=True)
+        return attached_before(domain, element, dry_run=dry_run)
     left = {record.where: record for document in documents for record in left_in_making(document)}
     target = disk.target or next_target(bus, documents)
     planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus, left=left)
@@ -93,6 +107,19 @@ def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:
         waits = record.in_making and has_image(before.config, record) and recorded_disk(before.live, record) is None
         if waits and _is_for(record, disk):
             return recorded_disk(before.config, record)
+    return None
+
+
+def _attached_before(
+    before: Documents, disk: DiskSpec, targets: tuple[Definition, ...]
+) -> tuple[DiskRecord, Element] | None:
+    """The record and the disk of an attach of such an image that broke off when all documents had it."""
+    concerned = [before.present[definition] for definition in targets]
+    for record in (each for document in before.present.values() for each in facts(document, DiskRecord)):
+        is_whole = record.in_making and not record.old and all(has_image(document, record) for document in concerned)
+        element = recorded_disk(concerned[-1], record)
+        if is_whole and element is not None and _is_for(record, disk):
+            return record, element
     return None
 
 
