@@ -90,7 +90,9 @@ def differences(old: World, new: World) -> list[str]:
             found.append(f"{key}: {'is there' if before is None else 'is not there'}")
         elif "\n" in before:
             lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-            found.append("\n    ".join([f"{key}:", *[line.strip() for line in list(lines)[2:] if line[0] in "+-"]]))
+            found.append(
+                "\n    ".join([f"{key}:", *[line.strip()[:160] for line in list(lines)[2:] if line[0] in "+-"]])
+            )
         else:
             found.append(f"{key}: {before} → {after}")
     return found

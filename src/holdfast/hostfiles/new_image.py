@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from holdfast.errors import files
 from holdfast.errors import images as errors
@@ -63,8 +65,15 @@ def new_image_file(path: str, format: str) -> Iterator[Given]:
 
 
 def _create(path: str) -> int:
-    try:
+    with _creating(path):
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def _creating(path: str) -> Iterator[None]:
+    """Say in our words why ``path`` cannot be created."""
+    try:
+        yield
     except FileExistsError as error:
         raise files.EXISTS(path=path) from error
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -118,7 +127,7 @@ def copy_image(source: Given, image: Given) -> None:
 def copy_file(source: str, path: str) -> bool:
     """Copy the file ``source`` to ``path``, which must not exist; False, and nothing is made, where there is none.
 
-    Raises UNREADABLE_BY_THIS_USER, and what :func:`reserve` raises.
+    The copy is there whole or not at all. Raises UNREADABLE_BY_THIS_USER, and what :func:`reserve` raises.
     """
     try:
         data = Path(source).read_bytes()
@@ -126,9 +135,44 @@ def copy_file(source: str, path: str) -> bool:
         return False
     except OSError as error:
         raise files.UNREADABLE_BY_THIS_USER(path=source, reason=error.strerror) from error
-    reserve(path)
-    Path(path).write_bytes(data)
+    with _creating(path), _whole_file(path) as file:
+        file.write(data)
     return True
+
+
+@contextlib.contextmanager
+def _whole_file(path: str) -> Iterator[BinaryIO]:
+    """The new file ``path``, which gets its name when it is whole: nothing is left where something breaks before.
+
+    (open(2) with O_TMPFILE; on a file system that has no such files it has its name at once, and goes after an error)
+    """
+    folder = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            descriptor = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            with _removed_after_error(path) as file:
+                yield file
+            return
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.link(f"/proc/self/fd/{descriptor}", Path(path).name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _removed_after_error(path: str) -> Iterator[BinaryIO]:
+    with os.fdopen(_create(path), "wb") as file:
+        try:
+            yield file
+            file.flush()
+        except BaseException:
+            remove(path)
+            raise
 
 
 def copy_onto(source: Given, image: Given, progress: Progress | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, fact
 from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, IMAGE_NOT_CLONED, NOT_CLONED_HERE, NVRAM_ELSEWHERE
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.domains import READ_ONLY, RUNNING, TRANSIENT
-from holdfast.errors.files import EXISTS
+from holdfast.errors.files import CANNOT_CREATE, EXISTS
 from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, NO_IMAGE, QEMU_IMG_FAILED
 from holdfast.errors.power import MANAGED_SAVE
+from holdfast.hostfiles.new_image import copy_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
@@ -218,3 +220,15 @@ def test_copy_that_breaks_off_leaves_nothing(connection: Connection, tmp_path: P
     assert [each.name for each in connection.domains()] == ["web"]
     assert not list(tmp_path.glob("shop*"))
     assert domain.xml(CONFIG) == document
+
+
+def test_a_copy_of_a_file_for_which_there_is_no_room_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "own").write_bytes(bytes(2 * MIB))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, hard))  # a write beyond it fails as on a full disk
+    try:
+        with raising(CANNOT_CREATE):
+            copy_file(str(tmp_path / "own"), str(tmp_path / "copy"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
