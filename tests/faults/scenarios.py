@@ -71,6 +71,7 @@ def _all() -> list[Scenario]:
         Scenario("upgrade machine a pc-q35-7.1 --lower"),
         Scenario("seal a --add-serials --add-ports 2"),
         Scenario("adopt a", foreign=True),
+        Scenario("adopt a", PAUSED, foreign=True, note="paused"),
         Scenario("adopt --all", foreign=True),
         Scenario("release a"),
         # power

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.metadata import Adopted, DiskRecord, SeenState, Snapshotting, fact, facts, with_all
+from holdfast.domainxml.metadata import Adopted, DiskRecord, SeenState, Snapshotting, fact, facts, with_all, with_fact
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.records.origin import complete_records, origin, owner
 from holdfast.errors.changes import IMAGE_LEFT, NOT_ADOPTED, SNAPSHOT_LEFT
@@ -68,8 +68,7 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
         updated = set(disks) != set(facts(document, DiskRecord))
         if not dry_run:
             for definition, each in documents.items():
-                rewrite(domain, partial(with_all, kind=DiskRecord, new=complete_records(each)), definition)
-            record(domain, adopted)
+                rewrite(domain, partial(_adopted, adopted=adopted, disks=complete_records(each)), definition)
             _record_state(domain)
             record_below(domain, document.iterfind("devices/disk"))
     return Adoption(
@@ -83,6 +82,11 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
         already=before is not None,
         updated=updated,
     )
+
+
+def _adopted(ours: str | None, adopted: Adopted, disks: list[DiskRecord]) -> str:
+    """Our element with what an adoption records, all at once: half of it would make the domain look like ours."""
+    return with_fact(with_all(ours, DiskRecord, disks), adopted)
 
 
 def _record_state(domain: OpenDomain) -> None:
