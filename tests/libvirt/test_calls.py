@@ -152,10 +152,11 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "swap an image": (12, swap),
     "swap an image with the content": (16, swap_with_content),
     "reboot --hard": (14, lambda connection, _: operations.reboot(connection, "a", hard=True)),
+    "start": (13, lambda connection, _: operations.start(connection, "a", paused=True)),
     "resume": (4, lambda connection, _: operations.resume(connection, "a")),
-    "destroy": (10, lambda connection, _: operations.destroy(connection, "a")),
-    "save": (10, lambda connection, _: operations.save_domain(connection, "a")),
-    "restore": (12, lambda connection, _: operations.restore_domain(connection, "a", paused=True)),
+    "destroy": (8, lambda connection, _: operations.destroy(connection, "a")),
+    "save": (9, lambda connection, _: operations.save_domain(connection, "a")),
+    "restore": (10, lambda connection, _: operations.restore_domain(connection, "a", paused=True)),
     "create a snapshot": (14, make_snapshot),
     "list snapshots": (7, lambda connection, _: operations.list_snapshots(connection, "a")),
     "revert to a snapshot": (17, lambda connection, _: operations.revert_to_snapshot(connection, "a", "one")),
@@ -191,7 +192,7 @@ BEFORE: dict[str, Callable[[Connection, Path], object]] = {
     "list snapshots": make_snapshot,
     "revert to a snapshot": make_snapshot,
     "delete a snapshot": make_snapshot,
-    **dict.fromkeys(("rename", "clone", "delete", "delete --storage"), switch_off),
+    **dict.fromkeys(("start", "rename", "clone", "delete", "delete --storage"), switch_off),
     **dict.fromkeys(("extend a disk, shut off", "move a disk, shut off", "swap an image"), switch_off),
 }
 """What is done before, and not counted."""

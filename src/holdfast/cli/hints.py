@@ -47,6 +47,12 @@ HINTS = {
     "once, as pulling the plug does",
     "lost-after-button": "'holdfast show {name}' says how it stands, once libvirt is back",
     "off-and-not-started": "its config document is unchanged; remove the cause, then 'holdfast start {name}'",
+    "started-not-recorded": "remove the cause, then 'holdfast start {name}': it changes nothing of what runs, and "
+    "records what is missing",
+    "stopped-not-recorded": "remove the cause, then 'holdfast destroy {name}': where it is off already, that records "
+    "it",
+    "host-resumed-unrecorded": "remove the cause, then 'holdfast start' each: it changes nothing of what runs, and "
+    "records what is missing",
     "managed-save": "'holdfast restore {name}' continues from it, 'holdfast discard-save {name}' drops it",
     "managed-save-running": "'holdfast discard-save {name}' drops it",
     "nothing-to-restore": "'holdfast start {name}' boots it",
@@ -162,6 +168,7 @@ HINTS = {
     "set-in-part": "remove the cause and repeat it, or set the rest for the next start with --config",
     "set-otherwise": "somebody else may have changed it meanwhile: see 'holdfast show {name}'",
     "has-snapshots": "'holdfast snapshot list {name}' names them; delete them first",
+    "changed-and-then": "'holdfast show {name}' says how it stands; remove the cause, then repeat what was begun",
     "edit-renames": "'holdfast rename {name} NEW' gives it another one",
     "earlier-machine": "--lower allows it: it is the way back",
     "perhaps-earlier-machine": "--lower allows it: it is the way back",

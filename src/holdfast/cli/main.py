@@ -118,6 +118,8 @@ class HoldfastGroup(click.Group):
             error.show()
             code = error.exit_code
         except HoldfastError as error:
+            if self.verbose and error.cause is not None and error.cause.code == DEFECT.code:
+                _print_traceback()
             code = report(error)
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted; 'holdfast show NAME' says how a domain stands", err=True)
@@ -126,11 +128,15 @@ class HoldfastGroup(click.Group):
             code = 0
         except Exception as error:  # noqa: BLE001 - a defect of ours: said in one sentence, in full with -v
             if self.verbose:
-                import traceback
-
-                traceback.print_exc()
+                _print_traceback()
             code = report(DEFECT(kind=type(error).__name__, error=error))
         sys.exit(_code_of_output(code if isinstance(code, int) else 0))
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
 def report(error: HoldfastError) -> int:

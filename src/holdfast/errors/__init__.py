@@ -191,6 +191,10 @@ class PartlyDone(HoldfastError):
     exit_code = 5
 
 
+class NotRecorded(PartlyDone):
+    """All that was asked for is done, and something of it could not be recorded."""
+
+
 class NoConnection(HoldfastError):
     """libvirt cannot be reached at this URI, or went away (exit 6)."""
 

@@ -55,6 +55,13 @@ WOULD_NOT_START = Condition(
     "choose what this host has, or provide it first",
 )
 
+CHANGED_AND_THEN = Condition(
+    "changed-and-then",
+    PartlyDone,
+    "{cause}; but {name!r} is no longer as it was: {done:;}",
+    "look at what it has now; remove the cause, then repeat what was begun",
+)
+
 HAS_SNAPSHOTS = Condition(
     "has-snapshots",
     Refused,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, PartlyDone, Refused, UsageError
+from holdfast.errors import Condition, Failed, NotRecorded, PartlyDone, Refused, UsageError
 
 ALREADY_RUNNING = Condition("already-running", Failed, "the domain {name!r} is already running")
 ALREADY_RUNNING_PAUSED = Condition(
@@ -43,6 +43,21 @@ OFF_AND_NOT_STARTED = Condition(
     PartlyDone,
     "the domain {name!r} was switched off, but does not start again: {cause}",
     "its config document is unchanged; remove the cause, then start it",
+)
+STARTED_NOT_RECORDED = Condition(
+    "started-not-recorded",
+    NotRecorded,
+    "the domain {name!r} runs, but of it cannot be recorded {missing:;}: {cause}",
+    "remove the cause, then start it again: that changes nothing of what runs, and makes up for it",
+)
+STOPPED_NOT_RECORDED = Condition(
+    "stopped-not-recorded",
+    NotRecorded,
+    "it is done, but of the domain {name!r} cannot be recorded {missing:;}: {cause}",
+    "remove the cause, then switch it off again: where it is off already, that makes up for it",
+)
+NOT_RECORDED = Condition(
+    "not-recorded", NotRecorded, "it is done, but of the domain {name!r} cannot be recorded {missing:;}: {cause}"
 )
 
 MANAGED_SAVE = Condition(
@@ -154,5 +169,11 @@ HOST_OBSERVED_IN_PART = Condition(
     "host-observed-in-part",
     PartlyDone,
     "whether they run is not recorded of {failed} of {all:domain}: {names}; the first: {cause}",
+)
+HOST_RESUMED_UNRECORDED = Condition(
+    "host-resumed-unrecorded",
+    NotRecorded,
+    "all run that are to run, but not all of {names} is recorded: {cause}",
+    "remove the cause, then start them again: that changes nothing of what runs, and makes up for it",
 )
 HOST_SIDE_LACKS = Condition("host-side-lacks", Failed, "{remains:;}", "remove the cause, then repair the domain")

@@ -111,9 +111,16 @@ class Domain:
 
         libvirt forgets why a domain is off when the daemon starts anew (9.0): then this is False.
         """
-        wanted_off = (libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED)
+        return self._is_off_for(libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED)
+
+    @translated
+    def was_destroyed(self) -> bool:
+        """True when it is off because somebody pulled the plug (virDomainGetState); else as was_switched_off."""
+        return self._is_off_for(libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED)
+
+    def _is_off_for(self, *reasons: int) -> bool:
         state, reason = self._handle.state()[:2]
-        return state == libvirt.VIR_DOMAIN_SHUTOFF and reason in wanted_off
+        return state == libvirt.VIR_DOMAIN_SHUTOFF and reason in reasons
 
     @translated
     def is_active(self) -> bool:

@@ -24,8 +24,8 @@ from holdfast.hostfiles.libvirt_process import private_folder, speak
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.private_libvirt import library_version
 from holdfast.libvirtapi.translate import refusal
-from holdfast.operations.concealing import concealing
 from holdfast.operations.results import Result
+from holdfast.operations.told_errors import concealing
 
 R = TypeVar("R", bound=Result)
 

@@ -1,8 +1,7 @@
 """The guard: what the guest would see differ is looked at before an operation starts, edits, restores or reverts.
 
 What somebody could prevent by acting differently, and nobody asked for, is refused. What nobody can prevent (another
-firmware build, host-model expanded anew on this host) is reported and never refused. What a start then gave to the
-guest is recorded, to be compared with at the next one.
+firmware build, host-model expanded anew on this host) is reported and never refused.
 """
 
 from __future__ import annotations
@@ -10,21 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from holdfast.domainxml import metadata
 from holdfast.domainxml.compare.change import Change, visible
-from holdfast.domainxml.document import Element, canonical
+from holdfast.domainxml.document import Element
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.metadata import SeenState, Started, fact
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.errors.guard import UNASKED, UNASKED_AT_START
-from holdfast.hostfiles.digest import sha256_of
-from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.facts import record, rewrite
 from holdfast.operations.host_outlook import HostOutlook, known_guest
-from holdfast.operations.own_state import refuse_lost_state, state_outlook, state_to_record
+from holdfast.operations.own_state import refuse_lost_state, state_outlook
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.waiting import is_asked_for, waiting
 
@@ -121,61 +114,3 @@ def look_before_start(
         tuple(each for each in (*host, *state) if each.effect in (Effect.BLOCKS, Effect.CHANGES)),
         (*garbled_facts(documents.config), *(str(each) for each in state if each.effect is Effect.UNKNOWN)),
     )
-
-
-def record_own_start(domain: OpenDomain) -> None:
-    """Record what a domain was started with, if Holdfast keeps facts of it (created or adopted).
-
-    That is its CPU, its firmware, and the files of its state, as far as they can be read here. Called right after the
-    start, under the domain's lock. The record stands in config alone: a start by somebody else copies it into live, and
-    there it tells that it is stale.
-    """
-    live, config = domain.documents.live, domain.documents.config
-    if live is None or config is None or domain.metadata(metadata.URI, Definition.CONFIG) is None:
-        return
-    loader = (live.findtext("os/loader") or "").strip()
-    started = Started(_cpu(live), _digest(domain.connection, loader))
-    state = state_to_record(domain.connection, live, config)
-    rewrite(
-        domain,
-        lambda ours: metadata.with_all(metadata.with_fact(ours, started), SeenState, state),
-        Definition.CONFIG,
-    )
-    _forget_copied(domain, live)
-
-
-def record_foreign_start(domain: OpenDomain) -> None:
-    """Before a stop: if somebody else started the domain, record the CPU that its guest has; its firmware is unknown.
-
-    The record of its state stays that of our own start: it tells what was made anew since. Called under the domain's
-    lock, while the domain runs; nothing is done where our own start is recorded.
-    """
-    live = domain.documents.live
-    if live is not None and fact(live, Started) is not None:
-        record(domain, Started(_cpu(live), ""), Definition.CONFIG)
-        _forget_copied(domain, live)
-
-
-def _forget_copied(domain: OpenDomain, live: Element) -> None:
-    if fact(live, Started) is not None:
-        rewrite(domain, _without_start, Definition.LIVE)
-
-
-def _without_start(ours: str | None) -> str | None:
-    without = metadata.without_facts(ours, Started, lambda fact: True)
-    return metadata.without_facts(without, SeenState, lambda fact: True)
-
-
-def _cpu(live: Element) -> str:
-    cpu = live.find("cpu")
-    return "" if cpu is None else canonical(cpu).decode()
-
-
-def _digest(connection: Connection, loader: str) -> str:
-    if not loader or not connection.is_local:
-        return ""
-    try:
-        return sha256_of(loader)
-    except HoldfastError:
-        # Unreadable for this user is "unknown", which is what an empty record says.
-        return ""

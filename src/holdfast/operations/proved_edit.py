@@ -78,8 +78,11 @@ def apply_edit(domain: OpenDomain, edit: Edit) -> None:
     if not same(parse(domain.xml(Definition.CONFIG, secure=True)), edit.before):
         raise CHANGED_MEANWHILE(name=domain.name)
     domain.conceal(edit.after)
-    defined = parse(domain.connection.define(serialize(edit.after)).xml(Definition.CONFIG, secure=True))
-    domain.changed(Definition.CONFIG)
+    try:
+        made = domain.connection.define(serialize(edit.after))
+    finally:
+        domain.changed(Definition.CONFIG)
+    defined = parse(made.xml(Definition.CONFIG, secure=True))
     if surplus := _surplus(edit, defined):
         domain.connection.define(serialize(edit.before))
         raise LIBVIRT_ADDS(changes=surplus)

@@ -8,7 +8,7 @@ Calls to libvirt are what an operation costs: over ssh each is a round trip.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Flag, auto
 from typing import TypeVar, cast
 
@@ -16,12 +16,12 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.metadata import Creating, fact, ours_in, with_ours
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.secret_parts import secrets_of
-from holdfast.errors import domains
+from holdfast.errors import HoldfastError, LibvirtRefused, NotFound, PartlyDone, domains
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain, DomainHandle
-from holdfast.operations.concealing import concealing
 from holdfast.operations.documents import Documents, read_config, read_live
+from holdfast.operations.told_errors import change_of_document, concealing, telling_what_was_done
 
 T = TypeVar("T")
 
@@ -43,17 +43,26 @@ class Need(Flag):
 
 
 class OpenDomain(Domain):
-    """A domain as one operation sees it: what was read stays until a call of the operation changes the domain."""
+    """A domain as one operation sees it: what was read stays until a call of the operation changes the domain.
+
+    ``done_besides``  what the operation has changed beside the domain itself, in sentences
+    ``lacks``         what is told in place of a result where what was asked for is done, and something of it is missing
+    """
 
     def __init__(self, connection: Connection, handle: DomainHandle, *, to_change: bool = False) -> None:
         super().__init__(handle)
         self.connection = connection
         self._to_change = to_change
+        self.done_besides: list[str] = []
+        self.lacks: PartlyDone | None = None
         self._known: dict[str | Definition, object] = {}
+        self._first: dict[str | Definition, object] = {}
+        self._is_touched = False
         self._handled: dict[str, Element] = {}
 
     def changed(self, *definitions: Definition) -> None:
         """Forget what was read of these documents, and of the domain's state."""
+        self._is_touched = True
         # Only define and undefine make a domain persistent or transient, and neither is done to an open one.
         kept = {"persistent", *({Definition.LIVE, Definition.CONFIG} - set(definitions))}
         self._known = {key: value for key, value in self._known.items() if key in kept}
@@ -108,6 +117,10 @@ class OpenDomain(Domain):
         """True when the next start would restore saved memory (virDomainHasManagedSaveImage)."""
         return self._once("managed save", super().has_managed_save)
 
+    def snapshot_count(self) -> int:
+        """How many snapshots libvirt knows of it (virDomainSnapshotNum)."""
+        return self._once("snapshots", super().snapshot_count)
+
     def metadata(self, uri: str, definition: Definition) -> str | None:
         """The element of namespace ``uri`` in ``<metadata>`` of one of the documents; None where there is none."""
         if uri != URI:
@@ -118,8 +131,15 @@ class OpenDomain(Domain):
     def set_metadata(self, element: str | None, prefix: str, uri: str, definition: Definition) -> None:
         """Write the element of namespace ``uri`` (virDomainSetMetadata); what was read of ours follows."""
         known = dict(self._known)
-        super().set_metadata(element, prefix, uri, definition)
         document = known.get(definition)
+        try:
+            super().set_metadata(element, prefix, uri, definition)
+        except LibvirtRefused:
+            # What it could not write, libvirt (9.0) has in memory all the same, until its daemon starts anew.
+            if uri == URI and isinstance(document, Element):
+                with suppress(HoldfastError):
+                    super().set_metadata(ours_in(document), prefix, uri, definition)
+            raise
         if uri == URI and isinstance(document, Element):
             known[definition] = with_ours(document, element)
             self._known = known
@@ -153,9 +173,35 @@ class OpenDomain(Domain):
             if creating is not None:
                 raise domains.UNFINISHED(name=self.name, since=creating.since)
 
+    def what_became(self) -> list[str]:
+        """What the operation has left other than it was, in sentences: all that it has seen is looked at again."""
+        if not self._is_touched:
+            return list(self.done_besides)
+        try:
+            now = OpenDomain(self.connection, self._handle, to_change=self._to_change)
+            return [*self.done_besides, *self._differences(now)]
+        except NotFound:
+            return [*self.done_besides, "it is gone"]
+
+    def _differences(self, now: OpenDomain) -> Iterator[str]:
+        first = self._first
+        if "managed save" in first and first["managed save"] != now.has_managed_save():
+            yield "it has a managed-save image" if now.has_managed_save() else "its managed-save image is gone"
+        if "snapshots" in first and first["snapshots"] != now.snapshot_count():
+            yield f"it has {now.snapshot_count()} of its snapshots"
+        if "state" in first and first["state"] != now.state():
+            yield f"it is {now.state()}"
+        elif Definition.LIVE in first and (first[Definition.LIVE] is not None) != now.is_active():
+            yield "it runs" if now.is_active() else "it is off"
+        for definition in Definition:
+            before, after = first.get(definition), now.documents.get(definition)
+            if isinstance(before, Element) and after is not None:
+                yield from change_of_document(str(definition), before, after)
+
     def _once(self, key: str | Definition, ask: Callable[[], T]) -> T:
         if key not in self._known:
             self._known[key] = ask()
+            self._first.setdefault(key, self._known[key])
         return cast(T, self._known[key])
 
 
@@ -184,10 +230,21 @@ def changing(
 
     Raises NO_DOMAIN, READ_ONLY over a connection that may not change it, LOCKED where another command of Holdfast does
     not let go of it in time (``connection.lock_timeout``), and what :meth:`OpenDomain.refuse_unless` raises. No error
-    that leaves the operation tells a secret of the domain's documents.
+    that leaves the operation tells a secret of the domain's documents, and none says that nothing was changed where
+    that is not so (:mod:`.told_errors`).
     """
     domain = _open(connection, name, to_change=True)
     refuse_read_only(connection, domain.name, dry_run=dry_run)
-    with concealing(domain.secrets), domain_lock(domain.uuid, domain.name, connection.lock_timeout):
-        domain.refuse_unless(needs)
-        yield domain
+    with domain_lock(domain.uuid, domain.name, connection.lock_timeout):
+        with telling_truly(domain):
+            domain.refuse_unless(needs)
+            yield domain
+        if domain.lacks is not None:
+            raise domain.lacks
+
+
+@contextmanager
+def telling_truly(domain: OpenDomain) -> Iterator[None]:
+    """What is raised within tells no secret, and the truth of what was changed: also where the lock is let go of."""
+    with concealing(domain.secrets), telling_what_was_done(domain.name, domain.what_became):
+        yield

@@ -17,7 +17,8 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import canonical, devices, parse
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.errors import LibvirtRefused, disks, guard, power
+from holdfast.errors import LibvirtRefused, disks, power
+from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
@@ -206,7 +207,7 @@ def test_hard_reboot_mends_first_and_does_not_switch_off_what_would_not_start(
     first, document = domain.xml(LIVE), domain.xml(CONFIG)
     network.destroy()
     (tmp_path / "one.img").rename(tmp_path / "two.img")
-    with raising(guard.UNASKED_AT_START, changes="there is no image"):
+    with raising(CHANGED_AND_THEN, cause="there is no image", done="mended: start the network"):
         operations.reboot(daemon, "a", hard=True)
     assert domain.is_active()
     assert parse(domain.xml(LIVE)).get("id") == parse(first).get("id")

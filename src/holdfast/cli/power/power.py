@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 def start(session: Session, name: str, paused: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Start a domain that is shut off.
 
-    It starts from its config document as it stands, or continues from its managed-save image where it has one.
+    It starts from its config document as it stands, or continues from its managed-save image where it has one. Of a
+    domain that runs already it records what an interrupted start, or somebody else's, has left unrecorded.
     """
     from holdfast import operations
 
@@ -153,6 +154,10 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
     """Print what was ``done``, or in a dry run what it ``would`` do."""
     if output == "json":
         print_result(change)
+        return
+    if change.made_up:
+        would_be = "would be recorded" if change.dry_run else "is recorded now"
+        click.echo(f"{change.name}: {change.before} already; {would_be} {', and '.join(change.made_up)}")
         return
     if change.dry_run:
         gone = "; it is transient, and would be gone" if change.after == "gone" else ""

@@ -8,7 +8,7 @@ import click
 
 from holdfast.cli.as_json import print_envelope
 from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
-from holdfast.errors.power import HOST_RESUMED_IN_PART
+from holdfast.errors.power import HOST_RESUMED_IN_PART, HOST_RESUMED_UNRECORDED
 
 UNIT = """\
 [Unit]
@@ -64,7 +64,10 @@ def resume_host(session: Session, observe: bool, print_unit: bool, dry_run: bool
             click.echo(f"  {sentence}")
         for sentence in each.sees:
             click.echo(f"  the guest sees: {sentence}")
-    failed = [each for each in resumed if each.error is not None]
+    failed = [each for each in resumed if each.outcome == "failed"]
     if failed:
         names = [each.name for each in failed]
         raise HOST_RESUMED_IN_PART(failed=len(failed), all=len(resumed), names=names, cause=failed[0].error)
+    unrecorded = [each for each in resumed if each.error is not None]
+    if unrecorded:
+        raise HOST_RESUMED_UNRECORDED(names=[each.name for each in unrecorded], cause=unrecorded[0].error)

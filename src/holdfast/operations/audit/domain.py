@@ -12,7 +12,7 @@ from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.manager.nova_metadata import URI as NOVAS_URI
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import URI as OUR_URI
-from holdfast.domainxml.metadata import SeenState, fact
+from holdfast.domainxml.metadata import RunAgain, SeenState, fact
 from holdfast.domainxml.records.disk_record import disagreements, unfinished
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
@@ -63,6 +63,7 @@ def judge_domain(judge: Judge, provided: HostProvides, listed: Listed, domain: D
             *_lacks(provided, verdict, instance),
             *_headers(judge, domain, Documents(None, alone)),
             *_records(alone, None),
+            *_wanted(domain, Documents(None, alone)),
             *_lost(judge, alone),
         ]
         return Judged(verdict, findings, instance, lambda: alone)
@@ -77,6 +78,7 @@ def judge_domain(judge: Judge, provided: HostProvides, listed: Listed, domain: D
         *_lost(judge, config),
         *_drift(documents),
         *_records(config, documents.live),
+        *_wanted(domain, documents),
         *_snapshots(listed, documents),
     ]
     if documents.config is None:
@@ -124,6 +126,20 @@ def _records(config: Element, live: Element | None) -> Iterator[Finding]:
     yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in unfinished(config))
     garbled = dict.fromkeys((*garbled_facts(config), *(() if live is None else garbled_facts(live))))
     yield from (Finding(FindingKind.RECORD, sentence) for sentence in (*disagreements(config), *garbled))
+
+
+def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
+    """What is recorded of whether it runs again after the host has booted, and does not agree with how it stands."""
+    live, config = documents.live, documents.config
+    if config is None or documents.rescue is not None:
+        return
+    is_wanted = fact(config, RunAgain) is not None
+    if live is not None and not is_wanted and fact(live, RunAgain) is not None:
+        sentence = "that it runs again after the host has booted is recorded in live alone: a start makes up for it"
+        yield Finding(FindingKind.RECORD, sentence)
+    if live is None and is_wanted and domain.was_destroyed():
+        sentence = "it was switched off, and is recorded to run again after the host has booted: a destroy mends that"
+        yield Finding(FindingKind.RECORD, sentence)
 
 
 def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:

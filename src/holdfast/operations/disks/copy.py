@@ -26,7 +26,7 @@ from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.image_size import disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, find_disk_now, prove
 from holdfast.operations.disks.known_files import given_of
-from holdfast.operations.session import OpenDomain
+from holdfast.operations.session import OpenDomain, telling_truly
 from holdfast.text import size_in_words
 
 Progress = Callable[[int, int], None]
@@ -178,6 +178,11 @@ def finish_copy(to: Destination, progress: Progress | None = None) -> DiskInPlac
     the disk stays where it is and the copy goes. Raises LIBVIRT_GONE_WHILE_COPIED when the connection breaks: QEMU goes
     on copying. (virDomainGetBlockJobInfo, virDomainBlockJobAbort)
     """
+    with telling_truly(to.domain):
+        return _finished_copy(to, progress)
+
+
+def _finished_copy(to: Destination, progress: Progress | None) -> DiskInPlace:
     domain = to.domain
     try:
         while True:

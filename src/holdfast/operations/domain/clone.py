@@ -25,7 +25,7 @@ from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.metadata import Below, facts
 from holdfast.domainxml.records.disk_record import disk_record
-from holdfast.errors import HoldfastError, Refused, images
+from holdfast.errors import HoldfastError, NotRecorded, Refused, images
 from holdfast.errors import creation as errors
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
@@ -150,6 +150,8 @@ def _prove(before: Element, new_name: str, asked: Callable[[Change], bool], clon
 def _in_part(new_name: str) -> Iterator[None]:
     try:
         yield
+    except NotRecorded:
+        raise
     except HoldfastError as error:
         raise errors.CLONED_IN_PART(name=new_name, cause=error) from error
 

@@ -20,7 +20,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.own_images import ImageFate, image_exists, images_to_delete, remove_image, unknown_below
 from holdfast.operations.documents import Documents
-from holdfast.operations.own_state import state_of, users_of_state
+from holdfast.operations.own_state import look, state_of, users_of_state
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
@@ -85,12 +85,20 @@ class _OwnState:
         files = {file.path: file for document in documents.own() for file in state_of(connection, document)}
         users = users_of_state(connection, domain.uuid, files.values())
         self._going = [file for path, file in files.items() if path not in users]
+        self._there = [file for file in self._going if look(connection, file).there]
+        self._connection = connection
         self.kept = {files[path].kind for path in users}
         self.notes = tuple(f"the {files[path]} stays: the domain {user!r} has it, too" for path, user in users.items())
         # libvirt removes what belongs to a config document: of a transient domain, no NVRAM (9.0).
         by_libvirt = [] if documents.config is None else [each.path for each in state_of(connection, documents.config)]
         left = [each for each in self._going if each.kind is StateKind.NVRAM and each.path not in by_libvirt]
         self.to_remove = [file.path for file in left] if connection.is_local else []
+
+    def gone(self) -> Iterator[str]:
+        """What of it was there and is not any more, in sentences."""
+        for file in self._there:
+            if look(self._connection, file).there is False:
+                yield f"its {file} was removed"
 
     def words(self) -> Iterator[str]:
         """What goes, in words."""
@@ -131,7 +139,8 @@ def _delete(domain: OpenDomain, images: tuple[ImageFate, ...], state: _OwnState)
         if persistent:
             domain.undefine(keep_nvram=StateKind.NVRAM in state.kept, keep_tpm=StateKind.TPM in state.kept)
     except HoldfastError as error:
-        if not done:
+        # libvirt (9.0) removes what belongs to a domain before the file of its document, and stops where it cannot.
+        if not (done := [*done, *state.gone()]):
             raise
         raise NOT_WHOLLY_DELETED(name=domain.name, done=done, cause=error) from error
 

@@ -28,7 +28,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import is_of
 from holdfast.domainxml.records.origin import guess_records
 from holdfast.domainxml.secret_parts import Shown, secrets_of, shown_indented, shown_text
-from holdfast.errors import HoldfastError, NoConnection, NotFound
+from holdfast.errors import HoldfastError, NoConnection, NotFound, NotRecorded
 from holdfast.errors.creation import (
     CREATED_NOT_STARTED,
     CREATED_OTHERWISE,
@@ -40,7 +40,6 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
-from holdfast.operations.concealing import concealing
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
@@ -52,6 +51,7 @@ from holdfast.operations.power.start import start as start_domain
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import changing
+from holdfast.operations.told_errors import concealing, telling_what_was_done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,14 +158,22 @@ def make_domain(
                 prove(answer.document, False)
             return answer.on(_foreseen(connection, new, answer.document, start))
         defined = _make_and_define(connection, new)
-        if new.as_is:
-            _prove_as_given(new, parse(defined.xml(Definition.CONFIG), "domain"), is_made=True)
-        text = _named(connection, new, defined)
-        config = parse(text, "domain")
-        came = came_along(connection, new.document, new.given, config)
-        prove(config, True)
-        if start:
-            _start(connection, defined)
+        with telling_what_was_done(new.name, lambda: ["it is created"]):
+            return _finish(connection, new, defined, start, prove)
+
+
+def _finish(
+    connection: Connection, new: NewDomain, defined: Domain, start: bool, prove: Callable[[Element, bool], None]
+) -> Created:
+    """What :func:`make_domain` does with a domain that is ``defined``."""
+    if new.as_is:
+        _prove_as_given(new, parse(defined.xml(Definition.CONFIG), "domain"), is_made=True)
+    text = _named(connection, new, defined)
+    config = parse(text, "domain")
+    came = came_along(connection, new.document, new.given, config)
+    prove(config, True)
+    if start:
+        _start(connection, defined)
     return _result(new, config, shown_text(text), came, free_places=len(hotplug_places(config)), started=start)
 
 
@@ -284,6 +292,8 @@ def _is_whole(connection: Connection, uuid: str) -> bool:
 def _start(connection: Connection, domain: Domain) -> None:
     try:
         start_domain(connection, domain.uuid)
+    except NotRecorded:
+        raise
     except HoldfastError as error:
         raise CREATED_NOT_STARTED(name=domain.name, cause=error) from error
 

@@ -29,4 +29,7 @@ def create_in_place(connection: Connection, document: str) -> None:
         if kind_of(Platform.of(new).machine) == kind_of(machine):
             raise manager.SAME_MACHINE(name=domain.name, machine=machine)
         domain.conceal(new)
-        connection.define(serialize(new))
+        try:
+            connection.define(serialize(new))
+        finally:
+            domain.changed(Definition.CONFIG)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.guard import record_own_start
 from holdfast.operations.own_state import refuse_lost_state
+from holdfast.operations.power_record import record_own_start
 from holdfast.operations.session import Need, changing, looking
 
 
@@ -22,7 +22,7 @@ def refuse_start(connection: Connection, name: str) -> None:
 def record_start(connection: Connection, name: str) -> None:
     """Record what the domain ``name``, which its manager has just started, was given; in a rescue, nothing.
 
-    See :func:`holdfast.operations.guard.record_own_start`. Raises NO_DOMAIN. (virDomainSetMetadata)
+    See :func:`holdfast.operations.power_record.record_own_start`. Raises NO_DOMAIN. (virDomainSetMetadata)
     """
     with changing(connection, name) as domain:
         if not domain.in_rescue:

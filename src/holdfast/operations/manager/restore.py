@@ -22,5 +22,8 @@ def restore_document(connection: Connection, document: str) -> bool:
         if same(parse(domain.xml(Definition.CONFIG, secure=True)), recorded):
             return False
         domain.conceal(recorded)
-        connection.define(serialize(recorded))
+        try:
+            connection.define(serialize(recorded))
+        finally:
+            domain.changed(Definition.CONFIG)
     return True

@@ -91,6 +91,7 @@ def mend_host_side(domain: OpenDomain, sources: Mapping[str, str] | None = None,
         try:
             if not dry_run:
                 step.act()
+                domain.done_besides.append(f"mended: {step.sentence}")
             mended.append(step.sentence)
         except NoConnection:
             raise

@@ -12,12 +12,12 @@ from holdfast.errors import HoldfastError, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import RUNNING
 from holdfast.operations.disks.known_files import look_at_images
-from holdfast.operations.guard import look_before_start, record_own_start
+from holdfast.operations.guard import look_before_start
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.state_change import PowerChange, active_state, hearing_state, power_change
-from holdfast.operations.run_again import run_after_boot
+from holdfast.operations.power_record import recorded_start
 from holdfast.operations.session import Need, OpenDomain, changing
 
 
@@ -59,13 +59,12 @@ def _reboot_hard(domain: OpenDomain, accept: bool, fresh: Collection[str], dry_r
     unseen = look_at_images(domain)
     cold_start = look_before_start(domain, accept=accept, fresh=fresh, dry_run=dry_run, missing=side.remains)
     if not dry_run:
-        run_after_boot(domain)
-        domain.destroy()
-        try:
-            domain.start()
-        except HoldfastError as error:
-            raise power.OFF_AND_NOT_STARTED(name=domain.name, cause=error) from error
-        record_own_start(domain)
+        with recorded_start(domain):
+            domain.destroy()
+            try:
+                domain.start()
+            except HoldfastError as error:
+                raise power.OFF_AND_NOT_STARTED(name=domain.name, cause=error) from error
     return power_change(domain, before, dry_run, cold_start, foreseen=RUNNING, mended=side.mended, notes=unseen)
 
 

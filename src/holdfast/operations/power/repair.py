@@ -15,6 +15,7 @@ from holdfast.operations.host_outlook import HostOutlook, KnownGuest
 from holdfast.operations.own_state import lost_state
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
+from holdfast.operations.power_record import make_up_for
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -66,8 +67,11 @@ def repair_domain(
             condition = power.NOT_WHOLLY_REPAIRED if side.mended else power.NOT_REPAIRED
             raise condition(name=domain.name, mended=side.mended, why="; ".join(remains))
         result = Repaired(name=domain.name, uuid=domain.uuid, dry_run=dry_run, mended=side.mended, remains=remains)
-        if not start or remains or domain.is_active():
+        if not start or remains:
             return result
+        if domain.is_active():
+            made_up = make_up_for(domain, dry_run=dry_run)
+            return replace(result, notes=tuple(f"not recorded before: {each}" for each in made_up))
         try:
             change = start_locked(domain, dry_run=dry_run)
         except HoldfastError as error:

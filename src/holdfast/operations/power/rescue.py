@@ -33,15 +33,15 @@ from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.known_files import look_at_images
 from holdfast.operations.disks.new import described_disk, existing_source
 from holdfast.operations.disks.spec import DiskSpec
-from holdfast.operations.guard import ColdStart, look_before_start, record_foreign_start, refuse_unasked
+from holdfast.operations.guard import ColdStart, look_before_start, refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.rescue_nvram import NvramCopy
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
+from holdfast.operations.power_record import recorded_stop
 from holdfast.operations.proved_edit import Touch
 from holdfast.operations.results import Result
-from holdfast.operations.run_again import stay_off_after_boot
 from holdfast.operations.session import Need, OpenDomain, changing
 
 NAME = "rescue"
@@ -168,9 +168,8 @@ def unrescue(
 
 
 def _leave(domain: OpenDomain, starts: bool, fresh: Collection[str]) -> ColdStart | None:
-    if not starts:
-        stay_off_after_boot(domain)
-    domain.destroy()
+    with recorded_stop(domain, for_good=not starts):
+        domain.destroy()
     return _start_again(domain, fresh) if starts else None
 
 
@@ -214,8 +213,8 @@ def _from_spec(connection: Connection, config: Element, spec: DiskSpec) -> Eleme
 def _switch_over(domain: OpenDomain, copy: Element, nvram: NvramCopy) -> None:
     was_active = domain.is_active()
     if was_active:
-        record_foreign_start(domain)
-        domain.destroy()
+        with recorded_stop(domain, for_good=False):
+            domain.destroy()
     try:
         nvram.start(lambda: _start(domain, copy))
     except HoldfastError as error:

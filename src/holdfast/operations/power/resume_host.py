@@ -13,17 +13,16 @@ from holdfast.domainxml.device import alias, describe
 from holdfast.domainxml.document import devices, parse
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.metadata import Releasing, RunAgain, fact, facts
-from holdfast.errors import HoldfastError, NoConnection, NotFound, power
+from holdfast.errors import HoldfastError, NoConnection, NotFound, NotRecorded, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import autostarted
 from holdfast.operations.documents import Documents
-from holdfast.operations.facts import forget
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange
+from holdfast.operations.power_record import forget_if_possible, observe_whether_it_runs
 from holdfast.operations.results import Result
-from holdfast.operations.run_again import observe_whether_it_runs
 from holdfast.operations.session import OpenDomain, changing, refuse_read_only
 
 
@@ -43,7 +42,7 @@ class Resumed(Result):
     ``notes`` say what was interrupted, and what of the host side was mended.
 
     ``outcome``  what became of it; in a dry run what would be tried
-    ``error``    why it does not start; None where it does
+    ``error``    why it does not start, or what cannot be recorded of it where it does (NotRecorded); else None
     """
 
     outcome: Outcome
@@ -108,8 +107,9 @@ def _to_run(connection: Connection) -> list[Domain]:
 
 def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
     notes: tuple[str, ...] = ()
+    change: PowerChange | None = None
 
-    def resumed(outcome: Outcome, change: PowerChange | None = None, error: HoldfastError | None = None) -> Resumed:
+    def resumed(outcome: Outcome, error: HoldfastError | None = None) -> Resumed:
         changes, outlooks = (change.changes, change.outlooks) if change is not None else ((), ())
         return Resumed(
             name=listed.name,
@@ -131,14 +131,22 @@ def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
             side = mend_host_side(domain, dry_run=dry_run)
             notes = (*notes, *side.mended)
             if side.remains:
-                return resumed(Outcome.FAILED, error=power.HOST_SIDE_LACKS(name=listed.name, remains=side.remains))
+                return resumed(Outcome.FAILED, power.HOST_SIDE_LACKS(name=listed.name, remains=side.remains))
             change = start_locked(domain, dry_run=dry_run)
             notes = (*notes, *change.notes)
     except NoConnection:
         raise
+    except NotRecorded as error:
+        return resumed(_outcome(change), error)
     except HoldfastError as error:
-        return resumed(Outcome.FAILED, error=error)
-    return resumed(Outcome.RESTORED if change.restored else Outcome.STARTED, change)
+        return resumed(Outcome.FAILED, error)
+    return resumed(_outcome(change))
+
+
+def _outcome(change: PowerChange | None) -> Outcome:
+    if change is None:
+        return Outcome.RUNNING
+    return Outcome.RESTORED if change.restored else Outcome.STARTED
 
 
 def _released(domain: OpenDomain, documents: Documents, dry_run: bool) -> Iterator[str]:
@@ -151,7 +159,7 @@ def _released(domain: OpenDomain, documents: Documents, dry_run: bool) -> Iterat
             yield f"{entry.device} {entry.label} was detached, and the guest has not released it"
             continue
         if not dry_run:
-            forget(domain, entry)
+            forget_if_possible(domain, entry, f"that {entry.device} {entry.label} is gone")
         yield f"{entry.device} {entry.label} was detached, and is gone now"
 
 

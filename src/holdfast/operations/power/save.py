@@ -10,11 +10,11 @@ from collections.abc import Collection
 from holdfast.errors import power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import SHUT_OFF
-from holdfast.operations.guard import ColdStart, record_foreign_start
+from holdfast.operations.guard import ColdStart
 from holdfast.operations.managed_save import lost_by_discarding, refuse_with_managed_save
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
-from holdfast.operations.run_again import stay_off_after_boot
+from holdfast.operations.power_record import recorded_stop
 from holdfast.operations.session import Need, changing
 
 
@@ -28,9 +28,8 @@ def save_domain(connection: Connection, name: str, *, dry_run: bool = False) -> 
         before = domain.state()
         refuse_with_managed_save(domain, "saving again would write over it")
         if not dry_run:
-            record_foreign_start(domain)
-            domain.managed_save()
-            stay_off_after_boot(domain)
+            with recorded_stop(domain):
+                domain.managed_save()
         return power_change(domain, before, dry_run, foreseen=SHUT_OFF)
 
 

@@ -9,11 +9,11 @@ from holdfast.errors import HoldfastError, LibvirtRefused, NotFound, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import PAUSED, RUNNING
 from holdfast.operations.disks.known_files import look_at_images
-from holdfast.operations.guard import look_before_start, record_own_start
+from holdfast.operations.guard import look_before_start
 from holdfast.operations.managed_save import look_before_restore
 from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.state_change import PowerChange, power_change
-from holdfast.operations.run_again import run_after_boot
+from holdfast.operations.power_record import make_up_for, recorded_start
 from holdfast.operations.session import OpenDomain, changing
 
 
@@ -26,8 +26,11 @@ def start(
     reported. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made anew where they are lost. The
     headers of its images are looked at, and ``notes`` name those that could not be.
 
-    Raises NO_DOMAIN, ALREADY_RUNNING, UNFINISHED, STATE_GONE, NAMES_ANOTHER_NOW for an image that names a file of which
-    nothing recorded tells, MANAGED_SAVE_REFUSED, and what libvirt refuses.
+    Of a domain that runs it is made up for what is not recorded of its start: ``made_up`` says what.
+
+    Raises NO_DOMAIN, ALREADY_RUNNING where nothing of that is missing, UNFINISHED, STATE_GONE, NAMES_ANOTHER_NOW for an
+    image that names a file of which nothing recorded tells, MANAGED_SAVE_REFUSED, and what libvirt refuses; and
+    STARTED_NOT_RECORDED where it runs, and libvirt cannot write that down.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         return start_locked(domain, paused=paused, fresh=fresh, dry_run=dry_run)
@@ -39,6 +42,8 @@ def start_locked(
     """As :func:`start`, for a caller who holds the domain's lock."""
     before = domain.state()
     if domain.is_active():
+        if made_up := make_up_for(domain, dry_run=dry_run):
+            return power_change(domain, before, dry_run, foreseen=before, made_up=made_up)
         raise _already_running(domain, before)
     unseen = look_at_images(domain)
     if domain.has_managed_save():
@@ -46,9 +51,8 @@ def start_locked(
         return replace(restored, notes=(*restored.notes, *unseen))
     cold_start = look_before_start(domain, fresh=fresh, dry_run=dry_run)
     if not dry_run:
-        domain.start(paused)
-        run_after_boot(domain)
-        record_own_start(domain)
+        with recorded_start(domain):
+            domain.start(paused)
     foreseen = PAUSED if paused else RUNNING
     return power_change(domain, before, dry_run, cold_start, foreseen=foreseen, notes=unseen)
 
@@ -60,10 +64,10 @@ def _restore(domain: OpenDomain, before: str, paused: bool, fresh: Collection[st
         refuse_lost_state(domain.connection, domain.name, domain.documents.config, fresh)
     if not dry_run:
         try:
-            domain.start(paused)
+            with recorded_start(domain, cold=False):
+                domain.start(paused)
         except (LibvirtRefused, NotFound) as error:
             raise power.MANAGED_SAVE_REFUSED(name=domain.name, cause=error) from error
-        run_after_boot(domain)
     foreseen = PAUSED if paused else None  # nothing but the image itself knows whether the guest was paused
     return power_change(domain, before, dry_run, foreseen=foreseen, waits=waits, restored=True)
 

@@ -27,6 +27,7 @@ class PowerChange(Result):
     ``outlooks``           what else the guest sees of a cold start, or why there would be none: it comes of the host
     ``mended``             what of the host side was mended before a hard reboot, in sentences
     ``restored``           True when the start continues from a managed-save image instead of booting
+    ``made_up``            what is recorded now of a domain that ran, or was off, already: then nothing else was done
     ``left_rescue``        True when this ends a rescue: the next start is the domain's own
     """
 
@@ -36,6 +37,7 @@ class PowerChange(Result):
     mended: tuple[str, ...] = ()
     restored: bool = False
     left_rescue: bool = False
+    made_up: tuple[str, ...] = ()
 
     @property
     def sees(self) -> tuple[str, ...]:
@@ -55,6 +57,7 @@ def power_change(
     notes: tuple[str, ...] = (),
     restored: bool = False,
     left_rescue: bool = False,
+    made_up: tuple[str, ...] = (),
 ) -> PowerChange:
     """What was done to ``domain``, whose state was ``before``; the state after it is read now.
 
@@ -75,6 +78,7 @@ def power_change(
         mended=mended,
         restored=restored,
         left_rescue=left_rescue,
+        made_up=made_up,
     )
 
 

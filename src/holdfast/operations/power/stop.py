@@ -5,7 +5,6 @@ from __future__ import annotations
 from holdfast.errors import NoConnection, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import SHUT_OFF, Definition
-from holdfast.operations.guard import record_foreign_start
 from holdfast.operations.power.state_change import (
     GONE,
     PowerChange,
@@ -13,8 +12,8 @@ from holdfast.operations.power.state_change import (
     hearing_state,
     power_change,
 )
-from holdfast.operations.run_again import stay_off_after_boot
-from holdfast.operations.session import changing, looking
+from holdfast.operations.power_record import make_up_for, recorded_stop
+from holdfast.operations.session import OpenDomain, changing, looking
 
 
 def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run: bool = False) -> PowerChange:
@@ -25,12 +24,14 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
     """
     with looking(connection, name).stopped() as stopped:
         with changing(connection, name, dry_run=dry_run) as domain:
+            if (made_up := _made_up(domain, dry_run)) is not None:
+                return made_up
             before, rescue = hearing_state(domain), domain.in_rescue
             if dry_run:
                 return power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
-            record_foreign_start(domain)
-            stay_off_after_boot(domain)
-            domain.shutdown()
+            with recorded_stop(domain, at_once=False):
+                domain.shutdown()
+            lacks, domain.lacks = domain.lacks, None  # the guest is waited for all the same
         try:
             stopped.wait(timeout)
         except NoConnection as error:
@@ -39,18 +40,30 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
     change = power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
     if change.after not in (SHUT_OFF, GONE):
         raise power.STILL_RUNNING(name=domain.name, seconds=timeout, state=change.after)
+    if lacks is not None:
+        raise lacks
     return change
 
 
 def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
     """Switch off at once, as pulling the plug does (virDomainDestroyFlags). The config document stays.
 
-    A transient domain, which has none, is gone afterwards. Raises NOT_RUNNING.
+    A transient domain, which has none, is gone afterwards. Of a domain that is off it is made up for what is not
+    recorded of its end: ``made_up`` says what. Raises NOT_RUNNING where there is nothing of that kind.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
+        if (made_up := _made_up(domain, dry_run)) is not None:
+            return made_up
         before, rescue = active_state(domain), domain.in_rescue
         if not dry_run:
-            record_foreign_start(domain)
-            stay_off_after_boot(domain)
-            domain.destroy()
+            with recorded_stop(domain):
+                domain.destroy()
         return power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
+
+
+def _made_up(domain: OpenDomain, dry_run: bool) -> PowerChange | None:
+    """What was made up for of a domain that is off already; None for any other, and where nothing is missing."""
+    if domain.documents.live is not None:
+        return None
+    made_up = make_up_for(domain, dry_run=dry_run)
+    return power_change(domain, SHUT_OFF, dry_run, foreseen=SHUT_OFF, made_up=made_up) if made_up else None

@@ -118,6 +118,7 @@ def _delete(domain: OpenDomain, handle: Snapshot, found: StoredSnapshot, stored:
         handle.delete()
     except LibvirtRefused as error:
         raise _not_deleted(domain, before, found, stored, error) from error
+    domain.done_besides.append(f"its snapshot {found.name} is deleted")
     changes = domain.documents.guest_changes_since(before)
     if changes:
         raise errors.DELETED_AND_CHANGED(snapshot=found.name, changes=changes)

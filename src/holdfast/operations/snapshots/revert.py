@@ -26,8 +26,8 @@ from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_state_of_others, state_of
+from holdfast.operations.power_record import record_what_became
 from holdfast.operations.results import Result
-from holdfast.operations.run_again import run_after_boot, stay_off_after_boot
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.images import check_images, size_changes
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, no_external_revert
@@ -201,10 +201,7 @@ def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, forc
             raise
         raise errors.REVERT_STOPPED(snapshot=stored.name, state=domain.state(), cause=error) from error
     after = domain.documents
-    if after.live is None:
-        stay_off_after_boot(domain)
-    elif after.config is not None:
-        run_after_boot(domain)
+    record_what_became(domain)
     wrong = _differing(stored, after)
     if wrong:
         raise errors.REVERTED_AND_CHANGED(snapshot=stored.name, changes=wrong)

@@ -1,0 +1,239 @@
+"""What is recorded of a domain when it is started and stopped: around the deed, and never in its way.
+
+Before a start that it is wanted running, and after it what it was started with; before a stop that it is to stay off.
+So what was wanted is recorded wherever a command is killed. A deed that fails takes its record back. A record that
+cannot be written, on a full disk say, holds up no deed: the operation does what was asked for, and ends by telling what
+is missing. Starting a domain that runs, and stopping one that is off, makes up for it.
+
+All that is recorded in config alone, and of domains that Holdfast created or adopted. A start by somebody else copies
+it into live: there it tells that what the domain was started with is not recorded. The caller holds the domain's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from holdfast.domainxml import metadata
+from holdfast.domainxml.document import Element, canonical
+from holdfast.domainxml.metadata import Fact, RunAgain, SeenState, Started, fact, facts, facts_in
+from holdfast.errors import HoldfastError, NoConnection
+from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
+from holdfast.hostfiles.digest import sha256_of
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.facts import rewrite
+from holdfast.operations.own_state import state_to_record
+from holdfast.operations.session import OpenDomain
+
+RUNS_AGAIN = "that it runs again after the host has booted"
+STAYS_OFF = "that it stays off after the host has booted"
+STARTED_WITH = "what it was started with"
+
+Change = Callable[[str | None], str | None]
+"""Makes of our element what it is to be."""
+
+
+@contextmanager
+def recorded_start(domain: OpenDomain, *, cold: bool = True) -> Iterator[None]:
+    """Around the call that starts ``domain``: record that it is wanted running and, of a ``cold`` start, with what.
+
+    That is its CPU, its firmware, and the files of its state, as far as they can be read here. A start that is not cold
+    goes on with what was recorded before.
+    """
+    with _taken_back_where_it_fails(domain):
+        failed = _failure(domain, _wanted)
+        yield
+    if cold:
+        failed = _failure(domain, lambda ours: _started(domain, _wanted(ours)), _forget_copied)
+    elif failed is not None:
+        failed = _failure(domain, _wanted)
+    if failed is None:
+        return
+    missing = [each for each in unrecorded(domain) if cold or each != STARTED_WITH]
+    with suppress(HoldfastError):  # live can tell it until then, and does not outlast the host
+        rewrite(domain, _wanted, Definition.LIVE)
+    domain.lacks = STARTED_NOT_RECORDED(name=domain.name, missing=missing, cause=failed)
+
+
+@contextmanager
+def recorded_stop(domain: OpenDomain, *, for_good: bool = True, at_once: bool = True) -> Iterator[None]:
+    """Around the call that stops ``domain``: where it is ``for_good``, record that it stays off.
+
+    Where it does not stop ``at_once`` its guest may run on: so live is not to say otherwise.
+
+    If somebody else started the domain, the CPU that its guest has is recorded; its firmware is unknown. The record of
+    its state stays that of our own start: it tells what was made anew since.
+    """
+    live, config = domain.documents.live, domain.documents.config
+    is_foreign = live is not None and fact(live, Started) is not None
+    goes = for_good and config is not None and fact(config, RunAgain) is not None
+
+    def stopped(ours: str | None) -> str | None:
+        with_cpu = metadata.with_fact(ours, Started(_cpu(live), "")) if live is not None and is_foreign else ours
+        return _unwanted(with_cpu) if goes else with_cpu
+
+    with _taken_back_where_it_fails(domain):
+        failed = _failure(domain, stopped, (lambda _: None) if at_once or not goes else _forget_wish)
+        yield
+    if failed is not None and (failed := _failure(domain, stopped)) is not None:
+        condition = STOPPED_NOT_RECORDED if goes else NOT_RECORDED
+        missing = [*([STAYS_OFF] if goes else []), *([STARTED_WITH] if is_foreign else [])]
+        domain.lacks = condition(name=domain.name, missing=missing, cause=failed)
+
+
+def unrecorded(domain: OpenDomain) -> list[str]:
+    """What is not recorded of a domain and would be, had it been started by Holdfast, or stopped where it is off.
+
+    Nothing of one that Holdfast keeps no records of, or that is in rescue.
+    """
+    live, config = domain.documents.live, domain.documents.config
+    if config is None or not _is_kept(domain) or domain.in_rescue:
+        return []
+    is_wanted = fact(config, RunAgain) is not None
+    if live is None:
+        return [STAYS_OFF] if is_wanted else []
+    is_known = fact(config, Started) is not None and fact(live, Started) is None
+    return [*([] if is_wanted else [RUNS_AGAIN]), *([] if is_known else [STARTED_WITH])]
+
+
+def make_up_for(domain: OpenDomain, *, dry_run: bool) -> tuple[str, ...]:
+    """Record what is :func:`unrecorded`, and return it; of a guest that runs the firmware stays unknown."""
+    missing, live = unrecorded(domain), domain.documents.live
+    if missing and not dry_run:
+        if live is None:
+            rewrite(domain, _unwanted, Definition.CONFIG)
+        else:
+            rewrite(domain, lambda ours: _made_up(domain, live, ours), Definition.CONFIG)
+            _forget_copied(domain)
+    return tuple(missing)
+
+
+def forget_if_possible(domain: OpenDomain, old: Fact, what: str) -> None:
+    """Forget ``old``, which says ``what``, before a start that does not wait for it."""
+    failed = _failure(domain, lambda ours: metadata.without_fact(ours, old))
+    if failed is not None:
+        domain.lacks = NOT_RECORDED(name=domain.name, missing=[what], cause=failed)
+
+
+def record_own_start(domain: OpenDomain) -> None:
+    """Record what ``domain`` was started with, right after a start that a manager has made itself."""
+    if domain.documents.live is not None and _is_kept(domain):
+        rewrite(domain, lambda ours: _started(domain, ours), Definition.CONFIG)
+        _forget_copied(domain)
+
+
+def observe_whether_it_runs(domain: OpenDomain) -> None:
+    """Record whether ``domain`` runs, as others may have started it or switched it off; of a rescue, nothing."""
+    if not _is_kept(domain) or domain.in_rescue:
+        return
+    if domain.is_active():
+        rewrite(domain, _wanted, Definition.CONFIG)
+    elif domain.was_switched_off():
+        rewrite(domain, _unwanted, Definition.CONFIG)
+
+
+def record_what_became(domain: OpenDomain) -> None:
+    """Record whether ``domain`` runs, or is off, now that something has brought it there that was asked for."""
+    runs = domain.is_active()
+    failed = _failure(domain, _wanted if runs else _unwanted)
+    if failed is not None:
+        condition, missing = (STARTED_NOT_RECORDED, RUNS_AGAIN) if runs else (STOPPED_NOT_RECORDED, STAYS_OFF)
+        domain.lacks = condition(name=domain.name, missing=[missing], cause=failed)
+
+
+def _is_kept(domain: OpenDomain) -> bool:
+    return domain.metadata(metadata.URI, Definition.CONFIG) is not None
+
+
+def _failure(
+    domain: OpenDomain, change: Change, then: Callable[[OpenDomain], None] = lambda _: None
+) -> HoldfastError | None:
+    """Write ``change`` to config, and do what comes ``then``; return why that cannot be. Raises NoConnection."""
+    try:
+        if _is_kept(domain):
+            rewrite(domain, change, Definition.CONFIG)
+            then(domain)
+    except NoConnection:
+        raise
+    except HoldfastError as error:
+        return error
+    return None
+
+
+@contextmanager
+def _taken_back_where_it_fails(domain: OpenDomain) -> Iterator[None]:
+    """Let our element be as it was where the domain is left as it was, running or off."""
+    before, ran = domain.metadata(metadata.URI, Definition.CONFIG), domain.is_active()
+    try:
+        yield
+    except BaseException:
+        with suppress(HoldfastError):
+            if domain.is_active() == ran:
+                rewrite(domain, lambda ours: before, Definition.CONFIG)
+        raise
+
+
+def _wanted(ours: str | None) -> str | None:
+    """Since now, unless that was recorded before."""
+    if ours is None or facts_in(ours, RunAgain):
+        return ours
+    return metadata.with_fact(ours, RunAgain(datetime.now(UTC).isoformat(timespec="seconds")))
+
+
+def _unwanted(ours: str | None) -> str | None:
+    return metadata.without_facts(ours, RunAgain, lambda fact: True)
+
+
+def _started(domain: OpenDomain, ours: str | None) -> str | None:
+    live, config = domain.documents.live, domain.documents.config
+    if live is None or config is None:
+        return ours  # it has ended by itself meanwhile
+    loader = (live.findtext("os/loader") or "").strip()
+    started = Started(_cpu(live), _digest(domain.connection, loader))
+    state = state_to_record(domain.connection, live, config)
+    return metadata.with_all(metadata.with_fact(ours, started), SeenState, state)
+
+
+def _made_up(domain: OpenDomain, live: Element, ours: str | None) -> str | None:
+    ours = _wanted(ours)
+    if STARTED_WITH not in unrecorded(domain):
+        return ours
+    ours = metadata.with_fact(ours, Started(_cpu(live), ""))
+    config = domain.documents.config
+    known = set() if config is None else {seen.kind for seen in facts(config, SeenState)}
+    for seen in state_to_record(domain.connection, live, live if config is None else config):
+        if seen.kind not in known:
+            ours = metadata.with_fact(ours, seen)
+    return ours
+
+
+def _forget_wish(domain: OpenDomain) -> None:
+    rewrite(domain, _unwanted, Definition.LIVE)
+
+
+def _forget_copied(domain: OpenDomain) -> None:
+    live = domain.documents.live
+    if live is not None and fact(live, Started) is not None:
+        rewrite(domain, _without_start, Definition.LIVE)
+
+
+def _without_start(ours: str | None) -> str | None:
+    without = metadata.without_facts(ours, Started, lambda fact: True)
+    return metadata.without_facts(without, SeenState, lambda fact: True)
+
+
+def _cpu(live: Element) -> str:
+    cpu = live.find("cpu")
+    return "" if cpu is None else canonical(cpu).decode()
+
+
+def _digest(connection: Connection, loader: str) -> str:
+    if not loader or not connection.is_local:
+        return ""
+    try:
+        return sha256_of(loader)
+    except HoldfastError:
+        # Unreadable for this user is "unknown", which is what an empty record says.
+        return ""
