@@ -14,7 +14,8 @@ from tests.xml.compare.schema_checks import one_path, wrong_verdicts
 from tests.xml.compare.schema_paths import SCHEMAS, SchemaPaths
 
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
-from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.compare.guest_view import compare, compare_documents
+from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.elements.declarations import DEVICES
 from holdfast.errors import Condition, HoldfastError, documents
 
@@ -58,6 +59,17 @@ def test_a_document_does_not_differ_from_itself(file: Path) -> None:
 def test_every_path_of_the_schema_flips_the_verdict_as_its_side_says() -> None:
     """One value at each of libvirt's paths becomes another: the guest sees it, or not, as declared."""
     assert wrong_verdicts(SchemaPaths().paths) == []
+
+
+def test_documents_that_are_compared_stay_as_they_are() -> None:
+    texts = [
+        f"<domain id='1'><devices><rng model='{model}'><alias name='rng0'/><backend/></rng></devices></domain>"
+        for model in ("virtio", "virtio-transitional")
+    ]
+    documents = [parse(text) for text in texts]
+    before = [serialize(document) for document in documents]
+    assert len(compare_documents(*documents)) == 1
+    assert [serialize(document) for document in documents] == before
 
 
 def test_json_has_the_sentence_beside_the_fields() -> None:

@@ -14,6 +14,7 @@ DISK = "<disk type='file'><driver name='qemu' {}/><source {}/><target dev='vda' 
 DISK_A, DISK_B = DISK.format("io='native'", "file='/a'"), DISK.format("io='native'", "file='/b'")
 CARD = "<interface type='{}'><mac address='52:54:00:00:00:01'/>{}</interface>"
 CARD_A, CARD_B = (CARD.format("bridge", f"<source bridge='{name}'/>") for name in ("br0", "br1"))
+LOG = "<serial type='file'><source path='{}'/><target port='0'/></serial>"
 OS = "<os><type>hvm</type><nvram>{}</nvram></os>"
 THREADS = "<iothreadids><iothread id='1'/><iothread id='2' thread_pool_max='{}'/></iothreadids>"
 VNC = "<graphics type='vnc' port='{}' passwd='hush'/>"
@@ -72,6 +73,7 @@ def test_each_part_of_the_host_side_that_differs_is_named(before: Element, after
         (DISK_A + CARD_A, CARD_A, []),
         (DISK_A + CARD_A, CARD_B, ["interface 52:54:00:00:00:01 is on bridge br1, it was on bridge br0"]),
         (CARD_A, DISK_A + CARD_A, []),
+        (LOG.format("/a"), LOG.format("/b"), []),
         ("<rng model='virtio'/>", "<rng model='virtio'><backend model='random'>/dev/random</backend></rng>", []),
     ],
 )
@@ -111,6 +113,7 @@ def test_a_sentence_about_the_pattern_gets_the_values_as_a_parser_would_read_the
     assert len(marks) == len(values)
     assert fill_pattern(f"{marks[0]}: disk on {marks[4]}", values) == "a & b: disk on /a's.img"
     assert fill_pattern(marks[5], values) == "ONE"
+    assert fill_pattern(f"{marks[5]}.", values) == "ONE."
     assert fill_pattern("nothing of its own", values) == "nothing of its own"
     assert fill_pattern("é", values) == "é"
     assert fill_pattern(chr(ord(marks[5]) + 1), values) == chr(ord(marks[5]) + 1), "none of this document's"

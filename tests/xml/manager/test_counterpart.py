@@ -12,10 +12,10 @@ from holdfast.domainxml.document import Element, parse, value_at
 ADDRESS = "<address type='pci' domain='0x0000' bus='0x0{}' slot='0x00' function='0x0'/>"
 
 
-def disk(target: str, source: str = "", serial: str = "", more: str = "") -> str:
+def disk(target: str, source: str = "", serial: str = "", more: str = "", kind: str = "") -> str:
     image = f"<source {source}/>" if source else ""
     said = f"<serial>{serial}</serial>" if serial else ""
-    return f"<disk>{image}<target dev='{target}' bus='virtio'/>{said}{more}</disk>"
+    return f"<disk{f' type={kind!r}' if kind else ''}>{image}<target dev='{target}' bus='virtio'/>{said}{more}</disk>"
 
 
 def module(path: str, more: str = "") -> str:
@@ -47,6 +47,30 @@ def matched(mine: Sequence[str], theirs: Sequence[str]) -> set[tuple[str | None,
             [disk("vda", "dev='/dev/sdb'", "TWO")],
             {("vda", None), (None, "vda")},
             id="another serial is another disk, at the same block device",
+        ),
+        pytest.param(
+            [disk("vda", "dev='/dev/sdb'", more="<alias name='ua-a'/>")],
+            [disk("vdb", "dev='/dev/sdc'", more="<alias name='ua-a'/>")],
+            {("vda", "vdb")},
+            id="by the alias, whatever the host calls its block devices",
+        ),
+        pytest.param(
+            [disk("vda", "file='/a'", "ONE", kind="file")],
+            [disk("vda", "file='/a'", "TWO", kind="file")],
+            {("vda", "vda")},
+            id="the same file is the same disk, whatever its serial",
+        ),
+        pytest.param(
+            [disk("vda", "protocol='rbd' name='pool/a'", "ONE", kind="network")],
+            [disk("vda", "protocol='rbd' name='pool/a'", "TWO", kind="network")],
+            {("vda", "vda")},
+            id="so is the same image on the network",
+        ),
+        pytest.param(
+            [disk("vda", "dev='/dev/sdb'", "ONE", kind="block")],
+            [disk("vda", "dev='/dev/sdb'", "TWO", kind="block")],
+            {("vda", None), (None, "vda")},
+            id="the same block device is not",
         ),
         pytest.param(
             [disk("vda", "file='/old/disk'", "OURS"), disk("vdb", "file='/own'")],
