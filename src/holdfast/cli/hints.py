@@ -9,6 +9,10 @@ from holdfast.errors import HoldfastError, remedy_in
 
 _TRUST = "if you know where this image comes from, add 'trust-format'"
 
+_SAY_WHERE = (
+    "remove the cause, then 'holdfast repair {name}'; '--source TARGET=PATH' says where the newest image of a disk is"
+)
+
 HINTS = {
     "defect": "run with -v for details, and report it",
     "output-lost-afterwards": "'holdfast show NAME' says how a domain stands",
@@ -64,9 +68,9 @@ HINTS = {
     "rescue-ended-not-started": "its config document is unchanged; remove the cause, then 'holdfast start {name}'",
     "rescue-not-started": "'holdfast start {name}' starts it as it was; or remove the cause and repeat the rescue",
     "rescue-changed": "it was switched off again; report this, with 'holdfast xml {name}'",
-    "not-repaired": "remove the cause, then repeat 'holdfast repair {name}'",
-    "not-wholly-repaired": "remove the cause, then repeat 'holdfast repair {name}'",
-    "host-side-lacks": "remove the cause, then 'holdfast repair {name}'",
+    "not-repaired": _SAY_WHERE,
+    "not-wholly-repaired": _SAY_WHERE,
+    "host-side-lacks": _SAY_WHERE,
     "image-in-place": "'holdfast disk swap' gives a disk another image",
     "state-gone": "put it back where it was; or let a new one be made: 'holdfast start {name}', or what else starts "
     "it, with --fresh-nvram or --fresh-tpm",

@@ -131,6 +131,7 @@ class DiskRecord:
                            a file made for this domain alone, though its disk does not say so (cloud-init's seed CD)
     ``format``, ``size``   of the image that is being made, size in bytes; empty otherwise, because libvirt knows
     ``old``                the image to be removed once the disk, which is being moved, has the new one
+    ``path``               the path that ``volume`` had: while the document names another file, that volume is not its
     """
 
     target: str
@@ -144,6 +145,7 @@ class DiskRecord:
     format: str = ""
     size: str = ""
     old: str = ""
+    path: str = ""
 
     @property
     def is_worth_it(self) -> bool:

@@ -88,7 +88,7 @@ def test_moved_image_is_found_by_the_volume_that_is_recorded(daemon: Connection,
     domain = daemon.define(domain_xml(extra=disk_xml(old, "one", "vda") + disk_xml(old, "two", "vdb")))
     operations.adopt_domain(daemon, "a")
     (kept,) = [each for each in facts(parse(domain.xml(CONFIG)), DiskRecord) if each.target == "vdb"]
-    record(looking(daemon, domain.uuid), replace(kept, volume="store/two.img"))
+    record(looking(daemon, domain.uuid), replace(kept, volume="store/two.img", path=f"{old}/two.img"))
     (old / "two.img").rename(tmp_path / "two.img")
     new.mkdir()
     (tmp_path / "two.img").rename(new / "two.img")

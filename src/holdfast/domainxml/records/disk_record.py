@@ -10,6 +10,7 @@ from config alone keeps its record in live.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, take_out, value_at
@@ -33,7 +34,22 @@ def new_record(
     disk: Element, *, role: str = "", image: str = "", id: str = "", volume: str = "", delete: str = "", place: str = ""
 ) -> DiskRecord:
     """A record of ``disk`` that says this; see :class:`DiskRecord` for the words."""
-    return DiskRecord(target_of(disk), user_alias(disk) or "", role, image, id, volume, delete, place)
+    new = DiskRecord(target_of(disk), user_alias(disk) or "", role, image, id, delete=delete, place=place)
+    return on_volume(new, disk, volume)
+
+
+def on_volume(record: DiskRecord, disk: Element, volume: str) -> DiskRecord:
+    """``record`` of a ``disk`` whose document has the path of ``volume`` (POOL/VOLUME); "" where no pool has it."""
+    return replace(record, volume=volume, path=(source_of(disk) or "") if volume else "")
+
+
+def has_recorded_volume(record: DiskRecord, disk: Element) -> bool:
+    """True when ``disk`` names the file that was the recorded volume when that was recorded.
+
+    Where it names another one (an overlay, the target of a copy), the volume is an older state of the disk, or no state
+    of it at all, and so while a copy is being made, whose volume is recorded meanwhile.
+    """
+    return bool(record.volume and record.path) and record.path == source_of(disk)
 
 
 def usual_role(disk: Element) -> str:
@@ -136,6 +152,10 @@ def disagreements(domain: Element) -> Iterator[str]:
         serial = "" if disk is None else disk.findtext("serial", "")
         if disk is not None and adopted is not None and adopted.origin == "nova" and record.id not in ("", serial):
             yield f"{record.target} is recorded as the volume {record.id}, but its serial is {serial or 'not set'}"
+        is_drive = disk is None or usual_role(disk) == "cdrom"  # its medium comes and goes
+        if disk is not None and record.path and not (is_drive or record.in_making or has_recorded_volume(record, disk)):
+            volume, image = f"{record.volume} at {record.path}", source_of(disk) or "nothing"
+            yield f"{record.target} is recorded as the volume {volume}, but its image is {image}"
     for disk in domain.iterfind("devices/disk") if adopted is not None else ():
         if not any(is_of(record, disk) for record in records):
             yield f"nothing is recorded of {target_of(disk)}, though the domain is adopted"

@@ -10,7 +10,14 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts, same_subject
 from holdfast.domainxml.number import number_at
-from holdfast.domainxml.records.disk_record import left_in_making, new_record, target_of, usual_role
+from holdfast.domainxml.records.disk_record import (
+    has_recorded_volume,
+    left_in_making,
+    new_record,
+    recorded_disk,
+    target_of,
+    usual_role,
+)
 
 _NAMESPACES = (
     ("http://openstack.org/xmlns/libvirt/nova/", "nova"),
@@ -69,8 +76,15 @@ def complete_records(domain: Element) -> list[DiskRecord]:
     records = []
     for guess in guess_records(domain):
         known = next((old for old in facts(domain, DiskRecord) if same_subject(old, guess)), guess)
-        records.append(known if known in left else replace(known.settled, id=guess.id or known.id))
+        records.append(known if known in left else _agreeing(replace(known.settled, id=guess.id or known.id), domain))
     return [*records, *(record for record in left if record not in records)]
+
+
+def _agreeing(record: DiskRecord, domain: Element) -> DiskRecord:
+    """``record`` without the volume, where the disk has another image by now."""
+    disk = recorded_disk(domain, record)
+    agrees = disk is None or not record.path or has_recorded_volume(record, disk)
+    return record if agrees else replace(record, volume="", path="")
 
 
 def _volume_id(disk: Element) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.domainxml.records.disk_record import is_of, new_record
+from holdfast.domainxml.records.disk_record import is_of, new_record, on_volume
 from holdfast.errors import HoldfastError
 from holdfast.errors.disks import OLD_IMAGE_LEFT
 from holdfast.operations.disks.image_size import in_pool
@@ -45,7 +45,7 @@ class MoveRecord:
     @classmethod
     def resumed(cls, disk: DiskInPlace, left: DiskRecord) -> MoveRecord:
         """The record ``left`` of a move that broke off, to be taken up again."""
-        before = replace(left.settled, volume=in_pool(disk.domain.connection, disk.current))
+        before = on_volume(left.settled, disk.current, in_pool(disk.domain.connection, disk.current))
         return cls(disk, Making(disk.domain, left, _settled(left), (before,)), made=True)
 
     def make(self, planned: PlannedDisk, size: int, *, delete_source: bool) -> None:
@@ -56,8 +56,7 @@ class MoveRecord:
         ]
         known = next(iter(recorded), new_record(self.disk.current))
         making = replace(
-            known,
-            volume=planned.record("").volume,
+            on_volume(known, planned.element, planned.record("").volume),
             place=source_of(planned.element) or "",
             format=stated_format(planned.element),
             size=str(size),

@@ -1,13 +1,15 @@
 """Mending the host side of a domain: what its hardware is provided with, and never the hardware itself.
 
 Each fault that is found is a :class:`Fault`: a sentence, and the act that mends it, or none where only a person can. An
-image is looked for where the record of its disk says; nothing is guessed.
+image is looked for where the record of its disk says, as long as the document still names what was recorded; nothing is
+guessed.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast.domainxml.compare.guest_view import compare_documents
@@ -24,9 +26,12 @@ from holdfast.domainxml.elements.disk import (
     stated_format,
 )
 from holdfast.domainxml.host.volume import pool_folder
+from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection, NotFound, disks, power
+from holdfast.domainxml.records.disk_record import has_recorded_volume, is_of, on_volume
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, disks, power
 from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.hostfiles.permission import lacks_permission, permit
 from holdfast.libvirtapi.connection import Connection
@@ -42,8 +47,9 @@ from holdfast.libvirtapi.provisions import (
 )
 from holdfast.libvirtapi.volume import volume_named
 from holdfast.operations.disk_source import check_source
-from holdfast.operations.disks.keep_record import disk_record
-from holdfast.operations.disks.known_files import known_files
+from holdfast.operations.disks.image_size import in_pool
+from holdfast.operations.disks.keep_record import disk_record, record_disk
+from holdfast.operations.disks.known_files import known_files, record_below
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
@@ -110,7 +116,7 @@ def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> 
         if target in sources:
             _refuse_another(disk, sources[target])
             place = DiskSpec.at(sources[target], format=stated_format(disk))
-            yield _rebind(domain, disk, existing_source(connection, place))
+            yield _rebind(domain, disk, existing_source(connection, place), is_said=True)
         else:
             yield from (
                 each for each in _of_disk(domain, config, disk) if each.act is not None or not is_optional(disk)
@@ -128,10 +134,21 @@ def _of_disk(domain: OpenDomain, config: Element, disk: Element) -> Iterator[Fau
 
 
 def _refuse_another(disk: Element, place: str) -> None:
-    """A repair finds the image that a disk had; giving it another one is somebody's wish, and another command."""
+    """A repair finds the image that a disk had, or what was written on top of it; giving it another one is somebody's
+    wish, and another command.
+    """
     path = host_path(disk)
-    if path is not None and place.startswith("/") and file_exists(path) and real_path(path) != real_path(place):
+    if path is None or not place.startswith("/") or not file_exists(path):
+        return
+    if real_path(path) not in map(real_path, (place, *_below(place))):
         raise power.IMAGE_IN_PLACE(device=describe(disk), path=path)
+
+
+def _below(path: str) -> list[str]:
+    """What the image ``path`` rests on, as far as this user can see."""
+    with suppress(Failed):
+        return files_below(path, elsewhere=True)
+    return []
 
 
 def _networks(connection: Connection, config: Element) -> Iterator[Fault]:
@@ -172,7 +189,8 @@ def _image(domain: OpenDomain, config: Element, disk: Element, path: str) -> Ite
 def _missing_image(domain: OpenDomain, config: Element, disk: Element, path: str) -> Iterator[Fault]:
     connection = domain.connection
     record = disk_record(config, disk)
-    recorded, _, volume = (record.volume if record is not None else "").partition("/")
+    is_its = record is not None and has_recorded_volume(record, disk)
+    recorded, _, volume = (record.volume if record is not None and is_its else "").partition("/")
     for pool in inactive_pools(connection):
         folder = pool_folder(pool.xml)
         if pool.name == recorded or (folder and path.startswith(f"{folder}/")):
@@ -186,18 +204,31 @@ def _missing_image(domain: OpenDomain, config: Element, disk: Element, path: str
             source = block_source(found.path) if found.kind() == "block" else file_source(found.path)
             yield _rebind(domain, disk, source)
             return
-    yield Fault(f"{describe(disk)}: there is no image {path}")
+    another = "" if record is None or is_its or not record.volume else f"; {_another(record)}"
+    yield Fault(f"{describe(disk)}: there is no image {path}{another}")
 
 
-def _rebind(domain: OpenDomain, disk: Element, source: Source) -> Fault:
+def _another(record: DiskRecord) -> str:
+    """Why the recorded volume is not taken: an overlay or a copy that came since is the newer image, and not here."""
+    was = f"was {record.path}" if record.path else "is not known to have had that path"
+    return f"the volume {record.volume} that is recorded of it {was}, and is not taken"
+
+
+def _rebind(domain: OpenDomain, disk: Element, source: Source, *, is_said: bool = False) -> Fault:
+    """Give ``disk`` its image at ``source``. Where the user has said so (``is_said``), what it rests on is told, and
+    with that known.
+    """
     new = copy.deepcopy(disk)
     set_source(new, source)
     for node in new.findall("backingStore"):
         new.remove(node)
     place = "another place" if source.element is None else " ".join(map(str, source.element.attrib.values()))
+    path = host_path(new)
+    below = _below(path) if is_said and path is not None and domain.connection.is_local else []
+    known = {real_path(each) if each.startswith("/") else each for each in below} if below else known_files(domain)
 
     def act() -> None:
-        check_source(domain.connection, domain.uuid, new, known=known_files(domain) or ())
+        check_source(domain.connection, domain.uuid, new, known=known or ())
         before = parse(domain.xml(Definition.CONFIG))
         domain.update(serialize(new), Definition.CONFIG)
         after = parse(domain.xml(Definition.CONFIG))
@@ -208,8 +239,20 @@ def _rebind(domain: OpenDomain, disk: Element, source: Source) -> Fault:
         except HoldfastError:
             domain.update(serialize(disk), Definition.CONFIG)
             raise
+        _record_place(domain, new)
+        record_below(domain, [new] if below else [])
 
-    return Fault(f"{describe(disk)}: its image is at {place}", act)
+    rests = "".join(f", which rests on {each}" for each in below)
+    return Fault(f"{describe(disk)}: its image is at {place}{rests}", act)
+
+
+def _record_place(domain: OpenDomain, disk: Element) -> None:
+    """Record the volume that ``disk`` has now, if anything is recorded of it."""
+    config = domain.documents.config
+    record = None if config is None else next((each for each in facts(config, DiskRecord) if is_of(each, disk)), None)
+    if record is not None and not record.in_making:
+        now = on_volume(record, disk, in_pool(domain.connection, disk))
+        record_disk(domain, now, [Definition.CONFIG] if now != record else [])
 
 
 def _emulator(domain: OpenDomain, config: Element) -> Iterator[Fault]:

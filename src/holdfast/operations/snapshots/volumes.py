@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import DiskRecord, facts
-from holdfast.domainxml.records.disk_record import recorded_disk
+from holdfast.domainxml.records.disk_record import on_volume, recorded_disk
 from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.documents import Documents
@@ -25,6 +23,6 @@ def follow_images(domain: OpenDomain, before: Documents) -> None:
             then = None if old is None else recorded_disk(old, record)
             if disk is None or then is None or source_of(disk) == source_of(then):
                 continue
-            volume = in_pool(domain.connection, disk)
-            if volume != record.volume:
-                record_disk(domain, replace(record, volume=volume), [definition])
+            now = on_volume(record, disk, in_pool(domain.connection, disk))
+            if now != record:
+                record_disk(domain, now, [definition])
