@@ -147,10 +147,10 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "attach a new image": (13, attach_new_image),
     "extend a disk": (9, extend),
     "extend a disk, shut off": (9, extend),
-    "move a disk": (17, move),
+    "move a disk": (19, move),  # that it goes over to the copy is recorded before, and forgotten after
     "move a disk, shut off": (13, move),
     "swap an image": (12, swap),
-    "swap an image with the content": (16, swap_with_content),
+    "swap an image with the content": (18, swap_with_content),  # likewise
     "reboot --hard": (14, lambda connection, _: operations.reboot(connection, "a", hard=True)),
     "start": (13, lambda connection, _: operations.start(connection, "a", paused=True)),
     "resume": (4, lambda connection, _: operations.resume(connection, "a")),

@@ -68,6 +68,19 @@ def test_daemon_restarts_with_its_guests_or_without() -> None:
         connection.close()
 
 
+def test_daemon_that_is_killed_stays_so_until_it_is_started_and_its_guests_run_on() -> None:
+    with private_host() as host:
+        connection = libvirt.open(host.uri)
+        connection.defineXML(domain_xml()).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        host.kill()
+        with pytest.raises(libvirt.libvirtError):
+            libvirt.open(host.uri)
+        host.start()
+        connection = libvirt.open(host.uri)
+        assert connection.lookupByName("a").isActive()
+        connection.close()
+
+
 def test_killed_owner_leaves_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None

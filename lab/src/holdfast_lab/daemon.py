@@ -91,11 +91,25 @@ class Host:
 
         Connections are broken afterwards. Raises RuntimeError when it does not come up again.
         """
-        assert self.process.stdin is not None
         self.socket.unlink()
-        self.process.stdin.write(b"daemon\n" if guests else b"all\n")
-        self.process.stdin.flush()
+        self._tell("daemon" if guests else "all")
         _wait_until_up(self)
+
+    def kill(self) -> None:
+        """Kill libvirtd, and nothing else, until :meth:`start`. Connections are broken afterwards."""
+        self._tell("kill")
+        wait_until(lambda: not _listens(self.socket), "the private libvirtd outlives SIGKILL")
+
+    def start(self) -> None:
+        """Start libvirtd after :meth:`kill`. Raises RuntimeError when it does not come up again."""
+        self.socket.unlink()
+        self._tell("start")
+        _wait_until_up(self)
+
+    def _tell(self, word: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{word}\n".encode())
+        self.process.stdin.flush()
 
     def log(self) -> str:
         """What libvirtd said so far."""
@@ -103,10 +117,8 @@ class Host:
 
     def upgrade(self, system: Path) -> None:
         """Let the libvirtd of ``system`` take over from the one that runs; guests run on, connections are lost."""
-        assert self.process.stdin is not None
         self.socket.unlink()
-        self.process.stdin.write(f"{system}\n".encode())
-        self.process.stdin.flush()
+        self._tell(str(system))
         _wait_until_up(self)
 
 
@@ -170,11 +182,11 @@ def _inside(name: str, folder: Path, system: Path) -> int:
     mounted = system
     libvirtd = _libvirtd(system)
     ended_by_us = threading.Event()
-    crashed = False
+    crashed = killed = False
 
     def obey_owner() -> None:
         """End what the owner names, line by line; with the end of its lines it is gone, and so is everything here."""
-        nonlocal system, crashed
+        nonlocal system, crashed, killed
         everything = -1  # to kill(2): all but PID 1, which is this process
         for line in sys.stdin:
             ended_by_us.set()
@@ -182,7 +194,8 @@ def _inside(name: str, folder: Path, system: Path) -> int:
             if word == "all":
                 crashed = True
                 os.kill(everything, signal.SIGKILL)
-            elif word == "daemon":
+            elif word in ("daemon", "kill", "start"):
+                killed = word == "kill"
                 os.kill(libvirtd.pid, signal.SIGKILL)
             else:
                 system = Path(word)
@@ -209,7 +222,7 @@ def _inside(name: str, folder: Path, system: Path) -> int:
         if system != mounted:
             _mount(system, folder)
             mounted = system
-        libvirtd = _libvirtd(system)
+        libvirtd = _nothing() if killed else _libvirtd(system)
 
 
 def _mount(system: Path, folder: Path) -> None:
@@ -235,6 +248,11 @@ def _mount(system: Path, folder: Path) -> None:
 
 def _libvirtd(system: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["chroot", system, "libvirtd"], stdin=subprocess.DEVNULL)
+
+
+def _nothing() -> subprocess.Popen[bytes]:
+    """What stands in for a libvirtd that is to stay killed."""
+    return subprocess.Popen(["sleep", "infinity"], stdin=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

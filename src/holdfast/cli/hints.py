@@ -47,6 +47,7 @@ HINTS = {
     "paused": "'holdfast resume {name}' lets it run",
     "asleep": "'virsh dompmwakeup {name}' wakes it",
     "not-paused-asleep": "'virsh dompmwakeup {name}' wakes it",
+    "qemu-forgotten": "shut the guest down from inside, or 'kill {pid}': libvirt does not find it again",
     "still-running": "wait for it or repeat 'holdfast shutdown {name}'; 'holdfast destroy {name}' switches it off at "
     "once, as pulling the plug does",
     "lost-after-button": "'holdfast show {name}' says how it stands, once libvirt is back",
@@ -93,6 +94,11 @@ HINTS = {
     "image-not-smaller": "leave out size=",
     "is-a-drive": "'holdfast disk media insert {name} {target}' changes it",
     "being-copied": "'holdfast disk move {name} {target}' finishes that, with --abort it ends",
+    "newest-unknown": "see which was written last ({written:;}); 'holdfast repair {name} --source {target}=PATH' says "
+    "so",
+    "overlay-is-newer": "'holdfast repair {name} --source {target}={overlay}' lets the disk have it",
+    "written-elsewhere": "'holdfast repair {name} --source TARGET=PATH' says which disk has it, before the guest is "
+    "shut down",
     "being-moved": "'holdfast disk move {name} {target}' finishes that, with --abort it ends",
     "another-image-in-config": "'holdfast reboot --hard {name}' takes that of config; then repeat this",
     "disk-has-snapshots": "delete them first: 'holdfast snapshot list {name}' names them",

@@ -108,6 +108,20 @@ class Snapshotting:
 
 
 @dataclass(frozen=True)
+class Pivoting:
+    """A disk goes over to a copy: from before QEMU is asked for it until both documents say so.
+
+    Where the document has the ``old`` image and nothing copies, nobody knows which of the two is the newer. ``target``
+    is the disk's; ``new`` is the copy, and ``format`` the copy's.
+    """
+
+    target: str
+    old: str
+    new: str
+    format: str
+
+
+@dataclass(frozen=True)
 class Below:
     """A file that images of the domain rest on, or have data in, by its path: what their headers may name.
 
@@ -207,14 +221,13 @@ AnyFact = (
     | RunAgain
     | Rescue
     | Snapshotting
+    | Pivoting
     | Below
 )
-Fact = TypeVar(
-    "Fact", Releasing, Brought, Started, SeenState, Adopted, Creating, DiskRecord, RunAgain, Rescue, Snapshotting, Below
-)
+Fact = TypeVar("Fact", bound=AnyFact)
 
 
-_TAGS: dict[type[AnyFact], str] = {
+_TAGS: dict[type[object], str] = {
     Releasing: "releasing",
     Brought: "brought",
     Started: "started",
@@ -225,14 +238,15 @@ _TAGS: dict[type[AnyFact], str] = {
     RunAgain: "wanted",
     Rescue: "rescue",
     Snapshotting: "snapshotting",
+    Pivoting: "pivoting",
     Below: "below",
 }
 """Fact → the name of its element. Domains keep these for years, so the names stay whatever the classes are called."""
 
 
-def tag_of(kind: type[AnyFact]) -> str:
+def tag_of(kind: type[object]) -> str:
     """The tag that facts of this kind have in a document, with the namespace."""
-    return f"{{{URI}}}{_tag(kind)}"
+    return f"{{{URI}}}{_TAGS[kind]}"
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
@@ -276,7 +290,7 @@ def with_ours(domain: Element, ours: str | None) -> Element:
 
 def facts_in(ours: str, kind: type[Fact]) -> list[Fact]:
     """All facts of one kind in our element, as libvirt gives it by itself."""
-    return [_read(kind, item) for item in _parse(ours).iterfind(_tag(kind))]
+    return [_read(kind, item) for item in _parse(ours).iterfind(_TAGS[kind])]
 
 
 def with_fact(ours: str | None, new: Fact) -> str:
@@ -284,7 +298,7 @@ def with_fact(ours: str | None, new: Fact) -> str:
 
     The result is ``ours`` itself where it says so already: then nothing needs to be written.
     """
-    root, tag = _root(ours), _tag(type(new))
+    root, tag = _root(ours), _TAGS[type(new)]
     older = [item for item in root.findall(tag) if same_subject(_read(type(new), item), new)]
     if ours is not None and [_read(type(new), item) for item in older] == [new]:
         return ours
@@ -297,12 +311,12 @@ def with_fact(ours: str | None, new: Fact) -> str:
 def with_all(ours: str | None, kind: type[Fact], new: Sequence[Fact]) -> str | None:
     """Our element with the facts ``new`` and no others of their ``kind``; ``ours`` itself where it says so already."""
     root = _root(ours)
-    older = root.findall(_tag(kind))
+    older = root.findall(_TAGS[kind])
     if {_read(kind, item) for item in older} == set(new):
         return ours
     for item in older:
         root.remove(item)
-    root.extend([element(_tag(kind), _attributes(each)) for each in new])
+    root.extend([element(_TAGS[kind], _attributes(each)) for each in new])
     return _text(root) if len(root) or root.attrib else None
 
 
@@ -319,7 +333,7 @@ def add_facts(domain: Element, *new: AnyFact) -> None:
     if root is None:
         root = etree.SubElement(metadata, OURS, nsmap={PREFIX: URI})
     for each in new:
-        etree.SubElement(root, f"{{{URI}}}{_tag(type(each))}", _attributes(each))
+        etree.SubElement(root, f"{{{URI}}}{_TAGS[type(each)]}", _attributes(each))
 
 
 def drop_facts(domain: Element, kind: type[AnyFact]) -> None:
@@ -336,7 +350,7 @@ def without_fact(ours: str | None, old: Fact) -> str | None:
 def without_facts(ours: str | None, kind: type[Fact], gone: Callable[[Fact], bool]) -> str | None:
     """Our element without those facts of this kind that ``gone`` is true for; else as :func:`without_fact`."""
     root = _root(ours)
-    found = [item for item in root.findall(_tag(kind)) if gone(_read(kind, item))]
+    found = [item for item in root.findall(_TAGS[kind]) if gone(_read(kind, item))]
     if not found:
         return ours
     for item in found:
@@ -350,6 +364,8 @@ def same_subject(one: AnyFact, other: AnyFact) -> bool:
         return one.alias == other.alias if one.alias and other.alias else one.target == other.target
     if isinstance(one, SeenState) and isinstance(other, SeenState):
         return one.kind == other.kind
+    if isinstance(one, Pivoting) and isinstance(other, Pivoting):
+        return one.target == other.target
     return one == other if isinstance(one, Releasing | Brought | Snapshotting | Below) else True
 
 
@@ -361,10 +377,6 @@ def _text(root: Element) -> str:
 
 def _attributes(one: AnyFact) -> dict[str, str]:
     return {name: value for name, value in asdict(one).items() if value or not isinstance(one, DiskRecord)}
-
-
-def _tag(kind: type[AnyFact]) -> str:
-    return _TAGS[kind]
 
 
 def _read(kind: type[Fact], item: Element) -> Fact:

@@ -24,6 +24,25 @@ BEING_COPIED = Condition(
     "the disk {target} of {name!r} is being copied to {place}",
     "finish that, or abort it",
 )
+NEWEST_UNKNOWN = Condition(
+    "newest-unknown",
+    Refused,
+    "something broke when the disk {target} of {name!r} went over from {old} to {new}: which is newer is not known",
+    "see which was written last ({written:;}), and say so in a repair",
+)
+OVERLAY_IS_NEWER = Condition(
+    "overlay-is-newer",
+    Refused,
+    "the snapshot {snapshot!r} broke off after the disk {target} of {name!r} had gone over to {overlay}, "
+    "which is newer than {image}",
+    "name that image in a repair",
+)
+WRITTEN_ELSEWHERE = Condition(
+    "written-elsewhere",
+    Refused,
+    "the QEMU of {name!r} writes to {others}, of which neither document tells: libvirt has lost track of it",
+    "say in a repair which disk has it, before the guest is shut down",
+)
 BEING_MOVED = Condition(
     "being-moved",
     Refused,

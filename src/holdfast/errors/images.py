@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from holdfast.errors import Condition, Failed, NotFound, Refused, UsageError
 
+IMAGE_OPEN = Condition(
+    "image-open",
+    Refused,
+    "{path} is open in {who}",
+    "what that writes would be lost, or written over: end it first, if it is no running domain's",
+)
 NO_IMAGE = Condition("no-image", NotFound, "there is no image {path}")
 UNREADABLE_IMAGE = Condition("unreadable-image", Failed, "cannot read the image {path}: {reason}")
 NOT_AN_IMAGE = Condition(

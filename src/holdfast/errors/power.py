@@ -26,6 +26,12 @@ ASLEEP = Condition(
     "the domain {name!r} is pmsuspended: its guest cannot answer",
     "its guest has suspended itself: wake it",
 )
+QEMU_FORGOTTEN = Condition(
+    "qemu-forgotten",
+    Refused,
+    "libvirt takes {name!r} for shut off, but its QEMU runs: process {pid}",
+    "shut the guest down from inside, or end that process (SIGTERM): libvirt does not find it again",
+)
 STILL_RUNNING = Condition(
     "still-running",
     PartlyDone,

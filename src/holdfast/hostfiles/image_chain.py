@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 from holdfast.errors import NotFound, images
-from holdfast.hostfiles.image import file_name, named_by, real_path
+from holdfast.hostfiles.image import file_name, named_by, reading, real_path
+from holdfast.hostfiles.image_header import HEAD_BYTES, detect_format
+
+_LARGEST_TABLE = 32 << 20
+"""Bytes of a qcow2 image's first table (QEMU: QCOW_MAX_L1_SIZE)."""
 
 
 def files_below(path: str, *, elsewhere: bool = False) -> list[str]:
@@ -33,6 +38,24 @@ def _named_by(path: str) -> list[tuple[str, bool]]:
         return []
     folder = Path(real_path(path)).parent
     return [(str(folder / file), True) if file else (words, False) for file, words in named]
+
+
+def holds_data(path: str) -> bool:
+    """True when something was written to the qcow2 image ``path`` since it was made; False where there is none.
+
+    Raises UNREADABLE_IMAGE, NOT_AN_IMAGE, HEADER_CUT_OFF. (QEMU's docs/interop/qcow2.txt: the L1 table)
+    """
+    try:
+        with reading(path) as read:
+            header = read(0, HEAD_BYTES)
+            if detect_format(header) != "qcow2":
+                return False
+            entries, offset = struct.unpack_from(">IQ", header, 36)
+            return any(read(offset, min(entries * 8, _LARGEST_TABLE)))
+    except NotFound:
+        return False
+    except struct.error as error:
+        raise images.HEADER_CUT_OFF(path=path, format="qcow2") from error
 
 
 def remove_image_file(path: str) -> None:

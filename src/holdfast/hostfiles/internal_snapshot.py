@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import struct
 
-from holdfast.errors import files, images
+from holdfast.errors import images
 from holdfast.hostfiles.given_image import Given
 from holdfast.hostfiles.image import reading
 from holdfast.hostfiles.image_header import HEAD_BYTES, Read, detect_format
@@ -78,22 +76,3 @@ def remove_internal(image: Given, name: str) -> None:
     Raises NO_QEMU_IMG, QEMU_IMG_FAILED.
     """
     qemu_img("snapshot", "-d", name, *image.options, images=[image])
-
-
-def is_held_open(path: str) -> bool:
-    """True while another program holds a lock on any part of the file ``path``, as QEMU does on its images.
-
-    False where there is no such file. Raises UNREADABLE. (fcntl(2), F_OFD_GETLK)
-    """
-    whole_file = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise files.UNREADABLE(path=path, reason=error.strerror) from error
-    try:
-        found = fcntl.fcntl(file, fcntl.F_OFD_GETLK, whole_file)
-    finally:
-        os.close(file)
-    return bool(struct.unpack("hhqqi4x", found)[0] != fcntl.F_UNLCK)

@@ -94,7 +94,7 @@ class Connection:
         if url.path == "/system":
             return "/var/lib/libvirt/qemu/nvram", "/var/lib/libvirt/swtpm"
         if url.path == "/embed":
-            root = url.query.partition("root=")[2].partition("&")[0]
+            root = self._said("root")
             return f"{root}/lib/qemu/nvram", f"{root}/lib/swtpm"
         if url.path == "/session" and self.is_local:
             from pathlib import Path  # imports urllib, as above
@@ -104,9 +104,30 @@ class Connection:
         return None
 
     @property
+    def run_folder(self) -> str | None:
+        """Where this libvirt's QEMU driver has the pid files of its QEMUs; None where nobody can tell from here.
+
+        (libvirt's virQEMUDriverConfigNew, 5.6 to 12.8; no setting changes it)
+        """
+        url = self._url()
+        if not (self.is_qemu and self.is_local):
+            return None
+        if url.path == "/embed":
+            return f"{self._said('root')}/run/qemu"
+        if url.path == "/system":
+            named = self._said("socket")
+            return f"{named.rpartition('/')[0]}/qemu" if named else "/run/libvirt/qemu"
+        own = os.environ.get("XDG_RUNTIME_DIR")
+        return f"{own}/libvirt/qemu/run" if own and url.path == "/session" and self.is_usual else None
+
+    @property
     def is_usual(self) -> bool:
         """True where it is the libvirt that this kind of URI means here, and not one behind a socket that is named."""
         return "socket=" not in self._url().query
+
+    def _said(self, parameter: str) -> str:
+        """A parameter of the URI; "" where it has none of this name."""
+        return self._url().query.partition(f"{parameter}=")[2].partition("&")[0]
 
     def _url(self) -> SplitResult:
         from urllib.parse import urlsplit  # 2 ms, which ``holdfast list`` need not spend

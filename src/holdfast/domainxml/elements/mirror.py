@@ -19,6 +19,11 @@ def copy_is_ready(disk: Element) -> bool:
     return value_at(disk, "mirror@ready") == "yes"
 
 
+def is_pivoting(disk: Element) -> bool:
+    """True when QEMU was asked to let the guest go on with the copy, and libvirt does not know yet that it has."""
+    return value_at(disk, "mirror@ready") == "pivot"
+
+
 def copied_to(disk: Element) -> Element:
     """A ``<disk>`` with the image that the copy of ``disk`` is written to, and its format."""
     mirror = disk.find("mirror")

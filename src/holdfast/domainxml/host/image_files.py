@@ -62,6 +62,11 @@ def named_paths(domain: Element) -> set[str]:
     return set(_paths(domain))
 
 
+def names_anywhere(domain: Element, path: str) -> bool:
+    """True when ``path`` stands anywhere in ``domain``, also in the middle of a value (``<qemu:commandline>``)."""
+    return any(path in text for node in domain.iter() for text in (node.text or "", *node.attrib.values()))
+
+
 def _paths(domain: Element) -> Iterator[str]:
     for node in domain.iterfind("os/*"):
         yield from (text for text in (node.text, node.get("template")) if text and text.startswith("/"))

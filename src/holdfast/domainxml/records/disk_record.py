@@ -20,6 +20,7 @@ from holdfast.domainxml.metadata import (
     Adopted,
     Creating,
     DiskRecord,
+    Pivoting,
     Snapshotting,
     fact,
     facts,
@@ -115,6 +116,14 @@ def _left_in_making(domain: Element, records: list[DiskRecord]) -> list[DiskReco
     return [record for record in records if record.in_making and not has_image(domain, record)]
 
 
+def unsettled_pivot(domain: Element, disk: Element) -> Pivoting | None:
+    """The record that ``disk``, as the document ``domain`` has it, may have gone over to a copy; None where it has not,
+    as whoever records it knows, or where the document names the copy already, or a third image.
+    """
+    found = [each for each in facts(domain, Pivoting) if each.target == target_of(disk) and each.old == source_of(disk)]
+    return next(iter(found), None)
+
+
 def unfinished(domain: Element) -> Iterator[str]:
     """What ``domain`` records as begun and not finished, in sentences. It is being done, or something broke."""
     creating = fact(domain, Creating)
@@ -122,6 +131,9 @@ def unfinished(domain: Element) -> Iterator[str]:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
     for snapshot in dict.fromkeys(entry.snapshot for entry in facts(domain, Snapshotting)):
         yield f"the snapshot {snapshot!r} is being made, or was when something broke"
+    for disk in domain.iterfind("devices/disk"):
+        if (pivot := unsettled_pivot(domain, disk)) is not None:
+            yield f"the disk {pivot.target} goes over from {pivot.old} to {pivot.new}, or did when something broke"
     records = facts(domain, DiskRecord)
     for record in _left_in_making(domain, records):
         if recorded_disk(domain, record) is None:

@@ -18,6 +18,7 @@ from holdfast.domainxml.metadata import (
     Brought,
     Creating,
     DiskRecord,
+    Pivoting,
     Releasing,
     Rescue,
     RunAgain,
@@ -87,6 +88,7 @@ _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     RunAgain: {"since": _is_time},
     Rescue: {"since": _is_time, "before": _is_said, "brought": _is_said},
     Snapshotting: {"snapshot": _is_said},
+    Pivoting: {"target": _is_said, "old": _is_said, "new": _is_said},
 }
 """Fact → field → whether a text can stand there."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.document import Element, element, same, serialize
 from holdfast.domainxml.elements.disk import Source, source_of, stated_format, with_image
 from holdfast.domainxml.elements.mirror import copy_is_ready, copy_of
+from holdfast.domainxml.metadata import Pivoting
 from holdfast.errors import LibvirtRefused, NoConnection, NotFound
 from holdfast.errors import disks as errors
 from holdfast.hostfiles import new_image
@@ -26,6 +27,14 @@ from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.image_size import disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, find_disk_now, prove
 from holdfast.operations.disks.known_files import given_of
+from holdfast.operations.disks.newest_image import (
+    forget_pivot,
+    is_pivot_lost,
+    is_pivot_unsettled,
+    refuse_lost_pivot,
+    refuse_unsettled_pivot,
+)
+from holdfast.operations.facts import record
 from holdfast.operations.session import OpenDomain, telling_truly
 from holdfast.text import size_in_words
 
@@ -91,15 +100,19 @@ class Destination:
     def give_up(self) -> None:
         """End the copying, and take back what was made unless the disk has it by now. The caller holds the lock.
 
-        Where nobody can look any more all stays as it is, as after a crash.
+        Where nobody can look any more, or knows whether it has, all stays as it is, as after a crash.
         """
         with contextlib.suppress(NoConnection):
             with contextlib.suppress(NotFound):  # a transient domain that has stopped
                 disk = find_disk_now(self.domain, self.target)
                 if self.place in map(source_of, disk.present.values()):
+                    forget_pivot(self.domain, self.target)
                     return
-                if disk.live is not None and copy_of(disk.live) == self.place:
+                if is_pivot_unsettled(self.domain, disk.current) and not _is_copied(self, disk):
+                    return
+                if _is_copied(self, disk):
                     block.cancel(self.domain, self.target)
+                    forget_pivot(self.domain, self.target)
             with contextlib.suppress(NotFound):
                 self.take_back()
 
@@ -220,16 +233,30 @@ def _copied(to: Destination) -> tuple[int, int] | None:
         return None  # the domain was switched off, the disk is gone, or QEMU is too busy to say: the next step looks
 
 
+def _is_copied(to: Destination, disk: DiskInPlace) -> bool:
+    """True while a job copies the disk there, of which libvirt knows how it stands."""
+    is_there = disk.live is not None and copy_of(disk.live) == to.place
+    return is_there and disk.live is not None and not is_pivot_lost(to.domain, disk.live)
+
+
 def _go_on_with_copy(to: Destination) -> DiskInPlace | None:
     """Let the disk go on with its copy, and return it as it is then; None while the copy is not ready."""
     disk = find_disk_now(to.domain, to.target)
     if disk.live is not None and copy_of(disk.live) == to.place:
         if not copy_is_ready(disk.live):
+            refuse_lost_pivot(to.domain, disk.live)
             return None
-        block.pivot(to.domain, to.target)
+        record(to.domain, Pivoting(to.target, disk.image or "", to.place, stated_format(to.disk)), Definition.CONFIG)
+        try:
+            block.pivot(to.domain, to.target)
+        except (LibvirtRefused, NotFound):  # libvirt knows how it ended
+            forget_pivot(to.domain, to.target)
+            raise
     elif disk.image != to.place:
+        refuse_unsettled_pivot(to.domain, disk.current)
         condition = errors.COPY_ENDED if disk.runs else errors.SWITCHED_OFF_WHILE_COPIED
         raise condition(target=to.target, image=disk.image, place=to.place)
     after = prove(disk, to.place, disk.present)
+    forget_pivot(to.domain, to.target)
     to.settle()
     return after

@@ -21,6 +21,7 @@ from holdfast.operations.disks.in_place import (
     refuse_without_image,
 )
 from holdfast.operations.disks.known_files import given_of
+from holdfast.operations.disks.newest_image import refuse_forgotten_qemu
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, changing
 from holdfast.text import size_in_words
@@ -47,15 +48,16 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
     While it runs QEMU does it and tells the guest (virDomainBlockResize); shut off, the image or volume is enlarged
     (qemu-img, or virStorageVolResize where libvirt is on another host). Of exactly this size already: nothing is done.
 
-    Raises IN_RESCUE, NO_DISK, NOT_A_DISK, IS_A_DRIVE, NOT_ITS_OWN, BEING_COPIED, MANAGED_SAVE, SIZE_UNKNOWN, SMALLER;
-    DOES_NOT_GROW, GROWS_WHERE_IT_IS, NOT_IN_A_POOL when what holds the image does not let it grow: block devices and
-    network exports are made larger where they are, and then extended to the size they have. NOT_EXTENDED, and what
-    :func:`prove` raises, when somebody else was at work meanwhile.
+    Raises IN_RESCUE, QEMU_FORGOTTEN, NO_DISK, NOT_A_DISK, IS_A_DRIVE, NOT_ITS_OWN, BEING_COPIED, MANAGED_SAVE,
+    SIZE_UNKNOWN, SMALLER; DOES_NOT_GROW, GROWS_WHERE_IT_IS, NOT_IN_A_POOL when what holds the image does not let it
+    grow: block devices and network exports are made larger where they are, and then extended to the size they have.
+    NOT_EXTENDED, and what :func:`prove` raises, when somebody else was at work meanwhile.
     """
     size = whole_sectors(size)
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         disk = find_disk(domain, target)
         refuse_without_image(disk)
+        refuse_forgotten_qemu(domain)
         refuse_while_copied(disk)
         refuse_managed_save(disk)
         image = disk.image or ""

@@ -12,6 +12,7 @@ from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.errors import disks as errors
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
+from holdfast.operations.disks.newest_image import refuse_forgotten_qemu, refuse_unsettled_pivot
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.session import OpenDomain
@@ -98,11 +99,14 @@ def refuse_while_copied(disk: DiskInPlace) -> None:
 
 
 def refuse_another_image(disk: DiskInPlace) -> None:
-    """Raise what is wrong where the disk cannot have another image without losing something: MANAGED_SAVE,
-    BEING_COPIED, ANOTHER_IMAGE_IN_CONFIG, DISK_HAS_SNAPSHOTS, ENCRYPTED. (virDomainSnapshotNum)
+    """Raise what is wrong where the disk cannot have another image without losing something: QEMU_FORGOTTEN,
+    MANAGED_SAVE, BEING_COPIED, NEWEST_UNKNOWN, ANOTHER_IMAGE_IN_CONFIG, DISK_HAS_SNAPSHOTS, ENCRYPTED.
+    (virDomainSnapshotNum)
     """
+    refuse_forgotten_qemu(disk.domain)
     refuse_managed_save(disk)
     refuse_while_copied(disk)
+    refuse_unsettled_pivot(disk.domain, disk.current)
     name, target = disk.domain.name, disk.target
     if len({source_of(each) for each in disk.present.values()}) > 1:
         raise errors.ANOTHER_IMAGE_IN_CONFIG(name=name, target=target, image=disk.image)

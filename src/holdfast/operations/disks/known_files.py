@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Container, Iterable, Iterator
+from typing import NamedTuple
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element
@@ -26,6 +27,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.in_place import DiskInPlace
+from holdfast.operations.disks.newest_image import refuse_unless_newest
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import rewrite
 from holdfast.operations.session import OpenDomain
@@ -125,14 +127,23 @@ def names_now(name: str) -> Iterator[None]:
         raise images.NAMES_ANOTHER_NOW(name=name, path=fields["path"], other=fields["other"]) from error
 
 
+class _Listed(NamedTuple):
+    """A domain that is only looked at."""
+
+    connection: Connection
+    name: str
+    documents: Documents
+
+
 def look_at_images(domain: OpenDomain, document: Element | None = None) -> tuple[str, ...]:
-    """Look at the headers of the images that a start of ``document``, else of config, would give to the guest.
+    """Look at the images that a start of ``document``, else of config, would give to the guest, and at their headers.
 
     Returns what was not seen, in sentences.
 
-    Raises NAMES_ANOTHER_NOW where one names a file that is not known, and what is in _NOT_SEEN_THROUGH. Whatever else
-    is wrong with an image is QEMU's to say.
+    Raises what :func:`refuse_unless_newest` does, NAMES_ANOTHER_NOW where a header names a file that is not known, and
+    what is in _NOT_SEEN_THROUGH. Whatever else is wrong with an image is QEMU's to say.
     """
+    refuse_unless_newest(domain, document)
     started = document if document is not None else domain.documents.config
     known = known_files(domain)
     return () if started is None or known is None else tuple(_look(domain.connection, domain.name, started, known))
@@ -140,10 +151,11 @@ def look_at_images(domain: OpenDomain, document: Element | None = None) -> tuple
 
 def images_outlook(connection: Connection, domain: Domain, documents: Documents) -> Iterator[Outlook]:
     """What :func:`look_at_images` makes of the next cold start of ``domain``, which has these ``documents``."""
-    known = _known_files(domain, documents)
-    if known is None or documents.config is None:
-        return
     try:
+        refuse_unless_newest(_Listed(connection, domain.name, documents))
+        known = _known_files(domain, documents)
+        if known is None or documents.config is None:
+            return
         for sentence in _look(connection, domain.name, documents.config, known):
             yield Outlook(Effect.UNKNOWN, "disk", sentence)
     except NoConnection:

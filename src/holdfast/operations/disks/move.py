@@ -27,6 +27,12 @@ from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
 from holdfast.operations.disks.move_record import MoveRecord, recorded_move
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
+from holdfast.operations.disks.newest_image import (
+    forget_pivot,
+    refuse_forgotten_qemu,
+    refuse_lost_pivot,
+    refuse_unsettled_pivot,
+)
 from holdfast.operations.disks.spec import DiskSpec, Place
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, changing
@@ -84,6 +90,7 @@ def move_disk(
     interrupted, the disk is where it was, and the copy gone.
 
     Raises IN_RESCUE, NO_DISK, NOT_A_DISK, IS_A_DRIVE, NOT_ITS_OWN, MANAGED_SAVE, DISK_HAS_SNAPSHOTS, ENCRYPTED,
+    QEMU_FORGOTTEN, NEWEST_UNKNOWN, IMAGE_OPEN,
     ANOTHER_IMAGE_IN_CONFIG, BEING_COPIED when it goes elsewhere already, NO_PLACE_TO_MOVE_TO, ONLY_LIBVIRT_REACHES,
     EXISTS, IMAGE_OF_DOMAIN, COPIED_ON_ITS_HOST, SIZE_UNKNOWN, USES_NOT_SEEN_IN_MOVE; COPY_ENDED,
     SWITCHED_OFF_WHILE_COPIED and CHANGED_WHILE_COPIED; LIBVIRT_GONE_WHILE_COPIED and OLD_IMAGE_LEFT, after which
@@ -120,7 +127,8 @@ def move_disk(
 def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool = False) -> MoveAborted:
     """End the move of the disk ``target`` that is under way or broke off: it stays where it is, and the copy goes.
 
-    Raises IN_RESCUE, NO_DISK, NOT_BEING_MOVED, MOVED_ALREADY, LEFT_IMAGE_IN_USE. (virDomainBlockJobAbort)
+    Raises IN_RESCUE, NO_DISK, NOT_BEING_MOVED, MOVED_ALREADY, LEFT_IMAGE_IN_USE, IMAGE_OPEN, QEMU_FORGOTTEN,
+    NEWEST_UNKNOWN. (virDomainBlockJobAbort)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         disk = find_disk(domain, target)
@@ -129,11 +137,17 @@ def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool 
             raise errors.MOVED_ALREADY(name=domain.name, target=disk.target, place=left.place)
         if left is None and copying is None:
             raise errors.NOT_BEING_MOVED(name=domain.name, target=disk.target)
+        if copying is None:
+            refuse_forgotten_qemu(domain)
+            refuse_unsettled_pivot(domain, disk.current)
+        else:
+            refuse_lost_pivot(domain, disk.current)
         record = MoveRecord(disk) if left is None else MoveRecord.resumed(disk, left)
         record.refuse_used()
         if not dry_run:
             if copying is not None:
                 block.cancel(domain, disk.target)
+                forget_pivot(domain, disk.target)
             record.take_back()
         return MoveAborted(
             name=domain.name,
@@ -154,6 +168,7 @@ def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
     """Finish a move that broke off after the disk was given its new image."""
     record = MoveRecord.resumed(disk, left)
     if not dry_run:
+        forget_pivot(disk.domain, disk.target)
         record.settle()
     elif left.old:
         record.foresee(left.old)

@@ -24,6 +24,7 @@ from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import volume_at, volume_named
 from holdfast.operations.disks.in_place import DiskInPlace
+from holdfast.operations.disks.newest_image import refuse_held_open
 from holdfast.operations.session import OpenDomain
 
 _DAMAGED = (HEADER_CUT_OFF.code, HEADER_DAMAGED.code)
@@ -118,8 +119,8 @@ def image_exists(connection: Connection, record: DiskRecord) -> bool:
 def remove_image(connection: Connection, place: str) -> None:
     """Remove the image at ``place``, a path or POOL/VOLUME; one that is gone already is no error.
 
-    It goes through its pool where it has one, so that the pool knows. Raises CANNOT_REMOVE, and what libvirt refuses.
-    (virStorageVolDelete, unlink)
+    It goes through its pool where it has one, so that the pool knows. Raises IMAGE_OPEN, CANNOT_REMOVE, and what
+    libvirt refuses. (virStorageVolDelete, unlink)
     """
     pool, _, name = place.partition("/")
     try:
@@ -129,6 +130,8 @@ def remove_image(connection: Connection, place: str) -> None:
         else:
             found = (volume_at(connection, path) for path in dict.fromkeys([place, real_path(place)]))
             volume = next((each for each in found if each is not None), None)
+        if connection.is_local and (path := place if volume is None else volume.path).startswith("/"):
+            refuse_held_open(path)
         if volume is not None:
             volume.delete()
         elif not pool:

@@ -18,6 +18,7 @@ from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.disks.newest_image import refuse_forgotten_qemu, refuse_held_open
 from holdfast.operations.disks.own_images import ImageFate, image_exists, images_to_delete, remove_image, unknown_below
 from holdfast.operations.documents import Documents
 from holdfast.operations.own_state import look, state_of, users_of_state
@@ -51,16 +52,21 @@ def delete_domain(
     disks stay, and images that are recorded to stay. Those recorded to go with the domain (``delete_with_domain``) are
     removed without ``storage`` too. ``force`` switches a running domain off first.
 
-    Raises RUNNING_BEFORE_DELETE without ``force``, USES_NOT_SEEN where nobody can tell what other domains use, and
-    without ``storage`` IMAGES_LEFT where an image that was being made when something broke would be left behind; then
-    nothing was changed. Raises NOT_WHOLLY_DELETED when it stopped in the middle: repeating the call goes on.
+    Raises RUNNING_BEFORE_DELETE without ``force``, QEMU_FORGOTTEN, IMAGE_OPEN; USES_NOT_SEEN where nobody can tell what
+    other domains use, and without ``storage`` IMAGES_LEFT where an image that was being made when something broke would
+    be left behind; then nothing was changed. Raises NOT_WHOLLY_DELETED when it stopped in the middle: repeating the
+    call goes on.
     (virDomainUndefineFlags, virStorageVolDelete, unlink)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         documents = domain.documents
         if documents.live is not None and not force:
             raise RUNNING_BEFORE_DELETE(name=domain.name)
+        refuse_forgotten_qemu(domain)
         images = images_to_delete(domain, documents.own(), storage)
+        for image in images if documents.live is None and connection.is_local else ():
+            if image.kept is None:
+                refuse_held_open(image.source)
         state = _OwnState(domain, documents)
         words = (*state.words(), *_rest(domain))
         notes = (*state.notes, *unknown_below(images))

@@ -8,13 +8,13 @@ guessed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, find_device, label
-from holdfast.domainxml.document import Element, child, parse, serialize, value_at
+from holdfast.domainxml.document import Element, child, parse, remove_children, serialize, value_at
 from holdfast.domainxml.elements.disk import (
     Source,
     block_source,
@@ -23,10 +23,11 @@ from holdfast.domainxml.elements.disk import (
     is_optional,
     is_shared,
     set_source,
+    source_of,
     stated_format,
 )
 from holdfast.domainxml.host.volume import pool_folder
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.metadata import DiskRecord, Pivoting, Snapshotting, facts
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_recorded_volume, is_of, on_volume
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, disks, power
@@ -51,7 +52,14 @@ from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.keep_record import disk_record, record_disk
 from holdfast.operations.disks.known_files import known_files, record_below
 from holdfast.operations.disks.new import existing_source
+from holdfast.operations.disks.newest_image import (
+    forget_pivot,
+    is_pivot_unsettled,
+    overlays_written,
+    written_besides,
+)
 from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.facts import forget
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.host_provides import NOT_MENDED, HostProvides
@@ -114,9 +122,9 @@ def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> 
     for disk in config.iterfind("devices/disk"):
         target = label(disk)
         if target in sources:
-            _refuse_another(disk, sources[target])
-            place = DiskSpec.at(sources[target], format=stated_format(disk))
-            yield _rebind(domain, disk, existing_source(connection, place), is_said=True)
+            _refuse_another(domain, disk, sources[target])
+            place = DiskSpec.at(sources[target], format=_format_of(config, disk, sources[target]))
+            yield _said(domain, disk, existing_source(connection, place), place.format or "raw")
         else:
             yield from (
                 each for each in _of_disk(domain, config, disk) if each.act is not None or not is_optional(disk)
@@ -133,14 +141,22 @@ def _of_disk(domain: OpenDomain, config: Element, disk: Element) -> Iterator[Fau
         yield from _image(domain, config, disk, path)
 
 
-def _refuse_another(disk: Element, place: str) -> None:
-    """A repair finds the image that a disk had, or what was written on top of it; giving it another one is somebody's
+def _format_of(config: Element, disk: Element, place: str) -> str:
+    """The format of the image at ``place``: the disk's own, unless it was made in another one and is recorded."""
+    recorded = {pivot.new: pivot.format for pivot in facts(config, Pivoting)}
+    recorded.update((entry.file, "qcow2") for entry in facts(config, Snapshotting))
+    return recorded.get(place) or stated_format(disk)
+
+
+def _refuse_another(domain: OpenDomain, disk: Element, place: str) -> None:
+    """A repair finds the image that a disk had, or what its guest went over to; giving it another one is somebody's
     wish, and another command.
     """
     path = host_path(disk)
     if path is None or not place.startswith("/") or not file_exists(path):
         return
-    if real_path(path) not in map(real_path, (place, *_below(place))):
+    rests_on_it = real_path(path) in map(real_path, (place, *_below(place)))
+    if not rests_on_it and not is_pivot_unsettled(domain, disk) and place not in written_besides(domain):
         raise power.IMAGE_IN_PLACE(device=describe(disk), path=path)
 
 
@@ -202,7 +218,7 @@ def _missing_image(domain: OpenDomain, config: Element, disk: Element, path: str
         found = volume_named(connection, recorded, volume)
         if found is not None and found.path != path:
             source = block_source(found.path) if found.kind() == "block" else file_source(found.path)
-            yield _rebind(domain, disk, source)
+            yield _rebind(domain, disk, _placed(disk, source, stated_format(disk)))
             return
     another = "" if record is None or is_its or not record.volume else f"; {_another(record)}"
     yield Fault(f"{describe(disk)}: there is no image {path}{another}")
@@ -214,17 +230,43 @@ def _another(record: DiskRecord) -> str:
     return f"the volume {record.volume} that is recorded of it {was}, and is not taken"
 
 
-def _rebind(domain: OpenDomain, disk: Element, source: Source, *, is_said: bool = False) -> Fault:
-    """Give ``disk`` its image at ``source``. Where the user has said so (``is_said``), what it rests on is told, and
-    with that known.
-    """
+def _said(domain: OpenDomain, disk: Element, source: Source, format: str) -> Fault:
+    """Give ``disk`` the image that the user says is its newest. What that rests on is told, and with that known."""
+    new = _placed(disk, source, format)
+    path = host_path(new)
+    below = _below(path) if path is not None and domain.connection.is_local else []
+    fault = _rebind(domain, disk, new, below)
+    left = [entry for entry in overlays_written(domain, new) if entry.file != path]
+
+    def act() -> None:
+        assert fault.act is not None
+        fault.act()
+        record_below(domain, [new] if below else [])
+        forget_pivot(domain, label(disk))
+        config = domain.documents.config
+        for entry in [] if config is None else facts(config, Snapshotting):
+            if entry in left or entry.file == path:
+                forget(domain, entry, Definition.CONFIG)
+
+    rests = "".join(f", which rests on {each}" for each in below)
+    given_up = "".join(f"; {entry.file} stays, and is not its any more" for entry in left)
+    return Fault(f"{fault.sentence}{rests}{given_up}", act)
+
+
+def _placed(disk: Element, source: Source, format: str) -> Element:
+    """``disk`` with its image at ``source``, and else as it is."""
     new = copy.deepcopy(disk)
     set_source(new, source)
-    for node in new.findall("backingStore"):
-        new.remove(node)
-    place = "another place" if source.element is None else " ".join(map(str, source.element.attrib.values()))
-    path = host_path(new)
-    below = _below(path) if is_said and path is not None and domain.connection.is_local else []
+    remove_children(new, "backingStore")
+    if format != stated_format(disk):
+        child(new, "driver").set("type", format)
+    return new
+
+
+def _rebind(domain: OpenDomain, disk: Element, new: Element, below: Sequence[str] = ()) -> Fault:
+    """Let ``disk`` be as ``new``, with another image, which rests on nothing unknown, or on ``below``."""
+    source = new.find("source")
+    place = "another place" if source is None else " ".join(map(str, source.attrib.values()))
     known = {real_path(each) if each.startswith("/") else each for each in below} if below else known_files(domain)
 
     def act() -> None:
@@ -240,18 +282,16 @@ def _rebind(domain: OpenDomain, disk: Element, source: Source, *, is_said: bool 
             domain.update(serialize(disk), Definition.CONFIG)
             raise
         _record_place(domain, new)
-        record_below(domain, [new] if below else [])
 
-    rests = "".join(f", which rests on {each}" for each in below)
-    return Fault(f"{describe(disk)}: its image is at {place}{rests}", act)
+    return Fault(f"{describe(disk)}: its image is at {place}", act)
 
 
 def _record_place(domain: OpenDomain, disk: Element) -> None:
     """Record the volume that ``disk`` has now, if anything is recorded of it."""
     config = domain.documents.config
     record = None if config is None else next((each for each in facts(config, DiskRecord) if is_of(each, disk)), None)
-    if record is not None and not record.in_making:
-        now = on_volume(record, disk, in_pool(domain.connection, disk))
+    if record is not None and (not record.in_making or (record.place == source_of(disk) and not record.old)):
+        now = on_volume(record.settled, disk, in_pool(domain.connection, disk))
         record_disk(domain, now, [Definition.CONFIG] if now != record else [])
 
 

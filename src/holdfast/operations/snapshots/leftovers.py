@@ -16,9 +16,11 @@ from holdfast.errors import Failed, NotFound
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.image_chain import remove_image_file
-from holdfast.hostfiles.internal_snapshot import internal_snapshots, is_held_open, remove_internal
+from holdfast.hostfiles.image_lock import is_held_open
+from holdfast.hostfiles.internal_snapshot import internal_snapshots, remove_internal
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.known_files import known_files, names_now
+from holdfast.operations.disks.newest_image import refuse_older_image, was_written
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
 from holdfast.operations.session import OpenDomain
@@ -47,24 +49,27 @@ def settle(domain: OpenDomain, settled: Collection[str]) -> None:
 def remove_leftovers(domain: OpenDomain, snapshot: str) -> None:
     """Remove what our record tells of an interrupted ``snapshot``, and the record.
 
-    Raises LEFT_IN_USE where one of its files is in use after all, and LEFT_ELSEWHERE where they cannot be looked at.
+    Raises LEFT_IN_USE where one of its files is in use after all, OVERLAY_IS_NEWER where the guest has written to one,
+    and LEFT_ELSEWHERE where they cannot be looked at.
     """
     for entry in [entry for entry in being_made(domain.documents) if entry.snapshot == snapshot]:
         if not domain.connection.is_local:
             raise errors.LEFT_ELSEWHERE(snapshot=snapshot)
         if entry.file:
-            _remove_file(domain.documents, entry.file)
+            _remove_file(domain, entry)
         else:
             _remove_internal(domain, snapshot)
         forget(domain, entry, Definition.CONFIG)
 
 
-def _remove_file(documents: Documents, path: str) -> None:
-    used = set().union(*map(named_paths, documents.present.values()))
-    if path in used or is_held_open(path):
-        raise errors.LEFT_IN_USE(path=path)
+def _remove_file(domain: OpenDomain, entry: Snapshotting) -> None:
+    used = set().union(*map(named_paths, domain.documents.present.values()))
+    if entry.file not in used and was_written(entry.file):
+        refuse_older_image(domain)
+    if entry.file in used or is_held_open(entry.file):
+        raise errors.LEFT_IN_USE(path=entry.file)
     with suppress(NotFound):
-        remove_image_file(path)
+        remove_image_file(entry.file)
 
 
 def _remove_internal(domain: OpenDomain, snapshot: str) -> None:
