@@ -7,7 +7,7 @@ from holdfast.errors import Condition, Refused
 STATE_GONE = Condition(
     "state-gone",
     Refused,
-    "the guest of {name!r} would begin without what it had at its last start: {lost:;}",
+    "{name!r} has lost {lost: and} since its last start",
     "put it back where it was, or accept that it is made anew ({kinds})",
 )
 STATE_IN_USE = Condition(

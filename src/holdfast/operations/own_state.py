@@ -69,7 +69,7 @@ def refuse_lost_state(connection: Connection, name: str, config: Element, fresh:
     """Raise STATE_GONE where the next start would make anew what is lost, unless it is of a kind in ``fresh``."""
     lost = [file for file in lost_state(connection, config) if file.kind not in fresh]
     if lost:
-        raise STATE_GONE(name=name, lost=[f"its {file} is gone" for file in lost], kinds=[file.kind for file in lost])
+        raise STATE_GONE(name=name, lost=[f"its {file}" for file in lost], kinds=[file.kind for file in lost])
 
 
 def state_outlook(

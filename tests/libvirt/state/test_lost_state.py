@@ -76,8 +76,9 @@ VERBS: dict[str, tuple[Starting, Callable[[Connection, Path], None] | None]] = {
 
 def test_every_verb_that_can_be_told_to_begin_afresh_is_here() -> None:
     public = {name: getattr(operations, name) for name in dir(operations) if not name.startswith("_")}
-    told = {name for name, each in public.items() if callable(each) and "fresh" in inspect.signature(each).parameters}
-    assert told == set(VERBS)
+    verbs = {name: each for name, each in public.items() if inspect.isfunction(each)}
+    told = {name for name, each in verbs.items() if "fresh" in inspect.signature(each).parameters}
+    assert told == {*VERBS, "adopt_domain"}  # which starts nothing, and lets others start it
 
 
 @kinds
@@ -302,6 +303,34 @@ def test_adopting_a_running_domain_records_what_it_has(connection: Connection, t
     domain.start(paused=True)
     operations.adopt_domain(connection, "a")
     assert FindingKind.LOST_STATE in found(connection)
+
+
+@kinds
+def test_what_is_lost_can_be_given_up_so_that_a_manager_starts_the_domain(
+    connection: Connection, uri: str, kind: StateKind
+) -> None:
+    domain = started_once(connection)
+    path = place(connection, domain, kind)
+    option, other = f"--fresh-{kind}", next(f"--fresh-{each}" for each in StateKind if each != kind)
+    before = domain.xml(CONFIG)
+    assert str(path) not in done(uri, "adopt", "a", option)
+    lose(path)
+    done(uri, "adopt", "a", other)
+    assert str(path) in done(uri, "adopt", "a", option, "--dry-run")
+    assert domain.xml(CONFIG) == before
+    with raising(STATE_GONE, lost=str(path)):
+        refuse_start(connection, domain.uuid)
+    assert str(path) in done(uri, "adopt", "a", option)
+    refuse_start(connection, domain.uuid)
+    assert FindingKind.LOST_STATE not in found(connection)
+    assert {seen.kind for seen in facts(parse(domain.xml(CONFIG)), SeenState)} == {*StateKind} - {kind}
+    operations.start(connection, "a", paused=True)
+    assert path.exists()
+
+
+def test_state_is_given_up_of_named_domains_only(connection: Connection, uri: str) -> None:
+    create(connection)
+    assert run(uri, "adopt", "--all", "--fresh-nvram").exit_code == 2
 
 
 def test_a_manager_that_starts_domains_itself_asks_before_and_records_after(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.as_json import print_envelope, print_result
-from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
+from holdfast.cli.common import Session, dry_run_option, fresh_options, output_option, pass_session
 from holdfast.cli.completion import complete_domains
 from holdfast.cli.table import columns
 from holdfast.errors import HoldfastError, NotFound
@@ -20,19 +20,23 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", metavar="[NAME]…", nargs=-1, shell_complete=complete_domains)
 @click.option("--all", "all_", is_flag=True, help="Every domain of this connection.")
+@fresh_options
 @dry_run_option
 @output_option
 @pass_session
-def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, output: str) -> None:
+def adopt(session: Session, names: tuple[str, ...], all_: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Record where domains came from, whose they are and what their disks are for.
 
     Their hardware is not touched, running or not. Adopting again records disks that others have attached since.
+    With --fresh-nvram or --fresh-tpm a start that others make, as Nova does, is no longer stopped by what is lost.
     'holdfast release' forgets it all. One that cannot be adopted holds up no other: exit code 5 when it was so.
     """
     from holdfast import operations
 
     if all_ == bool(names):
         raise click.UsageError("name domains, or give --all")
+    if all_ and fresh:
+        raise click.UsageError("name the domains whose NVRAM or TPM state may be made anew")
     connection = session.connection
     adoptions: list[Adoption] = []
     gone: list[str] = []
@@ -40,7 +44,7 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, dry_run: bool, o
     listed = operations.list_domains(connection) if all_ else []
     for name, wanted in [(domain.name, domain.uuid) for domain in listed] or zip(names, names, strict=True):
         try:
-            adoptions.append(operations.adopt_domain(connection, wanted, dry_run=dry_run))
+            adoptions.append(operations.adopt_domain(connection, wanted, fresh=fresh, dry_run=dry_run))
         except HoldfastError as error:
             if all_ and isinstance(error, NotFound):
                 gone.append(f"the domain {name!r} is gone: it was deleted since the domains were listed")
@@ -71,6 +75,10 @@ def _report(adoptions: list[Adoption], gone: list[str], dry_run: bool, output: s
         click.echo(columns(["NAME", "ORIGIN", "OWNER", "DISKS", ""], rows))
     for note in gone:
         click.echo(f"note: {note}")
+    makes = "would make" if dry_run else "makes"
+    for adoption in adoptions:
+        for file in adoption.fresh:
+            click.echo(f"{adoption.name}: its {file} is gone; the next start {makes} it anew")
 
 
 def _outcome(adoption: Adoption) -> str:

@@ -6,12 +6,24 @@ and the roles of its disks, and from its next start on the CPU and firmware that
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.metadata import Adopted, DiskRecord, SeenState, Snapshotting, fact, facts, with_all, with_fact
+from holdfast.domainxml.host.state_files import StateFile
+from holdfast.domainxml.metadata import (
+    Adopted,
+    DiskRecord,
+    SeenState,
+    Snapshotting,
+    fact,
+    facts,
+    with_all,
+    with_fact,
+    without_facts,
+)
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.records.origin import complete_records, origin, owner
 from holdfast.errors.changes import IMAGE_LEFT, NOT_ADOPTED, SNAPSHOT_LEFT
@@ -20,7 +32,7 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.keep_record import refuse_while_moved
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.facts import forget_all, record, rewrite
-from holdfast.operations.own_state import state_to_record
+from holdfast.operations.own_state import lost_state, state_to_record
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -35,6 +47,7 @@ class Adoption(Result):
     ``disks``    the records of its disks
     ``already``  True when it was adopted before
     ``updated``  True when the records of its disks were not all as they are now
+    ``fresh``    the NVRAM and TPM state that is lost, in words, and that the next start may make anew
     """
 
     origin: str
@@ -43,6 +56,7 @@ class Adoption(Result):
     disks: tuple[DiskRecord, ...]
     already: bool
     updated: bool
+    fresh: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +64,13 @@ class Released(Result):
     """A release: nothing is recorded of the domain any more. It has no fields of its own."""
 
 
-def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) -> Adoption:
+def adopt_domain(connection: Connection, name: str, *, fresh: Collection[str] = (), dry_run: bool = False) -> Adoption:
     """Record of the domain ``name`` where it came from, whose it is and what its disks are for.
 
     Only its ``<metadata>`` is written, running or not. Adopting it again brings the records of its disks up to date,
     where somebody else attached or detached some: one is made for each that has none, and what names a disk that is
-    not there goes. (virDomainSetMetadata)
+    not there goes. NVRAM or TPM state that is lost, of the kinds in ``fresh`` ("nvram", "tpm"), is recorded no more:
+    whoever starts the domain next lets it be made anew. (virDomainSetMetadata)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         documents = domain.documents.present
@@ -66,9 +81,11 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
         adopted = before or adoption_of(origin(document), owner(document))
         disks = complete_records(document)
         updated = set(disks) != set(facts(document, DiskRecord))
+        lost = _lost(domain, fresh)
         if not dry_run:
             for definition, each in documents.items():
                 rewrite(domain, partial(_adopted, adopted=adopted, disks=complete_records(each)), definition)
+            _forget_state(domain, lost)
             _record_state(domain)
             record_below(domain, document.iterfind("devices/disk"))
     return Adoption(
@@ -81,12 +98,24 @@ def adopt_domain(connection: Connection, name: str, *, dry_run: bool = False) ->
         disks=tuple(disks),
         already=before is not None,
         updated=updated,
+        fresh=tuple(map(str, lost)),
     )
 
 
 def _adopted(ours: str | None, adopted: Adopted, disks: list[DiskRecord]) -> str:
     """Our element with what an adoption records, all at once: half of it would make the domain look like ours."""
     return with_fact(with_all(ours, DiskRecord, disks), adopted)
+
+
+def _lost(domain: OpenDomain, fresh: Collection[str]) -> list[StateFile]:
+    config = domain.documents.config
+    lost = [] if config is None or not fresh else lost_state(domain.connection, config)
+    return [file for file in lost if file.kind in fresh]
+
+
+def _forget_state(domain: OpenDomain, lost: Collection[StateFile]) -> None:
+    gone = {file.kind for file in lost}
+    rewrite(domain, lambda ours: without_facts(ours, SeenState, lambda seen: seen.kind in gone), Definition.CONFIG)
 
 
 def _record_state(domain: OpenDomain) -> None:
