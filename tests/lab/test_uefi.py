@@ -12,11 +12,7 @@ from functools import partial
 from nova_lab.lab import Lab
 from nova_lab.scenario import RESIZED, LabStep, judge, look
 from nova_lab.server import Server
-
-IMAGE = "probe-uefi"
-VARIABLES = "/sys/firmware/efi/efivars"
-OURS = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
-"""The GUID of the variables of this test."""
+from tests.lab.uefi import IMAGE, variables, write_variable
 
 
 def stop_and_start(server: Server) -> None:
@@ -46,20 +42,6 @@ ROUND: tuple[Callable[[Server], None], ...] = (
     resize_and_revert,
     partial(Server.rebuild, image=IMAGE),
 )
-
-
-def variables(server: Server) -> list[str]:
-    """The names of this test's variables in the guest's firmware."""
-    mount = f"mount -t efivarfs efivarfs {VARIABLES} 2>/dev/null"
-    names = server.guest.run(f"{mount}; cd {VARIABLES}; ls | grep {OURS}; cd /").split()
-    return [name.removesuffix(f"-{OURS}") for name in names]
-
-
-def write_variable(server: Server, name: str) -> None:
-    """Let the guest write a variable that lasts."""
-    before = variables(server)
-    server.guest.run(f"printf '\\007\\000\\000\\000x' >{VARIABLES}/{name}-{OURS}")
-    assert variables(server) == [*before, name]
 
 
 def test_uefi_variables_and_hardware_are_kept_by_holdfast(lab: Lab) -> None:

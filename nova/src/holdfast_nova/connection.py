@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nova import exception
+from oslo_log import log as logging
 
 from holdfast.errors import HoldfastError, remedy_in
 from holdfast.libvirtapi.connection import Connection
@@ -15,6 +16,11 @@ from holdfast_nova.remedies import REMEDIES
 
 if TYPE_CHECKING:
     from nova.virt.libvirt.host import Host
+
+
+LOG = logging.getLogger(__name__)
+_MOST = 255
+"""How many bytes Nova keeps of a fault, and of what it tells of an action (34.0.0); it cuts off the rest."""
 
 
 class HardwareNotKept(exception.NovaException):
@@ -45,10 +51,22 @@ class NovaConnection(Connection):
 
 @contextmanager
 def in_nova_terms() -> Iterator[None]:
-    """Let Holdfast's errors come out as Nova's: the sentence, and what an operator can do about it."""
+    """Let Holdfast's errors come out as Nova's: the sentence, and what an operator can do about it.
+
+    Where both are more than Nova keeps, the sentence is cut short, and is in the log as a whole.
+    """
     try:
         yield
     except HoldfastError as error:
         remedy = remedy_in(REMEDIES, error)
         remedy = f" ({remedy})" if remedy else ""
-        raise HardwareNotKept(reason=f"{error.message}{remedy}") from error
+        sentence = _shortened(error.message, _MOST - len(remedy.encode()))
+        if sentence != error.message:
+            LOG.error("%s%s", error.message, remedy)
+        raise HardwareNotKept(reason=f"{sentence}{remedy}") from error
+
+
+def _shortened(sentence: str, most: int) -> str:
+    """``sentence``, or its beginning, in at most so many bytes."""
+    whole = sentence.encode()
+    return sentence if len(whole) <= most else whole[: max(most - 3, 0)].decode(errors="ignore") + "…"

@@ -31,8 +31,9 @@ from holdfast_nova.adoption import adopt_instance, record_request
 from holdfast_nova.before import Before, before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.disk_copy import CopiesRunningDisks
-from holdfast_nova.keeper import AsBefore, Keeper, Purpose, waits_for_revert
+from holdfast_nova.keeper import AsBefore, Purpose, waits_for_revert
 from holdfast_nova.local_images import has_all_local_images
+from holdfast_nova.lost_state import MissesLostState
 from holdfast_nova.mediated_devices import GivesMediatedDevicesAgain
 from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import let_go
@@ -55,12 +56,11 @@ CONF = nova.conf.CONF
 conf.register(CONF)
 
 
-class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
+class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, MissesLostState):
     """``compute_driver = holdfast.HoldfastLibvirtDriver``: see the module."""
 
     def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
         super().__init__(virtapi, read_only)
-        self._keeper = Keeper(self._host)
         self._rebuilding: set[str] = set()
 
     def _undefine_domain(self, instance: Instance, keep_vtpm: bool = False, keep_nvram: bool = False) -> None:
@@ -146,7 +146,10 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
         kept = self._keeper.of(instance)
         if kept is None:
             sealed = self._keeper.sealed(instance, xml)
-            return super()._create_guest(context, sealed, instance, power_on, pause, post_xml_callback)
+            guest = super()._create_guest(context, sealed, instance, power_on, pause, post_xml_callback)
+            if sealed is not xml:  # what is not sealed is adopted, and sealed then, when nova-compute starts
+                self._keeper.record_new(instance)
+            return guest
         guest = self._host.get_guest(instance)
         with vtpm_secret(self, context, instance):
             try:
@@ -240,6 +243,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
         with ExitStack() as stack:
             if self._will_be_recreated(instance):
                 stack.enter_context(self._keeper.keep(instance, Purpose.AS_IT_IS))
+                self._keeper.refuse_start(instance)
             super().destroy(context, instance, network_info, block_device_info, destroy_disks, destroy_secrets)
 
     def detach_volume(
@@ -265,14 +269,10 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
         block_device_info: BlockDeviceInfo | None = None,
         accel_info: object = None,
     ) -> None:
-        """As stock, which also powers on and starts instances after a host boot by it; the domain is kept.
-
-        It is not switched off where it would not be started again, because what it has beside its document is lost.
-        """
-        before = None
-        if self._keeper.has_domain(instance):
-            self._keeper.refuse_start(instance)
-            before = self._as_requested(instance, instance.image_meta)
+        """As stock, which also powers on and starts instances after a host boot by it; the domain is kept."""
+        self._keeper.refuse_start(instance)
+        has_domain = self._keeper.has_domain(instance)
+        before = self._as_requested(instance, instance.image_meta) if has_domain else None
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)
 
@@ -337,6 +337,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain):
     def unrescue(self, context: RequestContext, instance: Instance) -> None:
         """As stock; also out of a rescue that the stock driver began."""
         with self._keeper.keep(instance, Purpose.UNRESCUE):
+            self._keeper.refuse_start(instance)
             super().unrescue(context, instance)
 
     def finish_migration(

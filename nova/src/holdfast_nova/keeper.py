@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ from nova.virt.libvirt import utils as libvirt_utils
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
-from holdfast.errors import HoldfastError, OtherMachine
+from holdfast.errors import HoldfastError, NotFound, OtherMachine
+from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.files import file_exists, read_document, remove_file, write_private
 from holdfast.operations.look.document import document as document_of
 from holdfast.operations.manager.create import create_in_place
@@ -27,7 +28,7 @@ from holdfast.operations.manager.restore import restore_document
 from holdfast.operations.manager.seal import seal_document
 from holdfast.operations.power.save import discard_save
 from holdfast_nova.before import Before
-from holdfast_nova.connection import NovaConnection, in_nova_terms
+from holdfast_nova.connection import HardwareNotKept, NovaConnection, in_nova_terms
 
 if TYPE_CHECKING:
     from nova.objects.instance import Instance
@@ -161,6 +162,7 @@ class Keeper:
         except OtherMachine as error:
             LOG.warning("The domain is made anew, as was asked for: %s", error.message, instance=instance)
             create_in_place(connection, self.sealed(instance, xml))
+            self.record_new(instance)
             return
         for sentence in (*map(str, followed.changes), *followed.host):
             LOG.info("The domain follows: %s", sentence, instance=instance)
@@ -185,9 +187,28 @@ class Keeper:
                 restore_document(self.connection(), read_document(recorded))
 
     def refuse_start(self, instance: Instance) -> None:
-        """Raise HardwareNotKept where a start would make the instance's NVRAM or TPM state anew, because it is lost."""
-        with in_nova_terms():
-            refuse_start(self.connection(), instance.uuid)
+        """Raise HardwareNotKept where a start would make the instance's NVRAM or TPM state anew, because it is lost.
+
+        A domain that is not there has lost all, and is generated anew. The log tells of the refusal, too: Nova shows
+        nobody the fault of an instance that runs on.
+        """
+        try:
+            with in_nova_terms(), suppress(NotFound):
+                refuse_start(self.connection(), instance.uuid)
+        except HardwareNotKept as refusal:
+            LOG.error("It is not started: %s", refusal, instance=instance)
+            raise
+
+    def record_new(self, instance: Instance) -> None:
+        """Adopt a domain that was defined just now, and record what its guest has been given where it runs."""
+        try:
+            adopt_domain(self.connection(), instance.uuid)
+        except HoldfastError as error:
+            LOG.warning(
+                "The domain could not be adopted; it is kept all the same: %s", error.message, instance=instance
+            )
+            return
+        self.record_start(instance)
 
     def record_start(self, instance: Instance) -> None:
         """Record what the guest has been given; a start that cannot be recorded is one all the same."""

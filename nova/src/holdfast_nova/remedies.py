@@ -14,8 +14,7 @@ REMEDIES = {
     "locked": "repeat this when that command has ended",
     "changed-meanwhile": "repeat this",
     "managed-save": "'openstack server reboot --hard' drops it",
-    "state-gone": "put it back on the compute host; or let a new one be made there: 'holdfast start {name}' with "
-    "--fresh-nvram or --fresh-tpm",
+    "state-gone": f"on its host put it back, or 'holdfast adopt {{name}}' with --fresh-nvram or --fresh-tpm; {_REPEAT}",
     "unasked": "nothing was changed; report this, with 'holdfast xml {name}'",
     "libvirt-adds": "the old document is back; report this",
     "another-boot-disk": "'holdfast set INSTANCE --boot TARGET' says which disk is booted, whatever they are called",
