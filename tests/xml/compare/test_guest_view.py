@@ -136,6 +136,46 @@ def test_nonsense_for_a_number_is_compared_as_text(value: str) -> None:
     assert visible(compare(document(value), document("16"))) != []
 
 
+@pytest.mark.parametrize(
+    ("decimal", "hexadecimal", "is_same"),
+    [
+        ("0", "0x0", True),
+        ("18446744073709551615", "0xffffffffffffffff", True),
+        ("100000000000000000000", "0x56bc75e2d63100000", False),
+    ],
+)
+def test_number_of_up_to_twenty_digits_is_compared_as_a_number(decimal: str, hexadecimal: str, is_same: bool) -> None:
+    one, other = (one_path("devices/controller/target@port", value) for value in (decimal, hexadecimal))
+    assert (compare(one, other) == []) is is_same
+
+
+@pytest.mark.parametrize(
+    "path", ["devices/rng@model", "devices/disk/driver@queues", "os/type@machine", "cpu@mode", "vcpu", "genid"]
+)
+def test_change_says_where_it_is_as_a_path(path: str) -> None:
+    assert {change.where for change in compare(one_path(path, "1"), one_path(path, "2"))} == {path}
+
+
+RNG = "<rng model='virtio'><address type='pci' bus='{}' slot='0'/></rng>"
+DISK = "<disk><target dev='vda'/><serial>{}</serial></disk>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "where"),
+    [
+        ("", RNG.format(1), ChangeKind.ADDED, "devices/rng"),
+        (RNG.format(1), "", ChangeKind.REMOVED, "devices/rng"),
+        (RNG.format(1), RNG.format(2), ChangeKind.MOVED, "devices/rng/address"),
+        (DISK.format("ONE"), DISK.format("TWO"), ChangeKind.REPLACED, "devices/disk"),
+        ("", "<wonder/>", ChangeKind.ADDED, "devices/wonder"),
+        ("<wonder/>", "", ChangeKind.REMOVED, "devices/wonder"),
+    ],
+)
+def test_change_of_a_whole_device_says_where_it_is_too(before: str, after: str, kind: ChangeKind, where: str) -> None:
+    (change,) = compare(*(f"<domain><devices>{devices}</devices></domain>" for devices in (before, after)))
+    assert (change.kind, change.where, change.unknown) == (kind, where, "wonder" in where)
+
+
 _HOST_SIDE = [
     path
     for tag, sides in DEVICES.items()
