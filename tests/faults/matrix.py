@@ -153,10 +153,10 @@ def table(results: Iterable[Result]) -> str:
         for row in (result.point.fault.value, result.scenario, "all"):
             counts[row][result.verdict.outcome] += 1
     order = [*sorted({fault.value for fault in Fault} & counts.keys()), *(name for name in SCENARIOS if name in counts)]
-    lines = ["| | points | clean | reported | wrong |", "|---|---|---|---|---|"]
+    lines = ["| | points | clean | reported | exempt | wrong |", "|---|---|---|---|---|---|"]
     for row in (*order, *(["all"] if counts else [])):
         count = counts[row]
-        figures = [count.total(), *(count[outcome] for outcome in ("clean", "reported", "wrong"))]
+        figures = [count.total(), *(count[outcome] for outcome in ("clean", "reported", "exempt", "wrong"))]
         lines.append(f"| {row} | {' | '.join(map(str, figures))} |")
     return "\n".join(lines)
 

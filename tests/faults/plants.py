@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from unittest import mock
+
+from holdfast.hostfiles.given_image import Given
 
 
 def _record_after_the_deed() -> None:
@@ -15,10 +19,18 @@ def _record_after_the_deed() -> None:
 
 
 def _leftover() -> None:
-    """What could not be made whole is not removed."""
+    """A file is made for a moment, under a name that is recorded nowhere."""
     from holdfast.hostfiles import new_image
 
-    mock.patch.object(new_image, "remove", lambda *_args: None).start()
+    create_image = new_image.create_image
+
+    def create(image: Given, size: int) -> None:
+        draft = Path(tempfile.gettempdir(), "draft")
+        draft.touch()
+        create_image(image, size)
+        draft.unlink()
+
+    mock.patch.object(new_image, "create_image", create).start()
 
 
 def _false_exit_code() -> None:
