@@ -55,7 +55,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``outcome`` is "clean", "reported", "exempt" or "wrong"; ``why`` says what is wrong or reported, or the reason."""
+    """``outcome`` is "clean", "reported", "exempt" or "wrong"; ``why`` says what is, or why it may be."""
 
     outcome: str
     why: str = ""
