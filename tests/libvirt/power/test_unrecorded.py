@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import holdfast
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import Releasing, RunAgain, Started, fact
@@ -23,6 +24,7 @@ from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.facts import record
 from holdfast.operations.session import looking
+from holdfast_lab.daemon import private_host
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
@@ -262,3 +264,17 @@ def test_observing_looks_at_all_domains_and_names_those_that_cannot_be_recorded(
         assert result.exit_code == 5 and "not recorded of 1 of 2 domains: a" in result.stderr
     done(uri, "resume-host", "--observe")
     assert on_disk(folder)[0]
+
+
+def test_what_is_told_as_not_recorded_is_not_there_once_the_daemon_has_started_anew(way: str) -> None:
+    with private_host() as host:
+        (first,) = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
+        with holdfast.connect(host.uri) as daemon:
+            daemon.define(domain_xml())
+            operations.adopt_domain(daemon, "a")
+            full = unwritable(Path("/etc/libvirt/qemu"), way, "nsenter", "--mount", "--target", first)
+            with full, raising(power.STARTED_NOT_RECORDED) as caught:
+                operations.start(daemon, "a", paused=True)
+        host.restart()
+        with holdfast.connect(host.uri) as daemon:
+            assert list(operations.start(daemon, "a").made_up) == caught.value.fields["missing"]
