@@ -45,7 +45,8 @@ def test_snapshot_with_memory_has_both_documents() -> None:
     live, config = domain(disk("vda", "/live.qcow2")), domain(disk("vda", "/config.qcow2"), root="inactiveDomain")
     stored = read_snapshot(snapshot(live, config, memory="<memory snapshot='internal'/>"))
     assert stored.images() == {"vda": "/live.qcow2"}
-    assert stored.config is not None and stored.config.tag == "inactiveDomain"
+    assert stored.config is not None and stored.config.tag == "domain", "libvirt is given it as one"
+    assert [source.get("file") for source in stored.config.iterfind("devices/disk/source")] == ["/config.qcow2"]
     disk_snapshot = read_snapshot(snapshot(live, config))
     assert disk_snapshot.live is None
     assert disk_snapshot.images() == {"vda": "/live.qcow2"}

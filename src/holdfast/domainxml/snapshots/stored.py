@@ -64,6 +64,8 @@ def read_snapshot(text: str) -> StoredSnapshot:
     kind = "no" if memory is None else memory.get("snapshot", "no")
     disks = {place: root.findall(f"disks/disk[@snapshot='{place}']") for place in ("internal", "external")}
     domain, inactive = whole_document(root.find("domain")), whole_document(root.find("inactiveDomain"))
+    if inactive is not None:
+        inactive.tag = "domain"  # it is one, for whoever is given it
     return StoredSnapshot(
         name=root.findtext("name", ""),
         description=root.findtext("description", ""),
