@@ -25,6 +25,7 @@ from holdfast.domainxml.elements.disk import file_source
 from holdfast.domainxml.elements.vcpu import Topology
 from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.state_files import StateFolders
+from holdfast.domainxml.platform import Platform
 from holdfast.errors import HoldfastError
 
 TEXTS = [sample.text for sample in CORPUS.values()]
@@ -70,6 +71,7 @@ OTHERS: dict[str, object] = {
     "Mapping[str, Sides]": DECLARED,
     "Source": file_source("/x"),
     "StateFolders": StateFolders("/nvram", "/tpm"),
+    "Platform": Platform("/usr/bin/qemu-system-x86_64", "x86_64", "q35", "qemu"),
     "StateFolders | None": StateFolders("/nvram", "/tpm"),
     "Topology": Topology(),
 }

@@ -63,7 +63,7 @@ def test_what_is_no_file_is_known_in_the_words_of_the_header_and_not_given_to_qe
     known = files_below(str(image), elsewhere=True)
     assert known == ["nbd://host/disk"] and files_below(str(image)) == []
     check_format(str(image), "qcow2", known=known)
-    with raising(images.NAMES_ANOTHER_FILE, other="nbd://host/disk"), given_image(str(image), "qcow2", known):
+    with raising(images.RESTS_ELSEWHERE, other="nbd://host/disk"), given_image(str(image), "qcow2", known):
         pass
 
 
