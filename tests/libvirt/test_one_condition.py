@@ -12,6 +12,7 @@ import pytest
 from holdfast import operations
 from holdfast.cli.hints import hint
 from holdfast.errors import creation, files, hosts, images
+from holdfast.errors.domains import READ_ONLY
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -138,8 +139,8 @@ def test_a_file_that_is_in_the_way_is_named_with_the_domain_that_has_it(connecti
 
 def test_a_read_only_connection_is_denied_in_one_sentence(connection: Connection, uri: str) -> None:
     connection.define(domain_xml("a"))
-    for command in (("create", "b", "--memory", "64MiB", "--dry-run"), ("seal", "a", "--dry-run")):
+    for command in (("create", "b", "--memory", "64MiB"), ("seal", "a")):
         result = run(uri, "-r", *command)
-        assert result.exit_code == 1
-        assert result.stderr.count("read only") == 1
+        assert result.exit_code == READ_ONLY.kind.exit_code
+        assert result.stderr.count("read-only,") == 1
         assert "operation forbidden" not in result.stderr

@@ -17,11 +17,16 @@ from contextlib import contextmanager
 
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.document import Element, is_live, same
+from holdfast.domainxml.document import Element, is_live, same, serialize
+from holdfast.domainxml.metadata import OURS
 from holdfast.errors import HoldfastError, NoConnection, PartlyDone
 from holdfast.errors.changes import CHANGED_AND_THEN
+from holdfast.errors.disks import CHANGED_WHILE_COPIED, SWITCHED_OFF_WHILE_COPIED
 from holdfast.errors.programs import DEFECT
 from holdfast.text import HIDDEN
+
+_OF_OTHERS = (SWITCHED_OFF_WHILE_COPIED.code, CHANGED_WHILE_COPIED.code)
+"""What says that somebody else has changed the domain meanwhile, and that all of ours was taken back."""
 
 _SHORTEST = 3
 """Fewer characters are in every sentence, and taking them out would tell what they are."""
@@ -56,7 +61,7 @@ def telling_what_was_done(name: str, done: Callable[[], Sequence[str]]) -> Itera
     except (PartlyDone, NoConnection):
         raise
     except Exception as error:
-        if not (what := done()):
+        if getattr(error, "code", "") in _OF_OTHERS or not (what := done()):
             raise
         cause = error if isinstance(error, HoldfastError) else DEFECT(kind=type(error).__name__, error=error)
         raise CHANGED_AND_THEN(name=name, done=what, cause=cause) from error
@@ -72,9 +77,14 @@ def change_of_document(which: str, before: Element, after: Element) -> Iterator[
 def _without_guests_doing(document: Element) -> Element:
     """``document`` without what a guest changes by itself, or libvirt tells of it: balloon, trays, open channels.
 
-    And without an empty <metadata>, which libvirt (9.0) leaves behind where something is removed.
+    And without an empty <metadata>, which libvirt (9.0) leaves behind where something is removed, the numbers of QEMU's
+    block nodes, and the order of our facts: what was taken back has another.
     """
     rest = copy.deepcopy(document)
+    for ours in rest.findall(f"metadata/{OURS}"):
+        ours[:] = sorted(ours, key=serialize)
+    for source in rest.iterfind("devices/disk//source[@index]") if is_live(rest) else ():
+        del source.attrib["index"]
     for metadata in rest.findall("metadata"):
         if not len(metadata):
             rest.remove(metadata)

@@ -17,7 +17,7 @@ import libvirt
 from holdfast import operations
 from holdfast.domainxml.elements.mirror import copy_is_ready
 from holdfast.errors import LibvirtRefused, disks, images
-from holdfast.errors import libvirt as libvirt_errors
+from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.hostfiles import new_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
@@ -118,7 +118,7 @@ def test_transient_domain_moves_and_may_vanish_in_the_middle(connection: Connect
     assert move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new"))).after == str(tmp_path / "new")
     connection.find_domain("a").destroy()
     domain = create()
-    with raising(disks.NO_DISK, libvirt_errors.GONE):
+    with raising(CHANGED_AND_THEN, done="it is gone"):
         move_disk(connection, "a", "vda", Place(path=str(tmp_path / "other")), progress=in_the_middle(domain.destroy))
     assert not (tmp_path / "other").exists()
 

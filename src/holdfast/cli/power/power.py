@@ -171,8 +171,6 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
         click.echo("the guest sees at the start:")
         for sentence in change.sees:
             click.echo(f"  {sentence}")
-    for note in change.notes:
-        click.echo(f"note: {note}")
     if change.waits:
         click.echo(
             "it continues with the hardware that it was saved with; what config says comes with the start after:"
