@@ -252,7 +252,7 @@ def test_transient_domain_and_reader_have_nothing_to_edit(connection: Connection
     assert (result.exit_code, "transient" in result.stderr) == (3, True)
     connection.define(domain_xml("b"))
     result = run(uri, "-r", "edit", "b")
-    assert (result.exit_code, "may not do that" in result.stderr) == (1, True), result.output
+    assert (result.exit_code, "is read-only" in result.stderr) == (1, True), result.output
 
 
 def test_managed_save_is_told(connection: Connection, uri: str, editor: Path) -> None:
