@@ -302,9 +302,10 @@ def with_fact(ours: str | None, new: Fact) -> str:
     older = [item for item in root.findall(tag) if same_subject(_read(type(new), item), new)]
     if ours is not None and [_read(type(new), item) for item in older] == [new]:
         return ours
+    place = root.index(older[0]) if older else len(root)
     for item in older:
         root.remove(item)
-    root.append(element(tag, _attributes(new)))
+    root.insert(place, element(tag, _attributes(new)))
     return _text(root)
 
 

@@ -17,8 +17,7 @@ from contextlib import contextmanager
 
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.document import Element, is_live, same, serialize
-from holdfast.domainxml.metadata import OURS
+from holdfast.domainxml.document import Element, is_live, same
 from holdfast.errors import HoldfastError, NoConnection, PartlyDone
 from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.errors.disks import CHANGED_WHILE_COPIED, SWITCHED_OFF_WHILE_COPIED
@@ -77,12 +76,10 @@ def change_of_document(which: str, before: Element, after: Element) -> Iterator[
 def _without_guests_doing(document: Element) -> Element:
     """``document`` without what a guest changes by itself, or libvirt tells of it: balloon, trays, open channels.
 
-    And without an empty <metadata>, which libvirt (9.0) leaves behind where something is removed, the numbers of QEMU's
-    block nodes, and the order of our facts: what was taken back has another.
+    And without an empty <metadata>, which libvirt (9.0) leaves behind where something is removed, and the numbers of
+    QEMU's block nodes.
     """
     rest = copy.deepcopy(document)
-    for ours in rest.findall(f"metadata/{OURS}"):
-        ours[:] = sorted(ours, key=serialize)
     for source in rest.iterfind("devices/disk//source[@index]") if is_live(rest) else ():
         del source.attrib["index"]
     for metadata in rest.findall("metadata"):

@@ -112,7 +112,7 @@ class Making:
             rest = metadata.without_fact(ours, self.record)
             if rest != ours:
                 for each in (each for each in self.before if each.is_worth_it):
-                    rest = metadata.with_fact(rest, each)
+                    ours = rest = metadata.with_fact(ours, each)  # in the place of ours
             return rest
 
         rewrite(self.domain, back, _where(self.domain))
