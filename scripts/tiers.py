@@ -70,7 +70,7 @@ SAFE = [
     Tier("xml", enclosed=False, processes=2),
     Tier("libvirt", processes=2),
     Tier("faults", processes=2),
-    Tier("guest"),
+    Tier("guest", processes=2),
 ]
 """What is safe on anybody's machine."""
 

@@ -1,6 +1,6 @@
 """Fixtures of the guest tier: a private libvirt per run, and probe guests that are gone after each test.
 
-At most two guests run at once, and the whole tier has 15 minutes on two cores, emulated.
+Two tests run side by side, each with one guest at a time; the whole tier has 15 minutes on two cores, emulated.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from holdfast.errors import domains, hosts
 from holdfast.errors.libvirt import CANNOT_CONNECT
 from holdfast.libvirtapi.domain import STATES, Domain, DomainHandle
 from holdfast.libvirtapi.events import ensure_event_loop
-from holdfast.libvirtapi.translate import sentence, translated
+from holdfast.libvirtapi.translate import code_of, sentence, translated
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -183,7 +183,7 @@ class Connection:
         try:
             return self._handle.lookupByName(name)
         except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            if code_of(error) == libvirt.VIR_ERR_NO_DOMAIN:
                 return None
             raise
 
@@ -192,7 +192,7 @@ class Connection:
         try:
             return self._handle.lookupByUUIDString(text)
         except libvirt.libvirtError as error:
-            if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
+            if code_of(error) in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
                 return None
             raise
 
@@ -254,7 +254,7 @@ class Connection:
         try:
             self._handle.networkLookupByName(name)
         except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
+            if code_of(error) == libvirt.VIR_ERR_NO_NETWORK:
                 raise hosts.NO_NETWORK(network=name, uri=self.uri) from error
             raise
 
@@ -296,7 +296,7 @@ class Connection:
         try:
             self._handle.compareHypervisorCPU(emulator or None, arch, machine, virttype, cpu, flags)
         except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_CPU_INCOMPATIBLE:
+            if code_of(error) != libvirt.VIR_ERR_CPU_INCOMPATIBLE:
                 raise
             return sentence(error).rpartition(": ")[2]
         return ""

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import libvirt
 from holdfast.libvirtapi import events
-from holdfast.libvirtapi.translate import translated
+from holdfast.libvirtapi.translate import code_of, translated
 
 DomainHandle = libvirt.virDomain
 """The binding's virDomain."""
@@ -329,7 +329,7 @@ class Domain:
         try:
             return self._handle.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, uri, _AFFECT[definition])
         except libvirt.libvirtError as error:
-            if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_OPERATION_INVALID):
+            if code_of(error) in (libvirt.VIR_ERR_NO_DOMAIN_METADATA, libvirt.VIR_ERR_OPERATION_INVALID):
                 return None
             raise
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import libvirt
 from holdfast.errors.libvirt import CONNECTION_LOST
-from holdfast.libvirtapi.translate import translated
+from holdfast.libvirtapi.translate import keep_errors, translated
 
 if TYPE_CHECKING:
     import logging
@@ -34,8 +34,7 @@ def ensure_event_loop() -> None:
     global _loop
     with _started:
         if _loop is None:
-            # Without a handler libvirt prints every error to stderr, beside ours.
-            libvirt.registerErrorHandler(lambda *_: None, None)
+            keep_errors()
             libvirt.virEventRegisterDefaultImpl()
             _loop = threading.Thread(target=_run, name="libvirt-events", daemon=True)
             _loop.start()

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import libvirt
 from holdfast.libvirtapi.events import ensure_event_loop
-from holdfast.libvirtapi.translate import sentence
+from holdfast.libvirtapi.translate import code_of, sentence
 
 
 def answer(folder: str, arch: str, virt_type: str, steps: Sequence[tuple[str, str]]) -> dict[str, object]:
@@ -40,7 +40,7 @@ def answer(folder: str, arch: str, virt_type: str, steps: Sequence[tuple[str, st
     except libvirt.libvirtError as error:
         if not documents and steps[0][0] == "have":
             return {"failed": f"it does not take the domain as it is: {sentence(error)}"}
-        return {"refused": sentence(error), "number": error.get_error_code()}
+        return {"refused": sentence(error), "number": code_of(error)}
     return {"documents": documents}
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 
 import libvirt
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.translate import translated
+from holdfast.libvirtapi.translate import code_of, translated
 
 _MISSING = {
     libvirt.VIR_ERR_NO_NETWORK,
@@ -91,7 +91,7 @@ def inactive_pools(connection: Connection) -> list[InactivePool]:
     try:
         handles = connection._handle.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_INACTIVE)
     except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+        if code_of(error) == libvirt.VIR_ERR_NO_SUPPORT:
             return []
         raise
     return [InactivePool(handle.name(), handle.XMLDesc(0)) for handle in handles]
@@ -118,8 +118,8 @@ def _presence(is_active: Callable[[], int]) -> Presence | None:
     try:
         return Presence.ACTIVE if is_active() else Presence.INACTIVE
     except libvirt.libvirtError as error:
-        if error.get_error_code() in _MISSING:
+        if code_of(error) in _MISSING:
             return Presence.MISSING
-        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+        if code_of(error) == libvirt.VIR_ERR_NO_SUPPORT:
             return None
         raise

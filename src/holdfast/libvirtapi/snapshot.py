@@ -5,7 +5,7 @@ from __future__ import annotations
 import libvirt
 from holdfast.errors.snapshots import NO_SNAPSHOT
 from holdfast.libvirtapi.domain import Domain, changes_domain
-from holdfast.libvirtapi.translate import translated
+from holdfast.libvirtapi.translate import code_of, translated
 
 
 class Snapshot:
@@ -63,7 +63,7 @@ def _lookup(domain: Domain, name: str | None) -> Snapshot | None:
     try:
         return Snapshot(domain, handle.snapshotCurrent() if name is None else handle.snapshotLookupByName(name))
     except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
+        if code_of(error) == libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
             return None
         raise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libvirt
 from holdfast.errors import hosts, images
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.translate import translated
+from holdfast.libvirtapi.translate import code_of, translated
 from holdfast.libvirtapi.volume import Volume
 
 
@@ -32,7 +32,7 @@ class Pool:
                 return Volume(self._handle.createXML(document, 0))
             return Volume(self._handle.createXMLFrom(document, copy_of._handle, 0))
         except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_STORAGE_VOL_EXIST:
+            if code_of(error) == libvirt.VIR_ERR_STORAGE_VOL_EXIST:
                 raise images.VOLUME_EXISTS(pool=self.name, volume=name) from error
             raise
 
@@ -46,9 +46,9 @@ def find_pool(connection: Connection, name: str) -> Pool:
     try:
         handle = connection._handle.storagePoolLookupByName(name)
     except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+        if code_of(error) == libvirt.VIR_ERR_NO_SUPPORT:
             raise hosts.NO_POOLS(uri=connection.uri) from error
-        if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_POOL:
+        if code_of(error) == libvirt.VIR_ERR_NO_STORAGE_POOL:
             raise hosts.NO_POOL(pool=name, uri=connection.uri) from error
         raise
     if not handle.isActive():
@@ -62,6 +62,6 @@ def has_active_pool(connection: Connection, name: str) -> bool:
     try:
         return bool(connection._handle.storagePoolLookupByName(name).isActive())
     except libvirt.libvirtError as error:
-        if error.get_error_code() in (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_NO_SUPPORT):
+        if code_of(error) in (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_NO_SUPPORT):
             return False
         raise

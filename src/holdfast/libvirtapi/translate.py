@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import re
 import sys
+import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -40,9 +42,45 @@ _DEVICE = re.compile(r"unknown device type '([^']+)'")
 """What it says of an element that is to be attached and is no device that it knows."""
 
 
+class _Kept(threading.local):
+    """libvirt's last error in this thread, as :attr:`libvirtError.err` has it, when Python began to collect garbage."""
+
+    error: tuple[object, ...] | None = None
+
+
+_kept = _Kept()
+
+
+def keep_errors() -> None:
+    """Keep libvirt's errors from being lost, or printed on standard error.
+
+    A handle that is collected as garbage between a failed call and its exception resets libvirt's last error
+    (virDomainFree; python-libvirt 9.0), so that the exception would have neither a number nor a reason.
+    """
+
+    def keep(phase: str, _: object) -> None:
+        if phase == "start":
+            _kept.error = libvirt.virGetLastError() or _kept.error
+
+    gc.callbacks.append(keep)
+    libvirt.registerErrorHandler(lambda *_: None, None)
+
+
+def restored(error: libvirt.libvirtError) -> libvirt.libvirtError:
+    """``error`` with what was kept, where it has been lost."""
+    if error.err is None:
+        error.err = _kept.error
+    return error
+
+
+def code_of(error: libvirt.libvirtError) -> int:
+    """libvirt's number of ``error``, 0 where it has none."""
+    return restored(error).get_error_code() or 0
+
+
 def translate(error: libvirt.libvirtError) -> HoldfastError:
     """Return the Holdfast error that says what ``error`` says, in one sentence and with the next step."""
-    code = error.get_error_code() or 0
+    code = code_of(error)
     reason = sentence(error)
     if code in _NOT_FOUND:
         return errors.GONE(reason=reason)
@@ -74,7 +112,7 @@ def refusal(reason: str, code: int) -> HoldfastError:
 
 def sentence(error: libvirt.libvirtError) -> str:
     """What libvirt says, in one line: schema errors come with several (libvirt 9.0)."""
-    text = error.get_error_message() or str(error)
+    text = restored(error).get_error_message() or str(error)
     return "; ".join(line.strip() for line in text.splitlines() if line.strip()).rstrip(".")
 
 
@@ -84,6 +122,7 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(call)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         _log(call.__qualname__, args[1:])
+        _kept.error = None
         try:
             return call(*args, **kwargs)
         except libvirt.libvirtError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import libvirt
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.translate import translated
+from holdfast.libvirtapi.translate import code_of, translated
 
 _NO_VOLUME = {
     libvirt.VIR_ERR_NO_STORAGE_VOL,
@@ -79,6 +79,6 @@ def _found(lookup: Callable[[], libvirt.virStorageVol]) -> Volume | None:
     try:
         return Volume(lookup())
     except libvirt.libvirtError as error:
-        if error.get_error_code() in _NO_VOLUME:
+        if code_of(error) in _NO_VOLUME:
             return None
         raise
