@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+def has_control_characters(text: str) -> bool:
+    """True where ``text`` has a line break, a tab or another control character in it."""
+    return any(each < " " or "\x7f" <= each <= "\x9f" for each in text)
+
+
 def plural(number: int, noun: str) -> str:
     """``noun`` as it stands behind ``number``: "domain", "domains"."""
     return noun if number == 1 else f"{noun}s"

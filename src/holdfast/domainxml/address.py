@@ -9,7 +9,7 @@ from typing import NamedTuple
 from holdfast.domainxml.document import Element, element, remove_children
 from holdfast.domainxml.number import as_c_number
 
-_PCI = re.compile(r"^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?$", re.IGNORECASE)
+_PCI = re.compile(r"^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?\Z", re.IGNORECASE)
 
 
 class PciAddress(NamedTuple):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from holdfast.errors import documents as errors
+from holdfast.text import has_control_characters
 
 Element = etree._Element
 
@@ -58,6 +59,20 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
         _refuse_many_attributes(element)
     if root is not None and element.tag != root:
         raise errors.OTHER_ELEMENT(line=element.sourceline, expected=root, found=element.tag)
+    return element
+
+
+def parse_given(text: str | bytes, root: str | None = None) -> Element:
+    """:func:`parse` of what a user gives to be defined or attached.
+
+    Raises BREAK_IN_ATTRIBUTE, too: libvirt writes a line break or a tab in an attribute as it is, and reads it back as
+    a space when its daemon starts anew (9.0), so that an image is not found any more.
+    """
+    element = parse(text, root)
+    for node in element.iter(etree.Element):
+        for name, value in node.attrib.items():
+            if any(each in str(value) for each in "\n\t\r"):
+                raise errors.BREAK_IN_ATTRIBUTE(line=node.sourceline, attribute=name, element=node.tag)
     return element
 
 
@@ -171,8 +186,12 @@ def take_out(element: Element) -> None:
 def element(tag: str, attributes: dict[str, str] | None = None, *children: Element, text: str | None = None) -> Element:
     """A new element with these attributes, children and text.
 
-    Raises CHARACTERS for a value with characters that no XML document can hold, such as control characters.
+    Raises CHARACTERS for a value with control characters, and others that no XML document can hold: also for a line
+    break or a tab in an attribute, which libvirt writes as it is and reads back as a space (9.0).
     """
+    for value in (attributes or {}).values():
+        if has_control_characters(value):
+            raise errors.CHARACTERS(text=value)
     try:
         made = etree.Element(tag, attributes or {})
         made.extend(children)

@@ -19,6 +19,18 @@ DISK_NEEDS_IMAGE = Condition(
     "name one that exists, and its format; or give the size of a new one",
 )
 NOT_ABSOLUTE = Condition("not-absolute", UsageError, "the path of an image must be absolute, not {path!r}")
+CONTROL_CHARACTERS = Condition(
+    "control-characters",
+    UsageError,
+    "{name!r} has a line break, a tab or another control character, which no document keeps",
+    "give the image another name",
+)
+VOLUME_LIKE_OPTION = Condition(
+    "volume-like-option",
+    UsageError,
+    "a new volume cannot be called {volume!r}: every program would take that for an option",
+    "choose a name that begins otherwise",
+)
 FORMAT_NOT_STATED = Condition(
     "format-not-stated",
     UsageError,

@@ -15,6 +15,12 @@ OTHER_ELEMENT = Condition("other-element", InvalidDocument, "line {line}: expect
 MANY_ATTRIBUTES = Condition(
     "many-attributes", InvalidDocument, "line {line}: <{element}> has more than {most} attributes"
 )
+BREAK_IN_ATTRIBUTE = Condition(
+    "break-in-attribute",
+    InvalidDocument,
+    "line {line}: {attribute!r} of <{element}> has a line break or a tab in its value, which libvirt does not keep",
+    "give another name to what it names",
+)
 NOT_ONE_DEVICE = Condition(
     "not-one-device",
     InvalidDocument,

@@ -15,7 +15,14 @@ _BYTES = 240
 
 def check_name(name: str) -> None:
     """Raise BAD_NAME, LONG_NAME or NAME_OF_DOCUMENT when ``name`` cannot be the name of a domain."""
-    if not name or name != name.strip() or "/" in name or not name.isprintable() or name in (".", ".."):
+    if (
+        not name
+        or name != name.strip()
+        or name in (".", "..")
+        or name[0] == "-"
+        or "/" in name
+        or not name.isprintable()
+    ):
         raise creation.BAD_NAME(name=name)
     if len(name.encode()) > _BYTES:
         raise creation.LONG_NAME(start=name[:20], bytes=len(name.encode()), most=_BYTES)

@@ -28,8 +28,8 @@ WORDS = {
 
 _WHAT = {"device": "kind of disk", "cache": "disk cache mode", "discard": "disk discard mode"}
 
-_TARGET = re.compile(r"^(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+$")
-_SERIAL = re.compile(r"^[A-Za-z0-9_.+ -]+$")
+_TARGET = re.compile(r"^(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+\Z")
+_SERIAL = re.compile(r"^[A-Za-z0-9_.+ -]+\Z")
 _SERIAL_LENGTH = {"virtio": 20, "sata": 20, "ide": 20, "usb": 20, "scsi": 36}
 """Bus → how many characters of a serial the guest sees; QEMU cuts or refuses the rest (virtio: VIRTIO_BLK_ID_BYTES)."""
 

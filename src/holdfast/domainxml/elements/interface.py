@@ -29,7 +29,7 @@ MODELS = (
 )
 """QEMU's models on x86. libvirt (9.0) takes any other word, too, and then the domain does not start."""
 
-_MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
+_MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 
 
 def new_mac() -> str:
@@ -105,14 +105,15 @@ def set_link(interface: Element, state: str) -> None:
 
 
 def connect_interface(interface: Element, kind: str, source: str) -> None:
-    """Connect ``interface`` to another network or bridge of the host; all else stays."""
+    """Connect ``interface`` to another network or bridge of the host; all else stays. Raises CHARACTERS."""
     interface.set("type", kind)
     found = interface.find("source")
     if found is None:
         found = element("source")
         interface.insert(1, found)
+    new = element("source", {kind: source})
     found.attrib.clear()
-    found.set(kind, source)
+    found.attrib.update(new.attrib)
 
 
 def connected_to(interface: Element) -> str | None:

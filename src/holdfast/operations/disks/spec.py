@@ -12,6 +12,7 @@ from holdfast.domainxml.records.disk_record import ROLES
 from holdfast.errors import HoldfastError
 from holdfast.errors import disk_spec as errors
 from holdfast.errors.elements import UNKNOWN_WORD
+from holdfast.text import has_control_characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +102,8 @@ class DiskSpec:
         if not (self.is_new or self.has_image or self.device in ("cdrom", "floppy")):
             yield errors.DISK_NEEDS_IMAGE()
         for path in (self.path, self.copy_from, self.overlay_of):
-            if path is not None and not path.startswith("/"):
-                yield errors.NOT_ABSOLUTE(path=path)
+            yield from _wrong_path(path)
+        yield from _wrong_names(self.pool, self.volume, self.is_new)
 
     def _wrong_origin(self) -> Iterator[HoldfastError]:
         """What is wrong with what a new image is made from."""
@@ -129,11 +130,27 @@ class DiskSpec:
             yield errors.NOT_ONE_DOMAINS()
 
 
+def _wrong_path(path: str | None) -> Iterator[HoldfastError]:
+    if path is not None and not path.startswith("/"):
+        yield errors.NOT_ABSOLUTE(path=path)
+    elif path is not None and has_control_characters(path):
+        yield errors.CONTROL_CHARACTERS(name=path)
+
+
+def _wrong_names(pool: str | None, volume: str | None, is_new: bool) -> Iterator[HoldfastError]:
+    for name in (pool, volume):
+        if name is not None and has_control_characters(name):
+            yield errors.CONTROL_CHARACTERS(name=name)
+    if is_new and volume is not None and volume.startswith("-"):
+        yield errors.VOLUME_LIKE_OPTION(volume=volume)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a disk is to go: a ``path``, or a ``pool`` with or without the name of the new ``volume``.
 
-    ``format`` None keeps that of the disk, where the place can have it. Raises NO_PLACE, NOT_ABSOLUTE.
+    ``format`` None keeps that of the disk, where the place can have it. Raises NO_PLACE, NOT_ABSOLUTE,
+    CONTROL_CHARACTERS, VOLUME_LIKE_OPTION.
     """
 
     path: str | None = None
@@ -144,8 +161,8 @@ class Place:
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.pool) or (self.volume and not self.pool):
             raise errors.NO_PLACE()
-        if self.path is not None and not self.path.startswith("/"):
-            raise errors.NOT_ABSOLUTE(path=self.path)
+        for problem in (*_wrong_path(self.path), *_wrong_names(self.pool, self.volume, True)):
+            raise problem
 
     def is_at(self, where: str) -> bool:
         """True when this may be ``where``, a path or POOL/VOLUME."""

@@ -231,6 +231,7 @@ def _read(document: str, name: str | None) -> Element:
     name = name if name is not None else (domain.findtext("name") or "").strip()
     if not name:
         raise NO_NAME()
+    check_name(name)
     child(domain, "name").text = name
     _normalise_uuid(domain)
     return domain

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.document import Element, parse, same
+from holdfast.domainxml.document import Element, parse, parse_given, same
 from holdfast.domainxml.make.identifiers import name_interfaces
 from holdfast.errors.changes import EDIT_OF_UUID, EDIT_RENAMES
 from holdfast.errors.guard import UNASKED_EDIT
@@ -55,7 +55,7 @@ def edit_domain(
     changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
-    before, after = parse(original, "domain"), parse(edited, "domain")
+    before, after = parse(original, "domain"), parse_given(edited, "domain")
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
         _refuse_another(domain, before, after)
         if same(before, after):

@@ -15,10 +15,12 @@ from holdfast.domainxml.host.image_files import has_tpm_state
 from holdfast.domainxml.snapshots.new import CandidateDisk, candidate_disks
 from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
+from holdfast.errors.disk_spec import CONTROL_CHARACTERS
 from holdfast.errors.disks import NO_DISK
 from holdfast.hostfiles.new_image import check_file_name
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.session import OpenDomain
+from holdfast.text import has_control_characters
 
 _LONGEST = 255 - len(".xml.new")
 """Bytes: libvirt writes NAME.xml.new beside its other files, after the images are done (9.0)."""
@@ -196,13 +198,15 @@ def _memory_file(domain: OpenDomain, first: CandidateDisk, wish: SnapshotWish) -
 def _beside(disk: CandidateDisk, folder: str | None, file: str) -> str:
     """The path of a new file: in ``folder``, else where the image of ``disk`` is.
 
-    Raises BESIDE_DEVICE and RELATIVE_FOLDER.
+    Raises BESIDE_DEVICE, RELATIVE_FOLDER and CONTROL_CHARACTERS.
     """
     check_file_name(file)
     if folder is None and disk.is_device:
         raise errors.BESIDE_DEVICE(image=disk.source)
     if folder is not None and not folder.startswith("/"):
         raise errors.RELATIVE_FOLDER(folder=folder)
+    if folder is not None and has_control_characters(folder):
+        raise CONTROL_CHARACTERS(name=folder)
     return str(PurePath(folder or PurePath(disk.source).parent, file))
 
 
