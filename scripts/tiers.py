@@ -42,7 +42,7 @@ class Tier:
             return [*as_root, "scripts/nova-lab", "test", str(self.folder), *options]
         pytest = [sys.executable, "-m", "pytest", "-q", str(self.folder)]
         if self.processes > 1:
-            pytest += ["-n", str(self.processes)]
+            pytest += ["-n", str(self.processes), "--dist", "worksteal"]
         if not self.enclosed:
             return [*pytest, *options]
         if os.geteuid() == 0:

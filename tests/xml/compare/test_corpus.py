@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from holdfast.domainxml.sides import Node
 
 EVERY = CORPUS | newer.SAMPLES
 TEXTS = {name: sample.text for name, sample in EVERY.items()}
+SOME = dict([*TEXTS.items()][:: 1 if os.environ.get("HOLDFAST_WHOLE_CORPUS") else 2])
+"""Where each takes long: every other one, without HOLDFAST_WHOLE_CORPUS."""
 
 
 def test_the_corpus_has_all_kinds_of_devices_many_machines_and_architectures() -> None:
@@ -107,6 +110,8 @@ def _set(node: etree._Element, name: str | None, value: str) -> None:
 def test_verdicts_are_the_same_in_both_directions_and_at_each_time(step: int) -> None:
     others = [*TEXTS.values()][step:] + [*TEXTS.values()][:step]
     for (name, text), other in zip(TEXTS.items(), others, strict=True):
+        if name not in SOME:
+            continue
         there, back = compare(text, other), compare(other, text)
         assert len(visible(there)) == len(visible(back)), name
         assert compare(text, other) == there, name
@@ -133,7 +138,7 @@ def test_what_newer_libvirt_fills_in_is_no_alarm(file: Path) -> None:
 
 def test_what_a_newer_libvirt_brings_counts_as_seen_and_is_listed() -> None:
     """An attribute and an element that no file declares, both put into every element of each domain in turn."""
-    for name, text in TEXTS.items():
+    for name, text in SOME.items():
         root, changed = parse(text), parse(text)
         for target in list(changed.iter(etree.Element)):
             path = _plain_path(target)
