@@ -20,6 +20,7 @@ _STATES = {
     libvirt.VIR_DOMAIN_PAUSED: "paused",
     libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
 }
+_CONTROLLER = re.compile(r"^    <controller [^>]*(/>|>.*?^    </controller>)$", re.MULTILINE | re.DOTALL)
 _AT_RANDOM = [
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"52:54:00(:[0-9a-f]{2}){3}"), "MAC"),
@@ -54,11 +55,19 @@ def _domain(domain: libvirt.virDomain) -> Iterator[tuple[str, str]]:
     yield "autostart", str(domain.autostart())
     yield "saved memory", str(bool(domain.hasManagedSaveImage(0)))
     if domain.isPersistent():
-        yield "config", domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+        config = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+        yield "config", _with_controllers_sorted(config)
     if domain.isActive():
         yield "live", domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
     for snapshot in domain.listAllSnapshots():
         yield f"snapshot {snapshot.getName()}", snapshot.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+
+
+def _with_controllers_sorted(config: str) -> str:
+    """A start sorts them, wherever an attach has put them (libvirt 9.0)."""
+    found = [match[0] for match in _CONTROLLER.finditer(config)]
+    ordered = iter(sorted(found))
+    return _CONTROLLER.sub(lambda _: next(ordered), config)
 
 
 def _file(path: Path) -> str:

@@ -73,3 +73,8 @@ def recorded(domain: Domain, definition: Definition) -> set[str]:
 def without_wish(domain: Domain) -> str:
     """Config without the record since when the domain is wanted running, which a start after a shutdown makes anew."""
     return re.sub(r" *<holdfast:wanted .*/>\n", "", domain.xml(CONFIG))
+
+
+def text_of(domain: Domain, definition: Definition) -> str:
+    """One document, without the empty <metadata/> that libvirt (9.0) leaves where a record was made and removed."""
+    return domain.xml(definition).replace("  <metadata/>\n", "")

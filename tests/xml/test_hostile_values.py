@@ -39,6 +39,8 @@ FACTS = (
     metadata.Snapshotting("s", "/s.qcow2"),
     metadata.Creating("2026-01-01T00:00:00+00:00"),
     metadata.Rescue("2026-01-01T00:00:00+00:00", "running", "disk vdb"),
+    metadata.Attaching("interface", "ua-c", "0" * 32, "pci 0, usb 0", ""),
+    metadata.Detaching("watchdog", "ua-d", ""),
 )
 
 DEVICES = ("device", "disk", "module", "like", "pattern", "channel", "interface", "graphics", "request", "medium")

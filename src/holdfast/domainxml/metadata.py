@@ -9,12 +9,28 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import TypeVar
 
 from lxml import etree
 
 from holdfast.domainxml.document import Element, child, element, parse, remove_children, serialize
+from holdfast.domainxml.fact import TAGS
+from holdfast.domainxml.fact import Adopted as Adopted
+from holdfast.domainxml.fact import AnyFact as AnyFact
+from holdfast.domainxml.fact import Attaching as Attaching
+from holdfast.domainxml.fact import Below as Below
+from holdfast.domainxml.fact import Brought as Brought
+from holdfast.domainxml.fact import Creating as Creating
+from holdfast.domainxml.fact import Detaching as Detaching
+from holdfast.domainxml.fact import DiskRecord as DiskRecord
+from holdfast.domainxml.fact import Pivoting as Pivoting
+from holdfast.domainxml.fact import Releasing as Releasing
+from holdfast.domainxml.fact import Rescue as Rescue
+from holdfast.domainxml.fact import RunAgain as RunAgain
+from holdfast.domainxml.fact import SeenState as SeenState
+from holdfast.domainxml.fact import Snapshotting as Snapshotting
+from holdfast.domainxml.fact import Started as Started
 from holdfast.domainxml.namespace import PREFIX as PREFIX
 from holdfast.domainxml.namespace import URI as URI
 
@@ -22,231 +38,12 @@ OURS = f"{{{URI}}}domain"
 """The tag of our element in a document."""
 
 
-@dataclass(frozen=True)
-class Releasing:
-    """A device that was detached, and that the guest has not released yet.
-
-    ``device`` is the name of its element, ``label`` and ``alias`` are those in live. Without this fact it would look
-    like a device that somebody attached to live only.
-    """
-
-    device: str
-    label: str
-    alias: str
-
-    def as_device(self) -> Element:
-        """An element with the name and alias of the device, for finding it."""
-        return element(
-            self.device, None, element("target", {"dev": self.label}), element("alias", {"name": self.alias})
-        )
-
-
-@dataclass(frozen=True)
-class Brought:
-    """A controller that came to the domain with an attach: it goes with the last device that is detached from it.
-
-    ``controller`` is its label: "scsi 0". ``address`` is its place in words, which tells it from a later one; "" where
-    it has none. ``marked`` is the label of a device that it made the first of several in one slot; "" where it did not.
-    """
-
-    controller: str
-    address: str
-    marked: str = ""
-
-
-@dataclass(frozen=True)
-class Started:
-    """What the guest was given at its last start, to be compared with what the next start would give it.
-
-    ``cpu`` is live's ``<cpu>`` as text, ``firmware`` the SHA-256 of the loader file in hexadecimal; each is empty where
-    nobody knew.
-    """
-
-    cpu: str
-    firmware: str
-
-
-@dataclass(frozen=True)
-class SeenState:
-    """A file that the domain had beside its documents at its last start, as it was seen right after it.
-
-    ``kind`` is "nvram" or "tpm", ``path`` its place; ``born`` tells it from another file at the same place, and is
-    empty where the file system does not say. What could not be looked at is not recorded.
-    """
-
-    kind: str
-    path: str
-    born: str
-
-
-@dataclass(frozen=True)
-class Adopted:
-    """Holdfast keeps records of this domain, which it created or adopted.
-
-    ``since`` is the time (ISO 8601, UTC), ``origin`` what made the domain ("holdfast", "virt-manager" …), ``owner``
-    whom it belongs to there: a project or an instance; empty where nobody said.
-    """
-
-    since: str
-    origin: str
-    owner: str
-
-
-@dataclass(frozen=True)
-class Creating:
-    """The domain is being created since that time (ISO 8601, UTC). If nobody is at it, the creation was interrupted."""
-
-    since: str
-
-
-@dataclass(frozen=True)
-class Snapshotting:
-    """A snapshot is being made: its name, and a file that is made for it; "" for what goes into the images."""
-
-    snapshot: str
-    file: str
-
-
-@dataclass(frozen=True)
-class Pivoting:
-    """A disk goes over to a copy: from before QEMU is asked for it until both documents say so.
-
-    Where the document has the ``old`` image and nothing copies, nobody knows which of the two is the newer. ``target``
-    is the disk's; ``new`` is the copy, and ``format`` the copy's.
-    """
-
-    target: str
-    old: str
-    new: str
-    format: str
-
-
-@dataclass(frozen=True)
-class Below:
-    """A file that images of the domain rest on, or have data in, by its path: what their headers may name.
-
-    What is no file of the host is there in the words of the header: "nbd://…".
-    """
-
-    file: str
-
-
-@dataclass(frozen=True)
-class DiskRecord:
-    """What a disk is for, where its image came from, and which image is being made for it. An empty field says nothing.
-
-    ``target``, ``alias``  which disk: the one with this user's alias; where none is recorded, the one with this target
-    ``role``               root, ephemeral, swap, config, volume or cdrom
-    ``image``              what its image was made from: a path, or an id that the image has elsewhere
-    ``id``                 the id that the volume has with whoever provides it, such as Cinder's UUID
-    ``volume``             POOL/VOLUME, where the document names the path of that volume
-    ``delete``             "yes": the image goes with the domain; "no": it stays whatever is asked; "": as asked
-    ``place``              with a ``format``: where an image is being made for the disk, a path or POOL/VOLUME; without:
-                           a file made for this domain alone, though its disk does not say so (cloud-init's seed CD)
-    ``format``, ``size``   of the image that is being made, size in bytes; empty otherwise, because libvirt knows
-    ``old``                the image to be removed once the disk, which is being moved, has the new one
-    ``path``               the path that ``volume`` had: while the document names another file, that volume is not its
-    """
-
-    target: str
-    alias: str = ""
-    role: str = ""
-    image: str = ""
-    id: str = ""
-    volume: str = ""
-    delete: str = ""
-    place: str = ""
-    format: str = ""
-    size: str = ""
-    old: str = ""
-    path: str = ""
-
-    @property
-    def is_worth_it(self) -> bool:
-        """True when the record says more than the document itself, which says where the image is, too."""
-        return any((self.role, self.image, self.id, self.delete))
-
-    @property
-    def in_making(self) -> bool:
-        """True from before the image at ``place`` exists until the image is whole and the disk has it."""
-        return bool(self.format)
-
-    @property
-    def where(self) -> str:
-        """Where the image is being made: POOL/VOLUME if it is in a pool, else its path."""
-        return self.volume or self.place
-
-    @property
-    def settled(self) -> DiskRecord:
-        """What is recorded once the disk has the image that is being made."""
-        return replace(self, place="", format="", size="", old="") if self.in_making else self
-
-
-@dataclass(frozen=True)
-class RunAgain:
-    """The domain was started and nobody has stopped it: it is to run again after the host has booted.
-
-    ``since`` is when it was started (ISO 8601, UTC): what was started first then is first again.
-    """
-
-    since: str
-
-
-@dataclass(frozen=True)
-class Rescue:
-    """The domain runs as a rescue, since that time (ISO 8601, UTC). In live only.
-
-    ``before`` is the state that the domain was in, in virsh's words. ``brought`` are the devices that only the rescue
-    has, joined by commas: "disk vdb, controller usb 0"; the first is the rescue medium.
-    """
-
-    since: str
-    before: str
-    brought: str
-
-    @property
-    def devices(self) -> list[str]:
-        """``brought`` as a list of names, the rescue medium first."""
-        return self.brought.split(", ")
-
-
-AnyFact = (
-    Releasing
-    | Brought
-    | Started
-    | SeenState
-    | Adopted
-    | Creating
-    | DiskRecord
-    | RunAgain
-    | Rescue
-    | Snapshotting
-    | Pivoting
-    | Below
-)
 Fact = TypeVar("Fact", bound=AnyFact)
-
-
-_TAGS: dict[type[object], str] = {
-    Releasing: "releasing",
-    Brought: "brought",
-    Started: "started",
-    SeenState: "state",
-    Adopted: "adopted",
-    Creating: "creating",
-    DiskRecord: "disk",
-    RunAgain: "wanted",
-    Rescue: "rescue",
-    Snapshotting: "snapshotting",
-    Pivoting: "pivoting",
-    Below: "below",
-}
-"""Fact → the name of its element. Domains keep these for years, so the names stay whatever the classes are called."""
 
 
 def tag_of(kind: type[object]) -> str:
     """The tag that facts of this kind have in a document, with the namespace."""
-    return f"{{{URI}}}{_TAGS[kind]}"
+    return f"{{{URI}}}{TAGS[kind]}"
 
 
 def facts(domain: Element, kind: type[Fact]) -> list[Fact]:
@@ -290,7 +87,7 @@ def with_ours(domain: Element, ours: str | None) -> Element:
 
 def facts_in(ours: str, kind: type[Fact]) -> list[Fact]:
     """All facts of one kind in our element, as libvirt gives it by itself."""
-    return [_read(kind, item) for item in _parse(ours).iterfind(_TAGS[kind])]
+    return [_read(kind, item) for item in _parse(ours).iterfind(TAGS[kind])]
 
 
 def with_fact(ours: str | None, new: Fact) -> str:
@@ -298,7 +95,7 @@ def with_fact(ours: str | None, new: Fact) -> str:
 
     The result is ``ours`` itself where it says so already: then nothing needs to be written.
     """
-    root, tag = _root(ours), _TAGS[type(new)]
+    root, tag = _root(ours), TAGS[type(new)]
     older = [item for item in root.findall(tag) if same_subject(_read(type(new), item), new)]
     if ours is not None and [_read(type(new), item) for item in older] == [new]:
         return ours
@@ -312,12 +109,12 @@ def with_fact(ours: str | None, new: Fact) -> str:
 def with_all(ours: str | None, kind: type[Fact], new: Sequence[Fact]) -> str | None:
     """Our element with the facts ``new`` and no others of their ``kind``; ``ours`` itself where it says so already."""
     root = _root(ours)
-    older = root.findall(_TAGS[kind])
+    older = root.findall(TAGS[kind])
     if {_read(kind, item) for item in older} == set(new):
         return ours
     for item in older:
         root.remove(item)
-    root.extend([element(_TAGS[kind], _attributes(each)) for each in new])
+    root.extend([element(TAGS[kind], _attributes(each)) for each in new])
     return _text(root) if len(root) or root.attrib else None
 
 
@@ -334,7 +131,7 @@ def add_facts(domain: Element, *new: AnyFact) -> None:
     if root is None:
         root = etree.SubElement(metadata, OURS, nsmap={PREFIX: URI})
     for each in new:
-        etree.SubElement(root, f"{{{URI}}}{_TAGS[type(each)]}", _attributes(each))
+        etree.SubElement(root, f"{{{URI}}}{TAGS[type(each)]}", _attributes(each))
 
 
 def drop_facts(domain: Element, kind: type[AnyFact]) -> None:
@@ -351,7 +148,7 @@ def without_fact(ours: str | None, old: Fact) -> str | None:
 def without_facts(ours: str | None, kind: type[Fact], gone: Callable[[Fact], bool]) -> str | None:
     """Our element without those facts of this kind that ``gone`` is true for; else as :func:`without_fact`."""
     root = _root(ours)
-    found = [item for item in root.findall(_TAGS[kind]) if gone(_read(kind, item))]
+    found = [item for item in root.findall(TAGS[kind]) if gone(_read(kind, item))]
     if not found:
         return ours
     for item in found:
@@ -367,7 +164,9 @@ def same_subject(one: AnyFact, other: AnyFact) -> bool:
         return one.kind == other.kind
     if isinstance(one, Pivoting) and isinstance(other, Pivoting):
         return one.target == other.target
-    return one == other if isinstance(one, Releasing | Brought | Snapshotting | Below) else True
+    if isinstance(one, Attaching) and isinstance(other, Attaching):
+        return one.alias == other.alias
+    return one == other if isinstance(one, Releasing | Brought | Detaching | Snapshotting | Below) else True
 
 
 def _text(root: Element) -> str:

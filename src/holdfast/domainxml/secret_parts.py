@@ -16,6 +16,7 @@ Only what is printed goes through here. What libvirt is given has all its secret
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -24,7 +25,7 @@ from typing import NewType
 
 from lxml import etree
 
-from holdfast.domainxml.document import Element, indented, local_name, parse, serialize, text_of
+from holdfast.domainxml.document import Element, canonical, indented, local_name, parse, serialize, text_of
 from holdfast.text import HIDDEN
 
 Shown = NewType("Shown", str)
@@ -157,6 +158,11 @@ def _cmdlines(element: Element) -> Iterator[Element]:
 def shown(element: Element) -> Shown:
     """``element``, a whole document or a part of one, as text without secrets and without comments."""
     return Shown(serialize(_without(element)))
+
+
+def fingerprint(element: Element) -> str:
+    """What tells ``element`` from any other; nothing secret is in it, nor anything else that could be read from it."""
+    return hashlib.sha256(canonical(_without(element))).hexdigest()[:32]
 
 
 def shown_indented(element: Element) -> Shown:

@@ -31,7 +31,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.devices.attach import attach_device
 from holdfast.operations.devices.detach import detach_device
 from holdfast.operations.devices.list import list_devices
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, place, places, running, text_of
 from tests.libvirt.moments import a_lock_waited_for
 from tests.raising import raising
 
@@ -168,7 +168,7 @@ def test_device_whose_controller_live_cannot_get_is_refused_without_a_trace(
         attach_device(connection, "a", channel)
     assert refused.value.exit_code in (1, 3)
     assert "--config" in hints.hint(refused.value)
-    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+    assert (text_of(domain, CONFIG), text_of(domain, LIVE)) == before
     attached = attach_device(connection, "a", channel, config_only=True)
     assert any("virtio-serial" in controller for controller in attached.brought)
 
@@ -189,7 +189,7 @@ def test_a_disk_that_libvirt_refuses_takes_its_controller_back_with_it(connectio
     floppy = disk_xml(tmp_path, "one", bus="scsi").replace("'disk'", "'floppy'")
     with pytest.raises(LibvirtRefused, match="floppy"):
         attach_device(connection, "a", floppy, config_only=True)
-    assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before
+    assert text_of(domain, CONFIG) == before
 
 
 @both_machines
@@ -205,7 +205,7 @@ def test_a_first_serial_port_brings_a_console_and_takes_it_along(
     assert attached.brought == promised.brought
     assert any("console" in each for each in attached.brought)
     detach_device(connection, "a", "ua-port", tag="serial")
-    assert sorted(domain.xml(CONFIG).splitlines()) == sorted(before.splitlines())
+    assert sorted(text_of(domain, CONFIG).splitlines()) == sorted(before.splitlines())
 
 
 def test_a_dry_run_names_an_element_that_is_no_device_as_the_attach_does(connection: Connection) -> None:

@@ -9,7 +9,7 @@ import pytest
 from holdfast.errors import Condition, HoldfastError, devices, documents, images
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.devices.attach import attach_device
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running, text_of
 from tests.raising import raising
 
 
@@ -34,7 +34,7 @@ def test_bad_device_is_one_sentence_and_changes_nothing(
     with raising(condition) as raised:
         attach_device(connection, "a", device)
     assert "\n" not in raised.value.message
-    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+    assert (text_of(domain, CONFIG), text_of(domain, LIVE)) == before
 
 
 def test_image_of_another_domain_is_refused(connection: Connection, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from holdfast.errors import HoldfastError, devices
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.devices.attach import attach_device
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, text_of
 from tests.raising import raising
 
 
@@ -68,5 +68,5 @@ def test_what_live_has_no_port_for_is_refused_without_a_mark_on_a_port(connectio
     before = domain.xml(CONFIG), domain.xml(LIVE)
     with pytest.raises(HoldfastError) as refused:
         attach_device(connection, "a", device)
-    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+    assert (text_of(domain, CONFIG), text_of(domain, LIVE)) == before
     assert refused.value.exit_code in (1, 3)

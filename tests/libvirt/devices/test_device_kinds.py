@@ -13,7 +13,7 @@ from holdfast.errors import HoldfastError
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.devices.attach import attach_device
-from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running, text_of
 
 ATTACHED = {
     "rng": "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
@@ -75,7 +75,7 @@ def test_device_that_cannot_be_attached_while_running_leaves_no_trace(connection
         attach_device(connection, "a", REFUSED[kind])
     assert raised.value.exit_code in (1, 3)
     assert "\n" not in raised.value.message
-    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+    assert (text_of(domain, CONFIG), text_of(domain, LIVE)) == before
 
 
 @pytest.mark.parametrize("kind", ["rng", "interface-e1000e", "memory", "channel", "shmem"])

@@ -15,7 +15,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast_lab.patience import PATIENCE, wait_until
 from tests.libvirt.commands import done
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running, text_of
 from tests.raising import raising
 
 CHANNEL = "<channel type='unix'><target type='virtio' name='x.{}'/><alias name='ua-{}'/></channel>"
@@ -40,7 +40,7 @@ def test_a_shut_off_domain_is_as_before_the_attach(connection: Connection, uri: 
     promised = operations.detach_device(connection, "a", "ua-1", dry_run=True)
     assert "with it went controller virtio-serial 0, pci 0000:02:00.0\n" in done(uri, "device", "detach", "a", "ua-1")
     assert promised.went == ("controller virtio-serial 0, pci 0000:02:00.0",)
-    assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before
+    assert text_of(domain, CONFIG) == before
 
 
 def test_a_controller_stays_until_the_last_device_on_it_goes(connection: Connection) -> None:
@@ -189,7 +189,7 @@ def test_a_root_port_that_was_alone_in_its_slot_is_alone_again(connection: Conne
     assert "multifunction" in domain.xml(CONFIG)
     for number in (2, 1):
         operations.detach_device(connection, "a", f"ua-{number}")
-    assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before
+    assert text_of(domain, CONFIG) == before
 
 
 def test_a_controller_that_a_detach_of_virsh_left_stays_at_the_detach_of_something_else(connection: Connection) -> None:

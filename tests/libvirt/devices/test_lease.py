@@ -10,7 +10,7 @@ from holdfast.errors import devices
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations import attach_device, detach_device
-from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running, text_of
 from tests.raising import raising
 
 LEASE = "<lease><lockspace>{}</lockspace><key>key</key><target path='/nowhere' offset='1024'/></lease>"
@@ -36,7 +36,7 @@ def test_a_lease_is_attached_and_detached_as_promised(connection: Connection, is
     for name in ("one:key", LEASE.format("two")):
         assert detach_device(connection, "a", name, dry_run=True).definitions == here
         assert detach_device(connection, "a", name).definitions == here
-    assert [domain.xml(definition) for definition in here] == before
+    assert [text_of(domain, definition) for definition in here] == before
 
 
 def test_a_lease_that_waits_in_config_comes_to_live_when_the_attach_is_repeated(connection: Connection) -> None:

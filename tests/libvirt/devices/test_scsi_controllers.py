@@ -8,14 +8,15 @@ import pytest
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Brought, facts
+from holdfast.domainxml.metadata import Attaching, Brought, facts
 from holdfast.errors import devices
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations import Attached, DiskSpec, DomainSpec, attach_device, create_domain, detach_device
+from holdfast.operations.audit.hosts import audit_host
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import run
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, place, running, text_of
 from tests.libvirt.moments import once_it_waits
 from tests.raising import raising
 
@@ -78,7 +79,7 @@ def test_a_port_that_comes_with_a_controller_is_promised_too(connection: Connect
     made = as_promised(connection, disk_xml(tmp_path, "one", "sdh", bus="scsi"))
     assert any(words.startswith("controller pci ") for words in made.brought)
     detach_device(connection, "a", "sdh")
-    assert domain.xml(CONFIG).replace("  <metadata/>\n", "") == before
+    assert text_of(domain, CONFIG) == before
 
 
 def test_a_scsi_device_of_the_host_brings_the_same_controller_as_a_disk(connection: Connection) -> None:
@@ -115,7 +116,7 @@ def test_a_controller_goes_again_where_the_running_domain_does_not_take_its_disk
     with once_it_waits(domain.reset), raising(devices.LIVE_REFUSES) as raised:
         attach_device(connection, "a", disk_xml(tmp_path, "one", target, REFUSED, bus="scsi"))
     assert raised.value.exit_code == 1
-    after = (domain.xml(each).replace("  <metadata/>\n", "") for each in (CONFIG, LIVE))
+    after = (text_of(domain, each) for each in (CONFIG, LIVE))
     assert tuple(after) == before
 
 
@@ -140,11 +141,11 @@ def test_a_controller_that_the_guest_does_not_give_back_is_named_and_a_detach_ta
     assert scsi_of(domain, LIVE) == {} and "holdfast" not in domain.xml(CONFIG) + domain.xml(LIVE)
 
 
-def test_a_controller_is_recorded_before_its_disk_is_tried(
-    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("repeated", ["attach", "detach"])
+def test_an_attach_that_broke_off_after_its_controller_came_is_finished_or_taken_back(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeated: str
 ) -> None:
-    """So an attach that was killed in between leaves one that the next detach takes away."""
-    domain = running(connection)
+    domain, disk = running(connection), disk_xml(tmp_path, "one", "sda", bus="scsi")
     real = Domain.attach
 
     def broken(self: Domain, device: str, definition: Definition) -> None:
@@ -152,8 +153,60 @@ def test_a_controller_is_recorded_before_its_disk_is_tried(
             raise KeyboardInterrupt
         real(self, device, definition)
 
-    monkeypatch.setattr(Domain, "attach", broken)
-    with pytest.raises(KeyboardInterrupt):
-        attach_device(connection, "a", disk_xml(tmp_path, "one", "sda", bus="scsi"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Domain, "attach", broken)
+        with pytest.raises(KeyboardInterrupt):
+            attach_device(connection, "a", disk)
+    (begun,) = facts(parse(domain.xml(CONFIG)), Attaching)
+    assert f"the attach of disk {begun.alias} is being made, or was when something broke" in found(connection)
+    if repeated == "attach":
+        attach_device(connection, "a", disk)
+        for definition in (LIVE, CONFIG):
+            assert [fact.controller for fact in facts(parse(domain.xml(definition)), Brought)] == ["scsi 0"]
+    else:
+        detach_device(connection, "a", begun.alias, timeout=0)
+        assert scsi_of(domain, CONFIG) == {}
+    assert facts(parse(domain.xml(CONFIG)), Attaching) == []
+
+
+def test_a_controller_that_came_to_config_alone_comes_to_live_when_the_attach_is_repeated(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain, disk = running(connection), disk_xml(tmp_path, "one", "sda", bus="scsi")
+    real = Domain.attach
+
+    def broken(self: Domain, device: str, definition: Definition) -> None:
+        if definition is LIVE:
+            raise KeyboardInterrupt
+        real(self, device, definition)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Domain, "attach", broken)
+        with pytest.raises(KeyboardInterrupt):
+            attach_device(connection, "a", disk)
+    assert (scsi_of(domain, CONFIG), scsi_of(domain, LIVE)) == ({"scsi 0": "virtio-scsi"}, {})
+    would = attach_device(connection, "a", disk, dry_run=True)
+    made = attach_device(connection, "a", disk)
+    assert (would.address, would.brought, would.definitions) == (made.address, made.brought, made.definitions)
+    assert place(domain, "scsi 0") and scsi_of(domain, LIVE) == scsi_of(domain, CONFIG)
     for definition in (LIVE, CONFIG):
-        assert [fact.controller for fact in facts(parse(domain.xml(definition)), Brought)] == ["scsi 0"]
+        document = parse(domain.xml(definition))
+        assert [fact.controller for fact in facts(document, Brought)] == ["scsi 0"]
+        assert document.find("devices/disk") is not None
+    assert "attaching" not in domain.xml(CONFIG)
+
+
+def test_a_waiting_controller_that_live_does_not_get_stays_in_config(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    attach_device(connection, "a", SCSI.format("virtio-scsi"), config_only=True)
+    domain.resume()
+    before = text_of(domain, CONFIG), text_of(domain, LIVE)
+    with once_it_waits(domain.reset), raising(devices.LIVE_REFUSES):
+        attach_device(connection, "a", disk_xml(tmp_path, "one", "sda", REFUSED, bus="scsi"))
+    assert (text_of(domain, CONFIG), text_of(domain, LIVE)) == before
+
+
+def found(connection: Connection) -> list[str]:
+    """What the audit says of the only domain."""
+    (report,) = audit_host(connection).domains
+    return [finding.sentence for finding in report.findings]

@@ -98,7 +98,7 @@ def resumes(request: Element, device: Element) -> bool:
 
     That is a device of the same kind that has all that the request names: alias, target, MAC, address, source.
     """
-    if request.tag != device.tag or not _names_one_device(request):
+    if request.tag != device.tag or not names_one_device(request):
         return False
     asked_address, address = address_of(request), address_of(device)
     if asked_address is not None and (address is None or not same(asked_address, address)):
@@ -106,7 +106,7 @@ def resumes(request: Element, device: Element) -> bool:
     return all(asked in (None, has) for asked, has in zip(_names(request), _names(device), strict=True))
 
 
-def _names_one_device(request: Element) -> bool:
+def names_one_device(request: Element) -> bool:
     """True when ``request`` means one certain device: an interface without a MAC could as well be a second one."""
     is_named = request.tag == "lease" or (request.tag == "disk" and source_of(request))
     return bool(user_alias(request) or _mac(request) or is_named)

@@ -11,6 +11,7 @@ from holdfast.domainxml.address import address_of
 from holdfast.domainxml.document import Element, devices, element, value_at
 from holdfast.domainxml.elements.disk import number_of_target
 from holdfast.domainxml.number import as_number, number_at
+from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.bus import Bus, bus_of
 
 _NAMED_BY_ADDRESS = ("drive", "virtio-serial")
@@ -18,6 +19,8 @@ _NAMED_BY_ADDRESS = ("drive", "virtio-serial")
 
 _FILLED = ("scsi", "sata", "ide", "fdc")
 """The controllers of disks: libvirt has all numbers up to the highest that a disk needs (9.0)."""
+
+_WITHOUT_CONTROLLER = ("lease", "panic", "tpm")
 
 _SCSI_UNITS = 7
 """libvirt (9.0) puts no more devices on a SCSI controller by itself, whatever its model has room for."""
@@ -95,6 +98,17 @@ def lacking_controllers(device: Element, domain: Element) -> tuple[str, int]:
         return kind, 0
     of_kind = (each for each in domain.iterfind("devices/controller") if each.get("type") == kind)
     return kind, last + 1 - len({index for each in of_kind if (index := number_at(each, "@index")) <= last})
+
+
+def may_bring(domain: Element, device: Element) -> bool:
+    """False where ``domain`` is known to have all controllers for ``device``, so that libvirt adds none for it."""
+    if address_of(device) is not None:
+        return lacking_controllers(device, domain)[1] > 0
+    if device.tag in _WITHOUT_CONTROLLER:
+        return False
+    model = value_at(device, "model@type") or device.get("model") or ""
+    is_virtio = device.tag == "disk" or model.startswith("virtio")  # others may want a bridge to conventional PCI
+    return not (is_virtio and pci.is_endpoint(device) and pci.hotplug_places(domain))
 
 
 def numbered(domain: Element) -> Element:

@@ -18,7 +18,9 @@ from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.metadata import (
     OURS,
     Adopted,
+    Attaching,
     Creating,
+    Detaching,
     DiskRecord,
     Pivoting,
     Snapshotting,
@@ -129,6 +131,10 @@ def unfinished(domain: Element) -> Iterator[str]:
     creating = fact(domain, Creating)
     if creating is not None:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
+    for entry in facts(domain, Attaching):
+        yield f"the attach of {entry.device} {entry.alias} is being made, or was when something broke"
+    for gone in facts(domain, Detaching):
+        yield f"the detach of {gone.device} {gone.label} is being made, or was when something broke"
     for snapshot in dict.fromkeys(entry.snapshot for entry in facts(domain, Snapshotting)):
         yield f"the snapshot {snapshot!r} is being made, or was when something broke"
     for disk in domain.iterfind("devices/disk"):

@@ -46,7 +46,7 @@ MEANINGS = {
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",
     FindingKind.DRIFT: "the next cold start changes the hardware: live and config differ",
     FindingKind.RELEASING: "a detached device that the guest has not released",
-    FindingKind.UNFINISHED: "a creation or an image that was begun and is not finished",
+    FindingKind.UNFINISHED: "a creation, an attach, a detach or an image that was begun and is not finished",
     FindingKind.SNAPSHOT: "reverting to a snapshot would change the hardware",
     FindingKind.TRANSIENT: "no config document: the domain is gone once it stops",
     FindingKind.RECORD: "what is recorded and the document do not agree, or nobody can read the record",

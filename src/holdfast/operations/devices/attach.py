@@ -16,8 +16,7 @@ from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.make.attach_request import identified, parse_device, without_made_up
-from holdfast.domainxml.metadata import Brought, DiskRecord
-from holdfast.domainxml.number import number_at
+from holdfast.domainxml.metadata import Attaching, DiskRecord
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import devices_behind, has_controller
 from holdfast.domainxml.secret_parts import Shown, shown
@@ -27,14 +26,15 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
+from holdfast.operations.devices.attach_record import begin_attach, begun_attach, settle_attach, with_alias_of
+from holdfast.operations.devices.came_with import came_in_words, consoles_brought, controllers_brought, marked_as_first
 from holdfast.operations.devices.go_along import let_go_along
 from holdfast.operations.devices.let_go import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.devices.slot_marks import take_marks_back
 from holdfast.operations.disks.folder_risk import folder_risks
-from holdfast.operations.disks.keep_record import disk_record, record_attached, usual_record
+from holdfast.operations.disks.keep_record import disk_record, usual_record
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.documents import Documents, saved_memory
-from holdfast.operations.facts import record
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -72,8 +72,7 @@ def attach_device(
 
     What is missing in the element and would be made up twice is given once: alias, MAC address, disk target, serial.
     ``config_only`` waits for the next start. ``trust_format`` takes an image's stated format against its header.
-    Repeating an attach that stopped between config and live finishes it, if the request names its device: by the
-    image, the MAC address or the alias. Else the device that waits is shown, and can be attached by its MAC or alias.
+    Repeating an attach that broke off with the same ``device`` finishes it, with the controllers that had come for it.
 
     Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, FAR_ADDRESS, NO_FREE_PLACE, NO_NETWORK,
     WOULD_NOT_START where this host cannot start a domain with such a device, what :func:`check_source` does for an
@@ -96,18 +95,44 @@ def attach_element(
 ) -> Attached:
     """:func:`attach_device` under the lock that the caller holds. ``described`` is what is recorded of a disk."""
     domain.conceal(device)
+    entry = begun_attach(domain.documents, device)
+    device = with_alias_of(device, entry)
+    there = None if entry is None else _in_all(domain.documents, device, domain.targets(config_only))
+    if there is not None:
+        if not dry_run:
+            _settle(domain, entry, there, _record_of(domain, there, described, is_there=True), trust_format)
+        return attached_before(domain, there, dry_run=dry_run)
     planned = plan_attach(domain, device, config_only=config_only, trust_format=trust_format)
     if dry_run:
         return foreseen(domain, planned)
-    config = domain.documents.config
-    attached = carry_out(domain, planned)
-    if device.tag == "disk":
-        known = None if config is None or not planned.resumes else disk_record(config, planned.request)
-        new = known or described(planned.request)
-        record_attached(domain, new, attached.definitions, is_stated=new != usual_record(planned.request))
-        if trust_format:
-            record_below(domain, [planned.request])
+    new = _record_of(domain, planned.request, described, is_there=planned.resumes)
+    entry = begin_attach(domain, planned, device, new)
+    attached = carry_out(domain, planned, entry)
+    _settle(domain, entry, planned.request, new, trust_format)
     return attached
+
+
+def _in_all(documents: Documents, device: Element, targets: tuple[Definition, ...]) -> Element | None:
+    """``device`` as the last of the documents ``targets`` has it; None where one of them does not."""
+    found = [documents.find(definition, device) for definition in targets]
+    return None if None in found else found[-1]
+
+
+def _record_of(
+    domain: OpenDomain, device: Element, described: Callable[[Element], DiskRecord], *, is_there: bool
+) -> DiskRecord | None:
+    """What is to be recorded of a disk: what is recorded where config has it already, else as ``described``."""
+    config = domain.documents.config
+    known = disk_record(config, device) if is_there and device.tag == "disk" and config is not None else None
+    return known or (described(device) if device.tag == "disk" else None)
+
+
+def _settle(
+    domain: OpenDomain, entry: Attaching | None, device: Element, new: DiskRecord | None, trust_format: bool
+) -> None:
+    if trust_format and device.tag == "disk":
+        record_below(domain, [device])
+    settle_attach(domain, entry, new, is_stated=new is not None and new != usual_record(device))
 
 
 def foreseen(domain: OpenDomain, planned: PlannedAttach) -> Attached:
@@ -130,7 +155,7 @@ def _ask(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Answer
 
 def _is_possible(before: Documents, planned: PlannedAttach, answer: Answer, request: Element) -> bool:
     """True when live, where it is to have the device too, has the place that libvirt has given to it in config."""
-    if Definition.LIVE not in planned.targets or planned.controllers:
+    if Definition.LIVE not in planned.targets or planned.controllers or planned.waiting:
         return True
     config, after = answer.documents
     return _placed(config, after, request, before.live) is not None
@@ -148,8 +173,10 @@ def _promised(
     ):
         if step is not request and (controller := find_device(after, step)) is not None:
             words.append(device_in_words(controller))
-        brought = _brought(before, after, step)
-        words += _came_in_words([*_consoles(before, after, step), *brought], _marked(before, after, brought))
+        brought = controllers_brought(before, after, step)
+        words += came_in_words(
+            [*consoles_brought(before, after, step), *brought], marked_as_first(before, after, brought)
+        )
     after = answer.documents[-1]
     device = find_device(after, request)
     if device is None:
@@ -157,21 +184,29 @@ def _promised(
     return without_made_up(device, planned.promised), planned.targets, tuple(words)
 
 
-def carry_out(domain: OpenDomain, planned: PlannedAttach) -> Attached:
-    """Attach a device as planned, and record nothing but the controllers that came with it. Raises what
-    :func:`attach_device` does of what libvirt and QEMU refuse; both documents are then as they were.
+def carry_out(domain: OpenDomain, planned: PlannedAttach, entry: Attaching | None) -> Attached:
+    """Attach a device as planned; ``entry``, which records that this begins, is left to be settled.
+
+    Raises what :func:`attach_device` does of what libvirt and QEMU refuse; both documents are then as they were.
     (virDomainAttachDeviceFlags)
     """
     before, came, words = domain.documents, list[Element](), list[str]()
     try:
+        for controller in planned.waiting:
+            _attach_one(domain, controller, planned.targets)
+            came.append(controller)
         for controller in map(identified, planned.controllers):
-            attached = _attach_one(domain, planned, controller)
+            attached = _attach_one(domain, controller, planned.targets)
             came.append(controller)
             words += [device_in_words(parse(attached.device)), *attached.brought]
-        attached = _attach_one(domain, planned, planned.request)
+        attached = _attach_one(domain, planned.request, planned.targets)
     except HoldfastError as error:
-        if came:
-            _take_back(domain, before, came, error)
+        try:
+            settle_attach(domain, entry, is_over=False)  # so that what came with a controller goes with it
+            if came:
+                _take_back(domain, before, came, error)
+        finally:
+            settle_attach(domain, entry)
         raise
     return replace(attached, brought=(*words, *attached.brought), notes=_notes(domain, before, planned))
 
@@ -183,12 +218,10 @@ def attached_before(domain: OpenDomain, device: Element, *, dry_run: bool) -> At
     return replace(_attached(domain, device, definitions), dry_run=dry_run, notes=notes)
 
 
-def _attach_one(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Attached:
-    """Attach ``request``, and record the controllers that came for the device that is planned."""
-    before = domain.documents
-    attached = _attach(domain, before, request, planned.targets)
-    _record_brought(domain, before, planned.request, attached.definitions)
-    return attached
+def _attach_one(domain: OpenDomain, device: Element, targets: tuple[Definition, ...]) -> Attached:
+    """Attach ``device`` to those of the documents ``targets`` that do not have it."""
+    lacking = tuple(each for each in targets if domain.documents.find(each, device) is None)
+    return _attach(domain, domain.documents, device, lacking)
 
 
 def _take_back(domain: OpenDomain, before: Documents, came: list[Element], error: HoldfastError) -> None:
@@ -199,12 +232,14 @@ def _take_back(domain: OpenDomain, before: Documents, came: list[Element], error
     release = partial(detach_and_wait, domain, timeout=0 if domain.state() == "paused" else RELEASE_TIMEOUT)
     for controller in reversed(came):
         now = domain.documents
-        found = {each: there for each in now.present if (there := now.find(each, controller)) is not None}
+        lacked = [each for each in now.present if before.find(each, controller) is None]
+        found = {each: there for each in lacked if (there := now.find(each, controller)) is not None}
         if any(devices_behind(now.present[each], there) for each, there in found.items()):
             return  # the device came, and something else went wrong
         try:
             release(found)
-            let_go_along(domain, now, found.get(Definition.CONFIG), release, config_only=False)
+            if Definition.CONFIG in found:
+                let_go_along(domain, now, found[Definition.CONFIG], release, config_only=False)
         except HoldfastError as stays:
             find_live, find_config = domain.documents.find_live, domain.documents.find_config
             left = [short_name(each) for each in came if find_live(each) is not None or find_config(each) is not None]
@@ -215,18 +250,6 @@ def _take_back(domain: OpenDomain, before: Documents, came: list[Element], error
     changes = {change for definition in before.present for change in after.changed_since(before, definition)}
     if changes:
         raise errors.NOT_TAKEN_BACK(device=describe(came[0]), changes=sorted(changes)) from error
-
-
-def _record_brought(
-    domain: OpenDomain, before: Documents, request: Element, definitions: tuple[Definition, ...]
-) -> None:
-    """Record what a detach is to take away again (virDomainSetMetadata)."""
-    config = domain.documents.config
-    for controller in _brought(before.config, config, request):
-        marked = _marked(before.config, config, [controller])
-        fact = Brought(label(controller), describe_address(controller) or "", label(marked[0]) if marked else "")
-        for definition in definitions:
-            record(domain, fact, definition)
 
 
 def _notes(domain: OpenDomain, before: Documents, planned: PlannedAttach) -> tuple[str, ...]:
@@ -284,7 +307,7 @@ def _placed(before: Element | None, after: Element, request: Element, live: Elem
     device = find_device(after, request)
     if device is None:
         raise errors.GONE_FROM_CONFIG(device=describe(request))
-    if _brought(before, after, request) or not _fits(device, live):
+    if controllers_brought(before, after, request) or not _fits(device, live):
         return None
     address = address_of(device)
     return request if address is None else with_address(request, address)
@@ -304,49 +327,11 @@ def _fits(device: Element, live: Element | None) -> bool:
     return not any(same(address, other) for other in map(address_of, devices(live)) if other is not None)
 
 
-def _brought(before: Element | None, after: Element | None, request: Element) -> list[Element]:
-    """The controllers that came to ``after`` with ``request``, in the order in which they can go: buses last."""
-    if before is None or after is None:
-        return []
-    known = {label(controller) for controller in [request, *before.iterfind("devices/controller")]}
-    added = [controller for controller in after.iterfind("devices/controller") if label(controller) not in known]
-    return sorted(added, key=lambda controller: (controller.get("type") == "pci", -number_at(controller, "@index")))
-
-
-def _consoles(before: Element | None, after: Element | None, request: Element) -> list[Element]:
-    """The console that came to ``after`` because ``request`` is its first serial port: both are one device.
-
-    It goes with the serial port (libvirt 9.0).
-    """
-    if before is None or after is None or request.tag != "serial" or before.find("devices/console") is not None:
-        return []
-    return after.findall("devices/console")
-
-
-def _marked(before: Element | None, after: Element | None, brought: list[Element]) -> list[Element]:
-    """The devices of ``after`` that say now that there are others in their slot, because one was ``brought`` there.
-
-    libvirt (9.0) writes multifunction='on' into the first of a slot, whoever made that.
-    """
-    if before is None or after is None:
-        return []
-    slots = [place for controller in brought if (place := pci_address(controller)) is not None]
-    return [
-        device
-        for device in devices(after)
-        if (place := pci_address(device)) is not None
-        and any(pci.same_slot(place, slot) for slot in slots)
-        and (then := find_device(before, device)) is not None
-        and same(pci.as_first_of_slot(then), device)
-        and not same(then, device)
-    ]
-
-
 def _undo_config(domain: OpenDomain, before: Documents, request: Element) -> None:
     """Take ``request`` and what it brought out of config again, and prove that config is as it was."""
     now = domain.documents
-    device, brought = now.find_config(request), _brought(before.config, now.config, request)
-    marked = _marked(before.config, now.config, brought)
+    device, brought = now.find_config(request), controllers_brought(before.config, now.config, request)
+    marked = marked_as_first(before.config, now.config, brought)
     for extra in ([] if device is None else [device]) + brought:
         domain.detach(serialize(extra), Definition.CONFIG)
     if marked:
@@ -368,20 +353,16 @@ def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attache
     if not all(same_place(addresses[0], other) for other in addresses[1:]):
         places = [f"{describe_address(device)} in {definition}" for definition, device in found.items()]
         raise errors.TWO_ADDRESSES(device=describe(request), places=places)
-    brought = _brought(before.config, after.config, request)
-    marked = _marked(before.config, after.config, brought)
-    brought = [*_consoles(before.config, after.config, request), *brought]
+    brought = controllers_brought(before.config, after.config, request)
+    marked = marked_as_first(before.config, after.config, brought)
+    brought = [*consoles_brought(before.config, after.config, request), *brought]
     for definition in found:
         expected = {describe(device) for device in [found[definition], *brought, *marked]}
         others = [change for change in after.changed_since(before, definition) if change not in expected]
         if others:
             raise errors.CHANGED_ELSEWHERE(device=describe(request), definition=definition, changes=others)
     device = found.get(Definition.CONFIG, found.get(Definition.LIVE, request))
-    return _attached(domain, device, tuple(found), _came_in_words(brought, marked))
-
-
-def _came_in_words(brought: list[Element], marked: list[Element]) -> tuple[str, ...]:
-    return (*map(device_in_words, reversed(brought)), *(f"{describe(port)} as the first of several" for port in marked))
+    return _attached(domain, device, tuple(found), came_in_words(brought, marked))
 
 
 def _attached(

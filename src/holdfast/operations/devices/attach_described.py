@@ -23,6 +23,7 @@ from holdfast.operations.devices.attach import (
     foreseen,
 )
 from holdfast.operations.devices.attach_plan import plan_attach
+from holdfast.operations.devices.attach_record import begin_attach, begun_attach, settle_attach
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import Making, image_in_making, remove_left
 from holdfast.operations.disks.known_files import record_below
@@ -69,6 +70,7 @@ def _attach_new(
     if unsettled is not None:
         record, element = unsettled
         if not dry_run:
+            settle_attach(domain, begun_attach(before, element))
             Making(domain, record, record.settled, ()).conclude(finished=True)
         return attached_before(domain, element, dry_run=dry_run)
     left = {record.where: record for document in documents for record in left_in_making(document)}
@@ -81,14 +83,17 @@ def _attach_new(
         return replace(promised, notes=(*promised.notes, *overlaid))
     if str(planned.image) in left:
         remove_left(domain, left[str(planned.image)])
+    asked = planned.element
     planned = replace(planned, element=attach.request)  # which gets the image, once that is made
     settled = planned.record(usual_role(planned.element))
     making = planned.making(settled)
     in_making = image_in_making(domain, settled, place=making.place, format=making.format, size=disk.size)
     with in_making, ExitStack() as undo:
         planned.make(connection, undo)
+        entry = begin_attach(domain, attach, asked)
         try:
-            attached = carry_out(domain, attach)
+            attached = carry_out(domain, attach, entry)
+            settle_attach(domain, entry)
         except BaseException:
             if _is_attached(domain, making):
                 undo.pop_all()

@@ -29,6 +29,7 @@ class PlannedAttach:
     ``promised``     the same without what is chosen at random anew each time
     ``targets``      the documents that it is to come to
     ``controllers``  those that it needs and that the domain does not have, lowest first
+    ``waiting``      those that it needs and that config has, and live does not: an attach broke off in between
     ``resumes``      True where config has it already, from an attach that broke off
     """
 
@@ -36,6 +37,7 @@ class PlannedAttach:
     promised: Element
     targets: tuple[Definition, ...]
     controllers: tuple[Element, ...] = ()
+    waiting: tuple[Element, ...] = ()
     resumes: bool = False
 
     @property
@@ -69,6 +71,7 @@ def plan_attach(
             promised=promised,
             targets=targets,
             controllers=tuple(_missing_controllers(domain, promised, targets)),
+            waiting=tuple(_waiting_controllers(domain, promised, targets)),
         )
         _refuse_conflicts(planned.request, before)
         _refuse_far_address(planned.request, documents[-1])
@@ -95,6 +98,15 @@ def _missing_controllers(domain: OpenDomain, device: Element, targets: tuple[Def
     if lacking:
         raise errors.CONTROLLER_IN_LIVE_ONLY(name=domain.name, device=describe(device), controller=lacking[-1])
     return missing
+
+
+def _waiting_controllers(domain: OpenDomain, device: Element, targets: tuple[Definition, ...]) -> list[Element]:
+    """The controllers that ``device`` needs and that config has, and not live, which is to have it, too."""
+    live, config = domain.documents.live, domain.documents.config
+    if live is None or config is None or len(targets) < 2:
+        return []
+    found = (find_device(config, each) for each in missing_controllers(device, [live]))
+    return [each for each in found if each is not None]
 
 
 def _refuse_unstartable(domain: OpenDomain, config: Element, planned: PlannedAttach) -> None:

@@ -12,22 +12,23 @@ from functools import partial
 from typing import Literal
 
 from holdfast.domainxml.compare.fitting import fitting
-from holdfast.domainxml.device import describe, find_device, label, lookup, user_alias
+from holdfast.domainxml.device import alias, describe, find_device, label, lookup, user_alias
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.make.attach_request import parse_device
-from holdfast.domainxml.metadata import DiskRecord, Releasing, facts
+from holdfast.domainxml.metadata import Attaching, Detaching, DiskRecord, Releasing, facts
 from holdfast.domainxml.places.controllers import holding
 from holdfast.domainxml.secret_parts import Shown, shown
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
-from holdfast.operations.devices.go_along import let_go_along
+from holdfast.operations.devices.attach_record import settle_attach
+from holdfast.operations.devices.go_along import GoneAlong, forget_gone, let_go_along
 from holdfast.operations.devices.let_go import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
 from holdfast.operations.documents import Documents, saved_memory
-from holdfast.operations.facts import forget
+from holdfast.operations.facts import forget, record
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -84,31 +85,105 @@ def detach_device(
         }
         if config_only:
             found.pop(Definition.LIVE, None)
-        released = _released(before, device, tag)
-        left = None if found else _left(before, device, tag)
-        if left is not None:
+        making = None if found else _left_in_making(before, device, tag)
+        if making is not None:
             if not dry_run:
-                remove_left(domain, left)
-            return _detached(domain, None, left.target, dry_run=dry_run, removed=left.place)
-        if not found and released is None:
+                remove_left(domain, making)
+            return _detached(domain, None, making.target, dry_run=dry_run, removed=making.place)
+        left = _Left.of(before, device, tag, found)
+        if not (found or left.is_something):
             raise _not_found(domain, before, device, tag, config_only)
         for definition, match in found.items():
             refuse_while_moved(domain, match, before.present.values())
             if holders := holding(before.present[definition], match):
                 raise errors.WOULD_COME_BACK(device=describe(match), holders=[*map(describe, holders)])
-        if not dry_run and released is not None:
-            forget(domain, released)
-            if released.device == "disk":
-                forget_disk(domain, released.as_device(), [Definition.LIVE])
-        if not dry_run and found:
-            detach_and_wait(domain, found, timeout)
         answer = _ask(domain, found.get(Definition.CONFIG)) if dry_run else Answer()
-        release = None if dry_run else partial(detach_and_wait, domain, timeout=timeout)
-        along = let_go_along(domain, before, found.get(Definition.CONFIG), release, config_only=config_only)
+        if dry_run:
+            along = let_go_along(domain, before, found.get(Definition.CONFIG), None, config_only=config_only)
+        else:
+            along = _carry_out(domain, found, left, timeout, config_only=config_only)
         notes = (*saved_memory(domain, before), *along.notes)
     gone = next(iter(found.values()), None)
     detached = _detached(domain, gone, device, dry_run=dry_run, definitions=tuple(found), notes=notes)
     return answer.on(replace(detached, went=along.went))
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What is recorded of a device by commands that broke off, or were overtaken.
+
+    ``released``   that its guest was asked for it, and has released it since
+    ``detaching``  that it was being detached, and controllers with it
+    ``attaching``  that it was being attached
+    ``disk``       what is recorded of a disk that no document has any more
+    """
+
+    released: Releasing | None
+    detaching: Detaching | None
+    attaching: Attaching | None
+    disk: DiskRecord | None
+
+    @classmethod
+    def of(cls, before: Documents, device: str, tag: str | None, found: dict[Definition, Element]) -> _Left:
+        """What is left of the ``device`` that was ``found`` in these documents, if anywhere."""
+        documents, aliases = before.present.values(), {device, *map(alias, found.values())}
+        begun = (each for document in documents for each in facts(document, Attaching))
+        gone = (each for document in documents for each in facts(document, Detaching))
+        disks = (each for document in documents if not found for each in facts(document, DiskRecord))
+        return cls(
+            _released(before, device, tag),
+            next(
+                (each for each in gone if device.lower() in (each.label, each.alias) and tag in (None, each.device)),
+                None,
+            ),
+            next((each for each in begun if each.alias in aliases and tag in (None, each.device)), None),
+            next((each for each in disks if device in (each.target, each.alias) and tag in (None, "disk")), None),
+        )
+
+    @property
+    def is_something(self) -> bool:
+        """False where nothing is left."""
+        return any((self.released, self.detaching, self.attaching, self.disk))
+
+    def settle(self, domain: OpenDomain) -> None:
+        """Forget all that is no longer so, and know which controllers came with it (virDomainSetMetadata)."""
+        settle_attach(domain, self.attaching)
+        if self.released is not None:
+            forget(domain, self.released)
+            if self.released.device == "disk":
+                forget_disk(domain, self.released.as_device(), [Definition.LIVE])
+        if self.disk is not None:
+            forget(domain, self.disk)
+
+
+def _carry_out(
+    domain: OpenDomain, found: dict[Definition, Element], left: _Left, timeout: float, *, config_only: bool
+) -> GoneAlong:
+    """Detach the device that was ``found``, and what goes with it; where that takes several steps, this is recorded."""
+    left.settle(domain)
+    before, device, entry = domain.documents, found.get(Definition.CONFIG), left.detaching
+    if device is not None and let_go_along(domain, before, device, None, config_only=config_only).went:
+        entry = Detaching(str(device.tag), label(device), alias(device) or "")
+        record(domain, entry, Definition.CONFIG)
+    try:
+        if found:
+            detach_and_wait(domain, found, timeout)
+        release = partial(detach_and_wait, domain, timeout=timeout)
+        along = let_go_along(domain, before, device, release, config_only=config_only)
+    except NoConnection:
+        raise
+    except HoldfastError:
+        _forget_detaching(domain, entry)
+        raise
+    _forget_detaching(domain, entry)
+    if left.detaching is not None:
+        forget_gone(domain)
+    return along
+
+
+def _forget_detaching(domain: OpenDomain, entry: Detaching | None) -> None:
+    if entry is not None:
+        forget(domain, entry, Definition.CONFIG)
 
 
 def _ask(domain: OpenDomain, device: Element | None) -> Answer:
@@ -164,10 +239,12 @@ def _released(before: Documents, device: str, tag: str | None) -> Releasing | No
     return None
 
 
-def _left(before: Documents, device: str, tag: str | None) -> DiskRecord | None:
+def _left_in_making(before: Documents, device: str, tag: str | None) -> DiskRecord | None:
     """The record of an image that was being made for the disk ``device``, when its attach broke off."""
-    left = [record for document in before.present.values() for record in left_in_making(document)]
-    return next((record for record in left if device in (record.target, record.alias) and tag in (None, "disk")), None)
+    records = [record for document in before.present.values() for record in left_in_making(document)]
+    return next(
+        (record for record in records if device in (record.target, record.alias) and tag in (None, "disk")), None
+    )
 
 
 def _not_found(domain: OpenDomain, before: Documents, device: str, tag: str | None, config_only: bool) -> HoldfastError:

@@ -84,6 +84,15 @@ def forget_brought(domain: OpenDomain, device: Element, definition: Definition) 
             forget(domain, fact, definition)
 
 
+def forget_gone(domain: OpenDomain) -> None:
+    """Forget controllers that came with an attach and that config has no more, as a detach that broke off leaves it."""
+    config = domain.documents.config
+    there = set() if config is None else set(map(label, config.iterfind("devices/controller")))
+    for fact in [] if config is None else facts(config, Brought):
+        if fact.controller not in there:
+            forget(domain, fact, Definition.CONFIG)
+
+
 def _take_mark_back(domain: OpenDomain, before: Element | None, controller: Element) -> list[str]:
     """Let a device be the only one of its slot again, if ``controller`` came beside it; why not, in a sentence."""
     config, fact = domain.documents.config, None if before is None else _fact_of(before, controller)

@@ -43,19 +43,6 @@ def record_disk(domain: OpenDomain, new: DiskRecord, definitions: Iterable[Defin
         record(domain, new, definition)
 
 
-def record_attached(
-    domain: OpenDomain, new: DiskRecord, definitions: Iterable[Definition], *, is_stated: bool = False
-) -> None:
-    """Record a disk that was attached: where the user stated what to record, or Holdfast keeps facts of the domain.
-
-    (virDomainSetMetadata)
-    """
-    for definition in definitions:
-        rewrite(
-            domain, lambda ours: ours if ours is None and not is_stated else metadata.with_fact(ours, new), definition
-        )
-
-
 def forget_disk(domain: OpenDomain, disk: Element, definitions: Iterable[Definition]) -> None:
     """Remove what is recorded of ``disk``, where anything is; another device has no record (virDomainSetMetadata)."""
     for definition in definitions if disk.tag == "disk" else ():
