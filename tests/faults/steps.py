@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import resource
 import shutil
 import signal
@@ -22,14 +21,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
 
-READS = re.compile(
-    r"vir(Conn(Get|Reset)LastError|ResetLastError|GetLastError|RegisterErrorHandler|Initialize|GetVersion|Event|Stream)"
-    r"|vir\w+(Free|Ref|_pointer|Callback|Event(Register|Deregister)(Any)?)$"
-    r"|vir(Connect|Domain|DomainSnapshot|DomainCheckpoint|Network|StoragePool|StorageVol|NodeDevice|Secret|Node)"
-    r"(Get|Is|Has|List|Num|Lookup|Open|Close|SetKeepAlive|Baseline|Compare|DomainXML|Current)"
-    r"|virDomain(InterfaceAddresses|ManagedSaveGetXMLDesc|BlockInfo|BlockJobInfo|BlockStats|MemoryStats|SaveImageGetXML)"
-)
-"""The calls of libvirt that change nothing, by the beginnings of their names. What is not named here is a step."""
+from tests.reading_calls import READS
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _EVENTS = {

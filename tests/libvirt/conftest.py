@@ -10,10 +10,11 @@ import pytest
 from holdfast.hostfiles.lock import TIMEOUT
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast_lab import relay
-from holdfast_lab.daemon import private_host
+from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.embedded import embedded_root, embedded_uri
 from holdfast_lab.enclosure import enclosed
 from holdfast_lab.patience import PATIENCE, wait_until
+from tests.libvirt.domains import remove_domains
 
 OF_LIBVIRT = "libvirt-events"
 """The thread that stays: libvirt has one event loop a process."""
@@ -69,12 +70,7 @@ def connection(libvirt_session: Connection) -> Iterator[Connection]:
     """The embedded libvirt without domains; what the test leaves behind is destroyed and undefined."""
     libvirt_session.lock_timeout = PATIENCE
     yield libvirt_session
-    for domain in libvirt_session.domains():
-        persistent = domain.is_persistent()
-        if domain.is_active():
-            domain.destroy()
-        if persistent:
-            domain.undefine()
+    remove_domains(libvirt_session)
 
 
 @pytest.fixture(scope="session")
@@ -84,17 +80,19 @@ def daemon_uri() -> Iterator[str]:
         yield host.uri
 
 
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    """A private host of the module's own, whose libvirtd it may kill."""
+    with private_host("kelp") as running:
+        yield running
+
+
 @pytest.fixture
 def daemon(daemon_uri: str) -> Iterator[Connection]:
     """The private libvirtd without domains, networks and pools; what the test leaves behind goes."""
     with open_connection(daemon_uri) as connection:
         yield connection
-        for domain in connection.domains():
-            persistent = domain.is_persistent()
-            if domain.is_active():
-                domain.destroy()
-            if persistent:
-                domain.undefine()
+        remove_domains(connection)
         for each in (*connection._handle.listAllNetworks(), *connection._handle.listAllStoragePools()):
             is_persistent = each.isPersistent()
             if each.isActive():

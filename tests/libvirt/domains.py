@@ -35,6 +35,16 @@ def running(connection: Connection, *args: str, **kwargs: str | int) -> Domain:
     return domain
 
 
+def remove_domains(connection: Connection) -> None:
+    """Destroy and undefine all that there are; images stay."""
+    for domain in connection.domains():
+        persistent = domain.is_persistent()
+        if domain.is_active():
+            domain.destroy()
+        if persistent:
+            domain.undefine()
+
+
 def image(folder: Path, name: str) -> Path:
     """An empty raw image of 1 MiB."""
     path = folder / f"{name}.img"

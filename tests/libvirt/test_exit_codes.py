@@ -25,12 +25,11 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec, DomainSpec
 from holdfast.operations.documents import read
 from holdfast.operations.session import changing
-from tests.libvirt.domains import CONFIG, domain_xml, image, running
+from tests.libvirt.domains import CONFIG, domain_xml, image, remove_domains, running
 from tests.libvirt.test_calls import BEFORE, BUDGETS, LOCAL, MIB, started, switch_off
 from tests.raising import raising
+from tests.reading_calls import READS
 
-LOOKS = re.compile(r"vir[A-Z][a-z]+(Get|Has|Is|List|Lookup|Num|Compare|DomainXML|Baseline|Event|SnapshotGet)")
-"""The names of calls that change nothing."""
 VOLATILE = re.compile(r"<currentMemory.*</currentMemory>")
 """What of live comes and goes by itself."""
 
@@ -90,10 +89,7 @@ def told(connection: Connection, folder: Path) -> dict[str, object]:
 
 
 def clear(connection: Connection, folder: Path) -> None:
-    for domain in connection.domains():
-        if domain.is_active():
-            domain.destroy()
-        domain.undefine()
+    remove_domains(connection)
     for each in (*connection._handle.listAllNetworks(), *connection._handle.listAllStoragePools()):
         each.destroy()
         each.undefine()
@@ -115,7 +111,7 @@ def refusing(number: int) -> Iterator[list[str]]:
         def wrapper(*args: object) -> object:
             nonlocal changed
             if threading.get_ident() == ours:
-                changed = changed or LOOKS.match(name) is None
+                changed = changed or not READS.match(name)
                 if changed and next(counter) == number:
                     refused.append(name)
                     raise libvirt.libvirtError("refused by this test")

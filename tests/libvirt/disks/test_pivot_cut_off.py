@@ -21,10 +21,10 @@ from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import Place
-from holdfast_lab.daemon import Host, private_host
+from holdfast_lab.daemon import Host
 from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import run
-from tests.libvirt.domains import LIVE, domain_xml
+from tests.libvirt.domains import LIVE, domain_xml, remove_domains
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk
 from tests.libvirt.monitor import monitor
 from tests.libvirt.processes import crash, kill
@@ -34,13 +34,6 @@ AFTER = 7
 """What the guest writes once it has gone over."""
 
 
-@pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    """A host of these tests' own, whose libvirtd dies."""
-    with private_host("kelp") as running:
-        yield running
-
-
 @pytest.fixture
 def folder(host: Host, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A folder for images; the host has no domain but "a" of the test, and none afterwards."""
@@ -48,10 +41,7 @@ def folder(host: Host, request: pytest.FixtureRequest) -> Iterator[Path]:
     path.mkdir()
     yield path
     with holdfast.connect(host.uri) as connection:
-        for domain in connection.domains():
-            if domain.is_active():
-                domain.destroy()
-            domain.undefine()
+        remove_domains(connection)
 
 
 def adopted(connection: Connection, folder: Path) -> Domain:

@@ -21,22 +21,15 @@ from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.documents import read
-from holdfast_lab.daemon import Host, private_host
+from holdfast_lab.daemon import Host
 from tests.libvirt.commands import run
-from tests.libvirt.domains import LIVE, disk_xml, domain_xml
+from tests.libvirt.domains import LIVE, disk_xml, domain_xml, remove_domains
 from tests.libvirt.images import mark_of
 from tests.libvirt.monitor import monitor
 from tests.raising import raising
 
 AFTER = 7
 """What the guest writes once it has gone over."""
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    """A host of these tests' own, whose libvirtd dies."""
-    with private_host("kelp") as running:
-        yield running
 
 
 @pytest.fixture
@@ -54,10 +47,7 @@ def overlay(host: Host) -> Iterator[Path]:
         block.copied(connection.find_domain("a"), "vda")  # waits until libvirtd has found its QEMU again
     yield overlay
     with holdfast.connect(host.uri) as connection:
-        domain = connection.find_domain("a")
-        if domain.is_active():
-            domain.destroy()
-        domain.undefine()
+        remove_domains(connection)
     for file in host.images.iterdir():
         file.unlink()
 
