@@ -20,10 +20,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import holdfast
 import libvirt
-from holdfast.cli.main import holdfast as command_line
+from holdfast.__main__ import main as command_line
 from tests.faults import plants
 from tests.faults.judge import Ended, Run, judge, trace
 from tests.faults.scenarios import MAC, SCENARIOS, UUID, Scenario
@@ -157,22 +158,24 @@ class Host:
         os.dup2(pipes["err"], 2)
         os.environ["EDITOR"] = editor
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = 70
+        sys.argv = ["holdfast", "-c", URI, "--lock-timeout", "20", *words]
+        leave = os._exit
         try:
             if plant:
                 plants.put(plant)
             watcher = Watcher(pipes["notes"], point, self.kill_daemon)
             watcher.install()
-            try:
-                command_line.main(["-c", URI, "--lock-timeout", "20", *words], prog_name="holdfast")
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else 0
-            sys.stdout.flush()
-            watcher.end()
-        except KeyboardInterrupt:
-            code = 130
+
+            def end(status: int) -> NoReturn:
+                watcher.end()
+                leave(status)
+
+            os._exit = end
+            command_line()
+        except KeyboardInterrupt:  # at the end, when no code of ours runs any more
+            leave(130)
         finally:
-            os._exit(code)  # nothing of our parent's is closed
+            leave(70)  # nothing of our parent's is closed
 
     def settle(self) -> World:
         """The world once libvirt and all processes that a command left are done."""
@@ -191,13 +194,17 @@ class Host:
             time.sleep(0.1)
 
     def starts(self, name: str) -> str:
-        """ "" where bare libvirt starts the domain (paused, and ended again); else what it says."""
+        """ "" where bare libvirt starts the domain, paused, and ended or saved again as it was; else what it says."""
         with self.libvirt() as connection:
             try:
                 domain = connection.lookupByName(name)
                 if not domain.isActive():
+                    is_saved = domain.hasManagedSaveImage(0)
                     domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
-                    domain.destroy()
+                    if is_saved:
+                        domain.managedSave(libvirt.VIR_DOMAIN_SAVE_PAUSED)
+                    else:
+                        domain.destroy()
             except libvirt.libvirtError as error:
                 return str(error)
         return ""
