@@ -195,6 +195,8 @@ HINTS = {
     "not-cloned-here": "leave it out (--without {target}) and attach another one",
     "image-not-cloned": "leave it out: --without {target}",
     "nvram-elsewhere": "run 'holdfast clone' there, or add --fresh-nvram",
+    "domain-exists-unstarted": "if it is the one that you mean, 'holdfast start {name}' is all that is missing; else "
+    "choose another name",
     "domain-exists": "choose another name; 'holdfast show {name}' tells what has this one",
     "running-before-delete": "'holdfast shutdown {name}' first, or --force to switch it off as pulling the plug does",
     "not-wholly-deleted": "remove the cause, then repeat 'holdfast delete {name}' with the same options",

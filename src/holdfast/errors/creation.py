@@ -24,6 +24,12 @@ DOMAIN_EXISTS = Condition(
     "there is a domain {name!r} already, with the UUID {uuid}",
     "choose another name, or delete that domain first",
 )
+DOMAIN_EXISTS_UNSTARTED = Condition(
+    "domain-exists-unstarted",
+    Refused,
+    "there is a domain {name!r} already, with the UUID {uuid}, which {state}",
+    "if it is the one that you mean, start it; else choose another name",
+)
 
 TOO_LITTLE_MEMORY = Condition(
     "too-little-memory", UsageError, "a domain needs at least 1 MiB of memory", "2 GiB are usual"

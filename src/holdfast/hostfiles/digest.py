@@ -1,7 +1,8 @@
-"""The content of a file of this host in one number: tells whether a firmware file is still the same build."""
+"""The content of a file of this host in one number, and its age: whether a firmware file is still the same build."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -17,3 +18,13 @@ def sha256_of(path: str) -> str:
         raise files.NO_FILE(path=path) from error
     except OSError as error:
         raise files.UNREADABLE(path=path, reason=error.strerror) from error
+
+
+def is_older(path: str, other: str) -> bool:
+    """True when the file ``path``, and the name itself, were changed last before ``other`` was written; False where
+    nobody can tell.
+    """
+    with contextlib.suppress(OSError):
+        written = Path(other).stat().st_mtime_ns
+        return max(Path(path).stat().st_ctime_ns, Path(path).lstat().st_ctime_ns) < written
+    return False

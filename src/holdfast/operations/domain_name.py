@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from holdfast.errors import LibvirtRefused, NotFound, creation
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.power_record import unfinished_start
 from holdfast.operations.session import Need, looking
 
 _BYTES = 240
@@ -31,12 +32,17 @@ def check_name(name: str) -> None:
         raise creation.NAME_OF_DOCUMENT(name=name, definition=definition, stem=stem)
 
 
-def refuse_taken(connection: Connection, name: str) -> None:
-    """Raise DOMAIN_EXISTS when there is a domain of this name or UUID, and UNFINISHED while it is being created."""
+def refuse_taken(connection: Connection, name: str, *, to_start: bool = False) -> None:
+    """Raise DOMAIN_EXISTS when there is a domain of this name or UUID, and UNFINISHED while it is being created.
+
+    Where one is wanted ``to_start``, and only that is missing of the one that there is, DOMAIN_EXISTS_UNSTARTED.
+    """
     try:
         domain = looking(connection, name, needs=Need.WHOLE)
     except NotFound:
         return
+    if to_start and (state := unfinished_start(domain.documents)):
+        raise creation.DOMAIN_EXISTS_UNSTARTED(name=domain.name, uuid=domain.uuid, state=state)
     raise creation.DOMAIN_EXISTS(name=domain.name, uuid=domain.uuid)
 
 

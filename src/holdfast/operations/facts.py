@@ -21,8 +21,9 @@ def forget(domain: OpenDomain, old: Fact, only: Definition | None = None) -> Non
 
 
 def forget_all(domain: OpenDomain) -> None:
-    """Remove our element, whatever it holds."""
-    rewrite(domain, lambda ours: None)
+    """Remove our element, whatever it holds: from config first, so that live tells of it until both are done."""
+    for definition in sorted(domain.documents.present, key=lambda each: each is Definition.LIVE):
+        rewrite(domain, lambda ours: None, definition)
 
 
 def rewrite(domain: OpenDomain, change: Callable[[str | None], str | None], only: Definition | None = None) -> None:

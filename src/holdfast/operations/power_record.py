@@ -20,9 +20,10 @@ from holdfast.domainxml.document import Element, canonical
 from holdfast.domainxml.metadata import Fact, RunAgain, SeenState, Started, fact, facts, facts_in
 from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
-from holdfast.hostfiles.digest import sha256_of
+from holdfast.hostfiles.digest import is_older, sha256_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.operations.documents import Documents
 from holdfast.operations.facts import rewrite
 from holdfast.operations.own_state import state_to_record
 from holdfast.operations.session import OpenDomain
@@ -51,7 +52,7 @@ def recorded_start(domain: OpenDomain, *, cold: bool = True) -> Iterator[None]:
         failed = _failure(domain, _wanted)
     if failed is None:
         return
-    missing = [each for each in unrecorded(domain) if cold or each != STARTED_WITH]
+    missing = [each for each in unrecorded(domain.documents) if cold or each != STARTED_WITH]
     with suppress(HoldfastError):  # live can tell it until then, and does not outlast the host
         rewrite(domain, _wanted, Definition.LIVE)
     domain.lacks = STARTED_NOT_RECORDED(name=domain.name, missing=missing, cause=failed)
@@ -83,13 +84,13 @@ def recorded_stop(domain: OpenDomain, *, for_good: bool = True, at_once: bool = 
         domain.lacks = condition(name=domain.name, missing=missing, cause=failed)
 
 
-def unrecorded(domain: OpenDomain) -> list[str]:
+def unrecorded(documents: Documents) -> list[str]:
     """What is not recorded of a domain and would be, had it been started by Holdfast, or stopped where it is off.
 
     Nothing of one that Holdfast keeps no records of, or that is in rescue.
     """
-    live, config = domain.documents.live, domain.documents.config
-    if config is None or not _is_kept(domain) or domain.in_rescue:
+    live, config = documents.live, documents.config
+    if config is None or metadata.ours_in(config) is None or documents.rescue is not None:
         return []
     is_wanted = fact(config, RunAgain) is not None
     if live is None:
@@ -98,9 +99,22 @@ def unrecorded(domain: OpenDomain) -> list[str]:
     return [*([] if is_wanted else [RUNS_AGAIN]), *([] if is_known else [STARTED_WITH])]
 
 
+def unfinished_start(documents: Documents) -> str:
+    """What a start was to do and has not done, in words that go on from the domain's name; "" where there is nothing.
+
+    Of one that was started by others nothing was to be recorded.
+    """
+    live, config = documents.live, documents.config
+    if config is None or fact(config, RunAgain) is None:
+        return ""
+    if live is None:
+        return "is recorded to run, and is off"
+    return "runs, and what it was started with is not recorded" if STARTED_WITH in unrecorded(documents) else ""
+
+
 def make_up_for(domain: OpenDomain, *, dry_run: bool) -> tuple[str, ...]:
-    """Record what is :func:`unrecorded`, and return it; of a guest that runs the firmware stays unknown."""
-    missing, live = unrecorded(domain), domain.documents.live
+    """Record what is :func:`unrecorded`, and return it; the firmware where it has not changed since the start."""
+    missing, live = unrecorded(domain.documents), domain.documents.live
     if missing and not dry_run:
         if live is None:
             rewrite(domain, _unwanted, Definition.CONFIG)
@@ -175,11 +189,14 @@ def _taken_back_where_it_fails(domain: OpenDomain) -> Iterator[None]:
         raise
 
 
+def wanted_from_now() -> RunAgain:
+    """What is recorded of a domain that is wanted running."""
+    return RunAgain(datetime.now(UTC).isoformat(timespec="seconds"))
+
+
 def _wanted(ours: str | None) -> str | None:
     """Since now, unless that was recorded before."""
-    if ours is None or facts_in(ours, RunAgain):
-        return ours
-    return metadata.with_fact(ours, RunAgain(datetime.now(UTC).isoformat(timespec="seconds")))
+    return ours if ours is None or facts_in(ours, RunAgain) else metadata.with_fact(ours, wanted_from_now())
 
 
 def _unwanted(ours: str | None) -> str | None:
@@ -190,17 +207,16 @@ def _started(domain: OpenDomain, ours: str | None) -> str | None:
     live, config = domain.documents.live, domain.documents.config
     if live is None or config is None:
         return ours  # it has ended by itself meanwhile
-    loader = (live.findtext("os/loader") or "").strip()
-    started = Started(_cpu(live), _digest(domain.connection, loader))
+    started = Started(_cpu(live), _digest(domain.connection, _loader(live)))
     state = state_to_record(domain.connection, live, config)
     return metadata.with_all(metadata.with_fact(ours, started), SeenState, state)
 
 
 def _made_up(domain: OpenDomain, live: Element, ours: str | None) -> str | None:
     ours = _wanted(ours)
-    if STARTED_WITH not in unrecorded(domain):
+    if STARTED_WITH not in unrecorded(domain.documents):
         return ours
-    ours = metadata.with_fact(ours, Started(_cpu(live), ""))
+    ours = metadata.with_fact(ours, Started(_cpu(live), _firmware_since_its_start(domain, live)))
     config = domain.documents.config
     known = set() if config is None else {seen.kind for seen in facts(config, SeenState)}
     for seen in state_to_record(domain.connection, live, live if config is None else config):
@@ -227,6 +243,18 @@ def _without_start(ours: str | None) -> str | None:
 def _cpu(live: Element) -> str:
     cpu = live.find("cpu")
     return "" if cpu is None else canonical(cpu).decode()
+
+
+def _loader(live: Element) -> str:
+    return (live.findtext("os/loader") or "").strip()
+
+
+def _firmware_since_its_start(domain: OpenDomain, live: Element) -> str:
+    """The digest of the firmware that a running guest was given; "" where it may be another by now."""
+    loader, folder = _loader(live), domain.connection.run_folder
+    if not loader or folder is None or not is_older(loader, f"{folder}/{domain.name}.pid"):
+        return ""
+    return _digest(domain.connection, loader)
 
 
 def _digest(connection: Connection, loader: str) -> str:

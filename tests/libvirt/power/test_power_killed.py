@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +12,23 @@ import pytest
 import holdfast
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import RunAgain, fact
+from holdfast.domainxml.metadata import Creating, RunAgain, Started, fact
 from holdfast.errors import NotFound
+from holdfast.errors.creation import CREATED_NOT_STARTED
+from holdfast.hostfiles.digest import sha256_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
+from holdfast.operations import DomainSpec
+from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.power.resume_host import Outcome
-from holdfast.operations.power_record import unrecorded
+from holdfast.operations.power_record import unfinished_start, unrecorded
 from holdfast.operations.session import looking
 from holdfast_lab.daemon import private_host
 from tests.libvirt.commands import run
-from tests.libvirt.domains import CONFIG, domain_xml, image
+from tests.libvirt.domains import CONFIG, domain_xml, image, remove_domains
 from tests.libvirt.killed import run_killed
+from tests.raising import raising
 
 KILLED = -9
 
@@ -32,14 +38,7 @@ def host(daemon_uri: str) -> Iterator[Connection]:
     """The private libvirtd without domains."""
     with holdfast.connect(daemon_uri) as connection:
         yield connection
-        clear(connection)
-
-
-def clear(connection: Connection) -> None:
-    for domain in connection.domains():
-        if domain.is_active():
-            domain.destroy()
-        domain.undefine()
+        remove_domains(connection)
 
 
 def adopted(connection: Connection) -> Domain:
@@ -51,6 +50,13 @@ def adopted(connection: Connection) -> Domain:
 
 def is_wanted(domain: Domain) -> bool:
     return fact(parse(domain.xml(CONFIG)), RunAgain) is not None
+
+
+def named(connection: Connection) -> list[FindingKind]:
+    """What of the domains the audit says, of those kinds that are of a start."""
+    kinds = (FindingKind.NOT_RUNNING, FindingKind.RECORD)
+    findings = [finding for report in operations.audit_host(connection).domains for finding in report.findings]
+    return [finding.kind for finding in findings if finding.kind in kinds]
 
 
 def saved(connection: Connection, folder: Path) -> None:
@@ -88,7 +94,7 @@ def test_a_start_that_is_killed_has_recorded_that_the_domain_runs_again(
         try:
             domain = looking(host, name)
         except NotFound:
-            clear(host)
+            remove_domains(host)
             continue
         if domain.is_active() and not domain.in_rescue:
             ran += 1
@@ -96,12 +102,66 @@ def test_a_start_that_is_killed_has_recorded_that_the_domain_runs_again(
             result = run(daemon_uri, "start", name)
             assert result.exit_code == (0 if "is recorded now" in result.stdout else 1)
             made_up += result.exit_code == 0
-            assert not unrecorded(looking(host, name))
-        clear(host)
+            assert not unrecorded(looking(host, name).documents)
+        remove_domains(host)
         if code == 0:
             break
     assert ran >= 2
     assert (made_up >= 1) == (command != "restore"), "a restore has nothing more to record"
+
+
+@pytest.mark.parametrize("command", ["start a", "create --memory 64MiB --start b"])
+def test_a_start_that_is_killed_is_named_by_the_audit_and_ended_by_what_the_hint_says(
+    host: Connection, daemon_uri: str, command: str
+) -> None:
+    name, found = command[-1], list[FindingKind]()
+    for step in itertools.count(1):
+        adopted(host)
+        if run_killed(step, daemon_uri, *command.split()) == 0:
+            break
+        domain = looking(host, name) if any(each.name == name for each in host.domains()) else None
+        if domain is not None and fact(parse(domain.xml(CONFIG)), Creating) is None and is_wanted(domain):
+            found += (kinds := named(host))
+            assert len(kinds) == 1 or not unfinished_start(domain.documents)
+            repeated = run(daemon_uri, *command.split())
+            if name == "b":
+                assert repeated.exit_code == 3
+                assert ("'holdfast start b' is all that is missing" in repeated.stderr) == bool(kinds)
+                run(daemon_uri, "start", "b")
+            assert looking(host, name).is_active() and not unrecorded(looking(host, name).documents)
+        assert not named(host)
+        remove_domains(host)
+    assert set(found) == {FindingKind.NOT_RUNNING, FindingKind.RECORD}
+
+
+def test_a_create_whose_start_fails_does_not_leave_it_wanted(host: Connection) -> None:
+    with raising(CREATED_NOT_STARTED):
+        operations.create_domain(host, "b", DomainSpec(memory=900000 * 1024**3, graphics="none"), start=True)
+    assert not is_wanted(host.find_domain("b"))
+
+
+def test_a_start_that_is_killed_before_its_record_has_its_firmware_recorded_later_where_that_is_as_it_was(
+    host: Connection, daemon_uri: str, tmp_path: Path
+) -> None:
+    loader = tmp_path / "loader.fd"
+    shutil.copy("/usr/share/OVMF/OVMF_CODE_4M.fd", loader)
+    template = "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'/>"
+    firmware = f"<loader readonly='yes' type='pflash'>{loader}</loader>{template}"
+    for changes in (False, True):
+        domain = host.define(domain_xml().replace("</os>", f"{firmware}</os>"))
+        operations.adopt_domain(host, "a")
+        for step in itertools.count(1):
+            assert run_killed(step, daemon_uri, "start", "--paused", "a") == KILLED
+            if domain.is_active():
+                break
+        if changes:
+            loader.touch()
+        assert operations.start(host, "a").made_up == ("what it was started with",)
+        started = fact(parse(domain.xml(CONFIG)), Started)
+        assert started is not None
+        assert started.firmware == ("" if changes else sha256_of(str(loader)))
+        domain.destroy()
+        operations.delete_domain(host, "a")
 
 
 @pytest.mark.parametrize("command", ["destroy a", "save a"])
@@ -117,7 +177,7 @@ def test_a_stop_that_is_killed_has_recorded_that_the_domain_stays_off(
         if not domain.is_active():
             stopped += 1
             assert not is_wanted(domain)
-        clear(host)
+        remove_domains(host)
         if code == 0:
             break
     assert stopped >= 2

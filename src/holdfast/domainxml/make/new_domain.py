@@ -111,16 +111,19 @@ def missing_hyperv(capabilities: Capabilities) -> list[str]:
     return [feature for feature in _HYPERV if feature not in capabilities.hyperv]
 
 
-def unfinished_domain(domain: Element) -> Element:
+def unfinished_domain(domain: Element, *, with_nvram: bool = False) -> Element:
     """A document that stands for ``domain`` while its images are being made: its name and UUID, and no devices.
 
-    So nobody can start a guest on an image that is half made.
+    So nobody can start a guest on an image that is half made. ``with_nvram``: with its firmware, so that an NVRAM which
+    is made for it goes with it.
     """
     copied = copy.deepcopy(domain)
-    copied[:] = [each for each in copied if each.tag in ("name", "uuid", "memory", "os")]
-    system = child(copied, "os")
-    system.attrib.clear()
-    system[:] = [each for each in system if each.tag == "type"]
+    firmware = ["features"] if with_nvram else []
+    copied[:] = [each for each in copied if each.tag in ("name", "uuid", "memory", "os", *firmware)]
+    if not with_nvram:
+        system = child(copied, "os")
+        system.attrib.clear()
+        system[:] = [each for each in system if each.tag == "type"]
     return copied
 
 

@@ -12,7 +12,7 @@ from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.manager.nova_metadata import URI as NOVAS_URI
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import URI as OUR_URI
-from holdfast.domainxml.metadata import RunAgain, SeenState, fact
+from holdfast.domainxml.metadata import Adopted, RunAgain, SeenState, fact
 from holdfast.domainxml.records.disk_record import disagreements, unfinished
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
@@ -25,6 +25,7 @@ from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host_provides import HostProvides
 from holdfast.operations.own_state import state_outlook
+from holdfast.operations.power_record import unfinished_start
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
 from holdfast.operations.waiting import is_asked_for, unreleased, waiting
 
@@ -123,13 +124,18 @@ def _lost(judge: Judge, config: Element) -> Iterator[Finding]:
 
 
 def _records(config: Element, live: Element | None) -> Iterator[Finding]:
+    if live is not None and fact(live, Adopted) is not None and fact(config, Adopted) is None:
+        yield Finding(FindingKind.RECORD, "it is adopted in live alone, which ends when it stops: adopt or release it")
     yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in unfinished(config))
     garbled = dict.fromkeys((*garbled_facts(config), *(() if live is None else garbled_facts(live))))
     yield from (Finding(FindingKind.RECORD, sentence) for sentence in (*disagreements(config), *garbled))
 
 
 def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
-    """What is recorded of whether it runs again after the host has booted, and does not agree with how it stands."""
+    """What is recorded of whether it runs again after the host has booted, and does not agree with how it stands.
+
+    What its guest has shut down by itself is as that wanted it.
+    """
     live, config = documents.live, documents.config
     if config is None or documents.rescue is not None:
         return
@@ -137,9 +143,14 @@ def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
     if live is not None and not is_wanted and fact(live, RunAgain) is not None:
         sentence = "that it runs again after the host has booted is recorded in live alone: a start makes up for it"
         yield Finding(FindingKind.RECORD, sentence)
+    if live is not None and is_wanted and (lacking := unfinished_start(documents)):
+        yield Finding(FindingKind.RECORD, f"it {lacking}: a start makes up for it")
     if live is None and is_wanted and domain.was_destroyed():
         sentence = "it was switched off, and is recorded to run again after the host has booted: a destroy mends that"
         yield Finding(FindingKind.RECORD, sentence)
+    elif live is None and is_wanted and not domain.was_switched_off():
+        sentence = "it is recorded to run, and is off: start it, or a destroy records that it stays off"
+        yield Finding(FindingKind.NOT_RUNNING, sentence)
 
 
 def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ class FindingKind(StrEnum):
     DISGUISED_IMAGE = "disguised-image"
     SHARED_IMAGE = "shared-image"
     LOST_STATE = "lost-state"
+    NOT_RUNNING = "not-running"
     SHARED_STATE = "shared-state"
     EXPIRING_MACHINE = "expiring-machine"
     EXPIRING_CPU = "expiring-cpu"
@@ -41,6 +42,7 @@ MEANINGS = {
     FindingKind.DISGUISED_IMAGE: "a raw image looks like one of another format",
     FindingKind.SHARED_IMAGE: "two domains have one image, and one of them writes it",
     FindingKind.LOST_STATE: "the NVRAM or TPM state of the last recorded start is gone, or another one",
+    FindingKind.NOT_RUNNING: "recorded to run again after the host has booted, and off",
     FindingKind.SHARED_STATE: "two domains have one NVRAM or TPM state",
     FindingKind.EXPIRING_MACHINE: "the machine type is deprecated",
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import copy
 import uuid as uuids
-from collections.abc import Callable, Collection, Container, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Collection, Container
+from contextlib import ExitStack
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -23,9 +22,10 @@ from holdfast.domainxml.elements.firmware import nvram_of, set_nvram
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.make.identifiers import identifiers
+from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.metadata import Below, facts
 from holdfast.domainxml.records.disk_record import disk_record
-from holdfast.errors import HoldfastError, NotRecorded, Refused, images
+from holdfast.errors import HoldfastError, Refused, images
 from holdfast.errors import creation as errors
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
@@ -42,7 +42,6 @@ from holdfast.operations.domain.make import Created, NewDomain, make_domain
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_lost_state
-from holdfast.operations.power.start import start as start_domain
 from holdfast.operations.session import Need, changing
 
 _IDENTITY = ("uuid", "genid", "sysinfo/", "devices/interface", "devices/vsock/cid")
@@ -87,7 +86,7 @@ def clone_domain(
     for what cannot be copied, STATE_GONE for an NVRAM that is lost, and as :func:`.create.create_domain` does.
     (virDomainGetXMLDesc, virDomainDefineXMLFlags)
     """
-    check_new_name(connection, new_name, dry_run)
+    check_new_name(connection, new_name, dry_run, to_start=start)
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG | Need.OFF, dry_run=dry_run) as domain:
         refuse_with_managed_save(domain, "without that memory its images are as after a power cut")
         before = read_config(domain, secure=True)
@@ -96,11 +95,7 @@ def clone_domain(
         new = _plan(connection, before, new_name, new_serials, fresh_nvram, without, known, start)
         refuse_unasked(new_name, compare_documents(before, new.document), asked, condition=UNASKED_CLONE)
         prove = partial(_prove, before, new_name, asked)
-        created = make_domain(connection, new, start=False, dry_run=dry_run, prove=prove)
-        if start and not dry_run:
-            with _in_part(new_name):
-                start_domain(connection, created.uuid)
-    return replace(created, started=start)
+        return make_domain(connection, new, start=start, dry_run=dry_run, prove=prove)
 
 
 def _plan(
@@ -119,6 +114,7 @@ def _plan(
     _leave_out(after, name, without)
     cid = free_cid(connection, after)
     notes = renew_identity(after, name=new_name, uuid=str(uuids.uuid4()), serials=new_serials, vsock_cid=cid)
+    name_devices(after)
     notes += not_startable(connection, after, start, is_new=False)
     own = [disk for disk in after.iterfind("devices/disk") if _is_own(disk)]
     disks = [_plan_copy(connection, before, disk, new_name, known) for disk in own]
@@ -142,16 +138,8 @@ def _prove(before: Element, new_name: str, asked: Callable[[Change], bool], clon
     if not is_made:
         refuse_unasked(new_name, compare_documents(before, clone), asked, condition=UNASKED_CLONE)
         return
-    with _in_part(new_name):
-        refuse_unasked(new_name, compare_documents(before, clone), asked, condition=UNASKED_CLONED)
-
-
-@contextmanager
-def _in_part(new_name: str) -> Iterator[None]:
     try:
-        yield
-    except NotRecorded:
-        raise
+        refuse_unasked(new_name, compare_documents(before, clone), asked, condition=UNASKED_CLONED)
     except HoldfastError as error:
         raise errors.CLONED_IN_PART(name=new_name, cause=error) from error
 

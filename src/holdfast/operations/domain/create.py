@@ -57,7 +57,7 @@ def create_domain(
     CREATED_NOT_STARTED where it is created, but did not start.
     (virConnectGetDomainCapabilities, virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
-    check_new_name(connection, name, dry_run)
+    check_new_name(connection, name, dry_run, to_start=start)
     platform = Platform(machine=spec.machine or "", virt_type=spec.virt_type or "")
     capabilities = host_capabilities(connection, platform)
     if spec.root_ports is not None:
@@ -102,7 +102,7 @@ def create_domain_from_document(
     STATE_IN_USE where it names the NVRAM of another domain, and as :func:`create_domain` does.
     """
     domain = _read(document, name)
-    check_new_name(connection, domain.findtext("name") or "", dry_run)
+    check_new_name(connection, domain.findtext("name") or "", dry_run, to_start=start)
     capabilities = host_capabilities(connection, Platform.of(domain))
     if root_ports is not None:
         check_root_ports(capabilities.machine, root_ports)
@@ -150,11 +150,14 @@ def _refuse_unstartable(name: str, outlooks: Iterable[Outlook]) -> None:
         raise NOT_STARTABLE_HERE(name=name, reasons=reasons)
 
 
-def check_new_name(connection: Connection, name: str, dry_run: bool) -> None:
-    """Raise where no domain can be created with this name here: BAD_NAME and the like, READ_ONLY, DOMAIN_EXISTS."""
+def check_new_name(connection: Connection, name: str, dry_run: bool, *, to_start: bool) -> None:
+    """Raise where no domain can be created with this name here: BAD_NAME and the like, READ_ONLY, DOMAIN_EXISTS.
+
+    DOMAIN_EXISTS_UNSTARTED where it was ``to_start`` as well, and only that is missing.
+    """
     check_name(name)
     refuse_read_only(connection, name, dry_run=dry_run)
-    refuse_taken(connection, name)
+    refuse_taken(connection, name, to_start=to_start)
 
 
 def free_cid(connection: Connection, domain: Element) -> int:

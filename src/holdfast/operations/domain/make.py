@@ -8,7 +8,7 @@ libvirt tells which images lie around, and deleting the domain with its storage 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from holdfast.domainxml.compare.change import visible
@@ -48,6 +48,7 @@ from holdfast.operations.domain.delete import take_back
 from holdfast.operations.domain_name import refuse_taken, taking
 from holdfast.operations.own_state import folders_of, look, state_of
 from holdfast.operations.power.start import start as start_domain
+from holdfast.operations.power_record import record_what_became, wanted_from_now
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import changing
@@ -96,7 +97,7 @@ class NewDomain:
     ``stated``      identifiers that were given, and not chosen at random
     ``notes``       what cannot be sealed and what else is worth knowing, in sentences
     ``below``       what images of it rest on, where that was taken as trusted
-    ``other_files`` makes files of which no record tells, right before the define: a copied NVRAM
+    ``other_files`` makes what its document names besides, right before the define: a copied NVRAM
     """
 
     document: Element
@@ -117,6 +118,11 @@ class NewDomain:
     def uuid(self) -> str:
         """Its UUID."""
         return self.document.findtext("uuid") or ""
+
+    @property
+    def makes_files(self) -> bool:
+        """True where files are made before it is defined."""
+        return bool(self.images) or self.other_files is not None
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -143,7 +149,8 @@ def make_domain(
     """
     notes = [*new.notes, *_settle_state(connection, new)]
     if not new.as_is:
-        set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below)
+        wish = [wanted_from_now()] if start else []
+        set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below, *wish)
     overlaid = [disk.spec.overlay_of for disk in new.disks]
     notes += folder_risks(connection, new.document.iterfind("devices/disk"), overlaid)
     new = replace(new, notes=notes)
@@ -243,7 +250,7 @@ def _make_and_define(connection: Connection, new: NewDomain) -> Domain:
         refuse_taken(connection, new.uuid)
         try:
             with ExitStack() as undo:
-                if new.images:
+                if new.makes_files:
                     _make_images(connection, new, undo)
                 if new.other_files is not None:
                     new.other_files(undo)
@@ -253,8 +260,8 @@ def _make_and_define(connection: Connection, new: NewDomain) -> Domain:
 
 
 def _make_images(connection: Connection, new: NewDomain, undo: ExitStack) -> None:
-    """Make the images; before the first of them exists, libvirt knows of them all."""
-    unfinished = unfinished_domain(new.document)
+    """Make the images; before the first of them exists, libvirt knows of them all, and of an NVRAM to be made."""
+    unfinished = unfinished_domain(new.document, with_nvram=new.other_files is not None)
     making = [disk.making(disk.record("")) for disk in new.disks if disk.image is not None]
     set_facts(unfinished, Creating(now()), *making)
     undo.push(lambda kind, _error, _trace: take_back(connection, new.uuid, kind is KeyboardInterrupt))
@@ -266,7 +273,7 @@ def _make_images(connection: Connection, new: NewDomain, undo: ExitStack) -> Non
 
 def _define(connection: Connection, new: NewDomain, undo: ExitStack) -> Domain:
     """Define, and keep the images from then on: also when the answer was lost, or came together with a Ctrl-C."""
-    wanted = () if new.images else (new.name, new.uuid)  # with images the unfinished domain has them by now
+    wanted = () if new.makes_files else (new.name, new.uuid)  # else the unfinished domain has them by now
     try:
         with taking(connection, *wanted):
             defined = connection.define(serialize(new.document))
@@ -295,6 +302,8 @@ def _start(connection: Connection, domain: Domain) -> None:
     except NotRecorded:
         raise
     except HoldfastError as error:
+        with suppress(HoldfastError), changing(connection, domain.uuid) as created:
+            record_what_became(created)
         raise CREATED_NOT_STARTED(name=domain.name, cause=error) from error
 
 
