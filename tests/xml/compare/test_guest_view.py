@@ -156,6 +156,11 @@ def test_change_says_where_it_is_as_a_path(path: str) -> None:
     assert {change.where for change in compare(one_path(path, "1"), one_path(path, "2"))} == {path}
 
 
+def test_change_of_the_domains_own_type_names_the_domain() -> None:
+    (change,) = compare("<domain type='qemu'/>", "<domain type='kvm'/>")
+    assert (change.what, change.where) == ("domain", "@type")
+
+
 RNG = "<rng model='virtio'><address type='pci' bus='{}' slot='0'/></rng>"
 DISK = "<disk><target dev='vda'/><serial>{}</serial></disk>"
 
