@@ -19,14 +19,32 @@ PACKAGE = Path("src", "holdfast")
 MODULES = ["domainxml.compare", "operations"]
 """What is mutated where nothing is named: the comparison, and the ground of operations (not its rooms)."""
 
-_LIBVIRT = ["test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"]
 _OTHERWISE = "not gigantic and not locale and not hostile_values and not reaches_the_guest"
 """Without tests that start other processes, that look for functions and would find mutants, or that take seconds."""
+
+
+def _libvirt(*names: str) -> list[str]:
+    """These tests of the libvirt tier: files, folders, or patterns."""
+    return [str(path.relative_to(ROOT)) for each in names for path in ROOT.glob(f"tests/libvirt/{each}")]
+
+
 TESTS = {
     "domainxml": ["tests/xml", "-k", _OTHERWISE],
-    "operations": [str(path.relative_to(ROOT)) for each in _LIBVIRT for path in ROOT.glob(f"tests/libvirt/{each}")],
+    "operations": _libvirt(
+        "test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"
+    ),
+    "operations.session": [
+        *_libvirt("test_exit_codes.py", "test_one_condition.py", "test_edit_document.py", "power/test_power.py"),
+        *_libvirt("dry_runs/test_read_only.py", "snapshots/test_create.py"),
+        *("-k", "not nothing_is_changed"),
+    ],
+    "operations.guard": _libvirt(
+        "test_guard.py", "test_edit_document.py", "state/test_lost_state.py", "power/test_power.py"
+    ),
+    "operations.power_record": _libvirt("power/test_unrecorded.py", "power/test_resume_host.py", "test_guard.py"),
+    "operations.domain_name": _libvirt("test_refused_names.py", "test_one_condition.py", "domain/test_rename.py"),
 }
-"""Layer → the tests that are run for its modules, as pytest's arguments: those that cover its ground."""
+"""Layer, or module whose tests would take minutes for each mutant → the tests that cover it, as pytest's arguments."""
 
 CONFIGURATION = """\
 [mutmut]
@@ -36,6 +54,7 @@ only_mutate =
 process_isolation = forkserver
 use_git_change_detection = false
 track_dependencies = false
+timeout_multiplier = 4
 pytest_add_cli_args =
     -p
     no:xdist
@@ -44,6 +63,19 @@ pytest_add_cli_args =
 pytest_add_cli_args_test_selection =
     {tests}
 """
+
+
+QUICK_FIRST = """\
+import json
+from pathlib import Path
+
+
+def pytest_collection_modifyitems(items):
+    stats = Path("mutmut-stats.json")
+    took = json.loads(stats.read_text())["duration_by_test"] if stats.exists() else {}
+    items.sort(key=lambda item: took.get(item.nodeid, 0))
+"""
+"""A conftest: mutmut 3.8 sorts tests by itself where it forks, which a process with a libvirt inside cannot."""
 
 
 def sources(module: str) -> list[Path]:
@@ -62,8 +94,9 @@ def prepare(module: str) -> Path:
     for name in ("src", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "mutants" / "conftest.py").write_text(QUICK_FIRST)
     files = [str(file.relative_to(ROOT)) for file in sources(module)]
-    tests = TESTS[module.split(".")[0]]
+    tests = TESTS.get(module) or TESTS[module.split(".")[0]]
     lists = {"files": "\n    ".join(files), "tests": "\n    ".join(tests)}
     (folder / "setup.cfg").write_text(CONFIGURATION.format(**lists))
     return folder
