@@ -43,12 +43,29 @@ def test_renamed_domain_has_the_same_document_but_for_its_name(
     assert run(uri, "show", "a").exit_code == 4
 
 
-@pytest.mark.parametrize("name", ["", " b", "b/c", "..", "b@live", "n" * 250, "b\n"])
+@pytest.mark.parametrize("name", ["", ".", "..", " b", "b ", "b/c", "-b", "b\n"])
 def test_names_that_cannot_be_are_refused(connection: Connection, name: str) -> None:
     connection.define(domain_xml())
-    with raising(BAD_NAME, LONG_NAME, NAME_OF_DOCUMENT):
+    with raising(BAD_NAME, name=name):
         operations.rename_domain(connection, "a", name)
     assert [domain.name for domain in connection.domains()] == ["a"]
+
+
+@pytest.mark.parametrize(("name", "stem", "definition"), [("b@live", "b", "live"), ("b@c@config", "b@c", "config")])
+def test_a_name_that_means_a_document_is_refused(connection: Connection, name: str, stem: str, definition: str) -> None:
+    connection.define(domain_xml())
+    with raising(NAME_OF_DOCUMENT, name=name, stem=stem, definition=definition):
+        operations.rename_domain(connection, "a", name)
+    assert [domain.name for domain in connection.domains()] == ["a"]
+
+
+def test_the_longest_name_is_told_to_whoever_gives_a_longer_one(connection: Connection) -> None:
+    connection.define(domain_xml())
+    with raising(LONG_NAME) as refused:
+        operations.rename_domain(connection, "a", "ä" * 121)
+    assert refused.value.fields == {"start": "ä" * 20, "bytes": 242, "most": 240}
+    operations.rename_domain(connection, "a", "ä" * 120)
+    assert [domain.name for domain in connection.domains()] == ["ä" * 120]
 
 
 def test_taken_name_running_domain_and_snapshots_are_refused(uri: str, connection: Connection, tmp_path: Path) -> None:
@@ -64,7 +81,7 @@ def test_taken_name_running_domain_and_snapshots_are_refused(uri: str, connectio
     with raising(MANAGED_SAVE):
         operations.rename_domain(connection, "a", "c")
     domain._handle.managedSaveRemove(0)
-    with raising(DOMAIN_EXISTS, name="b"):
+    with raising(DOMAIN_EXISTS, name="b", uuid=connection.find_domain("b").uuid):
         operations.rename_domain(connection, "a", "b")
     domain._handle.snapshotCreateXML("<domainsnapshot/>")
     with raising(HAS_SNAPSHOTS):
