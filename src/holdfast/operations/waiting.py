@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from holdfast.domainxml.address import address_of, describe_address, same_place
+from holdfast.domainxml.compare.apart import apart as differing
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents, device_pairs
 from holdfast.domainxml.compare.match import Pair
-from holdfast.domainxml.device import alias, find_device, short_name
+from holdfast.domainxml.device import alias, find_device, label, short_name
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.make.rescue import without_rescue
 from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.records.disk_record import is_of, left_in_making
 from holdfast.operations.documents import Documents
 
 
@@ -26,6 +28,21 @@ def waiting(documents: Documents) -> list[Change]:
         return []
     changes = visible(compare_documents(documents.live, documents.config))
     return changes if documents.rescue is None else without_rescue(changes, documents.rescue)
+
+
+def apart(documents: Documents) -> list[Change]:
+    """What the host will do otherwise after the next cold start, which the guest does not see; nothing in a rescue."""
+    live, config = documents.live, documents.config
+    return [] if live is None or config is None or documents.rescue is not None else differing(live, config)
+
+
+def copying(documents: Documents) -> Iterator[str]:
+    """The disks that QEMU copies, in sentences; without those of which config tells that they are being moved."""
+    live, config = documents.live, documents.config
+    for disk in [] if live is None else live.iterfind("devices/disk"):
+        place, known = copy_of(disk), [] if config is None else left_in_making(config)
+        if place is not None and not any(is_of(record, disk) for record in known):
+            yield f"the disk {label(disk)} is being copied to {place}, or was when something broke"
 
 
 def waiting_since(before: Documents, after: Documents) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ KINDS = (
     "expiring-machine",
     "expiring-cpu",
     "drift",
+    "apart",
     "releasing",
     "unfinished",
     "snapshot",

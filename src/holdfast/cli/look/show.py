@@ -96,8 +96,8 @@ def _line(part: Part) -> str:
 
 
 def _waiting(domain: DomainView) -> Iterator[str]:
-    if domain.changes:
+    if domain.changes or domain.apart:
         yield ""
         saved = domain.managed_save and domain.state == "shut off"
         yield "At the start after the restore:" if saved else "At the next start:"
-        yield from (f"  {change}" for change in domain.changes)
+        yield from (f"  {change}" for change in (*domain.changes, *domain.apart))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from holdfast.json_value import Json
@@ -42,6 +42,11 @@ class Change:
     def __str__(self) -> str:
         sentence = printable(_SENTENCES[self.kind](self))
         return f"{sentence} (unknown to Holdfast: counts as seen by the guest)" if self.unknown else sentence
+
+    @property
+    def words(self) -> str:
+        """The sentence without whether the guest sees it."""
+        return str(replace(self, kind=ChangeKind.CHANGED)) if self.kind is ChangeKind.COSMETIC else str(self)
 
     @property
     def is_visible(self) -> bool:

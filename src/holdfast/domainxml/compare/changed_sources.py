@@ -1,4 +1,4 @@
-"""Which disks have another image, and which interfaces are on another network, from one document to the other."""
+"""Which disks have another image or are being copied, and which interfaces are on another network, since a document."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.interface import connected_to
+from holdfast.domainxml.elements.mirror import copy_of
 
 
 def changed_sources(before: Element, after: Element) -> Iterator[str]:
-    """A sentence for each disk with another image than before, and for each interface on another network.
+    """A sentence for each disk with another image than before, or that is being copied, and for each interface on
+    another network.
 
     Devices that only one of the documents has are left out: ``compare`` reports those.
     """
@@ -22,6 +24,10 @@ def changed_sources(before: Element, after: Element) -> Iterator[str]:
         old, new = _source(pair.before), _source(pair.after)
         if old != new:
             yield f"{pair.after.tag!s} {label(pair.after)} is on {new or 'nothing'}, it was on {old or 'nothing'}"
+        old, new = copy_of(pair.before), copy_of(pair.after)
+        if old != new:
+            done = f"is being copied to {new}" if new else f"is not being copied to {old} any more"
+            yield f"{pair.after.tag!s} {label(pair.after)} {done}"
 
 
 def _source(device: Element) -> str | None:

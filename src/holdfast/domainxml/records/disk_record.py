@@ -131,8 +131,8 @@ def unfinished(domain: Element) -> Iterator[str]:
     creating = fact(domain, Creating)
     if creating is not None:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
-    for entry in facts(domain, Attaching):
-        yield f"the attach of {entry.device} {entry.alias} is being made, or was when something broke"
+    for begun in facts(domain, Attaching):
+        yield f"the attach of {begun.device} {begun.alias} is being made, or was when something broke"
     for gone in facts(domain, Detaching):
         yield f"the detach of {gone.device} {gone.label} is being made, or was when something broke"
     for snapshot in dict.fromkeys(entry.snapshot for entry in facts(domain, Snapshotting)):
@@ -141,6 +141,11 @@ def unfinished(domain: Element) -> Iterator[str]:
         if (pivot := unsettled_pivot(domain, disk)) is not None:
             yield f"the disk {pivot.target} goes over from {pivot.old} to {pivot.new}, or did when something broke"
     records = facts(domain, DiskRecord)
+    moved = [record.target for record in records if record.in_making]
+    images = {target_of(disk): source_of(disk) for disk in domain.iterfind("devices/disk")}
+    for entry in facts(domain, Pivoting):
+        if images.get(entry.target) == entry.new and entry.target not in moved:
+            yield f"the disk {entry.target} has gone over to {entry.new}, and what follows was not done yet"
     for record in _left_in_making(domain, records):
         if recorded_disk(domain, record) is None:
             yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
@@ -177,6 +182,14 @@ def disagreements(domain: Element) -> Iterator[str]:
     for disk in domain.iterfind("devices/disk") if adopted is not None else ():
         if not any(is_of(record, disk) for record in records):
             yield f"nothing is recorded of {target_of(disk)}, though the domain is adopted"
+
+
+def records_apart(live: Element, config: Element) -> Iterator[str]:
+    """The disks of which ``live`` and ``config`` record different things, as a command that broke off leaves it."""
+    for disk in live.iterfind("devices/disk"):
+        now, then = disk_record(live, disk), disk_record(config, disk)
+        if now is not None and then is not None and now.settled != then.settled:
+            yield f"what is recorded of {target_of(disk)} is not the same in live and in config"
 
 
 def has_image(domain: Element, record: DiskRecord) -> bool:

@@ -13,7 +13,7 @@ from holdfast.domainxml.manager.nova_metadata import URI as NOVAS_URI
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import URI as OUR_URI
 from holdfast.domainxml.metadata import Adopted, RunAgain, SeenState, fact
-from holdfast.domainxml.records.disk_record import disagreements, unfinished
+from holdfast.domainxml.records.disk_record import disagreements, records_apart, unfinished
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -27,7 +27,7 @@ from holdfast.operations.host_provides import HostProvides
 from holdfast.operations.own_state import state_outlook
 from holdfast.operations.power_record import unfinished_start
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
-from holdfast.operations.waiting import is_asked_for, unreleased, waiting
+from holdfast.operations.waiting import apart, copying, is_asked_for, unreleased, waiting
 
 _CHANGES = 2
 """So many of the changes that a revert would bring are told."""
@@ -112,6 +112,8 @@ def _drift(documents: Documents) -> Iterator[Finding]:
     for change in waiting(documents):
         if not asked_for(change):
             yield Finding(FindingKind.DRIFT, f"at the next start {change}")
+    yield from (Finding(FindingKind.APART, f"at the next start {change.words}") for change in apart(documents))
+    yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in copying(documents))
 
 
 def _lost(judge: Judge, config: Element) -> Iterator[Finding]:
@@ -128,7 +130,8 @@ def _records(config: Element, live: Element | None) -> Iterator[Finding]:
         yield Finding(FindingKind.RECORD, "it is adopted in live alone, which ends when it stops: adopt or release it")
     yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in unfinished(config))
     garbled = dict.fromkeys((*garbled_facts(config), *(() if live is None else garbled_facts(live))))
-    yield from (Finding(FindingKind.RECORD, sentence) for sentence in (*disagreements(config), *garbled))
+    halves = () if live is None or live is config else records_apart(live, config)
+    yield from (Finding(FindingKind.RECORD, sentence) for sentence in (*disagreements(config), *halves, *garbled))
 
 
 def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ class FindingKind(StrEnum):
     EXPIRING_MACHINE = "expiring-machine"
     EXPIRING_CPU = "expiring-cpu"
     DRIFT = "drift"
+    APART = "apart"
     RELEASING = "releasing"
     UNFINISHED = "unfinished"
     SNAPSHOT = "snapshot"
@@ -47,6 +48,7 @@ MEANINGS = {
     FindingKind.EXPIRING_MACHINE: "the machine type is deprecated",
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",
     FindingKind.DRIFT: "the next cold start changes the hardware: live and config differ",
+    FindingKind.APART: "live and config differ in what the guest does not see: images, networks, limits, names",
     FindingKind.RELEASING: "a detached device that the guest has not released",
     FindingKind.UNFINISHED: "a creation, an attach, a detach or an image that was begun and is not finished",
     FindingKind.SNAPSHOT: "reverting to a snapshot would change the hardware",

@@ -14,12 +14,14 @@ from typing import Literal
 from holdfast.domainxml.compare.fitting import fitting
 from holdfast.domainxml.device import alias, describe, find_device, label, lookup, user_alias
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.make.attach_request import parse_device
 from holdfast.domainxml.metadata import Attaching, Detaching, DiskRecord, Releasing, facts
 from holdfast.domainxml.places.controllers import holding
 from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors import devices as errors
+from holdfast.errors.disks import BEING_COPIED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
@@ -95,6 +97,8 @@ def detach_device(
             raise _not_found(domain, before, device, tag, config_only)
         for definition, match in found.items():
             refuse_while_moved(domain, match, before.present.values())
+            if (copy := copy_of(match)) is not None:
+                raise BEING_COPIED(name=domain.name, target=label(match), place=copy)
             if holders := holding(before.present[definition], match):
                 raise errors.WOULD_COME_BACK(device=describe(match), holders=[*map(describe, holders)])
         answer = _ask(domain, found.get(Definition.CONFIG)) if dry_run else Answer()

@@ -31,6 +31,7 @@ from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_an
 from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import described_record, existing_source
+from holdfast.operations.disks.newest_image import forget_pivot
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.results import Result
@@ -91,6 +92,7 @@ def swap_disk(
         is_there = all(source_of(each) == to.place for each in disk.present.values())
         if is_there and not dry_run:
             to.settle()
+            forget_pivot(domain, disk.target)
         elif not is_there and not (copy_content and copy_of(disk.current) == to.place):
             to, changes = _checked(disk, to, image, copy_content, accept or dry_run)
             if dry_run:

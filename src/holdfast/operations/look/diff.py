@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from holdfast.domainxml.compare.apart import apart
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
@@ -24,7 +25,8 @@ _NEEDS = {Definition.LIVE: Need.RUNNING, Definition.CONFIG: Need.CONFIG}
 class DocumentDiff:
     """What differs between two documents.
 
-    ``changes``           those that lead from the one to the other; cosmetic ones, which no guest sees, are among them
+    ``changes``           those that lead from the one to the other; cosmetic ones, which no guest sees, are among them,
+                          and of the two documents of one domain also other images, networks and limits
     ``asked_of_libvirt``  True where a file was compared as libvirt would complete it, False where as it stands (a note
                           says why); None where there was nothing to ask
     ``notes``             what else is worth knowing, in sentences
@@ -52,7 +54,11 @@ def diff(connection: Connection | None, before: str, after: str) -> DocumentDiff
     sides = [_read(connection, name) for name in (before, after)]
     files = [is_file(name) for name in (before, after)]
     if connection is None or not any(files) or all(files):
-        return DocumentDiff(changes=tuple(compare_documents(*sides)))
+        changes = compare_documents(*sides)
+        known = {change.where for change in changes}
+        is_one = not any(files) and sides[0].findtext("uuid") == sides[1].findtext("uuid")
+        hidden = [change for change in apart(*sides) if change.where not in known] if is_one else []
+        return DocumentDiff(changes=(*changes, *hidden))
     answer = _ask(connection, sides[files.index(True)])
     if answer.document is not None:
         sides[files.index(True)] = answer.document

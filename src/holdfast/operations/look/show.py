@@ -16,7 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import documents_of_guest
 from holdfast.operations.session import OpenDomain, looking
-from holdfast.operations.waiting import device_notes, waiting
+from holdfast.operations.waiting import apart, copying, device_notes, waiting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class DomainView:
     ``free_slots``     the PCI addresses of those that a device can still be attached to, lowest first
     ``changes``        what waits: what the guest sees differ after its next cold start, or with saved memory after the
                        one that follows; empty for another domain that is shut off
+    ``apart``          what waits, too, and the guest does not see: images, networks, limits, names
     ``unfinished``     in sentences: what was begun and is not finished, or broke off; images that are being made
     """
 
@@ -50,6 +51,7 @@ class DomainView:
     slots: int
     free_slots: tuple[str, ...]
     changes: tuple[Change, ...]
+    apart: tuple[Change, ...]
     unfinished: tuple[str, ...]
 
 
@@ -74,7 +76,8 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         slots=slot_count(current),
         free_slots=tuple(str(place) for place in hotplug_places(current)),
         changes=tuple(waiting(documents)),
-        unfinished=tuple(dict.fromkeys(begun)),
+        apart=tuple(apart(documents)),
+        unfinished=tuple(dict.fromkeys((*begun, *copying(domain.documents)))),
     )
 
 

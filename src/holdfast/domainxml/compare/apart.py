@@ -1,0 +1,65 @@
+"""What live and config of one domain say differently though no guest sees it: which image or network, limits, names.
+
+Only what libvirt's own calls change in one of the two, and does not fill in by itself when a domain starts (9.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.domainxml.compare.change import Change, ChangeKind
+from holdfast.domainxml.compare.guest_view import device_pairs
+from holdfast.domainxml.device import device_name
+from holdfast.domainxml.document import Element, text_of, value_at
+from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.elements.interface import connected_to
+from holdfast.domainxml.sides import all_values
+
+_OF_DOMAIN = ("title", "description", "cputune", "blkiotune", "memtune")
+_MADE_UP = ("group_name", "_max_length")
+"""Parts of ``<iotune>`` that QEMU's driver gives to live by itself."""
+
+
+def apart(live: Element, config: Element) -> list[Change]:
+    """What the host does for the domain otherwise from its next start on, and its guest does not see."""
+    return [*_of_domain(live, config), *_of_devices(live, config)]
+
+
+def _of_domain(live: Element, config: Element) -> Iterator[Change]:
+    for tag in _OF_DOMAIN:
+        yield from _differing(tag, tag, *(_values(each.find(tag)) for each in (live, config)))
+
+
+def _of_devices(live: Element, config: Element) -> Iterator[Change]:
+    for pair, sides in device_pairs(live, config):
+        now, then = pair.before, pair.after
+        if now is None or then is None or pair.other_name is not None:
+            continue
+        name, where = device_name(now), f"devices/{sides.tag}"
+        if sides.tag == "disk":
+            yield from _differing(name, where, {"/source": source_of(now)}, {"/source": source_of(then)})
+            yield from _differing(name, f"{where}/iotune", *(_values(each.find("iotune")) for each in (now, then)))
+        elif sides.tag == "interface" and not (now.get("type") == "hostdev" and then.get("type") == "network"):
+            yield from _differing(name, where, {"/source": _network(now)}, {"/source": _network(then)})
+            if then.get("type") != "network":  # which may have a bandwidth for all of its interfaces
+                both = (_values(each.find("bandwidth")) for each in (now, then))
+                yield from _differing(name, f"{where}/bandwidth", *both)
+
+
+def _differing(name: str, where: str, live: dict[str, str | None], config: dict[str, str | None]) -> Iterator[Change]:
+    for path in dict.fromkeys((*live, *config)):
+        now, then = live.get(path), config.get(path)
+        if now != then and not path.endswith(_MADE_UP):
+            yield Change(ChangeKind.COSMETIC, name, f"{where}{path}", now, then)
+
+
+def _values(part: Element | None) -> dict[str, str | None]:
+    if part is None:
+        return {}
+    return {"": text_of(part)} if not len(part) else dict(all_values(part, ""))
+
+
+def _network(interface: Element) -> str | None:
+    """What an interface is connected to; one on a network is shown in live with what the network has given to it."""
+    network = value_at(interface, "source@network")
+    return connected_to(interface) if network is None else f"network {network}"
