@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from holdfast.domainxml.address import address_of, describe_address, same_place
-from holdfast.domainxml.compare.apart import apart as differing
+from holdfast.domainxml.compare.apart import apart
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents, device_pairs
 from holdfast.domainxml.compare.match import Pair
@@ -30,10 +30,10 @@ def waiting(documents: Documents) -> list[Change]:
     return changes if documents.rescue is None else without_rescue(changes, documents.rescue)
 
 
-def apart(documents: Documents) -> list[Change]:
+def standing_apart(documents: Documents) -> list[Change]:
     """What the host will do otherwise after the next cold start, which the guest does not see; nothing in a rescue."""
     live, config = documents.live, documents.config
-    return [] if live is None or config is None or documents.rescue is not None else differing(live, config)
+    return [] if live is None or config is None or documents.rescue is not None else apart(live, config)
 
 
 def copying(documents: Documents) -> Iterator[str]:

@@ -27,7 +27,7 @@ from holdfast.operations.host_provides import HostProvides
 from holdfast.operations.own_state import state_outlook
 from holdfast.operations.power_record import unfinished_start
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
-from holdfast.operations.waiting import apart, copying, is_asked_for, unreleased, waiting
+from holdfast.operations.waiting import copying, is_asked_for, standing_apart, unreleased, waiting
 
 _CHANGES = 2
 """So many of the changes that a revert would bring are told."""
@@ -112,7 +112,7 @@ def _drift(documents: Documents) -> Iterator[Finding]:
     for change in waiting(documents):
         if not asked_for(change):
             yield Finding(FindingKind.DRIFT, f"at the next start {change}")
-    yield from (Finding(FindingKind.APART, f"at the next start {change.words}") for change in apart(documents))
+    yield from (Finding(FindingKind.APART, f"at the next start {change.words}") for change in standing_apart(documents))
     yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in copying(documents))
 
 
