@@ -33,16 +33,25 @@ TESTS = {
     "operations": _libvirt(
         "test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"
     ),
-    "operations.session": [
-        *_libvirt("test_exit_codes.py", "test_one_condition.py", "test_edit_document.py", "power/test_power.py"),
-        *_libvirt("dry_runs/test_read_only.py", "snapshots/test_create.py"),
-        *("-k", "not nothing_is_changed"),
-    ],
+    "operations.domain_name": _libvirt("test_refused_names.py", "test_one_condition.py", "domain/test_rename.py"),
     "operations.guard": _libvirt(
-        "test_guard.py", "test_edit_document.py", "state/test_lost_state.py", "power/test_power.py"
+        "test_guard.py",
+        "test_edit_document.py",
+        "power/test_power.py",
+        "state/test_lost_state.py",
+        "look/test_would*.py",
     ),
     "operations.power_record": _libvirt("power/test_unrecorded.py", "power/test_resume_host.py", "test_guard.py"),
-    "operations.domain_name": _libvirt("test_refused_names.py", "test_one_condition.py", "domain/test_rename.py"),
+    "operations.proved_edit": _libvirt("test_edit_document.py", "domain/test_edit.py", "domain/test_seal.py"),
+    "operations.session": [
+        *_libvirt("test_session.py", "test_exit_codes.py", "test_one_condition.py", "test_edit_document.py"),
+        *("-k", "not nothing_is_changed"),
+    ],
+    "operations.told_errors": [
+        *("tests/xml/test_concealing.py", *_libvirt("test_exit_codes.py", "secrets/test_shown.py")),
+        *("-k", "not nothing_is_changed"),
+    ],
+    "operations.waiting": _libvirt("look/test_plan.py", "look/test_show.py", "test_guard.py", "devices/test_detach.py"),
 }
 """Layer, or module whose tests would take minutes for each mutant → the tests that cover it, as pytest's arguments."""
 

@@ -49,7 +49,7 @@ class OpenDomain(Domain):
     ``lacks``         what is told in place of a result where what was asked for is done, and something of it is missing
     """
 
-    def __init__(self, connection: Connection, handle: DomainHandle, *, to_change: bool = False) -> None:
+    def __init__(self, connection: Connection, handle: DomainHandle, *, to_change: bool) -> None:
         super().__init__(handle)
         self.connection = connection
         self._to_change = to_change
