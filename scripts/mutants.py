@@ -41,7 +41,13 @@ TESTS = {
         "state/test_lost_state.py",
         "look/test_would*.py",
     ),
-    "operations.power_record": _libvirt("power/test_unrecorded.py", "power/test_resume_host.py", "test_guard.py"),
+    "operations.power_record": _libvirt(
+        "power/test_unrecorded.py",
+        "power/test_resume_host.py",
+        "state/test_lost_state.py",
+        "test_guard.py",
+        "test_one_condition.py",
+    ),
     "operations.proved_edit": _libvirt("test_edit_document.py", "domain/test_edit.py", "domain/test_seal.py"),
     "operations.session": [
         *_libvirt("test_session.py", "test_exit_codes.py", "test_one_condition.py", "test_edit_document.py"),

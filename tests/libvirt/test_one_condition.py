@@ -11,6 +11,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.cli.hints import hint
+from holdfast.domainxml.fact import RunAgain
 from holdfast.errors import creation, files, hosts, images
 from holdfast.errors.domains import READ_ONLY
 from holdfast.hostfiles.lock import domain_lock
@@ -18,6 +19,8 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
+from holdfast.operations.facts import record
+from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, running
 from tests.raising import raising
@@ -90,6 +93,34 @@ def test_a_name_that_somebody_takes_after_our_look_is_taken(
         VERBS[verb](connection, tmp_path)
     assert [each.uuid for each in connection.domains() if each.name == "b"] == [theirs[0].uuid]
     assert [path.name for path in tmp_path.iterdir()] == ["one.img"]
+
+
+def test_a_taken_name_whose_domain_lacks_nothing_but_its_start_is_told_so_to_whoever_wants_it_started(
+    connection: Connection,
+) -> None:
+    domain = connection.define(domain_xml())
+    operations.adopt_domain(connection, "a")
+
+    def create(*, start: bool) -> object:
+        return operations.create_domain(connection, "a", SMALL, start=start)
+
+    with raising(creation.DOMAIN_EXISTS, name="a", uuid=domain.uuid):
+        create(start=True)
+    record(looking(connection, "a"), RunAgain("2026-01-01T00:00:00+00:00"), CONFIG)
+    with raising(creation.DOMAIN_EXISTS_UNSTARTED, name="a", uuid=domain.uuid) as off:
+        create(start=True)
+    domain.start(paused=True)
+    with raising(creation.DOMAIN_EXISTS_UNSTARTED, name="a", uuid=domain.uuid) as unrecorded:
+        create(start=True)
+    assert [each.value.fields["state"] for each in (off, unrecorded)] == [
+        "is recorded to run, and is off",
+        "runs, and what it was started with is not recorded",
+    ]
+    with raising(creation.DOMAIN_EXISTS):
+        create(start=False)
+    operations.start(connection, "a")
+    with raising(creation.DOMAIN_EXISTS):
+        create(start=True)
 
 
 def test_a_new_name_that_somebody_takes_after_our_look_is_taken(
