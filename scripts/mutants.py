@@ -53,10 +53,7 @@ TESTS = {
         *_libvirt("test_session.py", "test_exit_codes.py", "test_one_condition.py", "test_edit_document.py"),
         *("-k", "not nothing_is_changed"),
     ],
-    "operations.told_errors": [
-        *("tests/xml/test_concealing.py", *_libvirt("test_exit_codes.py", "secrets/test_shown.py")),
-        *("-k", "not nothing_is_changed"),
-    ],
+    "operations.told_errors": ["tests/xml/test_concealing.py", "tests/xml/test_told_changes.py"],
     "operations.waiting": _libvirt("look/test_plan.py", "look/test_show.py", "test_guard.py", "devices/test_detach.py"),
 }
 """Layer, or module whose tests would take minutes for each mutant → the tests that cover it, as pytest's arguments."""

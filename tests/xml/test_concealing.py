@@ -55,6 +55,15 @@ def test_words_that_only_begin_like_a_secret_stay(reason: str) -> None:
     assert str(raised(refusal(reason), "a", "dis", "key")) == reason
 
 
+def test_three_letters_can_be_a_secret_and_two_cannot() -> None:
+    assert str(raised(refusal("abc, de"), "abc", "de")) == f"{HIDDEN}, de"
+
+
+def test_a_secret_that_is_a_part_of_another_leaves_nothing_of_it() -> None:
+    for secrets in (("abc", "abc def"), ("abc def", "abc")):
+        assert str(raised(refusal("no abc def"), *secrets)) == f"no {HIDDEN}"
+
+
 @pytest.mark.parametrize("document", ["<a b='{}'/>", "\n  <a b='{}'/>", "<a>{}</a>", "<a\n>{}</a>"])
 def test_a_log_names_the_element_that_libvirt_is_given_and_nothing_in_it(
     document: str, caplog: pytest.LogCaptureFixture
