@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import Element, parse, same, serialize
-from holdfast.errors.domains import TRANSIENT
+from holdfast.domainxml.fact import Rescue
+from holdfast.errors.domains import IN_RESCUE, TRANSIENT
 from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS, UNASKED
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.proved_edit import apply_edit, plan_edit
+from holdfast.operations.facts import record
+from holdfast.operations.proved_edit import apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.session import looking
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
 from tests.raising import raising
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
+GRAPHICS = "<graphics type='vnc' passwd='secret' listen='127.0.0.1'/>"
 
 
 def set_backend(document: Element) -> None:
@@ -47,7 +50,7 @@ def test_change_the_guest_would_see_is_refused_unless_asked_for(connection: Conn
     connection.define(domain_xml(extra=RNG))
     domain = looking(connection, "a")
     before = domain.xml(CONFIG)
-    with raising(UNASKED, changes="rng ua-rng is removed, it was at pci 0000:02:00.0"):
+    with raising(UNASKED, name="a", changes="rng ua-rng is removed, it was at pci 0000:02:00.0"):
         plan_edit(domain, lose_a_device)
     assert domain.xml(CONFIG) == before
     apply_edit(domain, plan_edit(domain, lose_a_device, lambda change: "rng" in change.what))
@@ -60,16 +63,16 @@ def test_edit_is_refused_when_somebody_changed_the_document_meanwhile(connection
     edit = plan_edit(domain, set_backend)
     domain.attach("<sound model='ich6'/>", CONFIG)
     before = domain.xml(CONFIG)
-    with raising(CHANGED_MEANWHILE):
+    with raising(CHANGED_MEANWHILE, name="a"):
         apply_edit(domain, edit)
     assert domain.xml(CONFIG) == before
 
 
 def test_what_libvirt_fills_in_beside_the_edit_is_taken_back(connection: Connection) -> None:
     """A device without an address gets one: the guest would see a place that the edit did not name."""
-    connection.define(domain_xml(extra=RNG))
+    connection.define(domain_xml(extra=RNG + GRAPHICS))
     domain = looking(connection, "a")
-    before = domain.xml(CONFIG)
+    before = domain.xml(CONFIG, secure=True)
 
     def forget_the_address(document: Element) -> None:
         rng = document.find("devices/rng")
@@ -77,9 +80,25 @@ def test_what_libvirt_fills_in_beside_the_edit_is_taken_back(connection: Connect
         rng.remove(rng.find("address"))  # type: ignore[arg-type]
 
     edit = plan_edit(domain, forget_the_address, lambda change: True)
-    with raising(LIBVIRT_ADDS):
-        apply_edit(domain, edit)
-    assert domain.xml(CONFIG) == before
+    for deed in (ask_of_edit, apply_edit):
+        with raising(LIBVIRT_ADDS, changes="rng ua-rng may move: its place pci 0000:02:00.0 is fixed only after"):
+            deed(domain, edit)
+        assert domain.xml(CONFIG, secure=True) == before
+
+
+def test_libvirt_is_not_asked_of_an_edit_that_is_none(connection: Connection) -> None:
+    connection.define(domain_xml(extra=RNG))
+    domain = looking(connection, "a")
+    assert ask_of_edit(domain, plan_edit(domain, lambda document: None)).document is None
+    answer = ask_of_edit(domain, plan_edit(domain, set_backend)).document
+    assert answer is not None and answer.findtext("devices/rng/backend") == "/dev/random"
+
+
+def test_domain_in_rescue_is_not_edited(connection: Connection) -> None:
+    running(connection, extra=RNG)
+    record(looking(connection, "a"), Rescue("2026-01-01T00:00:00+00:00", "running", "disk vdb"), LIVE)
+    with raising(IN_RESCUE):
+        plan_edit(looking(connection, "a"), set_backend)
 
 
 def test_transient_domain_has_nothing_to_edit(connection: Connection) -> None:
@@ -92,8 +111,7 @@ def test_transient_domain_has_nothing_to_edit(connection: Connection) -> None:
 
 
 def test_passwords_survive_an_edit(connection: Connection) -> None:
-    graphics = "<graphics type='vnc' passwd='secret' listen='127.0.0.1'/>"
-    connection.define(domain_xml(extra=RNG + graphics))
+    connection.define(domain_xml(extra=RNG + GRAPHICS))
     domain = looking(connection, "a")
     apply_edit(domain, plan_edit(domain, set_backend))
     assert "passwd='secret'" in domain.xml(CONFIG, secure=True)

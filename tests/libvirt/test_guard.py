@@ -31,7 +31,7 @@ def test_hard_reboot_into_changed_hardware_is_refused(uri: str, connection: Conn
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"), config_only=True)
     before = domain.xml(LIVE)
-    with raising(guard.UNASKED_AT_START, changes="disk vda is added") as refused:
+    with raising(guard.UNASKED_AT_START, name="a", changes="disk vda is added") as refused:
         reboot(connection, "a", hard=True)
     assert "--accept" in hints.hint(refused.value)
     assert domain.xml(LIVE) == before
@@ -63,7 +63,7 @@ def test_virsh_removing_a_device_from_config_was_not_asked_for(connection: Conne
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
     domain.detach(disk_xml(tmp_path, "one", "vda"), CONFIG)
-    with raising(guard.UNASKED_AT_START, changes="disk vda is removed"):
+    with raising(guard.UNASKED_AT_START, name="a", changes="disk vda is removed"):
         reboot(connection, "a", hard=True)
     assert "vda" in places(domain, LIVE)
 
