@@ -9,7 +9,7 @@ undisturbed one.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.faults.scenarios import EXEMPT, Scenario
@@ -43,14 +43,27 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Left:
+    """What is to be said of what a fault has left, whichever it was: what the audit names of it, and what is wrong."""
+
+    reported: str
+    is_named: bool
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Run:
-    """The undisturbed run: the worlds around it, its steps, and what the audit names before and after."""
+    """The undisturbed run: the worlds around it, its steps, and what the audit names before and after.
+
+    ``left`` is what was found of worlds that faults have left: many leave the same, which is judged once.
+    """
 
     before: World
     after: World
     steps: list[Step]
     code: int
     named: frozenset[str]
+    left: dict[object, Left] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,25 +101,37 @@ def judge(host: Host, scenario: Scenario, run: Run, point: Point, plant: str = "
     world = host.settle()
     found = _false_code(run, ended, world)
     reported = exempt = ""
-    if world not in (run.before, run.after):
-        news = [each for each in host.named() if each not in run.named]
-        reported = "; ".join(news)
-        if not news and scenario.name in EXEMPT:
+    daemon_died = point.fault is Fault.DAEMON
+    if world != run.after and (world != run.before or daemon_died):
+        key = (frozenset(world.items()), host.reasons(), daemon_died, plant)
+        if key not in run.left:
+            run.left[key] = _judge_left(host, scenario, run, world)
+        left = run.left[key]
+        found += left.wrong
+        reported = left.reported
+        if not left.is_named and scenario.name in EXEMPT:
             exempt = EXEMPT[scenario.name]
-        elif not news:
+        elif not left.is_named:
             found.append(f"nothing names {_nearer(run, world)}")
-        found += [
-            f"{name} does not start: {why}"
-            for name in ("a", "b")
-            if f"{name}: state" in world and (why := host.starts(name))
-        ]
-    if world != run.after and (world != run.before or point.fault is Fault.DAEMON):
-        found += _repeated(host, scenario, run)
     said = {"code": ended.code, "said": ended.last_line}
     if found:
         return Verdict("wrong", "\n  ".join(found), **said)  # type: ignore[arg-type]
     outcome = "exempt" if exempt else "reported" if reported else "clean"
     return Verdict(outcome, exempt or reported, **said)  # type: ignore[arg-type]
+
+
+def _judge_left(host: Host, scenario: Scenario, run: Run, world: World) -> Left:
+    """Look at ``world``, which is there now, and is not that after the undisturbed run."""
+    news, wrong = list[str](), list[str]()
+    if world != run.before:
+        news = [each for each in host.named() if each not in run.named]
+        wrong = [
+            f"{name} does not start: {why}"
+            for name in ("a", "b")
+            if f"{name}: state" in world and (why := host.starts(name))
+        ]
+    wrong += _repeated(host, scenario, run)
+    return Left("; ".join(news), bool(news) or world == run.before, tuple(wrong))
 
 
 def _false_code(run: Run, ended: Ended, world: World) -> list[str]:

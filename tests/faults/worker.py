@@ -209,6 +209,11 @@ class Host:
                 return str(error)
         return ""
 
+    def reasons(self) -> tuple[tuple[int, ...], ...]:
+        """Why each domain is in its state, as libvirt has it in memory."""
+        with self.libvirt() as connection:
+            return tuple(sorted(tuple(domain.state()) for domain in connection.listAllDomains()))
+
     def named(self) -> list[str]:
         """What the audit says of this host that needs attention, in sentences."""
         ended = self.run(["audit", "-o", "json"])

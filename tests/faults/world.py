@@ -15,6 +15,12 @@ import libvirt
 World = dict[str, str]
 """What it is ("a: config", "images/root.qcow2") → how it stands."""
 
+_WISH = re.compile(r"\s*<holdfast:wanted [^>]*/>")
+"""What each revert writes into its snapshot anew, before it: whether the domain is to run then."""
+
+_MEMORY = ("save", "ram")
+"""Folders of files that hold a guest's memory, and are never of the same size twice."""
+
 _STATES = {
     libvirt.VIR_DOMAIN_RUNNING: "running",
     libvirt.VIR_DOMAIN_PAUSED: "paused",
@@ -27,6 +33,8 @@ _AT_RANDOM = [
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^'\"<]*"), "TIME"),
     (re.compile(r"<creationTime>\d+"), "<creationTime>TIME"),
     (re.compile(r"(holdfast-\w+-)[a-z0-9_]{8}\b"), r"\1RANDOM"),
+    # Which of the two it was: an unrescue starts it in either case.
+    (re.compile(r"(<holdfast:rescue [^>]*before=)\"(paused|running)\""), r'\1"on"'),
     (re.compile(r"born=(['\"])[^'\"]*"), r"born=\1TIME"),
     (re.compile(r"(<domain type='qemu') id='\d+'"), r"\1"),
     # A libvirtd that starts anew forgets the alias of a USB controller that is none (9.0).
@@ -45,7 +53,7 @@ def look(connection: libvirt.virConnect, folders: Mapping[str, Path]) -> World:
         world.update({f"{domain.name()}: {key}": _plain(text) for key, text in _domain(domain)})
     for name, folder in folders.items():
         for path in sorted(folder.rglob("*")):
-            world[f"{name}/{_plain(str(path.relative_to(folder)))}"] = _file(path)
+            world[f"{name}/{_plain(str(path.relative_to(folder)))}"] = "memory" if name in _MEMORY else _file(path)
     return world
 
 
@@ -60,7 +68,8 @@ def _domain(domain: libvirt.virDomain) -> Iterator[tuple[str, str]]:
     if domain.isActive():
         yield "live", domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
     for snapshot in domain.listAllSnapshots():
-        yield f"snapshot {snapshot.getName()}", snapshot.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+        text = snapshot.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+        yield f"snapshot {snapshot.getName()}", _WISH.sub("", text)
 
 
 def _with_controllers_sorted(config: str) -> str:

@@ -9,7 +9,18 @@ import copy
 
 from holdfast.domainxml.document import Element, child, parse, remove_children, serialize
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import OURS, DiskRecord, Releasing, Snapshotting, Started, tag_of
+from holdfast.domainxml.metadata import (
+    OURS,
+    DiskRecord,
+    Releasing,
+    RunAgain,
+    Snapshotting,
+    Started,
+    add_facts,
+    drop_facts,
+    facts,
+    tag_of,
+)
 from holdfast.domainxml.records.disk_record import record_elements, recorded_disk
 from holdfast.domainxml.snapshots.stored import whole_document
 
@@ -19,13 +30,31 @@ def with_metadata_of(text: str, live: Element | None, config: Element | None) ->
 
     ``live`` and ``config`` are today's documents of the domain.
     """
+    return serialize(_carried(text, live, config))
+
+
+def with_metadata_after_revert(text: str, live: Element | None, config: Element | None, wish: RunAgain | None) -> str:
+    """As :func:`with_metadata_of`, and with what is recorded then of its running.
+
+    ``wish`` is that where nothing is recorded yet; None where it is off after the revert.
+    """
+    root = _carried(text, live, config)
+    then = whole_document(root.find("inactiveDomain" if root.find("inactiveDomain") is not None else "domain"))
+    if then is not None and wish is None:
+        drop_facts(then, RunAgain)
+    elif then is not None and wish is not None and then.find(f"metadata/{OURS}") is not None:
+        add_facts(then, *([] if facts(then, RunAgain) else [wish]))
+    return serialize(root)
+
+
+def _carried(text: str, live: Element | None, config: Element | None) -> Element:
     root = parse(text, "domainsnapshot")
     domain, inactive = whole_document(root.find("domain")), whole_document(root.find("inactiveDomain"))
     today = config if config is not None else live
     for then, now in ((domain, live if inactive is not None and live is not None else today), (inactive, today)):
         if then is not None and now is not None:
             carry(now, then)
-    return serialize(root)
+    return root
 
 
 def carry(today: Element, then: Element) -> None:

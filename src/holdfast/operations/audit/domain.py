@@ -16,7 +16,7 @@ from holdfast.domainxml.metadata import Adopted, RunAgain, SeenState, fact
 from holdfast.domainxml.records.disk_record import disagreements, records_apart, unfinished
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
-from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.domain import PAUSED, Definition, Domain
 from holdfast.libvirtapi.domain_list import Listed
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.audit.judge import Judge, Judgement
@@ -140,12 +140,16 @@ def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
     What its guest has shut down by itself is as that wanted it.
     """
     live, config = documents.live, documents.config
-    if config is None or documents.rescue is not None:
+    if config is None:
         return
     is_wanted = fact(config, RunAgain) is not None
     if live is not None and not is_wanted and fact(live, RunAgain) is not None:
-        sentence = "that it runs again after the host has booted is recorded in live alone: a start makes up for it"
+        remedy = "a start makes up for it" if documents.rescue is None else "destroy it, or unrescue and start it"
+        sentence = f"that it runs again after the host has booted is recorded in live alone: {remedy}"
         yield Finding(FindingKind.RECORD, sentence)
+    if documents.rescue is not None and domain.state() == PAUSED:
+        sentence = "its rescue is paused, as one that was cut off before it ran: resume it, or unrescue it"
+        yield Finding(FindingKind.UNFINISHED, sentence)
     if live is not None and is_wanted and (lacking := unfinished_start(documents)):
         yield Finding(FindingKind.RECORD, f"it {lacking}: a start makes up for it")
     if live is None and is_wanted and domain.was_destroyed():

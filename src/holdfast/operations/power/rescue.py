@@ -20,6 +20,7 @@ from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.disk import default_bus
 from holdfast.domainxml.make.attach_request import complete, conflict, identified, parse_device
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
+from holdfast.domainxml.metadata import RunAgain, fact
 from holdfast.domainxml.places.behind_all import BUSES as BUSES
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.secret_parts import Shown, shown
@@ -39,7 +40,7 @@ from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.rescue_nvram import NvramCopy
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
-from holdfast.operations.power_record import recorded_stop
+from holdfast.operations.power_record import make_up_for, recorded_stop, unfinished_start
 from holdfast.operations.proved_edit import Touch
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -105,7 +106,7 @@ def rescue(
         asked = _medium(connection, domain, config, medium, trust_format)
         disk = asked if dry_run else identified(asked)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        copy = rescue_document(config, disk, since=now, before=before if was_active else SHUT_OFF)
+        copy = rescue_document(config, disk, since=now, before=before if was_active else _wanted_state(domain, config))
         if adapt is not None:
             adapt(copy)
         changes = tuple(visible(compare_documents(config, copy)))
@@ -135,6 +136,15 @@ def rescue(
         return answer.on(rescued)
 
 
+def _wanted_state(domain: OpenDomain, config: Element) -> str:
+    """The state of a domain that is off; "running" where it is recorded to run, and its guest has not shut it down.
+
+    So is one of which a rescue was cut off once it was switched off for that.
+    """
+    shut_down = domain.was_switched_off() and not domain.was_destroyed()
+    return SHUT_OFF if fact(config, RunAgain) is None or shut_down else RUNNING
+
+
 def unrescue(
     connection: Connection,
     name: str,
@@ -143,16 +153,21 @@ def unrescue(
     fresh: Collection[str] = (),
     dry_run: bool = False,
 ) -> PowerChange:
-    """Switch the rescue of the domain ``name`` off, and start the domain itself again if it ran before the rescue.
+    """Switch the rescue of the domain ``name`` off, and start the domain itself again if it ran before the rescue, or
+    was recorded to run.
 
-    ``start`` True and False decide that otherwise. Raises NOT_IN_RESCUE, UNDEFINED_IN_RESCUE, MANAGED_SAVE where the
-    start would restore that, STATE_GONE where its own state is lost and not of a kind in ``fresh``, and
-    RESCUE_ENDED_NOT_STARTED when the rescue is off and the domain does not start.
+    ``start`` True and False decide that otherwise. Where it was started again, and what with is not recorded, that is
+    made up for. Raises NOT_IN_RESCUE, UNDEFINED_IN_RESCUE, MANAGED_SAVE where the start would restore that, STATE_GONE
+    where its own state is lost and not of a kind in ``fresh``, and RESCUE_ENDED_NOT_STARTED when the rescue is off and
+    the domain does not start.
     (virDomainDestroyFlags, virDomainCreateWithFlags)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         before, documents = domain.state(), domain.documents
         mark = documents.rescue
+        if mark is None and documents.live is not None and unfinished_start(documents):
+            made_up = make_up_for(domain, dry_run=dry_run)
+            return power_change(domain, before, dry_run, foreseen=before, made_up=made_up)
         if mark is None:
             condition = power.NOT_IN_RESCUE_OFF if documents.live is None else power.NOT_IN_RESCUE
             raise condition(name=domain.name, state=before)

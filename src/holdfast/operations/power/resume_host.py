@@ -21,7 +21,12 @@ from holdfast.operations.documents import Documents
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange
-from holdfast.operations.power_record import forget_if_possible, observe_whether_it_runs
+from holdfast.operations.power_record import (
+    forget_if_possible,
+    make_up_for,
+    observe_whether_it_runs,
+    unfinished_start,
+)
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing, refuse_read_only
 
@@ -39,7 +44,7 @@ class Outcome(StrEnum):
 class Resumed(Result):
     """One domain that is wanted running; ``changes`` and ``outlooks`` are those of the start, as for any start.
 
-    ``notes`` say what was interrupted, and what of the host side was mended.
+    ``notes`` say what was interrupted or is recorded only now, and what of the host side was mended.
 
     ``outcome``  what became of it; in a dry run what would be tried
     ``error``    why it does not start, or what cannot be recorded of it where it does (NotRecorded); else None
@@ -127,6 +132,8 @@ def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
             documents = domain.documents
             notes = (*_released(domain, documents, dry_run), *_half_attached(documents))
             if documents.live is not None:
+                if unfinished_start(documents):
+                    notes += tuple(f"not recorded before: {each}" for each in make_up_for(domain, dry_run=dry_run))
                 return resumed(Outcome.RUNNING)
             side = mend_host_side(domain, dry_run=dry_run)
             notes = (*notes, *side.mended)

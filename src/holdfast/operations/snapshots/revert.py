@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
+from holdfast.domainxml.snapshots.carry_metadata import with_metadata_after_revert
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import LibvirtRefused, NotFound
 from holdfast.errors import snapshots as errors
@@ -26,7 +26,7 @@ from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host_outlook import HostOutlook
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_state_of_others, state_of
-from holdfast.operations.power_record import record_what_became
+from holdfast.operations.power_record import record_what_became, wanted_from_now
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.images import check_images, size_changes
@@ -192,7 +192,9 @@ def _detached(today: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, .
 def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, force: bool) -> None:
     """Let libvirt revert, and prove that the hardware is that of then. Raises REVERT_STOPPED, REVERTED_AND_CHANGED."""
     before = domain.documents
-    redefine_snapshot(domain, with_metadata_of(found.xml(secure=True), before.live, before.config))
+    wish = None if stored.live is None else wanted_from_now()
+    text = with_metadata_after_revert(found.xml(secure=True), before.live, before.config, wish)
+    redefine_snapshot(domain, text)
     try:
         found.revert(force)
     except (LibvirtRefused, NotFound) as error:
