@@ -34,13 +34,9 @@ TESTS = {
         "test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"
     ),
     "operations.domain_name": _libvirt("test_refused_names.py", "test_one_condition.py", "domain/test_rename.py"),
-    "operations.guard": _libvirt(
-        "test_guard.py",
-        "test_edit_document.py",
-        "power/test_power.py",
-        "state/test_lost_state.py",
-        "look/test_would*.py",
-    ),
+    "operations.facts": _libvirt("test_session.py", "domain/test_adopt.py", "power/test_resume_host.py"),
+    "operations.guard": _libvirt("test_guard.py", "test_edit_document.py", "state/test_lost_state.py"),
+    "operations.managed_save": _libvirt("power/test_save.py", "snapshots/test_create.py"),
     "operations.power_record": _libvirt(
         "power/test_unrecorded.py",
         "power/test_resume_host.py",

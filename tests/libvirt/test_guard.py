@@ -7,9 +7,12 @@ from pathlib import Path
 
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Started, fact
+from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.metadata import Creating, Started, fact
 from holdfast.errors import guard
+from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.errors.devices import NOT_RELEASED_PAUSED
+from holdfast.errors.domains import UNFINISHED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import destroy, reboot, start
 from holdfast.operations.devices.attach import attach_device
@@ -18,6 +21,7 @@ from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.domain.create import create_domain
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.facts import record
+from holdfast.operations.guard import ColdStart, look_before_start, refuse_unstartable
 from holdfast.operations.look.plan_reboot import plan_reboot
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
@@ -144,3 +148,40 @@ def test_restored_domain_keeps_the_record_of_the_start_that_it_was_saved_after(c
     domain._handle.managedSave(0)
     assert start(connection, "a", paused=True).restored
     assert fact(parse(domain.xml(CONFIG)), Started) == Started("<cpu><model>pentium</model></cpu>", "1" * 64)
+
+
+def test_what_the_host_lacks_keeps_a_guest_from_being_switched_off_for_a_start(connection: Connection) -> None:
+    domain = running(connection)
+    lack = "the network quiet is not there"
+    outlook = Outlook(Effect.BLOCKS, "host", lack)
+    with raising(guard.UNASKED_AT_START, name="a", changes=[lack]):
+        look_before_start(looking(connection, "a"), missing=[lack])
+    assert look_before_start(looking(connection, "a"), missing=[lack], accept=True) == ColdStart(outlooks=(outlook,))
+    assert look_before_start(looking(connection, "a"), missing=[lack], dry_run=True) == ColdStart(outlooks=(outlook,))
+    domain.destroy()
+    assert look_before_start(looking(connection, "a"), missing=[lack]) == ColdStart(outlooks=(outlook,))
+
+
+def test_a_start_that_was_begun_by_a_create_is_not_looked_at(connection: Connection) -> None:
+    connection.define(domain_xml())
+    record(looking(connection, "a"), Creating("2026-01-01T00:00:00+00:00"))
+    with raising(UNFINISHED):
+        look_before_start(looking(connection, "a"))
+
+
+def test_nothing_waits_for_a_domain_without_config(connection: Connection) -> None:
+    running(connection).undefine()
+    assert look_before_start(looking(connection, "a"), missing=["all"]) == ColdStart()
+
+
+def test_a_change_after_which_the_domain_would_not_start_is_refused_and_one_that_keeps_it_so_is_not(
+    connection: Connection,
+) -> None:
+    connection.define(domain_xml())
+    nic = "<interface type='bridge'><source bridge='hf-none'/><model type='virtio'/></interface>"
+    good, bad = parse(domain_xml()), parse(domain_xml(extra=nic))
+    domain = looking(connection, "a")
+    with raising(WOULD_NOT_START, what="another bridge", name="a", reasons="hf-none"):
+        refuse_unstartable(domain, good, bad, "another bridge")
+    refuse_unstartable(domain, bad, bad, "the same bridge")
+    refuse_unstartable(domain, bad, good, "no bridge")
