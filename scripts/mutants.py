@@ -38,6 +38,7 @@ TESTS = {
     "operations.guard": _libvirt("test_guard.py", "test_edit_document.py", "state/test_lost_state.py"),
     "operations.managed_save": _libvirt("power/test_save.py", "snapshots/test_create.py"),
     "operations.power_record": _libvirt(
+        "power/test_power_record.py",
         "power/test_unrecorded.py",
         "power/test_resume_host.py",
         "state/test_lost_state.py",

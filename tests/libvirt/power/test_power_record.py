@@ -1,0 +1,221 @@
+"""What is recorded of a domain around its starts and stops, function by function."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml import metadata
+from holdfast.domainxml.document import canonical, parse
+from holdfast.domainxml.fact import Releasing, Rescue, RunAgain, Started
+from holdfast.domainxml.metadata import Fact, fact
+from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.documents import Documents
+from holdfast.operations.facts import record
+from holdfast.operations.power_record import (
+    RUNS_AGAIN,
+    STARTED_WITH,
+    STAYS_OFF,
+    forget_if_possible,
+    make_up_for,
+    observe_whether_it_runs,
+    record_own_start,
+    record_what_became,
+    unfinished_start,
+    unrecorded,
+    wanted_from_now,
+)
+from holdfast.operations.session import OpenDomain, changing, looking
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml
+from tests.libvirt.unwritable import unwritable
+from tests.raising import raising
+
+NOW = "2026-01-01T00:00:00+00:00"
+WANTED, STARTED = RunAgain(NOW), Started("<cpu/>", "")
+RESCUE, RELEASING = Rescue(NOW, "running", "disk vdb"), Releasing("disk", "vdb", "ua-vdb")
+
+
+@pytest.fixture
+def domain(connection: Connection) -> Domain:
+    """A domain that is shut off, of which Holdfast keeps records."""
+    domain = connection.define(domain_xml())
+    operations.adopt_domain(connection, "a")
+    return domain
+
+
+@contextmanager
+def changing_unrecorded(connection: Connection, uri: str) -> Iterator[OpenDomain]:
+    """A session in which libvirt can write no config document."""
+    with changing(connection, "a") as opened:
+        assert opened.documents.config is not None
+        with unwritable(Path(parse_qs(urlsplit(uri).query)["root"][0], "etc/qemu"), "read-only"):
+            yield opened
+
+
+def kept(domain: Domain, kind: type[Fact], definition: Definition = CONFIG) -> Fact | None:
+    return fact(parse(domain.xml(definition)), kind)
+
+
+def documents(live: list[Fact] | None, config: list[Fact] | None) -> Documents:
+    """Documents with these facts in our element; of one without any it is not there."""
+    found = []
+    for facts in (live, config):
+        ours = None
+        for each in facts or ():
+            ours = metadata.with_fact(ours, each)
+        found.append(None if facts is None else metadata.with_ours(parse("<domain type='qemu'/>"), ours))
+    return Documents(*found)
+
+
+@pytest.mark.parametrize(
+    ("live", "config", "missing", "unfinished"),
+    [
+        ([], None, [], ""),
+        ([], [], [], ""),
+        (None, [], [], ""),
+        (None, [RELEASING], [], ""),
+        (None, [WANTED], [STAYS_OFF], "is recorded to run, and is off"),
+        ([], [RELEASING], [RUNS_AGAIN, STARTED_WITH], ""),
+        ([], [WANTED], [STARTED_WITH], "runs, and what it was started with is not recorded"),
+        ([], [STARTED], [RUNS_AGAIN], ""),
+        ([], [WANTED, STARTED], [], ""),
+        ([STARTED], [WANTED, STARTED], [STARTED_WITH], "runs, and what it was started with is not recorded"),
+        ([RESCUE], [RELEASING], [], ""),
+        ([RESCUE], [WANTED], [], ""),
+    ],
+)
+def test_what_is_not_recorded_follows_from_both_documents(
+    live: list[Fact] | None, config: list[Fact] | None, missing: list[str], unfinished: str
+) -> None:
+    found = documents(live, config)
+    assert (unrecorded(found), unfinished_start(found)) == (missing, unfinished)
+
+
+def test_a_wish_is_of_this_second_in_utc() -> None:
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", wanted_from_now().since)
+
+
+def test_a_dry_run_makes_up_for_nothing(connection: Connection, domain: Domain) -> None:
+    domain.start(paused=True)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    assert make_up_for(looking(connection, "a"), dry_run=True) == (RUNS_AGAIN, STARTED_WITH)
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+    assert make_up_for(looking(connection, "a"), dry_run=False) == (RUNS_AGAIN, STARTED_WITH)
+    assert make_up_for(looking(connection, "a"), dry_run=False) == ()
+
+
+def test_what_is_made_up_for_goes_to_config_alone_and_live_tells_of_no_start_of_others(
+    connection: Connection, domain: Domain
+) -> None:
+    operations.start(connection, "a", paused=True)
+    domain.destroy()
+    assert make_up_for(looking(connection, "a"), dry_run=False) == (STAYS_OFF,)
+    assert kept(domain, RunAgain) is None and kept(domain, Started) is not None
+    domain.start(paused=True)
+    assert kept(domain, Started, LIVE) is not None, "libvirt has copied it"
+    assert make_up_for(looking(connection, "a"), dry_run=False) == (RUNS_AGAIN, STARTED_WITH)
+    live = parse(domain.xml(LIVE))
+    started, cpu = kept(domain, Started), live.find("cpu")
+    assert cpu is not None and started == Started(canonical(cpu).decode(), "")
+    assert (fact(live, Started), fact(live, RunAgain)) == (None, None)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_firmware_of_a_guest_that_runs_is_made_up_for_where_it_is_as_old(
+    connection: Connection, tmp_path: Path, changed: bool
+) -> None:
+    loader = shutil.copy("/usr/share/OVMF/OVMF_CODE_4M.fd", tmp_path / "loader.fd")
+    nvram = f"<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{tmp_path}/a.fd</nvram>"
+    firmware = f"<loader readonly='yes' type='pflash'>{loader}</loader>{nvram}"
+    domain = connection.define(domain_xml().replace("</os>", f"{firmware}</os>"))
+    operations.adopt_domain(connection, "a")
+    domain.start(paused=True)
+    if changed:
+        Path(loader).touch()
+    make_up_for(looking(connection, "a"), dry_run=False)
+    started = kept(domain, Started)
+    assert isinstance(started, Started)
+    assert started.firmware == ("" if changed else hashlib.sha256(Path(loader).read_bytes()).hexdigest())
+
+
+def test_a_fact_is_forgotten_and_the_others_stay(connection: Connection, domain: Domain) -> None:
+    record(looking(connection, "a"), RELEASING)
+    record(looking(connection, "a"), WANTED)
+    with changing(connection, "a") as opened:
+        forget_if_possible(opened, RELEASING, "that the disk is gone")
+    assert (kept(domain, Releasing), kept(domain, RunAgain)) == (None, WANTED)
+
+
+def test_what_cannot_be_forgotten_is_told_in_the_end(connection: Connection, uri: str, domain: Domain) -> None:
+    record(looking(connection, "a"), RELEASING)
+    with (
+        raising(NOT_RECORDED, name="a", missing=["that the disk is gone"], cause="Read-only"),
+        changing_unrecorded(connection, uri) as opened,
+    ):
+        forget_if_possible(opened, RELEASING, "that the disk is gone")
+    assert kept(domain, Releasing) == RELEASING
+
+
+def test_what_became_of_a_domain_is_recorded_or_told(connection: Connection, uri: str, domain: Domain) -> None:
+    domain.start(paused=True)
+    with (
+        raising(STARTED_NOT_RECORDED, name="a", missing=[RUNS_AGAIN], cause="Read-only"),
+        changing_unrecorded(connection, uri) as opened,
+    ):
+        record_what_became(opened)
+    assert kept(domain, RunAgain) is None
+    with changing(connection, "a") as opened:
+        record_what_became(opened)
+    assert kept(domain, RunAgain) is not None and kept(domain, RunAgain, LIVE) is None
+    domain.destroy()
+    with (
+        raising(STOPPED_NOT_RECORDED, name="a", missing=[STAYS_OFF], cause="Read-only"),
+        changing_unrecorded(connection, uri) as opened,
+    ):
+        record_what_became(opened)
+    assert kept(domain, RunAgain) is not None
+    with changing(connection, "a") as opened:
+        record_what_became(opened)
+    assert kept(domain, RunAgain) is None
+
+
+def test_a_start_by_a_manager_is_recorded_in_config_of_what_holdfast_keeps(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    domain.start(paused=True)
+    record_own_start(looking(connection, "a"))
+    assert "holdfast" not in domain.xml(CONFIG)
+    record(looking(connection, "a"), RELEASING)
+    record(looking(connection, "a"), STARTED, LIVE)
+    record_own_start(looking(connection, "a"))
+    started = kept(domain, Started)
+    assert isinstance(started, Started) and "<model" in started.cpu
+    assert (kept(domain, Releasing), kept(domain, Started, LIVE)) == (RELEASING, None)
+    assert kept(domain, Releasing, LIVE) == RELEASING
+
+
+def test_whether_it_runs_is_observed_of_what_holdfast_keeps_and_of_no_rescue(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    domain.start(paused=True)
+    observe_whether_it_runs(looking(connection, "a"))
+    assert "holdfast" not in domain.xml(CONFIG)
+    record(looking(connection, "a"), RELEASING)
+    record(looking(connection, "a"), RESCUE, LIVE)
+    observe_whether_it_runs(looking(connection, "a"))
+    assert kept(domain, RunAgain) is None
+    domain.destroy()
+    domain.start(paused=True)
+    observe_whether_it_runs(looking(connection, "a"))
+    assert kept(domain, RunAgain) is not None and kept(domain, RunAgain, LIVE) is None
+    domain.destroy()
+    observe_whether_it_runs(looking(connection, "a"))
+    assert (kept(domain, RunAgain), kept(domain, Releasing)) == (None, RELEASING)
