@@ -128,7 +128,7 @@ def _judge_left(host: Host, scenario: Scenario, run: Run, world: World) -> Left:
         wrong = [
             f"{name} does not start: {why}"
             for name in ("a", "b")
-            if f"{name}: state" in world and (why := host.starts(name))
+            if f"{name}: state" in world and not scenario.deletes and (why := host.starts(name))
         ]
     wrong += _repeated(host, scenario, run)
     return Left("; ".join(news), bool(news) or world == run.before, tuple(wrong))

@@ -29,6 +29,7 @@ class Scenario:
     ``note``     what tells it from another scenario of the same words
     ``code``     its exit code, undisturbed
     ``foreign``  true for a domain that was not adopted
+    ``deletes``  true where the domain goes: once that has begun, it need not start any more
     """
 
     words: str
@@ -38,6 +39,7 @@ class Scenario:
     note: str = ""
     code: int = 0
     foreign: bool = False
+    deletes: bool = False
 
     @property
     def name(self) -> str:
@@ -47,6 +49,7 @@ class Scenario:
 
 _CREATE = "create b --memory 64MiB --graphics none"
 _MORE = "disk attach a path={images}/more.qcow2,format=qcow2"
+_ON_SCSI = f"{_MORE},bus=scsi,target=sdb"
 _COPY = "path={images}/new.qcow2,copy-from={images}/root.qcow2,source-format=qcow2"
 _NEW = "path={images}/new.qcow2,size=1MiB"
 
@@ -67,7 +70,8 @@ def _all() -> list[Scenario]:
         Scenario("clone a b --start"),
         Scenario("clone a b", firmware="uefi", prepare=(*PAUSED, "destroy a"), note="uefi"),
         Scenario("delete a"),
-        Scenario("delete a --storage"),
+        Scenario("delete a --storage", deletes=True),
+        Scenario("delete a --storage", (_MORE,), note="of two disks", deletes=True),
         Scenario("delete a --force", PAUSED, note="paused"),
         Scenario("upgrade machine a pc-q35-7.1 --lower"),
         Scenario("seal a --add-serials --add-ports 2"),
@@ -106,6 +110,7 @@ def _all() -> list[Scenario]:
         Scenario("disk attach a size=1MiB", PAUSED, note="in the pool"),
         Scenario(f"disk attach a {_NEW},bus=scsi", PAUSED, note="with a controller"),
         Scenario("disk detach a vdb", (_MORE,)),
+        Scenario("disk detach a sdb", (_ON_SCSI,), note="with its controller"),
         Scenario("disk detach a vdb --timeout 0", (_MORE, *PAUSED), code=5),
         Scenario("disk extend a vda 2MiB"),
         Scenario("disk extend a vda 2MiB", PAUSED, note="paused"),
@@ -119,6 +124,7 @@ def _all() -> list[Scenario]:
         Scenario("interface attach a user", PAUSED),
         Scenario(f"interface detach a {MAC}"),
         Scenario(f"interface set a {MAC} --link down", PAUSED),
+        Scenario(f"{_MORE}", PAUSED, note="paused"),
         Scenario("device attach a {tmp}/watchdog.xml"),
         Scenario("device attach a {tmp}/scsi.xml", PAUSED, note="with a controller"),
         Scenario("device detach a ua-dog", ("device attach a {tmp}/watchdog.xml",)),

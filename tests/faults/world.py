@@ -39,6 +39,8 @@ _AT_RANDOM = [
     (re.compile(r"(<domain type='qemu') id='\d+'"), r"\1"),
     # A libvirtd that starts anew forgets the alias of a USB controller that is none (9.0).
     (re.compile(r"(<controller type='usb'[^>]* model='none')>\s*<alias name='usb'/>\s*</controller>"), r"\1/>"),
+    # It forgets the format of a medium that was taken out, too.
+    (re.compile(r"<driver name='qemu' type='raw'/>\s*<source index='\d+'/>"), "<driver name='qemu'/>"),
     (re.compile(r"/dev/pts/\d+"), "/dev/pts/N"),
     (re.compile(r"/domain-\d+-"), "/domain-N-"),
     (re.compile(r"(serial|<serial>|alias|ua-)([-'=> \"]*)[0-9a-f]{8,20}\b"), r"\1\2RANDOM"),

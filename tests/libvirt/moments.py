@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.events import Wait
 from holdfast_lab.patience import PATIENCE
 
@@ -47,3 +48,18 @@ def a_lock_waited_for() -> Iterator[Callable[[], None]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fcntl, "flock", flock)
         yield wait
+
+
+@contextlib.contextmanager
+def broken_off(method: str, at: int) -> Iterator[None]:
+    """Inside, the ``at``-th call of this method of a domain is interrupted, before it does anything."""
+    real, calls = getattr(Domain, method), iter(range(1, 100))
+
+    def call(*args: object, **options: object) -> object:
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return real(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Domain, method, call)
+        yield

@@ -183,7 +183,7 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "clone": (15, lambda connection, _: operations.clone_domain(connection, "a", "b")),
     "adopt again": (4, lambda connection, _: operations.adopt_domain(connection, "a")),
     "delete": (7, lambda connection, _: operations.delete_domain(connection, "a")),
-    "delete --storage": (11, lambda connection, _: operations.delete_domain(connection, "a", storage=True)),
+    "delete --storage": (12, lambda connection, _: operations.delete_domain(connection, "a", storage=True)),
 }
 
 BEFORE: dict[str, Callable[[Connection, Path], object]] = {

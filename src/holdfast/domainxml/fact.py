@@ -118,6 +118,13 @@ class Creating:
 
 
 @dataclass(frozen=True)
+class Deleting:
+    """The domain is being deleted since that time (ISO 8601, UTC), with images. If nobody is at it, that broke off."""
+
+    since: str
+
+
+@dataclass(frozen=True)
 class Snapshotting:
     """A snapshot is being made: its name, and a file that is made for it; "" for what goes into the images."""
 
@@ -237,6 +244,7 @@ AnyFact = (
     | SeenState
     | Adopted
     | Creating
+    | Deleting
     | DiskRecord
     | RunAgain
     | Rescue
@@ -254,6 +262,7 @@ TAGS: dict[type[object], str] = {
     SeenState: "state",
     Adopted: "adopted",
     Creating: "creating",
+    Deleting: "deleting",
     DiskRecord: "disk",
     RunAgain: "wanted",
     Rescue: "rescue",

@@ -22,6 +22,7 @@ from holdfast.domainxml.fact import Attaching as Attaching
 from holdfast.domainxml.fact import Below as Below
 from holdfast.domainxml.fact import Brought as Brought
 from holdfast.domainxml.fact import Creating as Creating
+from holdfast.domainxml.fact import Deleting as Deleting
 from holdfast.domainxml.fact import Detaching as Detaching
 from holdfast.domainxml.fact import DiskRecord as DiskRecord
 from holdfast.domainxml.fact import Pivoting as Pivoting

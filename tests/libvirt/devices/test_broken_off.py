@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,25 +23,11 @@ from holdfast.operations import (
 from holdfast.operations.audit.hosts import audit_host
 from holdfast.operations.audit.report import FindingKind
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, image, places, recorded, running, text_of
+from tests.libvirt.moments import broken_off
 from tests.raising import raising
 
 DOG = "<watchdog model='i6300esb' action='reset'><alias name='ua-dog'/></watchdog>"
 """A device of the conventional bus, of which q35 has none: a bridge comes with it, and a port for that."""
-
-
-@contextmanager
-def broken_off(method: str, at: int) -> Iterator[None]:
-    """Inside, the ``at``-th call of this method of a domain is interrupted, before it does anything."""
-    real, calls = getattr(Domain, method), iter(range(1, 100))
-
-    def call(*args: object, **options: object) -> object:
-        if next(calls) == at:
-            raise KeyboardInterrupt
-        return real(*args, **options)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Domain, method, call)
-        yield
 
 
 def unfinished(connection: Connection) -> list[str]:

@@ -10,14 +10,18 @@ import pytest
 
 import holdfast
 from holdfast import operations
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.metadata import RunAgain, fact
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
 from holdfast.errors.disks import USES_NOT_SEEN
 from holdfast.errors.domains import NO_DOMAIN
-from holdfast.errors.images import NOT_AN_IMAGE
+from holdfast.errors.images import CANNOT_REMOVE, NOT_AN_IMAGE
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.audit.hosts import audit_host
 from holdfast.operations.domain.delete import Deletion
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import disk_xml, domain_xml
+from tests.libvirt.domains import CONFIG, disk_xml, domain_xml
+from tests.libvirt.moments import broken_off
 from tests.raising import raising
 
 
@@ -289,3 +293,33 @@ def test_an_image_with_a_damaged_header_goes_with_its_domain(connection: Connect
     assert damaged.exists()
     assert fates(operations.delete_domain(connection, "a", storage=True)) == {"damaged.qcow2": None, "cut.qcow2": None}
     assert sorted(each.name for each in tmp_path.iterdir()) == ["base.img"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_deletion_that_broke_off_is_told_and_finished_by_repeating(
+    connection: Connection, uri: str, tmp_path: Path, force: bool
+) -> None:
+    domain = connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda") + disk_xml(tmp_path, "two", "vdb")))
+    if force:
+        operations.start(connection, "a", paused=True)
+    with broken_off("undefine", 1):
+        operations.delete_domain(connection, "a", storage=not force, force=force)
+    assert not domain.is_active()
+    assert "its deletion, begun at" in done(uri, "show", "a")
+    (report,) = audit_host(connection).domains
+    assert any(each.sentence.startswith("its deletion, begun at") for each in report.findings)
+    assert fact(parse(domain.xml(CONFIG)), RunAgain) is None, "nobody starts it with the host"
+    operations.delete_domain(connection, "a", storage=not force)
+    assert connection.domains() == []
+
+
+def test_a_deletion_that_did_nothing_is_not_recorded(connection: Connection, tmp_path: Path) -> None:
+    domain = connection.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    one = tmp_path / "one.img"
+    subprocess.run(["mount", "--bind", _touched(tmp_path / "two.img"), one], check=True)  # unlink: device busy
+    try:
+        with raising(CANNOT_REMOVE):
+            operations.delete_domain(connection, "a", storage=True)
+    finally:
+        subprocess.run(["umount", one], check=True)
+    assert "holdfast" not in domain.xml(CONFIG)

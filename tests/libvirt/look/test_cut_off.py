@@ -27,10 +27,10 @@ from holdfast.operations.facts import record
 from holdfast.operations.look.notice import Seen, differences
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
-from tests.libvirt.devices.test_broken_off import broken_off
 from tests.libvirt.disks.moves import definitions, images_of_vda, moving_domain
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.images import create_image
+from tests.libvirt.moments import broken_off
 from tests.raising import raising
 
 CD = "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>"

@@ -22,6 +22,7 @@ FACTS: tuple[AnyFact, ...] = (
     metadata.RunAgain(NOW),
     metadata.Snapshotting("s", ""),
     metadata.Creating(NOW),
+    metadata.Deleting(NOW),
     metadata.Rescue(NOW, "running", "disk vdb"),
 )
 
@@ -56,6 +57,7 @@ def test_what_holdfast_writes_can_be_read() -> None:
         (metadata.RunAgain, "since", ""),
         (metadata.Snapshotting, "snapshot", ""),
         (metadata.Creating, "since", "²"),
+        (metadata.Deleting, "since", "²"),
         (metadata.Rescue, "brought", ""),
     ],
 )

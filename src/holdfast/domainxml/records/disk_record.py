@@ -20,6 +20,7 @@ from holdfast.domainxml.metadata import (
     Adopted,
     Attaching,
     Creating,
+    Deleting,
     Detaching,
     DiskRecord,
     Pivoting,
@@ -131,6 +132,9 @@ def unfinished(domain: Element) -> Iterator[str]:
     creating = fact(domain, Creating)
     if creating is not None:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
+    deleting = fact(domain, Deleting)
+    if deleting is not None:
+        yield f"its deletion, begun at {deleting.since}, is not finished: images of it are gone, or some of them"
     for begun in facts(domain, Attaching):
         yield f"the attach of {begun.device} {begun.alias} is being made, or was when something broke"
     for gone in facts(domain, Detaching):

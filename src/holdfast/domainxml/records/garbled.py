@@ -18,6 +18,7 @@ from holdfast.domainxml.metadata import (
     Attaching,
     Brought,
     Creating,
+    Deleting,
     Detaching,
     DiskRecord,
     Pivoting,
@@ -83,6 +84,7 @@ _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     SeenState: {"kind": _form("(nvram|tpm)"), "path": _is_said},
     Adopted: {"since": _is_time, "origin": _is_said},
     Creating: {"since": _is_time},
+    Deleting: {"since": _is_time},
     DiskRecord: {
         "target": _is_said,
         "role": _form(f"({'|'.join(ROLES)})?"),

@@ -1,6 +1,7 @@
 """Deleting a domain: the only place besides a completed move where a domain is undefined.
 
-The images go first, the config document last: after a crash in between, the domain is still there to be deleted again.
+The images go first, the config document last: after a crash in between, the domain is still there to be deleted again,
+and records that it is being deleted.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from holdfast.domainxml import metadata
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.state_files import StateKind
-from holdfast.domainxml.metadata import Creating, fact
+from holdfast.domainxml.metadata import Creating, Deleting, RunAgain, fact
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.errors import HoldfastError, NotFound
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
@@ -21,6 +23,8 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.newest_image import refuse_forgotten_qemu, refuse_held_open
 from holdfast.operations.disks.own_images import ImageFate, image_exists, images_to_delete, remove_image, unknown_below
 from holdfast.operations.documents import Documents
+from holdfast.operations.domain.adopt import now
+from holdfast.operations.facts import rewrite
 from holdfast.operations.own_state import look, state_of, users_of_state
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
@@ -56,7 +60,7 @@ def delete_domain(
     other domains use, and without ``storage`` IMAGES_LEFT where an image that was being made when something broke would
     be left behind; then nothing was changed. Raises NOT_WHOLLY_DELETED when it stopped in the middle: repeating the
     call goes on.
-    (virDomainUndefineFlags, virStorageVolDelete, unlink)
+    (virDomainSetMetadata, virDomainUndefineFlags, virStorageVolDelete, unlink)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         documents = domain.documents
@@ -131,6 +135,10 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
 def _delete(domain: OpenDomain, images: tuple[ImageFate, ...], state: _OwnState) -> None:
     done: list[str] = []
     persistent = domain.is_persistent()
+    config = domain.documents.config
+    takes_steps = config is not None and (domain.is_active() or any(image.kept is None for image in images))
+    if takes_steps:
+        rewrite(domain, _begun, Definition.CONFIG)
     try:
         if domain.is_active():
             domain.destroy()
@@ -147,8 +155,15 @@ def _delete(domain: OpenDomain, images: tuple[ImageFate, ...], state: _OwnState)
     except HoldfastError as error:
         # libvirt (9.0) removes what belongs to a domain before the file of its document, and stops where it cannot.
         if not (done := [*done, *state.gone()]):
+            if takes_steps and config is not None:
+                rewrite(domain, lambda _: metadata.ours_in(config), Definition.CONFIG)
             raise
         raise NOT_WHOLLY_DELETED(name=domain.name, done=done, cause=error) from error
+
+
+def _begun(ours: str | None) -> str:
+    """What records that the deletion begins, and that the domain is not to run again."""
+    return metadata.with_fact(metadata.without_facts(ours, RunAgain, lambda _: True), Deleting(now()))
 
 
 def _rest(domain: OpenDomain) -> Iterator[str]:
