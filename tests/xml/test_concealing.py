@@ -48,6 +48,7 @@ def test_the_causes_of_an_error_and_its_notes_are_told_likewise() -> None:
 def test_an_error_that_tells_nothing_secret_stays_what_it_is() -> None:
     error = LIVE_REFUSES(device="disk vdb", cause=refusal("no room"))
     assert raised(error, MARK) is error
+    assert raised(error) is error, "there are no secrets"
 
 
 @pytest.mark.parametrize("reason", ["a domain has a disk", "keyboard"])
