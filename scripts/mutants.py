@@ -51,7 +51,7 @@ TESTS = {
         *("-k", "not nothing_is_changed"),
     ],
     "operations.told_errors": ["tests/xml/test_concealing.py", "tests/xml/test_told_changes.py"],
-    "operations.waiting": _libvirt("look/test_plan.py", "look/test_show.py", "test_guard.py", "devices/test_detach.py"),
+    "operations.waiting": ["tests/xml/test_waiting.py"],
 }
 """Layer, or module whose tests would take minutes for each mutant → the tests that cover it, as pytest's arguments."""
 
