@@ -46,8 +46,9 @@ def document(devices: str | None, *facts: Fact) -> Element | None:
 
 def documents(live: str | None, config: str | None, *facts: Fact, mark: Rescue | None = None) -> Documents:
     """Documents with these devices; ``facts`` are in config, or in live where that is all, the ``mark`` is in live."""
-    marks: list[Fact] = [] if mark is None else [mark]
-    return Documents(document(live, *marks, *(facts if config is None else ())), document(config, *facts))
+    alone = facts if config is None else ()
+    of_live = document(live, *alone) if mark is None else document(live, mark)
+    return Documents(of_live, document(config, *facts))
 
 
 def test_nothing_waits_for_a_domain_with_one_document() -> None:
