@@ -33,7 +33,8 @@ TESTS = {
     "operations": _libvirt(
         "test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"
     ),
-    "operations.domain_name": _libvirt("test_refused_names.py", "test_one_condition.py", "domain/test_rename.py"),
+    "operations.documents": ["tests/xml/test_documents.py", *_libvirt("test_session.py")],
+    "operations.domain_name": ["tests/xml/test_domain_names.py", *_libvirt("test_one_condition.py")],
     "operations.facts": _libvirt("test_session.py", "domain/test_adopt.py", "power/test_resume_host.py"),
     "operations.guard": _libvirt("test_guard.py", "test_edit_document.py", "state/test_lost_state.py"),
     "operations.managed_save": _libvirt("power/test_save.py", "snapshots/test_create.py"),

@@ -16,6 +16,7 @@ from holdfast.errors import Condition, HoldfastError, LibvirtRefused, domains
 from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.errors.creation import BAD_NAME
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.documents import read, saved_memory
 from holdfast.operations.facts import record
 from holdfast.operations.session import Need, OpenDomain, changing, looking, refuse_read_only
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
@@ -209,3 +210,26 @@ def test_a_dry_run_over_a_read_only_connection_reads_no_secrets(connection: Conn
     with changing(connect(uri, readonly=True), "a", dry_run=True) as domain:
         assert "hunter22" not in serialize(domain.documents.own()[0])
         assert "hunter22" not in domain.xml(CONFIG, secure=True)
+
+
+def test_a_domain_is_read_as_it_is_now_and_its_secrets_only_when_asked(connection: Connection) -> None:
+    domain = connection.define(domain_xml(extra=PASSWORD))
+    assert list(read(domain).present) == [CONFIG]
+    domain.start(paused=True)
+    assert list(read(domain).present) == [LIVE, CONFIG]
+    for secure in (False, True):
+        texts = [serialize(each) for each in read(domain, secure).present.values()]
+        assert ["hunter22" in text for text in texts] == [secure, secure]
+    assert ["hunter22" in serialize(each) for each in read(domain).present.values()] == [False, False]
+    domain.undefine()
+    assert list(read(domain).present) == [LIVE]
+
+
+def test_saved_memory_comes_before_a_change_of_config(connection: Connection) -> None:
+    domain = running(connection)
+    assert saved_memory(domain, read(domain)) == ()
+    domain.managed_save()
+    (note,) = saved_memory(domain, read(domain))
+    assert note.startswith("the next start continues from the managed-save image, without this change")
+    domain.discard_managed_save()
+    assert saved_memory(domain, read(domain)) == ()
