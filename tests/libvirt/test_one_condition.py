@@ -11,9 +11,9 @@ import pytest
 
 from holdfast import operations
 from holdfast.cli.hints import hint
-from holdfast.domainxml.fact import RunAgain
+from holdfast.domainxml.fact import Creating, RunAgain
 from holdfast.errors import creation, files, hosts, images
-from holdfast.errors.domains import READ_ONLY
+from holdfast.errors.domains import READ_ONLY, UNFINISHED
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -109,6 +109,9 @@ def test_a_taken_name_whose_domain_lacks_nothing_but_its_start_is_told_so_to_who
     record(looking(connection, "a"), RunAgain("2026-01-01T00:00:00+00:00"), CONFIG)
     with raising(creation.DOMAIN_EXISTS_UNSTARTED, name="a", uuid=domain.uuid) as off:
         create(start=True)
+    connection.define(domain_xml("b"))
+    with raising(creation.DOMAIN_EXISTS, name="a", uuid=domain.uuid):
+        operations.rename_domain(connection, "b", "a")
     domain.start(paused=True)
     with raising(creation.DOMAIN_EXISTS_UNSTARTED, name="a", uuid=domain.uuid) as unrecorded:
         create(start=True)
@@ -121,6 +124,13 @@ def test_a_taken_name_whose_domain_lacks_nothing_but_its_start_is_told_so_to_who
     operations.start(connection, "a")
     with raising(creation.DOMAIN_EXISTS):
         create(start=True)
+
+
+def test_a_name_of_a_domain_that_is_being_created_is_not_there_to_be_taken(connection: Connection) -> None:
+    connection.define(domain_xml())
+    record(looking(connection, "a"), Creating("2026-01-01T00:00:00+00:00"))
+    with raising(UNFINISHED, name="a", since="2026-01-01T00:00:00+00:00"):
+        operations.create_domain(connection, "a", SMALL)
 
 
 def test_a_new_name_that_somebody_takes_after_our_look_is_taken(
