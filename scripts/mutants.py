@@ -35,7 +35,7 @@ TESTS = {
     ),
     "operations.documents": ["tests/xml/test_documents.py", *_libvirt("test_session.py")],
     "operations.domain_name": ["tests/xml/test_domain_names.py", *_libvirt("test_one_condition.py")],
-    "operations.facts": _libvirt("test_session.py", "domain/test_adopt.py", "power/test_resume_host.py"),
+    "operations.facts": _libvirt("test_session.py"),
     "operations.guard": _libvirt("test_guard.py", "test_edit_document.py", "state/test_lost_state.py"),
     "operations.managed_save": _libvirt("power/test_save.py", "snapshots/test_create.py"),
     "operations.power_record": _libvirt(

@@ -17,7 +17,7 @@ from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.errors.creation import BAD_NAME
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import read, saved_memory
-from holdfast.operations.facts import record
+from holdfast.operations.facts import forget, forget_all, record
 from holdfast.operations.session import Need, OpenDomain, changing, looking, refuse_read_only
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
 from tests.libvirt.images import qcow2, qcow2_disk
@@ -28,6 +28,12 @@ from tests.raising import raising
 NOW = "2026-01-01T00:00:00+00:00"
 OTHERS = "urn:others"
 PASSWORD = "<graphics type='vnc' passwd='hunter22'/>"
+
+
+@pytest.fixture
+def config_folder(uri: str) -> Path:
+    """Where the embedded libvirt keeps its config documents."""
+    return Path(parse_qs(urlsplit(uri).query)["root"][0], "etc/qemu")
 
 
 def off(connection: Connection) -> None:
@@ -177,13 +183,12 @@ def test_what_is_written_into_our_element_is_known_and_read_again_with_that_of_o
 
 @pytest.mark.parametrize("looks", [True, False])
 def test_what_libvirt_could_not_write_is_not_in_its_memory_where_it_was_looked_at(
-    connection: Connection, uri: str, looks: bool
+    connection: Connection, config_folder: Path, looks: bool
 ) -> None:
     off(connection)
     record(looking(connection, "a"), Creating(NOW))
     before = connection.find_domain("a").xml(CONFIG)
-    folder = Path(parse_qs(urlsplit(uri).query)["root"][0], "etc/qemu")
-    with unwritable(folder, "read-only"), pytest.raises(LibvirtRefused), changing(connection, "a") as domain:
+    with unwritable(config_folder, "read-only"), pytest.raises(LibvirtRefused), changing(connection, "a") as domain:
         ours = domain.metadata(metadata.URI, CONFIG) if looks else None
         domain.set_metadata(metadata.with_fact(ours, RunAgain(NOW)), metadata.PREFIX, metadata.URI, CONFIG)
     assert (connection.find_domain("a").xml(CONFIG) == before) is looks
@@ -233,3 +238,37 @@ def test_saved_memory_comes_before_a_change_of_config(connection: Connection) ->
     assert note.startswith("the next start continues from the managed-save image, without this change")
     domain.discard_managed_save()
     assert saved_memory(domain, read(domain)) == ()
+
+
+def test_a_fact_is_written_where_it_is_wanted_and_where_nothing_changes_nothing_is_written(
+    connection: Connection,
+) -> None:
+    running(connection)
+    domain = looking(connection, "a")
+
+    def told(*kinds: type[Creating] | type[RunAgain]) -> list[list[object]]:
+        """What live and config tell of these kinds."""
+        found = looking(connection, "a").documents.present.values()
+        return [[fact for kind in kinds for fact in metadata.facts(each, kind)] for each in found]
+
+    record(domain, RunAgain(NOW))
+    record(domain, Creating(NOW), CONFIG)
+    assert told(RunAgain, Creating) == [[RunAgain(NOW)], [RunAgain(NOW), Creating(NOW)]]
+    with counted() as made:
+        record(domain, RunAgain(NOW))
+        forget(domain, RunAgain("2026-02-02T00:00:00+00:00"))
+    assert "virDomainSetMetadata" not in made
+    forget(domain, RunAgain(NOW), LIVE)
+    assert told(RunAgain, Creating) == [[], [RunAgain(NOW), Creating(NOW)]]
+    forget(domain, Creating(NOW))
+    assert told(RunAgain, Creating) == [[], [RunAgain(NOW)]]
+    forget_all(domain)
+    assert told(RunAgain, Creating) == [[], []]
+
+
+def test_live_tells_what_is_ours_until_config_has_forgotten_it(connection: Connection, config_folder: Path) -> None:
+    running(connection)
+    record(looking(connection, "a"), RunAgain(NOW))
+    with unwritable(config_folder, "read-only"), pytest.raises(LibvirtRefused):
+        forget_all(looking(connection, "a"))
+    assert all(NOW in serialize(each) for each in looking(connection, "a").documents.present.values())
