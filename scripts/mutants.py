@@ -37,15 +37,8 @@ TESTS = {
     "operations.domain_name": ["tests/xml/test_domain_names.py", *_libvirt("test_one_condition.py")],
     "operations.facts": _libvirt("test_session.py"),
     "operations.guard": _libvirt("test_guard.py", "test_edit_document.py", "state/test_lost_state.py"),
-    "operations.managed_save": _libvirt("power/test_save.py", "snapshots/test_create.py"),
-    "operations.power_record": _libvirt(
-        "power/test_power_record.py",
-        "power/test_unrecorded.py",
-        "power/test_resume_host.py",
-        "state/test_lost_state.py",
-        "test_guard.py",
-        "test_one_condition.py",
-    ),
+    "operations.managed_save": _libvirt("power/test_save.py"),
+    "operations.power_record": _libvirt("power/test_power_record.py", "power/test_unrecorded.py"),
     "operations.proved_edit": _libvirt("test_edit_document.py", "domain/test_edit.py", "domain/test_seal.py"),
     "operations.session": [
         *_libvirt("test_session.py", "test_exit_codes.py", "test_one_condition.py", "test_edit_document.py"),

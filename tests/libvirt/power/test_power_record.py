@@ -15,7 +15,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import canonical, parse
-from holdfast.domainxml.fact import Releasing, Rescue, RunAgain, Started
+from holdfast.domainxml.fact import Releasing, Rescue, RunAgain, SeenState, Started
 from holdfast.domainxml.metadata import Fact, fact
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
 from holdfast.libvirtapi.connection import Connection
@@ -130,22 +130,60 @@ def test_what_is_made_up_for_goes_to_config_alone_and_live_tells_of_no_start_of_
     assert (fact(live, Started), fact(live, RunAgain)) == (None, None)
 
 
-@pytest.mark.parametrize("changed", [False, True])
-def test_the_firmware_of_a_guest_that_runs_is_made_up_for_where_it_is_as_old(
-    connection: Connection, tmp_path: Path, changed: bool
-) -> None:
-    loader = shutil.copy("/usr/share/OVMF/OVMF_CODE_4M.fd", tmp_path / "loader.fd")
+@pytest.fixture
+def loader(tmp_path: Path) -> Path:
+    """A firmware of one's own."""
+    return Path(shutil.copy("/usr/share/OVMF/OVMF_CODE_4M.fd", tmp_path / "loader.fd"))
+
+
+@pytest.fixture
+def with_firmware(connection: Connection, tmp_path: Path, loader: Path) -> Domain:
+    """A domain with it, of which Holdfast keeps records."""
     nvram = f"<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{tmp_path}/a.fd</nvram>"
     firmware = f"<loader readonly='yes' type='pflash'>{loader}</loader>{nvram}"
     domain = connection.define(domain_xml().replace("</os>", f"{firmware}</os>"))
     operations.adopt_domain(connection, "a")
-    domain.start(paused=True)
+    return domain
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_firmware_of_a_guest_that_runs_is_made_up_for_where_it_is_as_old(
+    connection: Connection, with_firmware: Domain, loader: Path, changed: bool
+) -> None:
+    with_firmware.start(paused=True)
     if changed:
-        Path(loader).touch()
+        loader.touch()
     make_up_for(looking(connection, "a"), dry_run=False)
-    started = kept(domain, Started)
+    started = kept(with_firmware, Started)
     assert isinstance(started, Started)
-    assert started.firmware == ("" if changed else hashlib.sha256(Path(loader).read_bytes()).hexdigest())
+    assert started.firmware == ("" if changed else hashlib.sha256(loader.read_bytes()).hexdigest())
+
+
+def test_the_state_of_a_guest_stays_recorded_as_at_its_own_start(
+    connection: Connection, tmp_path: Path, with_firmware: Domain, loader: Path
+) -> None:
+    operations.start(connection, "a", paused=True)
+    own = kept(with_firmware, SeenState)
+    assert isinstance(own, SeenState) and (own.kind, own.path) == ("nvram", f"{tmp_path}/a.fd")
+    assert isinstance(started := kept(with_firmware, Started), Started)
+    assert started.firmware == hashlib.sha256(loader.read_bytes()).hexdigest()
+    assert (kept(with_firmware, SeenState, LIVE), kept(with_firmware, RunAgain, LIVE) is None) == (None, False)
+    with_firmware.destroy()
+    older = SeenState(own.kind, own.path, "older")
+    record(looking(connection, "a"), older)
+    with_firmware.start(paused=True)
+    assert kept(with_firmware, SeenState, LIVE) == older, "libvirt has copied it"
+    make_up_for(looking(connection, "a"), dry_run=False)
+    assert (kept(with_firmware, SeenState), kept(with_firmware, SeenState, LIVE)) == (older, None)
+
+
+def test_the_state_of_a_guest_is_recorded_later_where_its_start_was_not(
+    connection: Connection, tmp_path: Path, with_firmware: Domain
+) -> None:
+    with_firmware.start(paused=True)
+    make_up_for(looking(connection, "a"), dry_run=False)
+    seen = kept(with_firmware, SeenState)
+    assert isinstance(seen, SeenState) and seen.path == f"{tmp_path}/a.fd"
 
 
 def test_a_fact_is_forgotten_and_the_others_stay(connection: Connection, domain: Domain) -> None:
