@@ -40,8 +40,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-_WARNINGS = "ignore\nerror:::(holdfast|nova_|tests)"
-"""Of what pytest hears of: warnings of our own code are errors here too, OpenStack's are not ours to mend."""
+_PYTEST = ["-q", "-o", "filterwarnings=ignore\nerror:::(holdfast|nova_|tests)", "-o", "faulthandler_timeout=10800"]
+"""Warnings of our own code are errors here too, OpenStack's are not ours to mend; a whole scenario is one fixture."""
 
 
 def _environment(lab: Lab) -> dict[str, str]:
@@ -96,7 +96,7 @@ def main() -> int:
             return 0
         elif arguments.command == "test":
             environment = {**os.environ, "HOLDFAST_NOVA_LAB": str(lab.folder)}
-            pytest = [sys.executable, "-m", "pytest", "-q", "-o", f"filterwarnings={_WARNINGS}"]
+            pytest = [sys.executable, "-m", "pytest", *_PYTEST]
             os.execve(sys.executable, [*pytest, *arguments.argument], environment)
         elif arguments.command == "run":
             os.execvpe(arguments.argument[0], arguments.argument, {**os.environ, **_environment(lab)})

@@ -16,7 +16,7 @@ _SAY_WHERE = (
 HINTS = {
     "defect": "run with -v for details, and report it",
     "output-lost-afterwards": "'holdfast show NAME' says how a domain stands",
-    "no-lab": "install holdfast-lab beside holdfast with pip; in a checkout 'scripts/demo' does so",
+    "no-lab": "install the package holdfast-lab, or with pip beside holdfast; in a checkout 'scripts/demo' does so",
     "demo-packages-missing": "'scripts/demo' installs them, or: apt-get install --no-install-recommends {packages}",
     "demo-not-root": "sudo holdfast demo",
     "build-packages-missing": "apt-get install {packages}",

@@ -87,6 +87,18 @@ def remove_firmware(os: Element) -> None:
     remove_children(os, "firmware", "loader", "nvram", "varstore")
 
 
+def keep_to_loader(domain: Element) -> None:
+    """Let ``domain``, which names its loader, ask for nothing else of its firmware.
+
+    libvirt (≥ 9.2) writes ``firmware='efi'`` beside the loader that it chose, and then takes no other template for the
+    NVRAM than that loader's own.
+    """
+    os = domain.find("os")
+    if os is not None and value_at(domain, "os/loader"):
+        os.attrib.pop("firmware", None)
+        remove_children(os, "firmware")
+
+
 def describe_firmware(domain: Element) -> str:
     """The firmware that ``domain`` names, in a few words: "bios", "uefi /usr/share/OVMF/OVMF_CODE_4M.fd"."""
     loader = domain.find("os/loader")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.firmware import (
     firmware_request,
+    keep_to_loader,
     nvram_in_command,
     nvram_of,
     nvram_template,
@@ -47,6 +48,7 @@ class NvramCopy:
                 self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
         self._template = nvram_template(copy)
         if self._own is not None:
+            keep_to_loader(copy)
             set_nvram(copy, nvram_copy(self._own))
             set_nvram_template(copy, self._own)
         elif copy.find("os/nvram") is not None and not connection.readonly:
