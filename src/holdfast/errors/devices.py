@@ -73,6 +73,12 @@ FAR_ADDRESS = Condition(
     "there is no such place as that of {device}: libvirt would add {count} {kind} controllers for it",
     "take a place that there is, or leave it to libvirt",
 )
+FAR_TARGET = Condition(
+    "far-target",
+    Refused,
+    "{count} SCSI controllers would come with {device}: its target is far from those that there are",
+    "choose a nearer target, or leave it out",
+)
 FITS_SEVERAL = Condition(
     "fits-several", Refused, "that element fits several devices: {names}", "name one of them instead"
 )

@@ -98,6 +98,15 @@ def test_too_few_places_for_all_controllers_are_too_few(connection: Connection, 
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
 
 
+def test_a_target_far_from_all_others_is_refused(connection: Connection, tmp_path: Path) -> None:
+    domain = running(connection)
+    before = domain.xml(CONFIG), domain.xml(LIVE)
+    for dry_run in (True, False):
+        with raising(devices.FAR_TARGET, count=101):
+            attach_device(connection, "a", disk_xml(tmp_path, "one", "sdzz", bus="scsi"), dry_run=dry_run)
+    assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
+
+
 def test_a_new_domain_has_all_controllers_for_its_disks(connection: Connection, tmp_path: Path) -> None:
     images = [str(tmp_path / f"{number}.img") for number in range(8)]
     disks = tuple(DiskSpec(path=path, bus="scsi", size=1024 * 1024) for path in images)

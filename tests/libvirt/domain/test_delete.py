@@ -295,6 +295,20 @@ def test_an_image_with_a_damaged_header_goes_with_its_domain(connection: Connect
     assert sorted(each.name for each in tmp_path.iterdir()) == ["base.img"]
 
 
+def test_a_damaged_image_of_another_domain_stops_no_deletion_and_is_told(
+    connection: Connection, tmp_path: Path
+) -> None:
+    connection.define(domain_xml("a", extra=disk_xml(tmp_path, "one", "vda")))
+    cut = tmp_path / "cut.qcow2"
+    cut.write_bytes(overlay(tmp_path, "whole", tmp_path / "one.img").read_bytes()[:12])
+    connection.define(domain_xml("b", extra=qcow2_disk(cut)))
+    for dry_run in (True, False):
+        deletion = operations.delete_domain(connection, "a", storage=True, dry_run=dry_run)
+        assert fates(deletion) == {"one.img": None}
+        assert any(f"what the image {cut} of the domain 'b' rests on is not known" in note for note in deletion.notes)
+    assert not (tmp_path / "one.img").exists()
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_a_deletion_that_broke_off_is_told_and_finished_by_repeating(
     connection: Connection, uri: str, tmp_path: Path, force: bool

@@ -13,6 +13,7 @@ from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.metadata import Releasing, Started
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
@@ -245,6 +246,20 @@ def test_a_host_is_asked_once_per_kind_of_domain(
         monkeypatch.setattr(Connection, "domain_capabilities", count)
         assert len(list(operations.plan_host(connection, other))) == 6
     assert len(asked) == 2
+
+
+def test_a_document_that_cannot_be_read_is_told_and_the_rest_is_judged(
+    connection: Connection, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        connection.define(domain_xml(name))
+    xml = Domain.xml
+    monkeypatch.setattr(Domain, "xml", lambda self, *args: "<domain><" if self.name == "a" else xml(self, *args))
+    told = done(uri, "plan", "host")
+    assert "0 of 2 domains would not start" in told
+    assert "1 × unknown: the domain 'a' could not be looked at: " in told
+    states = {plan.name: plan.state for plan in operations.plan_host(connection)}
+    assert states == {"a": "not known", "b": "shut off"}
 
 
 def test_a_host_without_domains_is_no_error(connection: Connection, uri: str) -> None:

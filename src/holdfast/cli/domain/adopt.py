@@ -52,6 +52,8 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, fresh: list[str]
                 failed.append(error)
     _report(adoptions, gone, dry_run, output)
     if failed and (dry_run or not adoptions):
+        for another in failed[1:]:
+            failed[0].add_note(f"besides: {another.message}")
         raise failed[0]
     if failed:
         raise ADOPTED_IN_PART(failed=len(failed), all=len(adoptions) + len(failed), causes=failed)

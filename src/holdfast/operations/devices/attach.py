@@ -74,7 +74,7 @@ def attach_device(
     ``config_only`` waits for the next start. ``trust_format`` takes an image's stated format against its header.
     Repeating an attach that broke off with the same ``device`` finishes it, with the controllers that had come for it.
 
-    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, FAR_ADDRESS, NO_FREE_PLACE, NO_NETWORK,
+    Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, FAR_ADDRESS, FAR_TARGET, NO_FREE_PLACE, NO_NETWORK,
     WOULD_NOT_START where this host cannot start a domain with such a device, what :func:`check_source` does for an
     image, LIVE_REFUSES, and LibvirtRefused; config is then as it was.
     (virDomainAttachDeviceFlags)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from holdfast.domainxml.document import Element, serialize
@@ -11,7 +11,7 @@ from holdfast.domainxml.elements.interface import new_interface
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_image, left_in_making, recorded_disk, usual_role
-from holdfast.errors import NoConnection
+from holdfast.errors import HoldfastError, NoConnection
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.devices.attach import (
@@ -97,6 +97,9 @@ def _attach_new(
         except BaseException:
             if _is_attached(domain, making):
                 undo.pop_all()
+                with suppress(HoldfastError):  # what broke is told; this is found when it is repeated
+                    domain.look_again()
+                    settle_attach(domain, entry)
             raise
         undo.pop_all()
     if disk.trust_format:

@@ -20,6 +20,9 @@ from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unstartable
 from holdfast.operations.session import OpenDomain
 
+_MOST_CONTROLLERS = 4
+"""So many come for one device: a target for which there would be more is a slip."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedAttach:
@@ -56,8 +59,8 @@ def plan_attach(
 ) -> PlannedAttach:
     """Find out what attaching ``device`` to ``domain`` takes. ``image_is_new``: its image is yet to be made.
 
-    Raises TRANSIENT, TAKEN, FAR_ADDRESS, CONTROLLER_IN_LIVE_ONLY, NO_FREE_PLACE, NO_NETWORK, WOULD_NOT_START, and what
-    :func:`check_source` does.
+    Raises TRANSIENT, TAKEN, FAR_ADDRESS, FAR_TARGET, CONTROLLER_IN_LIVE_ONLY, NO_FREE_PLACE, NO_NETWORK,
+    WOULD_NOT_START, and what :func:`check_source` does.
     """
     before = domain.documents
     documents = list(before.present.values())
@@ -75,6 +78,8 @@ def plan_attach(
         )
         _refuse_conflicts(planned.request, before)
         _refuse_far_address(planned.request, documents[-1])
+        if len(planned.controllers) > _MOST_CONTROLLERS:
+            raise errors.FAR_TARGET(device=short_name(planned.request), count=len(planned.controllers))
     if Definition.LIVE in planned.targets:
         coming = [*planned.controllers, planned.request]
         refuse_without_place(before, sum(map(pci.is_endpoint, coming)))

@@ -44,8 +44,12 @@ class ImageFate:
     kept: str | None
 
 
-def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool) -> tuple[ImageFate, ...]:
+def images_to_delete(
+    domain: OpenDomain, documents: list[Element], storage: bool
+) -> tuple[tuple[ImageFate, ...], tuple[str, ...]]:
     """The images of a domain that is to be deleted, and whether each goes: all, or without ``storage`` the recorded.
+
+    And in sentences what nobody knows of the images of other domains.
 
     Raises USES_NOT_SEEN where what other domains use cannot be seen, and IMAGES_LEFT where without ``storage`` an image
     would stay that was being made and that nobody else knows of.
@@ -62,8 +66,9 @@ def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool
     if left and not storage:
         raise errors.IMAGES_LEFT(name=domain.name, places=list(left))
     if not (disks or left):
-        return ()
-    others = _users_of_images(connection, domain)
+        return (), ()
+    unknown: list[str] = []
+    others = _users_of_images(connection, domain, unknown=unknown)
     found: dict[str, ImageFate] = {}
     for disk in disks:
         path = _path_of(connection, disk)
@@ -75,7 +80,7 @@ def images_to_delete(domain: OpenDomain, documents: list[Element], storage: bool
     for place, target in left.items():
         found[place] = ImageFate(target, place, _use_by_others(place, others))
     found.update({image.source: image for image in _backing_files(found)})
-    return tuple(found.values())
+    return tuple(found.values()), tuple(unknown)
 
 
 def unknown_below(fates: Iterable[ImageFate]) -> Iterator[str]:
@@ -174,13 +179,15 @@ def _backing_files(found: dict[str, ImageFate]) -> Iterator[ImageFate]:
                 yield ImageFate(image.target, backing, "below another image")
 
 
-def _below(path: str) -> list[str]:
-    """What the image ``path`` rests on, as far as its header tells: see :func:`unknown_below`."""
+def _below(path: str, owner: str = "", unknown: list[str] | None = None) -> list[str]:
+    """What the image ``path`` rests on, as far as its header tells; else ``unknown`` has a sentence more."""
     try:
         return files_below(path)
     except Failed as error:
         if error.code not in _DAMAGED:
             raise
+        if unknown is not None:
+            unknown.append(f"what the image {path} of the domain {owner!r} rests on is not known: {error.message}")
         return []
 
 
@@ -206,11 +213,15 @@ def _use_by_others(path: str, others: dict[str, str]) -> str | None:
 
 
 def _users_of_images(
-    connection: Connection, domain: OpenDomain | None = None, but: DiskInPlace | None = None
+    connection: Connection,
+    domain: OpenDomain | None = None,
+    but: DiskInPlace | None = None,
+    unknown: list[str] | None = None,
 ) -> dict[str, str]:
     """Real path → name of a domain that names it in a document or as a backing file.
 
-    ``domain`` does not count, nor does the disk ``but``. Raises USES_NOT_SEEN on a host that is elsewhere.
+    ``domain`` does not count, nor does the disk ``but``. Images whose headers do not tell what they rest on are added
+    to ``unknown``, in sentences. Raises USES_NOT_SEEN on a host that is elsewhere.
     """
     if not connection.is_local:
         raise errors.USES_NOT_SEEN()
@@ -229,6 +240,6 @@ def _users_of_images(
             paths = named_paths(document)
             for disk in disk_images(document):
                 path = _path_of(connection, disk)
-                paths.update([path, *files_below(path)] if path is not None else [])
+                paths.update([path, *_below(path, other.name, unknown)] if path is not None else [])
             users.update((real_path(path), other.name) for path in paths)
     return users

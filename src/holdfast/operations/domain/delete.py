@@ -67,13 +67,13 @@ def delete_domain(
         if documents.live is not None and not force:
             raise RUNNING_BEFORE_DELETE(name=domain.name)
         refuse_forgotten_qemu(domain)
-        images = images_to_delete(domain, documents.own(), storage)
+        images, unknown = images_to_delete(domain, documents.own(), storage)
         for image in images if documents.live is None and connection.is_local else ():
             if image.kept is None:
                 refuse_held_open(image.source)
         state = _OwnState(domain, documents)
         words = (*state.words(), *_rest(domain))
-        notes = (*state.notes, *unknown_below(images))
+        notes = (*state.notes, *unknown_below(images), *unknown)
         if not dry_run:
             _delete(domain, images, state)
         return Deletion(

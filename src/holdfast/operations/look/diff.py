@@ -18,6 +18,7 @@ from holdfast.operations.files import is_file, read_document
 from holdfast.operations.own_state import lost_state
 from holdfast.operations.session import Need, looking
 
+_MADE_UP = {"uuid": "the UUID", "devices/interface/mac@address": "MAC addresses"}
 _NEEDS = {Definition.LIVE: Need.RUNNING, Definition.CONFIG: Need.CONFIG}
 
 
@@ -62,11 +63,20 @@ def diff(connection: Connection | None, before: str, after: str) -> DocumentDiff
     answer = _ask(connection, sides[files.index(True)])
     if answer.document is not None:
         sides[files.index(True)] = answer.document
+    changes = compare_documents(*sides)
+    left_open = [change for change in changes if _is_left_open(change, change.after if files[1] else change.before)]
+    words = ", ".join(dict.fromkeys(_MADE_UP[change.where] for change in left_open))
+    notes = (f"the file leaves open what libvirt then makes up: {words}",) if left_open else ()
     return DocumentDiff(
-        changes=tuple(compare_documents(*sides)),
+        changes=tuple(change for change in changes if change not in left_open),
         asked_of_libvirt=answer.was_asked,
-        notes=answer.notes,
+        notes=(*answer.notes, *notes),
     )
+
+
+def _is_left_open(change: Change, said: str | None) -> bool:
+    """True for what a file need not say, and a domain always has; ``said`` is what of the change the file says."""
+    return said is None and change.where in _MADE_UP
 
 
 def _ask(connection: Connection, document: Element) -> Answer:

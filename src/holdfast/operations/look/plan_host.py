@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from holdfast.domainxml.host.outlook import Effect, Outlook, differs
-from holdfast.errors import NotFound
+from holdfast.errors import InvalidDocument, NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.known_files import images_outlook
@@ -20,7 +20,8 @@ def plan_host(connection: Connection, target: Connection | None = None, names: S
 
     ``target`` None is this host itself, as after an upgrade. Of each domain the config document is judged: what waits
     in it for the next start is :func:`plan_reboot`'s, so ``changes`` is empty. One that vanishes meanwhile has the
-    state "gone". Raises NO_DOMAIN for a name that is not there, before anything is yielded.
+    state "gone", one whose document nobody can read "not known". Raises NO_DOMAIN for a name that is not there, before
+    anything is yielded.
     (virConnectListAllDomains, virDomainGetXMLDesc, virConnectGetCapabilities, virConnectGetDomainCapabilities,
     virConnectCompareHypervisorCPU)
     """
@@ -33,28 +34,33 @@ def plan_host(connection: Connection, target: Connection | None = None, names: S
 def _plans(connection: Connection, domains: Sequence[Domain], here: HostOutlook, there: HostOutlook) -> Iterator[Plan]:
     for domain in domains:
         try:
-            documents, state = read(domain), domain.state()
+            yield _plan(connection, domain, here, there)
         except NotFound:
-            yield _gone(domain)
-            continue
-        outlooks = list(_outlooks(documents, here, there))
-        if there is here and documents.config is not None:
-            beside = state_outlook(connection, documents.config, live=documents.live)
-            headers = images_outlook(connection, domain, documents)
-            outlooks += [each for each in (*beside, *headers) if differs([each])]
-        yield Plan(
-            name=domain.name,
-            uuid=domain.uuid,
-            state=state,
-            instance=documents.instance,
-            outlooks=tuple(outlooks),
-        )
+            sentence = f"the domain {domain.name!r} is gone: it was deleted since the domains were listed"
+            yield _nothing(domain, "gone", Outlook(Effect.NOTE, "domain", sentence))
+        except InvalidDocument as error:
+            sentence = f"the domain {domain.name!r} could not be looked at: {error.message}"
+            yield _nothing(domain, "not known", Outlook(Effect.UNKNOWN, "domain", sentence))
 
 
-def _gone(domain: Domain) -> Plan:
-    sentence = f"the domain {domain.name!r} is gone: it was deleted since the domains were listed"
-    outlooks = (Outlook(Effect.NOTE, "domain", sentence),)
-    return Plan(name=domain.name, uuid=domain.uuid, state="gone", instance=None, outlooks=outlooks)
+def _plan(connection: Connection, domain: Domain, here: HostOutlook, there: HostOutlook) -> Plan:
+    documents, state = read(domain), domain.state()
+    outlooks = list(_outlooks(documents, here, there))
+    if there is here and documents.config is not None:
+        beside = state_outlook(connection, documents.config, live=documents.live)
+        headers = images_outlook(connection, domain, documents)
+        outlooks += [each for each in (*beside, *headers) if differs([each])]
+    return Plan(
+        name=domain.name,
+        uuid=domain.uuid,
+        state=state,
+        instance=documents.instance,
+        outlooks=tuple(outlooks),
+    )
+
+
+def _nothing(domain: Domain, state: str, why: Outlook) -> Plan:
+    return Plan(name=domain.name, uuid=domain.uuid, state=state, instance=None, outlooks=(why,))
 
 
 def _outlooks(documents: Documents, here: HostOutlook, there: HostOutlook) -> Iterator[Outlook]:
