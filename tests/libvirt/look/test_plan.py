@@ -113,11 +113,11 @@ def test_host_model_is_compared_with_the_recorded_cpu(connection: Connection) ->
     cpu = parse(domain.xml(LIVE)).find("cpu")
     assert cpu is not None
     domain.destroy()
-    record(looking(connection, "a"), Started(serialize(cpu), ""))
+    record(looking(connection, "a"), Started(" ".join(serialize(cpu).split()), ""))
     assert foretold(connection) == {}
     for feature in cpu.xpath("feature[@name='pcommit' or @name='clwb']"):
         cpu.remove(feature)
-    record(looking(connection, "a"), Started(serialize(cpu), ""))
+    record(looking(connection, "a"), Started(" ".join(serialize(cpu).split()), ""))
     assert foretold(connection) == {"changes": ["host-model is expanded anew: the CPU gains pcommit, clwb"]}
 
 
