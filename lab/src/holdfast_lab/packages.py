@@ -61,6 +61,7 @@ _TESTS = {
     "pgrep": "procps",
     "tgtd": "tgt",
     "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so": "qemu-block-extra",
+    "/usr/lib/x86_64-linux-gnu/qemu/ui-spice-core.so": "qemu-system-modules-spice|qemu-system-common",
 }
 
 DEMO = {**LIBVIRT, **PROBE_GUEST, **PYTHON}

@@ -26,7 +26,8 @@ from tests.raising import raising
 
 
 def formats_of_qemu() -> list[str]:
-    found = re.search(r"^Supported formats: (.*)$", qemu_img("--help"), re.MULTILINE)
+    # In one line (QEMU 7.2), or in several below an empty one (10.0).
+    found = re.search(r"^Supported (?:image )?formats:\s+(.*?)$(?=\n\n)", qemu_img("--help"), re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1].split()
 
