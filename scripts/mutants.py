@@ -39,7 +39,7 @@ TESTS = {
     "operations.guard": _libvirt("test_guard.py", "test_edit_document.py", "state/test_lost_state.py"),
     "operations.managed_save": _libvirt("power/test_save.py"),
     "operations.power_record": _libvirt("power/test_power_record.py", "power/test_unrecorded.py"),
-    "operations.proved_edit": _libvirt("test_edit_document.py", "domain/test_edit.py", "domain/test_seal.py"),
+    "operations.proved_edit": _libvirt("test_edit_document.py"),
     "operations.session": [
         *_libvirt("test_session.py", "test_exit_codes.py", "test_one_condition.py", "test_edit_document.py"),
         *("-k", "not nothing_is_changed"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.domainxml.fact import Rescue
 from holdfast.errors.domains import IN_RESCUE, TRANSIENT
 from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS, UNASKED
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.asked_of_libvirt import ask_libvirt
 from holdfast.operations.facts import record
 from holdfast.operations.proved_edit import apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.session import looking
-from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml, places, running
 from tests.raising import raising
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
@@ -23,6 +26,17 @@ def set_backend(document: Element) -> None:
 
 def lose_a_device(document: Element) -> None:
     document.find("devices").remove(document.find("devices/rng"))  # type: ignore[union-attr,arg-type]
+
+
+def forget_the_address(document: Element) -> None:
+    rng = document.find("devices/rng")
+    assert rng is not None
+    rng.remove(rng.find("address"))  # type: ignore[arg-type]
+
+
+def add_rngs(document: Element) -> None:
+    for _ in range(2):
+        document.find("devices").append(parse("<rng model='virtio'><backend model='builtin'/></rng>"))  # type: ignore[union-attr]
 
 
 def test_host_side_is_edited_and_all_else_stays(connection: Connection) -> None:
@@ -73,17 +87,42 @@ def test_what_libvirt_fills_in_beside_the_edit_is_taken_back(connection: Connect
     connection.define(domain_xml(extra=RNG + GRAPHICS))
     domain = looking(connection, "a")
     before = domain.xml(CONFIG, secure=True)
-
-    def forget_the_address(document: Element) -> None:
-        rng = document.find("devices/rng")
-        assert rng is not None
-        rng.remove(rng.find("address"))  # type: ignore[arg-type]
-
     edit = plan_edit(domain, forget_the_address, lambda change: True)
     for deed in (ask_of_edit, apply_edit):
         with raising(LIBVIRT_ADDS, changes="rng ua-rng may move: its place pci 0000:02:00.0 is fixed only after"):
             deed(domain, edit)
         assert domain.xml(CONFIG, secure=True) == before
+
+
+def test_what_libvirt_was_asked_for_before_is_what_it_may_make_of_the_edit(connection: Connection) -> None:
+    connection.define(domain_xml(extra=RNG))
+    domain = looking(connection, "a")
+    edit = plan_edit(domain, forget_the_address, lambda change: True)
+    apply_edit(domain, replace(edit, expected=ask_libvirt(connection, edit.after).document))
+    assert "ua-rng" in places(domain, CONFIG)
+
+
+def test_libvirt_may_choose_the_place_of_what_is_added_and_more_buses_only_where_that_is_left_to_it(
+    connection: Connection,
+) -> None:
+    connection.define(domain_xml(ports=2))
+    domain = looking(connection, "a")
+    edit = plan_edit(domain, add_rngs, lambda change: True)
+    with raising(LIBVIRT_ADDS) as refused:
+        apply_edit(domain, edit)
+    added = refused.value.fields["changes"]
+    assert isinstance(added, list) and all("controller pci" in str(each) for each in added)
+    assert domain.documents.config is not None and domain.documents.config.find("devices/rng") is None
+    apply_edit(domain, replace(edit, left_open=frozenset({"rng"})))
+    assert len(parse(domain.xml(CONFIG)).findall("devices/rng")) == 2
+
+
+def test_a_device_that_was_there_gets_another_place_only_where_that_is_left_to_libvirt(connection: Connection) -> None:
+    connection.define(domain_xml(extra=RNG))
+    domain = looking(connection, "a")
+    edit = plan_edit(domain, forget_the_address, lambda change: True)
+    apply_edit(domain, replace(edit, left_open=frozenset({"rng ua-rng"})))
+    assert "ua-rng" in places(domain, CONFIG)
 
 
 def test_libvirt_is_not_asked_of_an_edit_that_is_none(connection: Connection) -> None:
