@@ -127,6 +127,11 @@ COPIED = "<source file='/{}'/><mirror type='file'><source file='/new'/></mirror>
         (LEASE, "", ["in live only: gone at the next start"]),
         ("", LEASE, ["in config only: comes with the next start"]),
         (LEASE, LEASE, []),
+        (
+            disk("vda", "<source file='/x'/>", "one") + NIC.format("br0"),
+            disk("vdb", "<source file='/x'/>", "two") + NIC.format("br0"),
+            [],
+        ),
     ],
 )
 def test_a_device_has_a_note_on_what_still_becomes_of_it(live: str, config: str, notes: list[str]) -> None:
