@@ -36,14 +36,11 @@ TESTS = {
     "operations.documents": ["tests/xml/test_documents.py", *_libvirt("test_session.py")],
     "operations.domain_name": ["tests/xml/test_domain_names.py", *_libvirt("test_one_condition.py")],
     "operations.facts": _libvirt("test_session.py"),
-    "operations.guard": _libvirt("test_guard.py", "test_edit_document.py", "state/test_lost_state.py"),
+    "operations.guard": _libvirt("test_guard.py", "state/test_lost_state.py"),
     "operations.managed_save": _libvirt("power/test_save.py"),
     "operations.power_record": _libvirt("power/test_power_record.py", "power/test_unrecorded.py"),
     "operations.proved_edit": _libvirt("test_edit_document.py"),
-    "operations.session": [
-        *_libvirt("test_session.py", "test_exit_codes.py", "test_one_condition.py", "test_edit_document.py"),
-        *("-k", "not nothing_is_changed"),
-    ],
+    "operations.session": _libvirt("test_session.py"),
     "operations.told_errors": ["tests/xml/test_concealing.py", "tests/xml/test_told_changes.py"],
     "operations.waiting": ["tests/xml/test_waiting.py"],
 }
