@@ -25,7 +25,7 @@ from tests.faults.scenarios import SCENARIOS
 from tests.faults.steps import Fault, Kind, Point, Step, points
 
 ROOT = Path(__file__).parents[2]
-ONCE = {"/run/holdfast": "rename a b", "/holdfast-libvirt-": "create --from-xml b.xml"}
+ONCE = {"/run/holdfast": "rename a b", "/holdfast-child-": "create --from-xml b.xml"}
 """What many commands do in the same way, their lock and their question to libvirt: part of a path → the one scenario in
 which the steps of that are points.
 """

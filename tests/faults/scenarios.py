@@ -15,7 +15,7 @@ PAUSED = ("start --paused a",)
 RUNS = ("start a",)
 SAVED = (*PAUSED, "save a")
 RESCUED = (*PAUSED, "rescue a --force --format raw --image {images}/other.img")
-EDITOR = "sed -i s,<uuid>,<title>t</title>&,"
+EDITOR = r"sed -i '/<title>/d;s,<uuid>,<title>t</title>\n&,'"
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def _all() -> list[Scenario]:
         Scenario(f"{_CREATE} --disk {_NEW}"),
         Scenario(f"{_CREATE} --disk {_NEW} --disk size=1MiB --start"),
         Scenario(f"{_CREATE} --disk {_COPY} --firmware uefi"),
+        Scenario(f"{_CREATE} --disk {_NEW} --cloud-init {{tmp}}/user-data"),
         Scenario("create --from-xml {tmp}/b.xml"),
         Scenario("set a --memory 48MiB", PAUSED, note="paused"),
         Scenario("set a --title t", PAUSED, note="paused"),

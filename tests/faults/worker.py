@@ -108,6 +108,7 @@ class Host:
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
         for name in ("cd", "other"):
             (self.images / f"{name}.img").write_bytes(bytes(256 * KIB))
+        (self.temporary / "user-data").write_text("#cloud-config\n")
         (self.temporary / "watchdog.xml").write_text(
             "<watchdog model='i6300esb' action='reset'><alias name='ua-dog'/></watchdog>"
         )
@@ -258,9 +259,11 @@ def _answering() -> libvirt.virConnect | None:
 
 def _at_work() -> bool:
     """True while a process runs that a command has started and that will end by itself."""
-    for each in Path("/proc").glob("[0-9]*/comm"):
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if each.read_text().strip() in ("qemu-img", "xorriso", "swtpm_setup"):
+            program = each.read_bytes().split(b"\0")
+            name = os.path.basename(program[0]).decode()  # noqa: PTH119
+            if name in ("qemu-img", "xorriso", "swtpm_setup") or b"holdfast.hostfiles.child_process" in program:
                 return True
     return False
 

@@ -32,7 +32,7 @@ _AT_RANDOM = [
     (re.compile(r"52:54:00(:[0-9a-f]{2}){3}"), "MAC"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^'\"<]*"), "TIME"),
     (re.compile(r"<creationTime>\d+"), "<creationTime>TIME"),
-    (re.compile(r"(holdfast-\w+-)[a-z0-9_]{8}\b"), r"\1RANDOM"),
+    (re.compile(r"(holdfast-[\w-]+-)[a-z0-9_]{8}\b"), r"\1RANDOM"),
     # Which of the two it was: an unrescue starts it in either case.
     (re.compile(r"(<holdfast:rescue [^>]*before=)\"(paused|running)\""), r'\1"on"'),
     (re.compile(r"born=(['\"])[^'\"]*"), r"born=\1TIME"),

@@ -18,6 +18,7 @@ from typing import Any
 
 from holdfast.cli.main import holdfast
 from holdfast.hostfiles import cloud_init, image_chain, new_image
+from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -39,8 +40,8 @@ CHANGES = (
     (Connection, "start_from"),
     (Pool, "create"),
     (Volume, "delete"),
-    (new_image, "_create"),
-    (new_image, "remove"),
+    (new_image, "create"),
+    (MadeFile, "remove"),
     (image_chain, "remove_image_file"),
     (cloud_init, "write_seed"),
     (block, "start_block_copy"),
@@ -67,9 +68,12 @@ def _main(step: int, arguments: list[str]) -> None:
 
     def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
         del options["capture_output"]
+        words, limit = options.pop("input", None), options.pop("timeout", None)
+        if words is not None:
+            options["stdin"] = subprocess.PIPE
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
             reached()
-            out, err = process.communicate()
+            out, err = process.communicate(words, limit)
         reached()
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import pytest
 
 from holdfast.domainxml.document import Element, canonical, parse, serialize
 from holdfast.errors import LibvirtRefused
-from holdfast.hostfiles.libvirt_process import Spoken, private_folder, speak
+from holdfast.hostfiles.child_process import Spoken, private_folder, speak
+from holdfast.hostfiles.own_folder import CHILD, left_folders
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.operations.asked_of_libvirt import Step, ask_libvirt, ask_of_steps
 from holdfast_lab.patience import wait_until
@@ -51,7 +51,7 @@ HAS, VNC = Step("have", document()), parse("<graphics type='vnc'/>")
 
 
 def folders() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob("holdfast-libvirt-*"))
+    return list(Path(tempfile.gettempdir()).glob(f"{CHILD}*"))
 
 
 def processes(folder: Path) -> list[str]:
@@ -168,7 +168,7 @@ def test_a_child_that_crashes_gives_no_answer(
 def asking(folder: Path) -> subprocess.Popen[bytes]:
     """A process whose child does not answer, and has started another one."""
     program = (
-        "from holdfast.hostfiles.libvirt_process import private_folder, speak\n"
+        "from holdfast.hostfiles.child_process import private_folder, speak\n"
         "with private_folder() as folder: print(speak('hangs', folder, ''))"
     )
     (folder / "hangs.py").write_text(HANGS)
@@ -193,10 +193,11 @@ def test_what_killed_processes_left_is_removed_by_the_next(tmp_path: Path) -> No
     os.kill(child, signal.SIGSTOP)
     killed.kill()
     killed.wait()
-    os.kill(child, signal.SIGKILL)
     with private_folder():
-        assert left.exists()  # it may still be at work
-    os.utime(left, (time.time() - 1000,) * 2)
+        assert left.exists()  # it is still at work
+    assert left_folders(CHILD) == []
+    os.kill(child, signal.SIGKILL)
+    wait_until(lambda: left_folders(CHILD) == [left], "it is not known as left")
     with private_folder():
         assert not left.exists()
     wait_until(lambda: not processes(left), "what was left goes on")
@@ -243,8 +244,8 @@ def test_a_user_without_rights_asks_for_the_libvirt_of_the_host(extra: str, word
 END = """
 import sys
 from pathlib import Path
-from holdfast.hostfiles import libvirt_process
-libvirt_process._end_processes(Path(sys.argv[1]))
+from holdfast.hostfiles import child_process
+child_process._end_processes(Path(sys.argv[1]))
 """
 
 

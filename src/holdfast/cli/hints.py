@@ -34,7 +34,7 @@ HINTS = {
     "pool-not-active": "'virsh pool-start {pool}' starts it",
     "no-such-url": "{forms}; all else as XML: 'holdfast device attach'",
     "no-domain": "'holdfast list' shows all domains",
-    "read-only-connection": "connect without --readonly",
+    "read-only-connection": "connect without --readonly, and not over a socket for readers",
     "transient": "'holdfast xml --live --security-info {name}' shows the only document that it has",
     "in-rescue": "'holdfast unrescue {name}' leaves it; then repeat this",
     "unfinished": "if it was interrupted: 'holdfast delete --storage {name}', then create it again",

@@ -21,6 +21,12 @@ NO_TEMPORARY_FILE = Condition(
     "make room in the temporary folder, or set TMPDIR to another one",
 )
 EXISTS = Condition("file-exists", Refused, "{path} exists already", "choose another path")
+ANOTHER_FILE = Condition(
+    "another-file",
+    Failed,
+    "somebody has put another file in the place of {path}, which had just been made there",
+    "choose a folder to which nobody else can write",
+)
 CANNOT_CREATE = Condition("cannot-create", Failed, "cannot create {path}: {reason}")
 CANNOT_CREATE_THERE = Condition(
     "cannot-create-there", Failed, "cannot create {path}: no file can be made in {folder}", "choose another folder"

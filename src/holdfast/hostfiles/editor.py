@@ -1,4 +1,7 @@
-"""A text that a person edits, in an editor of their choice. It may hold passwords: nobody else can read it."""
+"""A text that a person edits, in an editor of their choice. It may hold passwords: nobody else can read it.
+
+What a killed process leaves of it is found again by the UUID of the domain that it is about.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
-from holdfast.errors import files
+from holdfast.errors import HoldfastError, files
 from holdfast.hostfiles.document_file import read_document
+from holdfast.hostfiles.new_file import whole_file
+from holdfast.hostfiles.own_folder import EDIT, left_folders, make_locked
 
 
 class Draft:
@@ -23,21 +27,22 @@ class Draft:
 
     A context manager. At its end the folder is removed if nothing was edited, or the text is :meth:`done` with; in any
     other case, whatever went wrong, it stays: also while the editor runs on, and where one that crashed has left its
-    own copy.
+    own copy. It counts as left (:func:`left_drafts`) once this process and the editor have ended.
     """
 
-    def __init__(self, name: str, text: str) -> None:
-        """Write ``text``, which is about ``name``, for the editor to find. Raises NO_TEMPORARY_FILE."""
+    def __init__(self, name: str, uuid: str, text: str) -> None:
+        """Write ``text``, which is about the domain ``name``, for the editor to find. Raises NO_TEMPORARY_FILE."""
         self._text = text.encode()
         self._done = False
         self._is_open = False
         self._editor: subprocess.Popen[bytes] | None = None
         with ExitStack() as undo:
             try:
-                self._folder = Path(tempfile.mkdtemp(prefix="holdfast-edit-"))
+                self._folder, self._lock = make_locked(_prefix(uuid))
+                undo.callback(os.close, self._lock)
                 undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
                 self.path = self._folder / f"{_short(name.replace('/', '_'))}.xml"
-                with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                with whole_file(str(self.path)) as file:
                     file.write(self._text)
             except OSError as error:
                 raise files.NO_TEMPORARY_FILE(reason=error.strerror) from error
@@ -51,6 +56,7 @@ class Draft:
     ) -> None:
         if not self.is_kept:
             shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
 
     @property
     def is_kept(self) -> bool:
@@ -100,7 +106,7 @@ class Draft:
             raise files.NO_EDITOR()
         self._editor, self._is_open = None, True  # a signal may come before the process is known
         try:
-            self._editor = subprocess.Popen([*shlex.split(editor), str(self.path)])
+            self._editor = subprocess.Popen([*shlex.split(editor), str(self.path)], pass_fds=[self._lock])
         except (OSError, ValueError) as error:
             self._is_open = False
             reason = error.strerror if isinstance(error, OSError) else error
@@ -117,6 +123,34 @@ class Draft:
             if not self._is_file():
                 raise files.EDITOR_LEFT_NO_FILE(editor=editor, path=self.path)
         return read_document(str(self.path))
+
+
+def left_drafts(uuid: str) -> list[Path]:
+    """The folders that :class:`Draft` has left of the domain ``uuid``, and at which nobody is any more."""
+    return left_folders(_prefix(uuid))
+
+
+def text_of_left(folder: Path) -> str | None:
+    """The text of a left draft; None where its folder has something else in it, such as a copy of the editor's own.
+
+    "" for one that was killed before it had any.
+    """
+    try:
+        found = list(folder.iterdir())
+        if not found:
+            return ""
+        return read_document(str(found[0])) if len(found) == 1 and stat.S_ISREG(found[0].lstat().st_mode) else None
+    except (OSError, HoldfastError):
+        return None
+
+
+def remove_left(folder: Path) -> None:
+    """Remove a left draft."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prefix(uuid: str) -> str:
+    return f"{EDIT}{uuid}-"
 
 
 def _short(name: str) -> str:

@@ -1,36 +1,166 @@
-"""Writing a file that the user names: whole or not at all, and known to be possible before the work begins."""
+"""New files: known again by what they are and not by their path, and written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from holdfast.errors import files
 
 
+@dataclass(frozen=True)
+class MadeFile:
+    """A file that we have made. What somebody else has put at its ``path`` meanwhile is not it."""
+
+    path: str
+    device: int
+    inode: int
+
+    @classmethod
+    def at(cls, path: str, descriptor: int) -> MadeFile:
+        """The file that was made at ``path`` and is open at ``descriptor``."""
+        found = os.fstat(descriptor)
+        return cls(path, found.st_dev, found.st_ino)
+
+    def refuse_another(self, descriptor: int) -> None:
+        """Raise ANOTHER_FILE where another file is open at ``descriptor``."""
+        if not self._is(os.fstat(descriptor)):
+            raise files.ANOTHER_FILE(path=self.path)
+
+    def remove(self) -> None:
+        """Remove it; no error where it is gone, or where something else is at its path by now."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), _folder_of(self.path) as folder:
+            name = Path(self.path).name
+            if self._is(os.stat(name, dir_fd=folder, follow_symlinks=False)):
+                os.unlink(name, dir_fd=folder)
+
+    def _is(self, found: os.stat_result) -> bool:
+        return (found.st_dev, found.st_ino) == (self.device, self.inode)
+
+
+def create(path: str) -> int:
+    """A descriptor of the new file ``path``, for its owner alone; no link is followed (open(2), O_EXCL).
+
+    Raises what :func:`creating` does.
+    """
+    with creating(path):
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def creating(path: str) -> Iterator[None]:
+    """Say in our words why ``path`` cannot be created: EXISTS, NO_FOLDER, CANNOT_CREATE, CANNOT_CREATE_THERE."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise files.EXISTS(path=path) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        folder = Path(path).parent
+        if folder.is_dir():  # /proc and its like answer so
+            raise files.CANNOT_CREATE_THERE(path=path, folder=folder) from error
+        raise files.NO_FOLDER(path=folder) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise files.CANNOT_CREATE(path=path, reason=reason) from error
+
+
 @contextlib.contextmanager
 def new_file(path: str) -> Iterator[Callable[[str], object]]:
-    """A function that writes text; at the end the file takes the place of whatever was at ``path`` (rename(2)).
+    """A function that writes text; at the end the file takes the place of whatever was at ``path``.
 
     After an error in between, what was there before still is. Raises CANNOT_WRITE.
     """
-    target = Path(path)
+    umask = os.umask(0)
+    os.umask(umask)
+    with _writing(path), whole_file(path, over=True) as file:
+        os.fchmod(file.fileno(), 0o666 & ~umask)
+        yield lambda text: file.write(text.encode(errors="replace"))
+
+
+def write_private(path: str, text: str) -> None:
+    """Write ``text`` to the file ``path``, for its owner alone, whole or not at all; its folder is made.
+
+    Raises CANNOT_WRITE.
+    """
+    with _writing(path):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, over=True) as file:
+            file.write(text.encode())
+
+
+def remove_file(path: str) -> None:
+    """Remove the file ``path``; no error where there is none (unlink(2))."""
+    Path(path).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(path: str) -> Iterator[None]:
     try:
-        descriptor, name = tempfile.mkstemp(prefix=".holdfast-", dir=target.parent)
+        yield
     except OSError as error:
         raise files.CANNOT_WRITE(path=path, reason=error.strerror) from error
-    temporary = Path(name)
+
+
+@contextlib.contextmanager
+def whole_file(path: str, *, over: bool = False) -> Iterator[BinaryIO]:
+    """The new file ``path`` (0600), which gets its name when it is whole: killed before, it leaves nothing.
+
+    With ``over`` it takes the place of what is at ``path``, and is called ``.NAME.new`` just before. Raises OSError.
+    (open(2) with O_TMPFILE; on a file system that has no such files it has a name at once, and goes after an error)
+    """
+    name = Path(path).name
+    before = f".{name.encode()[:200].decode(errors='ignore')}.new"
+    with _folder_of(path) as folder, _unnamed_or(before if over else name, folder) as (file, is_named):
+        yield file
+        file.flush()
+        if not is_named:
+            try:
+                _link(file, name, folder)
+                return
+            except FileExistsError:
+                if not over:
+                    raise
+            with contextlib.suppress(FileNotFoundError):  # of one that was killed
+                os.unlink(before, dir_fd=folder)
+            _link(file, before, folder)
+        if over:
+            os.rename(before, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+@contextlib.contextmanager
+def _unnamed_or(name: str, folder: int) -> Iterator[tuple[BinaryIO, bool]]:
+    """A new file in ``folder`` without a name, or where there are none with this ``name``; and whether it has it."""
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            yield file.write
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
+        descriptor = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
     except OSError as error:
-        raise files.CANNOT_WRITE(path=path, reason=error.strerror) from error
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            raise
+    else:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file, False
+        return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
+        try:
+            yield file, True
+        except BaseException:
+            os.unlink(name, dir_fd=folder)
+            raise
+
+
+def _link(file: BinaryIO, name: str, folder: int) -> None:
+    os.link(f"/proc/self/fd/{file.fileno()}", name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+@contextlib.contextmanager
+def _folder_of(path: str) -> Iterator[int]:
+    folder = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield folder
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(folder)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from holdfast.errors import files
 from holdfast.errors import images as errors
 from holdfast.hostfiles.given_image import Given, given
 from holdfast.hostfiles.image import OpenImage
+from holdfast.hostfiles.new_file import MadeFile, create, creating, whole_file
 
 _PERCENT = re.compile(r"\(([0-9.]+)/100%\)")
 
@@ -46,48 +45,21 @@ def check_file_name(name: str) -> None:
         raise files.NAME_TOO_LONG(start=name[:20], size=size, most=_NAME_BYTES)
 
 
-def reserve(path: str) -> None:
-    """Create the empty file ``path``, so that nobody else can have it.
-
-    Raises EXISTS, NO_FOLDER, CANNOT_CREATE, CANNOT_CREATE_THERE. (open(2) with O_EXCL)
-    """
-    os.close(_create(path))
-
-
 @contextlib.contextmanager
-def new_image_file(path: str, format: str) -> Iterator[Given]:
-    """The new, empty file ``path``, open for an image of this ``format``. Raises what :func:`reserve` does."""
-    descriptor = _create(path)
+def new_image_file(path: str, format: str) -> Iterator[tuple[MadeFile, Given]]:
+    """The new, empty file ``path``, open for an image of this ``format``. Raises what :func:`.new_file.create` does."""
+    descriptor = create(path)
     try:
-        yield given(OpenImage(path, format, descriptor))
+        yield MadeFile.at(path, descriptor), given(OpenImage(path, format, descriptor))
     finally:
         os.close(descriptor)
 
 
-def _create(path: str) -> int:
-    with _creating(path):
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-
-@contextlib.contextmanager
-def _creating(path: str) -> Iterator[None]:
-    """Say in our words why ``path`` cannot be created."""
-    try:
-        yield
-    except FileExistsError as error:
-        raise files.EXISTS(path=path) from error
-    except (FileNotFoundError, NotADirectoryError) as error:
-        folder = Path(path).parent
-        if folder.is_dir():  # /proc and its like answer so
-            raise files.CANNOT_CREATE_THERE(path=path, folder=folder) from error
-        raise files.NO_FOLDER(path=folder) from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise files.CANNOT_CREATE(path=path, reason=reason) from error
-
-
 def refuse_existing(path: str) -> None:
-    """Raise what :func:`reserve` would, as far as looking can tell, NAME_TOO_LONG or PATH_TOO_LONG; creates nothing."""
+    """Raise what :func:`new_image_file` would, as far as looking can tell, NAME_TOO_LONG or PATH_TOO_LONG.
+
+    Creates nothing.
+    """
     check_file_name(Path(path).name)
     size = len(os.fsencode(path))
     if size > _PATH_BYTES:
@@ -109,11 +81,6 @@ def file_exists(path: str) -> bool | None:
     return True
 
 
-def remove(path: str) -> None:
-    """Remove a file that :func:`reserve` created; no error when it is gone."""
-    Path(path).unlink(missing_ok=True)
-
-
 def create_image(image: Given, size: int) -> None:
     """Make a new image of ``size`` bytes of a new file. Raises what :func:`qemu_img` does."""
     qemu_img("create", "-q", "-f", image.format, image.place, str(size), images=[image])
@@ -124,55 +91,20 @@ def copy_image(source: Given, image: Given) -> None:
     qemu_img("convert", "-O", image.format, *source.options, image.place, images=[source, image])
 
 
-def copy_file(source: str, path: str) -> bool:
-    """Copy the file ``source`` to ``path``, which must not exist; False, and nothing is made, where there is none.
+def copy_file(source: str, path: str) -> MadeFile | None:
+    """Copy the file ``source`` to ``path``, which must not exist; None, and nothing is made, where there is none.
 
-    The copy is there whole or not at all. Raises UNREADABLE_BY_THIS_USER, and what :func:`reserve` raises.
+    The copy is there whole or not at all. Raises UNREADABLE_BY_THIS_USER, and what :func:`.new_file.creating` raises.
     """
     try:
         data = Path(source).read_bytes()
     except FileNotFoundError:
-        return False
+        return None
     except OSError as error:
         raise files.UNREADABLE_BY_THIS_USER(path=source, reason=error.strerror) from error
-    with _creating(path), _whole_file(path) as file:
+    with creating(path), whole_file(path) as file:
         file.write(data)
-    return True
-
-
-@contextlib.contextmanager
-def _whole_file(path: str) -> Iterator[BinaryIO]:
-    """The new file ``path``, which gets its name when it is whole: nothing is left where something breaks before.
-
-    (open(2) with O_TMPFILE; on a file system that has no such files it has its name at once, and goes after an error)
-    """
-    folder = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            descriptor = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
-        except OSError as error:
-            if error.errno != errno.EOPNOTSUPP:
-                raise
-            with _removed_after_error(path) as file:
-                yield file
-            return
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.link(f"/proc/self/fd/{descriptor}", Path(path).name, src_dir_fd=folder, dst_dir_fd=folder)
-    finally:
-        os.close(folder)
-
-
-@contextlib.contextmanager
-def _removed_after_error(path: str) -> Iterator[BinaryIO]:
-    with os.fdopen(_create(path), "wb") as file:
-        try:
-            yield file
-            file.flush()
-        except BaseException:
-            remove(path)
-            raise
+        return MadeFile.at(path, file.fileno())
 
 
 def copy_onto(source: Given, image: Given, progress: Progress | None = None) -> None:

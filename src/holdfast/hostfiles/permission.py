@@ -1,4 +1,4 @@
-"""Whether QEMU can open an image, as far as its permissions tell, and letting it.
+"""Who can open a file: whether QEMU can open an image, as far as its permissions tell, and letting it.
 
 libvirt gives an image to QEMU's user when a domain starts, where its DAC driver is on; the permission bits it leaves.
 """
@@ -32,5 +32,18 @@ def permit(path: str, write: bool) -> None:
     file = Path(path)
     try:
         file.chmod(stat.S_IMODE(file.stat().st_mode) | stat.S_IRUSR | (stat.S_IWUSR if write else 0))
+    except OSError as error:
+        raise files.CANNOT_PERMIT(path=path, reason=error.strerror) from error
+
+
+def make_private(path: str) -> None:
+    """Take the file ``path`` from everybody but its owner (chmod(2)); no error where there is none.
+
+    Raises CANNOT_PERMIT.
+    """
+    try:
+        Path(path).chmod(0o600)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise files.CANNOT_PERMIT(path=path, reason=error.strerror) from error

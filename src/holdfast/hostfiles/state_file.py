@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,19 @@ def look_at(path: str) -> Look:
     except (OSError, ValueError):
         return UNKNOWN
     return Look(True, _born(path))
+
+
+def why_shared(path: str) -> str | None:
+    """Why a file of this host is not one domain's alone, in words; None for a file with one name, or none at all."""
+    try:
+        found = Path(path).lstat()
+    except (OSError, ValueError):
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return "it is a link"
+    if not stat.S_ISREG(found.st_mode):
+        return "it is no file"
+    return "it has another name, too (a hard link)" if found.st_nlink > 1 else None
 
 
 def is_another(before: str, now: str) -> bool:

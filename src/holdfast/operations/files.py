@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from holdfast.hostfiles.document_file import read_document, read_password
-from holdfast.hostfiles.editor import Draft
-from holdfast.hostfiles.new_file import new_file
+from holdfast.hostfiles.editor import Draft, text_of_left
+from holdfast.hostfiles.new_file import new_file, remove_file, write_private
 from holdfast.hostfiles.new_image import file_exists
-from holdfast.hostfiles.new_image import remove as remove_file
-from holdfast.hostfiles.private_file import make_private, write_private
+from holdfast.hostfiles.permission import make_private
 
 __all__ = [
     "Draft",
@@ -18,6 +17,7 @@ __all__ = [
     "read_document",
     "read_password",
     "remove_file",
+    "text_of_left",
     "write_private",
 ]
 

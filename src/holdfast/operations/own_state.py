@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Iterator
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.host.state_files import StateFile, StateFolders, state_files
+from holdfast.domainxml.host.state_files import StateFile, StateFolders, StateKind, state_files
 from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NotFound
 from holdfast.errors.state import STATE_GONE, STATE_IN_USE
 from holdfast.hostfiles.image import real_path
-from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at
+from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at, why_shared
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.domain_list import inventory
@@ -105,6 +105,26 @@ def refuse_state_of_others(connection: Connection, document: Element) -> None:
     for file in files:
         if file.path in users:
             raise STATE_IN_USE(file=file, user=users[file.path])
+
+
+def why_not_its_own(connection: Connection, config: Element, file: StateFile) -> str | None:
+    """Why an NVRAM that the domain with this document names may be somebody else's, in words; None where it is its own.
+
+    Its own is what was there at a recorded start, is named after its UUID, or is in libvirt's own folder; and
+    only a file with no other name.
+    """
+    if file.kind is not StateKind.NVRAM:
+        return None
+    if connection.is_local and (reason := why_shared(file.path)) is not None:
+        return reason
+    if file.path in (seen.path for seen in facts(config, SeenState)):
+        return None
+    folder, _, name = file.path.rpartition("/")
+    folders = folders_of(connection)
+    is_libvirts = folders is not None and _real(connection, folder) == _real(connection, folders.nvram)
+    if is_libvirts or name.startswith(config.findtext("uuid") or "/"):
+        return None
+    return "it is not in libvirt's folder, and nothing is recorded that tells whose it is"
 
 
 def users_of_state(connection: Connection, uuid: str, files: Iterable[StateFile]) -> dict[str, str]:

@@ -16,7 +16,8 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.metadata import Creating, fact, ours_in, with_ours
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.secret_parts import secrets_of
-from holdfast.errors import HoldfastError, LibvirtRefused, NotFound, PartlyDone, domains
+from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, PartlyDone, domains
+from holdfast.errors.libvirt import DENIED
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain, DomainHandle
@@ -100,8 +101,17 @@ class OpenDomain(Domain):
         return read_config(self, self._to_change) if self.is_persistent() else None
 
     def xml(self, definition: Definition, secure: bool = False) -> str:
-        """One of the documents (virDomainGetXMLDesc); over a connection that may only read a dry run has no secrets."""
-        return super().xml(definition, secure and not (self._to_change and self.connection.readonly))
+        """One of the documents (virDomainGetXMLDesc); over a connection that may only read a dry run has no secrets.
+
+        Raises READ_ONLY where libvirt gives no secrets to whom it lets change nothing, as over a socket for readers: so
+        that is known before anything is changed past libvirt.
+        """
+        try:
+            return super().xml(definition, secure and not (self._to_change and self.connection.readonly))
+        except Failed as error:
+            if error.code != DENIED.code or not self._to_change:
+                raise
+            raise domains.READ_ONLY(name=self.name, uri=self.connection.uri) from error
 
     def is_active(self) -> bool:
         """True while a QEMU runs, paused or not; as the documents say, where they were read (virDomainIsActive)."""

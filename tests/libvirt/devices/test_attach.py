@@ -269,7 +269,7 @@ def test_read_only_connection_is_refused_in_one_sentence(uri: str, connection: C
     with holdfast.connect(uri, readonly=True) as readonly, pytest.raises(HoldfastError) as raised:
         attach_device(readonly, "a", disk_xml(tmp_path, "one"))
     assert raised.value.exit_code == 1
-    assert hints.hint(raised.value) == "connect without --readonly"
+    assert hints.hint(raised.value) == "connect without --readonly, and not over a socket for readers"
 
 
 def test_dry_run_changes_nothing_and_shows_the_request(connection: Connection, tmp_path: Path) -> None:

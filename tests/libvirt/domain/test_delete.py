@@ -174,9 +174,10 @@ def test_nvram_goes_with_the_domain(connection: Connection, uri: str, tmp_path: 
         "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
         f"<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{nvram}</nvram></os>"
     )
-    domain = connection.define(domain_xml().replace("</os>", firmware))
-    domain.start(paused=True)
-    domain.destroy()
+    connection.define(domain_xml().replace("</os>", firmware))
+    operations.adopt_domain(connection, "a")
+    operations.start(connection, "a", paused=True)
+    operations.destroy(connection, "a")
     assert nvram.exists()
     assert done(uri, "delete", "a") == f"a: deleted, with its NVRAM {nvram}\n"
     assert not nvram.exists()

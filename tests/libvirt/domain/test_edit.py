@@ -181,11 +181,11 @@ def test_text_that_was_only_looked_at_is_kept(domain: Domain, uri: str, editor: 
 
 
 def test_name_of_any_length_has_a_text_to_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Draft("\U0001f40b/" * 300, "text") as draft:
+    with Draft("\U0001f40b/" * 300, "uuid", "text") as draft:
         assert draft.path.read_text() == "text"
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     with raising(NO_TEMPORARY_FILE):
-        Draft("a", "text")
+        Draft("a", "uuid", "text")
 
 
 @pytest.mark.parametrize(

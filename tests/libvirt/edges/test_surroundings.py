@@ -18,6 +18,7 @@ import pytest
 from holdfast.cli.streams import StandardOutput
 from holdfast.errors.files import NO_TEMPORARY_FILE
 from holdfast.hostfiles.cloud_init import write_seed
+from holdfast.hostfiles.new_image import new_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import run
@@ -145,8 +146,8 @@ def test_no_temporary_folder_is_a_sentence(
     assert (edited.exit_code, "error: no temporary file can be made" in edited.stderr) == (1, True)
     planned = run(daemon.uri, "set", "ä", "--max-vcpus", "2", "--dry-run")
     assert (planned.exit_code, "not asked of libvirt: no temporary file can be made" in planned.stdout) == (0, True)
-    with raising(NO_TEMPORARY_FILE):
-        write_seed(str(tmp_path / "seed"), b"#cloud-config\n", instance_id="i", hostname="h")
+    with raising(NO_TEMPORARY_FILE), new_image_file(str(tmp_path / "seed"), "raw") as (_, image):
+        write_seed(image, b"#cloud-config\n", instance_id="i", hostname="h")
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from holdfast import operations
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.errors.state import NVRAM_BY_NAME, STATE_GONE, STATE_IN_USE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import FindingKind
+from holdfast.operations.own_state import folders_of
 from tests.libvirt.commands import done, run
 from tests.libvirt.state.states import SPEC, VARS, found, left_open, lose, place, started_once, uefi_xml
 from tests.raising import raising
@@ -41,8 +45,6 @@ def test_one_file_of_two_domains_is_told_and_stays_when_one_of_them_goes(
     assert f"note: the NVRAM {nvram} stays: the domain 'b' has it, too" in done(uri, "delete", "a")
     assert nvram.exists()
     assert FindingKind.SHARED_STATE not in found(connection, "b")
-    done(uri, "delete", "b")
-    assert not nvram.exists()
 
 
 def test_a_file_of_another_domain_is_taken_by_no_create_and_no_edit(connection: Connection, tmp_path: Path) -> None:
@@ -93,14 +95,61 @@ def test_nvram_that_libvirt_found_by_name_is_not_left_to_the_next_of_that_name(c
     assert not nvram.exists()
 
 
-def test_nvram_of_a_transient_domain_goes_with_it(connection: Connection, tmp_path: Path) -> None:
-    nvram = tmp_path / "vars.fd"
+def in_libvirts_folder(connection: Connection, name: str) -> Path:
+    folders = folders_of(connection)
+    assert folders is not None
+    return Path(folders.nvram, name)
+
+
+def test_nvram_of_a_transient_domain_goes_with_it(connection: Connection) -> None:
+    nvram = in_libvirts_folder(connection, "vars.fd")
     domain = connection.define(uefi_xml("a", nvram))
     domain.start(paused=True)
     domain.undefine(keep_nvram=True)
     assert nvram.exists()
     operations.delete_domain(connection, "a", force=True)
     assert not nvram.exists()
+
+
+def as_it_is(path: Path, precious: Path) -> str:
+    shutil.copy(precious, path)
+    return "nothing is recorded that tells whose it is"
+
+
+def as_a_link(path: Path, precious: Path) -> str:
+    path.symlink_to(precious)
+    return "it is a link"
+
+
+def as_a_hard_link(path: Path, precious: Path) -> str:
+    path.hardlink_to(precious)
+    return "it has another name, too (a hard link)"
+
+
+@pytest.mark.parametrize("put", [as_it_is, as_a_link, as_a_hard_link])
+@pytest.mark.parametrize("force", [False, True], ids=["off", "runs"])
+def test_a_file_that_is_not_surely_its_own_nvram_stays_and_is_said(
+    connection: Connection, uri: str, tmp_path: Path, put: Callable[[Path, Path], str], force: bool
+) -> None:
+    precious = tmp_path / "precious"
+    shutil.copy(VARS, precious)
+    nvram = in_libvirts_folder(connection, "linked.fd") if put is not as_it_is else tmp_path / "vars.fd"
+    nvram.parent.mkdir(parents=True, exist_ok=True)
+    why = put(nvram, precious)
+    try:
+        domain = connection.define(uefi_xml("a", nvram))
+        if force:
+            domain.start(paused=True)
+        for dry_run in (["--dry-run"], []):
+            said = done(uri, "delete", "a", "--force", "--storage", *dry_run)
+            assert (f"note: the NVRAM {nvram} stays: " in said, why in said, f"with its NVRAM {nvram}" in said) == (
+                True,
+                True,
+                False,
+            ), said
+        assert connection.domains() == [] and nvram.exists() and precious.exists()
+    finally:
+        nvram.unlink()
 
 
 def test_a_sealed_domain_keeps_its_nvram_under_another_name(connection: Connection) -> None:
@@ -112,17 +161,22 @@ def test_a_sealed_domain_keeps_its_nvram_under_another_name(connection: Connecti
     operations.start(connection, "b", paused=True)
 
 
+def orphans(connection: Connection) -> set[tuple[str, str]]:
+    """Path, and the command that removes it."""
+    return {(each.path, each.remove) for each in operations.audit_host(connection).orphans}
+
+
 def test_state_that_no_domain_has_is_named_by_the_audit(connection: Connection, uri: str) -> None:
     domain = started_once(connection)
     orphan = place(connection, domain, StateKind.NVRAM).with_name("gone_VARS.fd")
     tpm = place(connection, domain, StateKind.TPM).parent
-    others = set(operations.audit_host(connection).orphans)
-    assert not others & {str(tpm), str(place(connection, domain, StateKind.NVRAM))}
+    others = orphans(connection)
+    assert not {path for path, _ in others} & {str(tpm), str(place(connection, domain, StateKind.NVRAM))}
     orphan.touch()
     left = tpm.with_name("5d6f8c1e-0000-4000-8000-000000000001")
     left.mkdir()
     try:
-        assert set(operations.audit_host(connection).orphans) - others == {str(orphan), str(left)}
+        assert orphans(connection) - others == {(str(orphan), f"rm {orphan}"), (str(left), f"rm -r {left}")}
         assert str(orphan) in run(uri, "audit").stdout
     finally:
         orphan.unlink()

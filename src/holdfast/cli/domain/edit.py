@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -28,15 +29,17 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
 
     What the guest would see of it is shown before it is defined, and asked about; without a terminal it is refused
     with exit code 3, unless --accept takes it. What is wrong can be edited again; a text that is not defined is kept,
-    and its path is said. A running guest has it after its next start.
+    and its path is said, also by the next edit of the domain. A running guest has it after its next start.
     """
-    from holdfast.operations.domain.edit import edit_domain
+    from holdfast.operations.domain.edit import edit_domain, kept_texts
     from holdfast.operations.files import Draft
     from holdfast.operations.look.document import document
 
     original = document(session.connection, name, secure=not session.connection.readonly)
-    edit_domain(session.connection, name, original, original, dry_run=dry_run)  # refuse early what would be anyway
-    with Draft(name, original) as draft:
+    # Refuse early what would be anyway.
+    uuid = edit_domain(session.connection, name, original, original, dry_run=dry_run).uuid
+    kept = _tell_kept(session, uuid, original)
+    with Draft(name, uuid, _text_to_edit(kept, original)) as draft:
         try:
             edited = _edit(session, name, original, draft, accept, dry_run)
             if edited is None:
@@ -48,7 +51,27 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
             raise
         _tell_where(draft)
     if edited is not None:
+        if kept and not edited.dry_run:
+            kept_texts(session.connection, uuid, document(session.connection, name, secure=True))
         _report(edited, output)
+
+
+def _tell_kept(session: Session, uuid: str, original: str) -> list[Path]:
+    """The texts that earlier edits have left, named on standard error."""
+    from holdfast.operations.domain.edit import kept_texts
+
+    kept = kept_texts(session.connection, uuid, original)
+    for folder in kept:
+        click.echo(f"note: an earlier edit has left its text, with any secrets in it: {folder}", err=True)
+    return kept
+
+
+def _text_to_edit(kept: list[Path], original: str) -> str:
+    """The text that the last of the earlier edits has left, where somebody is there who wants to go on with it."""
+    from holdfast.operations.files import text_of_left
+
+    text = text_of_left(kept[-1]) if kept and sys.stdin.isatty() else None
+    return text if text is not None and click.confirm("Go on with the last one?", err=True, default=True) else original
 
 
 def _edit(session: Session, name: str, original: str, draft: Draft, accept: bool, dry_run: bool) -> Edited | None:

@@ -20,7 +20,7 @@ from holdfast.operations.audit.domain import judge_domain
 from holdfast.operations.audit.images import Images
 from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport, Machine
-from holdfast.operations.audit.state import States
+from holdfast.operations.audit.state import States, left_by_killed
 from holdfast.operations.connect import connect
 from holdfast.operations.host_provides import HostProvides
 
@@ -124,7 +124,7 @@ class _Audit:
             error=lost,
             unread=tuple(self._unread),
             notes=(*self._gone, *sorted(self._judge.notes), *self._images.notes(), *_lock_notes(self._connection)),
-            orphans=() if lost is not None or self._unread else tuple(self._states.orphans()),
+            orphans=(*(() if lost or self._unread else self._states.orphans()), *left_by_killed(self._connection)),
             domain_count=len(self._found),
             machines=self._machines,
             domains=tuple(reports),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
 from holdfast.errors import HoldfastError
@@ -104,6 +107,25 @@ class DomainReport:
     findings: tuple[Finding, ...] = ()
 
 
+@dataclass(frozen=True)
+class Orphan:
+    """What is on a host and is nobody's.
+
+    ``path``    where it is
+    ``what``    what it is, in words
+    ``remove``  the command that removes it
+    """
+
+    path: str
+    what: str
+    remove: str
+
+    @classmethod
+    def at(cls, path: str, what: str, *, is_folder: bool) -> Orphan:
+        """The file or folder ``path``."""
+        return cls(path, what, f"rm {'-r ' * is_folder}{shlex.quote(path)}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class HostReport:
     """What was found on one host.
@@ -112,7 +134,7 @@ class HostReport:
     ``error``         why it could not be reached, or was lost; None when all went well
     ``unread``        domains that could not be looked at, in sentences
     ``notes``         what else is not known, in sentences
-    ``orphans``       NVRAM and TPM state in libvirt's own folders that no domain has, by path
+    ``orphans``       NVRAM and TPM state that no domain has, and what killed commands of this user have left
     ``domain_count``  how many domains were looked at
     ``machines``      machine type → how many domains have it
     ``domains``       those with findings, by name; where their hardware was asked for, all of them
@@ -122,7 +144,7 @@ class HostReport:
     error: HoldfastError | None = None
     unread: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    orphans: tuple[str, ...] = ()
+    orphans: tuple[Orphan, ...] = ()
     domain_count: int = 0
     machines: Mapping[Machine, int] = field(default_factory=dict)
     domains: tuple[DomainReport, ...] = ()
@@ -136,9 +158,15 @@ class HostReport:
     def said(self) -> tuple[str, ...]:
         """What concerns no single domain, in sentences."""
         error = [] if self.error is None else [self.error.message]
-        some = f"{', '.join(self.orphans[:_ORPHANS])}{', …' if len(self.orphans) > _ORPHANS else ''}"
-        orphans = [f"NVRAM and TPM state that no domain has ({len(self.orphans)}): {some}"] if self.orphans else []
-        return (*error, *self.unread, *self.notes, *orphans)
+        return (*error, *self.unread, *self.notes, *self._said_of_orphans())
+
+    def _said_of_orphans(self) -> Iterator[str]:
+        for what, same in groupby(sorted(self.orphans, key=attrgetter("what", "path")), attrgetter("what")):
+            found = list(same)
+            some = ", ".join(orphan.path for orphan in found[:_ORPHANS])
+            more = ", …" if len(found) > _ORPHANS else ""
+            which = "it" if len(found) == 1 else "the first"
+            yield f"{what} ({len(found)}): {some}{more}; '{found[0].remove}' removes {which}"
 
     def to_json(self) -> dict[str, object]:
         """The report as a JSON object; see docs/audit.md."""

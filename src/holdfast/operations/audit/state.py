@@ -1,14 +1,17 @@
-"""Findings about NVRAM and TPM state: what two domains have, and what no domain has."""
+"""Findings about NVRAM and TPM state: what two domains have, and what no domain has; and what else is left."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.host.state_files import StateFile
+from holdfast.domainxml.make.rescue import nvram_copy
 from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.own_folder import CHILD, EDIT, left_folders
 from holdfast.hostfiles.state_file import names_in
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.audit.report import Finding, FindingKind
+from holdfast.operations.audit.report import Finding, FindingKind, Orphan
 from holdfast.operations.own_state import folders_of
 
 
@@ -34,11 +37,31 @@ class States:
                 sentence = f"its {file} is also that of {others}: each writes over what the other has written"
                 yield name, Finding(FindingKind.SHARED_STATE, sentence)
 
-    def orphans(self) -> list[str]:
-        """What is in libvirt's own folders and is no domain's, by path; once all domains have come by."""
+    def orphans(self) -> Iterator[Orphan]:
+        """What is no domain's, once all domains have come by: in libvirt's own folders, and left of a rescue."""
+        if not self._connection.is_local:
+            return
+        copies = [nvram_copy(place) for place in self._users]
+        yield from (Orphan.at(path, _RESCUE, is_folder=False) for path in copies if file_exists(path))
         folders = folders_of(self._connection)
-        if folders is None or not (self._connection.is_local and self._connection.is_usual):
-            return []
+        if folders is None or not self._connection.is_usual:
+            return
         here = [f"{folder}/{name}" for folder in (folders.nvram, folders.tpm) for name in names_in(folder)]
-        used = [place + "/" for place in self._users]
-        return [path for path in here if not any(place.startswith(real_path(path) + "/") for place in used)]
+        used = [f"{place}/" for place in (*self._users, *copies)]
+        for path in here:
+            if not any(place.startswith(real_path(path) + "/") for place in used):
+                yield Orphan.at(path, _STATE, is_folder=path.startswith(folders.tpm + "/"))
+
+
+def left_by_killed(connection: Connection) -> Iterator[Orphan]:
+    """What commands of this user have left in the temporary folder of this host when they were killed."""
+    for folder in left_folders(EDIT) if connection.is_local else ():
+        yield Orphan.at(str(folder), _TEXT, is_folder=True)
+    for folder in left_folders(CHILD) if connection.is_local else ():
+        yield Orphan.at(str(folder), _CHILD, is_folder=True)
+
+
+_STATE = "NVRAM and TPM state that no domain has"
+_RESCUE = "a copy of an NVRAM, left by the start of a rescue that was killed"
+_TEXT = "the text of an edit, kept with any secrets in it"
+_CHILD = "left by a command that was killed, with any secrets in it"

@@ -21,6 +21,7 @@ from holdfast.errors import disks as errors
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.given_image import given_image
 from holdfast.hostfiles.lock import domain_lock
+from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer
@@ -66,7 +67,7 @@ class Destination:
     target: str
     disk: Element
     size: int
-    make: Callable[[], None] = field(default=nothing_to_do)
+    make: Callable[[], MadeFile | None] = field(default=nothing_to_do)
     take_back: Callable[[], None] = field(default=nothing_to_do)
     settle: Callable[[], None] = field(default=nothing_to_do)
     known: Container[str] | None = ()
@@ -85,10 +86,11 @@ class Destination:
         """Whether libvirt would take it for ``disk`` in config, for a dry run. Raises LibvirtRefused."""
         return ask_of_disk(disk, None if disk.config is None else self.given_to(disk.config))
 
-    def prepare(self) -> None:
-        """Make the image, and check its size."""
-        self.make()
+    def prepare(self) -> MadeFile | None:
+        """Make the image, and check its size. Returns the file that was made for it."""
+        made = self.make()
         self.check_size()
+        return made
 
     def check_size(self) -> None:
         """Raise OTHER_SIZE for an image that is not exactly as large as the disk. QEMU (7.2) copies to no other."""
@@ -144,12 +146,14 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
     (qemu-img convert, virDomainUpdateDeviceFlags)
     """
     try:
-        to.prepare()
+        made = to.prepare()
         percent = None if progress is None else lambda part: progress(int(to.size * part / 100), to.size)
         with (
             given_of(disk) as source,
             given_image(to.place, stated_format(to.disk), to.known) as image,
         ):
+            if made is not None:
+                made.refuse_another(image.descriptors[0])
             new_image.copy_onto(source, image, percent)
         return give_image(disk, to)
     except BaseException:

@@ -13,10 +13,12 @@ from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.records.disk_record import is_of, new_record, on_volume
 from holdfast.errors import HoldfastError
 from holdfast.errors.disks import OLD_IMAGE_LEFT
+from holdfast.hostfiles.new_file import MadeFile
 from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.in_place import DiskInPlace
 from holdfast.operations.disks.keep_record import Making, begin_making, disk_record
 from holdfast.operations.disks.new import PlannedDisk
+from holdfast.operations.disks.newest_image import refuse_held_open
 from holdfast.operations.disks.own_images import image_exists, refuse_used, remove_image, why_kept
 
 
@@ -39,6 +41,7 @@ class MoveRecord:
     disk: DiskInPlace
     making: Making | None = None
     made: bool = False
+    file: MadeFile | None = None
     removed: str | None = None
     kept: str | None = None
 
@@ -48,8 +51,8 @@ class MoveRecord:
         before = on_volume(left.settled, disk.current, in_pool(disk.domain.connection, disk.current))
         return cls(disk, Making(disk.domain, left, _settled(left), (before,)), made=True)
 
-    def make(self, planned: PlannedDisk, size: int, *, delete_source: bool) -> None:
-        """Record the new image, and make it. ``delete_source`` is recorded, too."""
+    def make(self, planned: PlannedDisk, size: int, *, delete_source: bool) -> MadeFile | None:
+        """Record the new image, and make it. ``delete_source`` is recorded, too. Returns the file that it is."""
         documents = self.disk.documents.present.values()
         recorded = [
             record for document in documents if (record := disk_record(document, self.disk.current)) is not None
@@ -65,9 +68,10 @@ class MoveRecord:
         self.making = begin_making(self.disk.domain, making, _settled(making))
         try:
             with ExitStack() as undo:
-                planned.make(self.disk.domain.connection, undo)
+                self.file = planned.make(self.disk.domain.connection, undo)
                 undo.pop_all()
                 self.made = True
+                return self.file
         finally:
             if not self.made:
                 self.making.forget()
@@ -82,7 +86,11 @@ class MoveRecord:
     def take_back(self) -> None:
         """Remove the copy, and record what was recorded before."""
         if self.making is not None and self.made:
-            remove_image(self.disk.domain.connection, self.making.record.place)
+            if self.file is not None:
+                refuse_held_open(self.file.path)
+                self.file.remove()
+            else:
+                remove_image(self.disk.domain.connection, self.making.record.place)
             self.making.conclude(finished=False)
 
     def refuse_used(self) -> None:

@@ -31,6 +31,7 @@ from holdfast.errors import Failed, images
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.given_image import Given, given_image
 from holdfast.hostfiles.image import check_format_name, is_block_device
+from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
@@ -60,10 +61,13 @@ class PlannedDisk:
             return [new_disk(file_source(spec.overlay_of), format=spec.source_format or "raw")]
         return [self.element]
 
-    def make(self, connection: Connection, undo: ExitStack) -> None:
-        """Make the image, if one is to be made, and put its place into the element."""
-        if self.image is not None:
-            set_source(self.element, self.image.make(connection, undo))
+    def make(self, connection: Connection, undo: ExitStack) -> MadeFile | None:
+        """Make the image, if one is to be made, and put its place into the element. Returns the file that it is."""
+        if self.image is None:
+            return None
+        source, made = self.image.make(connection, undo)
+        set_source(self.element, source)
+        return made
 
     def record(self, role: str) -> DiskRecord:
         """What is to be recorded of it in the end; ``role`` where the description states none."""
@@ -103,21 +107,21 @@ class NewImage:
         """POOL/VOLUME; None for one at a path."""
         return None if self.path is not None else str(self)
 
-    def make(self, connection: Connection, undo: ExitStack) -> Source:
-        """Make it and return where it is; ``undo`` then removes it again.
+    def make(self, connection: Connection, undo: ExitStack) -> tuple[Source, MadeFile | None]:
+        """Make it and return where it is, and the file that it is outside a pool; ``undo`` then removes it again.
 
         Raises EXISTS, NO_FOLDER, CANNOT_CREATE, NO_QEMU_IMG, QEMU_IMG_FAILED, NOT_SMALLER, NOT_A_VOLUME, VOLUME_EXISTS,
         and what libvirt refuses.
         """
         if self.path is None:
-            return self._make_volume(connection, undo)
-        with new_image.new_image_file(self.path, self.format) as image:
-            undo.callback(new_image.remove, self.path)
+            return self._make_volume(connection, undo), None
+        with new_image.new_image_file(self.path, self.format) as (made, image):
+            undo.callback(made.remove)
             if self.spec.made_from:
                 self._make_from(image)
             else:
                 new_image.create_image(image, self.spec.size or 0)
-        return file_source(self.path)
+        return file_source(self.path), made
 
     def _make_from(self, image: Given) -> None:
         """The image that it is made from is looked at once more, and used by the descriptor at which that was done."""

@@ -11,6 +11,7 @@ from holdfast.domainxml.elements.disk import Source, file_source
 from holdfast.errors import images
 from holdfast.hostfiles import cloud_init, new_image
 from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disk_source import refuse_existing_image
 
@@ -32,12 +33,12 @@ class PlannedSeed:
     def __str__(self) -> str:
         return self.path
 
-    def make(self, connection: Connection, undo: ExitStack) -> Source:
-        """Make it; ``undo`` then removes it again. Raises EXISTS, NO_XORRISO, XORRISO_FAILED."""
-        new_image.reserve(self.path)
-        undo.callback(new_image.remove, self.path)
-        cloud_init.write_seed(self.path, self.user_data, instance_id=self.instance_id, hostname=self.hostname)
-        return file_source(self.path)
+    def make(self, connection: Connection, undo: ExitStack) -> tuple[Source, MadeFile]:
+        """Make it; ``undo`` then removes it again. Raises EXISTS, NO_XORRISO, XORRISO_FAILED, NO_TEMPORARY_FILE."""
+        with new_image.new_image_file(self.path, self.format) as (made, image):
+            undo.callback(made.remove)
+            cloud_init.write_seed(image, self.user_data, instance_id=self.instance_id, hostname=self.hostname)
+        return file_source(self.path), made
 
 
 def plan_seed(

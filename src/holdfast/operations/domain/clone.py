@@ -234,8 +234,8 @@ def _copy_nvram(
     set_nvram(domain, new)
 
     def copy_file(undo: ExitStack) -> None:
-        if new_image.copy_file(path, new):
-            undo.callback(new_image.remove, new)
+        if (made := new_image.copy_file(path, new)) is not None:
+            undo.callback(made.remove)
 
     return None if fresh else copy_file
 

@@ -6,13 +6,14 @@ and records that it is being deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast.domainxml import metadata
-from holdfast.domainxml.document import parse
-from holdfast.domainxml.host.state_files import StateKind
+from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.host.state_files import StateFile, StateKind
+from holdfast.domainxml.make.rescue import nvram_copy
 from holdfast.domainxml.metadata import Creating, Deleting, RunAgain, fact
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.errors import HoldfastError, NotFound
@@ -25,7 +26,7 @@ from holdfast.operations.disks.own_images import ImageFate, image_exists, images
 from holdfast.operations.documents import Documents
 from holdfast.operations.domain.adopt import now
 from holdfast.operations.facts import rewrite
-from holdfast.operations.own_state import look, state_of, users_of_state
+from holdfast.operations.own_state import look, state_of, users_of_state, why_not_its_own
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
@@ -49,7 +50,8 @@ def delete_domain(
 ) -> Deletion:
     """Undefine a domain, with its NVRAM, TPM state, managed-save image and the metadata of its snapshots.
 
-    NVRAM and TPM state that another domain has, too, stay.
+    NVRAM and TPM state that another domain has, too, stay, and so does a file that a document names as NVRAM and that
+    may be somebody else's.
 
     ``storage`` also removes its images: files behind writable disks that no other domain uses, directly or as a backing
     file, and what its external snapshots left below them. CD images, other backing files, block devices and network
@@ -93,16 +95,19 @@ class _OwnState:
     def __init__(self, domain: OpenDomain, documents: Documents) -> None:
         connection = domain.connection
         files = {file.path: file for document in documents.own() for file in state_of(connection, document)}
-        users = users_of_state(connection, domain.uuid, files.values())
-        self._going = [file for path, file in files.items() if path not in users]
+        document = documents.config if documents.config is not None else documents.live
+        whys = {} if document is None else dict(_whys_it_stays(connection, domain.uuid, document, files))
+        self._going = [file for path, file in files.items() if path not in whys]
         self._there = [file for file in self._going if look(connection, file).there]
         self._connection = connection
-        self.kept = {files[path].kind for path in users}
-        self.notes = tuple(f"the {files[path]} stays: the domain {user!r} has it, too" for path, user in users.items())
+        self.kept = {files[path].kind for path in whys}
+        self.notes = tuple(f"the {files[path]} stays: {why}" for path, why in whys.items())
         # libvirt removes what belongs to a config document: of a transient domain, no NVRAM (9.0).
-        by_libvirt = [] if documents.config is None else [each.path for each in state_of(connection, documents.config)]
-        left = [each for each in self._going if each.kind is StateKind.NVRAM and each.path not in by_libvirt]
-        self.to_remove = [file.path for file in left] if connection.is_local else []
+        is_libvirts = documents.config is not None and StateKind.NVRAM not in self.kept
+        config = state_of(connection, documents.config) if is_libvirts and documents.config is not None else []
+        left = [each for each in self._going if each.kind is StateKind.NVRAM and each not in config]
+        copies = [nvram_copy(file.path) for file in self._going if file.kind is StateKind.NVRAM]  # left by a rescue
+        self.to_remove = [*(file.path for file in left), *copies] if connection.is_local else []
 
     def gone(self) -> Iterator[str]:
         """What of it was there and is not any more, in sentences."""
@@ -114,6 +119,18 @@ class _OwnState:
         """What goes, in words."""
         for file in self._going:
             yield f"its {file}" if file.kind is StateKind.NVRAM else "its TPM state"
+
+
+def _whys_it_stays(
+    connection: Connection, uuid: str, document: Element, files: Mapping[str, StateFile]
+) -> Iterator[tuple[str, str]]:
+    """Path, and why it stays, of each file of a domain's state that others have, or that may not be its own."""
+    users = users_of_state(connection, uuid, files.values())
+    for path, file in files.items():
+        if path in users:
+            yield path, f"the domain {users[path]!r} has it, too"
+        elif look(connection, file).there is not False and (reason := why_not_its_own(connection, document, file)):
+            yield path, reason
 
 
 def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
@@ -129,7 +146,7 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
     document = parse(domain.xml(Definition.CONFIG))
     is_left = interrupted and any(image_exists(connection, record) for record in left_in_making(document))
     if fact(document, Creating) is not None and not is_left:
-        domain.undefine()
+        domain.undefine(keep_nvram=True)  # it was never started: what it names was there before
 
 
 def _delete(domain: OpenDomain, images: tuple[ImageFate, ...], state: _OwnState) -> None:

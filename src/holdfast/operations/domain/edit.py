@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, parse_given, same
 from holdfast.domainxml.make.identifiers import name_interfaces
+from holdfast.domainxml.secret_parts import secrets_of
+from holdfast.errors import HoldfastError
 from holdfast.errors.changes import EDIT_OF_UUID, EDIT_RENAMES
 from holdfast.errors.guard import UNASKED_EDIT
+from holdfast.hostfiles.editor import left_drafts, remove_left, text_of_left
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.asked_of_libvirt import ask_libvirt
 from holdfast.operations.documents import Documents, saved_memory
@@ -70,6 +74,35 @@ def edit_domain(
             refuse_unasked(domain.name, result.changes, nothing, also=result.blocks, condition=UNASKED_EDIT)
         apply_edit(domain, Edit(before, after, result.changes, expected=completed))
     return result
+
+
+def kept_texts(connection: Connection, uuid: str, document: str) -> list[Path]:
+    """The texts that earlier edits of the domain ``uuid`` have left on this host, a folder each: the last one last.
+
+    One that says what the domain's ``document`` says is removed: there is nothing in it that could be lost.
+    """
+    kept = []
+    for folder in left_drafts(uuid):
+        text = text_of_left(folder)
+        if text is not None and (not text or _says_the_same(connection, document, text)):
+            remove_left(folder)
+        else:
+            kept.append(folder)
+    return sorted(kept, key=lambda folder: folder.stat().st_mtime)
+
+
+def _says_the_same(connection: Connection, document: str, text: str) -> bool:
+    """True where two texts say the same, or libvirt would make the same of them."""
+    try:
+        before, after = parse(document, "domain"), parse_given(text, "domain")
+        if same(before, after):
+            return True
+        if list(secrets_of(before)) != list(secrets_of(after)):
+            return False
+        one, other = (ask_libvirt(connection, each).document for each in (before, after))
+    except HoldfastError:
+        return False
+    return one is not None and other is not None and same(one, other)
 
 
 def _result(domain: OpenDomain, before: Element, after: Element, dry_run: bool) -> Edited:

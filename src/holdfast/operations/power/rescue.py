@@ -37,7 +37,7 @@ from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import ColdStart, look_before_start, refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_lost_state
-from holdfast.operations.power.rescue_nvram import NvramCopy
+from holdfast.operations.power.rescue_nvram import NvramCopy, remove_left_copy
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
 from holdfast.operations.power_record import make_up_for, recorded_stop, unfinished_start
@@ -96,7 +96,10 @@ def rescue(
     NotFound, UsageError and Failed as an attach does, and where the domain does not start. Nothing was changed then;
     after RESCUE_NOT_STARTED it was switched off. (virDomainCreateXML)
     """
-    with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
+    with changing(connection, name, needs=Need.CONFIG, dry_run=dry_run) as domain:
+        if domain.in_rescue and not dry_run:
+            remove_left_copy(domain)
+        domain.refuse_unless(Need.OWN_HARDWARE)
         was_active = domain.is_active()
         if was_active and not force:
             raise power.RUNNING_BEFORE_RESCUE(name=domain.name)
@@ -183,6 +186,7 @@ def unrescue(
 
 
 def _leave(domain: OpenDomain, starts: bool, fresh: Collection[str]) -> ColdStart | None:
+    remove_left_copy(domain)
     with recorded_stop(domain, for_good=not starts):
         domain.destroy()
     return _start_again(domain, fresh) if starts else None

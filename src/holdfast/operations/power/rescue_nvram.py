@@ -26,6 +26,7 @@ from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.name_firmware import name_firmware
+from holdfast.operations.session import OpenDomain
 
 
 class NvramCopy:
@@ -63,13 +64,25 @@ class NvramCopy:
                 raise
             set_nvram_template(self._copy, self._template)
             start()
-        if self._own is not None:
-            self._unlink(nvram_copy(self._own))
+        if self._own is not None and not _unlink(self._connection, nvram_copy(self._own)):
+            where = nvram_copy(self._own)
+            self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {where}",)
 
-    def _unlink(self, path: str) -> None:
-        """QEMU has the file open, and needs no name of it: so nothing is left, whatever ends the rescue."""
-        if self._connection.is_local:
-            with contextlib.suppress(NotFound, Failed):
-                remove_image_file(path)
-                return
-        self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)
+
+def remove_left_copy(domain: OpenDomain) -> None:
+    """Remove what a killed rescue has left: the name of its NVRAM, of which a rescue that runs has no need."""
+    live, config = domain.documents.live, domain.documents.config
+    own = None if config is None else nvram_of(config)
+    runs_with = None if live is None or domain.documents.rescue is None else nvram_of(live)
+    for path in {runs_with, None if own is None else nvram_copy(own)}:
+        if path is not None and path.endswith(nvram_copy("")):
+            _unlink(domain.connection, path)
+
+
+def _unlink(connection: Connection, path: str) -> bool:
+    """QEMU has the file open, and needs no name of it: so nothing is left, whatever ends the rescue."""
+    if connection.is_local:
+        with contextlib.suppress(NotFound, Failed):
+            remove_image_file(path)
+            return True
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.errors import NoConnection, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import SHUT_OFF, Definition
+from holdfast.operations.power.rescue_nvram import remove_left_copy
 from holdfast.operations.power.state_change import (
     GONE,
     PowerChange,
@@ -56,6 +57,8 @@ def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
             return made_up
         before, rescue = active_state(domain), domain.in_rescue
         if not dry_run:
+            if rescue:
+                remove_left_copy(domain)
             with recorded_stop(domain):
                 domain.destroy()
         return power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)

@@ -1,9 +1,9 @@
-"""A child process that has a libvirt to itself, and the folder in which that lives: both are gone afterwards.
+"""A child process that has a folder to itself, for a libvirt of its own or for secrets: both are gone afterwards.
 
-A process that is killed cannot tidy up: then the child does, as soon as nobody reads its answer any more. What is left
-where both are killed is removed by the next one that comes by.
+A process that is killed cannot tidy up: then the child does, as soon as nobody reads its answer any more. What is
+left where both are killed is named by the audit, and removed by the next one that comes by.
 
-Run as ``python -m holdfast.hostfiles.libvirt_process MODULE FOLDER`` it is the child, which runs MODULE.
+Run as ``python -m holdfast.hostfiles.child_process MODULE FOLDER`` it is the child, which runs MODULE.
 """
 
 from __future__ import annotations
@@ -14,24 +14,19 @@ import runpy
 import select
 import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tempfile
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from holdfast.errors.files import NO_TEMPORARY_FILE
+from holdfast.hostfiles.own_folder import CHILD, left_folders, lock_with_others, make_locked
 
 LIMIT = 30.0
 """Seconds for an answer. It takes less than one; and minutes where KVM is there and does not work (9.0)."""
 
-_PREFIX = "holdfast-libvirt-"
-_LEFT = 10 * 60
-"""Seconds after which the folder is one that somebody left: none is in use for longer than :data:`LIMIT`."""
 
 _CONFIGURATION = """\
 security_driver = "none"
@@ -51,27 +46,44 @@ class Spoken(NamedTuple):
 def private_folder() -> Iterator[Path]:
     """A new folder, for this user alone; removed at the end with all that is in it. Raises NO_TEMPORARY_FILE."""
     with contextlib.ExitStack() as stack:
-        try:
-            base = Path(tempfile.gettempdir())
-            _remove_left(base)
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        with _making():
+            for left in left_folders(CHILD):
+                _end_processes(left)
+                shutil.rmtree(left, ignore_errors=True)
+            folder, lock = make_locked(CHILD)
+            stack.callback(os.close, lock)
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
+
+
+@contextlib.contextmanager
+def libvirt_folder() -> Iterator[Path]:
+    """A :func:`private_folder` for a libvirt of its own."""
+    with private_folder() as folder:
+        with _making():
             if os.geteuid() == 0:
                 # As root libvirt looks at QEMU as another user, who must get to his socket. What it keeps is 0600.
                 folder.chmod(0o711)
             (folder / "etc").mkdir()
             (folder / "etc" / "qemu.conf").write_text(_CONFIGURATION)
-        except OSError as error:
-            raise NO_TEMPORARY_FILE(reason=error.strerror) from error
         yield folder
 
 
-def speak(module: str, folder: Path, words: str, limit: float = LIMIT) -> Spoken:
+@contextlib.contextmanager
+def _making() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NO_TEMPORARY_FILE(reason=error.strerror) from error
+
+
+def speak(module: str, folder: Path, words: str, limit: float = LIMIT, descriptors: Collection[int] = ()) -> Spoken:
     """Run the Python ``module`` with ``folder`` as its argument and ``words`` as its input, for ``limit`` seconds.
 
-    Where it does not end by itself, the QEMU at which its libvirt was looking is ended too.
+    It has the open ``descriptors``, too. Where it does not end by itself, what it has started (the QEMU at which its
+    libvirt was looking) is ended too.
     """
-    command = [sys.executable, "-P", "-m", "holdfast.hostfiles.libvirt_process", module, str(folder)]
+    command = [sys.executable, "-P", "-m", "holdfast.hostfiles.child_process", module, str(folder)]
     own = {name: str(folder) for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
     environment = {**os.environ, **own, "LIBVIRT_LOG_OUTPUTS": "4:file:/dev/null"}
     try:
@@ -85,6 +97,7 @@ def speak(module: str, folder: Path, words: str, limit: float = LIMIT) -> Spoken
             cwd=folder,
             env=environment,
             start_new_session=True,  # Ctrl-C is for us, who then end it
+            pass_fds=descriptors,
         )
     except subprocess.TimeoutExpired:
         _end_processes(folder)
@@ -105,6 +118,8 @@ def speak(module: str, folder: Path, words: str, limit: float = LIMIT) -> Spoken
 
 def _run(module: str, folder: str) -> None:
     """Be the child: run ``module``; where whoever asked goes away, end at once, and leave nothing."""
+    if lock_with_others(Path(folder)) is None:
+        sys.exit("its folder is gone")
     threading.Thread(target=_tidy_up_alone, args=[Path(folder)], daemon=True).start()
     sys.argv = [module, folder]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -118,17 +133,6 @@ def _tidy_up_alone(folder: Path) -> None:
     _end_processes(folder)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
-
-
-def _remove_left(base: Path) -> None:
-    """Remove what processes left that were killed."""
-    for folder in base.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # another one may be removing it
-            found = folder.lstat()
-            is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-            if is_ours and time.time() - found.st_mtime > _LEFT:
-                _end_processes(folder)
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_processes(folder: Path) -> None:
