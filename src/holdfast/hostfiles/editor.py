@@ -126,8 +126,8 @@ class Draft:
 
 
 def left_drafts(uuid: str) -> list[Path]:
-    """The folders that :class:`Draft` has left of the domain ``uuid``, and at which nobody is any more."""
-    return left_folders(_prefix(uuid))
+    """The folders that :class:`Draft` has left of the domain ``uuid``, and at which nobody is any more, by age."""
+    return sorted(left_folders(_prefix(uuid)), key=lambda folder: folder.stat().st_ctime)
 
 
 def text_of_left(folder: Path) -> str | None:
@@ -144,7 +144,7 @@ def text_of_left(folder: Path) -> str | None:
         return None
 
 
-def remove_left(folder: Path) -> None:
+def remove_draft(folder: Path) -> None:
     """Remove a left draft."""
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -294,6 +294,20 @@ def is_block_device(path: str) -> bool:
     return False
 
 
+def file_identity(path: str) -> str:
+    """What tells one file or block device from another, whatever they are called: links and hard links come out equal.
+
+    For a path at which nothing can be looked at, that path without symbolic links. (stat(2))
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - thousands of them, in an audit
+    except (OSError, ValueError):
+        return real_path(path)
+    if stat.S_ISBLK(found.st_mode):
+        return f"block device {found.st_rdev}"
+    return f"inode {found.st_ino} of {found.st_dev}"
+
+
 def real_path(path: str) -> str:
     """``path`` without symbolic links: two names of one image come out equal."""
     return os.path.realpath(path)  # Path.resolve (Python 3.11) raises for links in a circle

@@ -201,10 +201,6 @@ class Connection:
         """All domains, sorted by name (virConnectListAllDomains)."""
         return sorted((Domain(h) for h in self._handle.listAllDomains(0)), key=lambda domain: domain.name)
 
-    def image_users(self, paths: set[str]) -> list[Domain]:
-        """The domains that have one of ``paths`` as the image of a disk, in live while they run, else in config."""
-        return [domain for domain, images in self.images() if not paths.isdisjoint(images)]
-
     @translated
     def images(self) -> list[tuple[Domain, list[str]]]:
         """Every domain with the paths of its disks' images, in live while it runs, else in config.

@@ -6,6 +6,7 @@ from .audit.report import FindingKind as FindingKind
 from .audit.report import HostReport as HostReport
 from .audit.report import Machine as Machine
 from .audit.report import MachineStatus as MachineStatus
+from .audit.report import Orphan as Orphan
 from .devices.attach import Attached as Attached
 from .devices.attach import attach_device as attach_device
 from .devices.attach_described import attach_disk as attach_disk

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import backing_files, host_path, is_shared, source_of, stated_format
 from holdfast.errors import Refused
 from holdfast.errors.images import IMAGE_OF_DOMAIN, IN_USE, UNCHECKED_HEADER
-from holdfast.hostfiles.image import check_format, real_path
+from holdfast.hostfiles.image import check_format, file_identity, real_path
 from holdfast.hostfiles.image_header import can_name_files
 from holdfast.hostfiles.new_image import file_exists, refuse_existing
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.volume import volume_named
 
 
@@ -69,20 +69,31 @@ def _local_path(connection: Connection, disk: Element) -> str | None:
 
 
 def refuse_in_use(connection: Connection, uuid: str | None, device: Element) -> None:
-    """Raise IN_USE for a disk with an image that another domain has, also where there is no such file yet.
+    """Raise IN_USE for a disk with an image that another domain has, also where there is no such file yet; and for one
+    that the domain ``uuid`` has itself under another name.
 
     (virConnectGetAllDomainStats, virDomainGetXMLDesc)
     """
     path = _path(device)
     if path is None or is_shared(device):
         return
-    names = {path, real_path(path)} if connection.is_local else {path}
-    for domain in connection.image_users(names):
-        if domain.uuid == uuid:
-            continue
-        for disk in parse(domain.xml(Definition.LIVE)).iterfind("devices/disk"):
-            if host_path(disk) in names and not is_shared(disk):
+    for domain, names in _users_of(connection, path):
+        others = names - {path} if domain.uuid == uuid else names  # by this name it may have it already
+        for disk in parse(domain.xml(Definition.LIVE)).iterfind("devices/disk") if others else ():
+            if host_path(disk) in others and not is_shared(disk):
                 raise IN_USE(path=path, user=domain.name)
+
+
+def _users_of(connection: Connection, path: str) -> Iterator[tuple[Domain, set[str]]]:
+    """Each domain that has the image ``path``, and by which names; a hard link is one.
+
+    (virConnectGetAllDomainStats)
+    """
+    wanted = {path, file_identity(path)} if connection.is_local else {path}
+    for domain, images in connection.images():
+        names = {each for each in images if each in wanted or (connection.is_local and file_identity(each) in wanted)}
+        if names:
+            yield domain, names
 
 
 def refuse_existing_image(connection: Connection, path: str) -> None:
@@ -94,7 +105,7 @@ def refuse_existing_image(connection: Connection, path: str) -> None:
     try:
         refuse_existing(path)
     except Refused as error:
-        for domain in connection.image_users({path, real_path(path)}):
+        for domain, _ in _users_of(connection, path):
             raise IMAGE_OF_DOMAIN(path=path, user=domain.name) from error
         raise
 

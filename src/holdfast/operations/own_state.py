@@ -15,7 +15,7 @@ from holdfast.domainxml.host.state_files import StateFile, StateFolders, StateKi
 from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NotFound
 from holdfast.errors.state import STATE_GONE, STATE_IN_USE
-from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.image import file_identity, real_path
 from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at, why_shared
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -132,7 +132,7 @@ def users_of_state(connection: Connection, uuid: str, files: Iterable[StateFile]
 
     (virConnectListAllDomains, virDomainGetXMLDesc)
     """
-    wanted = {_real(connection, file.path): file.path for file in files}
+    wanted = {_identity(connection, file.path): file.path for file in files}
     users: dict[str, str] = {}
     for each in inventory(connection) if wanted else ():
         if each.domain.uuid == uuid:
@@ -143,7 +143,7 @@ def users_of_state(connection: Connection, uuid: str, files: Iterable[StateFile]
         except NotFound:
             continue
         for file in (file for document in documents for file in state_of(connection, document)):
-            path = wanted.get(_real(connection, file.path))
+            path = wanted.get(_identity(connection, file.path))
             if path is not None:
                 users[path] = each.domain.name
     return users
@@ -151,6 +151,10 @@ def users_of_state(connection: Connection, uuid: str, files: Iterable[StateFile]
 
 def _real(connection: Connection, path: str) -> str:
     return real_path(path) if connection.is_local else path
+
+
+def _identity(connection: Connection, path: str) -> str:
+    return file_identity(path) if connection.is_local else path
 
 
 def _outlook(effect: Effect, file: StateFile, sentence: str) -> Outlook:

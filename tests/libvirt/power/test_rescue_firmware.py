@@ -58,9 +58,10 @@ def test_rescue_has_a_copy_of_the_variables_that_is_gone_at_once(
         seen.append(Path(path).read_bytes())
         remove_image_file(path)
 
-    monkeypatch.setattr("holdfast.operations.power.rescue_nvram.remove_image_file", look)
     before = domain.xml(CONFIG)
-    operations.rescue(connection, "a", medium(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr("holdfast.operations.power.rescue_nvram.remove_image_file", look)
+        operations.rescue(connection, "a", medium(tmp_path))
     assert seen == [content]
     assert parse(domain.xml(LIVE)).findtext("os/nvram") == f"{own}.rescue"
     assert list(own.parent.glob(f"{own.name}*")) == [own]

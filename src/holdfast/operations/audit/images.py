@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from holdfast.errors import HoldfastError
-from holdfast.hostfiles.image import disguise
+from holdfast.hostfiles.image import disguise, file_identity
 from holdfast.operations.audit.judge import ImageUse
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.text import plural
@@ -19,27 +20,28 @@ class Images:
 
     def __init__(self, is_local: bool) -> None:
         self._is_local = is_local
-        self._users: dict[str, list[tuple[str, str, bool]]] = {}
+        self._users: dict[str, list[tuple[str, ImageUse]]] = {}
         self._unread = 0
         self._reason = ""
 
     def add(self, domain: str, uses: Iterable[ImageUse]) -> None:
         """Remember who has which image; ``domain`` is a name."""
         for use in uses:
-            self._users.setdefault(use.source, []).append((domain, use.disk, use.writes))
+            is_here = self._is_local and use.source.startswith("/")
+            self._users.setdefault(file_identity(use.source) if is_here else use.source, []).append((domain, use))
 
     def shared(self) -> Iterator[tuple[str, Finding]]:
         """Domain and finding, for every image that two domains have and one of them writes."""
-        for source, users in self._users.items():
-            names = sorted({domain for domain, _, _ in users})
-            if len(names) < 2 or not any(writes for _, _, writes in users):
+        for users in self._users.values():
+            names = sorted({domain for domain, _ in users})
+            if len(names) < 2 or not any(use.writes for _, use in users):
                 continue
             for name in names:
-                disk, writes = max(((disk, writes) for domain, disk, writes in users if domain == name), key=_writer)
+                use = max((use for domain, use in users if domain == name), key=attrgetter("writes"))
                 others = [other for other in names if other != name]
                 more = f" and {len(others) - _OTHERS} more" if len(others) > _OTHERS else ""
-                does = "writes" if writes else "reads"
-                sentence = f"disk {disk} {does} {source}, which is also an image of {', '.join(others[:_OTHERS])}{more}"
+                what = f"disk {use.disk} {'writes' if use.writes else 'reads'} {use.source}"
+                sentence = f"{what}, which is also an image of {', '.join(others[:_OTHERS])}{more}"
                 yield name, Finding(FindingKind.SHARED_IMAGE, sentence)
 
     def disguised(self, uses: Iterable[ImageUse]) -> Iterator[Finding]:
@@ -67,7 +69,3 @@ class Images:
         if self._unread:
             images = f"{self._unread} raw {plural(self._unread, 'image')}"
             yield f"{images} could not be read, so what they begin with is unknown: {self._reason}, …"
-
-
-def _writer(user: tuple[str, bool]) -> bool:
-    return user[1]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.host.state_files import StateFile
 from holdfast.domainxml.make.rescue import nvram_copy
-from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.image import file_identity, real_path
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.hostfiles.own_folder import CHILD, EDIT, left_folders
 from holdfast.hostfiles.state_file import names_in
@@ -30,7 +30,10 @@ class States:
 
     def shared(self) -> Iterator[tuple[str, Finding]]:
         """Domain and finding, for every file that two domains have."""
-        for users in self._users.values():
+        same: dict[str, list[tuple[str, StateFile]]] = {}
+        for place, users in self._users.items():
+            same.setdefault(file_identity(place) if self._connection.is_local else place, []).extend(users)
+        for users in same.values():
             names = sorted({name for name, _ in users})
             for name, file in dict(users).items() if len(names) > 1 else ():
                 others = ", ".join(other for other in names if other != name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from holdfast.errors import Failed
-from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.image import file_identity
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.operations.session import OpenDomain
 
@@ -15,13 +15,13 @@ def users_of(domain: OpenDomain, images: Collection[str]) -> Iterator[tuple[str,
 
     The headers of all images on this host are read, after one bulk call for their names.
     """
-    wanted = {real_path(image): image for image in images}
+    wanted = {file_identity(image): image for image in images}
     for other, paths in domain.connection.images():
         if other.uuid == domain.uuid:
             continue
         for path in paths:
             for each in (path, *_below(path)):
-                if (image := wanted.get(real_path(each))) is not None:
+                if (image := wanted.get(file_identity(each))) is not None:
                     yield image, other.name
 
 

@@ -30,7 +30,7 @@ from holdfast.domainxml.records.disk_record import new_record
 from holdfast.errors import Failed, images
 from holdfast.hostfiles import new_image
 from holdfast.hostfiles.given_image import Given, given_image
-from holdfast.hostfiles.image import check_format_name, is_block_device
+from holdfast.hostfiles.image import check_format_name, file_identity, is_block_device
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool, has_active_pool
@@ -241,12 +241,15 @@ def existing_source(connection: Connection, spec: DiskSpec) -> Source:
     return _volume_as_source(volume, spec.pool, spec.volume)
 
 
-def refuse_shared_places(disks: Iterable[Element]) -> None:
+def refuse_shared_places(connection: Connection, disks: Iterable[Element]) -> None:
     """Raise SAME_IMAGE_TWICE when two disks that are not to be shared have the same image."""
-    places = [source_of(disk) for disk in disks if not is_shared(disk)]
-    for place in places:
-        if place is not None and places.count(place) > 1:
-            raise images.SAME_IMAGE_TWICE(path=place)
+    seen: set[str] = set()
+    for place in [source_of(disk) for disk in disks if not is_shared(disk)]:
+        if place is not None:
+            image = file_identity(place) if connection.is_local and place.startswith("/") else place
+            if image in seen:
+                raise images.SAME_IMAGE_TWICE(path=place)
+            seen.add(image)
 
 
 def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, left: Container[str]) -> NewImage:

@@ -19,7 +19,7 @@ from holdfast.domainxml.host.image_files import named_paths, names_anywhere
 from holdfast.domainxml.metadata import Pivoting, Snapshotting, facts
 from holdfast.domainxml.records.disk_record import unsettled_pivot
 from holdfast.errors import Failed, HoldfastError, disks, images, power
-from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.image import file_identity
 from holdfast.hostfiles.image_chain import files_below, holds_data
 from holdfast.hostfiles.image_lock import (
     files_of,
@@ -180,8 +180,10 @@ def written_besides(domain: LookedAt) -> list[str]:
         return []
     if any(file_exists(path) is False for path in _written_files(live)):
         return []
-    named = {real_path(path) for document in documents for path in named_paths(document)}
-    found = [path for path in files_of(_qemu(domain) or 0) - named if _is(is_written, path)]
+    named = {file_identity(path) for document in documents for path in named_paths(document)}
+    found = [
+        path for path in files_of(_qemu(domain) or 0) if file_identity(path) not in named and _is(is_written, path)
+    ]
     return sorted(path for path in found if not any(names_anywhere(document, path) for document in documents))
 
 
@@ -218,7 +220,7 @@ def _who_has(path: str) -> str:
 
 def _rests_on(overlay: str, image: str) -> bool:
     try:
-        return real_path(image) in map(real_path, files_below(overlay))
+        return file_identity(image) in map(file_identity, files_below(overlay))
     except Failed:
         return True
 

@@ -15,7 +15,7 @@ from holdfast.errors import Failed, NotFound
 from holdfast.errors import disks as errors
 from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED
 from holdfast.hostfiles import image_chain
-from holdfast.hostfiles.image import is_block_device, real_path
+from holdfast.hostfiles.image import file_identity, is_block_device, real_path
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
@@ -97,7 +97,7 @@ def unknown_below(fates: Iterable[ImageFate]) -> Iterator[str]:
 
 def refuse_used(domain: OpenDomain, record: DiskRecord) -> None:
     """Raise LEFT_IMAGE_IN_USE where another domain has the image that was being made for ``domain``."""
-    user = _users_of_images(domain.connection, domain).get(real_path(record.place))
+    user = _users_of_images(domain.connection, domain).get(file_identity(record.place))
     if user is not None:
         raise errors.LEFT_IMAGE_IN_USE(name=domain.name, place=record.place, user=user)
 
@@ -172,10 +172,10 @@ def _left_of_snapshots(domain: OpenDomain, documents: list[Element]) -> Iterator
 
 
 def _backing_files(found: dict[str, ImageFate]) -> Iterator[ImageFate]:
-    own = {real_path(image.source) for image in found.values() if image.source.startswith("/")}
+    own = {file_identity(image.source) for image in found.values() if image.source.startswith("/")}
     for image in [image for image in found.values() if image.kept is None and image.source.startswith("/")]:
         for backing in _below(image.source):
-            if real_path(backing) not in own and backing not in found:
+            if file_identity(backing) not in own and backing not in found:
                 yield ImageFate(image.target, backing, "below another image")
 
 
@@ -208,7 +208,7 @@ def _reason_to_keep(path: str | None, others: dict[str, str]) -> str | None:
 
 
 def _use_by_others(path: str, others: dict[str, str]) -> str | None:
-    user = others.get(real_path(path))
+    user = others.get(file_identity(path))
     return None if user is None else f"used by the domain {user!r}"
 
 
@@ -218,7 +218,7 @@ def _users_of_images(
     but: DiskInPlace | None = None,
     unknown: list[str] | None = None,
 ) -> dict[str, str]:
-    """Real path → name of a domain that names it in a document or as a backing file.
+    """Identity → name of a domain that names it in a document or as a backing file.
 
     ``domain`` does not count, nor does the disk ``but``. Images whose headers do not tell what they rest on are added
     to ``unknown``, in sentences. Raises USES_NOT_SEEN on a host that is elsewhere.
@@ -241,5 +241,5 @@ def _users_of_images(
             for disk in disk_images(document):
                 path = _path_of(connection, disk)
                 paths.update([path, *_below(path, other.name, unknown)] if path is not None else [])
-            users.update((real_path(path), other.name) for path in paths)
+            users.update((file_identity(path), other.name) for path in paths)
     return users

@@ -107,7 +107,7 @@ def create_domain_from_document(
     if root_ports is not None:
         check_root_ports(capabilities.machine, root_ports)
     disks = domain.findall("devices/disk")
-    refuse_shared_places(disks)
+    refuse_shared_places(connection, disks)
     missing = _missing_images(connection, disks, trust_format)
     if start and (needed := [host_path(disk) for disk in missing if not is_optional(disk)]):
         raise NO_IMAGE_TO_START(path=needed[0])
@@ -183,7 +183,7 @@ def _plan_disks(
         planned.append(plan_disk(connection, disk, name=name, target=target, bus=bus))
         child(so_far, "devices").append(planned[-1].element)
     elements = [disk.element for disk in planned]
-    refuse_shared_places(elements)
+    refuse_shared_places(connection, elements)
     boot_from_disk_then_cd(elements)
     if spec.user_data is None:
         return planned

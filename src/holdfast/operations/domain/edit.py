@@ -13,7 +13,7 @@ from holdfast.domainxml.secret_parts import secrets_of
 from holdfast.errors import HoldfastError
 from holdfast.errors.changes import EDIT_OF_UUID, EDIT_RENAMES
 from holdfast.errors.guard import UNASKED_EDIT
-from holdfast.hostfiles.editor import left_drafts, remove_left, text_of_left
+from holdfast.hostfiles.editor import left_drafts, remove_draft, text_of_left
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.asked_of_libvirt import ask_libvirt
 from holdfast.operations.documents import Documents, saved_memory
@@ -85,10 +85,10 @@ def kept_texts(connection: Connection, uuid: str, document: str) -> list[Path]:
     for folder in left_drafts(uuid):
         text = text_of_left(folder)
         if text is not None and (not text or _says_the_same(connection, document, text)):
-            remove_left(folder)
+            remove_draft(folder)
         else:
             kept.append(folder)
-    return sorted(kept, key=lambda folder: folder.stat().st_mtime)
+    return kept
 
 
 def _says_the_same(connection: Connection, document: str, text: str) -> bool:

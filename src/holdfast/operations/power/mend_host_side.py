@@ -31,7 +31,7 @@ from holdfast.domainxml.metadata import DiskRecord, Pivoting, Snapshotting, fact
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_recorded_volume, is_of, on_volume
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, disks, power
-from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.image import file_identity, real_path
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.hostfiles.permission import lacks_permission, permit
@@ -155,7 +155,7 @@ def _refuse_another(domain: OpenDomain, disk: Element, place: str) -> None:
     path = host_path(disk)
     if path is None or not place.startswith("/") or not file_exists(path):
         return
-    rests_on_it = real_path(path) in map(real_path, (place, *_below(place)))
+    rests_on_it = file_identity(path) in map(file_identity, (place, *_below(place)))
     if not rests_on_it and not is_pivot_unsettled(domain, disk) and place not in written_besides(domain):
         raise power.IMAGE_IN_PLACE(device=describe(disk), path=path)
 

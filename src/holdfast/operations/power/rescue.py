@@ -7,8 +7,8 @@ starts paused, and runs only once it is seen that libvirt put everything where c
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -96,10 +96,7 @@ def rescue(
     NotFound, UsageError and Failed as an attach does, and where the domain does not start. Nothing was changed then;
     after RESCUE_NOT_STARTED it was switched off. (virDomainCreateXML)
     """
-    with changing(connection, name, needs=Need.CONFIG, dry_run=dry_run) as domain:
-        if domain.in_rescue and not dry_run:
-            remove_left_copy(domain)
-        domain.refuse_unless(Need.OWN_HARDWARE)
+    with _not_in_rescue(connection, name, dry_run) as domain:
         was_active = domain.is_active()
         if was_active and not force:
             raise power.RUNNING_BEFORE_RESCUE(name=domain.name)
@@ -146,6 +143,16 @@ def _wanted_state(domain: OpenDomain, config: Element) -> str:
     """
     shut_down = domain.was_switched_off() and not domain.was_destroyed()
     return SHUT_OFF if fact(config, RunAgain) is None or shut_down else RUNNING
+
+
+@contextmanager
+def _not_in_rescue(connection: Connection, name: str, dry_run: bool) -> Iterator[OpenDomain]:
+    """The domain, to be rescued; what a killed rescue that runs has left is removed before this one is refused."""
+    with changing(connection, name, needs=Need.CONFIG, dry_run=dry_run) as domain:
+        if domain.in_rescue and not dry_run:
+            remove_left_copy(domain)
+        domain.refuse_unless(Need.OWN_HARDWARE)
+        yield domain
 
 
 def unrescue(

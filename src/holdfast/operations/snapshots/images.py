@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import snapshots as errors
-from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles.image import file_identity
 from holdfast.hostfiles.image_chain import files_below
 from holdfast.hostfiles.internal_snapshot import internal_snapshots, sizes_of_snapshot
 from holdfast.libvirtapi.snapshot import snapshots
@@ -74,11 +74,11 @@ def refuse_below_others(domain: OpenDomain, images: Iterable[str]) -> None:
     for image, user in users_of(domain, wanted):
         raise errors.USED_BY_OTHER(user=user, image=image)
     below = {
-        real_path(path)
+        file_identity(path)
         for document in domain.documents.present.values()
         for image in written_images(document).values()
         for path in files_below(image)
     }
     for image in wanted:
-        if real_path(image) in below:
+        if file_identity(image) in below:
             raise errors.BELOW_OVERLAY(name=domain.name, image=image)
