@@ -36,7 +36,7 @@ TESTS = {
     "operations.documents": ["tests/xml/test_documents.py", *_libvirt("test_session.py")],
     "operations.domain_name": ["tests/xml/test_domain_names.py", *_libvirt("test_one_condition.py")],
     "operations.facts": _libvirt("test_session.py"),
-    "operations.guard": _libvirt("test_guard.py", "state/test_lost_state.py"),
+    "operations.guard": _libvirt("test_guard.py"),
     "operations.managed_save": _libvirt("power/test_save.py"),
     "operations.power_record": _libvirt("power/test_power_record.py", "power/test_unrecorded.py"),
     "operations.proved_edit": _libvirt("test_edit_document.py"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.outlook import Effect, Outlook
@@ -13,7 +15,9 @@ from holdfast.errors import guard
 from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.errors.devices import NOT_RELEASED_PAUSED
 from holdfast.errors.domains import UNFINISHED
+from holdfast.errors.state import STATE_GONE
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import destroy, reboot, start
 from holdfast.operations.devices.attach import attach_device
 from holdfast.operations.devices.detach import detach_device
@@ -185,3 +189,48 @@ def test_a_change_after_which_the_domain_would_not_start_is_refused_and_one_that
         refuse_unstartable(domain, good, bad, "another bridge")
     refuse_unstartable(domain, bad, bad, "the same bridge")
     refuse_unstartable(domain, bad, good, "no bridge")
+
+
+def with_nvram(connection: Connection, nvram: Path) -> Domain:
+    """A domain that is off, and whose NVRAM was recorded at a start."""
+    code, variables = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+    firmware = f"<loader readonly='yes' type='pflash'>{code}</loader><nvram template='{variables}'>{nvram}</nvram>"
+    domain = connection.define(domain_xml().replace("</os>", f"{firmware}</os>"))
+    adopt_domain(connection, "a")
+    start(connection, "a", paused=True)
+    destroy(connection, "a")
+    return domain
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_lost_state_is_looked_at_before_a_start_and_lists_or_stops_it(
+    connection: Connection, tmp_path: Path, runs: bool
+) -> None:
+    nvram = tmp_path / "a.fd"
+    domain = with_nvram(connection, nvram)
+    assert look_before_start(looking(connection, "a")) == ColdStart()
+    if runs:
+        domain.start(paused=True)
+    nvram.unlink()
+    for accept in (False, True):
+        with raising(STATE_GONE, name="a", lost=str(nvram)):
+            look_before_start(looking(connection, "a"), accept=accept)
+    (listed,) = look_before_start(looking(connection, "a"), dry_run=True).sees
+    assert listed.endswith("is gone")
+    (allowed,) = look_before_start(looking(connection, "a"), fresh={"nvram"}).sees
+    assert allowed.endswith("is gone, and is made anew")
+
+
+def test_what_cannot_be_seen_or_read_is_noted(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvram = tmp_path / "a.fd"
+    with_nvram(connection, nvram)
+    record(looking(connection, "a"), Started("<cpu", ""), CONFIG)
+    nvram.unlink()
+    monkeypatch.setattr(type(connection), "is_local", False)
+    cold_start = look_before_start(looking(connection, "a"))
+    assert not cold_start.sees
+    garbled, unseen = cold_start.notes
+    assert garbled.startswith("<holdfast:started> in its metadata cannot be read: cpu=")
+    assert unseen.endswith("is there cannot be seen from here")
