@@ -46,6 +46,8 @@ class Host:
         os.environ["TMPDIR"] = str(self.temporary)
         os.environ["HOME"] = str(folder / "home")
         self._daemon = daemon
+        self._empty_image = b""
+        self._adopted: dict[str, str] = {}
         self.folders = {"images": self.images, "tmp": self.temporary, "home": folder / "home"}
         self.folders |= {name: STATE / name for name in ("nvram", "save", "ram")}
         with self.libvirt() as connection:
@@ -84,8 +86,11 @@ class Host:
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
             self._prepare_files()
             connection.storagePoolLookupByName("default").refresh()
-            connection.defineXML(self._document(scenario))
-        for line in (*([] if scenario.foreign else ["adopt a"]), *scenario.prepare):
+            document = self._document(scenario)
+            connection.defineXML(document if scenario.foreign else self._adopted.get(document, document))
+        if not scenario.foreign and document not in self._adopted:
+            self._adopt(document)
+        for line in scenario.prepare:
             words = self._words(line)
             if words[0] == "crash":
                 self._crash(words[1])
@@ -95,6 +100,14 @@ class Host:
                 ended = self.run(words)
                 assert ended.code in (0, 3), (line, ended)
 
+    def _adopt(self, document: str) -> None:
+        """Adopt "a", and keep what became of its ``document``: it is the same each time."""
+        ended = self.run(["adopt", "a"])
+        assert ended.code == 0, ended
+        with self.libvirt() as connection:
+            flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+            self._adopted[document] = connection.lookupByName("a").XMLDesc(flags)
+
     def _crash(self, name: str) -> None:
         """Kill the QEMU of a domain, and return when libvirt knows."""
         os.kill(int(Path(f"/run/libvirt/qemu/{name}.pid").read_text()), signal.SIGKILL)
@@ -103,9 +116,12 @@ class Host:
                 time.sleep(0.05)
 
     def _prepare_files(self) -> None:
+        if not self._empty_image:
+            image = self.images / "root.qcow2"
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M"], check=True)
+            self._empty_image = image.read_bytes()
         for name in ("root", "more"):
-            image = str(self.images / f"{name}.qcow2")
-            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
+            (self.images / f"{name}.qcow2").write_bytes(self._empty_image)
         for name in ("cd", "other"):
             (self.images / f"{name}.img").write_bytes(bytes(256 * KIB))
         (self.temporary / "user-data").write_text("#cloud-config\n")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element, canonical
@@ -179,14 +180,19 @@ def _failure(
 @contextmanager
 def _taken_back_where_it_fails(domain: OpenDomain) -> Iterator[None]:
     """Let our element be as it was where the domain is left as it was, running or off."""
-    before, ran = domain.metadata(metadata.URI, Definition.CONFIG), domain.is_active()
+    ran = domain.is_active()
+    before = {definition: metadata.ours_in(document) for definition, document in domain.documents.present.items()}
     try:
         yield
     except BaseException:
         with suppress(HoldfastError):
-            if domain.is_active() == ran:
-                rewrite(domain, lambda ours: before, Definition.CONFIG)
+            for definition, ours in before.items() if domain.is_active() == ran else ():
+                rewrite(domain, partial(_again, ours), definition)
         raise
+
+
+def _again(before: str | None, _now: str | None) -> str | None:
+    return before
 
 
 def wanted_from_now() -> RunAgain:

@@ -156,3 +156,18 @@ def test_a_revert_has_recorded_beforehand_whether_the_domain_runs_then(
     assert fact(parse(domain.xml(CONFIG)), RunAgain) is None
     operations.revert_to_snapshot(connection, "a", "on", accept=True)
     assert fact(parse(domain.xml(CONFIG)), RunAgain) is not None
+
+
+def test_a_shutdown_that_is_interrupted_takes_its_records_back_from_both_documents(
+    connection: Connection, domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations.start(connection, "a")
+    before = [domain.xml(CONFIG), domain.xml(LIVE)]
+
+    def interrupted(domain: Domain) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Domain, "shutdown", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        operations.shutdown(connection, "a", timeout=0)
+    assert [domain.xml(CONFIG), domain.xml(LIVE)] == before
