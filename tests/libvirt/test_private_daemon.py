@@ -81,6 +81,14 @@ def test_daemon_that_is_killed_stays_so_until_it_is_started_and_its_guests_run_o
         connection.close()
 
 
+def test_a_daemon_can_be_started_as_soon_as_it_is_killed() -> None:
+    with private_host() as host:
+        for _ in range(10):
+            host.kill()
+            host.start()
+        libvirt.open(host.uri).close()
+
+
 def test_killed_owner_leaves_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None

@@ -181,7 +181,8 @@ def _inside(name: str, folder: Path, system: Path) -> int:
     _mount(system, folder)
     mounted = system
     libvirtd = _libvirtd(system)
-    ended_by_us = threading.Event()
+    ended_by_us, replaced = threading.Event(), threading.Event()
+    replaced.set()
     crashed = killed = False
 
     def obey_owner() -> None:
@@ -189,6 +190,8 @@ def _inside(name: str, folder: Path, system: Path) -> int:
         nonlocal system, crashed, killed
         everything = -1  # to kill(2): all but PID 1, which is this process
         for line in sys.stdin:
+            replaced.wait()  # else what is ended here may be the process of the line before
+            replaced.clear()
             ended_by_us.set()
             word = line.rstrip()
             if word == "all":
@@ -223,6 +226,7 @@ def _inside(name: str, folder: Path, system: Path) -> int:
             _mount(system, folder)
             mounted = system
         libvirtd = _nothing() if killed else _libvirtd(system)
+        replaced.set()
 
 
 def _mount(system: Path, folder: Path) -> None:

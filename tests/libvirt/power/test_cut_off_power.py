@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import holdfast
 from holdfast import operations
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.metadata import RunAgain, Started, fact, without_facts
 from holdfast.errors import power
+from holdfast.errors.creation import CREATION_CUT_OFF
+from holdfast.errors.libvirt import CONNECTION_LOST
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations import DomainSpec
 from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.facts import record, rewrite
@@ -20,6 +25,7 @@ from holdfast.operations.power.resume_host import Outcome
 from holdfast.operations.power_record import wanted_from_now
 from holdfast.operations.session import looking
 from holdfast.operations.snapshots import revert
+from holdfast_lab.daemon import private_host
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, image
 from tests.libvirt.images import qcow2, qcow2_disk
 from tests.raising import raising
@@ -171,3 +177,35 @@ def test_a_shutdown_that_is_interrupted_takes_its_records_back_from_both_documen
     with pytest.raises(KeyboardInterrupt):
         operations.shutdown(connection, "a", timeout=0)
     assert [domain.xml(CONFIG), domain.xml(LIVE)] == before
+
+
+SMALL = DomainSpec(memory=64 * 1024**2, graphics="none")
+STARTS: dict[str, Callable[[Connection], object]] = {
+    "unrescue": lambda connection: operations.unrescue(connection, "a", start=True),
+    "reboot": lambda connection: operations.reboot(connection, "a", hard=True),
+    "repair": lambda connection: operations.repair_domain(connection, "a"),
+    "create": lambda connection: operations.create_domain(connection, "b", SMALL, start=True),
+}
+
+
+@pytest.mark.parametrize("verb", STARTS)
+def test_where_libvirtd_dies_at_the_start_it_is_not_said_that_the_domain_does_not_start(
+    medium: DiskSpec, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    real = Domain.start
+    with private_host() as host, holdfast.connect(host.uri) as connection:
+
+        def start(domain: Domain, paused: bool = False) -> None:
+            real(domain, paused)
+            host.kill()
+            Domain.state(domain)
+
+        connection.define(domain_xml())
+        operations.adopt_domain(connection, "a")
+        if verb == "unrescue":
+            operations.rescue(connection, "a", medium)
+        elif verb == "reboot":
+            operations.start(connection, "a", paused=True)
+        monkeypatch.setattr(Domain, "start", start)
+        with raising(CREATION_CUT_OFF if verb == "create" else CONNECTION_LOST):
+            STARTS[verb](connection)

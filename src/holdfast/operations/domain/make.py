@@ -301,6 +301,8 @@ def _start(connection: Connection, domain: Domain) -> None:
         start_domain(connection, domain.uuid)
     except NotRecorded:
         raise
+    except NoConnection as error:
+        raise CREATION_CUT_OFF(uuid=domain.uuid, cause=error) from error
     except HoldfastError as error:
         with suppress(HoldfastError), changing(connection, domain.uuid) as created:
             record_what_became(created)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from holdfast.errors import HoldfastError, power
+from holdfast.errors import HoldfastError, NoConnection, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import RUNNING
 from holdfast.operations.disks.known_files import look_at_images
@@ -63,6 +63,8 @@ def _reboot_hard(domain: OpenDomain, accept: bool, fresh: Collection[str], dry_r
             domain.destroy()
             try:
                 domain.start()
+            except NoConnection:  # nobody knows whether it runs
+                raise
             except HoldfastError as error:
                 raise power.OFF_AND_NOT_STARTED(name=domain.name, cause=error) from error
     return power_change(domain, before, dry_run, cold_start, foreseen=RUNNING, mended=side.mended, notes=unseen)

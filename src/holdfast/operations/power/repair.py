@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from holdfast.domainxml.document import child, text_of
 from holdfast.domainxml.host.outlook import Outlook
-from holdfast.errors import HoldfastError, power
+from holdfast.errors import HoldfastError, NoConnection, power
 from holdfast.hostfiles.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host_outlook import HostOutlook, KnownGuest
@@ -74,6 +74,8 @@ def repair_domain(
             return replace(result, notes=tuple(f"not recorded before: {each}" for each in made_up))
         try:
             change = start_locked(domain, dry_run=dry_run)
+        except NoConnection:  # nobody knows whether it runs
+            raise
         except HoldfastError as error:
             condition = power.MENDED_NOT_STARTED if side.mended else power.REPAIRED_NOT_STARTED
             raise condition(name=domain.name, mended=side.mended, cause=error) from error

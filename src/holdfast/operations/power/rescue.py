@@ -24,7 +24,7 @@ from holdfast.domainxml.metadata import RunAgain, fact
 from holdfast.domainxml.places.behind_all import BUSES as BUSES
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.secret_parts import Shown, shown
-from holdfast.errors import HoldfastError, power
+from holdfast.errors import HoldfastError, NoConnection, power
 from holdfast.hostfiles.image import check_format_name
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import RUNNING, SHUT_OFF, Definition
@@ -202,6 +202,8 @@ def _leave(domain: OpenDomain, starts: bool, fresh: Collection[str]) -> ColdStar
 def _start_again(domain: OpenDomain, fresh: Collection[str]) -> ColdStart:
     try:
         change = start_locked(domain, fresh=fresh)
+    except NoConnection:  # nobody knows whether it runs
+        raise
     except HoldfastError as error:
         raise power.RESCUE_ENDED_NOT_STARTED(name=domain.name, cause=error) from error
     return ColdStart(change.changes, change.outlooks, change.notes)
@@ -243,6 +245,8 @@ def _switch_over(domain: OpenDomain, copy: Element, nvram: NvramCopy) -> None:
             domain.destroy()
     try:
         nvram.start(lambda: _start(domain, copy))
+    except NoConnection:  # nobody knows whether it runs
+        raise
     except HoldfastError as error:
         if not was_active:
             raise
