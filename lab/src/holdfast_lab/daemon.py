@@ -181,8 +181,7 @@ def _inside(name: str, folder: Path, system: Path) -> int:
     _mount(system, folder)
     mounted = system
     libvirtd = _libvirtd(system)
-    ended_by_us, replaced = threading.Event(), threading.Event()
-    replaced.set()
+    ended_by_us = threading.Lock()  # held until there is another, which the next line may be about
     crashed = killed = False
 
     def obey_owner() -> None:
@@ -190,9 +189,7 @@ def _inside(name: str, folder: Path, system: Path) -> int:
         nonlocal system, crashed, killed
         everything = -1  # to kill(2): all but PID 1, which is this process
         for line in sys.stdin:
-            replaced.wait()  # else what is ended here may be the process of the line before
-            replaced.clear()
-            ended_by_us.set()
+            ended_by_us.acquire()
             word = line.rstrip()
             if word == "all":
                 crashed = True
@@ -204,7 +201,7 @@ def _inside(name: str, folder: Path, system: Path) -> int:
                 system = Path(word)
                 os.kill(libvirtd.pid, signal.SIGTERM)
         sys.stdin.close()
-        ended_by_us.set()
+        ended_by_us.acquire()
         os.kill(everything, signal.SIGKILL)  # nobody may write where we remove
         shutil.rmtree(folder, ignore_errors=True)  # an owner that was killed will not do it
         os._exit(0)  # PID 1 gone: the kernel drops every mount and network
@@ -213,9 +210,8 @@ def _inside(name: str, folder: Path, system: Path) -> int:
     owner.start()
     while True:
         status = enclosure.reap_until_exit(libvirtd)
-        if not ended_by_us.is_set():
+        if not ended_by_us.locked():
             return status
-        ended_by_us.clear()
         if sys.stdin.closed:
             owner.join()
         if crashed:  # a host that boots has an empty /run: no domain is taken for running
@@ -226,7 +222,7 @@ def _inside(name: str, folder: Path, system: Path) -> int:
             _mount(system, folder)
             mounted = system
         libvirtd = _nothing() if killed else _libvirtd(system)
-        replaced.set()
+        ended_by_us.release()
 
 
 def _mount(system: Path, folder: Path) -> None:
