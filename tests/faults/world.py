@@ -41,6 +41,8 @@ _AT_RANDOM = [
     (re.compile(r"(<controller type='usb'[^>]* model='none')>\s*<alias name='usb'/>\s*</controller>"), r"\1/>"),
     # It forgets the format of a medium that was taken out, too.
     (re.compile(r"<driver name='qemu' type='raw'/>\s*<source index='\d+'/>"), "<driver name='qemu'/>"),
+    # What is left where a record was made and removed (9.0).
+    (re.compile(r"^ *<metadata/>\n", re.MULTILINE), ""),
     (re.compile(r"/dev/pts/\d+"), "/dev/pts/N"),
     (re.compile(r"/domain-\d+-"), "/domain-N-"),
     (re.compile(r"(serial|<serial>|alias|ua-)([-'=> \"]*)[0-9a-f]{8,20}\b"), r"\1\2RANDOM"),

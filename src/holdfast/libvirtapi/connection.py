@@ -125,6 +125,11 @@ class Connection:
         """True where it is the libvirt that this kind of URI means here, and not one behind a socket that is named."""
         return "socket=" not in self._url().query
 
+    @property
+    def socket(self) -> str:
+        """The socket that the URI names; "" where it names none."""
+        return self._said("socket")
+
     def _said(self, parameter: str) -> str:
         """A parameter of the URI; "" where it has none of this name."""
         return self._url().query.partition(f"{parameter}=")[2].partition("&")[0]

@@ -21,6 +21,7 @@ from holdfast.hostfiles.host_devices import (
     has_usb_place,
 )
 from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.peer import has_our_files
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.provisions import Presence, has_secret, network_presence, pool_presence, pool_volumes
 
@@ -40,6 +41,7 @@ class HostProvides:
         self._presence = cache(self._look)
         self._volumes = cache(lambda pool: pool_volumes(connection, pool))
         self._hook = cache(has_start_hook)
+        self._has_our_files = cache(lambda: connection.is_usual or has_our_files(connection.socket))
 
     def lacks(self, domain: Element, kinds: Iterable[ProvisionKind] = ProvisionKind) -> Iterator[Outlook]:
         """What ``domain`` names, of these ``kinds``, and the host does not have now."""
@@ -95,10 +97,9 @@ class HostProvides:
             return has_network_device(name) if is_ours else None
         return self._has_here(kind, name) if self._connection.is_local else None
 
-    @staticmethod
-    def _has_here(kind: ProvisionKind, name: str) -> bool | None:
+    def _has_here(self, kind: ProvisionKind, name: str) -> bool | None:
         if kind in (ProvisionKind.IMAGE, ProvisionKind.FILE):
-            return file_exists(name)
+            return file_exists(name) if self._has_our_files() else None
         if kind is not ProvisionKind.USB:
             return has_bus_device(_BUSES[kind], name)
         if ":" in name:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -293,6 +295,46 @@ def test_devices_of_another_machine_are_not_judged(remote_uri: str, daemon: Conn
     with connect(remote_uri) as remote:
         assert planned(remote) == audited(remote) == []
     assert [each for each in planned(daemon) if "bridge" in each] == [], "a libvirt behind another socket has its own"
+
+
+ELSEWHERE = """
+import os, socket, sys, threading
+there, here, root = sys.argv[1:]
+libvirt = []
+for _ in range(6):
+    libvirt.append(socket.socket(socket.AF_UNIX))
+    libvirt[-1].connect(there)
+server = socket.socket(socket.AF_UNIX)
+server.bind(here)
+server.listen()
+os.chroot(root)
+print("ready", flush=True)
+def pump(one, other):
+    while data := one.recv(65536):
+        other.sendall(data)
+    other.close()
+while libvirt:
+    pair = server.accept()[0], libvirt.pop()
+    for ends in (pair, pair[::-1]):
+        threading.Thread(target=pump, args=ends, daemon=True).start()
+"""
+"""Hands six connections to another libvirt on, and sees none of our files, as one in a container does."""
+
+
+def test_images_of_a_libvirt_that_has_files_of_its_own_are_not_judged(
+    daemon: Connection, daemon_uri: str, tmp_path: Path
+) -> None:
+    daemon.define(domain_xml(extra=DEVICES["an image"]))
+    missing = ["disk vdb: the host has no image /nowhere/a"]
+    assert planned(daemon) == audited(daemon) == missing
+    (tmp_path / "root").mkdir()
+    path, socket = str(tmp_path / "socket"), daemon.socket
+    command = [sys.executable, "-c", ELSEWHERE, socket, path, str(tmp_path / "root")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as relay:
+        assert relay.stdout is not None and relay.stdout.readline() == "ready\n"
+        with connect(daemon_uri.replace(socket, path)) as elsewhere:
+            assert planned(elsewhere) == audited(elsewhere) == []
+        relay.kill()
 
 
 def test_an_nvram_of_the_one_is_not_taken_for_that_of_the_other(connection: Connection, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def card(kind: str, inside: str) -> str:
     return f"<interface type='{kind}'><mac address='52:54:00:00:00:01'/>{inside}<model type='virtio'/></interface>"
 
 
+MEMORY = "<memory unit='MiB'>64</memory><currentMemory unit='MiB'>{}</currentMemory>"
 LIMITED = "<source file='/a'/><iotune><read_iops_sec>500</read_iops_sec></iotune>"
 
 
@@ -35,6 +36,7 @@ LIMITED = "<source file='/a'/><iotune><read_iops_sec>500</read_iops_sec></iotune
             domain(above="<cputune><shares>1024</shares></cputune>"),
             "cputune: shares is 1024, was 512",
         ),
+        (domain(above=MEMORY.format(32)), domain(above=MEMORY.format(64)), "currentMemory is 64 MiB, was 32 MiB"),
         (domain(disk("<source file='/a'/>")), domain(disk("")), "disk sda: source is no longer given (was /a)"),
         (
             domain(disk("<source file='/a'/>")),
@@ -78,6 +80,7 @@ def test_what_differs_is_told(live: str, config: str, sentence: str) -> None:
             domain(card("network", "<source network='default'/>")),
         ),
         (domain(disk("<source file='/a'/>")), domain()),
+        (domain(above=MEMORY.format(64)), domain(above=MEMORY.format(32))),
     ],
 )
 def test_what_libvirt_fills_in_at_a_start_is_nothing(live: str, config: str) -> None:

@@ -13,7 +13,9 @@ from holdfast.domainxml.device import device_name
 from holdfast.domainxml.document import Element, text_of, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.interface import connected_to
+from holdfast.domainxml.elements.memory import balloon_memory
 from holdfast.domainxml.sides import all_values
+from holdfast.text import size_in_words
 
 _OF_DOMAIN = ("title", "description", "cputune", "blkiotune", "memtune")
 _MADE_UP = ("group_name", "_max_length")
@@ -28,6 +30,10 @@ def apart(live: Element, config: Element) -> list[Change]:
 def _of_domain(live: Element, config: Element) -> Iterator[Change]:
     for tag in _OF_DOMAIN:
         yield from _differing(tag, tag, *(_values(each.find(tag)) for each in (live, config)))
+    now, then = balloon_memory(live), balloon_memory(config)
+    if now < then:  # a guest that has more than was asked for has not followed yet, or has no driver for it
+        where = "currentMemory"
+        yield Change(ChangeKind.COSMETIC, where, where, size_in_words(now), size_in_words(then))
 
 
 def _of_devices(live: Element, config: Element) -> Iterator[Change]:
