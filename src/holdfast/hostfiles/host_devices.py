@@ -1,4 +1,5 @@
-"""Whether this machine has a device that a domain names: a network device, or one that is handed through to it.
+"""Whether this machine has a device that a domain names: a network device, or one that is handed through to it; and
+whether it is this machine, with its files, that a libvirt sees.
 
 The kernel's own list is asked (sysfs), where libvirt finds them too. Its node devices are not: without udev they are
 those of when libvirtd was started (9.0).
@@ -6,10 +7,14 @@ those of when libvirtd was started (9.0).
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
 from pathlib import Path
 
 _SYS = Path("/sys")
 _HOOKS = Path("/etc/libvirt/hooks")
+_TIMEOUT = 1.0
 
 
 def has_network_device(name: str) -> bool | None:
@@ -41,6 +46,22 @@ def has_usb_place(bus: int, device: int) -> bool | None:
 def has_start_hook() -> bool:
     """True when libvirt runs a program of this machine's before it starts a domain: that may make devices for it."""
     return any(_HOOKS.glob("qemu")) or any(_HOOKS.glob("qemu.d/*"))
+
+
+def has_our_files(path: str) -> bool | None:
+    """True where whoever listens at the UNIX socket ``path`` has our root folder; None where nobody can tell.
+
+    One in a container, or in a chroot, has a root folder of its own.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(_TIMEOUT)
+            asking.connect(path)
+            credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid, _, _ = struct.unpack("3i", credentials)
+        return os.path.samestat(Path(f"/proc/{pid}/root/").stat(), Path("/").stat()) if pid else None
+    except OSError:
+        return None
 
 
 def _is_listed(folder: str, name: str) -> bool | None:

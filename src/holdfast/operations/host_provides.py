@@ -16,12 +16,12 @@ from holdfast.domainxml.manager.nova_metadata import nova_instance
 from holdfast.hostfiles.host_devices import (
     has_bus_device,
     has_network_device,
+    has_our_files,
     has_start_hook,
     has_usb_device,
     has_usb_place,
 )
 from holdfast.hostfiles.new_image import file_exists
-from holdfast.hostfiles.peer import has_our_files
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.provisions import Presence, has_secret, network_presence, pool_presence, pool_volumes
 
