@@ -16,9 +16,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path("src", "holdfast")
-MODULES = ["domainxml.compare", "operations"]
-"""What is mutated where nothing is named: the comparison, and the ground of operations (not its rooms)."""
-
 _OTHERWISE = "not gigantic and not locale and not hostile_values and not reaches_the_guest"
 """Without tests that start other processes, that look for functions and would find mutants, or that take seconds."""
 
@@ -45,6 +42,9 @@ TESTS = {
     "operations.waiting": ["tests/xml/test_waiting.py"],
 }
 """Layer, or module whose tests would take minutes for each mutant → the tests that cover it, as pytest's arguments."""
+
+MODULES = ["domainxml.compare", *(each for each in TESTS if "." in each)]
+"""What is mutated where nothing is named: the comparison, and of the ground of operations what has its own tests."""
 
 CONFIGURATION = """\
 [mutmut]
