@@ -141,6 +141,13 @@ def test_an_operation_that_breaks_off_tells_of_snapshots(connection: Connection,
     assert told.value.fields["done"] == ["it has 1 of its snapshots"]
 
 
+def test_an_operation_that_has_changed_nothing_breaks_off_as_it_is(connection: Connection) -> None:
+    connection.define(domain_xml(extra=PASSWORD))
+    with pytest.raises(KeyError), changing(connection, "a") as domain:
+        domain.look_again()
+        raise KeyError("c")
+
+
 def test_libvirt_is_asked_once_until_a_call_changes_what_it_said(connection: Connection) -> None:
     running(connection)
     domain = looking(connection, "a")
