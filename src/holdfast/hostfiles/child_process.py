@@ -1,7 +1,7 @@
 """A child process that has a folder to itself, for a libvirt of its own or for secrets: both are gone afterwards.
 
-A process that is killed cannot tidy up: then the child does, as soon as nobody reads its answer any more. What is
-left where both are killed is named by the audit, and removed by the next one that comes by.
+The child makes the folder and removes it, also when the process that has asked it is killed: as soon as nobody reads
+its answer any more. What is left where the child is killed, too, is named by the audit, and removed by the next one.
 
 Run as ``python -m holdfast.hostfiles.child_process MODULE FOLDER`` it is the child, which runs MODULE.
 """
@@ -22,11 +22,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from holdfast.errors.files import NO_TEMPORARY_FILE
-from holdfast.hostfiles.own_folder import CHILD, left_folders, lock_with_others, make_locked
+from holdfast.hostfiles.own_folder import CHILD, left_folders, lock_with_others, new_place
 
 LIMIT = 30.0
 """Seconds for an answer. It takes less than one; and minutes where KVM is there and does not work (9.0)."""
 
+
+_NO_FOLDER = 3
+"""The exit status of a child that cannot make its folder."""
 
 _CONFIGURATION = """\
 security_driver = "none"
@@ -44,44 +47,24 @@ class Spoken(NamedTuple):
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A new folder, for this user alone; removed at the end with all that is in it. Raises NO_TEMPORARY_FILE."""
-    with contextlib.ExitStack() as stack:
-        with _making():
-            for left in left_folders(CHILD):
-                _end_processes(left)
-                shutil.rmtree(left, ignore_errors=True)
-            folder, lock = make_locked(CHILD)
-            stack.callback(os.close, lock)
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        yield folder
+    """The place of a folder that a child makes for itself, and removes; so whoever is killed here leaves none.
 
-
-@contextlib.contextmanager
-def libvirt_folder() -> Iterator[Path]:
-    """A :func:`private_folder` for a libvirt of its own."""
-    with private_folder() as folder:
-        with _making():
-            if os.geteuid() == 0:
-                # As root libvirt looks at QEMU as another user, who must get to his socket. What it keeps is 0600.
-                folder.chmod(0o711)
-            (folder / "etc").mkdir()
-            (folder / "etc" / "qemu.conf").write_text(_CONFIGURATION)
-        yield folder
-
-
-@contextlib.contextmanager
-def _making() -> Iterator[None]:
+    What others have left is removed before.
+    """
+    for left in left_folders(CHILD):
+        _remove(left)
+    folder = new_place(CHILD)
     try:
-        yield
-    except OSError as error:
-        raise NO_TEMPORARY_FILE(reason=error.strerror) from error
+        yield folder
+    finally:
+        _remove(folder)
 
 
 def speak(module: str, folder: Path, words: str, limit: float = LIMIT, descriptors: Collection[int] = ()) -> Spoken:
     """Run the Python ``module`` with ``folder`` as its argument and ``words`` as its input, for ``limit`` seconds.
 
     It has the open ``descriptors``, too. Where it does not end by itself, what it has started (the QEMU at which its
-    libvirt was looking) is ended too.
+    libvirt was looking) is ended too. Raises NO_TEMPORARY_FILE where the folder cannot be made.
     """
     command = [sys.executable, "-P", "-m", "holdfast.hostfiles.child_process", module, str(folder)]
     own = {name: str(folder) for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
@@ -94,7 +77,6 @@ def speak(module: str, folder: Path, words: str, limit: float = LIMIT, descripto
             text=True,
             errors="replace",
             timeout=limit,
-            cwd=folder,
             env=environment,
             start_new_session=True,  # Ctrl-C is for us, who then end it
             pass_fds=descriptors,
@@ -112,17 +94,38 @@ def speak(module: str, folder: Path, words: str, limit: float = LIMIT, descripto
         return Spoken("", f"its process was ended by signal {-done.returncode}")
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        if done.returncode == _NO_FOLDER:
+            raise NO_TEMPORARY_FILE(reason=last)
         return Spoken("", f"its process failed: {last}")
     return Spoken(done.stdout)
 
 
-def _run(module: str, folder: str) -> None:
+def _run(module: str, folder: Path) -> None:
     """Be the child: run ``module``; where whoever asked goes away, end at once, and leave nothing."""
-    if lock_with_others(Path(folder)) is None:
-        sys.exit("its folder is gone")
-    threading.Thread(target=_tidy_up_alone, args=[Path(folder)], daemon=True).start()
-    sys.argv = [module, folder]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        _make(folder)
+    except OSError as error:
+        sys.stderr.write(f"{error.strerror}\n")
+        sys.exit(_NO_FOLDER)
+    threading.Thread(target=_tidy_up_alone, args=[folder], daemon=True).start()
+    sys.argv = [module, str(folder)]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    """Make the folder, with what a libvirt looks for there; it is locked for as long as this process lives."""
+    folder.mkdir(mode=0o700)
+    while lock_with_others(folder) is None:  # somebody is looking whether it is a left one
+        folder.lstat()
+    os.chdir(folder)
+    (folder / "etc").mkdir()
+    (folder / "etc" / "qemu.conf").write_text(_CONFIGURATION)
+    if os.geteuid() == 0:
+        # As root libvirt looks at QEMU as another user, who must get to his socket. What it keeps is 0600.
+        folder.chmod(0o711)
 
 
 def _tidy_up_alone(folder: Path) -> None:
@@ -130,9 +133,16 @@ def _tidy_up_alone(folder: Path) -> None:
     output = select.poll()
     output.register(sys.stdout, 0)
     output.poll()
-    _end_processes(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     os._exit(1)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder, and end what is at work in it; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        if folder.exists():
+            _end_processes(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_processes(folder: Path) -> None:
@@ -161,4 +171,4 @@ def _command(process: int) -> bytes:
 
 
 if __name__ == "__main__":
-    _run(*sys.argv[1:])
+    _run(sys.argv[1], Path(sys.argv[2]))

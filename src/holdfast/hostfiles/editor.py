@@ -55,7 +55,7 @@ class Draft:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self.is_kept:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_draft(self._folder)
         os.close(self._lock)
 
     @property
@@ -145,8 +145,9 @@ def text_of_left(folder: Path) -> str | None:
 
 
 def remove_draft(folder: Path) -> None:
-    """Remove a left draft."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove the folder of a draft; one that cannot be removed stays."""
+    with suppress(OSError):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prefix(uuid: str) -> str:

@@ -30,6 +30,11 @@ def make_locked(prefix: str) -> tuple[Path, int]:
         folder.rmdir()  # somebody was looking whether it is a left one, before it was locked
 
 
+def new_place(prefix: str) -> Path:
+    """Where a new folder can be made, under a name that nobody foresees."""
+    return Path(_temporary_folder(), f"{prefix}{os.urandom(4).hex()}")
+
+
 def lock_with_others(folder: Path) -> int | None:
     """A descriptor that has ``folder`` locked, as others may; None where that is gone or being removed."""
     return _lock(folder, fcntl.LOCK_SH)

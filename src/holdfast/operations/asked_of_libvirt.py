@@ -20,7 +20,7 @@ from holdfast.domainxml.document import Element, parse, remove_children, seriali
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.secret_parts import secrets_of
 from holdfast.errors import HoldfastError
-from holdfast.hostfiles.child_process import libvirt_folder, speak
+from holdfast.hostfiles.child_process import private_folder, speak
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.private_libvirt import library_version
 from holdfast.libvirtapi.translate import refusal
@@ -93,7 +93,7 @@ def _ask(connection: Connection, steps: Sequence[Step]) -> Answer:
     platform = Platform.of(steps[0].element)
     words = [(step.verb, serialize(_without_passwords(step.element))) for step in steps]
     try:
-        with libvirt_folder() as folder:
+        with private_folder() as folder:
             spoken = speak(_CHILD, folder, json.dumps((platform.arch, platform.virt_type, words)))
     except HoldfastError as error:  # no room in the temporary folder
         return Answer(reason=error.message)
