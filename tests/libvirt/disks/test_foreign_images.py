@@ -22,6 +22,7 @@ from tests.libvirt.commands import done, run
 from tests.libvirt.disks.foreign import MIB, SECRET, create, evil_vmdk, qemu_img, secret
 from tests.libvirt.domains import domain_xml
 from tests.libvirt.images import create_image, mark_of, qcow2, qcow2_disk, write
+from tests.libvirt.state.states import uefi_xml
 from tests.raising import raising
 
 
@@ -226,3 +227,10 @@ def test_a_folder_that_others_can_write_to_is_named(connection: Connection, uri:
     for dry_run in (["--dry-run"], []):
         assert "everybody can write to" in run(uri, "disk", "swap", "a", "vda", other, *dry_run).output
         assert "everybody can write to" in run(uri, "disk", "move", "a", "vdb", f"path={folder}/moved", *dry_run).output
+        nvram = tmp_path / "uefi.xml"
+        nvram.write_text(uefi_xml("b", folder / "vars.fd"))
+        said = run(uri, "create", "b", "--from-xml", str(nvram), *dry_run).output
+        assert f"everybody can write to a folder of {folder}/vars.fd" in said, said
+        snapshot = ("snapshot", "create", "a", "s", "--external", "--folder", str(folder), "--without", "vdb")
+        said = run(uri, *snapshot, *dry_run).output
+        assert f"everybody can write to a folder of {folder}/a-vda.s.qcow2" in said, said

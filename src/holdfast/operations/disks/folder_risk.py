@@ -16,15 +16,17 @@ from holdfast.libvirtapi.connection import Connection
 
 
 def folder_risks(
-    connection: Connection, disks: Iterable[Element], overlaid: Iterable[str | None] = ()
+    connection: Connection, disks: Iterable[Element], others: Iterable[str | None] = ()
 ) -> tuple[str, ...]:
     """A sentence for each image of ``disks``, and for what it rests on, to whose folder others than root, QEMU's user
-    and this user can write; also for what a new image is to be ``overlaid`` on.
+    and this user can write; also for ``others``: what a new image is to rest on, or a file that libvirt is to make.
 
     Nothing is known of another host. (virConnectGetCapabilities, where somebody else can)
     """
-    paths = [path for disk in disks for path in _paths(disk)] if connection.is_local else []
-    risks = (_risk(connection, path) for path in dict.fromkeys([*paths, *overlaid]) if path is not None)
+    if not connection.is_local:
+        return ()
+    paths = [path for disk in disks for path in _paths(disk)]
+    risks = (_risk(connection, path) for path in dict.fromkeys([*paths, *others]) if path is not None)
     return tuple(risk for risk in risks if risk is not None)
 
 

@@ -151,8 +151,8 @@ def make_domain(
     if not new.as_is:
         wish = [wanted_from_now()] if start else []
         set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below, *wish)
-    overlaid = [disk.spec.overlay_of for disk in new.disks]
-    notes += folder_risks(connection, new.document.iterfind("devices/disk"), overlaid)
+    besides = [nvram_of(new.document), *(disk.spec.overlay_of for disk in new.disks)]
+    notes += folder_risks(connection, new.document.iterfind("devices/disk"), besides)
     new = replace(new, notes=notes)
     with concealing(lambda: secrets_of(new.document)):
         if dry_run:

@@ -20,6 +20,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import Snapshot
 from holdfast.operations.disk_source import refuse_existing_image
+from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import record
 from holdfast.operations.managed_save import refuse_with_managed_save
@@ -112,7 +113,7 @@ def _created(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, dry_run
         name=domain.name,
         uuid=domain.uuid,
         dry_run=dry_run,
-        notes=plan.notes,
+        notes=(*plan.notes, *folder_risks(domain.connection, [], plan.files)),
         snapshot=wish.snapshot,
         external=wish.external,
         memory=plan.memory,
