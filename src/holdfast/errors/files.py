@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, InvalidDocument, NotFound, Refused, UsageError
+from holdfast.errors import Condition, Failed, InvalidDocument, NotFound, PartlyDone, Refused, UsageError
 
 NO_FILE = Condition("no-file", NotFound, "there is no file {path}")
 NO_FOLDER = Condition("no-folder", NotFound, "there is no folder {path}")
@@ -56,6 +56,12 @@ EDITOR_NOT_STARTED = Condition(
     "set EDITOR to one that can",
 )
 EDITOR_FAILED = Condition("editor-failed", Failed, "the editor {editor!r} ended with {status}")
+TEXT_NOT_REMOVED = Condition(
+    "text-not-removed",
+    PartlyDone,
+    "the text that was edited could not be removed, with any secrets in it: {path}",
+    "remove it yourself",
+)
 EDITOR_LEFT_NO_FILE = Condition(
     "editor-left-no-file",
     Failed,

@@ -35,6 +35,7 @@ class Draft:
         self._text = text.encode()
         self._done = False
         self._is_open = False
+        self._stays = False
         self._editor: subprocess.Popen[bytes] | None = None
         with ExitStack() as undo:
             try:
@@ -56,6 +57,7 @@ class Draft:
     ) -> None:
         if not self.is_kept:
             remove_draft(self._folder)
+            self._stays = self._folder.exists()
         os.close(self._lock)
 
     @property
@@ -95,6 +97,11 @@ class Draft:
     def done(self) -> None:
         """The text is where it was to go, and needed no more."""
         self._done = True
+
+    def prove_removed(self) -> None:
+        """Raise TEXT_NOT_REMOVED where its folder was to go at the end, and is still there."""
+        if self._stays:
+            raise files.TEXT_NOT_REMOVED(path=self._folder)
 
     def edit(self) -> str:
         """Open it in $VISUAL, $EDITOR or vi, wait until that has ended, and return the text.

@@ -100,6 +100,22 @@ def test_text_of_a_killed_edit_in_which_nothing_was_edited_goes_with_the_next(
 
 
 @pytest.mark.usefixtures("vnc")
+def test_text_that_cannot_be_removed_is_named(
+    daemon_uri: str, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something is mounted in its folder."""
+    mount = 'mkdir "$(dirname "$1")/m" && mount -t tmpfs none "$(dirname "$1")/m"'
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor(tmp_path, RETITLE, mount))
+    edited = run(daemon_uri, "edit", "a")
+    (folder,) = temporary.glob(f"{EDIT}*")
+    subprocess.run(["umount", folder / "m"], check=True)
+    assert (edited.exit_code, "a is edited" in edited.stdout, str(folder) in edited.stderr) == (5, True, True)
+    monkeypatch.setenv("EDITOR", "true")
+    assert (run(daemon_uri, "edit", "a").exit_code, folder.exists()) == (0, True)
+
+
+@pytest.mark.usefixtures("vnc")
 def test_text_under_an_editor_that_still_runs_is_not_left(
     daemon: Connection, daemon_uri: str, tmp_path: Path, temporary: Path
 ) -> None:

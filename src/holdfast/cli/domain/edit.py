@@ -54,6 +54,7 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
         if kept and not edited.dry_run:
             kept_texts(session.connection, uuid, document(session.connection, name, secure=True))
         _report(edited, output)
+    draft.prove_removed()
 
 
 def _tell_kept(session: Session, uuid: str, original: str) -> list[Path]:
