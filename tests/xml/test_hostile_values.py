@@ -60,6 +60,7 @@ OTHERS: dict[str, object] = {
     "DiskRecord": FACTS[2],
     "Rescue": FACTS[7],
     "Started": FACTS[1],
+    "RunAgain | None": FACTS[4],
     "set[str | None]": set(),
     "Container[str]": (),
     "Callable[[Element], bool]": lambda device: True,

@@ -22,6 +22,7 @@ from holdfast.operations import (
 )
 from holdfast.operations.audit.hosts import audit_host
 from holdfast.operations.audit.report import FindingKind
+from tests.libvirt.commands import done
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, image, places, recorded, running, text_of
 from tests.libvirt.moments import broken_off
 from tests.raising import raising
@@ -108,14 +109,18 @@ def test_a_detach_that_broke_off_before_the_controllers_went_goes_on_when_repeat
 
 
 def test_what_is_recorded_of_a_disk_that_has_gone_goes_when_its_detach_is_repeated(
-    connection: Connection, tmp_path: Path
+    connection: Connection, uri: str, tmp_path: Path
 ) -> None:
     domain = connection.define(domain_xml())
     attach_disk(connection, "a", DiskSpec(path=str(image(tmp_path, "one")), format="raw", role="swap"))
     with broken_off("set_metadata", 1):
         detach_device(connection, "a", "vda")
     assert recorded(domain, CONFIG) == {"vda"} and "vda" not in places(domain, CONFIG)
-    detach_device(connection, "a", "vda")
+    assert "would forget what is recorded of vda; nothing was changed" in done(
+        uri, "disk", "detach", "a", "vda", "--dry-run"
+    )
+    told = done(uri, "disk", "detach", "a", "vda")
+    assert told == "vda is in no document any more, and what was recorded of it is gone, too\n"
     assert not recorded(domain, CONFIG)
 
 
