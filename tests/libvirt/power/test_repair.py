@@ -18,9 +18,11 @@ from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import canonical, devices, parse
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.errors import LibvirtRefused, disks, power
+from holdfast.errors import libvirt as libvirt_errors
 from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.facts import record
 from holdfast.operations.session import looking
 from holdfast_lab.patience import wait_until
@@ -151,6 +153,8 @@ def test_image_of_another_format_is_not_taken(daemon: Connection, tmp_path: Path
     (tmp_path / "one.img").unlink()
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(tmp_path / "new"), "1M"], check=True)
     before = domain.xml(CONFIG)
+    planned = operations.repair_domain(daemon, "a", sources={"vda": str(tmp_path / "new")}, dry_run=True)
+    assert not planned.mended and any("qcow2" in sentence for sentence in planned.remains)
     with raising(power.NOT_REPAIRED, why="qcow2"):
         operations.repair_domain(daemon, "a", sources={"vda": str(tmp_path / "new")})
     assert domain.xml(CONFIG) == before
@@ -175,9 +179,30 @@ def test_missing_emulator_is_replaced_by_the_proved_edit(daemon: Connection, tmp
     domain = daemon.define(domain_xml(extra=f"<emulator>{other}</emulator>"))
     before = domain.xml(CONFIG)
     other.unlink()
+    planned = operations.repair_domain(daemon, "a", dry_run=True)
     repaired = operations.repair_domain(daemon, "a")
+    assert planned.mended == repaired.mended
     assert repaired.mended == (f"take the emulator {qemu} for {other}",)
     assert domain.xml(CONFIG) == before.replace(str(other), str(qemu))
+
+
+def test_what_libvirt_would_not_take_is_foretold(
+    daemon: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.define(domain_xml(extra=disk_xml(tmp_path, "one", "vda")))
+    moved(tmp_path, tmp_path / "new")
+    place = f"{tmp_path}/new/one.img"
+    asked = []
+
+    def ask(*given: object) -> Answer:
+        asked.append(given)
+        raise libvirt_errors.REFUSED(reason="not this one")
+
+    assert operations.repair_domain(daemon, "a", sources={"vda": place}, dry_run=True).mended
+    monkeypatch.setattr("holdfast.operations.power.mend_host_side.ask_of_steps", ask)
+    planned = operations.repair_domain(daemon, "a", sources={"vda": place}, dry_run=True)
+    assert asked and not planned.mended
+    assert any(sentence.endswith("not this one") for sentence in planned.remains)
 
 
 def test_what_nobody_can_mend_is_named_and_the_domain_is_left_as_it_is(daemon: Connection, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ from holdfast.libvirtapi.provisions import (
     start_pool,
 )
 from holdfast.libvirtapi.volume import volume_named
+from holdfast.operations.asked_of_libvirt import Step, ask_of_steps
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.keep_record import disk_record, record_disk
@@ -63,16 +64,20 @@ from holdfast.operations.facts import forget
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host_capabilities import host_capabilities
 from holdfast.operations.host_provides import NOT_MENDED, HostProvides
-from holdfast.operations.proved_edit import apply_edit, plan_edit
+from holdfast.operations.proved_edit import apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.session import Need, OpenDomain
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: what is done about it, in a sentence; ``act`` is None where it cannot be mended from here."""
+    """One fault: what is done about it, in a sentence; ``act`` is None where it cannot be mended from here.
+
+    ``foresee`` raises what ``act`` would raise, as far as that can be told beforehand.
+    """
 
     sentence: str
     act: Callable[[], None] | None = None
+    foresee: Callable[[], object] = bool
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,9 @@ def mend_host_side(domain: OpenDomain, sources: Mapping[str, str] | None = None,
             remains.append(step.sentence)
             continue
         try:
-            if not dry_run:
+            if dry_run:
+                step.foresee()
+            else:
                 step.act()
                 domain.done_besides.append(f"mended: {step.sentence}")
             mended.append(step.sentence)
@@ -250,7 +257,7 @@ def _said(domain: OpenDomain, disk: Element, source: Source, format: str) -> Fau
 
     rests = "".join(f", which rests on {each}" for each in below)
     given_up = "".join(f"; {entry.file} stays, and is not its any more" for entry in left)
-    return Fault(f"{fault.sentence}{rests}{given_up}", act)
+    return Fault(f"{fault.sentence}{rests}{given_up}", act, fault.foresee)
 
 
 def _placed(disk: Element, source: Source, format: str) -> Element:
@@ -283,7 +290,15 @@ def _rebind(domain: OpenDomain, disk: Element, new: Element, below: Sequence[str
             raise
         _record_place(domain, new)
 
-    return Fault(f"{describe(disk)}: its image is at {place}", act)
+    def foresee() -> None:
+        check_source(domain.connection, domain.uuid, new, known=known or ())
+        config = domain.documents.config
+        assert config is not None  # what a repair needs
+        answer = ask_of_steps(domain.connection, Step("have", config), Step("update", new))
+        if answer.documents:
+            refuse_unasked(domain.name, compare_documents(*answer.documents))
+
+    return Fault(f"{describe(disk)}: its image is at {place}", act, foresee)
 
 
 def _record_place(domain: OpenDomain, disk: Element) -> None:
@@ -310,4 +325,8 @@ def _emulator(domain: OpenDomain, config: Element) -> Iterator[Fault]:
     def touch(document: Element) -> None:
         child(child(document, "devices"), "emulator").text = found
 
-    yield Fault(f"take the emulator {found} for {path}", lambda: apply_edit(domain, plan_edit(domain, touch)))
+    yield Fault(
+        f"take the emulator {found} for {path}",
+        lambda: apply_edit(domain, plan_edit(domain, touch)),
+        lambda: ask_of_edit(domain, plan_edit(domain, touch)),
+    )
