@@ -30,6 +30,9 @@ _EVENTS = {
 }
 """The audit events of a change of a file, besides "open"."""
 
+_REMOVES = ("remove ", "rmdir ")
+"""What a full disk does not hinder."""
+
 _NOT_OURS = ("/dev/", "/proc/")
 END = "the end"
 
@@ -86,7 +89,8 @@ def points(steps: list[Step], fault: Fault) -> list[Point]:
     found = []
     for step in steps:
         if fault.is_of_files:
-            found += [Point(fault, step.number)] * (step.kind in (Kind.FILE, Kind.NEW_FILE))
+            meets = not (fault is Fault.FULL and step.what.startswith(_REMOVES))
+            found += [Point(fault, step.number)] * (meets and step.kind in (Kind.FILE, Kind.NEW_FILE))
             found += [Point(fault, step.number, during=True)] * (step.kind is Kind.NEW_FILE and fault is Fault.FULL)
         elif fault is Fault.DAEMON:
             found += [Point(fault, step.number, during) for during in (False, True)] * (step.kind is Kind.CALL)
@@ -129,7 +133,12 @@ class Watcher:
         remove_folder = shutil.rmtree
 
         def remove(path: str | Path, *args: object, **options: object) -> None:
-            self._step(Kind.FILE, f"remove {path} and all that is in it")
+            try:
+                self._step(Kind.FILE, f"remove {path} and all that is in it")
+            except OSError:
+                if options.get("ignore_errors"):
+                    return
+                raise
             self._noting.now = True
             try:
                 remove_folder(path, *args, **options)  # type: ignore[arg-type]

@@ -8,9 +8,9 @@ import click
 import pytest
 
 from holdfast.cli.main import holdfast
-from tests.faults.matrix import Worker, worker
+from tests.faults.matrix import ROOT, Worker, worker
 from tests.faults.plants import PLANTS
-from tests.faults.scenarios import SCENARIOS
+from tests.faults.scenarios import EXEMPT, SCENARIOS
 from tests.faults.steps import Fault, Kind, Point, Step, points
 
 ATTACH = "disk attach a path=new.qcow2,size=1MiB"
@@ -40,6 +40,13 @@ def test_every_command_that_changes_something_is_in_the_matrix() -> None:
     }
     told = {name for name in changing if any(f"{scenario} ".startswith(f"{name} ") for scenario in SCENARIOS)}
     assert told == changing
+
+
+def test_the_page_names_what_is_exempt_and_why() -> None:
+    page = (ROOT / "docs/faults.md").read_text()
+    for scenario, why in EXEMPT.items():
+        assert scenario in SCENARIOS
+        assert f"| `{scenario}` | {why} |" in page
 
 
 def sample(steps: list[Step], fault: Fault) -> list[Point]:

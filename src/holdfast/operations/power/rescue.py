@@ -141,8 +141,9 @@ def _wanted_state(domain: OpenDomain, config: Element) -> str:
 
     So is one of which a rescue was cut off once it was switched off for that.
     """
-    shut_down = domain.was_switched_off() and not domain.was_destroyed()
-    return SHUT_OFF if fact(config, RunAgain) is None or shut_down else RUNNING
+    if fact(config, RunAgain) is None or (domain.was_switched_off() and not domain.was_destroyed()):
+        return SHUT_OFF
+    return RUNNING
 
 
 @contextmanager
