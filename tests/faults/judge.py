@@ -23,6 +23,8 @@ NOTHING_CHANGED = (1, 2, 3, 4)
 """The exit codes that say so."""
 
 _HINTED = re.compile(r"'holdfast ([^']+)'")
+_OWN_FILE = re.compile(r"(tmp/.*|nvram/.*\.rescue): is there")
+"""A temporary file of the command's own that it could not remove: that is named, and all is done for all that."""
 _TRIES = 3
 
 
@@ -135,7 +137,7 @@ def _judge_left(host: Host, scenario: Scenario, run: Run, world: World) -> Left:
 
 
 def _false_code(run: Run, ended: Ended, world: World) -> list[str]:
-    missing = [each for each in differences(run.after, world) if not _is_left_in_tmp(each)]
+    missing = [each for each in differences(run.after, world) if not _OWN_FILE.fullmatch(each)]
     if ended.code == run.code and missing:
         return [f"exit code {ended.code} as if it were done, but: {'; '.join(missing)}"]
     if ended.code != run.code and ended.code in NOTHING_CHANGED and (changed := differences(run.before, world)):
@@ -143,11 +145,6 @@ def _false_code(run: Run, ended: Ended, world: World) -> list[str]:
     if "Traceback" in ended.err or "should not have happened" in ended.err:
         return [f"it ended with a defect: {ended.err.strip()}"]
     return []
-
-
-def _is_left_in_tmp(difference: str) -> bool:
-    """True for a temporary file of the command's own that it could not remove: it is named, and all is done."""
-    return difference.startswith("tmp/") and difference.endswith(": is there")
 
 
 def _nearer(run: Run, world: World) -> str:

@@ -15,6 +15,8 @@ PAUSED = ("start --paused a",)
 RUNS = ("start a",)
 SAVED = (*PAUSED, "save a")
 RESCUED = (*PAUSED, "rescue a --force --format raw --image {images}/other.img")
+MOVED = ("mv {images}/root.qcow2 {images}/moved.qcow2", "virsh -q pool-refresh default")
+"""An image that the pool knows, as it does once libvirtd has started anew."""
 EDITOR = r"sed -i '/<title>/d;s,<uuid>,<title>t</title>\n&,'"
 
 
@@ -100,7 +102,7 @@ def _all() -> list[Scenario]:
         Scenario("unrescue a", RESCUED),
         Scenario("resume-host", (*RUNS, "crash a")),
         Scenario("repair a"),
-        Scenario("repair a --source vda={images}/moved.qcow2", ("mv {images}/root.qcow2 {images}/moved.qcow2",)),
+        Scenario("repair a --source vda={images}/moved.qcow2", MOVED),
         Scenario("save a", PAUSED),
         Scenario("restore a", SAVED),
         Scenario("discard-save a", SAVED),
