@@ -36,6 +36,8 @@ _AT_RANDOM = [
     # Which of the two it was: an unrescue starts it in either case.
     (re.compile(r"(<holdfast:rescue [^>]*before=)\"(paused|running)\""), r'\1"on"'),
     (re.compile(r"born=(['\"])[^'\"]*"), r"born=\1TIME"),
+    # What libvirt (9.0) leaves where the last of it was removed.
+    (re.compile(r"\s*<metadata/>"), ""),
     (re.compile(r"(<domain type='qemu') id='\d+'"), r"\1"),
     # A libvirtd that starts anew forgets the alias of a USB controller that is none (9.0).
     (re.compile(r"(<controller type='usb'[^>]* model='none')>\s*<alias name='usb'/>\s*</controller>"), r"\1/>"),
