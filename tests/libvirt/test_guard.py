@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli import hints
+from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import Creating, Started, fact
@@ -25,7 +26,7 @@ from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.domain.create import create_domain
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.facts import record
-from holdfast.operations.guard import ColdStart, look_before_start, refuse_unstartable
+from holdfast.operations.guard import ColdStart, look_before_start, refuse_unasked, refuse_unstartable
 from holdfast.operations.look.plan_reboot import plan_reboot
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
@@ -152,6 +153,19 @@ def test_restored_domain_keeps_the_record_of_the_start_that_it_was_saved_after(c
     domain._handle.managedSave(0)
     assert start(connection, "a", paused=True).restored
     assert fact(parse(domain.xml(CONFIG)), Started) == Started("<cpu><model>pentium</model></cpu>", "1" * 64)
+
+
+def test_what_nobody_asked_for_is_refused_with_all_else_that_is_in_the_way() -> None:
+    one, other = (
+        "<domain type='qemu'><title>{}</title><vcpu>{}</vcpu></domain>".format(*each) for each in ("a1", "b2")
+    )
+    differing = compare(one, other)
+    assert len(differing) == 2, "the title is cosmetic"
+    refuse_unasked("a", [])
+    refuse_unasked("a", differing, lambda change: change.what == "vcpu")
+    with raising(guard.UNASKED) as refused:
+        refuse_unasked("a", differing, also=["b is in the way"])
+    assert refused.value.fields == {"name": "a", "changes": ["vcpu is 2, was 1", "b is in the way"]}
 
 
 def test_what_the_host_lacks_keeps_a_guest_from_being_switched_off_for_a_start(connection: Connection) -> None:
