@@ -115,21 +115,21 @@ def whole_file(path: str, *, over: bool = False) -> Iterator[BinaryIO]:
     """
     name = Path(path).name
     before = f".{name.encode()[:200].decode(errors='ignore')}.new"
-    with _folder_of(path) as folder, _unnamed_or(before if over else name, folder) as (file, is_named):
-        yield file
-        file.flush()
-        if not is_named:
-            try:
-                _link(file, name, folder)
-                return
-            except FileExistsError:
-                if not over:
-                    raise
-            with contextlib.suppress(FileNotFoundError):  # of one that was killed
-                os.unlink(before, dir_fd=folder)
-            _link(file, before, folder)
+    first = before if over else name
+    with _folder_of(path) as folder:
+        with contextlib.suppress(FileNotFoundError):  # of one that was killed
+            os.unlink(before, dir_fd=folder)
+        with _unnamed_or(first, folder) as (file, is_named):
+            yield file
+            file.flush()
+            if not is_named:
+                os.link(f"/proc/self/fd/{file.fileno()}", first, src_dir_fd=folder, dst_dir_fd=folder)
         if over:
-            os.rename(before, name, src_dir_fd=folder, dst_dir_fd=folder)
+            try:
+                os.rename(first, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except OSError:
+                os.unlink(first, dir_fd=folder)
+                raise
 
 
 @contextlib.contextmanager
@@ -151,10 +151,6 @@ def _unnamed_or(name: str, folder: int) -> Iterator[tuple[BinaryIO, bool]]:
         except BaseException:
             os.unlink(name, dir_fd=folder)
             raise
-
-
-def _link(file: BinaryIO, name: str, folder: int) -> None:
-    os.link(f"/proc/self/fd/{file.fileno()}", name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 @contextlib.contextmanager
