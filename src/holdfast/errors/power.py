@@ -117,6 +117,12 @@ RESCUE_ENDED_NOT_STARTED = Condition(
     "the rescue of {name!r} was switched off, but the domain does not start: {cause}",
     "its config document is unchanged; remove the cause, then start it",
 )
+RESCUE_COPY_STAYS = Condition(
+    "rescue-copy-stays",
+    PartlyDone,
+    "the rescue runs, and the name of its copy of the NVRAM stays: {cause}",
+    "nothing needs that name; the end of the rescue removes it",
+)
 RESCUE_NOT_STARTED = Condition(
     "rescue-not-started",
     PartlyDone,

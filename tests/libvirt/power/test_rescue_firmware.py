@@ -89,7 +89,7 @@ def test_copy_that_cannot_be_removed_is_said(
     _, own = defined(connection)
 
     def forbidden(path: str) -> None:
-        raise CANNOT_REMOVE(path=path, reason="permission denied")
+        raise CANNOT_REMOVE(path=path, reason="permission denied") from PermissionError()
 
     monkeypatch.setattr("holdfast.operations.power.rescue_nvram.remove_image_file", forbidden)
     options = ["--image", str(image(tmp_path, "r")), "--format", "raw"]

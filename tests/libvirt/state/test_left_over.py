@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.hostfiles.own_folder import CHILD, EDIT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec
@@ -171,7 +172,7 @@ def test_name_of_a_rescues_nvram_that_a_kill_has_left_goes_with_the_next_command
     operations.start(connection, "a", paused=True)
     operations.destroy(connection, "a")
     with monkeypatch.context() as patch:
-        patch.setattr("holdfast.operations.power.rescue_nvram._unlink", lambda *_: True)
+        patch.setattr("holdfast.operations.power.rescue_nvram._unlink", lambda _: None)
         operations.rescue(connection, "a", DiskSpec(path=str(image(tmp_path, "medium")), format="raw"))
     copy = tmp_path / "vars.fd.rescue"
     assert copy.exists() and left(connection, tmp_path) == {copy.name: f"rm {copy}"}
@@ -179,3 +180,24 @@ def test_name_of_a_rescues_nvram_that_a_kill_has_left_goes_with_the_next_command
     medium = ["--image", f"{tmp_path}/medium.img", "--format", "raw"] if after == "rescue" else []
     assert run(uri, words[0], "a", *words[1:], *medium).exit_code == (3 if after == "rescue" else 0)
     assert (copy.exists(), left(connection, tmp_path)) == (False, {})
+
+
+def test_name_of_a_rescues_nvram_that_cannot_be_removed_is_told_and_goes_with_the_end_of_the_rescue(
+    connection: Connection, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.define(uefi_xml("a", tmp_path / "vars.fd"))
+    operations.start(connection, "a", paused=True)
+    copy = tmp_path / "vars.fd.rescue"
+
+    def busy(path: str) -> None:
+        subprocess.run(["mount", "--bind", path, path], check=True)
+        remove_image_file(path)
+
+    words = ["rescue", "a", "--force", "--image", str(image(tmp_path, "medium")), "--format", "raw"]
+    with monkeypatch.context() as patch:
+        patch.setattr("holdfast.operations.power.rescue_nvram.remove_image_file", busy)
+        rescued = run(uri, *words)
+    subprocess.run(["umount", copy], check=True)
+    assert (rescued.exit_code, str(copy) in rescued.stderr, copy.exists()) == (5, True, True), rescued.output
+    done(uri, "unrescue", "a")
+    assert not copy.exists()

@@ -246,6 +246,7 @@ def _switch_over(domain: OpenDomain, copy: Element, nvram: NvramCopy) -> None:
             domain.destroy()
     try:
         nvram.start(lambda: _start(domain, copy))
+        domain.lacks = nvram.lacks or domain.lacks
     except NoConnection:  # nobody knows whether it runs
         raise
     except HoldfastError as error:

@@ -6,7 +6,6 @@ copy at the start, with the guest's own file as the template.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 from holdfast.domainxml.document import Element, serialize
@@ -21,7 +20,8 @@ from holdfast.domainxml.elements.firmware import (
 )
 from holdfast.domainxml.make.rescue import nvram_copy
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import Failed, LibvirtRefused, NotFound
+from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone
+from holdfast.errors.power import RESCUE_COPY_STAYS
 from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host_capabilities import host_capabilities
@@ -30,7 +30,9 @@ from holdfast.operations.session import OpenDomain
 
 
 class NvramCopy:
-    """The copy for one rescue; nothing to do for a guest without NVRAM. ``notes`` say what is worth knowing of it."""
+    """The copy for one rescue; nothing to do for a guest without NVRAM. ``notes`` say what is worth knowing of it, and
+    ``lacks`` is what is told where its name could not be removed.
+    """
 
     def __init__(self, connection: Connection, config: Element, copy: Element) -> None:
         """Let the rescue document ``copy`` have a copy of the NVRAM of ``config``; nothing is made yet.
@@ -39,6 +41,7 @@ class NvramCopy:
         from here.
         """
         self.notes: tuple[str, ...] = ()
+        self.lacks: PartlyDone | None = None
         self._connection = connection
         self._copy = copy
         self._own = nvram_of(config)
@@ -64,9 +67,16 @@ class NvramCopy:
                 raise
             set_nvram_template(self._copy, self._template)
             start()
-        if self._own is not None and not _unlink(self._connection, nvram_copy(self._own)):
-            where = nvram_copy(self._own)
-            self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {where}",)
+        if self._own is not None:
+            self._let_go_of(nvram_copy(self._own))
+
+    def _let_go_of(self, path: str) -> None:
+        """QEMU has the file open, and needs no name of it: so nothing is left, whatever ends the rescue."""
+        error = _unlink(path) if self._connection.is_local else None
+        if not self._connection.is_local or (error is not None and isinstance(error.__cause__, PermissionError)):
+            self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)
+        elif error is not None:
+            self.lacks = RESCUE_COPY_STAYS(cause=error)
 
 
 def remove_left_copy(domain: OpenDomain) -> None:
@@ -75,14 +85,16 @@ def remove_left_copy(domain: OpenDomain) -> None:
     own = None if config is None else nvram_of(config)
     runs_with = None if live is None or domain.documents.rescue is None else nvram_of(live)
     for path in {runs_with, None if own is None else nvram_copy(own)}:
-        if path is not None and path.endswith(nvram_copy("")):
-            _unlink(domain.connection, path)
+        if path is not None and path.endswith(nvram_copy("")) and domain.connection.is_local:
+            _unlink(path)
 
 
-def _unlink(connection: Connection, path: str) -> bool:
-    """QEMU has the file open, and needs no name of it: so nothing is left, whatever ends the rescue."""
-    if connection.is_local:
-        with contextlib.suppress(NotFound, Failed):
-            remove_image_file(path)
-            return True
-    return False
+def _unlink(path: str) -> Failed | None:
+    """Remove the copy; returns why it stays."""
+    try:
+        remove_image_file(path)
+    except NotFound:
+        return None
+    except Failed as error:
+        return error
+    return None
