@@ -120,8 +120,10 @@ def test_another_cpu_and_firmware_than_at_the_last_start_are_reported_and_not_re
     assert started is not None
     domain.destroy()
     assert start(connection, "a", paused=True).sees == ()
-    domain.destroy()
     poorer = started.cpu.replace('name="umip" policy="require"', 'name="umip" policy="disable"')
+    record(looking(connection, domain.uuid), Started(poorer, started.firmware), CONFIG)
+    assert look_before_start(looking(connection, "a")).sees == (), "live tells which CPU it has"
+    domain.destroy()
     record(looking(connection, domain.uuid), Started(poorer, "0" * 64))
     changes = start(connection, "a", paused=True).sees
     assert any("umip" in sentence for sentence in changes)
