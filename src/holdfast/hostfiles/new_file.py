@@ -117,8 +117,9 @@ def whole_file(path: str, *, over: bool = False) -> Iterator[BinaryIO]:
     before = f".{name.encode()[:200].decode(errors='ignore')}.new"
     first = before if over else name
     with _folder_of(path) as folder:
-        with contextlib.suppress(FileNotFoundError):  # of one that was killed
-            os.unlink(before, dir_fd=folder)
+        if over:
+            with contextlib.suppress(FileNotFoundError):  # of one that was killed
+                os.unlink(before, dir_fd=folder)
         with _unnamed_or(first, folder) as (file, is_named):
             yield file
             file.flush()
