@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast_lab.daemon import private_host
+from holdfast_lab.daemon import ENDED, private_host
 from tests.faults.judge import Verdict
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.steps import Fault, Kind, Point, Step, points
@@ -83,6 +83,7 @@ def entered(module: str, *words: str) -> Iterator[subprocess.Popen[str]]:
     """
     with private_host() as host:
         (host.folder / "home").mkdir()
+        host.revive()
         assert host.process.stdin is not None
         inner = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()[0]
         daemon = host.process.stdin.fileno()
@@ -96,6 +97,8 @@ def entered(module: str, *words: str) -> Iterator[subprocess.Popen[str]]:
                 yield process
             finally:
                 process.stdin.close()
+                if count := host.log().count(ENDED):
+                    print(f"libvirtd has ended by itself {count} times: that is a defect of its own", flush=True)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import libvirt
-from holdfast_lab.daemon import Host, private_host
+from holdfast_lab.daemon import ENDED, Host, private_host
 from holdfast_lab.patience import wait_until
 from tests.libvirt.domains import domain_xml
 
@@ -96,3 +98,18 @@ def test_killed_owner_leaves_nothing() -> None:
         owner.kill()
     wait_until(lambda: not Path("/proc", pid).exists(), "the host outlives its owner")
     assert not Path(folder).exists()
+
+
+def test_a_daemon_that_ends_by_itself_is_revived_where_that_is_asked_for() -> None:
+    with private_host() as host:
+        host.revive()
+        inner = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()[0]
+        (daemon,) = (
+            child
+            for child in Path(f"/proc/{inner}/task/{inner}/children").read_text().split()
+            if Path(f"/proc/{child}/comm").read_text().strip() == "libvirtd"
+        )
+        os.kill(int(daemon), signal.SIGSEGV)
+        wait_until(lambda: ENDED in host.log(), "the log does not tell of it")
+        host.restart()
+        libvirt.open(host.uri).close()

@@ -62,6 +62,13 @@ Where the kernel has no veth there is only the loopback, and the log says so.
 """
 
 
+REVIVE = "revive"
+"""The name of a file in a host's folder: where it is there, a libvirtd that ends by itself is started anew."""
+
+ENDED = "libvirtd has ended by itself"
+"""How a line of the host's log begins that tells of that."""
+
+
 @dataclass(frozen=True)
 class Host:
     """One running private host: its hostname, its host UUID, its folder here, and the process that holds it."""
@@ -110,6 +117,10 @@ class Host:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{word}\n".encode())
         self.process.stdin.flush()
+
+    def revive(self) -> None:
+        """From now on a libvirtd that ends by itself is started anew; else the host ends with it."""
+        (self.folder / REVIVE).touch()
 
     def log(self) -> str:
         """What libvirtd said so far."""
@@ -210,19 +221,31 @@ def _inside(name: str, folder: Path, system: Path) -> int:
     owner.start()
     while True:
         status = enclosure.reap_until_exit(libvirtd)
-        if not ended_by_us.locked():
+        if not ended_by_us.locked() and not _is_revived(folder, status):
             return status
         if sys.stdin.closed:
             owner.join()
-        if crashed:  # a host that boots has an empty /run: no domain is taken for running
-            for state in Path("/run/libvirt/qemu").glob("*.xml"):
-                state.unlink()
+        if crashed:
+            _forget_what_runs()
             crashed = False
         if system != mounted:
             _mount(system, folder)
             mounted = system
         libvirtd = _nothing() if killed else _libvirtd(system)
-        ended_by_us.release()
+        if ended_by_us.locked():
+            ended_by_us.release()
+
+
+def _is_revived(folder: Path, status: int) -> bool:
+    """True where a libvirtd that ends by itself is started anew, as systemd does; the log tells of each time."""
+    print(f"{ENDED}, status {status}", flush=True)
+    return (folder / REVIVE).exists()
+
+
+def _forget_what_runs() -> None:
+    """A host that boots has an empty /run: no domain is taken for running."""
+    for state in Path("/run/libvirt/qemu").glob("*.xml"):
+        state.unlink()
 
 
 def _mount(system: Path, folder: Path) -> None:
