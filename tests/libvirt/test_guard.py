@@ -237,6 +237,19 @@ def test_lost_state_is_looked_at_before_a_start_and_lists_or_stops_it(
     assert allowed.endswith("is gone, and is made anew")
 
 
+def test_state_that_others_let_be_made_anew_changes_the_next_start_and_not_what_a_guest_has(
+    connection: Connection, tmp_path: Path
+) -> None:
+    nvram = tmp_path / "a.fd"
+    domain = with_nvram(connection, nvram)
+    nvram.unlink()
+    domain.start(paused=True)
+    assert look_before_start(looking(connection, "a")).sees == ()
+    domain.destroy()
+    (told,) = look_before_start(looking(connection, "a")).sees
+    assert "is not the one of its last recorded start" in told
+
+
 def test_what_cannot_be_seen_or_read_is_noted(
     connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
