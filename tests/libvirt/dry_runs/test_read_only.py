@@ -132,7 +132,7 @@ def test_an_edit_over_a_read_only_connection_can_be_looked_at(
     connection: Connection, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection.define(domain_xml(extra=PASSWORD))
-    monkeypatch.setenv("VISUAL", "sed -i 's/64/128/'")
+    monkeypatch.setenv("VISUAL", "sed -i '/<uuid>/!s/64/128/'")
     before = as_it_stands(connection)
     assert "not asked of libvirt" in done(uri, "-r", "edit", "a", "--dry-run")
     refused = run(uri, "-r", "edit", "a")
