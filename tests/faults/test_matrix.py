@@ -71,7 +71,7 @@ def test_nothing_is_lost_and_nothing_false_is_said(one: Worker, scenario: str) -
     [
         ("record after the deed", ATTACH, Fault.KILL),
         ("leftover", ATTACH, Fault.KILL),
-        ("false exit code", "disk attach a path=new.qcow2,size=1MiB,bus=scsi with a controller", Fault.DAEMON),
+        ("false exit code", "set a --title t paused", Fault.DAEMON),
     ],
 )
 def test_a_planted_defect_is_found(one: Worker, plant: str, scenario: str, fault: Fault) -> None:
