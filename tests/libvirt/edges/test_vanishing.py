@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DomainSpec
 from holdfast.operations.facts import record
 from holdfast.operations.session import looking
+from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml
 
@@ -25,9 +27,13 @@ GONE = "the domain 'b' is gone: it was deleted since the domains were listed"
 
 @pytest.fixture
 def three(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """The domains "a", "b" and "c"; a function after which "b" goes at the first call of that method for "a"."""
+    """The domains "a", "b" and "c"; a function after which "b" goes at the first call of that method for "a".
+
+    Where threads call it, those with another domain wait for that.
+    """
     for name in "abc":
         connection.define(domain_xml(name))
+    gone_by_now = threading.Event()
 
     def goes_at(method: str) -> None:
         real: Callable[..., Any] = getattr(Domain, method)
@@ -39,6 +45,9 @@ def three(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Callable[[
                 if gone.is_active():
                     gone.destroy()
                 gone.undefine()
+                gone_by_now.set()
+            if threading.current_thread() is not threading.main_thread():
+                assert gone_by_now.wait(PATIENCE)
             return real(domain, *args)
 
         monkeypatch.setattr(Domain, method, once)
