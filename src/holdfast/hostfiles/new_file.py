@@ -127,7 +127,7 @@ def whole_file(path: str, *, over: bool = False) -> Iterator[BinaryIO]:
                 os.link(f"/proc/self/fd/{file.fileno()}", first, src_dir_fd=folder, dst_dir_fd=folder)
         if over:
             try:
-                os.rename(first, name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.replace(first, name, src_dir_fd=folder, dst_dir_fd=folder)
             except OSError:
                 os.unlink(first, dir_fd=folder)
                 raise
