@@ -40,11 +40,11 @@ def three(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
         def once(domain: Domain, *args: Any) -> Any:
             if domain.name == "a":
-                monkeypatch.undo()
                 gone = connection.find_domain("b")
                 if gone.is_active():
                     gone.destroy()
                 gone.undefine()
+                monkeypatch.undo()
                 gone_by_now.set()
             if threading.current_thread() is not threading.main_thread():
                 assert gone_by_now.wait(PATIENCE)
