@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from holdfast.hostfiles.given_image import Given
+from holdfast.hostfiles.images.given import Given
 
 
 def _record_after_the_deed() -> None:
@@ -20,7 +20,7 @@ def _record_after_the_deed() -> None:
 
 def _leftover() -> None:
     """A file is made for a moment, under a name that is recorded nowhere."""
-    from holdfast.hostfiles import new_image
+    from holdfast.hostfiles.images import new_image
 
     create_image = new_image.create_image
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from holdfast.hostfiles import new_image
-from holdfast.hostfiles.given_image import given_image
-from holdfast.hostfiles.internal_snapshot import internal_snapshots
+from holdfast.hostfiles.images import new_image
+from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.internal_snapshot import internal_snapshots
 
 
 def create_image(path: str, format: str, size: int) -> None:

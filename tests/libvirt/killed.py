@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.cli.main import holdfast
-from holdfast.hostfiles import cloud_init, image_chain, new_image
+from holdfast.hostfiles import cloud_init
+from holdfast.hostfiles.images import chain, new_image
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
@@ -42,7 +43,7 @@ CHANGES = (
     (Volume, "delete"),
     (new_image, "create"),
     (MadeFile, "remove"),
-    (image_chain, "remove_image_file"),
+    (chain, "remove_image_file"),
     (cloud_init, "write_seed"),
     (block, "start_block_copy"),
     (block, "pivot"),

@@ -72,7 +72,7 @@ BREAKS = [
 KEEPS = [
     ("holdfast.cli.power.power", "'''Power.'''\nfrom holdfast.operations.power.start import start"),
     ("holdfast.libvirtapi.connection", "'''One.'''\nimport libvirt\nopener = libvirt.open(uri)"),
-    ("holdfast.hostfiles.image", "'''Images.'''\nfrom pathlib import Path\nhead = Path('x').open('rb')"),
+    ("holdfast.hostfiles.images.image", "'''Images.'''\nfrom pathlib import Path\nhead = Path('x').open('rb')"),
     ("holdfast.operations.domain.make", "'''<domain type='kvm'/> made.'''\nconnection.define(document)"),
     ("holdfast.operations.devices.attach", "'''A.'''\ndomain.attach(serialize(request), targets[0])"),
     ("holdfast.operations.devices.detach", "'''A.'''\nclass Detached(Result):\n    '''A.'''\n    device: Shown"),

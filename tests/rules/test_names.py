@@ -15,6 +15,7 @@ from tests.rules.architecture import Module, modules
 DISTRIBUTIONS = ("holdfast", "holdfast_lab", "holdfast_nova")
 
 ONE_WORD = {
+    "capabilities": "of a host: read from libvirt's document, and asked of libvirt",
     "clone": "make one: its document, and the domain",
     "connection": "to libvirt: ours, and Nova's",
     "console": "of a domain: libvirt's stream, and using it",
@@ -30,6 +31,7 @@ ONE_WORD = {
     "mediated_devices": "of the host: in Nova's words, and in ours",
     "memory": "the element, and its settings",
     "new": "made for what the room is about",
+    "outlook": "what a host makes of a document: one sentence of it, and all of them",
     "rescue": "its document, and starting one",
     "seal": "a document, and a domain",
     "spec": "what a user can say of what the room is about",

@@ -48,7 +48,7 @@ BREAKS = {
     "the command line and the Nova driver do not know each other": ["holdfast.cli.power.save -> holdfast_nova.driver"],
     "the command line and the Nova driver reach operations, and nothing below": [
         "holdfast.cli.common -> holdfast.libvirtapi.connection",
-        "holdfast_nova.driver -> holdfast.hostfiles.image",
+        "holdfast_nova.driver -> holdfast.hostfiles.images.image",
     ],
     "libvirt belongs to libvirtapi": [
         "holdfast.operations.connect -> libvirt",

@@ -13,10 +13,10 @@ from tests.raising import raising
 
 from holdfast.errors import Condition, HoldfastError, images
 from holdfast.errors.elements import UNKNOWN_WORD
-from holdfast.hostfiles.image import check_format, is_block_device, is_complete, opened_image
-from holdfast.hostfiles.image_chain import files_below
-from holdfast.hostfiles.image_header import Named, detect_format, named_files
-from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.images.chain import files_below
+from holdfast.hostfiles.images.header import Named, detect_format, named_files
+from holdfast.hostfiles.images.image import check_format, is_block_device, is_complete, opened_image
+from holdfast.hostfiles.images.new_image import file_exists
 
 
 @pytest.mark.parametrize(

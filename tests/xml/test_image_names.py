@@ -10,10 +10,10 @@ from tests.image_headers import qcow2, qed
 from tests.raising import raising
 
 from holdfast.errors import images
-from holdfast.hostfiles.given_image import given_image
-from holdfast.hostfiles.image import check_format
-from holdfast.hostfiles.image_chain import files_below
-from holdfast.hostfiles.internal_snapshot import internal_snapshots
+from holdfast.hostfiles.images.chain import files_below
+from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.image import check_format
+from holdfast.hostfiles.images.internal_snapshot import internal_snapshots
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from holdfast.errors import files
 from holdfast.hostfiles.child_process import private_folder, speak
-from holdfast.hostfiles.given_image import Given
+from holdfast.hostfiles.images.given import Given
 
 _BEGINNINGS = (b"#", b"Content-Type:", b"MIME-Version:", b"From ", b"\x1f\x8b")
 """How user-data that cloud-init (22.4) understands begins: a "#…" line, MIME, or gzip of these."""

@@ -8,9 +8,9 @@ from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import backing_files, host_path, is_shared, source_of, stated_format
 from holdfast.errors import Refused
 from holdfast.errors.images import IMAGE_OF_DOMAIN, IN_USE, UNCHECKED_HEADER
-from holdfast.hostfiles.image import check_format, file_identity, real_path
-from holdfast.hostfiles.image_header import can_name_files
-from holdfast.hostfiles.new_image import file_exists, refuse_existing
+from holdfast.hostfiles.images.header import can_name_files
+from holdfast.hostfiles.images.image import check_format, file_identity, real_path
+from holdfast.hostfiles.images.new_image import file_exists, refuse_existing
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.volume import volume_named
@@ -99,7 +99,7 @@ def _users_of(connection: Connection, path: str) -> Iterator[tuple[Domain, set[s
 def refuse_existing_image(connection: Connection, path: str) -> None:
     """Raise what is wrong where no new image can be made at ``path`` on this host, as far as looking can tell.
 
-    IMAGE_OF_DOMAIN for one that a domain has, and what :func:`.new_image.refuse_existing` does.
+    IMAGE_OF_DOMAIN for one that a domain has, and what :func:`.images.new_image.refuse_existing` does.
     (virConnectGetAllDomainStats)
     """
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from holdfast.hostfiles.document_file import read_document, read_password
 from holdfast.hostfiles.editor import Draft, text_of_left
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.hostfiles.new_file import new_file, remove_file, write_private
-from holdfast.hostfiles.new_image import file_exists
 from holdfast.hostfiles.permission import make_private
 
 __all__ = [

@@ -16,7 +16,7 @@ from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.errors.guard import UNASKED, UNASKED_AT_START
-from holdfast.operations.host_outlook import HostOutlook, known_guest
+from holdfast.operations.host.outlook import HostOutlook, known_guest
 from holdfast.operations.own_state import refuse_lost_state, state_outlook
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.waiting import is_asked_for, waiting

@@ -15,7 +15,7 @@ from holdfast.domainxml.host.state_files import StateFile, StateFolders, StateKi
 from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NotFound
 from holdfast.errors.state import STATE_GONE, STATE_IN_USE
-from holdfast.hostfiles.image import file_identity, real_path
+from holdfast.hostfiles.images.image import file_identity, real_path
 from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at, why_shared
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition

@@ -14,8 +14,8 @@ import pytest
 from holdfast import operations
 from holdfast.errors import NotFound, images
 from holdfast.errors.elements import UNKNOWN_WORD
-from holdfast.hostfiles.image import check_format
-from holdfast.hostfiles.image_header import FORMATS
+from holdfast.hostfiles.images.header import FORMATS
+from holdfast.hostfiles.images.image import check_format
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec
 from tests.libvirt.commands import done, run

@@ -13,8 +13,8 @@ import libvirt
 from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, elements, files, hosts, images, power
-from holdfast.hostfiles import new_image
-from holdfast.hostfiles.given_image import Given
+from holdfast.hostfiles.images import new_image
+from holdfast.hostfiles.images.given import Given
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection

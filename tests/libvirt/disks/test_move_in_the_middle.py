@@ -18,7 +18,7 @@ from holdfast import operations
 from holdfast.domainxml.elements.mirror import copy_is_ready
 from holdfast.errors import LibvirtRefused, disks, images
 from holdfast.errors.changes import CHANGED_AND_THEN
-from holdfast.hostfiles import new_image
+from holdfast.hostfiles.images import new_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -327,13 +327,13 @@ def test_another_move_after_one_that_was_not_settled_is_done_too(
 def test_old_image_that_cannot_go_is_told_and_repeating_finishes(
     uri: str, connection: Connection, domain: Domain, tmp_path: Path
 ) -> None:
-    from holdfast.hostfiles import image_chain
+    from holdfast.hostfiles.images import chain
 
     def refuse(path: str) -> None:
         raise images.CANNOT_REMOVE(path=path, reason="it is stuck")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_chain, "remove_image_file", refuse)
+        patch.setattr(chain, "remove_image_file", refuse)
         with raising(disks.OLD_IMAGE_LEFT, target="vda"):
             move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")), delete_source=True)
     assert images_of_vda(domain) == {(f"{tmp_path}/new", "raw")}

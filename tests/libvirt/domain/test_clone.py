@@ -21,7 +21,7 @@ from holdfast.errors.domains import READ_ONLY, RUNNING, TRANSIENT
 from holdfast.errors.files import CANNOT_CREATE, EXISTS
 from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, NO_IMAGE, QEMU_IMG_FAILED
 from holdfast.errors.power import MANAGED_SAVE
-from holdfast.hostfiles.new_image import copy_file
+from holdfast.hostfiles.images.new_image import copy_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec

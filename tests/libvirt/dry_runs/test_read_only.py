@@ -11,7 +11,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.errors.hosts import HOST_CANNOT, NO_MACHINE_TYPE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.connect import connect
-from holdfast.operations.host_capabilities import host_capabilities
+from holdfast.operations.host.capabilities import host_capabilities
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import disk_xml, domain_xml
 from tests.libvirt.dry_runs.stories import STORIES, as_it_stands, medium

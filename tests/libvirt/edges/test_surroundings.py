@@ -18,7 +18,7 @@ import pytest
 from holdfast.cli.streams import StandardOutput
 from holdfast.errors.files import NO_TEMPORARY_FILE
 from holdfast.hostfiles.cloud_init import write_seed
-from holdfast.hostfiles.new_image import new_image_file
+from holdfast.hostfiles.images.new_image import new_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import run

@@ -9,7 +9,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.errors.images import CANNOT_REMOVE
-from holdfast.hostfiles.image_chain import remove_image_file
+from holdfast.hostfiles.images.chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec

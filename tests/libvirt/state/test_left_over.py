@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.hostfiles.image_chain import remove_image_file
+from holdfast.hostfiles.images.chain import remove_image_file
 from holdfast.hostfiles.own_folder import CHILD, EDIT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors.files import CANNOT_WRITE, EXISTS
+from holdfast.hostfiles.images.new_image import copy_file
 from holdfast.hostfiles.new_file import MadeFile, new_file, whole_file, write_private
-from holdfast.hostfiles.new_image import copy_file
 from tests.raising import raising
 
 

@@ -23,7 +23,7 @@ from holdfast.operations.audit.judge import Judge, Judgement
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents, read
-from holdfast.operations.host_provides import HostProvides
+from holdfast.operations.host.provides import HostProvides
 from holdfast.operations.own_state import state_outlook
 from holdfast.operations.power_record import unfinished_start
 from holdfast.operations.snapshots.revert_changes import changes_of_revert

@@ -22,7 +22,7 @@ from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport, Machine
 from holdfast.operations.audit.state import States, left_by_killed
 from holdfast.operations.connect import connect
-from holdfast.operations.host_provides import HostProvides
+from holdfast.operations.host.provides import HostProvides
 
 THREADS = 3
 """Documents of one host are asked for so many at a time; libvirtd answers five of a client at once (9.0)."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from holdfast.errors import HoldfastError
-from holdfast.hostfiles.image import disguise, file_identity
+from holdfast.hostfiles.images.image import disguise, file_identity
 from holdfast.operations.audit.judge import ImageUse
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.text import plural

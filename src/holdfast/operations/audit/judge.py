@@ -27,7 +27,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.errors import HoldfastError, InvalidDocument, NoConnection
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.audit.report import Finding, FindingKind, Machine, MachineStatus
-from holdfast.operations.host_outlook import HostOutlook, KnownGuest
+from holdfast.operations.host.outlook import HostOutlook, KnownGuest
 from holdfast.operations.own_state import state_of
 
 _PATTERNS = 512

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from holdfast.domainxml.host.state_files import StateFile
 from holdfast.domainxml.make.rescue import nvram_copy
-from holdfast.hostfiles.image import file_identity, real_path
-from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.images.image import file_identity, real_path
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.hostfiles.own_folder import CHILD, EDIT, left_folders
 from holdfast.hostfiles.state_file import names_in
 from holdfast.libvirtapi.connection import Connection

@@ -18,8 +18,8 @@ from holdfast.domainxml.elements.mirror import copy_is_ready, copy_of
 from holdfast.domainxml.metadata import Pivoting
 from holdfast.errors import LibvirtRefused, NoConnection, NotFound
 from holdfast.errors import disks as errors
-from holdfast.hostfiles import new_image
-from holdfast.hostfiles.given_image import given_image
+from holdfast.hostfiles.images import new_image
+from holdfast.hostfiles.images.given import given_image
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block

@@ -8,7 +8,7 @@ from holdfast.domainxml.elements.disk import stated_format
 from holdfast.domainxml.host.volume import volume_format
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import disks as errors
-from holdfast.hostfiles import new_image
+from holdfast.hostfiles.images import new_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.image_size import change_of_size, disk_size, volume_of, whole_sectors

@@ -10,8 +10,8 @@ from holdfast.domainxml.elements.disk import host_path, stated_format
 from holdfast.domainxml.host.security import qemu_user
 from holdfast.errors import Failed
 from holdfast.hostfiles.folder import others_who_write
-from holdfast.hostfiles.image_chain import files_below
-from holdfast.hostfiles.image_header import can_name_files
+from holdfast.hostfiles.images.chain import files_below
+from holdfast.hostfiles.images.header import can_name_files
 from holdfast.libvirtapi.connection import Connection
 
 

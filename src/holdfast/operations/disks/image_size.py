@@ -7,8 +7,8 @@ from collections.abc import Container
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
-from holdfast.hostfiles.given_image import given_image
-from holdfast.hostfiles.new_image import virtual_size
+from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.new_image import virtual_size
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import Volume, volume_at, volume_named

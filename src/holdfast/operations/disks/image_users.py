@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from holdfast.errors import Failed
-from holdfast.hostfiles.image import file_identity
-from holdfast.hostfiles.image_chain import files_below
+from holdfast.hostfiles.images.chain import files_below
+from holdfast.hostfiles.images.image import file_identity
 from holdfast.operations.session import OpenDomain
 
 

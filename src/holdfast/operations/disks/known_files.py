@@ -19,10 +19,10 @@ from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import Adopted, Below, DiskRecord, fact, facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, HoldfastError, NoConnection, Refused, images
-from holdfast.hostfiles.given_image import Given, given_image
-from holdfast.hostfiles.image import check_format, real_path
-from holdfast.hostfiles.image_chain import files_below
-from holdfast.hostfiles.image_header import can_name_files
+from holdfast.hostfiles.images.chain import files_below
+from holdfast.hostfiles.images.given import Given, given_image
+from holdfast.hostfiles.images.header import can_name_files
+from holdfast.hostfiles.images.image import check_format, real_path
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import snapshots
@@ -96,7 +96,7 @@ def _known_files(domain: Domain, documents: Documents) -> Container[str] | None:
 
 
 def known_below(domain: OpenDomain, disk: Element) -> Container[str] | None:
-    """What the image of a ``disk`` of ``domain`` may rest on, for :func:`.given_image.given_image`.
+    """What the image of a ``disk`` of ``domain`` may rest on, for :func:`.images.given.given_image`.
 
     A raw image names nothing, whatever its guest wrote into it.
     """

@@ -28,9 +28,9 @@ from holdfast.domainxml.host.volume import new_volume, pool_folder, pool_of_file
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.records.disk_record import new_record
 from holdfast.errors import Failed, images
-from holdfast.hostfiles import new_image
-from holdfast.hostfiles.given_image import Given, given_image
-from holdfast.hostfiles.image import check_format_name, file_identity, is_block_device
+from holdfast.hostfiles.images import new_image
+from holdfast.hostfiles.images.given import Given, given_image
+from holdfast.hostfiles.images.image import check_format_name, file_identity, is_block_device
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool, has_active_pool

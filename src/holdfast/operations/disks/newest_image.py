@@ -19,8 +19,6 @@ from holdfast.domainxml.host.image_files import named_paths, names_anywhere
 from holdfast.domainxml.metadata import Pivoting, Snapshotting, facts
 from holdfast.domainxml.records.disk_record import unsettled_pivot
 from holdfast.errors import Failed, HoldfastError, disks, images, power
-from holdfast.hostfiles.image import file_identity
-from holdfast.hostfiles.image_chain import files_below, holds_data
 from holdfast.hostfiles.image_lock import (
     files_of,
     forbids_writing,
@@ -30,7 +28,9 @@ from holdfast.hostfiles.image_lock import (
     last_written,
     owner_of,
 )
-from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.images.chain import files_below, holds_data
+from holdfast.hostfiles.images.image import file_identity
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition

@@ -14,10 +14,10 @@ from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, NotFound
 from holdfast.errors import disks as errors
 from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED
-from holdfast.hostfiles import image_chain
-from holdfast.hostfiles.image import file_identity, is_block_device, real_path
-from holdfast.hostfiles.image_chain import files_below
-from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.images import chain
+from holdfast.hostfiles.images.chain import files_below
+from holdfast.hostfiles.images.image import file_identity, is_block_device, real_path
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import snapshots
@@ -140,7 +140,7 @@ def remove_image(connection: Connection, place: str) -> None:
         if volume is not None:
             volume.delete()
         elif not pool:
-            image_chain.remove_image_file(place)
+            chain.remove_image_file(place)
     except NotFound:
         return
 

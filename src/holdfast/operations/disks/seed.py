@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 
 from holdfast.domainxml.elements.disk import Source, file_source
 from holdfast.errors import images
-from holdfast.hostfiles import cloud_init, new_image
-from holdfast.hostfiles.image import real_path
+from holdfast.hostfiles import cloud_init
+from holdfast.hostfiles.images import new_image
+from holdfast.hostfiles.images.image import real_path
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disk_source import refuse_existing_image

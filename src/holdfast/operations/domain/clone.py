@@ -29,8 +29,8 @@ from holdfast.errors import HoldfastError, Refused, images
 from holdfast.errors import creation as errors
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
-from holdfast.hostfiles import new_image
-from holdfast.hostfiles.given_image import given_image
+from holdfast.hostfiles.images import new_image
+from holdfast.hostfiles.images.given import given_image
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import volume_at, volume_named
 from holdfast.operations.disks.known_files import known_files, names_now

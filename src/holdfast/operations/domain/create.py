@@ -38,10 +38,10 @@ from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.make import Created, NewDomain, make_domain
 from holdfast.operations.domain.spec import DomainSpec, check_root_ports
 from holdfast.operations.domain_name import check_name, refuse_taken
-from holdfast.operations.host_capabilities import host_capabilities
-from holdfast.operations.host_outlook import HostOutlook, KnownGuest
-from holdfast.operations.host_provides import NOT_MENDED
-from holdfast.operations.name_firmware import name_firmware
+from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.host.name_firmware import name_firmware
+from holdfast.operations.host.outlook import HostOutlook, KnownGuest
+from holdfast.operations.host.provides import NOT_MENDED
 from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.session import refuse_read_only
 

@@ -18,7 +18,7 @@ from holdfast.domainxml.metadata import Creating, Deleting, RunAgain, fact
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.errors import HoldfastError, NotFound
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
-from holdfast.hostfiles.image_chain import remove_image_file
+from holdfast.hostfiles.images.chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.newest_image import refuse_forgotten_qemu, refuse_held_open

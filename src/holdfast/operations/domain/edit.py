@@ -18,7 +18,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.asked_of_libvirt import ask_libvirt
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.guard import nothing, refuse_unasked
-from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.proved_edit import Edit, apply_edit
 from holdfast.operations.results import Result

@@ -24,9 +24,9 @@ from holdfast.errors.changes import NOT_AS_IT_RUNS, WOULD_NOT_START
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.domain.spec import check_root_ports
-from holdfast.operations.host_capabilities import host_capabilities
-from holdfast.operations.host_outlook import HostOutlook
-from holdfast.operations.name_firmware import name_firmware
+from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.host.name_firmware import name_firmware
+from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.own_state import refuse_state_of_others
 from holdfast.operations.proved_edit import Edit, apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.results import Result

@@ -17,7 +17,7 @@ from holdfast.errors import changes as errors
 from holdfast.errors.hosts import NO_MACHINE_TYPE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, saved_memory
-from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing

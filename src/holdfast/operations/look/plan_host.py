@@ -10,7 +10,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents, read
-from holdfast.operations.host_outlook import HostOutlook, KnownGuest, known_guest
+from holdfast.operations.host.outlook import HostOutlook, KnownGuest, known_guest
 from holdfast.operations.look.plan_reboot import Plan
 from holdfast.operations.own_state import state_outlook
 

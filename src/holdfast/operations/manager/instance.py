@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from holdfast.domainxml.document import Element, child, parse, serialize, value_at
 from holdfast.domainxml.manager.nova_metadata import NovaRequest as NovaRequest
 from holdfast.domainxml.manager.nova_metadata import recorded_request
-from holdfast.hostfiles.image import is_complete
+from holdfast.hostfiles.images.image import is_complete
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 

@@ -9,8 +9,8 @@ from holdfast.domainxml.make.seal import seal
 from holdfast.domainxml.platform import Platform
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.create import free_cid
-from holdfast.operations.host_capabilities import host_capabilities
-from holdfast.operations.name_firmware import name_firmware
+from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.host.name_firmware import name_firmware
 
 
 @dataclass(frozen=True)

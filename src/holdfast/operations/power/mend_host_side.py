@@ -31,9 +31,9 @@ from holdfast.domainxml.metadata import DiskRecord, Pivoting, Snapshotting, fact
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_recorded_volume, is_of, on_volume
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, disks, power
-from holdfast.hostfiles.image import file_identity, real_path
-from holdfast.hostfiles.image_chain import files_below
-from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.images.chain import files_below
+from holdfast.hostfiles.images.image import file_identity, real_path
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.hostfiles.permission import lacks_permission, permit
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -62,8 +62,8 @@ from holdfast.operations.disks.newest_image import (
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.facts import forget
 from holdfast.operations.guard import refuse_unasked
-from holdfast.operations.host_capabilities import host_capabilities
-from holdfast.operations.host_provides import NOT_MENDED, HostProvides
+from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.host.provides import NOT_MENDED, HostProvides
 from holdfast.operations.proved_edit import apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.session import Need, OpenDomain
 

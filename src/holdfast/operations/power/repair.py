@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from holdfast.domainxml.document import child, text_of
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.errors import HoldfastError, NoConnection, power
-from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.host_outlook import HostOutlook, KnownGuest
+from holdfast.operations.host.outlook import HostOutlook, KnownGuest
 from holdfast.operations.own_state import lost_state
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked

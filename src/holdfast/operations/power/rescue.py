@@ -25,7 +25,7 @@ from holdfast.domainxml.places.behind_all import BUSES as BUSES
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import HoldfastError, NoConnection, power
-from holdfast.hostfiles.image import check_format_name
+from holdfast.hostfiles.images.image import check_format_name
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import RUNNING, SHUT_OFF, Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps

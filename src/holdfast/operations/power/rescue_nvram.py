@@ -22,10 +22,10 @@ from holdfast.domainxml.make.rescue import nvram_copy
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import Failed, LibvirtRefused, NotFound, PartlyDone
 from holdfast.errors.power import RESCUE_COPY_STAYS
-from holdfast.hostfiles.image_chain import remove_image_file
+from holdfast.hostfiles.images.chain import remove_image_file
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.host_capabilities import host_capabilities
-from holdfast.operations.name_firmware import name_firmware
+from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.host.name_firmware import name_firmware
 from holdfast.operations.session import OpenDomain
 
 

@@ -10,7 +10,7 @@ from holdfast.domainxml.elements import vcpu
 from holdfast.errors import settings as errors
 from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.session import OpenDomain
 from holdfast.operations.settings.apply import NEXT_START, SettingStep
 from holdfast.operations.settings.values import DomainSettings

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import HoldfastError, LibvirtRefused, NotFound
 from holdfast.errors import snapshots as errors
-from holdfast.hostfiles.image_chain import remove_image_file
-from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.images.chain import remove_image_file
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import Snapshot, snapshots
 from holdfast.operations.disks.image_users import users_of

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import snapshots as errors
-from holdfast.hostfiles.image import file_identity
-from holdfast.hostfiles.image_chain import files_below
-from holdfast.hostfiles.internal_snapshot import internal_snapshots, sizes_of_snapshot
+from holdfast.hostfiles.images.chain import files_below
+from holdfast.hostfiles.images.image import file_identity
+from holdfast.hostfiles.images.internal_snapshot import internal_snapshots, sizes_of_snapshot
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.image_users import users_of
 from holdfast.operations.session import OpenDomain

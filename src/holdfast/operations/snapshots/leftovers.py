@@ -14,10 +14,10 @@ from holdfast.domainxml.metadata import Snapshotting, facts
 from holdfast.domainxml.snapshots.new import candidate_disks
 from holdfast.errors import Failed, NotFound
 from holdfast.errors import snapshots as errors
-from holdfast.hostfiles.given_image import given_image
-from holdfast.hostfiles.image_chain import remove_image_file
 from holdfast.hostfiles.image_lock import is_held_open
-from holdfast.hostfiles.internal_snapshot import internal_snapshots, remove_internal
+from holdfast.hostfiles.images.chain import remove_image_file
+from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.internal_snapshot import internal_snapshots, remove_internal
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.known_files import known_files, names_now
 from holdfast.operations.disks.newest_image import refuse_older_image, was_written

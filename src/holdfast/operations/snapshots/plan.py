@@ -17,7 +17,7 @@ from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
 from holdfast.errors.disk_spec import CONTROL_CHARACTERS
 from holdfast.errors.disks import NO_DISK
-from holdfast.hostfiles.new_image import check_file_name
+from holdfast.hostfiles.images.new_image import check_file_name
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.session import OpenDomain
 from holdfast.text import has_control_characters

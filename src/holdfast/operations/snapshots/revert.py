@@ -23,7 +23,7 @@ from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.disks.known_files import look_at_images
 from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unasked
-from holdfast.operations.host_outlook import HostOutlook
+from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.power_record import record_what_became, wanted_from_now

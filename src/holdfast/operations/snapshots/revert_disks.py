@@ -15,8 +15,8 @@ from holdfast.domainxml.elements.disk import stated_format
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, written_images
 from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
-from holdfast.hostfiles.given_image import given_image
-from holdfast.hostfiles.internal_snapshot import bring_back
+from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.internal_snapshot import bring_back
 from holdfast.operations.disks.known_files import known_files, names_now
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.snapshots.images import id_in, refuse_below_others, size_changes

@@ -14,7 +14,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from holdfast.errors import images
-from holdfast.hostfiles.image import OpenImage, opened_image
+from holdfast.hostfiles.images.image import OpenImage, opened_image
 
 _RESTS_ON_OTHERS = ("qcow2", "qcow", "qed", "vmdk")
 """The formats with QEMU's option "backing"."""

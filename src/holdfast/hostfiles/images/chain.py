@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 
 from holdfast.errors import NotFound, images
-from holdfast.hostfiles.image import file_name, named_by, reading, real_path
-from holdfast.hostfiles.image_header import HEAD_BYTES, detect_format
+from holdfast.hostfiles.images.header import HEAD_BYTES, detect_format
+from holdfast.hostfiles.images.image import file_name, named_by, reading, real_path
 
 _LARGEST_TABLE = 32 << 20
 """Bytes of a qcow2 image's first table (QEMU: QCOW_MAX_L1_SIZE)."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from holdfast.errors import files
 from holdfast.errors import images as errors
-from holdfast.hostfiles.given_image import Given, given
-from holdfast.hostfiles.image import OpenImage
+from holdfast.hostfiles.images.given import Given, given
+from holdfast.hostfiles.images.image import OpenImage
 from holdfast.hostfiles.new_file import MadeFile, create, creating, whole_file
 
 _PERCENT = re.compile(r"\(([0-9.]+)/100%\)")

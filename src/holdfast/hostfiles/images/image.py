@@ -22,7 +22,7 @@ from pathlib import Path
 
 from holdfast.errors import Failed, NotFound, images
 from holdfast.errors.elements import UNKNOWN_WORD
-from holdfast.hostfiles.image_header import FORMATS, HEAD_BYTES, Named, Read, detect_format, named_files
+from holdfast.hostfiles.images.header import FORMATS, HEAD_BYTES, Named, Read, detect_format, named_files
 
 _MAGIC_BYTES = 512
 """Enough for every magic number but that of a CD."""

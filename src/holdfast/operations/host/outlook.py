@@ -33,9 +33,9 @@ from holdfast.hostfiles.digest import sha256_of
 from holdfast.hostfiles.qemu_models import qemu_models
 from holdfast.hostfiles.state_file import look_at
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.host_capabilities import host_capabilities
-from holdfast.operations.host_provides import HostProvides
-from holdfast.operations.name_firmware import name_firmware
+from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.host.name_firmware import name_firmware
+from holdfast.operations.host.provides import HostProvides
 
 
 @dataclass(frozen=True)

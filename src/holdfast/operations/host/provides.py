@@ -21,7 +21,7 @@ from holdfast.hostfiles.host_devices import (
     has_usb_device,
     has_usb_place,
 )
-from holdfast.hostfiles.new_image import file_exists
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.provisions import Presence, has_secret, network_presence, pool_presence, pool_volumes
 

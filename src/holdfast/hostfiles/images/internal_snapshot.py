@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 
 from holdfast.errors import images
-from holdfast.hostfiles.given_image import Given
-from holdfast.hostfiles.image import reading
-from holdfast.hostfiles.image_header import HEAD_BYTES, Read, detect_format
-from holdfast.hostfiles.new_image import qemu_img
+from holdfast.hostfiles.images.given import Given
+from holdfast.hostfiles.images.header import HEAD_BYTES, Read, detect_format
+from holdfast.hostfiles.images.image import reading
+from holdfast.hostfiles.images.new_image import qemu_img
 
 _ENTRY = struct.Struct(">QIHHIIQII")
 """QEMU's docs/interop/qcow2.txt: L1 table, length of ID and name, times, size of the memory and of the extra data."""
