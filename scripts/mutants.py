@@ -30,11 +30,20 @@ TESTS = {
     "operations": _libvirt(
         "test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"
     ),
+    "operations.asked_of_libvirt": _libvirt("test_asked_of_libvirt.py"),
+    "operations.connect": _libvirt("test_connection.py"),
+    "operations.disk_source": _libvirt("disks/test_start_looks.py", "disks/test_pools.py", "disks/test_network.py"),
     "operations.documents": ["tests/xml/test_documents.py", *_libvirt("test_session.py")],
     "operations.domain_name": ["tests/xml/test_domain_names.py", *_libvirt("test_one_condition.py")],
     "operations.facts": _libvirt("test_session.py"),
+    "operations.files": _libvirt("disks/test_start_looks.py", "power/test_repair.py"),
     "operations.guard": _libvirt("test_guard.py"),
+    "operations.host.capabilities": _libvirt("domain/test_seal.py"),
+    "operations.host.outlook": _libvirt("look/test_plan.py", "look/test_would_not_start.py"),
+    "operations.host.provides": _libvirt("look/test_would_not_start.py"),
+    "operations.host.name_firmware": _libvirt("domain/test_seal.py"),
     "operations.managed_save": _libvirt("power/test_save.py"),
+    "operations.own_state": _libvirt("state/test_lost_state.py", "state/test_whose_state.py"),
     "operations.power_record": _libvirt("power/test_power_record.py", "power/test_unrecorded.py"),
     "operations.proved_edit": _libvirt("test_edit_document.py"),
     "operations.session": [*_libvirt("test_session.py", "test_exit_codes.py"), "-k", "not nothing_is_changed"],
@@ -54,7 +63,7 @@ only_mutate =
 process_isolation = forkserver
 use_git_change_detection = false
 track_dependencies = false
-timeout_multiplier = 4
+timeout_multiplier = 20
 pytest_add_cli_args =
     -p
     no:xdist
