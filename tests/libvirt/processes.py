@@ -25,6 +25,12 @@ def _arguments(process: Path) -> list[str]:
     return []
 
 
+def pid_of(domain: Domain) -> int:
+    """The process of a running domain's QEMU."""
+    (pid,) = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if domain.uuid in _arguments(entry)]
+    return pid
+
+
 def crash(domain: Domain) -> None:
     """End a domain's QEMU as a crash of the host does: nobody asked for it."""
     with domain.stopped() as stopped:
