@@ -81,7 +81,7 @@ def test_a_process_waits_says_so_and_goes_on(daemon_uri: str) -> None:
             process = holdfast_process(daemon_uri, "start", "a", "--paused")
             assert process.stderr is not None
             said = process.stderr.readline()
-            assert said == f"waiting for another command of Holdfast on the domain 'a' (process {os.getpid()})\n"
+            assert said == f"waiting for another Holdfast command on the domain 'a' (process {os.getpid()})\n"
             assert not domain.is_active()
         out, _ = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (0, "a: started from its config document, paused\n")

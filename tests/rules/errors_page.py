@@ -15,11 +15,11 @@ PAGE = ROOT / "docs/errors.md"
 _HEAD = """\
 # Errors
 
-All that can be wrong. A condition has one code and one exit code ([what those mean](command-line.md#exit-codes)),
-whichever command or function meets it. Programs tell errors by the code ([in Python](python.md#errors)), which is never
-given to anything else. Words in capitals are the fields of the error.
+Everything that can go wrong. A condition has one code and one exit code
+([what those mean](command-line.md#exit-codes)), whichever command or function meets it. Programs recognise an error by
+its code ([in Python](python.md#errors)), which is never reused. Words in capitals are the fields of the error.
 
-This page is made of the sources: `python -m tests.rules.errors_page` writes it anew.
+This page is generated from the sources, by `python -m tests.rules.errors_page`.
 """
 
 
@@ -31,7 +31,7 @@ def page() -> str:
 def _sections() -> Iterator[str]:
     files = sorted({name.rpartition(".")[0] for name in declared()})
     for file in files:
-        heading = "The lab" if file == "holdfast_lab.errors" else file.rpartition(".")[2].capitalize()
+        heading = "The lab" if file == "holdfast_lab.errors" else file.rpartition(".")[2].replace("_", " ").capitalize()
         yield f"## {heading}\n\n{inspect.getdoc(sys.modules[file])}\n\n| Code | Exit | What is wrong |\n|---|---|---|"
         for name, condition in declared().items():
             if name.rpartition(".")[0] == file:

@@ -52,11 +52,11 @@ HINTS = {
     "once, as pulling the plug does",
     "lost-after-button": "'holdfast show {name}' says how it stands, once libvirt is back",
     "off-and-not-started": "its config document is unchanged; remove the cause, then 'holdfast start {name}'",
-    "started-not-recorded": "remove the cause, then 'holdfast start {name}': it changes nothing of what runs, and "
+    "started-not-recorded": "remove the cause, then 'holdfast start {name}': it leaves what runs as it is, and "
     "records what is missing",
     "stopped-not-recorded": "remove the cause, then 'holdfast destroy {name}': where it is off already, that records "
     "it",
-    "host-resumed-unrecorded": "remove the cause, then 'holdfast start' each: it changes nothing of what runs, and "
+    "host-resumed-unrecorded": "remove the cause, then 'holdfast start' each: it leaves what runs as it is, and "
     "records what is missing",
     "managed-save": "'holdfast restore {name}' continues from it, 'holdfast discard-save {name}' drops it",
     "managed-save-running": "'holdfast discard-save {name}' drops it",
@@ -197,7 +197,7 @@ HINTS = {
     "nvram-elsewhere": "run 'holdfast clone' there, or add --fresh-nvram",
     "domain-exists-unstarted": "if it is the one that you mean, 'holdfast start {name}' is all that is missing; else "
     "choose another name",
-    "domain-exists": "choose another name; 'holdfast show {name}' tells what has this one",
+    "domain-exists": "choose another name; 'holdfast show {name}' shows which domain has this one",
     "running-before-delete": "'holdfast shutdown {name}' first, or --force to switch it off as pulling the plug does",
     "not-wholly-deleted": "remove the cause, then repeat 'holdfast delete {name}' with the same options",
     "image-left": "'holdfast disk detach {name} {target}' removes it",

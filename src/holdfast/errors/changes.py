@@ -7,18 +7,18 @@ from holdfast.errors import Condition, Failed, OtherMachine, PartlyDone, Refused
 EDIT_RENAMES = Condition(
     "edit-renames",
     Refused,
-    "an edit does not change the name of {name!r}",
+    "an edit cannot change the name of {name!r}",
     "rename the domain instead",
 )
 EDIT_OF_UUID = Condition(
     "edit-of-uuid",
     Refused,
-    "an edit does not change the UUID of {name!r}",
+    "an edit cannot change the UUID of {name!r}",
     "it is what libvirt and the guest know the domain by",
 )
 
 NO_ROOT_PORTS = Condition(
-    "no-root-ports", UsageError, "{machine} has no root ports: its slots are all there already", "q35 has them"
+    "no-root-ports", UsageError, "{machine} has no root ports: all its slots exist already", "q35 has them"
 )
 TOO_MANY_ROOT_PORTS = Condition(
     "too-many-root-ports", UsageError, "a machine can have at most {most} spare root ports, not {ports}"
@@ -99,6 +99,6 @@ RUNNING_BEFORE_DELETE = Condition(
 NOT_WHOLLY_DELETED = Condition(
     "not-wholly-deleted",
     PartlyDone,
-    "the domain {name!r} is not wholly deleted: {done:;}; then: {cause}",
+    "the domain {name!r} is only partly deleted: {done:;}; then: {cause}",
     "remove the cause, then repeat the delete with the same options",
 )

@@ -38,7 +38,7 @@ NO_VCPUS = Condition("no-vcpus", UsageError, "a domain needs at least one vCPU")
 RELATIVE_CD = Condition("relative-cd", UsageError, "the path of a CD image must be absolute, not {path!r}")
 
 NO_NAME = Condition("no-name", InvalidDocument, "the document has no <name>", "give one")
-NOT_A_UUID = Condition("not-a-uuid", InvalidDocument, "{text!r} is no UUID", "leave out <uuid> for a new one")
+NOT_A_UUID = Condition("not-a-uuid", InvalidDocument, "{text!r} is not a UUID", "leave out <uuid> for a new one")
 NO_IMAGE_TO_START = Condition(
     "no-image-to-start", NotFound, "there is no image {path}", "make it first, or do not start the domain yet"
 )
@@ -63,19 +63,19 @@ NOT_AS_GIVEN = Condition(
 CREATED_OTHERWISE = Condition(
     "created-otherwise",
     PartlyDone,
-    "the domain {name!r} is created, and libvirt has not made it exactly as its document says: {changes:;}",
+    "the domain {name!r} is created, but libvirt has not made it exactly as its document says: {changes:;}",
     "compare the two, or delete the domain",
 )
 CREATED_UNSEALED = Condition(
     "created-unsealed",
     PartlyDone,
-    "the domain {name!r} is created, and what libvirt added to it has no alias of its own: {cause}",
+    "the domain {name!r} is created, but what libvirt added to it has no alias of its own: {cause}",
     "remove the cause and seal it",
 )
 CREATION_CUT_OFF = Condition(
     "creation-cut-off",
     PartlyDone,
-    "the connection broke while the domain was created, so it may exist now, whole or not: {cause}",
+    "the connection broke while the domain was being created, so it may exist now, complete or not: {cause}",
     "look for a domain with the UUID {uuid}; deleting it with its storage removes what there is",
 )
 

@@ -54,7 +54,7 @@ GONE_AGAIN = Condition(
 NOT_TAKEN_BACK = Condition(
     "not-taken-back",
     PartlyDone,
-    "the attach of {device} was taken back, but config is not as before: {changes}",
+    "the attach of {device} was undone, but config is not as it was: {changes}",
     "somebody else, or a newer libvirt, changed it meanwhile: look at the domain",
 )
 TWO_ADDRESSES = Condition(
@@ -70,13 +70,13 @@ CHANGED_ELSEWHERE = Condition(
 FAR_ADDRESS = Condition(
     "far-address",
     Refused,
-    "there is no such place as that of {device}: libvirt would add {count} {kind} controllers for it",
+    "the place of {device} does not exist: libvirt would add {count} {kind} controllers for it",
     "take a place that there is, or leave it to libvirt",
 )
 FAR_TARGET = Condition(
     "far-target",
     Refused,
-    "{count} SCSI controllers would come with {device}: its target is far from those that there are",
+    "{count} SCSI controllers would be added for {device}: its target is far beyond the existing ones",
     "choose a nearer target, or leave it out",
 )
 FITS_SEVERAL = Condition(
@@ -103,7 +103,7 @@ NO_DEVICE_OF_KIND = Condition(
 WOULD_COME_BACK = Condition(
     "would-come-back",
     Refused,
-    "libvirt would put {device} back at once, as a model of its own choice, for there are disks on {holders}",
+    "libvirt would put {device} back at once, as a model of its own choice, because there are disks on {holders}",
     "detach those disks first",
 )
 NOT_RELEASED = Condition(

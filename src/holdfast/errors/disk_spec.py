@@ -46,7 +46,7 @@ SOURCE_FORMAT_NOT_STATED = Condition(
 SOURCE_FORMAT_WITHOUT_SOURCE = Condition(
     "source-format-without-source",
     UsageError,
-    "the format of a source goes with an image to copy or to overlay",
+    "the format of a source needs an image to copy or to overlay",
     "the format of the disk itself is stated apart from it",
 )
 COPY_AND_OVERLAY = Condition(
@@ -58,7 +58,7 @@ OVERLAY_NOT_QCOW2 = Condition(
     "an overlay is always qcow2, not {format}",
     "state no format, or let the image be copied",
 )
-NO_SIZE = Condition("no-size", UsageError, "the size of a disk must be more than nothing", "give it in bytes")
+NO_SIZE = Condition("no-size", UsageError, "the size of a disk must be greater than zero", "give it in bytes")
 NOT_ONE_DOMAINS = Condition(
     "not-one-domains",
     UsageError,
@@ -66,5 +66,8 @@ NOT_ONE_DOMAINS = Condition(
     "not that of a CD, a floppy or a lun, and none that is read-only or shareable",
 )
 NO_PLACE = Condition(
-    "no-place", UsageError, "a disk goes to a path or into a pool", "name either, and with a pool a volume if you like"
+    "no-place",
+    UsageError,
+    "a disk can be moved to a path or into a pool",
+    "name either, and with a pool a volume if you like",
 )

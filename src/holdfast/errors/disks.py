@@ -40,7 +40,7 @@ OVERLAY_IS_NEWER = Condition(
 WRITTEN_ELSEWHERE = Condition(
     "written-elsewhere",
     Refused,
-    "the QEMU of {name!r} writes to {others}, of which neither document tells: libvirt has lost track of it",
+    "the QEMU of {name!r} writes to {others}, which neither document names: libvirt has lost track of it",
     "say in a repair which disk has it, before the guest is shut down",
 )
 BEING_MOVED = Condition(
@@ -58,7 +58,7 @@ ANOTHER_IMAGE_IN_CONFIG = Condition(
 DISK_HAS_SNAPSHOTS = Condition(
     "disk-has-snapshots",
     Refused,
-    "the domain {name!r} has snapshots: they are of the image that {target} has now",
+    "the domain {name!r} has snapshots: they belong to the image that {target} has now",
     "delete them first",
 )
 ENCRYPTED = Condition(
@@ -67,7 +67,7 @@ ENCRYPTED = Condition(
 SIZE_UNKNOWN = Condition(
     "size-unknown",
     Failed,
-    "how large {image} is cannot be seen while {name!r} is shut off",
+    "the size of {image} cannot be determined while {name!r} is shut off",
     "start it, paused if its guest is not to run: QEMU knows",
 )
 
@@ -84,13 +84,13 @@ NOT_THE_IMAGE = Condition(
 DISK_CHANGED_TOO = Condition(
     "disk-changed-too",
     PartlyDone,
-    "{device} of {name!r} has {image} now, and more of it changed in {definition}",
+    "{device} of {name!r} has {image} now, but more of it changed in {definition}",
     _LOOK,
 )
 OTHERS_CHANGED_TOO = Condition(
     "others-changed-too",
     PartlyDone,
-    "{device} of {name!r} is done, and {definition} changed elsewhere too: {changes}",
+    "{device} of {name!r} is done, but {definition} changed elsewhere too: {changes}",
     _LOOK,
 )
 
@@ -117,16 +117,16 @@ FORMAT_OF_VOLUME = Condition(
     "format-of-volume", Refused, "the disk {target} is {format}, but libvirt takes {image} for {found}"
 )
 NOT_EXTENDED = Condition(
-    "not-extended", PartlyDone, "the disk {target} was to have {wanted} bytes, and has {size}", "repeat it"
+    "not-extended", PartlyDone, "the disk {target} was to have {wanted} bytes, but has {size}", "repeat it"
 )
 
 NOT_A_MEDIUM = Condition(
-    "not-a-medium", UsageError, "a medium is an image that exists", "name its path, its volume or its URL"
+    "not-a-medium", UsageError, "a medium must be an image that exists", "name its path, its volume or its URL"
 )
 NOT_A_DRIVE = Condition(
     "not-a-drive",
     UsageError,
-    "{target} of {name!r} is a {device}, whose image is not taken out",
+    "{target} of {name!r} is a {device}, whose image cannot be taken out",
     "swap its image for another",
 )
 TRAY_STAYS_SHUT = Condition(
@@ -157,13 +157,13 @@ MEDIUM_NOT_BACK = Condition(
 OTHER_SIZE = Condition(
     "other-size",
     Refused,
-    "{place} has {size}, and the disk {target} {wanted}: the guest would see it change",
+    "{place} has {size}, and the disk {target} has {wanted}: the guest would see the size change",
     "it must be as large; if it is larger, extend the disk first",
 )
 COPIED_ON_ITS_HOST = Condition(
     "copied-on-its-host",
     Refused,
-    "while {name!r} is shut off its image is copied on its own host, and {uri} is elsewhere",
+    "while {name!r} is shut off its image can be copied only on its own host, and {uri} is elsewhere",
     "do it there; or start the domain, paused if its guest is not to run: then QEMU copies",
 )
 CHANGED_WHILE_COPIED = Condition(
@@ -186,27 +186,27 @@ SWITCHED_OFF_WHILE_COPIED = Condition(
 LIBVIRT_GONE_WHILE_COPIED = Condition(
     "libvirt-gone-while-copied",
     PartlyDone,
-    "libvirt is gone while the disk {target} of {name!r} is copied to {place}: {cause}",
+    "libvirt went away while the disk {target} of {name!r} was being copied to {place}: {cause}",
     "QEMU goes on: move the disk without naming a place to finish it, or abort that move",
 )
 
 NO_PLACE_TO_MOVE_TO = Condition(
     "no-place-to-move-to",
     UsageError,
-    "it is not said where {target} is to go, and there is no interrupted move to resume",
+    "no place is given for {target}, and there is no interrupted move to resume",
     "name a path, a pool or a volume",
 )
 NOT_BEING_MOVED = Condition("not-being-moved", Failed, "the disk {target} of {name!r} is not being moved")
 MOVED_ALREADY = Condition(
     "moved-already",
     Failed,
-    "the disk {target} of {name!r} is at {place} by now: nothing is left to abort",
+    "the disk {target} of {name!r} is already at {place}: nothing is left to abort",
     "move it without naming a place, which settles what is recorded of it",
 )
 ONLY_LIBVIRT_REACHES = Condition(
     "only-libvirt-reaches",
     Refused,
-    "{place} can be reached by libvirt alone, which copies no disk there (libvirt 9.0)",
+    "only libvirt can reach {place}, and libvirt (9.0) copies no disk there",
     "make the image first, then swap the disk's image for it by its URL, with the content copied",
 )
 OLD_IMAGE_LEFT = Condition(

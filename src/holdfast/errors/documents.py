@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.errors import Condition, InvalidDocument, UsageError
 
-NO_CHARACTER = Condition("no-character", InvalidDocument, "line {line}: {text!r} is no character")
+NO_CHARACTER = Condition("no-character", InvalidDocument, "line {line}: {text!r} is not a character")
 DOCUMENT_TOO_LARGE = Condition("document-too-large", InvalidDocument, "the document is larger than {most} MiB")
 NOT_WELL_FORMED = Condition("not-well-formed", InvalidDocument, "this is not well-formed XML: line {line}: {reason}")
 NOT_XML = Condition("not-xml", InvalidDocument, "this is not XML: {reason}")

@@ -30,7 +30,7 @@ RUNNING = Condition("running", Refused, "the domain {name!r} is running", "shut 
 LOCKED = Condition(
     "locked",
     Failed,
-    "another command of Holdfast works on the domain {name!r} ({holder}), and did not end within {seconds:g} s",
+    "another Holdfast command is at work on the domain {name!r} ({holder}), and did not end within {seconds:g} s",
     "wait for it, or ask what it is doing",
 )
 LOCK_FOLDER = Condition(
@@ -42,7 +42,7 @@ LOCK_FOLDER = Condition(
 LOCK_FILE = Condition(
     "lock-file",
     Failed,
-    "{path} is no lock file of Holdfast's: it is a link, no file at all, or somebody else's",
+    "{path} is not a lock file of Holdfast: it is a link, not a file, or belongs to somebody else",
     "remove it",
 )
 CANNOT_LOCK = Condition(

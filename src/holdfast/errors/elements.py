@@ -9,7 +9,7 @@ UNKNOWN_WORD = Condition("unknown-word", UsageError, "there is no {what} {word!r
 NO_SUCH_URL = Condition(
     "no-such-url",
     UsageError,
-    "{text!r} is no image on the network that has a short form",
+    "{text!r} is not the short form of any image on the network",
     "{forms}; all else as XML",
 )
 BAD_TARGET = Condition("bad-target", UsageError, "{target!r} cannot be the target of a disk", "vda, sdb and the like")
@@ -19,7 +19,7 @@ BAD_SERIAL = Condition(
 LONG_SERIAL = Condition(
     "long-serial",
     UsageError,
-    "the serial {serial!r} has {length} characters, a guest sees only {most} of a {bus} disk's",
+    "the serial {serial!r} has {length} characters, but of a {bus} disk's a guest sees only {most}",
 )
 FLOPPY_BUS = Condition(
     "floppy-bus", UsageError, "a floppy is on the bus fdc, and nothing else is", "bus=fdc goes with device=floppy"
@@ -33,14 +33,14 @@ CD_ON_VIRTIO = Condition(
 NO_LUN = Condition(
     "no-lun",
     UsageError,
-    "a lun is a block device, on the bus virtio or scsi",
+    "a lun must be a block device, on the bus virtio or scsi",
     "for an image leave out device=lun",
 )
 
 NEEDS_SOURCE = Condition("needs-source", UsageError, "a {kind} interface needs the name of its {kind}")
 USER_HAS_NO_SOURCE = Condition("user-has-no-source", UsageError, "a user interface has no source")
 BAD_MAC = Condition(
-    "bad-mac", UsageError, "{mac!r} is no MAC address", "six pairs of hexadecimal digits: 52:54:00:12:34:56"
+    "bad-mac", UsageError, "{mac!r} is not a MAC address", "six pairs of hexadecimal digits: 52:54:00:12:34:56"
 )
 MULTICAST_MAC = Condition(
     "multicast-mac",

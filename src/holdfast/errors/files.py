@@ -46,7 +46,7 @@ NO_PASSWORD = Condition("no-password", UsageError, "there is no password in {pat
 NO_EDITOR = Condition(
     "no-editor",
     Failed,
-    "no editor is set, and this is no terminal",
+    "no editor is set, and this is not a terminal",
     "set EDITOR to a command that edits a file",
 )
 EDITOR_NOT_STARTED = Condition(
@@ -65,7 +65,7 @@ TEXT_NOT_REMOVED = Condition(
 EDITOR_LEFT_NO_FILE = Condition(
     "editor-left-no-file",
     Failed,
-    "the editor {editor!r} has put something in the place of the text that is no file: {path}",
+    "the editor {editor!r} has replaced the text with something that is not a file: {path}",
 )
 
 NO_USER_DATA = Condition("no-user-data", NotFound, "there is no user-data {path}")
@@ -78,7 +78,7 @@ NOT_USER_DATA = Condition(
     "its first line must say what it is: #cloud-config or #!…",
 )
 NO_XORRISO = Condition(
-    "no-xorriso", Failed, "a cloud-init seed is made with xorriso, which is not here", "install xorriso"
+    "no-xorriso", Failed, "making a cloud-init seed needs xorriso, which is not installed", "install xorriso"
 )
 XORRISO_FAILED = Condition("xorriso-failed", Failed, "xorriso could not make the cloud-init seed {path}: {reason}")
 

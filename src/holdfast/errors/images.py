@@ -24,7 +24,7 @@ HEADER_DAMAGED = Condition(
     Failed,
     "cannot use {path}: its {format} header is damaged: the name of the backing file lies outside it",
 )
-RESTS_ON_ITSELF = Condition("rests-on-itself", Failed, "cannot use {path}: below it lies the image itself")
+RESTS_ON_ITSELF = Condition("rests-on-itself", Failed, "cannot use {path}: it is based on itself")
 SNAPSHOT_TABLE_DAMAGED = Condition("snapshot-table-damaged", Failed, "the snapshot table of {path} is damaged")
 
 _SAY_SO = "say that it is {found}, if it is"
@@ -68,13 +68,13 @@ NAMES_ANOTHER_FILE = Condition(
 RESTS_ELSEWHERE = Condition(
     "rests-elsewhere",
     Refused,
-    "{path} rests on {other}, which is no file of this host: QEMU opens that for its guest, and nobody else does",
+    "{path} is based on {other}, which is not a file of this host: only QEMU opens that, for its guest",
     "do it while the domain runs; or copy the image yourself",
 )
 NAMES_ANOTHER_NOW = Condition(
     "names-another-file-now",
     Refused,
-    "the image {path} of the domain {name!r} makes QEMU open {other}, and nothing that is recorded tells of that file",
+    "the image {path} of the domain {name!r} makes QEMU open {other}, and no record mentions that file",
     "find out who wrote that; if it is right, record it by adopting the domain again",
 )
 UNCHECKED_HEADER = Condition(

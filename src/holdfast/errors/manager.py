@@ -12,7 +12,7 @@ ANOTHER_DOMAINS_DOCUMENT = Condition(
 ANOTHER_BOOT_DISK = Condition(
     "another-boot-disk",
     Refused,
-    "by its manager's names for the disks, {found} would be booted, not {booted}",
+    "with its manager's names for the disks, {found} would be booted, not {booted}",
     "give the domain a boot order of its own first",
 )
 RESTORED_WHILE_RUNNING = Condition(

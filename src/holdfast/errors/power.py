@@ -53,17 +53,17 @@ OFF_AND_NOT_STARTED = Condition(
 STARTED_NOT_RECORDED = Condition(
     "started-not-recorded",
     NotRecorded,
-    "the domain {name!r} runs, but of it cannot be recorded {missing:;}: {cause}",
-    "remove the cause, then start it again: that changes nothing of what runs, and makes up for it",
+    "the domain {name!r} runs, but it cannot be recorded {missing:;}: {cause}",
+    "remove the cause, then start it again: that leaves what runs as it is, and records what is missing",
 )
 STOPPED_NOT_RECORDED = Condition(
     "stopped-not-recorded",
     NotRecorded,
-    "it is done, but of the domain {name!r} cannot be recorded {missing:;}: {cause}",
+    "it is done, but for the domain {name!r} it cannot be recorded {missing:;}: {cause}",
     "remove the cause, then switch it off again: where it is off already, that makes up for it",
 )
 NOT_RECORDED = Condition(
-    "not-recorded", NotRecorded, "it is done, but of the domain {name!r} cannot be recorded {missing:;}: {cause}"
+    "not-recorded", NotRecorded, "it is done, but for the domain {name!r} it cannot be recorded {missing:;}: {cause}"
 )
 
 MANAGED_SAVE = Condition(
@@ -120,7 +120,7 @@ RESCUE_ENDED_NOT_STARTED = Condition(
 RESCUE_COPY_STAYS = Condition(
     "rescue-copy-stays",
     PartlyDone,
-    "the rescue runs, and the name of its copy of the NVRAM stays: {cause}",
+    "the rescue runs, but its copy of the NVRAM cannot be removed: {cause}",
     "nothing needs that name; the end of the rescue removes it",
 )
 RESCUE_NOT_STARTED = Condition(
@@ -130,7 +130,7 @@ RESCUE_NOT_STARTED = Condition(
     "start it as it was; or remove the cause and repeat the rescue",
 )
 RESCUE_INTERRUPTED = Condition(
-    "rescue-interrupted", Failed, "somebody else stopped or undefined {name!r} while it was started"
+    "rescue-interrupted", Failed, "somebody else stopped or undefined {name!r} while it was starting"
 )
 RESCUE_CHANGED = Condition(
     "rescue-changed",
@@ -158,7 +158,7 @@ NOT_REPAIRED = Condition(
 NOT_WHOLLY_REPAIRED = Condition(
     "not-wholly-repaired",
     PartlyDone,
-    "the domain {name!r} is not wholly repaired ({mended:;}): {why}",
+    "the domain {name!r} is only partly repaired ({mended:;}): {why}",
     "remove the cause, then repair it again",
 )
 REPAIRED_NOT_STARTED = Condition(
@@ -167,7 +167,7 @@ REPAIRED_NOT_STARTED = Condition(
 MENDED_NOT_STARTED = Condition(
     "mended-not-started",
     PartlyDone,
-    "the domain {name!r} is not wholly repaired ({mended:;}): it does not start: {cause}",
+    "the domain {name!r} is only partly repaired ({mended:;}): it does not start: {cause}",
 )
 IMAGE_IN_PLACE = Condition(
     "image-in-place",
@@ -180,12 +180,12 @@ HOST_RESUMED_IN_PART = Condition("host-resumed-in-part", PartlyDone, "{failed} o
 HOST_OBSERVED_IN_PART = Condition(
     "host-observed-in-part",
     PartlyDone,
-    "whether they run is not recorded of {failed} of {all:domain}: {names}; the first: {cause}",
+    "for {failed} of {all:domain} it is not recorded whether they run: {names}; the first: {cause}",
 )
 HOST_RESUMED_UNRECORDED = Condition(
     "host-resumed-unrecorded",
     NotRecorded,
-    "all run that are to run, but not all of {names} is recorded: {cause}",
-    "remove the cause, then start them again: that changes nothing of what runs, and makes up for it",
+    "all domains that should run do so, but not everything about {names} is recorded: {cause}",
+    "remove the cause, then start them again: that leaves what runs as it is, and records what is missing",
 )
 HOST_SIDE_LACKS = Condition("host-side-lacks", Failed, "{remains:;}", "remove the cause, then repair the domain")

@@ -21,11 +21,11 @@ RESCUE_FORMAT = Condition(
     "state it, raw or qcow2: Holdfast never guesses it from the image",
 )
 
-OUTPUT_LOST = Condition("output-lost", Failed, "standard output cannot be written: {reason}")
+OUTPUT_LOST = Condition("output-lost", Failed, "standard output cannot be written to: {reason}")
 OUTPUT_LOST_AFTERWARDS = Condition(
     "output-lost-afterwards",
     PartlyDone,
-    "it is done, and what there is to say of it cannot be written to standard output: {reason}",
+    "it is done, but the report cannot be written to standard output: {reason}",
     "look at how the domain stands now",
 )
 TOO_FEW_FILES = Condition(

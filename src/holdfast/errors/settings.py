@@ -7,19 +7,17 @@ from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, Us
 NOTHING_SAID = Condition("nothing-said", UsageError, "no setting was given")
 TOO_SMALL = Condition("too-small", UsageError, "{setting} cannot be {value}: it is at least {least}")
 TOO_LARGE = Condition("too-large", UsageError, "{setting} cannot be {value}: it is at most {most}")
-NO_TOPOLOGY = Condition("no-topology", UsageError, "{topology} is no topology", "each of its numbers is at least 1")
-LONG_TITLE = Condition("long-title", UsageError, "a title is one line", "a description takes more")
-BAD_PASSWORD = Condition("bad-password", UsageError, "a password is one line of letters, digits and signs")
+NO_TOPOLOGY = Condition("no-topology", UsageError, "{topology} is not a topology", "each of its numbers is at least 1")
+LONG_TITLE = Condition("long-title", UsageError, "a title must be one line", "a description takes more")
+BAD_PASSWORD = Condition("bad-password", UsageError, "a password must be one line of letters, digits and symbols")
 LONG_VNC_PASSWORD = Condition(
     "long-vnc-password", UsageError, "a VNC password has 8 characters at most", "the protocol knows no more"
 )
 BAD_BOOT_ORDER = Condition(
     "bad-boot-order", UsageError, "the boot order names each device once, and at least one", "vda and sda, for example"
 )
-TWO_NETWORKS = Condition(
-    "two-networks", UsageError, "an interface is on one thing only, not on a network and a bridge both"
-)
-NAMELESS = Condition("nameless", UsageError, "a network or bridge has a name")
+TWO_NETWORKS = Condition("two-networks", UsageError, "an interface is on a network or on a bridge, not on both")
+NAMELESS = Condition("nameless", UsageError, "a network or bridge must have a name")
 
 NO_BOOT_DEVICE = Condition(
     "no-boot-device",

@@ -39,7 +39,7 @@ NAME_TAKEN_IN_IMAGE = Condition(
 NOT_ALL_DISKS = Condition(
     "internal-without-disk",
     UsageError,
-    "an internal snapshot has every disk that can be written in it",
+    "an internal snapshot includes every disk that can be written to",
     "make an external one, which can leave disks out",
 )
 NOT_QUIET = Condition(
@@ -49,7 +49,7 @@ NOT_QUIET = Condition(
     "make it external and without memory",
 )
 RELATIVE_FOLDER = Condition(
-    "snapshot-folder", UsageError, "{folder!r} is no absolute path", "paths are names on libvirt's host"
+    "snapshot-folder", UsageError, "{folder!r} is not an absolute path", "paths are names on libvirt's host"
 )
 BESIDE_DEVICE = Condition(
     "beside-device", UsageError, "{image} is a device: no file can be made beside it", "say in which folder"
@@ -175,7 +175,7 @@ DELETED_AND_CHANGED = Condition(
 NO_EXTERNAL_REVERT = Condition(
     "no-external-revert",
     Failed,
-    "libvirt {version} cannot revert to an external snapshot, {since} and later can",
+    "libvirt {version} cannot revert to an external snapshot; {since} and later can",
 )
 NO_EXTERNAL_REVERT_IMAGES = Condition(
     "no-external-revert-images",
@@ -223,7 +223,7 @@ REVERT_STOPPED = Condition(
 REVERTED_AND_CHANGED = Condition(
     "reverted-changed",
     PartlyDone,
-    "the domain is reverted to {snapshot!r}, but its hardware is not that of then: {changes:;}",
+    "the domain is reverted to {snapshot!r}, but its hardware is not what it was then: {changes:;}",
     "somebody else may have changed it meanwhile: look at the domain",
 )
 
@@ -243,6 +243,6 @@ GONE_FROM_IMAGE = Condition("gone-from-image", Failed, "{image} does not have th
 DISKS_IN_PART = Condition(
     "disks-reverted-in-part",
     PartlyDone,
-    "of the disks only {done} went back to the snapshot: {cause}",
+    "only the disks {done} went back to the snapshot: {cause}",
     "remove the cause, then repeat this",
 )

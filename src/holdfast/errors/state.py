@@ -13,12 +13,12 @@ STATE_GONE = Condition(
 STATE_IN_USE = Condition(
     "state-in-use",
     Refused,
-    "the {file} is that of the domain {user!r}",
+    "the {file} belongs to the domain {user!r}",
     "choose another file, or name none: then the domain gets one of its own",
 )
 NVRAM_BY_NAME = Condition(
     "nvram-by-name",
     Refused,
-    "libvirt finds the NVRAM of {name!r} by the domain's name, and would give it another one with another name",
+    "libvirt finds the NVRAM of {name!r} by the domain's name, and would give it a different one under another name",
     "seal the domain first: then its document names the file",
 )

@@ -178,5 +178,5 @@ def _say_waiting(name: str, file: int) -> None:
 
     # Where nobody has set up logging, Python prints this on standard error.
     logging.getLogger("holdfast").warning(
-        "waiting for another command of Holdfast on the domain %r (%s)", name, _holder(file)
+        "waiting for another Holdfast command on the domain %r (%s)", name, _holder(file)
     )

@@ -206,7 +206,7 @@ def test_disk_with_another_image_in_config_is_not_moved(connection: Connection, 
 def test_without_a_place_there_must_be_a_move_to_finish(uri: str, domain: Domain) -> None:
     result = run(uri, "disk", "move", "a", "vda")
     assert result.exit_code == 2
-    assert "it is not said where vda is to go" in result.stderr
+    assert "no place is given for vda" in result.stderr
     assert run(uri, "disk", "move", "a", "vda", "--abort").exit_code == 1
     assert run(uri, "disk", "move", "a", "vda", "/x", "--abort").exit_code == 2
     assert run(uri, "disk", "move", "a", "vdz", "/x").exit_code == 4

@@ -98,7 +98,7 @@ BAD = {
         "no root ports",
     ),
     "ports": (["a", "--memory", "64MiB", "--disk", "NEW", "--root-ports", "999"], 2, "at most 200"),
-    "mac": (["a", "--memory", "64MiB", "--disk", "NEW", "--interface", "user,mac=zz"], 2, "no MAC address"),
+    "mac": (["a", "--memory", "64MiB", "--disk", "NEW", "--interface", "user,mac=zz"], 2, "not a MAC address"),
     "model": (["a", "--memory", "64MiB", "--disk", "NEW", "--interface", "user,model=x"], 2, "no interface model"),
     "cdrom": (["a", "--memory", "64MiB", "--disk", "NEW", "--cdrom", "HERE/nope.iso"], 4, "no image"),
     "user-data": (["a", "--memory", "64MiB", "--disk", "NEW", "--cloud-init", "HERE/nope"], 4, "no user-data"),

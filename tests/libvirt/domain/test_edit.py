@@ -112,7 +112,7 @@ def test_running_guest_keeps_what_it_has(connection: Connection, uri: str, edito
         ("printf '\\377' >\"$1\"", 2, "line 1 is not UTF-8"),
         (': >"$1"', 2, "not well-formed"),
         ('rm "$1"', 4, "there is no file"),
-        ("sed -i 's:<name>a<:<name>b<:' \"$1\"", 3, "does not change the name of 'a'"),
+        ("sed -i 's:<name>a<:<name>b<:' \"$1\"", 3, "cannot change the name of 'a'"),
         ("sed -i 's:<uuid>.*</uuid>:<uuid>00000000-0000-0000-0000-000000000001</uuid>:' \"$1\"", 3, "the UUID of 'a'"),
         ("sed -i '/<uuid>/d' \"$1\"", 3, "the UUID of 'a'"),
         ("sed -i 's:<devices>:<devices><flux/>:' \"$1\"", 1, "failed to validate"),

@@ -61,7 +61,7 @@ def test_what_an_editor_leaves_in_place_of_the_text_is_neither_waited_for_nor_re
     result = run(uri, "edit", "a")
     kept = next(each for each in drafts() if each.name == "a.xml")
     assert result.exit_code == 1, result.output
-    said = "ended with 1" if "exit" in deed else f"that is no file: {kept}"
+    said = "ended with 1" if "exit" in deed else f"that is not a file: {kept}"
     assert said in result.stderr
     assert f"your text is kept, with any secrets in it: {kept.parent}" in result.stderr
     assert kept.is_symlink() or not kept.is_file()

@@ -71,7 +71,7 @@ def test_start_starts_and_tells_what_is_not_recorded(
     with unwritable(folder, way):
         result = run(uri, "start", "--paused", "a")
         assert result.exit_code == 5, result.output
-        assert "the domain 'a' runs, but of it cannot be recorded" in result.stderr
+        assert "the domain 'a' runs, but it cannot be recorded" in result.stderr
         assert "that it runs again after the host has booted; what it was started with" in result.stderr
         assert domain.state() == "paused"
         assert domain.xml(CONFIG) == before, "libvirt's memory says no more than its file"
@@ -183,7 +183,7 @@ def test_resume_host_says_of_what_runs_that_it_runs(
     with unwritable(folder, way):
         result = run(uri, "resume-host", "-o", "json")
         assert result.exit_code == 5, result.output
-        assert "did not start" not in result.stderr and "all run that are to run" in result.stderr
+        assert "did not start" not in result.stderr and "all domains that should run do so" in result.stderr
         (resumed,) = json.loads(result.stdout)["domains"]
         assert (resumed["outcome"], resumed["error"]["code"]) == ("started", "started-not-recorded")
         assert domain.state() == "running"
@@ -261,7 +261,7 @@ def test_observing_looks_at_all_domains_and_names_those_that_cannot_be_recorded(
     connection.define(domain_xml("b"))
     with unwritable(folder, way):
         result = run(uri, "resume-host", "--observe")
-        assert result.exit_code == 5 and "not recorded of 1 of 2 domains: a" in result.stderr
+        assert result.exit_code == 5 and "for 1 of 2 domains it is not recorded whether they run: a" in result.stderr
     done(uri, "resume-host", "--observe")
     assert on_disk(folder)[0]
 

@@ -146,8 +146,8 @@ def test_dry_run_and_config_and_json(domain: Domain, uri: str, command: list[str
         (["disk", "set", "a", "vda", "--read-bytes-sec", "5"], 2, "is not a size"),
         (["disk", "set", "a", "vda", "--read-iops-sec", "5", "--total-iops-sec", "5"], 1, "at the same time"),
         (["interface", "set", "a", MAC], 2, "no setting was given"),
-        (["interface", "set", "a", MAC, "--network", "x", "--bridge", "y"], 2, "on one thing only"),
-        (["interface", "set", "a", MAC, "--bridge", ""], 2, "has a name"),
+        (["interface", "set", "a", MAC, "--network", "x", "--bridge", "y"], 2, "or on a bridge, not on both"),
+        (["interface", "set", "a", MAC, "--bridge", ""], 2, "must have a name"),
     ],
 )
 def test_bad_requests_change_nothing(domain: Domain, uri: str, command: list[str], code: int, words: str) -> None:

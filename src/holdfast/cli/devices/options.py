@@ -114,7 +114,7 @@ def parse_interface(text: str) -> InterfaceSpec:
     fields: dict[str, str] = {}
     for key, value in split(text):
         if key in ("network", "bridge", "user") and "kind" in fields:
-            raise click.BadParameter(f"an interface is on one thing only, not on {fields['kind']} and {key} both")
+            raise click.BadParameter(f"an interface is on {fields['kind']} or on {key}, not on both")
         if key == "user" and value is None:
             fields["kind"] = key
         elif key in ("network", "bridge") and value:

@@ -25,7 +25,9 @@ def parse_topology(text: str) -> Topology:
     counts = {}
     for key, value in split(text):
         if key not in ("sockets", "dies", "cores", "threads") or not re.fullmatch("[0-9]{1,9}", value or ""):
-            raise click.BadParameter(f"{text!r} is no topology: say sockets=1,dies=1,cores=4,threads=2, or some of it")
+            raise click.BadParameter(
+                f"{text!r} is not a topology: say sockets=1,dies=1,cores=4,threads=2, or some of it"
+            )
         counts[key] = int(value or "")
     return Topology(**counts)
 
