@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.domainxml.fact import Rescue
 from holdfast.errors.domains import IN_RESCUE, TRANSIENT
@@ -43,17 +45,18 @@ def test_host_side_is_edited_and_all_else_stays(connection: Connection) -> None:
     connection.define(domain_xml(extra=RNG))
     domain = looking(connection, "a")
     before = parse(domain.xml(CONFIG))
+    assert domain.documents.config is not None
     edit = plan_edit(domain, set_backend)
     assert not edit.is_empty
     apply_edit(domain, edit)
-    after = parse(domain.xml(CONFIG))
+    after = domain.documents.config
     assert after.findtext("devices/rng/backend") == "/dev/random"
     set_backend(before)
     assert same(before, after)
 
 
-def test_running_domain_keeps_live(connection: Connection) -> None:
-    running(connection, extra=RNG)
+def test_running_domain_keeps_live_also_where_something_waits_for_the_next_start(connection: Connection) -> None:
+    running(connection, extra=RNG).attach("<rng model='virtio'><backend model='builtin'/></rng>", CONFIG)
     domain = looking(connection, "a")
     apply_edit(domain, plan_edit(domain, set_backend))
     assert "/dev/urandom" in domain.xml(LIVE)
@@ -102,10 +105,11 @@ def test_what_libvirt_was_asked_for_before_is_what_it_may_make_of_the_edit(conne
     assert "ua-rng" in places(domain, CONFIG)
 
 
+@pytest.mark.parametrize("ports", [1, 2], ids=["the_first_port_was_alone_in_its_slot", "the_first_port_was_not_alone"])
 def test_libvirt_may_choose_the_place_of_what_is_added_and_more_buses_only_where_that_is_left_to_it(
-    connection: Connection,
+    connection: Connection, ports: int
 ) -> None:
-    connection.define(domain_xml(ports=2))
+    connection.define(domain_xml(ports=ports))
     domain = looking(connection, "a")
     edit = plan_edit(domain, add_rngs, lambda change: True)
     with raising(LIBVIRT_ADDS) as refused:

@@ -82,7 +82,7 @@ def apply_edit(domain: OpenDomain, edit: Edit) -> None:
         made = domain.connection.define(serialize(edit.after))
     finally:
         domain.changed(Definition.CONFIG)
-    defined = parse(made.xml(Definition.CONFIG, secure=True))
+    defined = parse(made.xml(Definition.CONFIG))
     if surplus := _surplus(edit, defined):
         domain.connection.define(serialize(edit.before))
         raise LIBVIRT_ADDS(changes=surplus)
