@@ -14,8 +14,10 @@ import pytest
 
 from holdfast import operations
 from holdfast.cli import as_json
+from holdfast.cli.audit.command import KINDS
 from holdfast.cli.hints import HINTS
 from holdfast.cli.main import holdfast
+from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.results import Result
 from tests.rules.architecture import ROOT
 
@@ -57,6 +59,10 @@ def test_the_documentation_lists_the_commands_that_have_json() -> None:
     assert {
         words.strip() for words in listed.replace("\n", " ").strip(" ,").split(",")
     } == COMMANDS.keys() - WITHOUT_JSON
+
+
+def test_every_kind_of_finding_can_decide_the_exit_code_of_an_audit() -> None:
+    assert tuple(FindingKind) == KINDS
 
 
 def test_no_result_has_a_field_of_the_envelope() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.raising import raising
 
 from holdfast.errors import files
-from holdfast.hostfiles.firmware import choose_firmware, read_firmwares
+from holdfast.hostfiles.firmware.descriptors import choose_firmware, read_firmwares
 
 
 def descriptor(

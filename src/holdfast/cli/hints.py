@@ -77,6 +77,7 @@ HINTS = {
     "it, with --fresh-nvram or --fresh-tpm",
     "state-in-use": "name another file, or none: then the domain gets one of its own",
     "nvram-by-name": "'holdfast seal {name}' first: then its document names the file",
+    "nvram-unfit": "'holdfast edit {name}' names the loader of before again",
     "no-firmware": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
     "no-firmware-with-secure-boot": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
     "no-firmware-without-secure-boot": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",

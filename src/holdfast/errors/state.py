@@ -22,3 +22,9 @@ NVRAM_BY_NAME = Condition(
     "libvirt finds the NVRAM of {name!r} by the domain's name, and would give it a different one under another name",
     "seal the domain first: then its document names the file",
 )
+NVRAM_UNFIT = Condition(
+    "nvram-unfit",
+    Refused,
+    "{name!r} would start without its UEFI variables: {why}",
+    "move the domain to a firmware that this host has, together with its variables",
+)

@@ -122,6 +122,7 @@ from .vocabulary import NovaInstance as NovaInstance
 from .vocabulary import OpenPart as OpenPart
 from .vocabulary import Outlook as Outlook
 from .vocabulary import Part as Part
+from .vocabulary import Release as Release
 from .vocabulary import Remedy as Remedy
 from .vocabulary import Rescue as Rescue
 from .vocabulary import Topology as Topology

@@ -17,7 +17,7 @@ from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.errors.guard import UNASKED, UNASKED_AT_START
 from holdfast.operations.host.outlook import HostOutlook, known_guest
-from holdfast.operations.own_state import refuse_lost_state, state_outlook
+from holdfast.operations.own_state import refuse_lost_state, refuse_unfit_nvram, state_outlook
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.waiting import is_asked_for, waiting
 
@@ -83,7 +83,7 @@ def look_before_start(
 ) -> ColdStart:
     """What the guest of ``domain`` will see of a cold start now.
 
-    Raises UNFINISHED, STATE_GONE where NVRAM or TPM state is lost that is not of a kind in ``fresh``, and
+    Raises UNFINISHED, STATE_GONE where NVRAM or TPM state is lost that is not of a kind in ``fresh``, NVRAM_UNFIT, and
     UNASKED_AT_START where there are changes that nobody asked for, or where the domain would not start, unless
     ``accept`` takes them; a ``dry_run`` only lists. Devices that were detached and wait for the guest to release them
     were asked for. Before a start from shut off only CPU and firmware can be compared. ``missing`` are sentences on
@@ -100,6 +100,7 @@ def look_before_start(
     state = list(state_outlook(domain.connection, documents.config, live=documents.live, fresh=fresh))
     if not dry_run:
         refuse_lost_state(domain.connection, domain.name, documents.config, fresh)
+        refuse_unfit_nvram(domain.connection, domain.name, documents.config)
     if not accept and not dry_run:
         blocks = [str(outlook) for outlook in host if outlook.stops]
         refuse_unasked(

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.elements.firmware import Flash, flash_of
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.state_files import StateFile, StateFolders, StateKind, state_files
 from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NotFound
-from holdfast.errors.state import STATE_GONE, STATE_IN_USE
+from holdfast.errors.state import NVRAM_UNFIT, STATE_GONE, STATE_IN_USE
+from holdfast.hostfiles.firmware.flash import loader_build, nvram_build
 from holdfast.hostfiles.images.image import file_identity, real_path
 from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at, why_shared
 from holdfast.libvirtapi.connection import Connection
@@ -90,8 +92,35 @@ def state_outlook(
             yield _outlook(Effect.CHANGES, file, f"its {file} is gone, and is made anew")
         elif now.there is False:
             yield _outlook(Effect.BLOCKS, file, f"its {file} is gone")
+        elif file.kind is StateKind.NVRAM and (misfit := why_unfit(connection, flash_of(config), file)):
+            yield Outlook(Effect.BLOCKS, "firmware", misfit)
         elif before is not None and before.path == file.path and is_another(before.born, now.born):
             yield _outlook(Effect.CHANGES if live is None else Effect.NOTE, file, f"its {file} {ANOTHER}")
+
+
+def why_unfit(connection: Connection, flash: Flash | None, nvram: StateFile) -> str | None:
+    """Why ``nvram`` does not fit the firmware ``flash``, in words; None where it does, or nobody knows.
+
+    Such a guest starts all the same, and its firmware finds no variables (OVMF's builds have them at other places).
+    """
+    if flash is None or not connection.is_local:
+        return None
+    code, variables = loader_build(flash.loader), nvram_build(nvram.path)
+    if code is None or variables is None or code == variables:
+        return None
+    return f"its {nvram} belongs to a {variables} firmware, but {flash.loader} is a {code} build"
+
+
+def unfit_nvram(connection: Connection, config: Element) -> str | None:
+    """As :func:`why_unfit`, of the NVRAM that the domain with this document has."""
+    nvram = (file for file in state_of(connection, config) if file.kind is StateKind.NVRAM)
+    return next((why for file in nvram if (why := why_unfit(connection, flash_of(config), file))), None)
+
+
+def refuse_unfit_nvram(connection: Connection, name: str, config: Element) -> None:
+    """Raise NVRAM_UNFIT where the firmware of the domain with this document would not find its variables."""
+    if why := unfit_nvram(connection, config):
+        raise NVRAM_UNFIT(name=name, why=why)
 
 
 ANOTHER = "is not the one of its last recorded start: it was made anew, or somebody put it there"

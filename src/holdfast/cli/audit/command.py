@@ -16,9 +16,12 @@ KINDS = (
     "disguised-image",
     "shared-image",
     "lost-state",
+    "not-running",
     "shared-state",
     "expiring-machine",
     "expiring-cpu",
+    "expiring-firmware",
+    "expiring-certificates",
     "drift",
     "apart",
     "releasing",
@@ -27,6 +30,7 @@ KINDS = (
     "transient",
     "record",
     "unknown",
+    "no-rng",
     "no-slot",
     "unsealed",
 )
@@ -54,9 +58,10 @@ def audit(
     """Say what needs attention on this host, or on the hosts at each URI, side by side. Changes nothing.
 
     For every domain: hardware that the next start changes, devices not released, what was begun and is not finished,
-    parts left open, machine types and CPU models that expire, no free hot-plug place, unknown elements, transient
-    domains, snapshots with other hardware, images that two domains have, raw images that begin like another format,
-    NVRAM and TPM state that is lost, shared or nobody's, disks that do not agree with what is recorded of them.
+    parts left open, machine types, CPU models, firmware and certificates that expire, no free hot-plug place, unknown
+    elements, transient domains, snapshots with other hardware, images that two domains have, raw images that begin like
+    another format, NVRAM and TPM state that is lost, shared or nobody's, disks that do not agree with what is recorded
+    of them.
 
     Exit code 0 when nothing needs attention, 3 when something does, 5 when nothing does and a host or a domain could
     not be looked at, 6 when no host was reached.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from holdfast.cli.audit.markup import Markup, join, raw, tag
-from holdfast.cli.audit.picture import DEPRECATED_AFTER, REMOVED_AFTER, finding_picture, machine_picture
+from holdfast.cli.audit.picture import DEPRECATED_AFTER, finding_picture, machine_picture
 from holdfast.cli.audit.topology import Topologies
 from holdfast.operations.audit.report import MEANINGS, DomainReport, FindingKind, HostReport, summary_of
 from holdfast.text import plural
@@ -96,7 +96,7 @@ def _pictures(hosts: Sequence[HostReport], now: datetime) -> Markup:
         return join()
     rule = (
         f"Each bar is a machine type's life by QEMU's rule: deprecated {DEPRECATED_AFTER} years after its release "
-        f"(hatched), removed after {REMOVED_AFTER}. ▲ is what the host itself says."
+        "(hatched), until the first QEMU without it. ▲ is what the host itself says."
     )
     figures = [_figure("Machine types by age", machine_picture(hosts, now.date()), rule)]
     if summary_of(hosts).domains_by_kind:

@@ -13,8 +13,8 @@ from holdfast.cli.audit.markup import Markup, tag
 from holdfast.operations.audit.report import HostReport, Machine, MachineStatus, summary_of
 from holdfast.text import plural
 
-DEPRECATED_AFTER, REMOVED_AFTER = 3, 6
-"""Years: QEMU deprecates a versioned machine type three years after its release and removes it after six (≥ 9.1)."""
+DEPRECATED_AFTER = 3
+"""Years after which QEMU deprecates a versioned machine type (≥ 9.1)."""
 
 _WIDTH, _ROW, _BAR = 720, 30, 14
 _LEFT, _RIGHT = 170, 150
@@ -30,7 +30,8 @@ def machine_picture(hosts: Sequence[HostReport], today: date) -> Markup:
     machines = sorted(used, key=lambda machine: (machine.released or (9999, 1), machine.name, machine.status))
     shown = machines[:_MAX_ROWS]
     years = [machine.released[0] for machine in shown if machine.released is not None] or [today.year]
-    first, last = min(years), max(today.year + 1, max(years) + REMOVED_AFTER + 1)
+    ends = [machine.dropped.year for machine in shown if machine.dropped is not None]
+    first, last = min(years), max([today.year, *years, *ends]) + 1
     scale = (_WIDTH - _LEFT - _RIGHT) / (last - first)
 
     def place(year: float) -> float:
@@ -55,9 +56,9 @@ def _machine_row(machine: Machine, domains: int, top: float, place: object) -> I
     middle = top + _ROW / 2 + 4
     yield _text(_LEFT - 10, middle, machine.name or "(none)", "label", "end")
     bar = top + (_ROW - _BAR) / 2
-    if machine.released is not None:
-        begin = machine.released[0] + (machine.released[1] - 1) / 12
-        ends = [place(begin), place(begin + DEPRECATED_AFTER), place(begin + REMOVED_AFTER)]
+    if machine.released is not None and machine.dropped is not None:
+        begin, end = _year(*machine.released), _year(machine.dropped.year, machine.dropped.month)
+        ends = [place(begin), place(begin + DEPRECATED_AFTER), place(end)]
         yield _rect(ends[0], bar, ends[1] - ends[0], "life")
         yield _rect(ends[1], bar, ends[2] - ends[1], "old", "url(#m-hatch)")
     words = f"{domains} {plural(domains, 'domain')}"
@@ -69,6 +70,10 @@ def _machine_row(machine: Machine, domains: int, top: float, place: object) -> I
     yield _text(_WIDTH - _RIGHT + 10, middle - (6 if status else 0), words, "value", "start")
     if status:
         yield _text(_WIDTH - _RIGHT + 10, middle + 7, f"▲ {status}", "alarm", "start")
+
+
+def _year(year: int, month: int) -> float:
+    return year + (month - 1) / 12
 
 
 def finding_picture(hosts: Sequence[HostReport]) -> Markup:

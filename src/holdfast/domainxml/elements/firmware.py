@@ -32,6 +32,34 @@ class FirmwareRequest:
     smm: bool | None = None
 
 
+@dataclass(frozen=True)
+class Flash:
+    """The UEFI firmware in flash that a document names.
+
+    ``template``  what its NVRAM is made from, "" where libvirt is to know
+    ``secure``    whether only the firmware itself can change its variables, as Secure Boot needs
+    """
+
+    loader: str
+    template: str
+    secure: bool
+
+
+def flash_of(domain: Element) -> Flash | None:
+    """The firmware in flash that ``domain`` names; None where it names none, or keeps no variables in flash."""
+    loader = value_at(domain, "os/loader")
+    if not loader or value_at(domain, "os/loader@type") != "pflash" or domain.find("os/varstore") is not None:
+        return None
+    if value_at(domain, "os/loader@stateless") == "yes":
+        return None
+    return Flash(loader, nvram_template(domain) or "", value_at(domain, "os/loader@secure") == "yes")
+
+
+def is_uefi(domain: Element) -> bool:
+    """True where ``domain`` boots by UEFI, from files that it names or that libvirt chooses."""
+    return value_at(domain, "os@firmware") == "efi" or value_at(domain, "os/loader@type") == "pflash"
+
+
 def firmware_request(domain: Element) -> FirmwareRequest | None:
     """What ``domain`` demands with ``firmware='efi'``; None when it names its firmware, or has BIOS."""
     os = domain.find("os")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.host.outlook import Effect, Outlook
@@ -26,7 +27,7 @@ _NAMED = 8
 _MONTHS = {0: 4, 1: 8, 2: 12}
 """Minor number of a QEMU release → its month. There are three a year, and since 4.0 the major number is the year's."""
 
-_EARLY = {
+_EARLY: dict[tuple[int, ...], tuple[int, int]] = {
     (2, 0): (2014, 4),
     (2, 1): (2014, 8),
     (2, 2): (2014, 12),
@@ -45,6 +46,21 @@ _EARLY = {
     **dict(zip(((1, n) for n in range(4, 8)), ((2013, 2), (2013, 5), (2013, 8), (2013, 11)), strict=True)),
 }
 """Release of QEMU before that rule → year and month, from the announcements."""
+
+
+_YEARS = 6
+"""Versions more than so many years old are not in a QEMU any more; its major number goes up once a year."""
+
+_FIRST_TO_DROP = (10, 1)
+"""The QEMU from which on that rule is in force: it dropped all versions up to 4.1 at once (include/hw/boards.h)."""
+
+
+class Release(NamedTuple):
+    """A release of QEMU: "10.1", and the year and month in which it came, or is due."""
+
+    version: str
+    year: int
+    month: int
 
 
 @dataclass(frozen=True)
@@ -113,14 +129,38 @@ def newest(name: str, machines: Iterable[str]) -> list[str]:
 
 def released(name: str) -> tuple[int, int] | None:
     """Year and month of the QEMU release that brought a machine type; None where its name names no release of QEMU."""
-    match = _VERSIONED.fullmatch(name)
-    version = _numbers(match["version"]) if match is not None and not match["vendor"] else ()
-    if len(version) != 2:
+    version = _of_qemu(name)
+    return _when(version) if len(version) == 2 else None
+
+
+def dropped_in(name: str) -> Release | None:
+    """The release from which on no QEMU has a machine type; None where its name names no release of QEMU."""
+    version = _of_qemu(name)[:2]
+    if _when(version) is None:
         return None
-    major, minor = version
-    if major < 4:
-        return _EARLY.get((major, minor))
-    return (2015 + major, _MONTHS[minor]) if minor in _MONTHS else None
+    last = max((version[0] + _YEARS, version[1]), _FIRST_TO_DROP)
+    when = _when(last)
+    return None if when is None else Release("{}.{}".format(*last), *when)
+
+
+def why_it_ends(name: str) -> str:
+    """Which QEMU no longer has a machine type, in words."""
+    release = dropped_in(name)
+    if release is None:
+        return "a later QEMU no longer has it"
+    return f"QEMU {release.version} ({release.year}-{release.month:02}) no longer has it"
+
+
+def _of_qemu(name: str) -> tuple[int, ...]:
+    """The version of QEMU in a name: (4, 0) of pc-q35-4.0; () where there is none, or it is another vendor's."""
+    match = _VERSIONED.fullmatch(name)
+    return _numbers(match["version"]) if match is not None and not match["vendor"] else ()
+
+
+def _when(version: tuple[int, ...]) -> tuple[int, int] | None:
+    if len(version) != 2 or version[0] < 4:
+        return _EARLY.get(version)
+    return (2015 + version[0], _MONTHS[version[1]]) if version[1] in _MONTHS else None
 
 
 def crossing_notes(name: str, other: str) -> list[Outlook]:
@@ -155,7 +195,7 @@ def machine_outlook(name: str, there: Mapping[str, MachineType], here: Mapping[s
         found.append(Outlook(Effect.CHANGES, "machine", sentence))
     real = there.get(machine.canonical or "", machine)
     if machine.deprecated or real.deprecated:
-        sentence = f"the machine type {real.name} is deprecated: a later QEMU will not have it"
+        sentence = f"the machine type {real.name} is deprecated: {why_it_ends(real.name)}"
         found.append(Outlook(Effect.NOTE, "machine", sentence))
     return found
 

@@ -19,6 +19,7 @@ from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.libvirtapi.domain import PAUSED, Definition, Domain
 from holdfast.libvirtapi.domain_list import Listed
 from holdfast.libvirtapi.snapshot import snapshots
+from holdfast.operations.audit.firmware import FirmwareLook
 from holdfast.operations.audit.judge import Judge, Judgement
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.disks.known_files import images_outlook
@@ -48,7 +49,9 @@ class Judged(NamedTuple):
     document: Callable[[], Element]
 
 
-def judge_domain(judge: Judge, provided: HostProvides, listed: Listed, domain: Domain) -> Judged:
+def judge_domain(
+    judge: Judge, provided: HostProvides, firmware: FirmwareLook, listed: Listed, domain: Domain
+) -> Judged:
     """What is found about one domain, which may be of another connection than ``listed.domain``.
 
     Raises NotFound when the domain has vanished, InvalidDocument. (virDomainGetXMLDesc)
@@ -57,11 +60,13 @@ def judge_domain(judge: Judge, provided: HostProvides, listed: Listed, domain: D
         text = domain.xml(Definition.CONFIG)
         verdict = judge.judge_text(text)
         if not any(namespace in text for namespace in _RECORDED):
-            return Judged(verdict, list(_lacks(provided, verdict, None)), None, lambda: parse(text))
+            findings = [*_lacks(provided, verdict, None), *firmware.findings(verdict)]
+            return Judged(verdict, findings, None, lambda: parse(text))
         alone = parse(text)
         instance = nova_instance(alone)
         findings = [
             *_lacks(provided, verdict, instance),
+            *firmware.findings(verdict),
             *_headers(judge, domain, Documents(None, alone)),
             *_records(alone, None),
             *_wanted(domain, Documents(None, alone)),
@@ -75,6 +80,7 @@ def judge_domain(judge: Judge, provided: HostProvides, listed: Listed, domain: D
     instance = nova_instance(config)
     findings = [
         *(() if documents.config is None else _lacks(provided, verdict, instance)),
+        *firmware.findings(verdict),
         *_headers(judge, domain, documents),
         *_lost(judge, config),
         *_drift(documents),
@@ -119,6 +125,8 @@ def _drift(documents: Documents) -> Iterator[Finding]:
 def _lost(judge: Judge, config: Element) -> Iterator[Finding]:
     """What the domain had beside it at its last recorded start, and has not any more, or another one of."""
     for outlook in state_outlook(judge.connection, config) if fact(config, SeenState) is not None else ():
+        if outlook.part == "firmware":  # which is told of every domain
+            continue
         if outlook.effect in (Effect.BLOCKS, Effect.CHANGES):
             yield Finding(FindingKind.LOST_STATE, str(outlook))
         elif outlook.effect is Effect.UNKNOWN:

@@ -17,6 +17,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.domain_list import Listed, inventory
 from holdfast.operations.audit.domain import judge_domain
+from holdfast.operations.audit.firmware import FirmwareLook
 from holdfast.operations.audit.images import Images
 from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport, Machine
@@ -97,6 +98,7 @@ class _Audit:
         self._hardware = hardware
         self._judge = Judge(connection)
         self._provided = HostProvides(connection)
+        self._firmware = FirmwareLook(connection)
         self._images = Images(connection.is_local)
         self._states = States(connection)
         self._found: dict[str, DomainReport] = {}
@@ -123,7 +125,13 @@ class _Audit:
             uri=self._uri,
             error=lost,
             unread=tuple(self._unread),
-            notes=(*self._gone, *sorted(self._judge.notes), *self._images.notes(), *_lock_notes(self._connection)),
+            notes=(
+                *self._gone,
+                *sorted(self._judge.notes),
+                *self._images.notes(),
+                *self._firmware.notes(),
+                *_lock_notes(self._connection),
+            ),
             orphans=(*(() if lost or self._unread else self._states.orphans()), *left_by_killed(self._connection)),
             domain_count=len(self._found),
             machines=self._machines,
@@ -168,7 +176,9 @@ class _Audit:
 
     def _one(self, listed: Listed, domain: Domain) -> None:
         try:
-            verdict, findings, instance, document = judge_domain(self._judge, self._provided, listed, domain)
+            verdict, findings, instance, document = judge_domain(
+                self._judge, self._provided, self._firmware, listed, domain
+            )
             disguised = list(self._images.disguised(verdict.images))
             if self._hardware is not None:
                 self._hardware(self._uri, domain.uuid, hardware_tree(document()))

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import NamedTuple
 
 from holdfast.domainxml.compare.document_pattern import fill_pattern, pattern_of
 from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.document import Element, parse, value_at
+from holdfast.domainxml.elements.boot import booted_devices
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
+from holdfast.domainxml.elements.firmware import Flash, flash_of, is_uefi
 from holdfast.domainxml.host.capabilities import NOT_TOLD
-from holdfast.domainxml.host.machine_type import released
+from holdfast.domainxml.host.machine_type import Release, dropped_in, released, why_it_ends
 from holdfast.domainxml.host.named_provisions import Provision, named_provisions
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.host.state_files import StateFile
@@ -50,7 +53,7 @@ class ImageUse(NamedTuple):
 @dataclass(frozen=True)
 class Judgement:
     """What was found in one document: findings, images, what it has beside it, what a start needs of the host by name,
-    and the machine type. ``by_path``: whether a file is there has decided something.
+    the machine type, and the UEFI firmware. ``by_path``: whether a file is there has decided something.
     """
 
     findings: tuple[Finding, ...]
@@ -58,6 +61,7 @@ class Judgement:
     state: tuple[StateFile, ...]
     provisions: tuple[Provision, ...]
     machine: Machine
+    flash: Flash | None
     by_path: bool = False
 
 
@@ -90,7 +94,7 @@ class Judge:
         machine = self._machine(config)
         stops = self._stops(config)
         findings = [Finding(FindingKind.WOULD_NOT_START, outlook.sentence) for outlook in stops]
-        findings += [*self._expiring(config, machine), *_unknown(config), *_no_slot(current)]
+        findings += [*self._expiring(config, machine), *_unknown(config), *_no_rng(config), *_no_slot(current)]
         has_no_slot = findings and findings[-1].kind is FindingKind.NO_SLOT
         parts = [part for part in open_parts(config, live) if not (has_no_slot and part.kind == "ports")]
         findings += [Finding(FindingKind.UNSEALED, sentence) for sentence in _merged(parts)]
@@ -98,7 +102,7 @@ class Judge:
         state = dict.fromkeys(file for each in (current, config) for file in state_of(self.connection, each))
         needed = tuple(named_provisions(config))
         by_path = any(outlook.part == "firmware" for outlook in stops)
-        return Judgement(tuple(findings), tuple(images), tuple(state), needed, machine, by_path)
+        return Judgement(tuple(findings), tuple(images), tuple(state), needed, machine, flash_of(config), by_path)
 
     def _machine(self, config: Element) -> Machine:
         emulator, arch, name, virt_type = Platform.of(config)
@@ -108,7 +112,7 @@ class Judge:
             found = machines.get(name)
             status = MachineStatus.MISSING if found is None else MachineStatus.OFFERED
             status = MachineStatus.DEPRECATED if found is not None and found.deprecated else status
-        return Machine(arch, name, status, released(name))
+        return Machine(arch, name, status, released(name), dropped_in(name))
 
     def _stops(self, config: Element) -> list[Outlook]:
         """Why the domain would not start, of what this host can do; what it provides by name is asked afterwards."""
@@ -124,11 +128,11 @@ class Judge:
         return [outlook for outlook in outlooks if outlook.stops]
 
     def _expiring(self, config: Element, machine: Machine) -> Iterator[Finding]:
-        if machine.status is MachineStatus.DEPRECATED:
-            yield Finding(
-                FindingKind.EXPIRING_MACHINE,
-                f"the machine type {machine.name} is deprecated: a later QEMU does not have it any more",
-            )
+        is_deprecated = machine.status is MachineStatus.DEPRECATED
+        if is_deprecated or (machine.status is MachineStatus.OFFERED and _is_past(machine.dropped)):
+            word = "deprecated" if is_deprecated else "still offered here, but old"
+            sentence = f"the machine type {machine.name} is {word}: {why_it_ends(machine.name)}"
+            yield Finding(FindingKind.EXPIRING_MACHINE, sentence)
         model = value_at(config, "cpu/model")
         if model and value_at(config, "cpu@mode") in (None, "custom") and model in self._deprecated_cpus(config):
             yield Finding(
@@ -151,11 +155,25 @@ class Judge:
         return answer.deprecated_models
 
 
+def _is_past(release: Release | None) -> bool:
+    today = datetime.now(UTC)
+    return release is not None and (release.year, release.month) <= (today.year, today.month)
+
+
 def _unknown(config: Element) -> list[Finding]:
     return [
         Finding(FindingKind.UNKNOWN, f"Holdfast does not know {path}: it counts as seen by the guest")
         for path in unknown_parts(config)
     ]
+
+
+def _no_rng(config: Element) -> list[Finding]:
+    """Since edk2 2025.02 the network drivers of a UEFI firmware need random numbers."""
+    boots = any(device.tag == "interface" for device in booted_devices(config))
+    if not boots or not is_uefi(config) or config.find("devices/rng") is not None:
+        return []
+    sentence = "it boots from the network with UEFI but has no RNG device, which edk2 needs for that since 2025.02"
+    return [Finding(FindingKind.NO_RNG, sentence)]
 
 
 def _no_slot(current: Element) -> list[Finding]:
@@ -201,6 +219,7 @@ def _filled(verdict: Judgement, values: list[str]) -> Judgement:
         tuple([replace(file, path=fill_pattern(file.path, values)) for file in verdict.state]),
         tuple([_filled_provision(provision, values) for provision in verdict.provisions]),
         verdict.machine,
+        verdict.flash,
         verdict.by_path,
     )
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 
+from holdfast.domainxml.host.machine_type import Release
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
 from holdfast.errors import HoldfastError
 from holdfast.json_value import Json
@@ -29,6 +30,8 @@ class FindingKind(StrEnum):
     SHARED_STATE = "shared-state"
     EXPIRING_MACHINE = "expiring-machine"
     EXPIRING_CPU = "expiring-cpu"
+    EXPIRING_FIRMWARE = "expiring-firmware"
+    EXPIRING_CERTIFICATES = "expiring-certificates"
     DRIFT = "drift"
     APART = "apart"
     RELEASING = "releasing"
@@ -37,6 +40,7 @@ class FindingKind(StrEnum):
     TRANSIENT = "transient"
     RECORD = "record"
     UNKNOWN = "unknown"
+    NO_RNG = "no-rng"
     NO_SLOT = "no-slot"
     UNSEALED = "unsealed"
 
@@ -48,8 +52,10 @@ MEANINGS = {
     FindingKind.LOST_STATE: "the NVRAM or TPM state of the last recorded start is gone, or another one",
     FindingKind.NOT_RUNNING: "recorded to run again after the host has booted, and off",
     FindingKind.SHARED_STATE: "two domains have one NVRAM or TPM state",
-    FindingKind.EXPIRING_MACHINE: "the machine type is deprecated",
+    FindingKind.EXPIRING_MACHINE: "the machine type is deprecated, or a newer QEMU no longer has it",
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",
+    FindingKind.EXPIRING_FIRMWARE: "UEFI firmware that newer distributions no longer have, or a template that is gone",
+    FindingKind.EXPIRING_CERTIFICATES: "Secure Boot has only Microsoft's certificates of 2011, which have expired",
     FindingKind.DRIFT: "the next cold start changes the hardware: live and config differ",
     FindingKind.APART: "live and config differ in what the guest does not see: images, networks, limits, names",
     FindingKind.RELEASING: "a detached device that the guest has not released",
@@ -58,6 +64,7 @@ MEANINGS = {
     FindingKind.TRANSIENT: "no config document: the domain is gone once it stops",
     FindingKind.RECORD: "what is recorded and the document do not agree, or nobody can read the record",
     FindingKind.UNKNOWN: "something in the document that Holdfast does not know",
+    FindingKind.NO_RNG: "UEFI boots from the network without an RNG device",
     FindingKind.NO_SLOT: "no place to attach a device while the guest runs",
     FindingKind.UNSEALED: "left open, for a later start, host or libvirt to fill in",
 }
@@ -82,17 +89,29 @@ class MachineStatus(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Machine:
-    """A machine type as domains use it; ``released`` is year and month of its QEMU, None where its name has none."""
+    """A machine type as domains use it.
+
+    ``released`` is year and month of its QEMU, ``dropped`` the first QEMU without it; None where its name
+    does not tell.
+    """
 
     arch: str
     name: str
     status: MachineStatus
     released: tuple[int, int] | None
+    dropped: Release | None
 
     def to_json(self) -> dict[str, Json]:
         """The machine type as a JSON object, with its release as "2022-12"."""
         when = None if self.released is None else "{}-{:02}".format(*self.released)
-        return {"arch": self.arch, "name": self.name, "status": str(self.status), "released": when}
+        dropped = None if self.dropped is None else self.dropped.version
+        return {
+            "arch": self.arch,
+            "name": self.name,
+            "status": str(self.status),
+            "released": when,
+            "dropped": dropped,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from holdfast.operations.asked_of_libvirt import ask_libvirt
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.guard import nothing, refuse_unasked
 from holdfast.operations.host.outlook import HostOutlook
-from holdfast.operations.own_state import refuse_state_of_others, state_of
+from holdfast.operations.own_state import refuse_state_of_others, state_of, unfit_nvram
 from holdfast.operations.proved_edit import Edit, apply_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -117,9 +117,14 @@ def _result(domain: OpenDomain, before: Element, after: Element, dry_run: bool) 
         waits=waiting_since(Documents(live, before), Documents(live, after)),
         notes=saved_memory(domain, domain.documents),
         edited=True,
-        blocks=tuple(HostOutlook(domain.connection).newly_blocks(before, after)),
+        blocks=(*HostOutlook(domain.connection).newly_blocks(before, after), *_newly_unfit(domain, before, after)),
         at_next_start=live is not None,
     )
+
+
+def _newly_unfit(domain: OpenDomain, before: Element, after: Element) -> list[str]:
+    was, becomes = (unfit_nvram(domain.connection, document) for document in (before, after))
+    return [becomes] if becomes and not was else []
 
 
 def _refuse_another(domain: OpenDomain, before: Element, after: Element) -> None:

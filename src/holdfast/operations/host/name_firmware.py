@@ -6,7 +6,7 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.firmware import firmware_request, set_firmware
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.errors.hosts import FIRMWARE_ELSEWHERE
-from holdfast.hostfiles.firmware import choose_firmware
+from holdfast.hostfiles.firmware.descriptors import choose_firmware
 from holdfast.libvirtapi.connection import Connection
 
 
