@@ -12,6 +12,7 @@ from tests.faults.matrix import ROOT, Worker, worker
 from tests.faults.plants import PLANTS
 from tests.faults.scenarios import EXEMPT, SCENARIOS
 from tests.faults.steps import Fault, Kind, Point, Step, points
+from tests.faults.world import without_true_volumes
 
 ATTACH = "disk attach a path=new.qcow2,size=1MiB"
 
@@ -47,6 +48,15 @@ def test_the_page_names_what_is_exempt_and_why() -> None:
     for scenario, why in EXEMPT.items():
         assert scenario in SCENARIOS
         assert f"| `{scenario}` | {why} |" in page
+
+
+def test_a_record_of_another_volume_than_the_disk_has_is_a_difference() -> None:
+    disk = "<devices><disk><source file='/x/a.qcow2'/><backingStore><source file='/x/b.qcow2'/></backingStore></disk>"
+    document = f"<domain>{{}}{disk}</devices></domain>"
+    record = '<disk role="root" volume="default/{0}.qcow2" path="/x/{0}.qcow2"/>'
+    documents = [document.format(each) for each in ('<disk role="root"/>', record.format("a"), record.format("b"))]
+    unknown, true, false = map(without_true_volumes, documents)
+    assert unknown == true != false
 
 
 def sample(steps: list[Step], fault: Fault) -> list[Point]:

@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import libvirt
 
@@ -26,6 +27,7 @@ _STATES = {
     libvirt.VIR_DOMAIN_PAUSED: "paused",
     libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
 }
+_VOLUME = re.compile(r""" volume=["'][^"']*["'] path=["']([^"']*)["']""")
 _CONTROLLER = re.compile(r"^    <controller [^>]*(/>|>.*?^    </controller>)$", re.MULTILINE | re.DOTALL)
 _AT_RANDOM = [
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
@@ -43,12 +45,16 @@ _AT_RANDOM = [
     (re.compile(r"(<controller type='usb'[^>]* model='none')>\s*<alias name='usb'/>\s*</controller>"), r"\1/>"),
     # It forgets the format of a medium that was taken out, too.
     (re.compile(r"<driver name='qemu' type='raw'/>\s*<source index='\d+'/>"), "<driver name='qemu'/>"),
+    # The security label that it gives to all domains, once it has started anew; a snapshot takes it over (9.0).
+    (re.compile(r"\s*<seclabel type='dynamic' model='dac' relabel='yes'/>"), ""),
     # What is left where a record was made and removed (9.0).
     (re.compile(r"^ *<metadata/>\n", re.MULTILINE), ""),
     (re.compile(r"/dev/pts/\d+"), "/dev/pts/N"),
     (re.compile(r"/domain-\d+-"), "/domain-N-"),
     (re.compile(r"(serial|<serial>|alias|ua-)([-'=> \"]*)[0-9a-f]{8,20}\b"), r"\1\2RANDOM"),
     (re.compile(r" index='\d+'/?>(?=\s*<(file|seclabel|backingStore|/source))"), ">"),
+    # What it leaves in config of a disk that has gone over to a copy, and not of one that was told to have it (9.0).
+    (re.compile(r"\s*<backingStore/>"), ""),
 ]
 
 
@@ -56,7 +62,8 @@ def look(connection: libvirt.virConnect, folders: Mapping[str, Path]) -> World:
     """The world now: every domain, and every file below ``folders``, under their names."""
     world: World = {}
     for domain in connection.listAllDomains():
-        world.update({f"{domain.name()}: {key}": _plain(text) for key, text in _domain(domain)})
+        found = {f"{domain.name()}: {key}": text for key, text in _domain(domain)}
+        world.update({key: _plain(without_true_volumes(text)) for key, text in found.items()})
     for name, folder in folders.items():
         for path in sorted(folder.rglob("*")):
             world[f"{name}/{_plain(str(path.relative_to(folder)))}"] = "memory" if name in _MEMORY else _file(path)
@@ -83,6 +90,16 @@ def _with_controllers_sorted(config: str) -> str:
     found = [match[0] for match in _CONTROLLER.finditer(config)]
     ordered = iter(sorted(found))
     return _CONTROLLER.sub(lambda _: next(ordered), config)
+
+
+def without_true_volumes(text: str) -> str:
+    """A document without the volumes of the images that its disks have: a pool knows a new one once it was looked into,
+    as by a libvirtd that starts anew. A record of any other volume stays.
+    """
+    if " volume=" not in text:
+        return text
+    images = {source.get("file") for source in ElementTree.fromstring(text).iterfind(".//devices/disk/source")}
+    return _VOLUME.sub(lambda found: "" if found[1] in images else found[0], text)
 
 
 def _file(path: Path) -> str:

@@ -95,8 +95,9 @@ HINTS = {
     "image-not-smaller": "leave out size=",
     "is-a-drive": "'holdfast disk media insert {name} {target}' changes it",
     "being-copied": "'holdfast disk move {name} {target}' finishes that, with --abort it ends",
-    "newest-unknown": "see which was written last ({written:;}); 'holdfast repair {name} --source {target}=PATH' says "
-    "so",
+    "newest-unknown": "see which was written last ({written:;}): 'holdfast repair {name} --source {target}={new}' says "
+    "that it is the copy, --source {target}={old} that it is not; a guest that runs has it after 'holdfast reboot "
+    "--hard {name}'",
     "overlay-is-newer": "'holdfast repair {name} --source {target}={overlay}' lets the disk have it",
     "written-elsewhere": "'holdfast repair {name} --source TARGET=PATH' says which disk has it, before the guest is "
     "shut down",

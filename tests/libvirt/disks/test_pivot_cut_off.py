@@ -138,7 +138,7 @@ def refused(connection: Connection, condition: object) -> None:
 def settled(connection: Connection, domain: Domain, new: Path) -> None:
     """The user says which image is the newest, and the guest has it again with what it wrote last."""
     shown = run(connection.uri, "start", "a")
-    assert (shown.exit_code, "holdfast repair a --source vda=PATH" in shown.stderr) == (3, True)
+    assert (shown.exit_code, f"'holdfast repair a --source vda={new}'" in shown.stderr) == (3, True)
     assert f"{new}: " in shown.stderr, "it is told when each was written last"
     (failed,) = operations.resume_host(connection)
     assert failed.error is not None and failed.error.condition is disks.NEWEST_UNKNOWN
