@@ -107,6 +107,17 @@ def test_a_target_far_from_all_others_is_refused(connection: Connection, tmp_pat
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
 
 
+def test_new_domain_gets_no_controllers_that_nothing_is_behind(connection: Connection, tmp_path: Path) -> None:
+    def spec(*targets: str) -> DomainSpec:
+        disks = [DiskSpec(path=str(tmp_path / target), size=1024**2, target=target, bus="scsi") for target in targets]
+        return DomainSpec(memory=64 * 1024**2, vcpus=1, disks=tuple(disks), graphics="none")
+
+    with raising(devices.FAR_TARGET, device="disk sdzz", count=101):
+        create_domain(connection, "a", spec("sda", "sdzz"))
+    assert not list(tmp_path.iterdir()) and not connection.domains()
+    create_domain(connection, "a", spec("sda", "sdh", "sdo"), dry_run=True)
+
+
 def test_a_new_domain_has_all_controllers_for_its_disks(connection: Connection, tmp_path: Path) -> None:
     images = [str(tmp_path / f"{number}.img") for number in range(8)]
     disks = tuple(DiskSpec(path=path, bus="scsi", size=1024 * 1024) for path in images)

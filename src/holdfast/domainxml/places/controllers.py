@@ -22,6 +22,9 @@ _FILLED = ("scsi", "sata", "ide", "fdc")
 
 _WITHOUT_CONTROLLER = ("lease", "panic", "tpm")
 
+MOST_CONTROLLERS = 4
+"""So many come for one device: a target for which there would be more is a slip."""
+
 _SCSI_UNITS = 7
 """libvirt (9.0) puts no more devices on a SCSI controller by itself, whatever its model has room for."""
 

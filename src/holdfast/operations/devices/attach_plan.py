@@ -11,7 +11,7 @@ from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, child, devices
 from holdfast.domainxml.make.attach_request import complete, conflict, identified, resumes
 from holdfast.domainxml.places import pci
-from holdfast.domainxml.places.controllers import lacking_controllers, missing_controllers
+from holdfast.domainxml.places.controllers import MOST_CONTROLLERS, lacking_controllers, missing_controllers
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -19,9 +19,6 @@ from holdfast.operations.disk_source import check_source, refuse_in_use
 from holdfast.operations.documents import Documents
 from holdfast.operations.guard import refuse_unstartable
 from holdfast.operations.session import OpenDomain
-
-_MOST_CONTROLLERS = 4
-"""So many come for one device: a target for which there would be more is a slip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +75,7 @@ def plan_attach(
         )
         _refuse_conflicts(planned.request, before)
         _refuse_far_address(planned.request, documents[-1])
-        if len(planned.controllers) > _MOST_CONTROLLERS:
+        if len(planned.controllers) > MOST_CONTROLLERS:
             raise errors.FAR_TARGET(device=short_name(planned.request), count=len(planned.controllers))
     if Definition.LIVE in planned.targets:
         coming = [*planned.controllers, planned.request]

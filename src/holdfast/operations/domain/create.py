@@ -10,7 +10,7 @@ import uuid as uuids
 from collections.abc import Iterable
 
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import Element, child, element, parse
+from holdfast.domainxml.document import Element, child, element, parse, value_at
 from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, is_optional, new_disk, next_target
 from holdfast.domainxml.elements.firmware import FIRMWARES, ask_for_firmware
 from holdfast.domainxml.elements.interface import checked_mac, new_interface
@@ -22,11 +22,12 @@ from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.new_domain import boot_from_disk_then_cd, missing_hyperv, new_domain
 from holdfast.domainxml.make.seal import LOWEST_CID, identify, seal
 from holdfast.domainxml.make.virt_install import last_domain
-from holdfast.domainxml.places.controllers import numbered
+from holdfast.domainxml.places.controllers import MOST_CONTROLLERS, numbered, scsi_controller_of
 from holdfast.domainxml.places.root_ports import SPARE
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import NotFound
 from holdfast.errors.creation import NO_IMAGE_TO_START, NO_NAME, NOT_A_UUID, NOT_STARTABLE_HERE
+from holdfast.errors.devices import FAR_TARGET
 from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -65,6 +66,7 @@ def create_domain(
     uuid = str(uuids.uuid4())
     disks = _plan_disks(connection, name, uuid, spec, capabilities)
     domain = _described(name, uuid, spec, capabilities, [disk.element for disk in disks])
+    _refuse_far_target(domain)
     name_firmware(connection, domain, capabilities)
     _check_networks(connection, domain)
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
@@ -214,6 +216,14 @@ def _described(name: str, uuid: str, spec: DomainSpec, capabilities: Capabilitie
         raise UNKNOWN_WORD(what="firmware", word=spec.firmware, words=FIRMWARES)
     ask_for_firmware(domain, spec.firmware)
     return domain
+
+
+def _refuse_far_target(domain: Element) -> None:
+    """Raise FAR_TARGET for a disk that would bring SCSI controllers with nothing behind them."""
+    targets = (value_at(disk, "target@dev") for disk in domain.iterfind("devices/disk/target[@bus='scsi']/.."))
+    used = {scsi_controller_of(target): target for target in targets if target is not None}
+    if used and max(used) >= len(used) + MOST_CONTROLLERS:
+        raise FAR_TARGET(device=f"disk {used[max(used)]}", count=max(used) + 1)
 
 
 def _stated(spec: DomainSpec) -> frozenset[str]:
