@@ -44,6 +44,7 @@ def _disks() -> Iterator[Sample]:
     yield sample("disk-shareable", disk("vda", "virtio", "<shareable/>"))
     yield sample("disk-transient", disk("vda", "virtio", "<transient/>", image="root.qcow2"))
     yield sample("disk-rotation-rate", disk("sda", "sata", target_attributes="rotation_rate='7200'"))
+    yield sample("disk-usb-cdrom", disk("sda", "usb", image="cd.iso", device="cdrom"))
     yield sample("disk-removable-stick", disk("sda", "usb", target_attributes="removable='on'"))
     yield sample("disk-wwn-vendor-product", disk("sda", "scsi", _SCSI_NAMES))
     yield sample("disk-geometry", disk("hda", "ide", "<geometry cyls='16' heads='4' secs='63'/>"), machine="pc")

@@ -1,4 +1,4 @@
-"""Fixtures of the tier for several hosts: this machine's libvirt, and Debian 13's beside it."""
+"""Fixtures of the tier for several hosts: this machine's libvirt, and those of Debian 13 and sid beside it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,36 @@ import pytest
 from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast_lab.daemon import private_host
-from holdfast_lab.debian13 import debian13, why_not
 from holdfast_lab.enclosure import enclosed
+from holdfast_lab.other_debian import DEBIAN_13, SID, Release, unpacked, why_not
 from holdfast_lab.relay import remote_uri
 from tests.corpus.builder import make_images
 
 
-@pytest.fixture(scope="session")
-def system() -> Path:
-    """Debian 13's libvirt and QEMU in a folder; a skip where there can be none, or none was to be had outside CI."""
+@pytest.fixture(scope="session", autouse=True)
+def _enclosed() -> None:
     if not enclosed():
         pytest.exit("these tests start libvirts of their own: run 'scripts/test hosts'", returncode=2)
-    if reason := why_not():
+
+
+@pytest.fixture(scope="session")
+def system() -> Path:
+    """Debian 13's libvirt and QEMU in a folder."""
+    return _system(DEBIAN_13)
+
+
+@pytest.fixture(scope="session")
+def sid() -> Path:
+    """Debian sid's likewise: the newest that there are as packages."""
+    return _system(SID)
+
+
+def _system(release: Release) -> Path:
+    """The folder; a skip where there can be none, or none was to be had outside CI."""
+    if reason := why_not(release):
         pytest.skip(reason)
     try:
-        return debian13()
+        return unpacked(release)
     except Failed as error:
         if os.environ.get("CI"):
             raise
@@ -33,7 +48,7 @@ def system() -> Path:
 
 
 @pytest.fixture(scope="session")
-def older_uri(system: Path) -> Iterator[str]:
+def older_uri() -> Iterator[str]:
     """The URI of a private host with this machine's own libvirt."""
     with private_host("older") as host:
         yield host.uri
@@ -43,6 +58,13 @@ def older_uri(system: Path) -> Iterator[str]:
 def newer_uri(system: Path) -> Iterator[str]:
     """The URI of a private host with Debian 13's."""
     with private_host("newer", system) as host:
+        yield host.uri
+
+
+@pytest.fixture(scope="session")
+def newest_uri(sid: Path) -> Iterator[str]:
+    """The URI of a private host with Debian sid's."""
+    with private_host("newest", sid) as host:
         yield host.uri
 
 
@@ -56,6 +78,12 @@ def older(older_uri: str) -> Iterator[Connection]:
 def newer(newer_uri: str) -> Iterator[Connection]:
     """The newer host likewise."""
     yield from _without_domains(newer_uri)
+
+
+@pytest.fixture
+def newest(newest_uri: str) -> Iterator[Connection]:
+    """The newest host likewise."""
+    yield from _without_domains(newest_uri)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from holdfast.domainxml.document import parse
 from holdfast.libvirtapi.connection import Connection
-from holdfast_lab.debian13 import is_unpacked
+from holdfast_lab.other_debian import is_unpacked
 from holdfast_lab.patience import wait_until
 
 OWNER = """

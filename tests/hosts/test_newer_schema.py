@@ -12,12 +12,11 @@ from tests.xml.compare.schema_checks import superfluous, undeclared, wrong_verdi
 from tests.xml.compare.schema_paths import SchemaPaths
 from tests.xml.compare.test_schema_coverage import NEWER
 
-LATER = {"os/varstore@path", "os/varstore@template"}
-"""What came after the newest libvirt that is here (12.1)."""
 
-
-@pytest.fixture(scope="module")
-def schemas(system: Path) -> Path:
+@pytest.fixture(scope="module", params=["system", "sid"])
+def schemas(request: pytest.FixtureRequest) -> Path:
+    """The folder of schemas of Debian 13, and of sid."""
+    system: Path = request.getfixturevalue(request.param)
     return system / "usr/share/libvirt/schemas"
 
 
@@ -35,10 +34,10 @@ def test_every_path_flips_the_verdict_as_its_side_says(paths: set[str]) -> None:
     assert wrong_verdicts(paths) == []
 
 
-def test_what_is_declared_ahead_of_the_oldest_schema_is_in_this_one(paths: set[str]) -> None:
-    known = SchemaPaths().paths | paths | LATER
-    assert superfluous(known) == []
-    assert [path for path in NEWER - LATER if not any(each.startswith(path) for each in paths)] == []
+def test_what_is_declared_ahead_of_the_oldest_schema_is_in_the_newest(sid: Path) -> None:
+    newest = SchemaPaths(sid / "usr/share/libvirt/schemas").paths
+    assert superfluous(SchemaPaths().paths | newest) == []
+    assert [path for path in NEWER if not any(each.startswith(path) for each in newest)] == []
 
 
 def test_it_accepts_every_domain(schemas: Path) -> None:

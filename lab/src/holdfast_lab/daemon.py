@@ -6,8 +6,8 @@ its mount namespace only, so nothing of a system libvirtd is seen or touched; al
 the same inside and outside. It lives until its owner closes a pipe: also when the owner is killed, the kernel then
 ends every process inside. Needs root.
 
-Its libvirt and QEMU are the machine's, or those of another system in a folder (:mod:`holdfast_lab.debian13`): from the
-start, or from an upgrade on while guests run.
+Its libvirt and QEMU are the machine's, or those of another system in a folder (:mod:`holdfast_lab.other_debian`):
+from the start, or from an upgrade on while guests run.
 """
 
 from __future__ import annotations

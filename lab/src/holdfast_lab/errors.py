@@ -15,14 +15,14 @@ NOT_ROOT = Condition(
 )
 NO_PRIVATE_LIBVIRT = Condition("no-private-libvirt", Failed, "the private libvirt does not start: {reason}")
 
-NO_DEBIAN13 = Condition("no-debian13", Failed, "{reason}")
+NO_OTHER_DEBIAN = Condition("no-other-debian", Failed, "{reason}")
 NO_MIRROR = Condition(
-    "no-mirror", Failed, "apt knows no mirror of {codename} that offers Debian 13", "run 'apt-get update'"
+    "no-mirror", Failed, "apt knows no mirror of {codename} that offers {release}", "run 'apt-get update'"
 )
 PACKAGES_NOT_DOWNLOADED = Condition(
     "packages-not-downloaded",
     Failed,
-    "Debian 13's packages could not be downloaded: {reason}",
+    "the packages of a later Debian could not be downloaded: {reason}",
     "is the mirror reachable?",
 )
 DAMAGED_PACKAGE = Condition("damaged-package", Failed, "{archive} cannot be unpacked")

@@ -130,7 +130,7 @@ It is called with the two device elements and their views; for what is no device
 """
 
 _EVERY_DEVICE = {
-    Side.GUEST: "acpi@index address@multifunction=off address/zpci@uid,fid",
+    Side.GUEST: "acpi@index,nodeset address@multifunction=off address/zpci@uid,fid",
     Side.MANAGEMENT: "alias@name",
     Side.PLACE: """
         address@type,domain,bus,slot,function,controller,target,unit,port,base,iobase,irq,reg,cssid,ssid,devno

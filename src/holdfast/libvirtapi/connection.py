@@ -24,6 +24,8 @@ D = TypeVar("D", bound=Domain)
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _BOOTED = (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED)
+_ALL_CPU_FEATURES = 1 << 1 | 1 << 2
+"""VIR_CONNECT_GET_DOMAIN_CAPABILITIES_EXPAND_CPU_FEATURES (12.2) and SUPPORTED_CPU_FEATURES (12.5)."""
 _START_RESET_NVRAM: int = getattr(libvirt, "VIR_DOMAIN_START_RESET_NVRAM", 0)  # libvirt ≥ 8.1
 
 
@@ -277,12 +279,16 @@ class Connection:
         arch: str | None = None,
         machine: str | None = None,
         virttype: str | None = None,
+        *,
+        all_cpu_features: bool = False,
     ) -> str:
         """What a domain with these can have here (virConnectGetDomainCapabilities).
 
-        None, or an empty text, takes libvirt's default.
+        None, or an empty text, takes libvirt's default. ``all_cpu_features`` (libvirt ≥ 12.5): as host-model all that
+        the host can give, with what host-model leaves out.
         """
-        return self._handle.getDomainCapabilities(emulator or None, arch or None, machine or None, virttype or None, 0)
+        asked = (emulator or None, arch or None, machine or None, virttype or None)
+        return self._handle.getDomainCapabilities(*asked, _ALL_CPU_FEATURES if all_cpu_features else 0)
 
     @translated
     def cpu_shortfall(

@@ -37,7 +37,7 @@ def identity_of(domain: Element) -> Identity:
     """The identity of a domain document as libvirt prints it."""
     platform = Platform.of(domain)
     return Identity(
-        uuid=value_at(domain, "uuid") or "",
+        uuid=value_at(domain, "hwuuid") or value_at(domain, "uuid") or "",
         machine=platform.machine,
         arch=platform.arch,
         kind=platform.virt_type,

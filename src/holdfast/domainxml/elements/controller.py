@@ -9,7 +9,7 @@ SIDES = Sides(
     "controller",
     guest=f"""
         @type @index @model=auto model@name @ports @vectors master@startport
-        @maxGrantFrames @maxEventChannels pcihole64 pcihole64@unit
+        @maxGrantFrames @maxEventChannels serial pcihole64 pcihole64@unit
         target@chassisNr,chassis,port,busNr,index,memReserve target@hotplug=on target/node
         driver@queues,cmd_per_lun,max_sectors {virtio.OPTIONS}
     """,

@@ -299,8 +299,8 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
 SIDES = Sides(
     "disk",
     guest=f"""
-        @device=disk @type=file|block|dir|network|volume|nvme @model @sgio=filtered
-        target@bus target@removable=off target@rotation_rate
+        @device=disk @type=file|block|dir|network|volume|nvme @model=usb-storage @sgio=filtered
+        target@bus target@removable=off target@rotation_rate,dpofua
         serial wwn vendor product readonly boot@order,loadparm
         blockio@logical_block_size,physical_block_size,discard_granularity geometry@cyls,heads,secs,trans
         driver@cache=default|none|writeback|unsafe driver@discard=ignore driver@queues,queue_size
@@ -310,7 +310,7 @@ SIDES = Sides(
         @rawio @snapshot source/** backingStore/** mirror/** privateData auth/** encryption/** iotune/**
         throttlefilters/** backenddomain@name shareable transient transient@shareBacking
         driver@name,io,error_policy,rerror_policy,copy_on_read,detect_zeroes,iothread,ioeventfd
-        driver@discard_no_unref driver/metadata_cache/** driver/iothreads/**
+        driver@discard_no_unref driver/statistics/** driver/metadata_cache/** driver/iothreads/**
     """,
     management="target@tray=closed",
     place="target@dev",
@@ -322,6 +322,8 @@ SIDES = Sides(
 )
 """A disk is identified by its image first: one that was at vdb and is at vdc has moved. The names of block devices come
 behind its alias and serial, because a host gives them anew when it boots.
+
+A USB disk has been ``usb-storage`` before libvirt 11.5 wrote that down, CD drives too, which 11.5 makes ``usb-bot``.
 
 Of ``driver@cache``, only "writethrough" and "directsync" hide the write cache from the guest. ``target@tray`` follows
 the guest, which opens and closes the tray.

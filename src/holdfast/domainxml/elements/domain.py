@@ -21,8 +21,12 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
     """What live spells out is no change: that all vCPUs are online, an empty balloon, whole MiB (libvirt 9.0).
 
     Once a vCPU was attached while the guest ran, live lists each of them, where config only gives a number: the first
-    so many.
+    so many. Of two UUIDs the guest sees the ``<hwuuid>``.
     """
+    if "hwuuid" in one.guest or "hwuuid" in other.guest:
+        for view in (one, other):
+            view.management["uuid"] = view.guest.get("uuid", "")
+            view.guest["uuid"] = view.guest.pop("hwuuid", view.management["uuid"])
     if before.find("vcpus") is None or after.find("vcpus") is None:
         for document, view in ((before, one), (after, other)):
             if are_first_vcpus(document):
@@ -55,12 +59,13 @@ _THROTTLES = " ".join(
 SIDES = Sides(
     "domain",
     guest="""
-        @type uuid genid memory memory@unit maxMemory maxMemory@unit maxMemory@slots
+        @type uuid hwuuid genid memory memory@unit maxMemory maxMemory@unit maxMemory@slots
         vcpu vcpu@current vcpus/vcpu[id]@enabled
         pm/suspend-to-mem@enabled pm/suspend-to-disk@enabled bootloader bootloader_args
         launchSecurity@type launchSecurity@kernelHashes=no launchSecurity@authorKey=no launchSecurity@vcek=yes
         launchSecurity/policy launchSecurity/guestVisibleWorkarounds launchSecurity/hostData
         launchSecurity/idAuth launchSecurity/idBlock
+        launchSecurity/mrConfigId launchSecurity/mrOwner launchSecurity/mrOwnerConfig
         keywrap/cipher[name]@state idmap/uid@start,target,count idmap/gid@start,target,count
         qemu:commandline/qemu:arg@value qemu:commandline/qemu:env@name,value
         qemu:capabilities/qemu:add@capability qemu:capabilities/qemu:del@capability
@@ -71,10 +76,10 @@ SIDES = Sides(
     host=f"""
         @id vcpu@placement,cpuset vcpus/vcpu[id]@hotpluggable,order
         memory@dumpCore resource/partition resource/fibrechannel@appid
-        iothreads iothreadids/iothread@id,thread_pool_min,thread_pool_max iothreadids/iothread/poll@grow,max,shrink
-        defaultiothread@thread_pool_min,thread_pool_max perf/event@name,enabled
+        iothreads iothreadids/iothread@id,thread_pool_min,thread_pool_max perf/event@name,enabled
+        iothreadids/iothread/poll@grow,max,shrink,weight defaultiothread@thread_pool_min,thread_pool_max
         launchSecurity/cbitpos launchSecurity/reducedPhysBits launchSecurity/dhCert launchSecurity/session
-        launchSecurity/handle
+        launchSecurity/handle launchSecurity/quoteGenerationService@path iommufd@enabled,fdgroup
         memoryBacking/access@mode memoryBacking/allocation@mode,threads memoryBacking/discard
         memoryBacking/hugepages memoryBacking/hugepages/page@size,unit,nodeset
         memoryBacking/locked memoryBacking/nosharepages memoryBacking/source@type
@@ -92,6 +97,7 @@ SIDES = Sides(
         cputune/emulatorsched@scheduler,priority
         cputune/cachetune@id,vcpus cputune/cachetune/cache@id,level,type,size,unit
         cputune/cachetune/monitor@level,vcpus
+        cputune/energytune@id,vcpus cputune/energytune/monitor@vcpus
         cputune/memorytune@vcpus cputune/memorytune/node@id,bandwidth cputune/memorytune/monitor@vcpus
         seclabel@type,model,relabel seclabel/label seclabel/baselabel seclabel/imagelabel
         vmware:datacenterpath

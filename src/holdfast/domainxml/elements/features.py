@@ -25,7 +25,7 @@ SIDES = Sides(
         acpi apic apic@eoi pae viridian privnet hap@state pmu@state vmport@state smm@state smm/tseg smm/tseg@unit
         pvspinlock@state vmcoreinfo@state ioapic@driver gic@version htm@state nested-hv@state ccf-assist@state
         hpt@resizing hpt/maxpagesize hpt/maxpagesize@unit cfpc@value sbbc@value ibs@value msrs@unknown
-        aia@value ps2@state ras@state
+        aia@value ps2@state ras@state virtualization
         hyperv@mode=custom hyperv/relaxed@state hyperv/vapic@state hyperv/spinlocks@state,retries
         hyperv/vpindex@state hyperv/runtime@state hyperv/synic@state hyperv/stimer@state
         hyperv/stimer/direct@state hyperv/reset@state hyperv/vendor_id@state,value hyperv/frequencies@state

@@ -21,8 +21,8 @@ SIDES = Sides(
     "graphics",
     host="""
         @address @autoport @connected @defaultMode @display @fullscreen @keymap @listen @multiUser @p2p @passwd
-        @passwdValidTo @port @powerControl @replaceUser @sharePolicy @socket @tlsPort @type @username @websocket @xauth
-        audio@id channel@name,mode clipboard@copypaste filetransfer@enable gl@enable,rendernode image@compression
+        @passwdValidTo @port @powerControl @replaceUser @sharePolicy @socket @tlsPort @type @username @wait @websocket
+        @xauth audio@id channel@name,mode clipboard@copypaste filetransfer@enable gl@enable,rendernode image@compression
         jpeg@compression listen@type,address,network,socket mouse@mode playback@compression streaming@mode
         zlib@compression
     """,

@@ -146,7 +146,7 @@ SIDES = Sides(
     guest=f"""
         @type=network|bridge|user|ethernet|direct|internal|server|client|mcast|udp|null|vds|dummy
         mac@address model@type link@state=up mtu@size rom@bar=on rom@enabled=yes rom@file boot@order,loadparm
-        teaming@type,persistent guest@dev
+        teaming@type,persistent guest@dev backend@hostname,fqdn
         ip@address,family,prefix,peer route@family,address,netmask,prefix,gateway,metric
         driver@queues,rx_queue_size,tx_queue_size driver@event_idx=on driver@rss=off driver@rss_hash_report=off
         driver/host@csum=on driver/host@gso=on driver/host@tso4=on driver/host@tso6=on driver/host@ecn=on
@@ -156,8 +156,9 @@ SIDES = Sides(
     """,
     host="""
         @managed @trustGuestRxFilters source/** target@dev,managed mac@type,check,currentAddress guest@actual
-        script@path downscript@path backenddomain@name backend@type,tap,vhost,logFile driver@name,model,txmode,ioeventfd
-        tune/sndbuf virtualport/** vlan/** filterref/** bandwidth/** coalesce/** port@isolated portForward/**
+        script@path downscript@path backenddomain@name backend@type,tap,vhost,logFile
+        driver@name,model,txmode,ioeventfd,iommufd tune/sndbuf virtualport/** vlan/** filterref/**
+        bandwidth/** coalesce/** port@isolated portForward/**
     """,
     identity="alias mac@address address",
     reconcile=_reconcile,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements import virtio
 from holdfast.domainxml.sides import Note, Sides, View
 
 _BASE = "target/address@base"
@@ -20,8 +21,8 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
 
 SIDES = Sides(
     "memory",
-    guest="""
-        @model uuid
+    guest=f"""
+        @model uuid {virtio.OPTIONS}
         target/size target/size@unit target/requested target/requested@unit target/block target/block@unit
         target/node target/label/size target/label/size@unit target/readonly target/address@base
     """,

@@ -56,7 +56,8 @@ _IMAGE = """
     encryption/secret@type,uuid,usage host@name,port,transport,socket
     identity@user,group,username,keyfile,agentsock initiator/iqn@name knownHosts@path privateData readahead@size
     reconnect@enabled,timeout,delay timeout@seconds
-    reservations@managed reservations/source@type,path,mode reservations/source/reconnect@enabled,timeout,delay
+    reservations@managed,migration
+    reservations/source@type,path,mode reservations/source/reconnect@enabled,timeout,delay
     seclabel@model,relabel,labelskip seclabel/label slices/slice@type,offset,size ssl@verify
 """
 

@@ -67,6 +67,11 @@ def gains_and_losses(gained: Sequence[str], lost: Sequence[str]) -> str:
     return " and ".join(words)
 
 
+def features_on(cpu: Element) -> frozenset[str]:
+    """The features that ``<cpu>`` names, and does not turn off."""
+    return frozenset(name for name, on in _features(cpu).items() if on)
+
+
 def _features(cpu: Element) -> dict[str, bool]:
     return {node.get("name", ""): node.get("policy") not in _OFF for node in cpu.iterfind("feature")}
 

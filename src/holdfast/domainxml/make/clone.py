@@ -10,7 +10,7 @@ import uuid as uuids
 from collections.abc import Iterator
 
 from holdfast.domainxml.device import describe, label
-from holdfast.domainxml.document import Element, child, devices
+from holdfast.domainxml.document import Element, child, devices, remove_children
 from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.interface import new_mac
 
@@ -28,13 +28,15 @@ def renew_identity(
     both domains would share or fight over, and what of the host was made for the other one, in sentences.
     """
     old_name, old_uuid = domain.findtext("name") or "", domain.findtext("uuid") or ""
+    seen_uuids = {(uuid or "").strip().lower() for uuid in (old_uuid, domain.findtext("hwuuid"))} - {""}
     child(domain, "name").text = name
     child(domain, "uuid").text = uuid
+    remove_children(domain, "hwuuid")
     genid = domain.find("genid")
     if genid is not None:
         genid.text = str(uuids.uuid4())
     for entry in domain.iterfind("sysinfo/system/entry"):
-        if (entry.text or "").strip().lower() == old_uuid.lower():
+        if (entry.text or "").strip().lower() in seen_uuids:
             entry.text = uuid
     notes = [note for interface in domain.iterfind("devices/interface") for note in _renew_interface(interface)]
     if serials:

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator
 from holdfast.domainxml.document import Element, canonical, element
 from holdfast.domainxml.elements.interface import mac_of
 
-_TEXTS = ("uuid", "genid", "sysinfo/system/entry[@name='uuid']", "devices/disk/serial", "devices/disk/wwn")
+_TEXTS = ("uuid", "hwuuid", "genid", "sysinfo/system/entry[@name='uuid']", "devices/disk/serial", "devices/disk/wwn")
 _MAC = "devices/interface/mac"
 
 

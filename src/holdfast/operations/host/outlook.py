@@ -13,11 +13,12 @@ from functools import cache
 
 from holdfast.domainxml.document import Element, element, parse, serialize
 from holdfast.domainxml.elements.firmware import firmware_request, nvram_of, nvram_template
-from holdfast.domainxml.host.capabilities import NOT_TOLD, Capabilities
+from holdfast.domainxml.host.capabilities import NOT_TOLD, Capabilities, read_capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
     cpu_mode,
     expand_host_model,
+    features_on,
     gains_and_losses,
     model_of,
     same_model,
@@ -76,6 +77,7 @@ class HostOutlook:
         self._machines = cache(lambda arch, virt_type: read_machine_types(self._root(), arch, virt_type))
         self._answers = cache(self._ask)
         self._shortfalls = cache(self._compare_cpu)
+        self._possible = cache(self._ask_possible)
         self._digests = cache(self._digest)
         self._models = cache(self._ask_qemu)
         self.provides = HostProvides(connection)
@@ -206,8 +208,8 @@ class HostOutlook:
                 yield from self._unchecked_cpu(cpu, platform, before, origin)
             elif missing := self._missing(cpu, platform):
                 yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {', '.join(missing)}")
-            elif forbidden := self._shortfalls(serialize(cpu).strip(), platform):
-                yield _cpu(Effect.BLOCKS, f"the host has CPU features that the domain forbids: {forbidden}")
+            elif forbidden := self._forbidden(cpu, platform):
+                yield _cpu(Effect.BLOCKS, f"the host has CPU features that the domain forbids: {', '.join(forbidden)}")
         except LibvirtRefused as error:
             yield self._not_comparable(error, cpu, capabilities)
 
@@ -237,11 +239,17 @@ class HostOutlook:
 
     def _missing(self, cpu: Element, platform: Platform) -> list[str]:
         """The features of a concrete CPU that are not to be had here. Raises LibvirtRefused."""
-        exact = copy.deepcopy(cpu)
-        exact.set("match", "exact")  # what a host has besides, and should not, is another question
-        for feature in exact.iterfind("feature[@policy='forbid']"):
-            feature.set("policy", "disable")
-        shortfall = self._shortfalls(serialize(exact).strip(), platform)
+        lacked = self._shortfall(_exact(cpu), platform)
+        # libvirt hides some that a domain has if it asks for them by name.
+        return [name for name in lacked if name not in self._possible(platform)]
+
+    def _forbidden(self, cpu: Element, platform: Platform) -> list[str]:
+        """The features that are to be had here, and that the CPU must not have."""
+        lacked = self._shortfall(_exact(cpu), platform)
+        return [name for name in self._shortfall(cpu, platform) if name not in lacked]
+
+    def _shortfall(self, cpu: Element, platform: Platform) -> list[str]:
+        shortfall = self._shortfalls(serialize(cpu).strip(), platform)
         return shortfall.split(", ") if shortfall else []
 
     def _given(self, features: list[str], cpu: Element, platform: Platform) -> list[str]:
@@ -344,12 +352,28 @@ class HostOutlook:
         except (LibvirtRefused, NotFound) as error:
             return error.message
 
+    def _ask_possible(self, platform: Platform) -> frozenset[str]:
+        """Every CPU feature that a domain can have here; none where libvirt (< 12.5) hides none."""
+        if self._connection.readonly or self._connection.libvirt_version() < (12, 5, 0):
+            return frozenset()
+        told = read_capabilities(self._connection.domain_capabilities(*platform, all_cpu_features=True))
+        return frozenset() if told.host_model is None else features_on(told.host_model)
+
     def _compare_cpu(self, cpu: str, platform: Platform) -> str:
         return self._connection.cpu_shortfall(cpu, *platform)
 
     @staticmethod
     def _digest(path: str) -> str:
         return sha256_of(path)
+
+
+def _exact(cpu: Element) -> Element:
+    """The CPU without what a host must not have besides: that is another question than what it lacks."""
+    exact = copy.deepcopy(cpu)
+    exact.set("match", "exact")
+    for feature in exact.iterfind("feature[@policy='forbid']"):
+        feature.set("policy", "disable")
+    return exact
 
 
 def _cpu(effect: Effect, sentence: str) -> Outlook:

@@ -1,4 +1,6 @@
-"""Debian 13's libvirt 11.3 and QEMU 10.0, unpacked beside an older Debian: the next host, or this one upgraded.
+"""The libvirt and QEMU of a later Debian, unpacked beside this one: the next host, or this one upgraded.
+
+Debian 13 has libvirt 11.3 and QEMU 10.0; what sid has changes from day to day (12.8 and 11.1 in November 2026).
 
 apt downloads the packages from the machine's own mirror, with lists and a cache of its own: nothing is installed, and
 the machine's apt state is not touched. They are unpacked under ``~/.cache/holdfast`` once, and used as long as every
@@ -15,6 +17,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast_lab import errors
@@ -23,12 +26,15 @@ PACKAGES = (
     *("libvirt-daemon", "libvirt-daemon-driver-qemu", "qemu-system-x86", "qemu-system-modules-spice", "qemu-utils"),
     *("ovmf", "swtpm", "swtpm-tools"),
 )
-"""What is needed of Debian 13, besides all that these depend on."""
+"""What is needed of it, besides all that these depend on."""
 
-RELEASE = "trixie"
+_NOT_NEEDED = ("libllvm", "libz3-", "mesa-libgallium")
+"""How the names of packages begin that those depend on for OpenGL output alone: a third of the download."""
+
 _MERGED = ("bin", "lib", "lib64", "sbin")
-_UNUSED = ("share/doc", "share/info", "share/locale", "share/man", "lib/*/libLLVM*", "lib/*/libgallium*")
-"""Below /usr; the last two, 170 MB, are only for OpenGL output."""
+_FOLDERS = ("dev", "proc", "root", "run", "sys", "tmp")
+_UNUSED = ("share/doc", "share/info", "share/locale", "share/man")
+"""Below /usr."""
 
 _MANIFEST = "unpacked-files"
 _ACCOUNTS = {
@@ -37,35 +43,50 @@ _ACCOUNTS = {
 }
 """Those that the packages' scripts would make; libvirt looks them up even when told to use root."""
 
+_UNRELEASED = 99
 
-def why_not() -> str | None:
-    """Why this machine cannot run a newer host beside itself, in a sentence; None where it can."""
+
+@dataclass(frozen=True)
+class Release:
+    """A release of Debian: its name, that of its packages on a mirror, and its number."""
+
+    name: str
+    codename: str
+    number: int
+
+
+DEBIAN_13 = Release("Debian 13", "trixie", 13)
+SID = Release("Debian sid", "sid", _UNRELEASED)
+
+
+def why_not(release: Release) -> str | None:
+    """Why this machine cannot run ``release`` as a newer host beside itself, in a sentence; None where it can."""
     system = platform.freedesktop_os_release()
     if system.get("ID") != "debian":
-        return f"{system.get('PRETTY_NAME')} has no Debian 13 among its package sources"
-    if int(system.get("VERSION_ID", "99")) >= 13:
-        return f"{system['PRETTY_NAME']} has libvirt 11.3 or later itself: Debian 13 is nothing newer here"
+        return f"{system.get('PRETTY_NAME')} has no {release.name} among its package sources"
+    if int(system.get("VERSION_ID", _UNRELEASED)) >= release.number:
+        return f"{release.name} is nothing newer than {system['PRETTY_NAME']}"
     return None
 
 
-def debian13() -> Path:
-    """The folder with Debian 13's files, downloaded (80 MB) and unpacked when it is not there or not whole.
+def unpacked(release: Release) -> Path:
+    """The folder with the files of ``release``, downloaded (90 MB) and unpacked when it is not there or not whole.
 
-    Raises NO_DEBIAN13 when :func:`why_not` says so, NO_MIRROR, PACKAGES_NOT_DOWNLOADED and DAMAGED_PACKAGE.
+    Raises NO_OTHER_DEBIAN when :func:`why_not` says so, NO_MIRROR, PACKAGES_NOT_DOWNLOADED and DAMAGED_PACKAGE.
     """
-    if reason := why_not():
-        raise errors.NO_DEBIAN13(reason=reason)
+    if reason := why_not(release):
+        raise errors.NO_OTHER_DEBIAN(reason=reason)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast"
     cache.mkdir(parents=True, exist_ok=True)
-    recipe = repr((RELEASE, PACKAGES, _UNUSED, _ACCOUNTS))
-    folder = cache / f"debian-13-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-    with (cache / "debian-13.lock").open("w") as lock:
+    recipe = repr((PACKAGES, _NOT_NEEDED, _FOLDERS, _UNUSED, _ACCOUNTS))
+    folder = cache / f"debian-{release.codename}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    with (cache / f"debian-{release.codename}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_unpacked(folder):
             for stale in (folder, *cache.glob(".unpacking-*")):
                 shutil.rmtree(stale, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
-                _unpack(_download(Path(scratch)), Path(scratch, "system"))
+                _unpack(_download(release, Path(scratch)), Path(scratch, "system"))
                 Path(scratch, "system").rename(folder)
     return folder
 
@@ -81,18 +102,18 @@ def is_unpacked(folder: Path) -> bool:
         return False
 
 
-def _download(scratch: Path) -> Path:
-    """Download the packages with all they depend on; return the folder of the archives."""
+def _download(release: Release, scratch: Path) -> Path:
+    """Download the packages with what they depend on; return the folder of the archives."""
     codename = platform.freedesktop_os_release()["VERSION_CODENAME"]
     listed = _run("apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages")
     mirrors = sorted(
         {uri for name, _, uri in (line.partition(" ") for line in listed.splitlines()) if name == codename}
     )
     if not mirrors:
-        raise errors.NO_MIRROR(codename=codename)
+        raise errors.NO_MIRROR(codename=codename, release=release.name)
     keys = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     signed = f"[signed-by={keys}] " if keys.exists() else ""
-    (scratch / "sources.list").write_text("".join(f"deb {signed}{uri} {RELEASE} main\n" for uri in mirrors))
+    (scratch / "sources.list").write_text("".join(f"deb {signed}{uri} {release.codename} main\n" for uri in mirrors))
     (scratch / "status").touch()  # as if nothing were installed
     settings = {
         "Dir::Etc::sourcelist": f"{scratch}/sources.list",
@@ -105,9 +126,14 @@ def _download(scratch: Path) -> Path:
         "APT::Sandbox::User": "root",
     }
     options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    archives = scratch / "archives"
+    archives.mkdir()
     _run("apt-get", *options, "--error-on=any", "update")
-    _run("apt-get", *options, "--yes", "--download-only", "--no-install-recommends", "install", *PACKAGES)
-    return scratch / "archives"
+    simulated = _run("apt-get", *options, "--simulate", "--no-install-recommends", "install", *PACKAGES)
+    names = re.findall(r"^Inst (\S+)", simulated, re.M)
+    needed = [name for name in names if not name.startswith(_NOT_NEEDED)]
+    _run("apt-get", *options, "download", *needed, folder=archives)
+    return archives
 
 
 def _unpack(archives: Path, system: Path) -> None:
@@ -122,8 +148,10 @@ def _unpack(archives: Path, system: Path) -> None:
             unpacked = subprocess.run(tar, stdin=package.stdout).returncode
         if unpacked or package.returncode:
             raise errors.DAMAGED_PACKAGE(archive=archive.name)
+    for name in _FOLDERS:
+        (system / name).mkdir(exist_ok=True)
     for link, target in (("var/run", "/run"), ("var/lock", "/run/lock")):
-        (system / link).rmdir()
+        shutil.rmtree(system / link, ignore_errors=True)
         (system / link).symlink_to(target)
     for name, lines in _ACCOUNTS.items():
         (system / "etc" / name).write_text("\n".join((*lines, "")))
@@ -132,8 +160,8 @@ def _unpack(archives: Path, system: Path) -> None:
     (system / _MANIFEST).write_text("".join(sizes))
 
 
-def _run(*command: str | Path) -> str:
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+def _run(*command: str | Path, folder: Path | None = None) -> str:
+    result = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if result.returncode:
         said = re.findall(r"^[EW]: .*", result.stderr, re.M) or result.stderr.strip().splitlines()
         raise errors.PACKAGES_NOT_DOWNLOADED(reason=" ".join(said[:2]) or command[0])
