@@ -14,7 +14,7 @@ from functools import cache
 
 import holdfast.errors
 from holdfast.cli.hints import HINTS
-from holdfast.errors import Condition, HoldfastError, fields_of
+from holdfast.errors import Condition, HoldfastError, field_names
 from tests.rules.architecture import Module, modules
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -49,7 +49,7 @@ def declared() -> dict[str, Condition[HoldfastError]]:
 
 def fields(condition: Condition[HoldfastError]) -> frozenset[str]:
     """The fields that its texts name, the hint of the command line included."""
-    return condition.names | fields_of(HINTS.get(condition.code, ""))
+    return condition.names | field_names(HINTS.get(condition.code, ""))
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 
 import holdfast.errors
 from holdfast.cli.hints import HINTS
-from holdfast.errors import Condition, HoldfastError, fields_of, fill
+from holdfast.errors import Condition, HoldfastError, field_names, fill
 from holdfast.errors.power import DISK_GONE, OFF_AND_NOT_STARTED
 from tests.rules.architecture import ROOT, Module
 from tests.rules.conditions import declared, fields, makings, makings_of, sources
@@ -123,7 +123,7 @@ def test_each_hint_is_that_of_a_condition() -> None:
 def test_each_remedy_of_nova_is_that_of_a_condition_and_names_its_fields() -> None:
     conditions = {condition.code: condition for condition in declared().values()}
     assert sorted(REMEDIES.keys() - conditions.keys()) == []
-    unknown = {code: fields_of(remedy) - fields(conditions[code]) for code, remedy in REMEDIES.items()}
+    unknown = {code: field_names(remedy) - fields(conditions[code]) for code, remedy in REMEDIES.items()}
     assert {code: names for code, names in unknown.items() if names} == {}
 
 

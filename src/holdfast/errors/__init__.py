@@ -57,23 +57,23 @@ class HoldfastError(Exception):
         cause = self.fields.get("cause")
         return cause if isinstance(cause, HoldfastError) else None
 
-    def told(self, say: Callable[[str], str]) -> Self:
-        """The same error with ``say`` applied to each text that it and its causes speak of; itself if none differs."""
-        fields = {name: _told(value, say) for name, value in self.fields.items()}
+    def redacted(self, hide: Callable[[str], str]) -> Self:
+        """The same error with ``hide`` applied to each text that it and its causes speak of; itself if none differs."""
+        fields = {name: _redacted(value, hide) for name, value in self.fields.items()}
         if fields == self.fields:
             return self
-        told = type(self)(self.condition, fields)
+        redacted = type(self)(self.condition, fields)
         for note in getattr(self, "__notes__", ()):
-            told.add_note(say(note))
-        return told
+            redacted.add_note(hide(note))
+        return redacted
 
 
-def _told(value: object, say: Callable[[str], str]) -> object:
+def _redacted(value: object, hide: Callable[[str], str]) -> object:
     if isinstance(value, str):
-        return say(value)
+        return hide(value)
     if isinstance(value, HoldfastError):
-        return value.told(say)
-    return type(value)(_told(each, say) for each in value) if isinstance(value, list | tuple) else value
+        return value.redacted(hide)
+    return type(value)(_redacted(each, hide) for each in value) if isinstance(value, list | tuple) else value
 
 
 E = TypeVar("E", bound=HoldfastError, covariant=True)
@@ -100,7 +100,7 @@ class Condition(Generic[E]):
     @property
     def names(self) -> frozenset[str]:
         """The fields that its texts speak of."""
-        return fields_of(self.sentence) | fields_of(self.remedy)
+        return field_names(self.sentence) | field_names(self.remedy)
 
 
 class _Sentence(string.Formatter):
@@ -123,7 +123,7 @@ def fill(text: str, fields: Mapping[str, object]) -> str:
     return _Sentence().vformat(text, (), fields)
 
 
-def fields_of(text: str) -> frozenset[str]:
+def field_names(text: str) -> frozenset[str]:
     """The names of the fields that ``text`` has in braces."""
     return frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name)
 

@@ -25,7 +25,7 @@ Asked = Callable[[Change], bool]
 """True for a change of the guest view that was asked for."""
 
 
-def nothing(change: Change) -> bool:
+def nothing_asked(change: Change) -> bool:
     """For an operation that a guest must not notice at all."""
     return False
 
@@ -33,7 +33,7 @@ def nothing(change: Change) -> bool:
 def refuse_unasked(
     name: str,
     changes: Iterable[Change],
-    asked: Asked = nothing,
+    asked: Asked = nothing_asked,
     *,
     also: Iterable[str] = (),
     condition: Condition[HoldfastError] = UNASKED,

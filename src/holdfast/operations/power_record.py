@@ -1,12 +1,13 @@
-"""What is recorded of a domain when it is started and stopped: around the deed, and never in its way.
+"""What is recorded about a domain when it is started and stopped, without ever keeping it from starting or stopping.
 
-Before a start that it is wanted running, and after it what it was started with; before a stop that it is to stay off.
-So what was wanted is recorded wherever a command is killed. A deed that fails takes its record back. A record that
-cannot be written, on a full disk say, holds up no deed: the operation does what was asked for, and ends by telling what
-is missing. Starting a domain that runs, and stopping one that is off, makes up for it.
+Before a start it is recorded that the domain is wanted running, and afterwards what it was started with; before a stop,
+that it is to stay off. So wherever a command is killed, it is on record what was wanted. Where the start or stop fails,
+the record is put back. A record that cannot be written, on a full disk say, stops nothing: the operation does what was
+asked for, and in the end reports what is missing. Starting a domain that runs, or stopping one that is off, records it.
 
-All that is recorded in config alone, and of domains that Holdfast created or adopted. A start by somebody else copies
-it into live: there it tells that what the domain was started with is not recorded. The caller holds the domain's lock.
+All this is recorded in config alone, and only for domains that Holdfast created or adopted. A start by somebody else
+copies it into live: its presence there shows that what the domain was started with is not recorded. The caller holds
+the domain's lock.
 """
 
 from __future__ import annotations
@@ -33,29 +34,29 @@ RUNS_AGAIN = "that it runs again after the host has booted"
 STAYS_OFF = "that it stays off after the host has booted"
 STARTED_WITH = "what it was started with"
 
-Change = Callable[[str | None], str | None]
-"""Makes of our element what it is to be."""
+Rewrite = Callable[[str | None], str | None]
+"""Turns the text of our element into what it is to be; None where there is no element."""
 
 
 @contextmanager
 def recorded_start(domain: OpenDomain, *, cold: bool = True) -> Iterator[None]:
-    """Around the call that starts ``domain``: record that it is wanted running and, of a ``cold`` start, with what.
+    """Around the call that starts ``domain``: record that it is wanted running and, for a ``cold`` start, with what.
 
-    That is its CPU, its firmware, and the files of its state, as far as they can be read here. A start that is not cold
-    goes on with what was recorded before.
+    That is its CPU, its firmware, and the files of its state, as far as they can be read here. After a start that is
+    not cold, what was recorded before stays valid.
     """
     with _taken_back_where_it_fails(domain):
-        failed = _failure(domain, _wanted)
+        failed = _try_to_write(domain, _with_run_again)
         yield
     if cold:
-        failed = _failure(domain, lambda ours: _started(domain, _wanted(ours)), _forget_copied)
+        failed = _try_to_write(domain, lambda ours: _with_start(domain, _with_run_again(ours)), _forget_start_in_live)
     elif failed is not None:
-        failed = _failure(domain, _wanted)
+        failed = _try_to_write(domain, _with_run_again)
     if failed is None:
         return
     missing = [each for each in unrecorded(domain.documents) if cold or each != STARTED_WITH]
-    with suppress(HoldfastError):  # live can tell it until then, and does not outlast the host
-        rewrite(domain, _wanted, Definition.LIVE)
+    with suppress(HoldfastError):  # in live it helps until then, and does not survive a boot of the host
+        rewrite(domain, _with_run_again, Definition.LIVE)
     domain.lacks = STARTED_NOT_RECORDED(name=domain.name, missing=missing, cause=failed)
 
 
@@ -63,10 +64,10 @@ def recorded_start(domain: OpenDomain, *, cold: bool = True) -> Iterator[None]:
 def recorded_stop(domain: OpenDomain, *, for_good: bool = True, at_once: bool = True) -> Iterator[None]:
     """Around the call that stops ``domain``: where it is ``for_good``, record that it stays off.
 
-    Where it does not stop ``at_once`` its guest may run on: so live is not to say otherwise.
+    Where it does not stop ``at_once``, its guest may run on, so the record is removed from live as well.
 
     If somebody else started the domain, the CPU that its guest has is recorded; its firmware is unknown. The record of
-    its state stays that of our own start: it tells what was made anew since.
+    its state stays that of our own start: compared with it, one can see what was made anew since.
     """
     live, config = domain.documents.live, domain.documents.config
     is_foreign = live is not None and fact(live, Started) is not None
@@ -74,21 +75,21 @@ def recorded_stop(domain: OpenDomain, *, for_good: bool = True, at_once: bool = 
 
     def stopped(ours: str | None) -> str | None:
         with_cpu = metadata.with_fact(ours, Started(_cpu(live), "")) if live is not None and is_foreign else ours
-        return _unwanted(with_cpu) if goes else with_cpu
+        return _without_run_again(with_cpu) if goes else with_cpu
 
     with _taken_back_where_it_fails(domain):
-        failed = _failure(domain, stopped, (lambda _: None) if at_once or not goes else _forget_wish)
+        failed = _try_to_write(domain, stopped, (lambda _: None) if at_once or not goes else _forget_run_again_in_live)
         yield
-    if failed is not None and (failed := _failure(domain, stopped)) is not None:
+    if failed is not None and (failed := _try_to_write(domain, stopped)) is not None:
         condition = STOPPED_NOT_RECORDED if goes else NOT_RECORDED
         missing = [*([STAYS_OFF] if goes else []), *([STARTED_WITH] if is_foreign else [])]
         domain.lacks = condition(name=domain.name, missing=missing, cause=failed)
 
 
 def unrecorded(documents: Documents) -> list[str]:
-    """What is not recorded of a domain and would be, had it been started by Holdfast, or stopped where it is off.
+    """What is missing from a domain's record, compared with a start, or for a domain that is off a stop, by Holdfast.
 
-    Nothing of one that Holdfast keeps no records of, or that is in rescue.
+    Nothing for a domain that Holdfast keeps no records of, or that is in rescue.
     """
     live, config = documents.live, documents.config
     if config is None or metadata.ours_in(config) is None or documents.rescue is not None:
@@ -101,9 +102,9 @@ def unrecorded(documents: Documents) -> list[str]:
 
 
 def unfinished_start(documents: Documents) -> str:
-    """What a start was to do and has not done, in words that go on from the domain's name; "" where there is nothing.
+    """What an interrupted start has left undone, in words that follow the domain's name; "" where there is nothing.
 
-    Of one that was started by others nothing was to be recorded.
+    A start by others was not meant to record anything.
     """
     live, config = documents.live, documents.config
     if config is None or fact(config, RunAgain) is None:
@@ -113,46 +114,46 @@ def unfinished_start(documents: Documents) -> str:
     return "runs, and what it was started with is not recorded" if STARTED_WITH in unrecorded(documents) else ""
 
 
-def make_up_for(domain: OpenDomain, *, dry_run: bool) -> tuple[str, ...]:
+def record_missing(domain: OpenDomain, *, dry_run: bool) -> tuple[str, ...]:
     """Record what is :func:`unrecorded`, and return it; the firmware where it has not changed since the start."""
     missing, live = unrecorded(domain.documents), domain.documents.live
     if missing and not dry_run:
         if live is None:
-            rewrite(domain, _unwanted, Definition.CONFIG)
+            rewrite(domain, _without_run_again, Definition.CONFIG)
         else:
-            rewrite(domain, lambda ours: _made_up(domain, live, ours), Definition.CONFIG)
-            _forget_copied(domain)
+            rewrite(domain, lambda ours: _with_missing(domain, live, ours), Definition.CONFIG)
+            _forget_start_in_live(domain)
     return tuple(missing)
 
 
 def forget_if_possible(domain: OpenDomain, old: Fact, what: str) -> None:
-    """Forget ``old``, which says ``what``, before a start that does not wait for it."""
-    failed = _failure(domain, lambda ours: metadata.without_fact(ours, old))
+    """Forget ``old``, which says ``what``; where that fails, the start that follows goes on all the same."""
+    failed = _try_to_write(domain, lambda ours: metadata.without_fact(ours, old))
     if failed is not None:
         domain.lacks = NOT_RECORDED(name=domain.name, missing=[what], cause=failed)
 
 
-def record_own_start(domain: OpenDomain) -> None:
+def record_start_by_manager(domain: OpenDomain) -> None:
     """Record what ``domain`` was started with, right after a start that a manager has made itself."""
     if domain.documents.live is not None and _is_kept(domain):
-        rewrite(domain, lambda ours: _started(domain, ours), Definition.CONFIG)
-        _forget_copied(domain)
+        rewrite(domain, lambda ours: _with_start(domain, ours), Definition.CONFIG)
+        _forget_start_in_live(domain)
 
 
-def observe_whether_it_runs(domain: OpenDomain) -> None:
+def record_whether_it_runs(domain: OpenDomain) -> None:
     """Record whether ``domain`` runs, as others may have started it or switched it off; of a rescue, nothing."""
     if not _is_kept(domain) or domain.in_rescue:
         return
     if domain.is_active():
-        rewrite(domain, _wanted, Definition.CONFIG)
+        rewrite(domain, _with_run_again, Definition.CONFIG)
     elif domain.was_switched_off():
-        rewrite(domain, _unwanted, Definition.CONFIG)
+        rewrite(domain, _without_run_again, Definition.CONFIG)
 
 
-def record_what_became(domain: OpenDomain) -> None:
-    """Record whether ``domain`` runs, or is off, now that something has brought it there that was asked for."""
+def record_outcome(domain: OpenDomain) -> None:
+    """Record whether ``domain`` runs or is off, after an operation that was asked to bring it there."""
     runs = domain.is_active()
-    failed = _failure(domain, _wanted if runs else _unwanted)
+    failed = _try_to_write(domain, _with_run_again if runs else _without_run_again)
     if failed is not None:
         condition, missing = (STARTED_NOT_RECORDED, RUNS_AGAIN) if runs else (STOPPED_NOT_RECORDED, STAYS_OFF)
         domain.lacks = condition(name=domain.name, missing=[missing], cause=failed)
@@ -162,10 +163,10 @@ def _is_kept(domain: OpenDomain) -> bool:
     return domain.metadata(metadata.URI, Definition.CONFIG) is not None
 
 
-def _failure(
-    domain: OpenDomain, change: Change, then: Callable[[OpenDomain], None] = lambda _: None
+def _try_to_write(
+    domain: OpenDomain, change: Rewrite, then: Callable[[OpenDomain], None] = lambda _: None
 ) -> HoldfastError | None:
-    """Write ``change`` to config, and do what comes ``then``; return why that cannot be. Raises NoConnection."""
+    """Write ``change`` to config, and then call ``then``; return the error where that fails. Raises NoConnection."""
     try:
         if _is_kept(domain):
             rewrite(domain, change, Definition.CONFIG)
@@ -179,7 +180,7 @@ def _failure(
 
 @contextmanager
 def _taken_back_where_it_fails(domain: OpenDomain) -> Iterator[None]:
-    """Let our element be as it was where the domain is left as it was, running or off."""
+    """Where what is done within fails and the domain is left as it was, running or off, put our element back too."""
     ran = domain.is_active()
     before = {definition: metadata.ours_in(document) for definition, document in domain.documents.present.items()}
     try:
@@ -187,29 +188,29 @@ def _taken_back_where_it_fails(domain: OpenDomain) -> Iterator[None]:
     except BaseException:
         with suppress(HoldfastError):
             for definition, ours in before.items() if domain.is_active() == ran else ():
-                rewrite(domain, partial(_again, ours), definition)
+                rewrite(domain, partial(_as_before, ours), definition)
         raise
 
 
-def _again(before: str | None, _now: str | None) -> str | None:
+def _as_before(before: str | None, _now: str | None) -> str | None:
     return before
 
 
-def wanted_from_now() -> RunAgain:
+def run_again_from_now() -> RunAgain:
     """What is recorded of a domain that is wanted running."""
     return RunAgain(datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _wanted(ours: str | None) -> str | None:
-    """Since now, unless that was recorded before."""
-    return ours if ours is None or facts_in(ours, RunAgain) else metadata.with_fact(ours, wanted_from_now())
+def _with_run_again(ours: str | None) -> str | None:
+    """From now on, unless it is recorded already."""
+    return ours if ours is None or facts_in(ours, RunAgain) else metadata.with_fact(ours, run_again_from_now())
 
 
-def _unwanted(ours: str | None) -> str | None:
+def _without_run_again(ours: str | None) -> str | None:
     return metadata.without_facts(ours, RunAgain, lambda fact: True)
 
 
-def _started(domain: OpenDomain, ours: str | None) -> str | None:
+def _with_start(domain: OpenDomain, ours: str | None) -> str | None:
     live, config = domain.documents.live, domain.documents.config
     if live is None or config is None:
         return ours  # it has ended by itself meanwhile
@@ -218,8 +219,8 @@ def _started(domain: OpenDomain, ours: str | None) -> str | None:
     return metadata.with_all(metadata.with_fact(ours, started), SeenState, state)
 
 
-def _made_up(domain: OpenDomain, live: Element, ours: str | None) -> str | None:
-    ours = _wanted(ours)
+def _with_missing(domain: OpenDomain, live: Element, ours: str | None) -> str | None:
+    ours = _with_run_again(ours)
     if STARTED_WITH not in unrecorded(domain.documents):
         return ours
     ours = metadata.with_fact(ours, Started(_cpu(live), _firmware_since_its_start(domain, live)))
@@ -231,11 +232,11 @@ def _made_up(domain: OpenDomain, live: Element, ours: str | None) -> str | None:
     return ours
 
 
-def _forget_wish(domain: OpenDomain) -> None:
-    rewrite(domain, _unwanted, Definition.LIVE)
+def _forget_run_again_in_live(domain: OpenDomain) -> None:
+    rewrite(domain, _without_run_again, Definition.LIVE)
 
 
-def _forget_copied(domain: OpenDomain) -> None:
+def _forget_start_in_live(domain: OpenDomain) -> None:
     live = domain.documents.live
     if live is not None and fact(live, Started) is not None:
         rewrite(domain, _without_start, Definition.LIVE)

@@ -17,7 +17,7 @@ from holdfast.domainxml.document import Element, parse, same, serialize
 from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
-from holdfast.operations.guard import Asked, nothing, refuse_unasked
+from holdfast.operations.guard import Asked, nothing_asked, refuse_unasked
 from holdfast.operations.session import Need, OpenDomain
 
 Touch = Callable[[Element], None]
@@ -44,7 +44,7 @@ class Edit:
         return same(self.before, self.after)
 
 
-def plan_edit(domain: OpenDomain, touch: Touch, asked: Asked = nothing) -> Edit:
+def plan_edit(domain: OpenDomain, touch: Touch, asked: Asked = nothing_asked) -> Edit:
     """Work out what ``touch`` makes of the config document of ``domain``; nothing is changed.
 
     Raises UNASKED, listing them, when the guest would see changes that were not ``asked`` for, and TRANSIENT and

@@ -37,10 +37,10 @@ def concealing(secrets: Callable[[], Iterable[str]]) -> Iterator[None]:
     try:
         yield
     except HoldfastError as error:
-        told = error.told(_hider(secrets()))
-        if told is error:
+        redacted = error.redacted(_hider(secrets()))
+        if redacted is error:
             raise
-        raise told from None  # libvirt's own error says it, too
+        raise redacted from None  # libvirt's own error says it, too
 
 
 def _hider(secrets: Iterable[str]) -> Callable[[str], str]:

@@ -22,7 +22,7 @@ from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.facts import record, rewrite
 from holdfast.operations.power.resume_host import Outcome
-from holdfast.operations.power_record import wanted_from_now
+from holdfast.operations.power_record import run_again_from_now
 from holdfast.operations.session import looking
 from holdfast.operations.snapshots import revert
 from holdfast_lab.daemon import private_host
@@ -52,7 +52,7 @@ def findings(connection: Connection, *kinds: FindingKind) -> list[str]:
 
 def wants(connection: Connection) -> None:
     """What is recorded before a start."""
-    record(looking(connection, "a"), wanted_from_now(), CONFIG)
+    record(looking(connection, "a"), run_again_from_now(), CONFIG)
 
 
 def unwant(ours: str | None) -> str | None:
@@ -118,8 +118,8 @@ def test_unrescue_that_was_cut_off_after_its_start_makes_up_for_the_record(
 ) -> None:
     wants(connection)
     domain.start(paused=True)
-    assert operations.unrescue(connection, "a", dry_run=True).made_up == ("what it was started with",)
-    assert operations.unrescue(connection, "a").made_up == ("what it was started with",)
+    assert operations.unrescue(connection, "a", dry_run=True).recorded_now == ("what it was started with",)
+    assert operations.unrescue(connection, "a").recorded_now == ("what it was started with",)
     with raising(power.NOT_IN_RESCUE):
         operations.unrescue(connection, "a")
 
@@ -157,7 +157,7 @@ def test_a_revert_has_recorded_beforehand_whether_the_domain_runs_then(
     operations.create_snapshot(connection, "a", "off")
     operations.start(connection, "a", paused=True)
     operations.create_snapshot(connection, "a", "on")
-    monkeypatch.setattr(revert, "record_what_became", lambda _: None)  # cut off before it
+    monkeypatch.setattr(revert, "record_outcome", lambda _: None)  # cut off before it
     operations.revert_to_snapshot(connection, "a", "off", accept=True)
     assert fact(parse(domain.xml(CONFIG)), RunAgain) is None
     operations.revert_to_snapshot(connection, "a", "on", accept=True)

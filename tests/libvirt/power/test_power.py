@@ -250,5 +250,5 @@ def test_json_has_the_states(connection: Connection, uri: str) -> None:
         "mended": [],
         "restored": False,
         "left_rescue": False,
-        "made_up": [],
+        "recorded_now": [],
     }

@@ -156,7 +156,7 @@ def test_a_start_that_is_killed_before_its_record_has_its_firmware_recorded_late
                 break
         if changes:
             loader.touch()
-        assert operations.start(host, "a").made_up == ("what it was started with",)
+        assert operations.start(host, "a").recorded_now == ("what it was started with",)
         started = fact(parse(domain.xml(CONFIG)), Started)
         assert started is not None
         assert started.firmware == ("" if changes else sha256_of(str(loader)))

@@ -27,13 +27,13 @@ from holdfast.operations.power_record import (
     STARTED_WITH,
     STAYS_OFF,
     forget_if_possible,
-    make_up_for,
-    observe_whether_it_runs,
-    record_own_start,
-    record_what_became,
+    record_missing,
+    record_outcome,
+    record_start_by_manager,
+    record_whether_it_runs,
+    run_again_from_now,
     unfinished_start,
     unrecorded,
-    wanted_from_now,
 )
 from holdfast.operations.session import OpenDomain, changing, looking
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml
@@ -102,16 +102,16 @@ def test_what_is_not_recorded_follows_from_both_documents(
 
 
 def test_a_wish_is_of_this_second_in_utc() -> None:
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", wanted_from_now().since)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", run_again_from_now().since)
 
 
 def test_a_dry_run_makes_up_for_nothing(connection: Connection, domain: Domain) -> None:
     domain.start(paused=True)
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    assert make_up_for(looking(connection, "a"), dry_run=True) == (RUNS_AGAIN, STARTED_WITH)
+    assert record_missing(looking(connection, "a"), dry_run=True) == (RUNS_AGAIN, STARTED_WITH)
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
-    assert make_up_for(looking(connection, "a"), dry_run=False) == (RUNS_AGAIN, STARTED_WITH)
-    assert make_up_for(looking(connection, "a"), dry_run=False) == ()
+    assert record_missing(looking(connection, "a"), dry_run=False) == (RUNS_AGAIN, STARTED_WITH)
+    assert record_missing(looking(connection, "a"), dry_run=False) == ()
 
 
 def test_what_is_made_up_for_goes_to_config_alone_and_live_tells_of_no_start_of_others(
@@ -119,11 +119,11 @@ def test_what_is_made_up_for_goes_to_config_alone_and_live_tells_of_no_start_of_
 ) -> None:
     operations.start(connection, "a", paused=True)
     domain.destroy()
-    assert make_up_for(looking(connection, "a"), dry_run=False) == (STAYS_OFF,)
+    assert record_missing(looking(connection, "a"), dry_run=False) == (STAYS_OFF,)
     assert kept(domain, RunAgain) is None and kept(domain, Started) is not None
     domain.start(paused=True)
     assert kept(domain, Started, LIVE) is not None, "libvirt has copied it"
-    assert make_up_for(looking(connection, "a"), dry_run=False) == (RUNS_AGAIN, STARTED_WITH)
+    assert record_missing(looking(connection, "a"), dry_run=False) == (RUNS_AGAIN, STARTED_WITH)
     live = parse(domain.xml(LIVE))
     started, cpu = kept(domain, Started), live.find("cpu")
     assert cpu is not None and started == Started(canonical(cpu).decode(), "")
@@ -153,7 +153,7 @@ def test_the_firmware_of_a_guest_that_runs_is_made_up_for_where_it_is_as_old(
     with_firmware.start(paused=True)
     if changed:
         loader.touch()
-    make_up_for(looking(connection, "a"), dry_run=False)
+    record_missing(looking(connection, "a"), dry_run=False)
     started = kept(with_firmware, Started)
     assert isinstance(started, Started)
     assert started.firmware == ("" if changed else hashlib.sha256(loader.read_bytes()).hexdigest())
@@ -173,7 +173,7 @@ def test_the_state_of_a_guest_stays_recorded_as_at_its_own_start(
     record(looking(connection, "a"), older)
     with_firmware.start(paused=True)
     assert kept(with_firmware, SeenState, LIVE) == older, "libvirt has copied it"
-    make_up_for(looking(connection, "a"), dry_run=False)
+    record_missing(looking(connection, "a"), dry_run=False)
     assert (kept(with_firmware, SeenState), kept(with_firmware, SeenState, LIVE)) == (older, None)
 
 
@@ -181,7 +181,7 @@ def test_the_state_of_a_guest_is_recorded_later_where_its_start_was_not(
     connection: Connection, tmp_path: Path, with_firmware: Domain
 ) -> None:
     with_firmware.start(paused=True)
-    make_up_for(looking(connection, "a"), dry_run=False)
+    record_missing(looking(connection, "a"), dry_run=False)
     seen = kept(with_firmware, SeenState)
     assert isinstance(seen, SeenState) and seen.path == f"{tmp_path}/a.fd"
 
@@ -210,31 +210,31 @@ def test_what_became_of_a_domain_is_recorded_or_told(connection: Connection, uri
         raising(STARTED_NOT_RECORDED, name="a", missing=[RUNS_AGAIN], cause="Read-only"),
         changing_unrecorded(connection, uri) as opened,
     ):
-        record_what_became(opened)
+        record_outcome(opened)
     assert kept(domain, RunAgain) is None
     with changing(connection, "a") as opened:
-        record_what_became(opened)
+        record_outcome(opened)
     assert kept(domain, RunAgain) is not None and kept(domain, RunAgain, LIVE) is None
     domain.destroy()
     with (
         raising(STOPPED_NOT_RECORDED, name="a", missing=[STAYS_OFF], cause="Read-only"),
         changing_unrecorded(connection, uri) as opened,
     ):
-        record_what_became(opened)
+        record_outcome(opened)
     assert kept(domain, RunAgain) is not None
     with changing(connection, "a") as opened:
-        record_what_became(opened)
+        record_outcome(opened)
     assert kept(domain, RunAgain) is None
 
 
 def test_a_start_by_a_manager_is_recorded_in_config_of_what_holdfast_keeps(connection: Connection) -> None:
     domain = connection.define(domain_xml())
     domain.start(paused=True)
-    record_own_start(looking(connection, "a"))
+    record_start_by_manager(looking(connection, "a"))
     assert "holdfast" not in domain.xml(CONFIG)
     record(looking(connection, "a"), RELEASING)
     record(looking(connection, "a"), STARTED, LIVE)
-    record_own_start(looking(connection, "a"))
+    record_start_by_manager(looking(connection, "a"))
     started = kept(domain, Started)
     assert isinstance(started, Started) and "<model" in started.cpu
     assert (kept(domain, Releasing), kept(domain, Started, LIVE)) == (RELEASING, None)
@@ -244,16 +244,16 @@ def test_a_start_by_a_manager_is_recorded_in_config_of_what_holdfast_keeps(conne
 def test_whether_it_runs_is_observed_of_what_holdfast_keeps_and_of_no_rescue(connection: Connection) -> None:
     domain = connection.define(domain_xml())
     domain.start(paused=True)
-    observe_whether_it_runs(looking(connection, "a"))
+    record_whether_it_runs(looking(connection, "a"))
     assert "holdfast" not in domain.xml(CONFIG)
     record(looking(connection, "a"), RELEASING)
     record(looking(connection, "a"), RESCUE, LIVE)
-    observe_whether_it_runs(looking(connection, "a"))
+    record_whether_it_runs(looking(connection, "a"))
     assert kept(domain, RunAgain) is None
     domain.destroy()
     domain.start(paused=True)
-    observe_whether_it_runs(looking(connection, "a"))
+    record_whether_it_runs(looking(connection, "a"))
     assert kept(domain, RunAgain) is not None and kept(domain, RunAgain, LIVE) is None
     domain.destroy()
-    observe_whether_it_runs(looking(connection, "a"))
+    record_whether_it_runs(looking(connection, "a"))
     assert (kept(domain, RunAgain), kept(domain, Releasing)) == (None, RELEASING)

@@ -187,7 +187,7 @@ def test_resume_host_says_of_what_runs_that_it_runs(
         (resumed,) = json.loads(result.stdout)["domains"]
         assert (resumed["outcome"], resumed["error"]["code"]) == ("started", "started-not-recorded")
         assert domain.state() == "running"
-    assert operations.start(connection, "a").made_up == ("what it was started with",)
+    assert operations.start(connection, "a").recorded_now == ("what it was started with",)
 
 
 def test_a_start_that_fails_takes_its_record_back(connection: Connection, domain: Domain, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_what_somebody_else_started_is_recorded_when_it_is_to_be_started(
 ) -> None:
     domain.start(paused=True)
     change = operations.start(connection, "a")
-    assert (change.before, change.after, len(change.made_up)) == ("paused", "paused", 2)
+    assert (change.before, change.after, len(change.recorded_now)) == ("paused", "paused", 2)
     config, live = parse(domain.xml(CONFIG)), parse(domain.xml(LIVE))
     started = fact(config, Started)
     assert started is not None and (started.firmware, fact(live, Started)) == ("", None)
@@ -277,4 +277,4 @@ def test_what_is_told_as_not_recorded_is_not_there_once_the_daemon_has_started_a
                 operations.start(daemon, "a", paused=True)
         host.restart()
         with holdfast.connect(host.uri) as daemon:
-            assert list(operations.start(daemon, "a").made_up) == caught.value.fields["missing"]
+            assert list(operations.start(daemon, "a").recorded_now) == caught.value.fields["missing"]

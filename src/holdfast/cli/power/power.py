@@ -155,9 +155,9 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
     if output == "json":
         print_result(change)
         return
-    if change.made_up:
+    if change.recorded_now:
         would_be = "would be recorded" if change.dry_run else "is recorded now"
-        click.echo(f"{change.name}: {change.before} already; {would_be} {', and '.join(change.made_up)}")
+        click.echo(f"{change.name}: {change.before} already; {would_be} {', and '.join(change.recorded_now)}")
         return
     if change.dry_run:
         gone = "; it is transient, and would be gone" if change.after == "gone" else ""

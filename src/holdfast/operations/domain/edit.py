@@ -17,7 +17,7 @@ from holdfast.hostfiles.editor import left_drafts, remove_draft, text_of_left
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.asked_of_libvirt import ask_libvirt
 from holdfast.operations.documents import Documents, saved_memory
-from holdfast.operations.guard import nothing, refuse_unasked
+from holdfast.operations.guard import nothing_asked, refuse_unasked
 from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.own_state import refuse_state_of_others, state_of, unfit_nvram
 from holdfast.operations.proved_edit import Edit, apply_edit
@@ -71,7 +71,7 @@ def edit_domain(
         if dry_run:
             return answer.on(result)
         if not accept:
-            refuse_unasked(domain.name, result.changes, nothing, also=result.blocks, condition=UNASKED_EDIT)
+            refuse_unasked(domain.name, result.changes, nothing_asked, also=result.blocks, condition=UNASKED_EDIT)
         apply_edit(domain, Edit(before, after, result.changes, expected=completed))
     return result
 

@@ -48,7 +48,7 @@ from holdfast.operations.domain.delete import take_back
 from holdfast.operations.domain_name import refuse_taken, taking
 from holdfast.operations.own_state import folders_of, look, state_of
 from holdfast.operations.power.start import start as start_domain
-from holdfast.operations.power_record import record_what_became, wanted_from_now
+from holdfast.operations.power_record import record_outcome, run_again_from_now
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import changing
@@ -149,7 +149,7 @@ def make_domain(
     """
     notes = [*new.notes, *_settle_state(connection, new)]
     if not new.as_is:
-        wish = [wanted_from_now()] if start else []
+        wish = [run_again_from_now()] if start else []
         set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below, *wish)
     besides = [nvram_of(new.document), *(disk.spec.overlay_of for disk in new.disks)]
     notes += folder_risks(connection, new.document.iterfind("devices/disk"), besides)
@@ -305,7 +305,7 @@ def _start(connection: Connection, domain: Domain) -> None:
         raise CREATION_CUT_OFF(uuid=domain.uuid, cause=error) from error
     except HoldfastError as error:
         with suppress(HoldfastError), changing(connection, domain.uuid) as created:
-            record_what_became(created)
+            record_outcome(created)
         raise CREATED_NOT_STARTED(name=domain.name, cause=error) from error
 
 

@@ -1,9 +1,9 @@
-"""Following a manager: the config document of a domain does what the document says that the manager generated.
+"""Following a manager: the config document of a domain takes over what a document that the manager generated says.
 
-The manager's whole document is never defined. The host side is taken from it; devices that the manager has added are
-added, those that it has taken away are removed; disks are called as it calls them; and where it says under which
-document the domain was built until now, exactly the difference of the two is applied. Nothing else that the guest sees
-changes.
+The manager's document itself is never defined. Its host side is taken over; devices that the manager has added are
+added, those that it has removed are removed; disks get the names that it gives them. Where it also hands in the
+document that it generated for the domain as it was until now, exactly the difference of the two is applied. Nothing
+else that the guest sees changes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
 IsOwn = Callable[[Element], bool]
-"""True for a device of the domain that is the manager's to take away."""
+"""True for a device of the domain that the manager may remove."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Followed(Result):
-    """What following changed in the config document; of ``changes`` all was asked for, and comes with the next start.
+    """What following changed in the config document; all ``changes`` were asked for, and come with the next start.
 
     ``host``      what changed of the host side, in sentences without secrets
     ``attached``  devices that the manager has added: "disk vdb"
@@ -45,12 +45,12 @@ class Followed(Result):
 
 
 def follow_document(
-    connection: Connection, name: str, wanted: str, *, is_own: IsOwn, old: str | None = None, dry_run: bool = False
+    connection: Connection, name: str, generated: str, *, is_own: IsOwn, old: str | None = None, dry_run: bool = False
 ) -> Followed:
-    """Let the config document of the domain ``name`` follow ``wanted``, a whole document that its manager generated.
+    """Let the config document of the domain ``name`` follow the whole document that its manager ``generated``.
 
-    ``is_own`` tells which of the domain's devices the manager may take away: all others stay. ``old`` is what the same
-    code generates for what the domain was until now, another flavor or other properties of its image: the difference
+    ``is_own`` tells which of the domain's devices the manager may remove: all others stay. ``old`` is what the manager
+    generates for the domain as it was until now, with its old flavor or the old properties of its image: the difference
     is what was asked for. A running guest has it after its next start.
 
     Raises NO_DOMAIN, TRANSIENT, IN_RESCUE, ANOTHER_DOMAINS_DOCUMENT, UNASKED where the guest would see more than that,
@@ -58,7 +58,7 @@ def follow_document(
     LibvirtRefused where libvirt does not take it. Nothing was changed then.
     (virDomainDefineXMLFlags by the proved edit)
     """
-    template = _parsed(wanted)
+    template = _parsed(generated)
     before = None if old is None else _parsed(old)
     with changing(connection, name, dry_run=dry_run) as domain:
         for document in (template, before):
@@ -89,7 +89,7 @@ def _kind(disk: Element) -> tuple[str | None, ...]:
 
 
 def _refuse_another_boot(booted: Element, found: Element) -> None:
-    """Refuse names of disks by which the guest would boot from ``found``, and no longer from a disk that stays."""
+    """Refuse names for the disks with which the guest would boot from ``found``, and not from a disk that stays."""
     if found is not booted and booted.getparent() is not None and booted.get("device") != "cdrom":
         raise ANOTHER_BOOT_DISK(found=source_of(found), booted=source_of(booted))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.own_state import refuse_lost_state
-from holdfast.operations.power_record import record_own_start
+from holdfast.operations.power_record import record_start_by_manager
 from holdfast.operations.session import Need, changing, looking
 
 
@@ -22,8 +22,8 @@ def refuse_start(connection: Connection, name: str) -> None:
 def record_start(connection: Connection, name: str) -> None:
     """Record what the domain ``name``, which its manager has just started, was given; in a rescue, nothing.
 
-    See :func:`holdfast.operations.power_record.record_own_start`. Raises NO_DOMAIN. (virDomainSetMetadata)
+    See :func:`holdfast.operations.power_record.record_start_by_manager`. Raises NO_DOMAIN. (virDomainSetMetadata)
     """
     with changing(connection, name) as domain:
         if not domain.in_rescue:
-            record_own_start(domain)
+            record_start_by_manager(domain)

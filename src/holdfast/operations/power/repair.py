@@ -15,7 +15,7 @@ from holdfast.operations.host.outlook import HostOutlook, KnownGuest
 from holdfast.operations.own_state import lost_state
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
-from holdfast.operations.power_record import make_up_for
+from holdfast.operations.power_record import record_missing
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -70,8 +70,8 @@ def repair_domain(
         if not start or remains:
             return result
         if domain.is_active():
-            made_up = make_up_for(domain, dry_run=dry_run)
-            return replace(result, notes=tuple(f"not recorded before: {each}" for each in made_up))
+            recorded = record_missing(domain, dry_run=dry_run)
+            return replace(result, notes=tuple(f"not recorded before: {each}" for each in recorded))
         try:
             change = start_locked(domain, dry_run=dry_run)
         except NoConnection:  # nobody knows whether it runs

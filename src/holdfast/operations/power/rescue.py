@@ -40,7 +40,7 @@ from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.rescue_nvram import NvramCopy, remove_left_copy
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
-from holdfast.operations.power_record import make_up_for, recorded_stop, unfinished_start
+from holdfast.operations.power_record import record_missing, recorded_stop, unfinished_start
 from holdfast.operations.proved_edit import Touch
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -167,18 +167,17 @@ def unrescue(
     """Switch the rescue of the domain ``name`` off, and start the domain itself again if it ran before the rescue, or
     was recorded to run.
 
-    ``start`` True and False decide that otherwise. Where it was started again, and what with is not recorded, that is
-    made up for. Raises NOT_IN_RESCUE, UNDEFINED_IN_RESCUE, MANAGED_SAVE where the start would restore that, STATE_GONE
-    where its own state is lost and not of a kind in ``fresh``, and RESCUE_ENDED_NOT_STARTED when the rescue is off and
-    the domain does not start.
-    (virDomainDestroyFlags, virDomainCreateWithFlags)
+    ``start`` True and False override that. Where it has been started again already, what is missing from the record of
+    that start is recorded. Raises NOT_IN_RESCUE, UNDEFINED_IN_RESCUE, MANAGED_SAVE where the start would restore that,
+    STATE_GONE where its own state is lost and not of a kind in ``fresh``, and RESCUE_ENDED_NOT_STARTED when the rescue
+    is off and the domain does not start. (virDomainDestroyFlags, virDomainCreateWithFlags)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         before, documents = domain.state(), domain.documents
         mark = documents.rescue
         if mark is None and documents.live is not None and unfinished_start(documents):
-            made_up = make_up_for(domain, dry_run=dry_run)
-            return power_change(domain, before, dry_run, foreseen=before, made_up=made_up)
+            recorded = record_missing(domain, dry_run=dry_run)
+            return power_change(domain, before, dry_run, foreseen=before, recorded_now=recorded)
         if mark is None:
             condition = power.NOT_IN_RESCUE_OFF if documents.live is None else power.NOT_IN_RESCUE
             raise condition(name=domain.name, state=before)

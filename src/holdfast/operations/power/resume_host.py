@@ -23,8 +23,8 @@ from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange
 from holdfast.operations.power_record import (
     forget_if_possible,
-    make_up_for,
-    observe_whether_it_runs,
+    record_missing,
+    record_whether_it_runs,
     unfinished_start,
 )
 from holdfast.operations.results import Result
@@ -82,7 +82,7 @@ def observe_host(connection: Connection) -> None:
     for listed in domains:
         try:
             with changing(connection, listed.uuid) as domain:
-                observe_whether_it_runs(domain)
+                record_whether_it_runs(domain)
         except NotFound:
             continue  # deleted since it was listed
         except NoConnection:
@@ -133,7 +133,7 @@ def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
             notes = (*_released(domain, documents, dry_run), *_half_attached(documents))
             if documents.live is not None:
                 if unfinished_start(documents):
-                    notes += tuple(f"not recorded before: {each}" for each in make_up_for(domain, dry_run=dry_run))
+                    notes += tuple(f"not recorded before: {each}" for each in record_missing(domain, dry_run=dry_run))
                 return resumed(Outcome.RUNNING)
             side = mend_host_side(domain, dry_run=dry_run)
             notes = (*notes, *side.mended)

@@ -13,7 +13,7 @@ from holdfast.operations.guard import look_before_start
 from holdfast.operations.managed_save import look_before_restore
 from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.state_change import PowerChange, power_change
-from holdfast.operations.power_record import make_up_for, recorded_start
+from holdfast.operations.power_record import record_missing, recorded_start
 from holdfast.operations.session import OpenDomain, changing
 
 
@@ -26,10 +26,10 @@ def start(
     reported. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made anew where they are lost. The
     headers of its images are looked at, and ``notes`` name those that could not be.
 
-    Of a domain that runs it is made up for what is not recorded of its start: ``made_up`` says what.
+    Where the domain runs already, what is missing from the record of its start is recorded: ``recorded_now`` says what.
 
     Raises NO_DOMAIN, ALREADY_RUNNING where nothing of that is missing, UNFINISHED, STATE_GONE, NAMES_ANOTHER_NOW for an
-    image that names a file of which nothing recorded tells, MANAGED_SAVE_REFUSED, and what libvirt refuses; and
+    image that names a file that no record mentions, MANAGED_SAVE_REFUSED, and what libvirt refuses; and
     STARTED_NOT_RECORDED where it runs, and libvirt cannot write that down.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
@@ -42,8 +42,8 @@ def start_locked(
     """As :func:`start`, for a caller who holds the domain's lock."""
     before = domain.state()
     if domain.is_active():
-        if made_up := make_up_for(domain, dry_run=dry_run):
-            return power_change(domain, before, dry_run, foreseen=before, made_up=made_up)
+        if recorded := record_missing(domain, dry_run=dry_run):
+            return power_change(domain, before, dry_run, foreseen=before, recorded_now=recorded)
         raise _already_running(domain, before)
     unseen = look_at_images(domain)
     if domain.has_managed_save():

@@ -24,10 +24,10 @@ class PowerChange(Result):
 
     ``before``, ``after``  the states, in virsh's words, or "gone". A dry run's ``after`` is None where nobody can tell:
                            what is restored comes back running, or paused where it was saved so
-    ``outlooks``           what else the guest sees of a cold start, or why there would be none: it comes of the host
+    ``outlooks``           what else the guest sees of a cold start, or why there would be none, because of the host
     ``mended``             what of the host side was mended before a hard reboot, in sentences
     ``restored``           True when the start continues from a managed-save image instead of booting
-    ``made_up``            what is recorded now of a domain that ran, or was off, already: then nothing else was done
+    ``recorded_now``       what the record lacked where the domain ran, or was off, already: nothing else was done
     ``left_rescue``        True when this ends a rescue: the next start is the domain's own
     """
 
@@ -37,7 +37,7 @@ class PowerChange(Result):
     mended: tuple[str, ...] = ()
     restored: bool = False
     left_rescue: bool = False
-    made_up: tuple[str, ...] = ()
+    recorded_now: tuple[str, ...] = ()
 
     @property
     def sees(self) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def power_change(
     notes: tuple[str, ...] = (),
     restored: bool = False,
     left_rescue: bool = False,
-    made_up: tuple[str, ...] = (),
+    recorded_now: tuple[str, ...] = (),
 ) -> PowerChange:
     """What was done to ``domain``, whose state was ``before``; the state after it is read now.
 
@@ -78,7 +78,7 @@ def power_change(
         mended=mended,
         restored=restored,
         left_rescue=left_rescue,
-        made_up=made_up,
+        recorded_now=recorded_now,
     )
 
 

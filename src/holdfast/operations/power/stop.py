@@ -13,7 +13,7 @@ from holdfast.operations.power.state_change import (
     hearing_state,
     power_change,
 )
-from holdfast.operations.power_record import make_up_for, recorded_stop
+from holdfast.operations.power_record import record_missing, recorded_stop
 from holdfast.operations.session import OpenDomain, changing, looking
 
 
@@ -25,8 +25,8 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
     """
     with looking(connection, name).stopped() as stopped:
         with changing(connection, name, dry_run=dry_run) as domain:
-            if (made_up := _made_up(domain, dry_run)) is not None:
-                return made_up
+            if (recorded := _record_missing_stop(domain, dry_run)) is not None:
+                return recorded
             before, rescue = hearing_state(domain), domain.in_rescue
             if dry_run:
                 return power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
@@ -49,12 +49,12 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
 def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
     """Switch off at once, as pulling the plug does (virDomainDestroyFlags). The config document stays.
 
-    A transient domain, which has none, is gone afterwards. Of a domain that is off it is made up for what is not
-    recorded of its end: ``made_up`` says what. Raises NOT_RUNNING where there is nothing of that kind.
+    A transient domain, which has none, is gone afterwards. Where the domain is off already, what is missing from the
+    record of its end is recorded: ``recorded_now`` says what. Raises NOT_RUNNING where nothing of that is missing.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
-        if (made_up := _made_up(domain, dry_run)) is not None:
-            return made_up
+        if (recorded := _record_missing_stop(domain, dry_run)) is not None:
+            return recorded
         before, rescue = active_state(domain), domain.in_rescue
         if not dry_run:
             if rescue:
@@ -64,9 +64,9 @@ def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> Powe
         return power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
 
 
-def _made_up(domain: OpenDomain, dry_run: bool) -> PowerChange | None:
-    """What was made up for of a domain that is off already; None for any other, and where nothing is missing."""
+def _record_missing_stop(domain: OpenDomain, dry_run: bool) -> PowerChange | None:
+    """Record what is missing of a domain that is off already; None for any other, and where nothing is missing."""
     if domain.documents.live is not None:
         return None
-    made_up = make_up_for(domain, dry_run=dry_run)
-    return power_change(domain, SHUT_OFF, dry_run, foreseen=SHUT_OFF, made_up=made_up) if made_up else None
+    recorded = record_missing(domain, dry_run=dry_run)
+    return power_change(domain, SHUT_OFF, dry_run, foreseen=SHUT_OFF, recorded_now=recorded) if recorded else None

@@ -26,7 +26,7 @@ from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_state_of_others, state_of
-from holdfast.operations.power_record import record_what_became, wanted_from_now
+from holdfast.operations.power_record import record_outcome, run_again_from_now
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.images import check_images, size_changes
@@ -192,7 +192,7 @@ def _detached(today: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, .
 def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, force: bool) -> None:
     """Let libvirt revert, and prove that the hardware is that of then. Raises REVERT_STOPPED, REVERTED_AND_CHANGED."""
     before = domain.documents
-    wish = None if stored.live is None else wanted_from_now()
+    wish = None if stored.live is None else run_again_from_now()
     text = with_metadata_after_revert(found.xml(secure=True), before.live, before.config, wish)
     redefine_snapshot(domain, text)
     try:
@@ -203,7 +203,7 @@ def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, forc
             raise
         raise errors.REVERT_STOPPED(snapshot=stored.name, state=domain.state(), cause=error) from error
     after = domain.documents
-    record_what_became(domain)
+    record_outcome(domain)
     wrong = _differing(stored, after)
     if wrong:
         raise errors.REVERTED_AND_CHANGED(snapshot=stored.name, changes=wrong)
