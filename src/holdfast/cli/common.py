@@ -81,11 +81,13 @@ output_option = click.option(
     show_default=True,
     help="How to print the result.",
 )
-accept_option = click.option("--accept", is_flag=True, help="Take changes of the guest's hardware nobody asked for.")
+accept_option = click.option(
+    "--accept", is_flag=True, help="Accept changes of the guest's hardware that nobody asked for."
+)
 
 
 def fresh_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``--fresh-nvram`` and ``--fresh-tpm``; the command is told which kinds of state were said, in ``fresh``."""
+    """``--fresh-nvram`` and ``--fresh-tpm``; the command gets the kinds of state that were named, as ``fresh``."""
 
     @click.option("--fresh-nvram", is_flag=True, help="Let a new NVRAM be made where the guest's own is lost.")
     @click.option("--fresh-tpm", is_flag=True, help="Let a new TPM state be made where the guest's own is lost.")

@@ -96,7 +96,7 @@ def _step_line(played: Scenario, step: ScenarioStep, seconds: float) -> Text:
 
 
 def _table(holdfast: list[Comparison], regenerated: list[Comparison]) -> Table:
-    """The facts device by device; what is told as a group and did not change takes one row."""
+    """The facts device by device; what is reported as a group and did not change takes one row."""
     from dataclasses import replace
 
     from rich import box
@@ -122,7 +122,7 @@ def _table(holdfast: list[Comparison], regenerated: list[Comparison]) -> Table:
 
 
 def _end_of_group(fact: Comparison) -> str:
-    """The first or last of a group: tables are told by name, devices by place."""
+    """The first or last of a group: tables are identified by name, devices by place."""
     if fact.name.startswith("ACPI "):
         return fact.name.removeprefix("ACPI ")
     return fact.before.shown if fact.before else "–"

@@ -157,7 +157,7 @@ def is_live(domain: Element) -> bool:
 
 
 def devices(domain: Element) -> Iterator[Element]:
-    """Every device of ``domain``, in document order; ``<emulator>`` is none, though it stands among them."""
+    """Every device of ``domain``, in document order; without ``<emulator>``, which is not one."""
     for element in domain.iterfind("devices/*"):
         if isinstance(element.tag, str) and element.tag != "emulator":
             yield element

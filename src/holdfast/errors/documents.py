@@ -1,4 +1,4 @@
-"""What can be wrong with the text of a document, or with a value that is to stand in one."""
+"""What can be wrong with the text of a document, or with a value that is to be put into one."""
 
 from __future__ import annotations
 

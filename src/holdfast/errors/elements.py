@@ -10,7 +10,7 @@ NO_SUCH_URL = Condition(
     "no-such-url",
     UsageError,
     "{text!r} is not the short form of any image on the network",
-    "{forms}; all else as XML",
+    "{forms}; everything else as XML",
 )
 BAD_TARGET = Condition("bad-target", UsageError, "{target!r} cannot be the target of a disk", "vda, sdb and the like")
 BAD_SERIAL = Condition(

@@ -1,4 +1,4 @@
-"""What the guard refuses, and what becomes of an edit that libvirt or somebody else has a say in."""
+"""What the guard refuses, and what can go wrong when an edit is defined."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ UNASKED_REVERT_HARDWARE = Condition(
 UNASKED_REVERT_SIZES = Condition("unasked-revert-sizes", Refused, _SEES, "accept it; then extend the disks once more")
 UNASKED_CLONE = Condition("unasked-clone", Refused, _SEES, "nothing was made; report this")
 UNASKED_CLONED = Condition("unasked-cloned", Refused, _SEES, "compare the two domains")
-UNASKED_RENAME = Condition("unasked-rename", Refused, _SEES, "compare it with the document of before")
+UNASKED_RENAME = Condition("unasked-rename", Refused, _SEES, "compare it with the earlier document")

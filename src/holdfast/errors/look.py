@@ -1,4 +1,4 @@
-"""What can be wrong with looking: at documents and their differences, at a console, at what a guest says of itself."""
+"""What can be wrong with looking at documents and their differences, at a console, at what a guest says of itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a setting: what was asked for makes no sense, cannot be, or was not done as it was said."""
+"""What can be wrong with a setting: what was asked for makes no sense, cannot be done, or was done differently."""
 
 from __future__ import annotations
 

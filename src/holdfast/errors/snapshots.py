@@ -181,7 +181,7 @@ NO_EXTERNAL_REVERT_IMAGES = Condition(
     "no-external-revert-images",
     Failed,
     NO_EXTERNAL_REVERT.sentence,
-    "the disks of then are in {images}, kept as they were",
+    "the images {images} hold the disks of that time, unchanged",
 )
 HARDWARE_UNKNOWN = Condition(
     "snapshot-hardware-unknown",
@@ -231,7 +231,7 @@ NOT_INSIDE = Condition(
     "not-inside",
     Failed,
     "the snapshot {snapshot!r} is external: nothing of it is inside the images",
-    "the disks of then are in {images}, which are kept as they were",
+    "the images {images} hold the disks of that time, unchanged",
 )
 IMAGES_ELSEWHERE = Condition(
     "images-elsewhere", Refused, "images can be rewritten only on their own host", "do this on that host"

@@ -70,7 +70,7 @@ def _is_set_up(folder: Path) -> bool:
 def domain_lock(uuid: str, name: str, timeout: float = TIMEOUT) -> Iterator[None]:
     """Hold the lock of the domain ``uuid``; waits up to ``timeout`` seconds while another command holds it.
 
-    ``name`` is for what is said of it. Logs a warning when it must wait. Not reentrant: an operation that holds it must
+    ``name`` is for messages. Logs a warning when it must wait. Not reentrant: an operation that holds it must
     not call another that takes it.
     Raises LOCKED where it is not free in time, and CANNOT_LOCK, LOCK_FOLDER or LOCK_FILE where no lock can be made.
     (flock(2): advisory, ends with the process. The holder removes the file; one that was killed leaves it to the next.)

@@ -1,4 +1,4 @@
-"""Whether a file, or a folder with something in it, is at a place of this host; and whether it is the one of before.
+"""Whether a file, or a folder with something in it, is at a place of this host; and whether it is still the same one.
 
 What cannot be looked at is unknown, and never called gone. Nothing is opened that belongs to a guest.
 """

@@ -115,7 +115,7 @@ def read_config(domain: Domain, secure: bool = False) -> Element:
 
 
 def saved_memory(domain: Domain, documents: Documents) -> tuple[str, ...]:
-    """What must be said with a change of config while a managed-save image waits; nothing where there is none."""
+    """What to add to a change of config while a managed-save image waits; empty where none does."""
     if documents.live is not None or not domain.has_managed_save():
         return ()
     return ("the next start continues from the managed-save image, without this change; it comes with the one after",)

@@ -48,7 +48,7 @@ def look(connection: Connection, file: StateFile, before: SeenState | None = Non
 
 
 def state_to_record(connection: Connection, running: Element, config: Element) -> list[SeenState]:
-    """What is to be recorded right after a start: what is seen, and of what cannot be seen the record of before."""
+    """What is to be recorded right after a start: what is seen, and for what cannot be seen, the earlier record."""
     before = {seen.kind: seen for seen in facts(config, SeenState)}
     found = []
     for file in state_of(connection, running):
@@ -124,7 +124,7 @@ def refuse_unfit_nvram(connection: Connection, name: str, config: Element) -> No
 
 
 ANOTHER = "is not the one of its last recorded start: it was made anew, or somebody put it there"
-"""What is said of a file that is another one."""
+"""What is said about a file that was replaced by another."""
 
 
 def refuse_state_of_others(connection: Connection, document: Element) -> None:

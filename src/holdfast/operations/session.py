@@ -47,7 +47,7 @@ class OpenDomain(Domain):
     """A domain as one operation sees it: what was read stays until a call of the operation changes the domain.
 
     ``done_besides``  what the operation has changed beside the domain itself, in sentences
-    ``lacks``         what is told in place of a result where what was asked for is done, and something of it is missing
+    ``lacks``         the error to raise in place of a result where all is done and only a record of it is missing
     """
 
     def __init__(self, connection: Connection, handle: DomainHandle, *, to_change: bool) -> None:

@@ -1,11 +1,11 @@
-"""What an error tells that leaves an operation: nothing secret of its documents, and the truth of what was changed.
+"""What an error that leaves an operation may say: no secret of its documents, and the truth about what was changed.
 
 QEMU quotes the arguments that it was given (7.2), and libvirt hands on its words. Which of them are secret is known
 here, where the documents are; whoever called prints and logs errors as they are.
 
 Exit codes 1 to 4 say that nothing was changed, whatever the operation ran into. So the domain is looked at once more:
 where it is not as it was, the error becomes one that says so. What was taken back does not differ. An error that says
-itself what stands is told as it is.
+itself what was done is left as it is.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from holdfast.errors.programs import DEFECT
 from holdfast.text import HIDDEN
 
 _OF_OTHERS = (SWITCHED_OFF_WHILE_COPIED.code, CHANGED_WHILE_COPIED.code)
-"""What says that somebody else has changed the domain meanwhile, and that all of ours was taken back."""
+"""Errors that say that somebody else has changed the domain meanwhile, and that all our changes were undone."""
 
 _SHORTEST = 3
-"""Fewer characters are in every sentence, and taking them out would tell what they are."""
+"""Shorter texts occur in every sentence, and taking them out would give them away."""
 
 
 @contextmanager

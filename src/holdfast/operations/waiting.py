@@ -31,13 +31,13 @@ def waiting(documents: Documents) -> list[Change]:
 
 
 def standing_apart(documents: Documents) -> list[Change]:
-    """What the host will do otherwise after the next cold start, which the guest does not see; nothing in a rescue."""
+    """What the host will do differently after the next cold start, and the guest does not see; nothing in a rescue."""
     live, config = documents.live, documents.config
     return [] if live is None or config is None or documents.rescue is not None else apart(live, config)
 
 
 def copying(documents: Documents) -> Iterator[str]:
-    """The disks that QEMU copies, in sentences; without those of which config tells that they are being moved."""
+    """The disks that QEMU is copying, in sentences; without those that config records as being moved."""
     live, config = documents.live, documents.config
     for disk in [] if live is None else live.iterfind("devices/disk"):
         place, known = copy_of(disk), [] if config is None else left_in_making(config)
@@ -46,7 +46,7 @@ def copying(documents: Documents) -> Iterator[str]:
 
 
 def waiting_since(before: Documents, after: Documents) -> tuple[str, ...]:
-    """What waits ``after`` an operation and did not ``before`` it, in sentences: what it says of its change."""
+    """What waits ``after`` an operation and did not ``before`` it, in sentences."""
     waits = waiting(after)
     known = waiting(before) if waits else []
     return tuple(str(change) for change in waits if change not in known)
@@ -62,14 +62,15 @@ def unreleased(documents: Documents) -> list[Element]:
 
 
 def is_asked_for(documents: Documents) -> Callable[[Change], bool]:
-    """True for those of the changes that wait which were asked for: devices that the guest has not released yet."""
+    """A function: True for a waiting change that was asked for, of a device that the guest has not released yet."""
     names = {short_name(device) for device in unreleased(documents)}
     return lambda change: change.kind is ChangeKind.REMOVED and change.what in names
 
 
 def device_notes(documents: Documents) -> dict[Element, str]:
-    """What the next start, the guest or a copy still has to do with a device, of live or, of those that only it has, of
-    config. Devices that both documents have alike are left out.
+    """What the next start, the guest or a copy still has to do with each device of live, and each that only config has.
+
+    Devices that are the same in both documents are left out.
     """
     live, config = documents.live, documents.config
     if live is None or config is None:
@@ -86,7 +87,7 @@ def device_notes(documents: Documents) -> dict[Element, str]:
 
 
 def _pairs(live: Element, config: Element) -> Iterator[Pair]:
-    """Every device with the same one in the other document, also of the kinds that no guest sees."""
+    """Every device, paired with the same one in the other document, including kinds that no guest sees."""
     paired: set[Element] = set()
     for pair, _ in device_pairs(live, config):
         paired |= {device for device in (pair.before, pair.after) if device is not None}
@@ -100,7 +101,7 @@ def _pairs(live: Element, config: Element) -> Iterator[Pair]:
 
 
 def _note(documents: Documents, device: Element, pair: Pair, leaving: list[Element]) -> str | None:
-    """What is to become of a device of live, which is ``pair.before``."""
+    """What will happen to ``device``, which is in live and is ``pair.before``."""
     if pair.after is None:
         if device in leaving:
             return "detached; the guest has not released it"

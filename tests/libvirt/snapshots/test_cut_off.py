@@ -107,7 +107,7 @@ def test_user_may_say_that_the_image_below_is_the_newest_and_the_overlay_stays(h
         domain = connection.find_domain("a")
         domain.destroy()
         repaired = operations.repair_domain(connection, "a", sources={"vda": below}, start=False)
-        assert repaired.mended[0].endswith(f"{overlay} stays, and is not its any more")
+        assert repaired.mended[0].endswith(f"{overlay} stays, and no longer belongs to the disk")
         assert [each for document in read(domain).present.values() for each in facts(document, Snapshotting)] == []
         operations.start(connection, "a", paused=True)
         assert overlay.exists()

@@ -205,7 +205,7 @@ def test_external_snapshot_is_not_reverted_by_this_libvirt(connection: Connectio
         result = run(uri, "snapshot", "revert", "a", "one", *options)
         assert result.exit_code == 1
         assert "libvirt 9.0.0 cannot revert to an external snapshot; 9.9.0 and later can" in result.stderr
-        assert f"the disks of then are in {path}" in result.stderr
+        assert f"the images {path} hold the disks of that time" in result.stderr
     assert "nothing of it is inside the images" in run(uri, "snapshot", "revert", "a", "one", "--disks-only").stderr
     assert texts(domain) == before
 

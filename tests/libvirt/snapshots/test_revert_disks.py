@@ -61,8 +61,8 @@ def test_disks_only_tells_what_of_then_it_cannot_bring_back(connection: Connecti
     domain.destroy()
     operations.detach_device(connection, "a", "vdb")
     shown = done(uri, "snapshot", "revert", "a", "one", "--disks-only")
-    assert f"the disk vdb of then ({tmp_path}/gone.qcow2) is not attached today" in shown
-    assert "the memory of then is not brought back: the disks are as after a power cut" in shown
+    assert f"the snapshot's disk vdb ({tmp_path}/gone.qcow2) is not attached today" in shown
+    assert "the snapshot's memory is not brought back: the disks are as after a power cut" in shown
 
 
 def test_disks_only_needs_a_disk_that_has_the_snapshot(connection: Connection, tmp_path: Path) -> None:

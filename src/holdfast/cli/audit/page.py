@@ -20,7 +20,7 @@ from holdfast.operations.audit.report import MEANINGS, DomainReport, FindingKind
 from holdfast.text import plural
 
 _MILD = (FindingKind.RECORD, FindingKind.UNKNOWN, FindingKind.NO_SLOT, FindingKind.UNSEALED)
-"""Kinds that nothing comes of before somebody acts."""
+"""Kinds that are harmless until somebody acts."""
 
 
 def page(hosts: Sequence[HostReport], topologies: Topologies) -> Iterator[str]:

@@ -76,7 +76,7 @@ def set_(
 ) -> None:
     """Change settings of a domain: at once where its guest can follow, and for its next start.
 
-    What a running guest cannot have yet waits in config, and is said. Nothing changes that was not asked for.
+    What a running guest cannot have yet waits in config, and the command says so. Nothing else changes.
 
     \b
     holdfast set web --vcpus 4 --memory 4GiB

@@ -38,7 +38,7 @@ def snapshot() -> None:
 @domain_argument
 @click.argument("snapshot", metavar="SNAPSHOT")
 @click.option("--external", is_flag=True, help="Leave the images as they are, and write new files from now on.")
-@click.option("--no-memory", is_flag=True, help="Of a running domain take the disks alone (with --external).")
+@click.option("--no-memory", is_flag=True, help="Leave out the memory of a running domain (with --external).")
 @click.option(
     "--without",
     metavar="TARGET",
@@ -146,7 +146,7 @@ def _row(each: SnapshotInfo) -> list[str | None]:
 def revert(
     session: Session, name: str, snapshot: str, disks_only: bool, accept: bool, dry_run: bool, output: str
 ) -> None:
-    """Bring a domain back to a snapshot: its disks, memory and hardware of then. What it has now is lost.
+    """Bring a domain back to a snapshot: its disks, memory and hardware of that time. What it has now is lost.
 
     Refused with exit code 3 where the guest would see its hardware change, unless --accept takes it (look first with
     --dry-run). Title, description and metadata stay those of today, and no image is removed. --disks-only is for

@@ -1,7 +1,7 @@
-"""Which device of a domain's own document is which in a document that a manager generated for it.
+"""Which device in a document that a manager generated for a domain is which in the domain's own document.
 
-Such a document has no addresses, names its disks anew each time, and knows nothing of the serials and aliases that the
-domain was given since: so other things identify a device here than between two documents of libvirt's.
+A generated document has no addresses, names its disks anew each time, and does not have the serials and aliases that
+the domain was given later. So devices are identified by other things here than between two documents from libvirt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What differs of the host side between two documents of one domain, for people: sentences without secrets."""
+"""What differs on the host side between two documents of one domain, for people: sentences without secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holdfast.domainxml.sides import Node, Side, Sides, all_values
 
 
 def host_changes(before: Element, after: Element) -> Iterator[str]:
-    """What of the host side differs between two documents of one domain, in words: "disk vda: source (/b, was /a)"."""
+    """What differs on the host side between two documents of one domain, in words: "disk vda: source (/b, was /a)"."""
     yield from _differing(DOMAIN, before, after)
     for tag, sides in SECTIONS.items():
         old, new = ((NOTHING if (found := document.find(tag)) is None else found) for document in (before, after))

@@ -1,4 +1,4 @@
-"""Which elements and attributes of a document Holdfast does not know: so far, those of a newer libvirt."""
+"""The elements and attributes of a document that Holdfast does not know, as a newer libvirt may write them."""
 
 from __future__ import annotations
 

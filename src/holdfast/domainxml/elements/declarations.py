@@ -64,7 +64,7 @@ DEVICES: dict[str, Sides] = {
 
 
 def is_hardware(device: Element) -> bool:
-    """True for a device that the guest has: not for what only the host has, nor for what says that there is none."""
+    """True for a device that the guest has: not for what only the host has, nor for a placeholder that says "none"."""
     sides = DEVICES.get(str(device.tag))
     # model='none' is no hardware: it only keeps libvirt from adding some.
     is_none = "none" in (device.get("model"), value_at(device, "model@type"))

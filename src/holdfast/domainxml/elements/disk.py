@@ -135,7 +135,7 @@ def set_driver_word(disk: Element, key: str, word: str) -> None:
 
 
 def default_bus(device: str, machine: str) -> str:
-    """The bus of a new disk where none is said, which every guest with such a ``machine`` type has a driver for."""
+    """The default bus of a new disk, which every guest with such a ``machine`` type has a driver for."""
     cd_bus = "sata" if has_root_ports(machine) else "ide"
     return {"cdrom": cd_bus, "floppy": "fdc"}.get(device, "virtio")
 

@@ -105,7 +105,7 @@ def set_link(interface: Element, state: str) -> None:
 
 
 def connect_interface(interface: Element, kind: str, source: str) -> None:
-    """Connect ``interface`` to another network or bridge of the host; all else stays. Raises CHARACTERS."""
+    """Connect ``interface`` to another network or bridge of the host; everything else stays. Raises CHARACTERS."""
     interface.set("type", kind)
     found = interface.find("source")
     if found is None:

@@ -13,7 +13,7 @@ _HYPERV_UNSAID = frozenset({"relaxed", "vapic", "spinlocks"})
 """The Hyper-V features that every host has where libvirt, before 9.0, says nothing of them."""
 
 NOT_TOLD = "libvirt tells a connection that may only read nothing of the CPU and the devices that this host can give"
-"""What is said where :attr:`Capabilities.is_told` is False."""
+"""The sentence for where :attr:`Capabilities.is_told` is False."""
 CPU_NOT_TOLD = "which CPU host-model is made is not known: libvirt tells that only a connection that may write"
 
 
@@ -31,7 +31,7 @@ class Capabilities:
     ``loaders``            the firmware files that exist here
     ``enums``              a section ("devices/disk") and an enumeration in it ("bus") → its values
     ``unsupported``        sections of which the host has nothing
-    ``is_told``            False where libvirt tells no more than platform and number of vCPUs: the rest is unknown
+    ``is_told``            False where libvirt says no more than platform and number of vCPUs: the rest is unknown
 
     An enumeration that libvirt does not report is not there, and says nothing; one that it reports without a value says
     that the host has none. :meth:`offered` tells the two apart.

@@ -47,7 +47,7 @@ class Provision(NamedTuple):
 
 
 def named_provisions(domain: Element) -> Iterator[Provision]:
-    """All that a start of ``domain`` needs by name; without what libvirt is told to do without where it is missing."""
+    """All that a start of ``domain`` needs by name; except what the document marks as optional."""
     for tag in _BOOT_FILES:
         if path := (domain.findtext(f"os/{tag}") or "").strip():
             yield Provision(f"the {tag}", ProvisionKind.FILE, path)

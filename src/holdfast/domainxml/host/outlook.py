@@ -46,7 +46,7 @@ class Outlook:
 
     @property
     def reason(self) -> str:
-        """The sentence without the device, whose name can change while all else stays."""
+        """The sentence without the device, whose name can change while everything else stays."""
         return self.sentence.removeprefix(f"{self.who}: ")
 
     def to_json(self) -> dict[str, str]:

@@ -123,7 +123,7 @@ _NEEDS = (
 
 
 class _Asked(NamedTuple):
-    """A demand at one place of a document: what it is a ``part`` of, what is said where it is not met, and of whom."""
+    """A demand at one place of a document: which ``part`` it is of, and what is said where it is not met."""
 
     demand: Demand
     part: str
@@ -148,7 +148,7 @@ def support_outlook(
         section, enum, value = asked.demand
         if not enum:
             met = section not in capabilities.unsupported
-        elif section in capabilities.unsupported:  # which is said of the section
+        elif section in capabilities.unsupported:  # which is said about the section
             met = True
         else:
             offered = models if (section, enum) == QEMU else capabilities.enums.get((section, enum))
@@ -176,7 +176,7 @@ def _asked(domain: Element) -> Iterator[_Asked]:
             lack = f"{who}{': ' * bool(who)}the host has no {rule.word} {value}"
             yield _Asked(Demand(rule.section, rule.enum, name), _part(rule.path), lack, who=who)
     for controller in domain.iterfind("devices/controller[@type='ide']"):
-        if not devices_behind(domain, controller):  # else it is said of the disk
+        if not devices_behind(domain, controller):  # else it is said about the disk
             name = label(controller)
             lack = f"controller {name}: the host has no disk bus ide; nothing is on it: detach it"
             yield _Asked(Demand("devices/disk", "bus", "ide"), "device", lack, name)

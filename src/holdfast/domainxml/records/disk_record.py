@@ -57,12 +57,12 @@ def has_recorded_volume(record: DiskRecord, disk: Element) -> bool:
 
 
 def usual_role(disk: Element) -> str:
-    """The role of a disk that is attached to an existing domain, where none is said."""
+    """The role of a disk that is attached to an existing domain, where none is given."""
     return "cdrom" if disk.get("device") in ("cdrom", "floppy") else "volume"
 
 
 def usual_record(disk: Element) -> DiskRecord:
-    """What is recorded of a disk where nothing is said of it."""
+    """What is recorded about a disk where nothing is stated."""
     return new_record(disk, role=usual_role(disk))
 
 

@@ -34,7 +34,7 @@ from holdfast.domainxml.records.disk_record import ROLES
 from holdfast.errors import InvalidDocument
 
 _LONGEST = 40
-"""So many characters of a value are told."""
+"""How many characters of a value are shown."""
 
 
 def garbled_facts(domain: Element) -> Iterator[str]:

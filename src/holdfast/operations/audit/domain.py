@@ -31,7 +31,7 @@ from holdfast.operations.snapshots.revert_changes import changes_of_revert
 from holdfast.operations.waiting import copying, is_asked_for, standing_apart, unreleased, waiting
 
 _CHANGES = 2
-"""So many of the changes that a revert would bring are told."""
+"""How many of the changes that a revert would bring are listed."""
 
 _RECORDED = (OUR_URI, NOVAS_URI)
 """A document in which neither namespace is named has nothing recorded, neither by Holdfast nor by Nova."""
@@ -125,7 +125,7 @@ def _drift(documents: Documents) -> Iterator[Finding]:
 def _lost(judge: Judge, config: Element) -> Iterator[Finding]:
     """What the domain had beside it at its last recorded start, and has not any more, or another one of."""
     for outlook in state_outlook(judge.connection, config) if fact(config, SeenState) is not None else ():
-        if outlook.part == "firmware":  # which is told of every domain
+        if outlook.part == "firmware":  # which is reported for every domain
             continue
         if outlook.effect in (Effect.BLOCKS, Effect.CHANGES):
             yield Finding(FindingKind.LOST_STATE, str(outlook))

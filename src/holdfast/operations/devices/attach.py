@@ -212,7 +212,7 @@ def carry_out(domain: OpenDomain, planned: PlannedAttach, entry: Attaching | Non
 
 
 def attached_before(domain: OpenDomain, device: Element, *, dry_run: bool) -> Attached:
-    """What is said of a device that an attach which broke off has brought to all documents."""
+    """What is said about a device that an interrupted attach has already added to all documents."""
     definitions = tuple(each for each in domain.documents.present if domain.documents.find(each, device) is not None)
     notes = ("it had been attached before something broke, which is recorded now",)
     return replace(_attached(domain, device, definitions), dry_run=dry_run, notes=notes)

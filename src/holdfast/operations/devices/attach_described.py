@@ -36,7 +36,7 @@ from holdfast.operations.session import Need, OpenDomain, changing
 def attach_disk(
     connection: Connection, name: str, disk: DiskSpec, *, config_only: bool = False, dry_run: bool = False
 ) -> Attached:
-    """Attach ``disk`` to the domain ``name``; all else is as :func:`attach_device` has it.
+    """Attach ``disk`` to the domain ``name``; otherwise as :func:`attach_device`.
 
     An image that is made for it (``size``, ``copy_from``, ``overlay_of``) is recorded before it exists, and removed
     again when the attach fails. Repeating an attach that broke off finishes it.
@@ -97,7 +97,7 @@ def _attach_new(
         except BaseException:
             if _is_attached(domain, making):
                 undo.pop_all()
-                with suppress(HoldfastError):  # what broke is told; this is found when it is repeated
+                with suppress(HoldfastError):  # the first error is raised; this is found when the attach is repeated
                     domain.look_again()
                     settle_attach(domain, entry)
             raise
@@ -153,6 +153,6 @@ def _is_attached(domain: OpenDomain, making: DiskRecord) -> bool:
 def attach_interface(
     connection: Connection, name: str, interface: InterfaceSpec, *, config_only: bool = False, dry_run: bool = False
 ) -> Attached:
-    """Attach ``interface`` to the domain ``name``; all else is as :func:`attach_device` has it."""
+    """Attach ``interface`` to the domain ``name``; otherwise as :func:`attach_device`."""
     element = new_interface(interface.kind, interface.source, mac=interface.mac, model=interface.model)
     return attach_device(connection, name, serialize(element), config_only=config_only, dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""What came to a document with a device that was attached: told from the document before and the one after."""
+"""What came to a document together with an attached device, worked out from the document before and after."""
 
 from __future__ import annotations
 

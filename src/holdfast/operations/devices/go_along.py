@@ -1,4 +1,4 @@
-"""The controllers that an attach brought go again, with the last device that is detached from them."""
+"""Removing the controllers that came with an attach, once the last device on them is detached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take a device out of live and config, with the guest's answer.
+"""Asking a guest to release one device, and waiting for its answer: the core of a detach.
 
 libvirt can only ask the guest for a device. So the answer is listened for, both documents are read back, and a device
 that the guest has not released is recorded in our metadata, whatever happens in between.

@@ -60,7 +60,7 @@ def insert_medium(
 def eject_medium(
     connection: Connection, name: str, target: str, *, force: bool = False, dry_run: bool = False
 ) -> MediumChange:
-    """Take the medium out of the drive ``target``; all else is as with :func:`insert_medium`."""
+    """Take the medium out of the drive ``target``; otherwise as :func:`insert_medium`."""
     return _change(connection, name, target, None, force, dry_run)
 
 

@@ -40,7 +40,7 @@ from holdfast.operations.disks.seed import PlannedSeed
 from holdfast.operations.disks.spec import DiskSpec
 
 DEFAULT_POOL = "default"
-"""Where a new image goes when nothing is said: the pool that libvirt's packages and virt-manager set up."""
+"""Where a new image goes by default: the pool that libvirt's packages and virt-manager set up."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 and before an image is removed.
 
 libvirt may have died in the moment in which a guest went over to another image, and may have forgotten a QEMU with it
-(9.0: "unknown mirror job type"). What the files and QEMU's locks tell then is told; nothing is guessed.
+(9.0: "unknown mirror job type"). What the files and QEMU's locks then show is reported; nothing is guessed.
 """
 
 from __future__ import annotations

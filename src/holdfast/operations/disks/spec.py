@@ -34,7 +34,7 @@ class DiskSpec:
     ``bus``, ``target``, ``serial``  None: the usual one, the next that is free, a new one
     ``role``         recorded: what the disk is for; None: root for what boots first, cdrom, else volume
     ``id``           recorded: the id that its volume has where that is managed
-    ``delete_with_domain``  recorded: whether the image goes when the domain is deleted; None: as it is said then
+    ``delete_with_domain``  recorded: whether the image goes with the domain; None: the options of ``delete`` decide
 
     Raises the conditions of :mod:`holdfast.errors.disk_spec` for what makes no sense together.
     """

@@ -1,4 +1,4 @@
-"""What a new domain has that nobody asked for: what Holdfast itself gives to it, and what libvirt adds."""
+"""What a new domain has that nobody asked for: what Holdfast gives it, and what libvirt adds."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _RANDOM = "one chosen at random"
 class CameAlong:
     """What came along.
 
-    ``changes``  what the guest sees otherwise than of the document that was handed in: serials and ports that Holdfast
-                 gives to it, and what libvirt does not take as it is written there
+    ``changes``  what the guest sees that is not as in the document that was handed in: serials and ports that Holdfast
+                 adds, and what libvirt does not accept as it is written
     ``brought``  the devices that libvirt adds, with their places
     """
 
@@ -32,7 +32,7 @@ class CameAlong:
     brought: tuple[str, ...] = ()
 
     def without(self, random: Container[str | None]) -> CameAlong:
-        """The same without values that will be others when it is done."""
+        """The same without ``random`` values, which will be different when it is really done."""
         changes = (replace(each, after=_RANDOM) if each.after in random else each for each in self.changes)
         return replace(self, changes=tuple(changes))
 
@@ -65,7 +65,7 @@ def _came_in_words(added: list[Change], before: Element, made: Element) -> Itera
 
 
 def _seen(before: Element, after: Element) -> list[Change]:
-    """What the guest sees differ, but for what is made concrete: it would have had that, or what came after it."""
+    """What the guest sees differ, except what is made concrete: it would have had that, or a later choice."""
     return [change for change in visible(compare_documents(before, after)) if not makes_concrete(change)]
 
 
@@ -78,7 +78,7 @@ def _completed(connection: Connection, given: Element) -> Element | None:
 
 
 def _is_other(change: Change, is_ours: bool) -> bool:
-    """True for what a document states and ``change`` does not keep; where it ``is_ours`` also for what we add to it."""
+    """True where ``change`` alters what the document stated; with ``is_ours`` also where we added something."""
     if change.kind is ChangeKind.MOVED:
         return change.before is not None
     return change.kind is ChangeKind.CHANGED and (is_ours or change.before is not None)

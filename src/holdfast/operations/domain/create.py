@@ -238,7 +238,7 @@ def _check_networks(connection: Connection, domain: Element) -> None:
 
 
 def _read(document: str, name: str | None) -> Element:
-    """The domain that ``document`` describes, by this name where it is given, without what tells of a running one."""
+    """The domain that ``document`` describes, under this name where one is given, without the id of a running one."""
     domain = last_domain(document)
     domain.attrib.pop("id", None)
     name = name if name is not None else (domain.findtext("name") or "").strip()
@@ -262,7 +262,7 @@ def _normalise_uuid(domain: Element) -> None:
 
 
 def _without_image(disk: Element) -> str:
-    """What is to be said of a disk whose image is missing."""
+    """What to say about a disk whose image is missing."""
     path = host_path(disk)
     if not is_optional(disk):
         return f"there is no image {path} yet: make it before the first start"

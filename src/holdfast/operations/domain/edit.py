@@ -1,4 +1,4 @@
-"""The config document as a person edits it: what its guest would see of the edit, and the proved define of it."""
+"""Editing the config document by hand: what its guest would see of the edit, and defining it with proof."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from holdfast.operations.waiting import waiting_since
 
 @dataclass(frozen=True, kw_only=True)
 class Edited(Result):
-    """An edit of the config document. ``changes`` has also what only people see, such as the title (cosmetic ones).
+    """An edit of the config document. ``changes`` also has cosmetic ones, which only people see, such as the title.
 
     ``edited``         False where both texts say the same: then nothing was done
     ``blocks``         why the domain would not start any more, in sentences
@@ -53,11 +53,10 @@ def edit_domain(
     Both are whole documents with their secrets, as :func:`document` gives them with ``secure``. What ``edited``
     leaves open counts as libvirt would fill it in, where it can be asked. ``accept`` accepts what the guest would see.
 
-    Raises InvalidDocument where ``edited`` is none, TRANSIENT, IN_RESCUE, UNASKED_EDIT without ``accept``, EDIT_RENAMES
-    and EDIT_OF_UUID, STATE_IN_USE where it names the NVRAM of another domain, CHANGED_MEANWHILE where somebody else
-    changed the document since ``original`` was read, LibvirtRefused with libvirt's words, and LIBVIRT_ADDS. Nothing was
-    changed then.
-    (virDomainDefineXMLFlags by the proved edit)
+    Raises InvalidDocument where ``edited`` is not a document, TRANSIENT, IN_RESCUE, UNASKED_EDIT without ``accept``,
+    EDIT_RENAMES and EDIT_OF_UUID, STATE_IN_USE where it names the NVRAM of another domain, CHANGED_MEANWHILE where
+    somebody else changed the document since ``original`` was read, LibvirtRefused with libvirt's words, and
+    LIBVIRT_ADDS. Nothing was changed then. (virDomainDefineXMLFlags by the proved edit)
     """
     before, after = parse(original, "domain"), parse_given(edited, "domain")
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:

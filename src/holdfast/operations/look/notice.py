@@ -40,7 +40,7 @@ class Notice:
     ``definitions``  the documents that changed: "live" (the guest has it now), "config" (from its next start on)
     ``sentence``     what happened, in words
     ``change``       for hardware: the change, typed
-    ``unreached``    True for the first word of a host that could not be reached
+    ``unreached``    True in the first notice about a host that could not be reached
     """
 
     time: str = field(default_factory=_now)
@@ -95,7 +95,7 @@ class Seen:
 def differences(host: str, uuid: str, before: Seen, after: Seen) -> Iterator[Notice]:
     """What happened between two looks at a domain: its name, its state, then its hardware.
 
-    A change that both documents have is told once. At a start the guest's hardware is compared with that of its last
+    A change of both documents is reported once. At a start the guest's hardware is compared with that of its last
     run, so that a domain which was generated anew in between shows what its guest lost; with config at its first.
     """
     if before.name != after.name:

@@ -36,7 +36,7 @@ def watch(
     """Yield what happens on the hosts of ``uris`` (None: libvirt's default), for as long as the caller goes on.
 
     The first notice of each host says that it is being watched. Config documents, and what libvirt does not announce
-    of live, are read every ``interval`` seconds. A host that is lost is said, and tried again as often. Raises
+    of live, are read every ``interval`` seconds. A lost host is reported, and tried again as often. Raises
     NoConnection when no host can be reached at the start.
     (virConnectListAllDomains, virConnectGetAllDomainStats, virDomainGetXMLDesc, virConnectDomainEventRegisterAny)
     """

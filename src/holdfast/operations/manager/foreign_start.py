@@ -1,4 +1,4 @@
-"""What a manager that starts domains itself asks before a start, and what it lets be recorded after it."""
+"""For a manager that starts domains itself: the check before a start, and the record after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from holdfast.operations.session import Need, changing, looking
 
 
 def refuse_start(connection: Connection, name: str) -> None:
-    """Raise STATE_GONE where a start of the domain ``name`` would make NVRAM or TPM state anew that is lost.
+    """Raise STATE_GONE where a start of the domain ``name`` would replace NVRAM or TPM state that is lost.
 
     Raises NO_DOMAIN and TRANSIENT. (virDomainGetXMLDesc)
     """

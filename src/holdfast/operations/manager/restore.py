@@ -1,4 +1,4 @@
-"""A recorded document takes its place again: what a domain was once defined as, and never a document made anew."""
+"""Putting a recorded document back: one that the domain was defined with before, never a newly made one."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ def _another(record: DiskRecord) -> str:
 
 
 def _said(domain: OpenDomain, disk: Element, source: Source, format: str) -> Fault:
-    """Give ``disk`` the image that the user says is its newest. What that rests on is told, and with that known."""
+    """Give ``disk`` the image that the user says is its newest; the files that it is based on are listed and recorded."""
     new = _placed(disk, source, format)
     path = host_path(new)
     below = _below(path) if path is not None and domain.connection.is_local else []
@@ -256,7 +256,7 @@ def _said(domain: OpenDomain, disk: Element, source: Source, format: str) -> Fau
                 forget(domain, entry, Definition.CONFIG)
 
     rests = "".join(f", which rests on {each}" for each in below)
-    given_up = "".join(f"; {entry.file} stays, and is not its any more" for entry in left)
+    given_up = "".join(f"; {entry.file} stays, and no longer belongs to the disk" for entry in left)
     return Fault(f"{fault.sentence}{rests}{given_up}", act, fault.foresee)
 
 

@@ -30,8 +30,8 @@ from holdfast.operations.session import OpenDomain
 
 
 class NvramCopy:
-    """The copy for one rescue; nothing to do for a guest without NVRAM. ``notes`` say what is worth knowing of it, and
-    ``lacks`` is what is told where its name could not be removed.
+    """The copy for one rescue; nothing to do for a guest without NVRAM. ``notes`` say what is worth knowing about it,
+    and ``lacks`` is the error to raise in the end where it could not be removed.
     """
 
     def __init__(self, connection: Connection, config: Element, copy: Element) -> None:
@@ -48,7 +48,7 @@ class NvramCopy:
         if firmware_request(config) is not None:
             # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
             name_firmware(connection, copy, host_capabilities(connection, Platform.of(config)))
-            if not connection.readonly:  # which libvirt does not tell
+            if not connection.readonly:  # libvirt does not tell a read-only connection
                 self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
         self._template = nvram_template(copy)
         if self._own is not None:
@@ -71,7 +71,7 @@ class NvramCopy:
             self._let_go_of(nvram_copy(self._own))
 
     def _let_go_of(self, path: str) -> None:
-        """QEMU has the file open, and needs no name of it: so nothing is left, whatever ends the rescue."""
+        """QEMU has the file open, and needs no name for it: so nothing is left, whatever ends the rescue."""
         error = _unlink(path) if self._connection.is_local else None
         if not self._connection.is_local or (error is not None and isinstance(error.__cause__, PermissionError)):
             self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)

@@ -61,7 +61,7 @@ def power_change(
 ) -> PowerChange:
     """What was done to ``domain``, whose state was ``before``; the state after it is read now.
 
-    In a dry run that is ``foreseen``: the state that the deed would leave; None where that cannot be told.
+    In a dry run that is ``foreseen``: the state that the operation would leave; None where nobody can tell.
     """
     after = _foreseen(domain, foreseen) if dry_run else _state_now(domain)
     brought = start or ColdStart()

@@ -155,7 +155,7 @@ class _Plan:
     ``before``    the documents as they are
     ``after``     those that are to change, as they are to be
     ``steps``     each step, with the documents that it changes
-    ``settings``  what is said of each step
+    ``settings``  what the result says about each step
     """
 
     def __init__(self, before: Documents, definitions: Sequence[Definition]) -> None:

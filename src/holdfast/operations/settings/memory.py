@@ -17,7 +17,7 @@ from holdfast.operations.settings.values import DomainSettings
 from holdfast.text import size_in_words
 
 BLOCK = 128 * 1024 * 1024
-"""Linux takes memory modules in blocks of this size (x86-64), and leaves what is none unused."""
+"""Linux uses memory modules in blocks of this size (x86-64), and leaves a rest unused."""
 
 
 def memory_steps(domain: OpenDomain, settings: DomainSettings, documents: Sequence[Element]) -> Iterator[SettingStep]:

@@ -1,4 +1,4 @@
-"""What the images say before a revert rewrites them: libvirt looks at none of them, and stops in the middle (9.0)."""
+"""Checking the images before a revert rewrites them: libvirt (9.0) looks at none of them, and would stop half-way."""
 
 from __future__ import annotations
 

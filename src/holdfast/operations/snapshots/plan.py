@@ -1,6 +1,6 @@
 """What a snapshot would be made of, or why it cannot be made: looked at before anything is done.
 
-What this libvirt cannot do is said in one sentence that names the version that can.
+Where this libvirt cannot do it, one sentence names the version that can.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def check_snapshot_name(name: str) -> None:
 def no_external_revert(connection: Connection, images: Collection[str] = ()) -> HoldfastError | None:
     """What is to be raised where this libvirt cannot revert to external snapshots; None where it can.
 
-    NO_EXTERNAL_REVERT, or, with the ``images`` of then, NO_EXTERNAL_REVERT_IMAGES. (virConnectGetLibVersion)
+    NO_EXTERNAL_REVERT, or, with the snapshot's ``images``, NO_EXTERNAL_REVERT_IMAGES. (virConnectGetLibVersion)
     """
     version = connection.libvirt_version()
     if version >= _EXTERNAL_REVERT:

@@ -43,7 +43,7 @@ class SnapshotReverted(Result):
     ``before``, ``after``  the states, in virsh's words
     ``switched_off``      True where the guest ran, and was switched off for it: then the domain was shut off
     ``disks_only``        True where only the content of disks came back, into the hardware of today
-    ``disks``             whose content is that of then
+    ``disks``             those whose content comes from the snapshot
     ``left_out``          disks of today whose content stays, and why
     ``detached``          disks of today that the domain does not have any more; their images are kept
     """
@@ -146,7 +146,7 @@ def _revert_domain(
 
 
 def _newly_blocks(domain: OpenDomain, stored: StoredSnapshot) -> list[str]:
-    """Why the hardware of then would not start here, for reasons that today's does not have."""
+    """Why the snapshot's hardware would not start here, for reasons that today's does not have."""
     today = domain.documents.config
     if today is None or stored.config is None:
         return []
@@ -190,7 +190,7 @@ def _detached(today: Documents, stored: StoredSnapshot) -> tuple[SnapshotDisk, .
 
 
 def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, force: bool) -> None:
-    """Let libvirt revert, and prove that the hardware is that of then. Raises REVERT_STOPPED, REVERTED_AND_CHANGED."""
+    """Let libvirt revert, and prove that its hardware is back. Raises REVERT_STOPPED, REVERTED_AND_CHANGED."""
     before = domain.documents
     wish = None if stored.live is None else run_again_from_now()
     text = with_metadata_after_revert(found.xml(secure=True), before.live, before.config, wish)
@@ -210,7 +210,7 @@ def _revert(domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, forc
 
 
 def _differing(stored: StoredSnapshot, after: Documents) -> list[Change]:
-    """What a guest sees differ between the hardware of then and the one that the domain has now."""
+    """What a guest sees differ between the snapshot's hardware and what the domain has now."""
     return [
         change
         for then, now in ((stored.live, after.live), (stored.config, after.config))

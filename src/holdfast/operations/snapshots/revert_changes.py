@@ -9,7 +9,7 @@ from holdfast.operations.documents import Documents
 
 
 def changes_of_revert(documents: Documents, stored: StoredSnapshot) -> list[Change]:
-    """How the hardware of then differs from today's ``documents``, as the guest sees it, now or at its next start.
+    """How the snapshot's hardware differs from today's ``documents``, as the guest sees it, now or at its next start.
 
     Empty also for a snapshot that does not say what hardware it was made with (libvirt before 0.9.5).
     """

@@ -27,10 +27,10 @@ from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk
 class DisksOfThen:
     """What can be brought back into the hardware of today.
 
-    ``disks``     those of today whose content of then can come back
+    ``disks``     today's disks whose content can be brought back
     ``left_out``  those whose cannot
     ``sizes``     what the guest sees of it: a disk that was extended since is as large as then
-    ``notes``     sentences on what of then does not come back
+    ``notes``     sentences on what cannot be brought back
     """
 
     disks: tuple[SnapshotDisk, ...]
@@ -71,13 +71,13 @@ def find_disks_of_then(domain: OpenDomain, stored: StoredSnapshot) -> DisksOfThe
 
 def _notes(stored: StoredSnapshot, today: Collection[str]) -> tuple[str, ...]:
     detached = [
-        f"the disk {target} of then ({image}) is not attached today"
+        f"the snapshot's disk {target} ({image}) is not attached today"
         for target, image in stored.images().items()
         if image not in today
     ]
     if stored.memory == "no":
         return tuple(detached)
-    return *detached, "the memory of then is not brought back: the disks are as after a power cut"
+    return *detached, "the snapshot's memory is not brought back: the disks are as after a power cut"
 
 
 def revert_disks(domain: OpenDomain, snapshot: str, disks: Sequence[SnapshotDisk]) -> None:

@@ -14,7 +14,8 @@ from holdfast.operations.session import OpenDomain
 def follow_images(domain: OpenDomain, before: Documents) -> None:
     """Record the volume of each recorded disk whose image has changed since ``before`` (virDomainSetMetadata).
 
-    An overlay that its pool does not list is none: repairing must not take the image below it for the disk's own.
+    For an overlay that its pool does not list, no volume is recorded: otherwise a repair would take the image below it
+    for the disk's own.
     """
     for definition, document in domain.documents.present.items():
         old = before.get(definition)

@@ -47,7 +47,7 @@ class _Disk:
 
 
 def check_disks(live: Element, reported: Sequence[GuestDisk]) -> tuple[list[CheckedDevice], list[DeviceAsSeen]]:
-    """The disks of ``live`` beside those that the guest has ``reported``, and what of these is none of live's."""
+    """The disks of ``live`` beside those that the guest has ``reported``, and which of these live does not have."""
     disks = _disks(live)
     rest = list(reported)
     found: dict[int, GuestDisk] = {}

@@ -1,4 +1,4 @@
-"""The guest's own word: what its agent says of its hardware, beside the live document."""
+"""What the guest itself says about its hardware, through its agent, compared with the live document."""
 
 from __future__ import annotations
 
