@@ -59,11 +59,11 @@ def audit(
 
     For every domain: hardware that the next start changes, devices not released, what was begun and is not finished,
     parts left open, machine types, CPU models, firmware and certificates that expire, no free hot-plug place, unknown
-    elements, transient domains, snapshots with other hardware, images that two domains have, raw images that begin like
-    another format, NVRAM and TPM state that is lost, shared or nobody's, disks that do not agree with what is recorded
-    of them.
+    elements, transient domains, snapshots with other hardware, images that two domains use, raw images that begin like
+    another format, NVRAM and TPM state that is lost, shared or belongs to nobody, disks that do not match their
+    records.
 
-    Exit code 0 when nothing needs attention, 3 when something does, 5 when nothing does and a host or a domain could
+    Exit code 0 when nothing needs attention, 3 when something does, 5 when nothing does but a host or a domain could
     not be looked at, 6 when no host was reached.
     """
     from holdfast.cli.audit.page import page as audit_page

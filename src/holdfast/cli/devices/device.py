@@ -27,7 +27,7 @@ config_option = click.option("--config", "config_only", is_flag=True, help="Only
 trust_format_option = click.option(
     "--trust-format",
     is_flag=True,
-    help="Take an image as stated, whatever its header says or names.",
+    help="Accept an image as stated, whatever its header says or names.",
 )
 timeout_option = click.option(
     "--timeout",
@@ -58,7 +58,7 @@ def attach(
     """Attach the device element in FILE.xml ("-": standard input), in live and config at one address.
 
     Where an attach stopped between config and live, repeating it finishes it, if the element has an alias, a MAC
-    address or an image by which it is known again.
+    address or an image by which it can be recognised.
     """
     from holdfast import operations
     from holdfast.operations.files import read_document
@@ -90,9 +90,10 @@ def detach(
     What ends in ".xml" or has a "/" is a file, "-" is standard input. The element may say less or more than libvirt
     does, but must mean one device only.
 
-    A controller that came with an attach goes with the last device on it.
+    A controller that came with an attach is removed with the last device on it.
 
-    Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
+    Exit code 5 when the guest does not release it in time: it is then out of config, and repeating the command finishes
+    it.
     """
     from holdfast.operations.files import is_file, read_document
 

@@ -59,9 +59,10 @@ def detach(
 ) -> None:
     """Detach the disk with this target (vdb), alias or PCI address. Its image stays.
 
-    A controller that came with an attach goes with the last device on it.
+    A controller that came with an attach is removed with the last device on it.
 
-    Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
+    Exit code 5 when the guest does not release it in time: it is then out of config, and repeating the command finishes
+    it.
     """
     detach_and_report(session, name, target, "disk", config_only, timeout, dry_run, output)
 
@@ -74,7 +75,9 @@ def detach(
 @click.option("--total-bytes-sec", type=parse_limit, metavar="SIZE", help="Most bytes a second, such as 100MiB.")
 @click.option("--read-bytes-sec", type=parse_limit, metavar="SIZE", help="Most bytes read a second.")
 @click.option("--write-bytes-sec", type=parse_limit, metavar="SIZE", help="Most bytes written a second.")
-@click.option("--total-iops-sec", type=int, metavar="N", help="Most operations a second; 0, here and above: no limit.")
+@click.option(
+    "--total-iops-sec", type=int, metavar="N", help="Most operations a second; 0 means no limit, here and above."
+)
 @click.option("--read-iops-sec", type=int, metavar="N", help="Most reads a second.")
 @click.option("--write-iops-sec", type=int, metavar="N", help="Most writes a second.")
 @config_option
@@ -93,7 +96,7 @@ def set_(
 ) -> None:
     """Set cache mode, discard mode and limits of the disk with this target (vdb), alias or PCI address.
 
-    Limits hold at once and after the next start; cache and discard wait for the next start of a running guest.
+    Limits apply at once and after the next start; for a running guest, cache and discard wait for its next start.
     """
     from holdfast import operations
 

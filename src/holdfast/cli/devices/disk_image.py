@@ -48,7 +48,7 @@ def media() -> None:
     """Insert a medium into a CD or floppy drive, or eject it."""
 
 
-force_option = click.option("--force", is_flag=True, help="Open the tray though the guest has locked it.")
+force_option = click.option("--force", is_flag=True, help="Open the tray even if the guest has locked it.")
 
 
 @media.command(epilog=f"IMAGE: {MEDIUM_HELP}")
@@ -60,7 +60,7 @@ force_option = click.option("--force", is_flag=True, help="Open the tray though 
 @output_option
 @pass_session
 def insert(session: Session, name: str, target: str, image: DiskSpec, force: bool, dry_run: bool, output: str) -> None:
-    """Put an image into the drive TARGET, now and for the next start; what was in it goes out.
+    """Put an image into the drive TARGET, now and for the next start, in place of what was in it.
 
     Exit code 5 when the guest has locked the tray: it was asked to open it, and nothing else has changed.
     """
@@ -104,7 +104,9 @@ def _report_medium(done: MediumChange, output: str) -> None:
 @target_argument
 @click.argument("place", metavar="[PLACE]", type=parse_place, required=False)
 @click.option("--delete-source", is_flag=True, help="Remove the old image in the end, unless another domain uses it.")
-@click.option("--abort", is_flag=True, help="End a move that is under way or broke off; the disk stays where it is.")
+@click.option(
+    "--abort", is_flag=True, help="End a move that is under way or was interrupted; the disk stays where it is."
+)
 @dry_run_option
 @output_option
 @pass_session
@@ -118,10 +120,11 @@ def move(
     dry_run: bool,
     output: str,
 ) -> None:
-    """Move a disk to another path, pool or format, while the guest uses it or not. The guest notices nothing.
+    """Move a disk to another path, pool or format, even while the guest uses it. The guest notices nothing.
 
-    The image is copied, then the disk goes on with the copy, in live and config. When that fails or is interrupted,
-    the disk is where it was, and the copy gone. After a crash, 'show' says so; without PLACE the move is finished.
+    The image is copied, then the disk switches to the copy, in live and config. When that fails or is interrupted, the
+    disk is where it was, and the copy is gone. After a crash, 'show' says so, and this command without PLACE finishes
+    the move.
     """
     from holdfast import operations
 
@@ -164,7 +167,9 @@ def _report_aborted(done: MoveAborted, output: str) -> None:
 @domain_argument
 @target_argument
 @click.argument("image", metavar="IMAGE", type=parse_image)
-@click.option("--copy-content", is_flag=True, help="First copy what the disk holds onto IMAGE, over all that is there.")
+@click.option(
+    "--copy-content", is_flag=True, help="First copy what the disk holds onto IMAGE, overwriting what is there."
+)
 @accept_option
 @dry_run_option
 @output_option
@@ -179,10 +184,10 @@ def swap(
     dry_run: bool,
     output: str,
 ) -> None:
-    """Let a disk have another image that exists, in place of its own, which stays.
+    """Give a disk another existing image in place of its own, which stays as it is.
 
     The domain must be shut off: its guest sees what IMAGE holds, at the same address and under the same serial. With
-    --copy-content it sees what it had: that is copied onto IMAGE first, while the guest runs or not.
+    --copy-content it keeps its content, which is first copied onto IMAGE, even while the guest runs.
     """
     from holdfast import operations
 

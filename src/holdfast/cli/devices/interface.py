@@ -52,9 +52,10 @@ def detach(
 ) -> None:
     """Detach the interface with this MAC address, alias or PCI address.
 
-    A controller that came with an attach goes with the last device on it.
+    A controller that came with an attach is removed with the last device on it.
 
-    Exit code 5 when the guest does not release it in time: it is out of config then, and repeating finishes it.
+    Exit code 5 when the guest does not release it in time: it is then out of config, and repeating the command finishes
+    it.
     """
     detach_and_report(session, name, mac, "interface", config_only, timeout, dry_run, output)
 
@@ -63,8 +64,8 @@ def detach(
 @domain_argument
 @click.argument("mac", metavar="MAC", shell_complete=complete_devices("interface"))
 @click.option("--link", type=click.Choice(["up", "down"]), help="down pulls the cable, up puts it in again.")
-@click.option("--network", metavar="NAME", help="Put the cable into this network of libvirt.")
-@click.option("--bridge", metavar="NAME", help="Put the cable into this bridge of the host.")
+@click.option("--network", metavar="NAME", help="Plug the cable into this libvirt network.")
+@click.option("--bridge", metavar="NAME", help="Plug the cable into this bridge of the host.")
 @config_option
 @dry_run_option
 @output_option
@@ -82,7 +83,7 @@ def set_(
 ) -> None:
     """Set link state and network of the interface with this MAC address, alias or PCI address.
 
-    It keeps its MAC address and its place; to the guest another network is another socket for the same cable.
+    It keeps its MAC address and its place; for the guest, another network is only another socket for the same cable.
     """
     from holdfast import operations
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 def adopt(session: Session, names: tuple[str, ...], all_: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Record where domains came from, whose they are and what their disks are for.
 
-    Their hardware is not touched, running or not. Adopting again records disks that others have attached since.
-    With --fresh-nvram or --fresh-tpm a start that others make, as Nova does, is no longer stopped by what is lost.
-    'holdfast release' forgets it all. One that cannot be adopted holds up no other: exit code 5 when it was so.
+    Their hardware is not touched, running or not. Adopting again records disks that others have attached since. With
+    --fresh-nvram or --fresh-tpm, lost state no longer stops a start by another program, such as Nova. 'holdfast
+    release' forgets everything. A domain that cannot be adopted does not hold up the others; the exit code is then 5.
     """
     from holdfast import operations
 
@@ -97,7 +97,7 @@ def _outcome(adoption: Adoption) -> str:
 @output_option
 @pass_session
 def release(session: Session, name: str, dry_run: bool, output: str) -> None:
-    """Remove all that Holdfast recorded of a domain. The domain itself stays as it is."""
+    """Remove everything that Holdfast recorded about a domain. The domain itself stays as it is."""
     from holdfast import operations
 
     released = operations.release_domain(session.connection, name, dry_run=dry_run)

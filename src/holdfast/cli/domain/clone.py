@@ -31,8 +31,8 @@ def clone(
 ) -> None:
     """Create a domain with the hardware of another one, which must be shut off, and with copies of its images.
 
-    UUID, MAC addresses and generation id are new, the TPM begins empty; every device stands where it stands in the
-    other domain. What is read-only, shareable or removable is shared.
+    UUID, MAC addresses and generation id are new, the TPM begins empty; every device has the same place as in the other
+    domain. What is read-only, shareable or removable is shared.
     """
     from holdfast import operations
 

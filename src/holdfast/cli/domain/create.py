@@ -71,10 +71,14 @@ _WITH_DOCUMENT = {"name", "from_xml", "as_is", "root_ports", "trust_format", "st
 )
 @click.option("--cloud-init", "user_data", metavar="FILE", help="User-data for cloud-init, given to it on a seed CD.")
 @click.option("--root-ports", metavar="N", type=int, help="PCI Express ports kept free for hot-plug [default: 16].")
-@click.option("--virt-type", type=click.Choice(["kvm", "qemu"]), help="qemu is emulation (default: kvm if there is).")
-@click.option("--from-xml", metavar="FILE", help="Take this document instead, - for standard input; NAME renames it.")
-@click.option("--as-is", is_flag=True, help="With --from-xml: take it exactly, unsealed, or not at all.")
-@click.option("--trust-format", is_flag=True, help="With --from-xml: whatever the images' headers say or name.")
+@click.option(
+    "--virt-type", type=click.Choice(["kvm", "qemu"]), help="qemu is emulation (default: kvm where it works)."
+)
+@click.option("--from-xml", metavar="FILE", help="Use this document instead, - for standard input; NAME renames it.")
+@click.option("--as-is", is_flag=True, help="With --from-xml: create exactly this, unsealed, or nothing.")
+@click.option(
+    "--trust-format", is_flag=True, help="With --from-xml: accept the images, whatever their headers say or name."
+)
 @click.option("--start", is_flag=True, help="Start it.")
 @dry_run_option
 @output_option

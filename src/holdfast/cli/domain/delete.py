@@ -18,11 +18,11 @@ from holdfast.cli.common import Session, domain_argument, dry_run_option, output
 def delete(session: Session, name: str, storage: bool, force: bool, dry_run: bool, output: str) -> None:
     """Delete a domain: its document, NVRAM, TPM state, managed-save image and the list of its snapshots.
 
-    An NVRAM or TPM state that another domain has, too, stays.
+    NVRAM or TPM state that another domain also uses stays.
 
     Images stay unless --storage is given. That removes the files behind its writable disks that no other domain uses,
     not even as a backing file; never CD images, backing files, block devices or network disks. Exit code 5 when it
-    stopped in the middle: repeat it.
+    stopped half-way: repeat it.
     """
     from holdfast.operations.domain.delete import delete_domain
 

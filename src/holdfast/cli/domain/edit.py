@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) -> None:
     """Edit the config document of a domain, secrets included, in $VISUAL, $EDITOR or vi.
 
-    What the guest would see of it is shown before it is defined, and asked about; without a terminal it is refused
-    with exit code 3, unless --accept takes it. What is wrong can be edited again; a text that is not defined is kept,
-    and its path is printed, also by the next edit of the domain. A running guest has it after its next start.
+    What the guest would see of the edit is shown, and you are asked before it is defined; without a terminal such an
+    edit is refused with exit code 3, unless --accept takes it. A document with errors can be edited again; a text that
+    is not defined is kept, and its path is printed, also by the next edit of the domain. A running guest has it after
+    its next start.
     """
     from holdfast.operations.domain.edit import edit_domain, kept_texts
     from holdfast.operations.files import Draft

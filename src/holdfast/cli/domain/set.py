@@ -40,25 +40,29 @@ def parse_names(text: str) -> tuple[str, ...]:
 @click.command("set")
 @domain_argument
 @click.option("--vcpus", type=int, metavar="N", help="vCPUs that are online, up to --max-vcpus.")
-@click.option("--max-vcpus", type=int, metavar="N", help="How many there can be, from the next start on.")
+@click.option("--max-vcpus", type=int, metavar="N", help="How many vCPUs there can be, from the next start on.")
 @click.option(
     "--cpu-topology", type=parse_topology, metavar="TOPOLOGY", help="sockets=1,dies=1,cores=4,threads=2, or some of it."
 )
-@click.option("--memory", type=parse_size, metavar="SIZE", help="What the balloon leaves to the guest: 2GiB.")
-@click.option("--max-memory", type=parse_size, metavar="SIZE", help="What it is built with, from the next start on.")
-@click.option("--title", metavar="TEXT", help="A line for people; '' removes it.")
-@click.option("--description", metavar="TEXT", help="More for people; '' removes it.")
+@click.option(
+    "--memory", type=parse_size, metavar="SIZE", help="How much memory the balloon leaves to the guest: 2GiB."
+)
+@click.option(
+    "--max-memory", type=parse_size, metavar="SIZE", help="How much memory it is built with, from the next start on."
+)
+@click.option("--title", metavar="TEXT", help="One line for people; '' removes it.")
+@click.option("--description", metavar="TEXT", help="A longer text for people; '' removes it.")
 @click.option("--autostart/--no-autostart", default=None, help="Start it with the host, or not.")
 @click.option("--boot", type=parse_names, metavar="DEVICES", help="What to boot from, in order: vda,52:54:00:12:34:56.")
 @click.option("--cpu-shares", type=int, metavar="N", help="Its weight on a busy host (the usual one is 1024 or 100).")
-@click.option("--cpu-quota", type=int, metavar="µS", help="CPU time that each vCPU may have of a period; -1: all.")
-@click.option("--cpu-period", type=int, metavar="µS", help="How long such a period is.")
+@click.option("--cpu-quota", type=int, metavar="µS", help="CPU time that each vCPU may use in a period; -1: no limit.")
+@click.option("--cpu-period", type=int, metavar="µS", help="How long a period is.")
 @click.option(
     "--graphics-password",
     metavar="FILE",
     help="Take the password for VNC or SPICE from FILE; - asks for it, or reads standard input.",
 )
-@click.option("--no-graphics-password", is_flag=True, help="Let anybody look who reaches the port.")
+@click.option("--no-graphics-password", is_flag=True, help="Let anybody in who can reach the port.")
 @config_option
 @dry_run_option
 @output_option

@@ -22,8 +22,8 @@ def diff(session: Session, ctx: click.Context, before: str, after: str, output: 
     """Say what a guest would see change from A to B.
 
     Each is a domain (NAME@live; NAME@config, what the next start uses; NAME, live while it runs and config otherwise)
-    or an XML file: "-" for standard input, or a name with a "/" in it or ".xml" at its end. Beside a domain a file
-    counts as libvirt would complete it; two files are compared as they stand.
+    or an XML file: "-" for standard input, or a name with a "/" in it or ".xml" at its end. A file is compared with a
+    domain as libvirt would complete it; two files are compared as they are.
 
     Exit code 0 when the guest sees no difference, 3 when it sees one.
     """

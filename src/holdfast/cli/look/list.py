@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.option("--running", is_flag=True, help="Only domains that run, paused ones included.")
-@click.option("--names", is_flag=True, help="Only the names, one a line: for scripts.")
+@click.option("--names", is_flag=True, help="Only the names, one per line: for scripts.")
 @output_option
 @pass_session
 def list_(session: Session, running: bool, names: bool, output: str) -> None:

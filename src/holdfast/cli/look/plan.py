@@ -37,9 +37,9 @@ def plan() -> None:
 def reboot(session: Session, ctx: click.Context, name: str, output: str) -> None:
     """Say what the next cold start will change on this host.
 
-    That is what waits in config, devices the guest has not released, a managed-save image that would win, a CPU that
-    is expanded anew, another firmware build, and what this host lacks for a start. What cannot be known is listed as
-    unknown.
+    This includes what waits in config, devices the guest has not released, a managed-save image that would be used
+    instead, a CPU that is expanded anew, another firmware build, and what this host lacks for a start. What cannot be
+    known is listed as unknown.
     """
     from holdfast.operations.look.plan_reboot import plan_reboot
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     default=5,
     show_default=True,
     metavar="SECONDS",
-    help="How long to ask again while the guest's word differs, or its agent is not there yet.",
+    help="How long to ask again while the answer differs, or the agent is not there yet.",
 )
 @output_option
 @click.pass_context
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 def verify(session: Session, ctx: click.Context, name: str, timeout: float, output: str) -> None:
     """Ask the guest which disks and interfaces it sees, and compare with the live document.
 
-    The QEMU guest agent answers, where one runs in the guest; what it does not tell is unknown, and never assumed.
+    The QEMU guest agent answers, where one runs in the guest; what it does not report is unknown, and never assumed.
     Right after an attach the guest is given a moment to notice. Exit code 0 when nothing differs, 3 when something
-    does: it says something else of a device, or does not see it.
+    does: when the guest describes a device differently, or does not see it.
     """
     from holdfast.operations.verify.guest import verify_domain
 

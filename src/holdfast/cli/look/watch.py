@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.pass_context
 @pass_session
 def watch(session: Session, ctx: click.Context, uris: tuple[str, ...], interval: float, output: str) -> None:
-    """Say each change of state or hardware of the domains here, or on the hosts at each URI, whoever made it.
+    """Report each change of state or hardware of the domains here, or on the hosts at each URI, whoever made it.
 
     Each line says what the guest sees; "config" means that it sees it at its next start. A lost host is reported,
     and tried again; what changed meanwhile is found. With -o json each line is one object. Ends with Ctrl-C.

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def start(session: Session, name: str, paused: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Start a domain that is shut off.
 
-    It starts from its config document as it stands, or continues from its managed-save image where it has one. Of a
-    domain that runs already it records what an interrupted start, or somebody else's, has left unrecorded.
+    It starts from its config document as it stands, or continues from its managed-save image where it has one. For a
+    domain that runs already, it records what an interrupted start, or a start by somebody else, has left unrecorded.
     """
     from holdfast import operations
 
@@ -59,7 +59,7 @@ def start(session: Session, name: str, paused: bool, fresh: list[str], dry_run: 
 def shutdown(session: Session, name: str, timeout: float, dry_run: bool, output: str) -> None:
     """Press the power button and wait until the guest has stopped.
 
-    Exit code 5 when the guest still runs after the timeout: the button was pressed, and cannot be released again.
+    Exit code 5 when the guest still runs after the timeout: the button was pressed, and that cannot be undone.
     """
     from holdfast import operations
 
@@ -81,7 +81,7 @@ def reboot(session: Session, name: str, hard: bool, accept: bool, fresh: list[st
 
     A hard reboot starts from the config document as it stands; none is generated. Where config and live differ, so
     that the guest would see other hardware, it is refused with exit code 3, unless --accept takes the change
-    (look first with --dry-run). Exit code 5 when it is off and does not start again.
+    (look first with --dry-run). Exit code 5 when it was switched off and does not start again.
     """
     from holdfast import operations
 
@@ -112,7 +112,7 @@ def reset(session: Session, name: str, dry_run: bool, output: str) -> None:
 @output_option
 @pass_session
 def destroy(session: Session, name: str, dry_run: bool, output: str) -> None:
-    """Switch off at once, as pulling the plug does. Its config document stays; 'holdfast delete' removes that."""
+    """Switch a domain off at once, like pulling the plug. Its config document stays; 'holdfast delete' removes that."""
     from holdfast import operations
 
     change = operations.destroy(session.connection, name, dry_run=dry_run)

@@ -35,8 +35,8 @@ def repair(
 ) -> None:
     """Mend what the host provides to a domain, and start it. Its hardware is never touched.
 
-    Networks and storage pools are started, moved images found by the volume that is recorded of the disk, permissions
-    of images mended, a missing emulator replaced. What cannot be mended is named. Exit code 1 when nothing could be
+    Networks and storage pools are started, moved images found by the volume recorded for the disk, permissions of
+    images mended, a missing emulator replaced. What cannot be mended is reported. Exit code 1 when nothing could be
     done, 5 when something was and something remains.
     """
     from holdfast import operations

@@ -24,9 +24,11 @@ from holdfast.operations.power.rescue import BUSES
 @click.command()
 @domain_argument
 @click.option("--image", required=True, metavar="FILE|POOL/VOLUME|URL", help="What to boot from; it exists already.")
-@click.option("--format", "image_format", metavar="FORMAT", help="Its format: raw, qcow2 … A CD is raw unless said.")
-@click.option("--device", type=click.Choice(["disk", "cdrom"]), default="disk", show_default=True, help="As what.")
-@click.option("--bus", type=click.Choice(BUSES), help="Where [default: virtio; a CD: sata, on pc ide].")
+@click.option("--format", "image_format", metavar="FORMAT", help="Its format: raw, qcow2 … A CD is raw by default.")
+@click.option(
+    "--device", type=click.Choice(["disk", "cdrom"]), default="disk", show_default=True, help="What to attach it as."
+)
+@click.option("--bus", type=click.Choice(BUSES), help="The bus it is on [default: virtio; a CD: sata, on pc ide].")
 @trust_format_option
 @click.option("--force", is_flag=True, help="Also when it runs: it is switched off first.")
 @accept_option
@@ -99,7 +101,7 @@ def _medium(image: str, image_format: str | None, device: str, bus: str | None) 
 def unrescue(session: Session, name: str, start: bool | None, fresh: list[str], dry_run: bool, output: str) -> None:
     """Leave a rescue: switch it off at once, and start the domain itself if it ran before.
 
-    What the rescue system has not written to the disks yet is lost, as when pulling the plug: shut it down first
+    What the rescue system has not written to the disks yet is lost, as when the plug is pulled: shut it down first
     ('holdfast shutdown') where that matters. Exit code 5 when the rescue is off and the domain does not start.
     """
     from holdfast import operations

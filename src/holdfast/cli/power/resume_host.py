@@ -32,15 +32,15 @@ WantedBy=multi-user.target
 
 @click.command("resume-host")
 @click.option("--observe", is_flag=True, help="Start nothing; record which domains run, before the host goes down.")
-@click.option("--print-unit", is_flag=True, help="Print a systemd unit that does both, and do nothing.")
+@click.option("--print-unit", is_flag=True, help="Print a systemd unit that does both, and do nothing else.")
 @dry_run_option
 @output_option
 @pass_session
 def resume_host(session: Session, observe: bool, print_unit: bool, dry_run: bool, output: str) -> None:
-    """Start the domains that were running before the host went down, in the order in which they had been started.
+    """Start the domains that were running before the host went down, in the order in which they were started then.
 
-    That is those with autostart, and those that Holdfast started and nobody stopped since. Each starts from its config
-    document as it stands. Exit code 5 when one does not start; the others do.
+    These are the domains with autostart, and those that Holdfast started and nobody has stopped since. Each starts from
+    its config document as it stands. Exit code 5 when one does not start; the others do.
     """
     from holdfast import operations
 

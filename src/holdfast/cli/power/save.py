@@ -16,7 +16,7 @@ from holdfast.cli.power.power import report_power
 def save(session: Session, name: str, dry_run: bool, output: str) -> None:
     """Write the memory of a running domain to disk and stop it; the next start continues from there.
 
-    It comes back with the hardware that it has now, whatever is changed in its config document meanwhile.
+    It comes back with the hardware that it has now, whatever changes in its config document meanwhile.
     """
     from holdfast import operations
 
@@ -34,7 +34,7 @@ def save(session: Session, name: str, dry_run: bool, output: str) -> None:
 def restore(session: Session, name: str, paused: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Continue a saved domain where it was, with the hardware that it was saved with.
 
-    What its config document has had changed since is listed: it comes with the cold start after this one.
+    Changes made to its config document since are listed: they come with the cold start after this one.
     """
     from holdfast import operations
 

@@ -47,7 +47,7 @@ def snapshot() -> None:
     help="Leave this disk out (with --external).",
 )
 @click.option("--folder", metavar="FOLDER", help="Where new files go.  [default: beside each image]")
-@click.option("--quiesce", is_flag=True, help="Let the guest agent freeze the file systems meanwhile.")
+@click.option("--quiesce", is_flag=True, help="Have the guest agent freeze the file systems meanwhile.")
 @click.option("--description", default="", metavar="TEXT", help="What it is for.")
 @dry_run_option
 @output_option
@@ -110,7 +110,7 @@ def _created(created: SnapshotCreated) -> list[str]:
 @output_option
 @pass_session
 def list_(session: Session, name: str, output: str) -> None:
-    """List the snapshots, oldest first, and what reverting to each would change of today's hardware."""
+    """List the snapshots, oldest first, and what reverting to each would change in today's hardware."""
     from holdfast import operations
     from holdfast.cli.table import columns
 
@@ -190,7 +190,7 @@ def _reverted(reverted: SnapshotReverted) -> list[str]:
 def delete(session: Session, name: str, snapshot: str, dry_run: bool, output: str) -> None:
     """Delete a snapshot; what the disks hold now stays, and the guest sees nothing of it.
 
-    What an external snapshot has in new files is merged into the images below them.
+    What has been written to new files since an external snapshot is merged into the images below them.
     """
     from holdfast import operations
 

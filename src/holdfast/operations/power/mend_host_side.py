@@ -238,7 +238,7 @@ def _another(record: DiskRecord) -> str:
 
 
 def _said(domain: OpenDomain, disk: Element, source: Source, format: str) -> Fault:
-    """Give ``disk`` the image that the user says is its newest; the files that it is based on are listed and recorded."""
+    """Give ``disk`` the image that the user says is its newest; what that is based on is listed and recorded."""
     new = _placed(disk, source, format)
     path = host_path(new)
     below = _below(path) if path is not None and domain.connection.is_local else []
