@@ -141,7 +141,7 @@ def test_start_by_somebody_else_makes_the_record_stale_until_holdfast_stops_the_
     domain.start(paused=True)
     said = " ".join(map(str, plan_reboot(connection, "a").outlooks))
     assert "another build" not in said
-    assert "nothing tells which build" in said
+    assert "which build of" in said and "is not known" in said
     destroy(connection, "a")
     assert fact(parse(domain.xml(CONFIG)), Started) == Started(ours.cpu, "")
     assert not any("CPU" in sentence for sentence in start(connection, "a", paused=True).sees)
@@ -247,7 +247,7 @@ def test_state_that_others_let_be_made_anew_changes_the_next_start_and_not_what_
     assert look_before_start(looking(connection, "a")).sees == ()
     domain.destroy()
     (told,) = look_before_start(looking(connection, "a")).sees
-    assert "is not the one of its last recorded start" in told
+    assert "is not the file of its last recorded start" in told
 
 
 def test_what_cannot_be_seen_or_read_is_noted(

@@ -140,7 +140,7 @@ def test_guest_was_of_another_system(was: str, now: str | None) -> None:
 
 def test_properties_that_are_not_recorded_are_told(caplog: pytest.LogCaptureFixture) -> None:
     assert rebuilt(instance(), properties=None) is None
-    assert "Nothing is recorded of the properties" in caplog.text
+    assert "The properties of the previous image are not recorded" in caplog.text
 
 
 def test_volumes_of_the_copy_write_nothing_to_the_database() -> None:

@@ -74,7 +74,7 @@ def before_request(
         kernel, disk_format = _kernel(instance, request), _disk_format(image_meta, request)
         if request.properties is None:
             LOG.warning(
-                "Nothing is recorded of the properties of the image before: the hardware that they asked for stays.",
+                "The properties of the previous image are not recorded: the hardware that they asked for stays.",
                 instance=instance,
             )
     now = {name: str(value) for name, value in image_meta.properties.to_dict().items()}

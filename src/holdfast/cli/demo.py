@@ -77,7 +77,7 @@ def _introduce(console: Console, machine: str) -> None:
     how = "with KVM" if acceleration() == "kvm" else "emulated (KVM does not work here)"
     console.print(f"[bold]Two equal guests, {machine}, {how}[/]")
     console.print("One is managed by Holdfast. The other's manager writes a fresh document at each cold start.")
-    console.print("What either of them sees of its hardware, it says itself, over its serial console.")
+    console.print("Each of them says over its serial console what it sees of its hardware.")
     console.print()
 
 

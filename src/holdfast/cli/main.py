@@ -170,7 +170,7 @@ def _code_of_output(code: int) -> int:
     metavar="SECONDS",
     help="How long to wait for another command on the same domain; 0 does not wait.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say each libvirt call on standard error.")
+@click.option("-v", "--verbose", is_flag=True, help="Print each libvirt call on standard error.")
 @click.version_option(__version__, prog_name="holdfast")
 @click.pass_context
 def holdfast(ctx: click.Context, uri: str | None, readonly: bool, lock_timeout: float, verbose: bool) -> None:

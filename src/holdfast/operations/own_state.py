@@ -123,7 +123,7 @@ def refuse_unfit_nvram(connection: Connection, name: str, config: Element) -> No
         raise NVRAM_UNFIT(name=name, why=why)
 
 
-ANOTHER = "is not the one of its last recorded start: it was made anew, or somebody put it there"
+ANOTHER = "is not the file of its last recorded start: it was made anew, or somebody put it there"
 """What is said about a file that was replaced by another."""
 
 
@@ -153,7 +153,7 @@ def why_not_its_own(connection: Connection, config: Element, file: StateFile) ->
     is_libvirts = folders is not None and _real(connection, folder) == _real(connection, folders.nvram)
     if is_libvirts or name.startswith(config.findtext("uuid") or "/"):
         return None
-    return "it is not in libvirt's folder, and nothing is recorded that tells whose it is"
+    return "it is not in libvirt's folder, and no record says whose it is"
 
 
 def users_of_state(connection: Connection, uuid: str, files: Iterable[StateFile]) -> dict[str, str]:

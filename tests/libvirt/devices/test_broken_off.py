@@ -116,11 +116,11 @@ def test_what_is_recorded_of_a_disk_that_has_gone_goes_when_its_detach_is_repeat
     with broken_off("set_metadata", 1):
         detach_device(connection, "a", "vda")
     assert recorded(domain, CONFIG) == {"vda"} and "vda" not in places(domain, CONFIG)
-    assert "would forget what is recorded of vda; nothing was changed" in done(
+    assert "would forget what is recorded about vda; nothing was changed" in done(
         uri, "disk", "detach", "a", "vda", "--dry-run"
     )
     told = done(uri, "disk", "detach", "a", "vda")
-    assert told == "vda is in no document any more, and what was recorded of it is gone, too\n"
+    assert told == "vda is in no document any more, and its record is gone, too\n"
     assert not recorded(domain, CONFIG)
 
 

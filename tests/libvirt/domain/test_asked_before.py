@@ -175,7 +175,7 @@ def test_a_clone_of_a_domain_on_a_tap_device_of_somebody_elses_is_made(connectio
     would = operations.clone_domain(connection, "a", "b", dry_run=True)
     made = operations.clone_domain(connection, "a", "b")
     assert (would.asked_of_libvirt, would.notes) == (True, made.notes)
-    assert made.notes == ("the tap device tap0 was made for the other domain: for this one libvirt makes one",)
+    assert made.notes == ("the tap device tap0 was made for the other domain; libvirt makes one for this domain",)
     assert parse(made.document).find("devices/interface/target") is None
 
 

@@ -99,7 +99,7 @@ PASSWORD = "<graphics type='vnc' passwd='pssst'/>"
 @pytest.mark.parametrize(
     ("change", "command", "said"),
     [
-        (("<devices>", f"{HOST_MODEL}<devices>"), "seal a", "which CPU host-model is made is not known"),
+        (("<devices>", f"{HOST_MODEL}<devices>"), "seal a", "which CPU host-model becomes is not known"),
         (BY_LIBVIRT, "seal a", "would seal: the firmware files"),
         (BY_LIBVIRT, "rescue a --image {folder}/medium.img --device cdrom", "would boot from"),
         (NO_EMULATOR, "repair a", "take the emulator /usr/bin/qemu-system-x86_64"),
@@ -107,8 +107,8 @@ PASSWORD = "<graphics type='vnc' passwd='pssst'/>"
         (("</devices>", f"{PASSWORD}</devices>"), "clone a b", "not asked of libvirt"),
         (("", ""), "start a", "would start from its config document"),
         (("", ""), "upgrade machine a pc-q35-7.1 --lower", "pc-q35-7.1"),
-        (("", ""), "create b --memory 64MiB --cpu EPYC --tpm --firmware uefi", "the devices that this host can give"),
-        (("", ""), "create b --memory 64MiB --os windows", "which CPU host-model is made is not known"),
+        (("", ""), "create b --memory 64MiB --cpu EPYC --tpm --firmware uefi", "devices this host can provide"),
+        (("", ""), "create b --memory 64MiB --os windows", "which CPU host-model becomes is not known"),
     ],
 )
 def test_what_libvirt_does_not_tell_those_who_may_only_read_stops_no_dry_run(

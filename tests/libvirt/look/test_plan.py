@@ -90,7 +90,7 @@ def test_a_managed_save_image_beside_a_running_guest_would_win(connection: Conne
     domain._handle.managedSave(0)
     connection._handle.createXML(config, 1)
     (sentence,) = foretold(connection)["changes"]
-    assert "would win" in sentence
+    assert "takes precedence" in sentence
 
 
 def test_a_transient_domain_has_no_next_start(connection: Connection, uri: str) -> None:
@@ -102,7 +102,7 @@ def test_a_transient_domain_has_no_next_start(connection: Connection, uri: str) 
 
 def test_a_running_host_model_is_what_the_next_start_gives(connection: Connection) -> None:
     domain = connection.define(with_cpu("<cpu mode='host-model'/>"))
-    assert "nothing tells which CPU the guest had before" in foretold(connection)["unknown"][0]
+    assert "which CPU the guest had before is not known" in foretold(connection)["unknown"][0]
     domain.start(paused=True)
     assert foretold(connection) == {}
 
@@ -159,9 +159,9 @@ def test_a_cpu_model_that_nobody_knows_does_not_start(connection: Connection) ->
 
 def test_a_cpu_that_may_lack_features_is_compared_with_what_it_got(connection: Connection) -> None:
     domain = connection.define(with_cpu("<cpu match='exact' check='none'><model>EPYC</model></cpu>"))
-    assert "nothing tells whether the guest had them" in foretold(connection)["unknown"][0]
+    assert "whether the guest had them before is not known" in foretold(connection)["unknown"][0]
     (plan,) = operations.plan_host(connection)  # this host after an upgrade: what it was before is not to be asked
-    assert any("nothing tells whether the guest had them" in str(outlook) for outlook in plan.outlooks)
+    assert any("whether the guest had them before is not known" in str(outlook) for outlook in plan.outlooks)
     domain.start(paused=True)
     assert foretold(connection) == {}
     domain.destroy()
@@ -177,7 +177,7 @@ def test_another_firmware_build_is_a_change(connection: Connection, tmp_path: Pa
     code = tmp_path / "CODE.fd"
     code.write_bytes(Path(OVMF).read_bytes())
     domain = connection.define(with_loader(code))
-    unknown = [f"nothing tells which build of {code} the guest started with before"]
+    unknown = [f"which build of {code} the guest started with before is not known"]
     assert {**foretold(connection), "note": []} == {"unknown": unknown, "note": []}
     record(looking(connection, "a"), Started("", hashlib.sha256(code.read_bytes()).hexdigest()))
     assert foretold(connection).keys() <= {"note"}
@@ -201,7 +201,7 @@ def test_what_a_readonly_connection_is_not_told_of_the_host_is_unknown(connectio
     """libvirt forbids it to ask: virConnectGetDomainCapabilities is for read-write connections (9.0)."""
     running(connection)
     for command in (["reboot", "a"], ["host"]):
-        assert "unknown: libvirt tells a connection that may only read nothing" in done(uri, "-r", "plan", *command)
+        assert "unknown: libvirt does not tell a read-only connection" in done(uri, "-r", "plan", *command)
 
 
 def test_what_is_not_there_is_said(connection: Connection, uri: str) -> None:

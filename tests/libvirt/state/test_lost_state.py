@@ -243,7 +243,7 @@ def test_what_others_let_be_made_anew_is_told_afterwards(connection: Connection,
     assert FindingKind.LOST_STATE in found(connection)
     operations.destroy(connection, "a")
     assert FindingKind.LOST_STATE in found(connection)
-    assert "is not the one of its last recorded start" in done(uri, "start", "a", "--paused")
+    assert "is not the file of its last recorded start" in done(uri, "start", "a", "--paused")
     assert FindingKind.LOST_STATE not in found(connection)
     operations.reboot(connection, "a", hard=True)
     assert FindingKind.LOST_STATE not in found(connection)

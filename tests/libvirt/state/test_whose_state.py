@@ -113,7 +113,7 @@ def test_nvram_of_a_transient_domain_goes_with_it(connection: Connection) -> Non
 
 def as_it_is(path: Path, precious: Path) -> str:
     shutil.copy(precious, path)
-    return "nothing is recorded that tells whose it is"
+    return "no record says whose it is"
 
 
 def as_a_link(path: Path, precious: Path) -> str:

@@ -147,7 +147,7 @@ def test_a_disk_of_which_the_agent_says_too_little_may_be_the_missing_one() -> N
         "pci-controller": dict.fromkeys(("domain", "bus", "slot", "function"), -1),
     }
     found = disks(live(), told)["vda"]
-    assert (found.verdict, found.note) == (Agreement.UNKNOWN, "the agent says too little of /dev/vda")
+    assert (found.verdict, found.note) == (Agreement.UNKNOWN, "the agent says too little about /dev/vda")
 
 
 def test_partitions_and_what_sits_on_no_hardware_are_no_disks() -> None:
@@ -194,7 +194,7 @@ def test_where_nobody_knows_the_guests_numbers_the_serial_alone_decides(where: s
     found = disks(document, told)
     assert (found["vda"].verdict, found["vda"].note) == (Agreement.AGREES, "its place could not be compared")
     assert found["vdc"].verdict is Agreement.UNKNOWN  # no serial
-    assert disks(document, [])["vdc"].note == "live says nothing of it that an agent tells"
+    assert disks(document, [])["vdc"].note == "live says nothing about it that an agent could confirm"
 
 
 def test_disks_without_serials_on_one_controller_are_told_apart_by_their_unit() -> None:

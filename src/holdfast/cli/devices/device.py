@@ -159,16 +159,16 @@ def _report_detached(detached: Detached, output: str, dry_run: bool) -> None:
         print_result(detached)
     elif detached.removed is not None:
         would = "would be" if dry_run else "was"
-        click.echo(f"the attach of {detached.label} had broken off; its image {detached.removed} {would} removed")
+        click.echo(f"the attach of {detached.label} had been interrupted; its image {detached.removed} {would} removed")
     elif dry_run:
-        rest = "forget what is recorded of" if not where else "detach"
+        rest = "forget what is recorded about" if not where else "detach"
         click.echo(f"would {rest} {detached.label}{f' from {where}' if where else ''}; nothing was changed")
         for controller in detached.went:
             click.echo(f"with it would go {controller}")
     elif detached.definitions:
         click.echo(f"detached {detached.label} from {where}")
     else:
-        click.echo(f"{detached.label} is in no document any more, and what was recorded of it is gone, too")
+        click.echo(f"{detached.label} is in no document any more, and its record is gone, too")
     for controller in () if dry_run or output == "json" else detached.went:
         click.echo(f"with it went {controller}")
     _note(detached.notes, output)

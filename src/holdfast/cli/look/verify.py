@@ -55,7 +55,7 @@ def _lines(found: Verification) -> Iterator[str]:
         yield heading(found.name, found.uuid, found.instance)
     if (system := found.system) is not None:
         words = (system.name or system.id, system.kernel and f"kernel {system.kernel}", system.machine)
-        yield f"{found.name}: {', '.join(word for word in words if word) or 'the guest does not tell its system'}"
+        yield f"{found.name}: {', '.join(word for word in words if word) or 'the guest does not report its system'}"
     rows = [(each.device, str(each.verdict), str(each.live), str(each.guest or "")) for each in found.devices]
     if rows:
         yield columns(("DEVICE", "VERDICT", "LIVE SAYS", "THE GUEST SAYS"), rows)
@@ -68,7 +68,7 @@ def _lines(found: Verification) -> Iterator[str]:
     yield from found.notes
     if found.unreported:
         counted = (f"{count} {tag}" for tag, count in sorted(found.unreported.items()))
-        yield f"the agent tells nothing of: {', '.join(counted)}"
+        yield f"the agent does not report: {', '.join(counted)}"
     yield _summary(found)
 
 

@@ -173,7 +173,7 @@ def report_power(change: PowerChange, output: str, *, would: str, done: str) -> 
             click.echo(f"  {sentence}")
     if change.waits:
         click.echo(
-            "it continues with the hardware that it was saved with; what config says comes with the start after:"
+            "it continues with the hardware that it was saved with; what config says comes with the start after that:"
         )
         for sentence in change.waits:
             click.echo(f"  {sentence}")

@@ -74,7 +74,7 @@ def rescue(
     off = "be switched off and " if rescued.switched_off else ""
     if dry_run:
         click.echo(f"{rescued.name}: would {off}boot from {medium} (now {rescued.before}); nothing was changed")
-        click.echo("the rescue system would see, beside what is there always:")
+        click.echo("besides the usual hardware the rescue system would see:")
         for sentence in rescued.changes:
             click.echo(f"  {sentence}")
     else:

@@ -12,9 +12,9 @@ from holdfast.errors.hosts import HOST_CANNOT, NO_MACHINE_TYPE
 _HYPERV_UNSAID = frozenset({"relaxed", "vapic", "spinlocks"})
 """The Hyper-V features that every host has where libvirt, before 9.0, says nothing of them."""
 
-NOT_TOLD = "libvirt tells a connection that may only read nothing of the CPU and the devices that this host can give"
+NOT_TOLD = "libvirt does not tell a read-only connection which CPU and devices this host can provide"
 """The sentence for where :attr:`Capabilities.is_told` is False."""
-CPU_NOT_TOLD = "which CPU host-model is made is not known: libvirt tells that only a connection that may write"
+CPU_NOT_TOLD = "which CPU host-model becomes is not known: libvirt does not tell a read-only connection"
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def _renew_interface(interface: Element) -> Iterator[str]:
     for target in interface.findall("target"):
         tap = target.attrib.pop("dev", None)  # its name is unique on a host
         if tap and target.attrib.pop("managed", None) == "no":
-            yield f"the tap device {tap} was made for the other domain: for this one libvirt makes one"
+            yield f"the tap device {tap} was made for the other domain; libvirt makes one for this domain"
         if not target.attrib:
             interface.remove(target)
     for parameters in interface.iterfind("virtualport/parameters"):
@@ -89,12 +89,12 @@ def _shared(domain: Element) -> Iterator[str]:
     """What the document still shares with that of the other domain though only one of them can use it at a time."""
     for device in devices(domain):
         if device.tag == "hostdev":
-            yield f"{describe(device)} is the host's: only one of both domains can run with it"
+            yield f"{describe(device)} is the host's: only one of the two domains can run with it"
         elif device.tag == "filesystem":
             yield f"filesystem {label(device)} is the same folder of the host for both domains"
         elif device.tag == "graphics" and device.get("autoport") == "no" and device.get("port", "-1") != "-1":
             yield f"the {device.get('type')} port {device.get('port')} is the same for both domains: one runs at a time"
         elif device.tag in ("serial", "console", "channel", "parallel", "tpm") and device.get("type") in ("dev", "tcp"):
-            yield f"{describe(device)} is on the same place of the host for both domains"
+            yield f"{describe(device)} uses the same place on the host for both domains"
     if passes_qemu_arguments(domain):
-        yield "arguments are passed to QEMU past libvirt (qemu namespace): nobody can tell what of them must be renewed"
+        yield "arguments are passed to QEMU past libvirt (qemu namespace): which of them must be renewed is not known"

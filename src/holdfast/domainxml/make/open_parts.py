@@ -73,7 +73,7 @@ def _smbios(config: Element) -> Iterator[OpenPart]:
         yield OpenPart("smbios", "the SMBIOS strings are the host's own (smbios mode='host')", Remedy.NONE)
     if mode == "sysinfo":
         for entry in config.iterfind("sysinfo/*/entry[@name='version']"):
-            sentence = f"the SMBIOS version {entry.text!r} is a product's: whoever writes it anew changes it"
+            sentence = f"the SMBIOS version {entry.text!r} is a product's: it changes when that product writes it again"
             yield OpenPart("smbios", sentence, Remedy.NONE)
 
 

@@ -119,7 +119,7 @@ def refuse_another_image(disk: DiskInPlace) -> None:
 def refuse_managed_save(disk: DiskInPlace) -> None:
     """Raise MANAGED_SAVE for a domain that is shut off with a managed-save image."""
     if not disk.runs:
-        refuse_with_managed_save(disk.domain, "its saved memory goes with the disks as they are")
+        refuse_with_managed_save(disk.domain, "its saved memory belongs to the disks as they are")
 
 
 def ask_of_disk(disk: DiskInPlace, wanted: Element | None) -> Answer:

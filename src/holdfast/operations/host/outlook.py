@@ -169,7 +169,7 @@ class HostOutlook:
             after = expand_host_model(domain, capabilities)
             names = capabilities.canonical_models
             if before is None:
-                sentence = f"host-model becomes {model_of(after)}; nothing tells which CPU the guest had before"
+                sentence = f"host-model becomes {model_of(after)}; which CPU the guest had before is not known"
                 yield _cpu(Effect.UNKNOWN, sentence)
             elif difference := cpu_difference(before, after, names):
                 yield _cpu(Effect.CHANGES, f"host-model is expanded anew: the CPU {difference}")
@@ -179,7 +179,7 @@ class HostOutlook:
             sentence = "the CPU is the host's own (host-passthrough): it follows its processor, microcode and QEMU"
             yield _cpu(Effect.NOTE, sentence)
         elif mode == "maximum":
-            sentence = "the CPU is all that QEMU offers (maximum): it follows QEMU, and no document tells what it is"
+            sentence = "the CPU is all that QEMU offers (maximum): it follows QEMU, and no document says what it is"
             yield _cpu(Effect.UNKNOWN, sentence)
         elif mode == "minimum":
             yield _cpu(Effect.UNKNOWN, "the CPU has match='minimum': it follows what the host has beyond its model")
@@ -231,7 +231,7 @@ class HostOutlook:
         else:
             if missing:
                 words = f"the host lacks {', '.join(missing)} of {model_of(cpu)}"
-                yield _cpu(Effect.UNKNOWN, f"{words}; nothing tells whether the guest had them before")
+                yield _cpu(Effect.UNKNOWN, f"{words}; whether the guest had them before is not known")
             return
         gained = self._given([name for name in lacked if name not in missing], cpu, platform)
         if words := gains_and_losses(gained, lost):
@@ -332,7 +332,7 @@ class HostOutlook:
             yield _firmware(Effect.UNKNOWN, error.message)
             return
         if known.firmware is None:
-            sentence = f"nothing tells which build of {loader} the guest started with before"
+            sentence = f"which build of {loader} the guest started with before is not known"
             yield _firmware(Effect.UNKNOWN, sentence)
         elif known.firmware != now:
             yield _firmware(Effect.CHANGES, f"{loader} is another build than at the last start")

@@ -80,7 +80,7 @@ def _of_domain(domain: OpenDomain, documents: Documents) -> Iterator[Outlook]:
         yield Outlook(Effect.BLOCKS, "domain", sentence)
         return
     if domain.has_managed_save() and domain.is_active():
-        sentence = "a managed-save image would win: the next start restores its old memory over the disks of today"
+        sentence = "a managed-save image takes precedence: the next start restores its old memory over today's disks"
         yield Outlook(Effect.CHANGES, "managed save", sentence)
     elif domain.has_managed_save():
         sentence = "the next start continues from the managed-save image; what changes comes with the one after it"

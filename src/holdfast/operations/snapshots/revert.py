@@ -80,7 +80,7 @@ def revert_to_snapshot(
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         found = find_snapshot(domain, snapshot)
         stored = read_snapshot(found.xml())
-        refuse_with_managed_save(domain, "it belongs to the disks of today")
+        refuse_with_managed_save(domain, "it belongs to today's disks")
         if disks_only:
             return _revert_disks(domain, stored, accept=accept, dry_run=dry_run)
         return _revert_domain(domain, found, stored, accept=accept, dry_run=dry_run)

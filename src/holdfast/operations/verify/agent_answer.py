@@ -98,7 +98,7 @@ def _parsed(answer: str, read: Callable[[Json], T]) -> T:
 def _objects(said: Json) -> Sequence[Mapping[str, Json]]:
     items = as_list(said)
     if len(items) > MOST:
-        raise ValueError("a list that nobody can believe")
+        raise ValueError("an implausible list")
     return [as_object(item) for item in items]
 
 
@@ -118,7 +118,7 @@ def _number(said: Mapping[str, Json], key: str) -> int:
 def _name(said: Mapping[str, Json]) -> str:
     name = _text(said, "name")
     if name is None:
-        raise ValueError("a thing without a name")
+        raise ValueError("an entry without a name")
     return name
 
 

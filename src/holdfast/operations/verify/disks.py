@@ -105,9 +105,9 @@ def _check(disk: _Disk, reported: GuestDisk | None, rest: Sequence[GuestDisk]) -
     if disk.element.get("device") in ("cdrom", "floppy"):
         note = "agents do not list every CD and floppy drive"
     elif disk.pci is None and not disk.element.findtext("serial"):
-        note = "live says nothing of it that an agent tells"
+        note = "live says nothing about it that an agent could confirm"
     elif possible:
-        note = f"the agent says too little of {', '.join(possible[:4])}"
+        note = f"the agent says too little about {', '.join(possible[:4])}"
     else:
         return checked(disk.element, Agreement.NOT_SEEN, disk.said(), note="the guest has no such disk")
     return checked(disk.element, Agreement.UNKNOWN, disk.said(), note=note)
