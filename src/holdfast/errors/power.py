@@ -60,7 +60,7 @@ STOPPED_NOT_RECORDED = Condition(
     "stopped-not-recorded",
     NotRecorded,
     "it is done, but for the domain {name!r} it cannot be recorded {missing:;}: {cause}",
-    "remove the cause, then switch it off again: where it is off already, that makes up for it",
+    "remove the cause, then switch it off again: where it is off already, that is recorded",
 )
 NOT_RECORDED = Condition(
     "not-recorded", NotRecorded, "it is done, but for the domain {name!r} it cannot be recorded {missing:;}: {cause}"

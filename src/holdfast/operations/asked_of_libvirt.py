@@ -118,7 +118,7 @@ def _reason_not_to_ask(connection: Connection) -> str:
     if not connection.is_local:
         return f"{connection.uri} is on another host"
     if not connection.is_qemu:
-        return f"{connection.uri} is no libvirt of QEMU"
+        return f"{connection.uri} is not a libvirt with QEMU"
     theirs, ours = connection.libvirt_version(), library_version()
     if theirs != ours:
         return f"libvirt {_dotted(theirs)} answers, and libvirt {_dotted(ours)} is installed here"

@@ -178,7 +178,7 @@ def test_an_attach_that_broke_off_after_its_controller_came_is_finished_or_taken
         with pytest.raises(KeyboardInterrupt):
             attach_device(connection, "a", disk)
     (begun,) = facts(parse(domain.xml(CONFIG)), Attaching)
-    assert f"the attach of disk {begun.alias} is being made, or was when something broke" in found(connection)
+    assert f"the attach of disk {begun.alias} is under way, or was when something broke" in found(connection)
     if repeated == "attach":
         attach_device(connection, "a", disk)
         for definition in (LIVE, CONFIG):

@@ -159,7 +159,7 @@ def test_move_of_which_libvirt_forgot_the_end_is_neither_repeated_nor_started_ov
         assert f"<source file='{new}'" not in domain.xml(LIVE).partition("<mirror")[0], "libvirt knows better"
         refused(connection, disks.NEWEST_UNKNOWN)
         (audited,) = operations.audit_host(connection).domains
-        assert "goes over" in " ".join(each.sentence for each in audited.findings if each.kind == "unfinished")
+        assert "is switching from" in " ".join(each.sentence for each in audited.findings if each.kind == "unfinished")
         crashed(domain)
         refused(connection, disks.NEWEST_UNKNOWN)
         settled(connection, domain, new)

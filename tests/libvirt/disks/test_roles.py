@@ -153,7 +153,7 @@ def test_audit_tells_where_document_and_record_do_not_agree_and_adopt_mends_it(
     domain = adopted(connection, tmp_path, start=False)
     assert findings(connection, FindingKind.RECORD) == []
     domain.attach(disk_xml(tmp_path, "new", "vdb"), CONFIG)
-    assert findings(connection, FindingKind.RECORD) == ["nothing is recorded of vdb, though the domain is adopted"]
+    assert findings(connection, FindingKind.RECORD) == ["nothing is recorded about vdb, although the domain is adopted"]
     domain.detach(disk_xml(tmp_path, "root", "vda"), CONFIG)
     gone = "vda is recorded as root, but the document has no such disk"
     assert findings(connection, FindingKind.RECORD)[0] == gone

@@ -141,7 +141,7 @@ def test_a_disk_that_has_gone_over_is_settled_by_repeating_the_swap(connection: 
     _, spec = copied_by_nobody(connection, tmp_path)
     swap_disk(connection, "a", "vda", spec, copy_content=True)
     record(looking(connection, "a"), Pivoting("vda", str(tmp_path / "one.img"), str(spec.path), "raw"), CONFIG)
-    sentence = f"unfinished: the disk vda has gone over to {spec.path}, and what follows was not done yet"
+    sentence = f"unfinished: the disk vda has switched to {spec.path}, but what follows is not done yet"
     assert sentence in told(connection)
     swap_disk(connection, "a", "vda", spec, copy_content=True)
     assert sentence not in told(connection)

@@ -137,7 +137,7 @@ def test_records_that_agree_with_their_disks_are_not_reported(document: str) -> 
         (printed(OURS, ADOPTED), "has no such disk"),
         (printed(disk("vdb"), DiskRecord("vd&amp;b")), "vd&b is recorded"),
         (printed(disk("vdb", "ua-one"), OURS, DiskRecord("vd&amp;b")), "vd&b is recorded"),
-        (printed(disk("vda"), disk("vdb", "ua-one"), OURS, ADOPTED), "nothing is recorded of vda"),
+        (printed(disk("vda"), disk("vdb", "ua-one"), OURS, ADOPTED), "nothing is recorded about vda"),
         (printed('<holdfast:creating since="now"/>'), "its creation, begun at now, is not finished"),
         (printed('<holdfast:snapshotting snapshot="s" file=""/>'), "the snapshot 's' is being made"),
     ],

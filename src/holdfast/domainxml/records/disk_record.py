@@ -134,22 +134,22 @@ def unfinished(domain: Element) -> Iterator[str]:
         yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
     deleting = fact(domain, Deleting)
     if deleting is not None:
-        yield f"its deletion, begun at {deleting.since}, is not finished: images of it are gone, or some of them"
+        yield f"its deletion, begun at {deleting.since}, is not finished: some or all of its images are gone"
     for begun in facts(domain, Attaching):
-        yield f"the attach of {begun.device} {begun.alias} is being made, or was when something broke"
+        yield f"the attach of {begun.device} {begun.alias} is under way, or was when something broke"
     for gone in facts(domain, Detaching):
-        yield f"the detach of {gone.device} {gone.label} is being made, or was when something broke"
+        yield f"the detach of {gone.device} {gone.label} is under way, or was when something broke"
     for snapshot in dict.fromkeys(entry.snapshot for entry in facts(domain, Snapshotting)):
         yield f"the snapshot {snapshot!r} is being made, or was when something broke"
     for disk in domain.iterfind("devices/disk"):
         if (pivot := unsettled_pivot(domain, disk)) is not None:
-            yield f"the disk {pivot.target} goes over from {pivot.old} to {pivot.new}, or did when something broke"
+            yield f"the disk {pivot.target} is switching from {pivot.old} to {pivot.new}, or was when something broke"
     records = facts(domain, DiskRecord)
     moved = [record.target for record in records if record.in_making]
     images = {target_of(disk): source_of(disk) for disk in domain.iterfind("devices/disk")}
     for entry in facts(domain, Pivoting):
         if images.get(entry.target) == entry.new and entry.target not in moved:
-            yield f"the disk {entry.target} has gone over to {entry.new}, and what follows was not done yet"
+            yield f"the disk {entry.target} has switched to {entry.new}, but what follows is not done yet"
     for record in _left_in_making(domain, records):
         if recorded_disk(domain, record) is None:
             yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
@@ -185,7 +185,7 @@ def disagreements(domain: Element) -> Iterator[str]:
             yield f"{record.target} is recorded as the volume {volume}, but its image is {image}"
     for disk in domain.iterfind("devices/disk") if adopted is not None else ():
         if not any(is_of(record, disk) for record in records):
-            yield f"nothing is recorded of {target_of(disk)}, though the domain is adopted"
+            yield f"nothing is recorded about {target_of(disk)}, although the domain is adopted"
 
 
 def records_apart(live: Element, config: Element) -> Iterator[str]:
@@ -193,7 +193,7 @@ def records_apart(live: Element, config: Element) -> Iterator[str]:
     for disk in live.iterfind("devices/disk"):
         now, then = disk_record(live, disk), disk_record(config, disk)
         if now is not None and then is not None and now.settled != then.settled:
-            yield f"what is recorded of {target_of(disk)} is not the same in live and in config"
+            yield f"what is recorded about {target_of(disk)} differs between live and config"
 
 
 def has_image(domain: Element, record: DiskRecord) -> bool:

@@ -152,14 +152,14 @@ def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
         return
     is_wanted = fact(config, RunAgain) is not None
     if live is not None and not is_wanted and fact(live, RunAgain) is not None:
-        remedy = "a start makes up for it" if documents.rescue is None else "destroy it, or unrescue and start it"
+        remedy = "a start records it" if documents.rescue is None else "destroy it, or unrescue and start it"
         sentence = f"that it runs again after the host has booted is recorded in live alone: {remedy}"
         yield Finding(FindingKind.RECORD, sentence)
     if documents.rescue is not None and domain.state() == PAUSED:
         sentence = "its rescue is paused, as one that was cut off before it ran: resume it, or unrescue it"
         yield Finding(FindingKind.UNFINISHED, sentence)
     if live is not None and is_wanted and (lacking := unfinished_start(documents)):
-        yield Finding(FindingKind.RECORD, f"it {lacking}: a start makes up for it")
+        yield Finding(FindingKind.RECORD, f"it {lacking}: a start records it")
     if live is None and is_wanted and domain.was_destroyed():
         sentence = "it was switched off, and is recorded to run again after the host has booted: a destroy mends that"
         yield Finding(FindingKind.RECORD, sentence)

@@ -58,8 +58,8 @@ class Images:
             if found is not None:
                 yield Finding(
                     FindingKind.DISGUISED_IMAGE,
-                    f"disk {use.disk} is declared raw, but {use.path} looks like a {found} image: whoever lets "
-                    "QEMU guess its format opens the files that it names",
+                    f"disk {use.disk} is declared raw, but {use.path} looks like a {found} image: where QEMU "
+                    "is left to guess its format, it opens the files that the header names",
                 )
 
     def notes(self) -> Iterator[str]:
