@@ -105,7 +105,7 @@ def before_request(
 
 @contextmanager
 def with_old_flavor(instance: Instance) -> Iterator[None]:
-    """A revert of Nova 34 reads the old flavor; an instance whose resize was cut off early has none, it is the one."""
+    """Within, ``instance`` has an old flavor: a revert in Nova 34 reads it, and a resize cut off early has set none."""
     if instance.old_flavor is not None:
         yield
         return
@@ -126,7 +126,7 @@ def _copy(instance: Instance) -> Instance:
 
 
 def _flavor(flavor: Flavor, request: NovaRequest) -> Flavor | None:
-    """``flavor`` with the size that the domain was made with; None where it is that."""
+    """``flavor`` with the size that the domain was made with; None where it has that size."""
     specs = flavor.extra_specs if request.extra_specs is None else request.extra_specs
     was, now = (request.vcpus, request.memory, specs), (str(flavor.vcpus), str(flavor.memory_mb), flavor.extra_specs)
     if was == now or not all(_SIZE.fullmatch(size) for size in (request.vcpus, request.memory)):
@@ -137,9 +137,11 @@ def _flavor(flavor: Flavor, request: NovaRequest) -> Flavor | None:
 
 
 def _kernel(instance: Instance, request: NovaRequest) -> dict[str, str]:
-    """Which of the instance's kernel and ramdisk the domain has otherwise, by Nova's fields; any text stands for an id.
+    """What to set in Nova's fields for kernel and ramdisk where the domain was made with others; any text does as an
+    id.
 
-    Nova keeps the two under these names in the folder of the instance. One that lies elsewhere is an operator's.
+    Nova keeps the two under these names in the folder of the instance. One that is elsewhere was put there by an
+    operator.
     """
     found: dict[str, str] = {}
     for name, path in (("kernel", request.kernel), ("ramdisk", request.ramdisk)):
@@ -151,7 +153,7 @@ def _kernel(instance: Instance, request: NovaRequest) -> dict[str, str]:
 
 
 def _disk_format(image_meta: ImageMeta, request: NovaRequest) -> str | None:
-    """The format of the image before, where that makes another device of the root disk: a CD of an ISO."""
+    """The format of the previous image, where the root disk is another device because of it: a CD for an ISO."""
     now = image_meta.disk_format if "disk_format" in image_meta else ""
     return request.disk_format if request.disk_format and (request.disk_format == "iso") != (now == "iso") else None
 

@@ -36,7 +36,7 @@ from holdfast_nova.local_images import has_all_local_images
 from holdfast_nova.lost_state import MissesLostState
 from holdfast_nova.mediated_devices import GivesMediatedDevicesAgain
 from holdfast_nova.reconnect import reconnect
-from holdfast_nova.serial_ports import let_go
+from holdfast_nova.serial_ports import release_ports
 from holdfast_nova.vtpm import vtpm_secret
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
             block_device_info=disks,
             mdevs=mdevs if before.mdevs is None else before.mdevs,
         )
-        let_go(self, document)
+        release_ports(self, document)
         return document if before.machine is None else with_machine_type(document, before.machine)
 
     def _serial_ports_already_defined(self, instance: Instance) -> bool:
@@ -155,7 +155,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
             try:
                 self._keeper.prepare(instance, xml, kept)
             finally:
-                let_go(self, xml, guest)
+                release_ports(self, xml, guest)
             if post_xml_callback is not None:
                 post_xml_callback()
             if power_on or pause:

@@ -8,7 +8,7 @@ import nova.conf
 from nova.virt.libvirt import blockinfo
 
 from holdfast_nova.keeper import Keeper
-from holdfast_nova.serial_ports import let_go
+from holdfast_nova.serial_ports import release_ports
 
 if TYPE_CHECKING:
     from nova.context import RequestContext
@@ -46,4 +46,4 @@ def reconnect(
     try:
         keeper.follow(instance, document)
     finally:
-        let_go(driver, document, driver._host.get_guest(instance))
+        release_ports(driver, document, driver._host.get_guest(instance))

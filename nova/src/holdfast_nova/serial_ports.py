@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Generated:
-    """What Nova asks a guest of, of a document that no guest has yet."""
+    """Stands in for Nova's guest object, with a document that no guest runs with yet."""
 
     document: str
 
@@ -26,8 +26,8 @@ class _Generated:
         return self.document
 
 
-def let_go(driver: LibvirtDriver, document: str, guest: Guest | None = None) -> None:
-    """Others may have the ports that ``document`` was generated with, but for those that ``guest`` has taken over."""
+def release_ports(driver: LibvirtDriver, document: str, guest: Guest | None = None) -> None:
+    """Free the ports that ``document`` was generated with, except those that ``guest`` has taken over."""
     ports = set(driver._get_serial_ports_from_guest(_Generated(document)))
     if ports and guest is not None:
         ports -= set(driver._get_serial_ports_from_guest(guest))

@@ -19,7 +19,7 @@ CONF = nova.conf.CONF
 
 @contextmanager
 def vtpm_secret(driver: LibvirtDriver, context: RequestContext, instance: Instance) -> Iterator[None]:
-    """libvirt has the secret meanwhile, and longer where the host is to keep it (as in the stock driver)."""
+    """Within, libvirt has the secret; also afterwards where the host is to keep it (as in the stock driver)."""
     secret = security = None
     if CONF.libvirt.swtpm_enabled and hardware.get_vtpm_constraint(instance.flavor, instance.image_meta):
         secret, security = driver._get_or_create_secret_for_vtpm(context, instance)

@@ -1,4 +1,4 @@
-"""Whether this machine has a device that a domain names: a network device, or one that is handed through to it; and
+"""Whether this machine has a device that a domain names: a network device, or one that is passed through to it; and
 whether it is this machine, with its files, that a libvirt sees.
 
 The kernel's own list is asked (sysfs), where libvirt finds them too. Its node devices are not: without udev they are

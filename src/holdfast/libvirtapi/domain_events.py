@@ -16,7 +16,7 @@ from holdfast.libvirtapi.translate import translated
 P = ParamSpec("P")
 
 KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 4
-"""A host that answers none of so many requests, so many seconds apart, counts as lost."""
+"""A host counts as lost when it answers none of this many requests, this many seconds apart."""
 
 
 @dataclass(frozen=True)

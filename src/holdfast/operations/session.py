@@ -85,11 +85,11 @@ class OpenDomain(Domain):
         return documents
 
     def conceal(self, document: Element) -> None:
-        """Let no error tell what is secret in ``document``, or in an element, that libvirt is about to be given."""
+        """Keep errors from revealing secrets of ``document``, or of an element, that libvirt is about to be given."""
         self._handled[str(document.tag)] = document
 
     def secrets(self) -> Iterator[str]:
-        """What no error may tell, of the documents that were handled last."""
+        """What no error may reveal: the secrets of the documents that were handled last."""
         for each in self._handled.values():
             yield from secrets_of(each)
 

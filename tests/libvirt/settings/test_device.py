@@ -182,7 +182,7 @@ def test_device_that_somebody_takes_away_meanwhile_is_told(
 
 
 def test_interface_that_is_no_cable_does_not_become_one(connection: Connection) -> None:
-    """A device of the host that is handed through is other hardware."""
+    """A device of the host that is passed through is other hardware."""
     hostdev = (
         f"<interface type='hostdev'><source><address type='pci' bus='9'/></source><mac address='{MAC}'/></interface>"
     )

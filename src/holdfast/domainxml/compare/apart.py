@@ -23,7 +23,7 @@ _MADE_UP = ("group_name", "_max_length")
 
 
 def apart(live: Element, config: Element) -> list[Change]:
-    """What the host does for the domain otherwise from its next start on, and its guest does not see."""
+    """What the host does differently for the domain from its next start on, and its guest does not see."""
     return [*_of_domain(live, config), *_of_devices(live, config)]
 
 

@@ -123,7 +123,7 @@ def driver_word(disk: Element, key: str) -> str:
 
 
 def set_driver_word(disk: Element, key: str, word: str) -> None:
-    """Let the driver of ``disk`` have ``word`` for ``key`` ("cache" or "discard"); "default" leaves it to QEMU."""
+    """Set ``key`` of the driver of ``disk`` to ``word`` ("cache" or "discard"); "default" leaves it to QEMU."""
     driver = disk.find("driver")
     if driver is None:
         driver = element("driver", {"name": "qemu"})
@@ -146,7 +146,7 @@ def _check_bus_name(bus: str) -> None:
 
 
 def _check_bus(device: str, bus: str, source: Source) -> None:
-    """Refuse what libvirt (9.0) refuses, too, but only once a controller has been attached for it."""
+    """Refuse beforehand what libvirt (9.0) would refuse only once a controller has been attached for it."""
     if (device == "floppy") != (bus == "fdc"):
         raise errors.FLOPPY_BUS()
     if device == "cdrom" and bus == "virtio":

@@ -1,4 +1,4 @@
-"""``<hostdev>``: a device of the host that is handed through to the guest. Which one it is, the guest sees."""
+"""``<hostdev>``: a device of the host that is passed through to the guest, which sees which one it is."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SIDES = Sides(
 
 
 def set_mediated_devices(domain: Element, others: Mapping[str, str]) -> None:
-    """Let ``domain`` have other mediated devices of the host; ``others`` is old UUID → new UUID."""
+    """Give ``domain`` other mediated devices of the host; ``others`` is old UUID → new UUID."""
     for address in domain.iterfind("devices/hostdev[@type='mdev']/source/address"):
         uuid = address.get("uuid", "")
         address.set("uuid", others.get(uuid, uuid))

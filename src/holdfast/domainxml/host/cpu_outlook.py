@@ -1,4 +1,4 @@
-"""What becomes of a CPU at a cold start on a host: which model it is, which features it gains and loses."""
+"""What happens to a CPU at a cold start on a host: which model it is, which features it gains and loses."""
 
 from __future__ import annotations
 

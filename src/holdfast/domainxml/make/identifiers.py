@@ -1,4 +1,4 @@
-"""What of a new domain is chosen at random, once, when it is made: its identifiers. All else can be told beforehand."""
+"""What is chosen at random when a domain is made: its identifiers. Everything else is known beforehand."""
 
 from __future__ import annotations
 

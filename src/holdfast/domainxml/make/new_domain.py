@@ -1,4 +1,4 @@
-"""The document of a new domain: sensible and complete, but for addresses, which libvirt chooses when it is defined."""
+"""The document of a new domain: complete except for addresses, which libvirt chooses when it is defined."""
 
 from __future__ import annotations
 

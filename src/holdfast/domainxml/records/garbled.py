@@ -1,6 +1,7 @@
 """Facts in our element in ``<metadata>`` that Holdfast did not write like this: somebody edited them by hand.
 
-No operation ends because of one. What a fact was to tell is unknown then, and it is written anew when its time comes.
+No operation ends because of one. What the fact should say is then unknown, until it is written again in the normal
+course.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How large a disk is for its guest, and which volume of a pool it has: asked of whoever can tell."""
+"""How large a disk is for its guest, and which volume of a pool it has: asked of QEMU, libvirt or the file."""
 
 from __future__ import annotations
 

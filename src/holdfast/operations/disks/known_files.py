@@ -1,4 +1,4 @@
-"""What the images of a domain may rest on: the files that its documents, its records and its snapshots tell of.
+"""What the images of a domain may rest on: the files that its documents, its records and its snapshots name.
 
 Whoever writes a header onto an image can let QEMU open any file of the host for the guest. So what a header names is
 compared with what is known, before a start and before the image is opened here; what was taken with open eyes is

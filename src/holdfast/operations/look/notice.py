@@ -1,4 +1,4 @@
-"""What a watch tells: one change of one domain's state or hardware; and what differs between two looks at a domain."""
+"""What a watch reports: one change of one domain's state or hardware; and what differs between two looks at it."""
 
 from __future__ import annotations
 

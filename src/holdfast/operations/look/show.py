@@ -21,7 +21,7 @@ from holdfast.operations.waiting import copying, device_notes, standing_apart, w
 
 @dataclass(frozen=True, kw_only=True)
 class DomainView:
-    """What ``show`` tells of a domain.
+    """What ``show`` says about a domain.
 
     ``name``, ``uuid``  the domain's
     ``state``          in the words of ``virsh list``

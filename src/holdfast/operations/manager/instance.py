@@ -1,4 +1,4 @@
-"""What a domain tells of the OpenStack instance that it is."""
+"""What a domain's metadata says about the OpenStack instance that it is."""
 
 from __future__ import annotations
 

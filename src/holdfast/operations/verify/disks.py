@@ -1,4 +1,4 @@
-"""The disks of the live document beside those that the guest agent tells."""
+"""The disks of the live document compared with those the guest agent reports."""
 
 from __future__ import annotations
 
