@@ -118,7 +118,7 @@ def create(connection: Connection, folder: Path) -> object:
 
 
 def edit(connection: Connection, folder: Path) -> object:
-    original = operations.document(connection, "a", secure=True)
+    original = operations.text_to_edit(connection, "a")
     return operations.edit_domain(connection, "a", original, original.replace("/dev/urandom", "/dev/random"))
 
 

@@ -41,6 +41,7 @@ from .domain.delete import Deletion as Deletion
 from .domain.delete import delete_domain as delete_domain
 from .domain.edit import Edited as Edited
 from .domain.edit import edit_domain as edit_domain
+from .domain.edit import text_to_edit as text_to_edit
 from .domain.make import Created as Created
 from .domain.rename import Renamed as Renamed
 from .domain.rename import rename_domain as rename_domain

@@ -106,12 +106,11 @@ class OpenDomain(Domain):
         Raises READ_ONLY where libvirt gives no secrets to whom it lets change nothing, as over a socket for readers: so
         that is known before anything is changed past libvirt.
         """
-        try:
-            return super().xml(definition, secure and not (self._to_change and self.connection.readonly))
-        except Failed as error:
-            if error.code != DENIED.code or not self._to_change:
-                raise
-            raise domains.READ_ONLY(name=self.name, uri=self.connection.uri) from error
+        secure = secure and not (self._to_change and self.connection.readonly)
+        if not self._to_change:
+            return super().xml(definition, secure)
+        with denied_is_read_only(self.connection, self.name):
+            return super().xml(definition, secure)
 
     def is_active(self) -> bool:
         """True while a QEMU runs, paused or not; as the documents say, where they were read (virDomainIsActive)."""
@@ -230,6 +229,17 @@ def refuse_read_only(connection: Connection, name: str, *, dry_run: bool = False
     """Raise READ_ONLY over a connection that may not change the domain ``name``, or make it; not in a ``dry_run``."""
     if connection.readonly and not dry_run:
         raise domains.READ_ONLY(name=name, uri=connection.uri)
+
+
+@contextmanager
+def denied_is_read_only(connection: Connection, name: str) -> Iterator[None]:
+    """Let DENIED be READ_ONLY where the domain ``name`` is to be changed or made: the socket is one for readers."""
+    try:
+        yield
+    except Failed as error:
+        if error.code != DENIED.code:
+            raise
+        raise domains.READ_ONLY(name=name, uri=connection.uri) from error
 
 
 @contextmanager

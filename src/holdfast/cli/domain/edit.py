@@ -32,11 +32,10 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     is not defined is kept, and its path is printed, also by the next edit of the domain. A running guest has it after
     its next start.
     """
-    from holdfast.operations.domain.edit import edit_domain, kept_texts
+    from holdfast.operations.domain.edit import edit_domain, kept_texts, text_to_edit
     from holdfast.operations.files import Draft
-    from holdfast.operations.look.document import document
 
-    original = document(session.connection, name, secure=not session.connection.readonly)
+    original = text_to_edit(session.connection, name, dry_run=dry_run)
     # Refuse early what would be anyway.
     uuid = edit_domain(session.connection, name, original, original, dry_run=dry_run).uuid
     kept = _tell_kept(session, uuid, original)
@@ -53,7 +52,7 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
         _tell_where(draft)
     if edited is not None:
         if kept and not edited.dry_run:
-            kept_texts(session.connection, uuid, document(session.connection, name, secure=True))
+            kept_texts(session.connection, uuid, text_to_edit(session.connection, name))
         _report(edited, output)
     draft.prove_removed()
 
@@ -107,13 +106,10 @@ def _edit_once(session: Session, name: str, original: str, draft: Draft, accept:
 
 def _can_be_mended(session: Session, name: str, original: str, error: HoldfastError) -> bool:
     """True when somebody is there who wants to edit the text again, and the document is still what it was."""
-    from holdfast.operations.look.document import document
+    from holdfast.operations.domain.edit import text_to_edit
 
     try:
-        if (
-            not sys.stdin.isatty()
-            or document(session.connection, name, secure=not session.connection.readonly) != original
-        ):
+        if not sys.stdin.isatty() or text_to_edit(session.connection, name, dry_run=True) != original:
             return False
     except HoldfastError:  # the domain or libvirt has gone: the first error is the one to report
         return False

@@ -44,7 +44,7 @@ from holdfast.operations.host.name_firmware import name_firmware
 from holdfast.operations.host.outlook import HostOutlook, KnownGuest
 from holdfast.operations.host.provides import NOT_MENDED
 from holdfast.operations.own_state import refuse_state_of_others, state_of
-from holdfast.operations.session import refuse_read_only
+from holdfast.operations.session import denied_is_read_only, refuse_read_only
 
 
 def create_domain(
@@ -60,7 +60,8 @@ def create_domain(
     """
     check_new_name(connection, name, dry_run, to_start=start)
     platform = Platform(machine=spec.machine or "", virt_type=spec.virt_type or "")
-    capabilities = host_capabilities(connection, platform)
+    with denied_is_read_only(connection, name):
+        capabilities = host_capabilities(connection, platform)
     if spec.root_ports is not None:
         check_root_ports(capabilities.machine, spec.root_ports)
     uuid = str(uuids.uuid4())
@@ -104,8 +105,10 @@ def create_domain_from_document(
     STATE_IN_USE where it names the NVRAM of another domain, and as :func:`create_domain` does.
     """
     domain = _read(document, name)
-    check_new_name(connection, domain.findtext("name") or "", dry_run, to_start=start)
-    capabilities = host_capabilities(connection, Platform.of(domain))
+    name = domain.findtext("name") or ""
+    check_new_name(connection, name, dry_run, to_start=start)
+    with denied_is_read_only(connection, name):
+        capabilities = host_capabilities(connection, Platform.of(domain))
     if root_ports is not None:
         check_root_ports(capabilities.machine, root_ports)
     disks = domain.findall("devices/disk")

@@ -15,6 +15,7 @@ from holdfast.errors.changes import EDIT_OF_UUID, EDIT_RENAMES
 from holdfast.errors.guard import UNASKED_EDIT
 from holdfast.hostfiles.editor import left_drafts, remove_draft, text_of_left
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import ask_libvirt
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.guard import nothing_asked, refuse_unasked
@@ -45,12 +46,20 @@ class Edited(Result):
         return bool(visible(self.changes) or self.blocks)
 
 
+def text_to_edit(connection: Connection, name: str, *, dry_run: bool = False) -> str:
+    """The config document of the domain ``name`` with its secrets, for :func:`edit_domain`; over a connection that may
+    only read, in a ``dry_run``, without. Raises READ_ONLY, TRANSIENT, LOCKED. (virDomainGetXMLDesc)
+    """
+    with changing(connection, name, needs=Need.CONFIG, dry_run=dry_run) as domain:
+        return domain.xml(Definition.CONFIG, secure=True)
+
+
 def edit_domain(
     connection: Connection, name: str, original: str, edited: str, *, accept: bool = False, dry_run: bool = False
 ) -> Edited:
     """Define ``edited`` as the config document of the domain ``name``, which was ``original`` when the edit began.
 
-    Both are whole documents with their secrets, as :func:`document` gives them with ``secure``. What ``edited``
+    Both are whole documents with their secrets, as :func:`text_to_edit` gives them. What ``edited``
     leaves open counts as libvirt would fill it in, where it can be asked. ``accept`` accepts what the guest would see.
 
     Raises InvalidDocument where ``edited`` is not a document, TRANSIENT, IN_RESCUE, UNASKED_EDIT without ``accept``,
