@@ -39,7 +39,7 @@ class Console:
             self._watch_writable()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the domain ends the stream: it stopped, or someone else took the console over (--force).
+        """Wait until the domain ends the stream: it stopped, or someone else took the console over.
 
         Raises what ``output`` raised, which ends the console, too, and CONNECTION_LOST.
         """

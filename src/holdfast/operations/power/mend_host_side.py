@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, find_device, label
@@ -179,7 +180,7 @@ def _networks(connection: Connection, config: Element) -> Iterator[Fault]:
     for name in dict.fromkeys(names):
         presence = network_presence(connection, name)
         if presence is Presence.INACTIVE:
-            yield Fault(f"start the network {name!r}", lambda name=name: start_network(connection, name))  # type: ignore[misc]
+            yield Fault(f"start the network {name!r}", partial(start_network, connection, name))
         elif presence is Presence.MISSING:
             yield Fault(f"there is no network {name!r}: define it, or put the interface on another one")
 
@@ -217,7 +218,7 @@ def _missing_image(domain: OpenDomain, config: Element, disk: Element, path: str
     for pool in inactive_pools(connection):
         folder = pool_folder(pool.xml)
         if pool.name == recorded or (folder and path.startswith(f"{folder}/")):
-            yield Fault(f"start the storage pool {pool.name!r}", lambda name=pool.name: start_pool(connection, name))  # type: ignore[misc]
+            yield Fault(f"start the storage pool {pool.name!r}", partial(start_pool, connection, pool.name))
     if file_exists(path):
         return
     if recorded and pool_presence(connection, recorded) is Presence.ACTIVE:
