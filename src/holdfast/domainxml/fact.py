@@ -119,7 +119,7 @@ class Creating:
 
 @dataclass(frozen=True)
 class Deleting:
-    """The domain is being deleted since that time (ISO 8601, UTC), with images. If nobody is at it, that broke off."""
+    """The domain's deletion, with images, began at that time (ISO 8601, UTC), and goes on or was interrupted."""
 
     since: str
 

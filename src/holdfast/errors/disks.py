@@ -27,13 +27,14 @@ BEING_COPIED = Condition(
 NEWEST_UNKNOWN = Condition(
     "newest-unknown",
     Refused,
-    "something broke when the disk {target} of {name!r} went over from {old} to {new}: which is newer is not known",
+    "something broke while the disk {target} of {name!r} was switching from {old} to {new}: "
+    "which is newer is not known",
     "see which was written last ({written:;}), and say so in a repair",
 )
 OVERLAY_IS_NEWER = Condition(
     "overlay-is-newer",
     Refused,
-    "the snapshot {snapshot!r} broke off after the disk {target} of {name!r} had gone over to {overlay}, "
+    "the snapshot {snapshot!r} was interrupted after the disk {target} of {name!r} had switched to {overlay}, "
     "which is newer than {image}",
     "name that image in a repair",
 )

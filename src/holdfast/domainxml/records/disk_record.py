@@ -189,7 +189,7 @@ def disagreements(domain: Element) -> Iterator[str]:
 
 
 def records_apart(live: Element, config: Element) -> Iterator[str]:
-    """The disks of which ``live`` and ``config`` record different things, as a command that broke off leaves it."""
+    """The disks of which ``live`` and ``config`` record different things, as an interrupted command leaves it."""
     for disk in live.iterfind("devices/disk"):
         now, then = disk_record(live, disk), disk_record(config, disk)
         if now is not None and then is not None and now.settled != then.settled:

@@ -72,7 +72,8 @@ def attach_device(
 
     What is missing in the element and would be made up twice is given once: alias, MAC address, disk target, serial.
     ``config_only`` waits for the next start. ``trust_format`` takes an image's stated format against its header.
-    Repeating an attach that broke off with the same ``device`` finishes it, with the controllers that had come for it.
+    Repeating an attach that was interrupted with the same ``device`` finishes it, with the controllers that had come
+    for it.
 
     Raises IN_RESCUE, TAKEN when a target, MAC, alias or address is, FAR_ADDRESS, FAR_TARGET, NO_FREE_PLACE, NO_NETWORK,
     WOULD_NOT_START where this host cannot start a domain with such a device, what :func:`check_source` does for an

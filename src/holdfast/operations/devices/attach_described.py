@@ -39,7 +39,7 @@ def attach_disk(
     """Attach ``disk`` to the domain ``name``; otherwise as :func:`attach_device`.
 
     An image that is made for it (``size``, ``copy_from``, ``overlay_of``) is recorded before it exists, and removed
-    again when the attach fails. Repeating an attach that broke off finishes it.
+    again when the attach fails. Repeating an attach that was interrupted finishes it.
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         before = domain.documents
@@ -108,7 +108,7 @@ def _attach_new(
 
 
 def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:
-    """The disk of an attach of such an image that broke off between config and live."""
+    """The disk of an attach of such an image that was interrupted between config and live."""
     if before.live is None or before.config is None:
         return None
     for record in facts(before.config, DiskRecord):
@@ -121,7 +121,7 @@ def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:
 def _attached_before(
     before: Documents, disk: DiskSpec, targets: tuple[Definition, ...]
 ) -> tuple[DiskRecord, Element] | None:
-    """The record and the disk of an attach of such an image that broke off when all documents had it."""
+    """The record and the disk of an attach of such an image that was interrupted when all documents had it."""
     concerned = [before.present[definition] for definition in targets]
     for record in (each for document in before.present.values() for each in facts(document, DiskRecord)):
         is_whole = record.in_making and not record.old and all(has_image(document, record) for document in concerned)

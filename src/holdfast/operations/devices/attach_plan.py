@@ -29,8 +29,8 @@ class PlannedAttach:
     ``promised``     the same without what is chosen at random anew each time
     ``targets``      the documents that it is to come to
     ``controllers``  those that it needs and that the domain does not have, lowest first
-    ``waiting``      those that it needs and that config has, and live does not: an attach broke off in between
-    ``resumes``      True where config has it already, from an attach that broke off
+    ``waiting``      those that it needs and that config has, and live does not: an attach was interrupted in between
+    ``resumes``      True where config has it already, from an attach that was interrupted
     """
 
     request: Element

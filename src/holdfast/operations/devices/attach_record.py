@@ -1,7 +1,7 @@
 """What is recorded about an attach: before its first step how things stand, in the end what came of it.
 
-So an attach that broke off is finished by repeating it: the device is found again though nothing named it, and the
-controllers that came for it are known, whatever was done of it. Where one step is all, nothing is recorded before.
+So an attach that was interrupted is finished by repeating it: the device is found again though nothing named it, and
+the controllers that came for it are known, whatever was done of it. Where one step is all, nothing is recorded before.
 """
 
 from __future__ import annotations

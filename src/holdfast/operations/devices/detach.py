@@ -42,7 +42,7 @@ class Detached(Result):
     ``device``       the element that went, without secrets; "" where only what an earlier command had left of it did
     ``label``        what it was called
     ``definitions``  the documents that it went from
-    ``removed``      the image that was being made when an attach broke off before any document had the disk
+    ``removed``      the image that was being made when an attach was interrupted before any document had the disk
     ``went``         the controllers that an attach had brought, and that went with it, in words
     """
 
@@ -68,7 +68,7 @@ def detach_device(
     ``device`` is a disk's target, a MAC address, an alias or a PCI address, of an element ``tag`` where that is given;
     or a device element as text, such as was attached or printed: it must fit one device only. ``config_only``
     takes it away at the next start. ``timeout`` is in seconds. The image of a disk stays; only one that was being made
-    for it when the attach broke off goes. Controllers that an attach brought go with the last device on them.
+    for it when the attach was interrupted goes. Controllers that an attach brought go with the last device on them.
 
     Raises IN_RESCUE, NO_DEVICE, FITS_SEVERAL, IN_LIVE_ONLY, WOULD_COME_BACK, and NOT_RELEASED when the guest does not
     release it in time or refuses to: config is without it then, and repeating the detach finishes.
@@ -114,7 +114,7 @@ def detach_device(
 
 @dataclass(frozen=True)
 class _Left:
-    """What is recorded of a device by commands that broke off, or were overtaken.
+    """What is recorded of a device by commands that were interrupted, or were overtaken.
 
     ``released``   that its guest was asked for it, and has released it since
     ``detaching``  that it was being detached, and controllers with it
@@ -244,7 +244,7 @@ def _released(before: Documents, device: str, tag: str | None) -> Releasing | No
 
 
 def _left_in_making(before: Documents, device: str, tag: str | None) -> DiskRecord | None:
-    """The record of an image that was being made for the disk ``device``, when its attach broke off."""
+    """The record of an image that was being made for the disk ``device``, when its attach was interrupted."""
     records = [record for document in before.present.values() for record in left_in_making(document)]
     return next(
         (record for record in records if device in (record.target, record.alias) and tag in (None, "disk")), None

@@ -85,7 +85,7 @@ def forget_brought(domain: OpenDomain, device: Element, definition: Definition) 
 
 
 def forget_gone(domain: OpenDomain) -> None:
-    """Forget controllers that came with an attach and that config has no more, as a detach that broke off leaves it."""
+    """Forget controllers that came with an attach and that config has no more, as an interrupted detach leaves it."""
     config = domain.documents.config
     there = set() if config is None else set(map(label, config.iterfind("devices/controller")))
     for fact in [] if config is None else facts(config, Brought):

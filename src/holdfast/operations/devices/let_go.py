@@ -49,7 +49,7 @@ def detach_and_wait(domain: OpenDomain, found: dict[Definition, Element], timeou
                 raise
         if config is not None:
             _detach_from_config(domain, config)
-        else:  # a detach that broke off may have left its record
+        else:  # a detach that was interrupted may have left its record
             _forget_records(domain, live, Definition.CONFIG)
         if not _is_gone(domain, live):
             record(domain, entry)

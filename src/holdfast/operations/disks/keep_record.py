@@ -142,8 +142,8 @@ def _where(domain: OpenDomain) -> Definition:
 
 
 def refuse_while_moved(domain: OpenDomain, disk: Element, documents: Iterable[Element]) -> None:
-    """Raise BEING_MOVED for a disk whose move is under way or broke off: its record tells of a copy that nobody else
-    knows of.
+    """Raise BEING_MOVED for a disk whose move is under way or was interrupted: its record tells of a copy that nobody
+    else knows of.
     """
     left = [
         each for document in documents for each in left_in_making(document) if disk.tag == "disk" and is_of(each, disk)

@@ -61,7 +61,7 @@ class Moved(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class MoveAborted(Result):
-    """The end of a move that was under way, or broke off: the disk stays where it is.
+    """The end of a move that was under way, or was interrupted: the disk stays where it is.
 
     ``target``   the disk's
     ``image``    where its image is
@@ -125,7 +125,8 @@ def move_disk(
 
 
 def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool = False) -> MoveAborted:
-    """End the move of the disk ``target`` that is under way or broke off: it stays where it is, and the copy goes.
+    """End the move of the disk ``target`` that is under way or was interrupted: it stays where it is, and the copy
+    goes.
 
     Raises IN_RESCUE, NO_DISK, NOT_BEING_MOVED, MOVED_ALREADY, LEFT_IMAGE_IN_USE, IMAGE_OPEN, QEMU_FORGOTTEN,
     NEWEST_UNKNOWN. (virDomainBlockJobAbort)
@@ -165,7 +166,7 @@ def _has(disk: DiskInPlace, left: DiskRecord) -> bool:
 
 
 def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
-    """Finish a move that broke off after the disk was given its new image."""
+    """Finish a move that was interrupted after the disk was given its new image."""
     record = MoveRecord.resumed(disk, left)
     if not dry_run:
         forget_pivot(disk.domain, disk.target)
@@ -204,7 +205,7 @@ def _under_way(
 
 
 def _place_of(disk: DiskInPlace, left: DiskRecord | None) -> Place:
-    """Where a move that broke off was to go. Raises NO_PLACE_TO_MOVE_TO where there was none."""
+    """Where a move that was interrupted was to go. Raises NO_PLACE_TO_MOVE_TO where there was none."""
     if left is None:
         raise errors.NO_PLACE_TO_MOVE_TO(target=disk.target)
     pool, _, volume = left.where.partition("/")
@@ -216,7 +217,7 @@ def _place_of(disk: DiskInPlace, left: DiskRecord | None) -> Place:
 def _planned(
     disk: DiskInPlace, place: Place | None, left: DiskRecord | None, delete_source: bool, dry_run: bool
 ) -> tuple[MoveRecord, Destination]:
-    """A move that begins, or begins anew; the partial copy of one that broke off is removed."""
+    """A move that begins, or begins anew; the partial copy of one that was interrupted is removed."""
     refuse_another_image(disk)
     place = place or _place_of(disk, left)
     size = size_to_copy(disk)

@@ -23,7 +23,7 @@ from holdfast.operations.disks.own_images import image_exists, refuse_used, remo
 
 
 def recorded_move(disk: DiskInPlace) -> DiskRecord | None:
-    """The record of a move of this disk that is under way, or broke off; None where none is recorded."""
+    """The record of a move of this disk that is under way, or was interrupted; None where none is recorded."""
     records = [record for document in disk.documents.present.values() for record in facts(document, DiskRecord)]
     return next((record for record in records if record.in_making and is_of(record, disk.current)), None)
 
@@ -47,7 +47,7 @@ class MoveRecord:
 
     @classmethod
     def resumed(cls, disk: DiskInPlace, left: DiskRecord) -> MoveRecord:
-        """The record ``left`` of a move that broke off, to be taken up again."""
+        """The record ``left`` of a move that was interrupted, to be taken up again."""
         before = on_volume(left.settled, disk.current, in_pool(disk.domain.connection, disk.current))
         return cls(disk, Making(disk.domain, left, _settled(left), (before,)), made=True)
 
@@ -94,7 +94,7 @@ class MoveRecord:
             self.making.conclude(finished=False)
 
     def refuse_used(self) -> None:
-        """Raise LEFT_IMAGE_IN_USE for the copy of a move that broke off, where another domain has it by now."""
+        """Raise LEFT_IMAGE_IN_USE for the copy of a move that was interrupted, where another domain has it by now."""
         domain = self.disk.domain
         if self.making is not None and image_exists(domain.connection, self.making.record):
             refuse_used(domain, self.making.record)

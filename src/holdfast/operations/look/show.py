@@ -36,7 +36,7 @@ class DomainView:
     ``changes``        what waits: what the guest sees differ after its next cold start, or with saved memory after the
                        one that follows; empty for another domain that is shut off
     ``apart``          what waits, too, and the guest does not see: images, networks, limits, names
-    ``unfinished``     in sentences: what was begun and is not finished, or broke off; images that are being made
+    ``unfinished``     in sentences: what was begun and is not finished, or was interrupted; images that are being made
     """
 
     name: str
