@@ -59,11 +59,11 @@ STARTED_NOT_RECORDED = Condition(
 STOPPED_NOT_RECORDED = Condition(
     "stopped-not-recorded",
     NotRecorded,
-    "it is done, but for the domain {name!r} it cannot be recorded {missing:;}: {cause}",
+    "it is done, but it cannot be recorded about the domain {name!r} {missing:;}: {cause}",
     "remove the cause, then switch it off again: where it is off already, that is recorded",
 )
 NOT_RECORDED = Condition(
-    "not-recorded", NotRecorded, "it is done, but for the domain {name!r} it cannot be recorded {missing:;}: {cause}"
+    "not-recorded", NotRecorded, "it is done, but it cannot be recorded about the domain {name!r} {missing:;}: {cause}"
 )
 
 MANAGED_SAVE = Condition(

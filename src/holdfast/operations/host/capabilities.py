@@ -13,7 +13,7 @@ from holdfast.libvirtapi.connection import Connection
 def host_capabilities(connection: Connection, platform: Platform) -> Capabilities:
     """What domains of this platform can have on the host of ``connection``; what it leaves open libvirt chooses.
 
-    Over a connection that may only read, libvirt (9.0) refuses the call, and what it tells everybody has to do.
+    Over a read-only connection libvirt (9.0) refuses the call, so what it tells everybody must suffice.
     Raises NO_MACHINE_TYPE, and HOST_CANNOT where there can be none for another reason.
     (virConnectGetDomainCapabilities, virConnectGetCapabilities)
     """
