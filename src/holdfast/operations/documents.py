@@ -103,7 +103,7 @@ def read(domain: Domain, secure: bool = False) -> Documents:
     return Documents(live, read_config(domain, secure) if live is None or domain.is_persistent() else None)
 
 
-def read_live(domain: Domain, secure: bool = False) -> Element | None:
+def read_live(domain: Domain, secure: bool) -> Element | None:
     """The live document; None while the domain is shut off. (virDomainGetXMLDesc)"""
     live = parse(domain.xml(Definition.LIVE, secure))
     return live if is_live(live) else None
