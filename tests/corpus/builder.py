@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 IMAGES = ("data.img", "more.img", "stick.img", "cd.iso", "floppy.img", "nvdimm.img", "pmem.img", "kernel")
@@ -32,9 +34,11 @@ class Sample:
 
     @property
     def can_define(self) -> bool:
-        """True where its emulator is installed."""
-        here = shutil.which("qemu-system-" + {"armv7l": "arm", "i686": "i386"}.get(self.arch, self.arch)) is not None
-        return here and self.needs not in ("KVM", "AMD SEV", "another hypervisor")
+        """True where an emulator is installed that has its machine type."""
+        if self.needs in ("KVM", "AMD SEV", "another hypervisor"):
+            return False
+        machine = re.search("machine=['\"]([^'\"]+)", self.text)
+        return machine is None or machine[1] in _machines({"armv7l": "arm", "i686": "i386"}.get(self.arch, self.arch))
 
     @property
     def can_start(self) -> bool:
@@ -44,6 +48,16 @@ class Sample:
             or self.needs == f"qemu-system-{self.arch}"
             or (self.needs.startswith("/") and Path(self.needs).exists())
         )
+
+
+@cache
+def _machines(suffix: str) -> frozenset[str]:
+    """The machine types of the QEMU for an architecture; none where it is not installed."""
+    emulator = shutil.which(f"qemu-system-{suffix}")
+    if emulator is None:
+        return frozenset()
+    told = subprocess.run([emulator, "-machine", "help"], capture_output=True, text=True, check=True).stdout
+    return frozenset(line.split()[0] for line in told.splitlines()[1:])
 
 
 def sample(
