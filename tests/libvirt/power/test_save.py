@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ from holdfast import operations
 from holdfast.cli import hints
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
-from holdfast.errors import domains, power
+from holdfast.errors import LibvirtRefused, domains, power
 from holdfast.errors.images import IN_USE, NO_IMAGE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, places, running
+from tests.libvirt.images import qcow2, qcow2_disk
 from tests.raising import raising
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
@@ -95,6 +97,42 @@ def test_disk_that_another_domain_got_meanwhile_stops_the_restore(connection: Co
     with raising(NO_IMAGE):
         operations.restore_domain(connection, "a")
     assert (domain.state(), domain.has_managed_save()) == ("shut off", True)
+
+
+@pytest.mark.parametrize("policy", ["optional", "requisite", "mandatory"])
+@pytest.mark.parametrize(("device", "target", "bus"), [("cdrom", "sda", "sata"), ("floppy", "fda", "fdc")])
+def test_detached_medium_that_is_gone_stops_the_restore_only_where_it_stops_libvirt(
+    connection: Connection, tmp_path: Path, device: str, target: str, bus: str, policy: str
+) -> None:
+    drive = disk_xml(tmp_path, "one", target, bus=bus).replace("device='disk'", f"device='{device}'")
+    domain = saved(connection, drive.replace("one.img'", f"one.img' startupPolicy='{policy}'"), changed=False)
+    operations.detach_device(connection, "a", target)
+    (tmp_path / "one.img").unlink()
+    if policy == "mandatory":
+        with raising(NO_IMAGE):
+            operations.restore_domain(connection, "a")
+        with pytest.raises(LibvirtRefused):
+            domain.start(paused=True)
+    else:
+        assert operations.restore_domain(connection, "a").after == "paused"
+
+
+def test_detached_disk_that_a_start_may_lack_is_not_lacked_by_a_restore(connection: Connection, tmp_path: Path) -> None:
+    disk = disk_xml(tmp_path, "one", "vda").replace("one.img'", "one.img' startupPolicy='optional'")
+    saved(connection, disk, changed=False)
+    operations.detach_device(connection, "a", "vda")
+    (tmp_path / "one.img").unlink()
+    with raising(NO_IMAGE):
+        operations.restore_domain(connection, "a")
+
+
+def test_detached_overlay_comes_back_with_what_is_below_it(connection: Connection, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.qcow2"
+    base = ["-F", "qcow2", "-b", str(qcow2(tmp_path, "base"))]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *base, str(overlay)], check=True)
+    saved(connection, qcow2_disk(overlay, "vda"), changed=False)
+    operations.detach_device(connection, "a", "vda")
+    assert operations.restore_domain(connection, "a").after == "paused"
 
 
 def test_libvirt_itself_restores_a_disk_that_another_domain_got(connection: Connection, tmp_path: Path) -> None:
