@@ -12,9 +12,12 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.host.known_changes import KNOWN_CHANGES, known_changes
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.host.capabilities import host_versions
 from holdfast.operations.look.plan_host import plan_host
 from tests.corpus import CORPUS
 from tests.hosts.test_false_alarms import DEFINED, REFUSED
@@ -34,16 +37,19 @@ CPUS = (
 OVMF = "/usr/share/OVMF/OVMF_CODE{}.fd"
 TWO_MEGABYTES, FOUR_MEGABYTES = OVMF.format(""), OVMF.format("_4M")
 
+BY_VERSION = {known.part for known in KNOWN_CHANGES}
+"""The parts of outlooks that tell what only versions change; nothing else of these domains has such a part."""
+
 WITHOUT_VFIO = "the host has no hand-through of devices by vfio"
 """What is true of a host without an IOMMU; no test starts a domain with a device of the host."""
 
 
 def foretold(older: Connection, newer: Connection, name: str) -> dict[str, list[str]]:
-    """Effect → the sentences of the plan for one domain, without what is unknown of every BIOS."""
+    """Effect → the sentences of the plan for one domain, without what only the versions tell, and of every BIOS."""
     (plan,) = plan_host(older, newer, [name])
     sentences: dict[str, list[str]] = {}
     for outlook in plan.outlooks:
-        if "the BIOS comes with QEMU" not in str(outlook):
+        if outlook.part not in BY_VERSION and "the BIOS comes with QEMU" not in str(outlook):
             sentences.setdefault(outlook.effect, []).append(str(outlook))
     return sentences
 
@@ -182,4 +188,18 @@ def _plan_on_the_upgraded_host(uri: str, system: Path) -> list[str]:
     )
     (plan,) = json.loads(run.stdout)["domains"]
     assert (run.returncode, plan["differs"]) == (3, True), run.stdout + run.stderr
-    return [f"{outlook['effect']} {outlook['sentence']}" for outlook in plan["outlooks"]]
+    rest = [outlook for outlook in plan["outlooks"] if outlook["part"] not in BY_VERSION]
+    return [f"{outlook['effect']} {outlook['sentence']}" for outlook in rest]
+
+
+def test_what_only_the_versions_change_is_foretold(
+    older: Connection, newer: Connection, newest: Connection, folder: Path
+) -> None:
+    """Each from the versions of the two hosts, as far as nobody has recorded how the guest was started."""
+    older.define(CORPUS["disk-virtio"].document(folder))
+    (domain,) = older.domains()
+    config = parse(domain.xml(Definition.CONFIG))
+    for there in (newer, newest):
+        (plan,) = plan_host(older, there)
+        expected = [str(each) for each in known_changes(config, host_versions(older), host_versions(there))]
+        assert [str(outlook) for outlook in plan.outlooks if outlook.part in BY_VERSION] == expected != []

@@ -10,6 +10,8 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.host.known_changes import KNOWN_CHANGES
+from holdfast.domainxml.host.outlook import Effect
 from holdfast.errors.devices import CHANGED_ELSEWHERE
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Definition
@@ -86,8 +88,21 @@ def test_every_document_says_the_same_to_the_guest(host: Host, system: Path, tmp
         assert "<backend type='passt'/>" in connection.find_domain("interface-virtio").xml(CONFIG)
 
 
-def test_a_running_guest_is_attached_to_detached_from_and_started_anew(host: Host, system: Path) -> None:
-    """The guest itself sees nothing of the upgrade, and the same hardware after a cold start in the newer QEMU."""
+STEPS = {"to-debian-13": ("here", "system"), "from-there-to-sid": ("system", "sid")}
+"""From which release to which; "here" is this machine's own."""
+
+
+@pytest.mark.parametrize(("old", "new"), STEPS.values(), ids=STEPS)
+def test_a_running_guest_is_attached_to_detached_from_and_started_anew(
+    request: pytest.FixtureRequest, old: str, new: str
+) -> None:
+    """The guest itself sees nothing of the upgrade, and after a cold start in the newer QEMU what was foretold."""
+    before = Path("/") if old == "here" else request.getfixturevalue(old)
+    with private_host("upgraded", before) as host:
+        _upgrade_under_a_guest(host, request.getfixturevalue(new))
+
+
+def _upgrade_under_a_guest(host: Host, system: Path) -> None:
     with open_connection(host.uri) as connection:
         guest = _booted(connection, host.images)
         _attach(connection, guest, host.images, "one")
@@ -101,10 +116,15 @@ def test_a_running_guest_is_attached_to_detached_from_and_started_anew(host: Hos
         hardware = guest.wait_until(lambda inventory: not inventory.disk("one"))
         assert _others(hardware, "two") == _others(before, "one")
         assert operations.show_domain(connection, "guest").changes == ()
-        assert not operations.plan_reboot(connection, "guest").differs
+        plan = operations.plan_reboot(connection, "guest")
+        assert plan.changes == ()
+        foretold = {outlook.part for outlook in plan.outlooks if outlook.effect is Effect.CHANGES}
+        assert foretold <= {known.part for known in KNOWN_CHANGES}
         operations.reboot(connection, "guest", hard=True)
         guest.wait_for_boot()
-        assert _hardware(guest.inventory()) == _hardware(hardware)
+        after = guest.inventory()
+        assert _hardware(after) == _hardware(hardware)
+        assert (_queues(after) != _queues(hardware)) == ("virtio" in foretold)
         guest.close()
 
 
@@ -132,6 +152,11 @@ def _hardware(inventory: Inventory) -> tuple[object, ...]:
     disks = {(disk.serial, disk.size, disk.address) for disk in inventory.disks}
     cpu = (inventory.cpus, inventory.cpu_model, inventory.cpu_flags)
     return inventory.pci, inventory.interfaces, disks, cpu, inventory.firmware, dmi, set(inventory.acpi)
+
+
+def _queues(inventory: Inventory) -> set[tuple[str, int]]:
+    """How many requests fit into the queue of each disk."""
+    return {(disk.serial, disk.queue) for disk in inventory.disks}
 
 
 def _others(inventory: Inventory, serial: str) -> list[PciDevice]:

@@ -138,7 +138,7 @@ def switch_off(connection: Connection, folder: Path) -> None:
 BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "look up by UUID": (1, lambda connection, _: connection.find_domain(connection.domains()[0].uuid)),
     "show": (6, lambda connection, _: operations.show_domain(connection, "a")),
-    "plan reboot": (9, lambda connection, _: operations.plan_reboot(connection, "a")),
+    "plan reboot": (10, lambda connection, _: operations.plan_reboot(connection, "a")),
     "verify, where no agent runs": (3, ask_where_no_agent_runs),
     "attach an interface": (
         12,  # that it begins is recorded before, and forgotten after: repeated, one without a MAC is the same one
@@ -151,8 +151,11 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "move a disk, shut off": (13, move),
     "swap an image": (12, swap),
     "swap an image with the content": (18, swap_with_content),  # likewise
-    "reboot --hard": (14, lambda connection, _: operations.reboot(connection, "a", hard=True)),
-    "start": (13, lambda connection, _: operations.start(connection, "a", paused=True)),
+    "reboot --hard": (
+        15,
+        lambda connection, _: operations.reboot(connection, "a", hard=True),
+    ),  # QEMU's version is kept
+    "start": (14, lambda connection, _: operations.start(connection, "a", paused=True)),
     "resume": (4, lambda connection, _: operations.resume(connection, "a")),
     "destroy": (8, lambda connection, _: operations.destroy(connection, "a")),
     "save": (9, lambda connection, _: operations.save_domain(connection, "a")),

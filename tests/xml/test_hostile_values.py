@@ -26,6 +26,7 @@ from holdfast.domainxml.elements.vcpu import Topology
 from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.state_files import StateFolders
 from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.versions import Versions
 from holdfast.errors import HoldfastError
 
 TEXTS = [sample.text for sample in CORPUS.values()]
@@ -77,6 +78,7 @@ OTHERS: dict[str, object] = {
     "Platform": Platform("/usr/bin/qemu-system-x86_64", "x86_64", "q35", "qemu"),
     "StateFolders | None": StateFolders("/nvram", "/tpm"),
     "Topology": Topology(),
+    "Versions": Versions((10, 0, 13), (9, 0, 0)),
 }
 """Annotation → what is given. A function that takes something else needs its line here."""
 

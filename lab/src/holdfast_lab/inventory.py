@@ -20,7 +20,10 @@ class PciDevice:
 
 @dataclass(frozen=True)
 class Disk:
-    """A block device. ``size`` in bytes; ``number`` is major:minor, the order in which the kernel met them."""
+    """A block device. ``size`` in bytes; ``number`` is major:minor, the order in which the kernel met them.
+
+    ``queue`` is how many requests fit into its first queue: of a virtio disk, what QEMU made it as large as.
+    """
 
     name: str
     serial: str
@@ -28,6 +31,7 @@ class Disk:
     read_only: bool
     number: str
     path: str
+    queue: int
 
     @property
     def address(self) -> str | None:
@@ -147,6 +151,7 @@ def _disk(fields: dict[str, str]) -> Disk:
         fields["read_only"] == "1",
         fields["number"],
         fields["path"],
+        int(fields["queue"] or 0),
     )
 
 

@@ -76,12 +76,14 @@ class Detaching:
 class Started:
     """What the guest was given at its last start, to be compared with what the next start would give it.
 
-    ``cpu`` is live's ``<cpu>`` as text, ``firmware`` the SHA-256 of the loader file in hexadecimal; each is empty where
-    nobody knew.
+    ``cpu`` is live's ``<cpu>`` as text, ``firmware`` the SHA-256 of the loader file in hexadecimal, ``qemu`` and
+    ``libvirt`` are the versions that started it; each is empty where nobody knew.
     """
 
     cpu: str
     firmware: str
+    qemu: str = ""
+    libvirt: str = ""
 
 
 @dataclass(frozen=True)

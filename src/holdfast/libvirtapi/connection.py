@@ -57,6 +57,7 @@ class Connection:
         self.readonly = readonly
         self.lock_timeout = lock_timeout
         self.uri = handle.getURI()
+        self._version: tuple[int, int, int] | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.uri}>"
@@ -263,9 +264,15 @@ class Connection:
 
     @translated
     def libvirt_version(self) -> tuple[int, int, int]:
-        """The version of the libvirt that answers: (9, 0, 0) (virConnectGetLibVersion)."""
-        number = self._handle.getLibVersion()
-        return number // 1_000_000, number // 1000 % 1000, number % 1000
+        """The version of the libvirt that answers: (9, 0, 0); asked once (virConnectGetLibVersion)."""
+        if self._version is None:
+            self._version = _version(self._handle.getLibVersion())
+        return self._version
+
+    @translated
+    def hypervisor_version(self) -> tuple[int, int, int]:
+        """The version of the QEMU that libvirt would start now by itself: (7, 2, 22) (virConnectGetVersion)."""
+        return _version(self._handle.getVersion())
 
     @translated
     def capabilities(self) -> str:
@@ -320,6 +327,10 @@ def open_connection(uri: str | None = None, readonly: bool = False, lock_timeout
         return Connection(opener(uri), readonly, lock_timeout)
     except libvirt.libvirtError as error:
         raise CANNOT_CONNECT(uri=uri or "the default libvirt", reason=sentence(error)) from error
+
+
+def _version(number: int) -> tuple[int, int, int]:
+    return number // 1_000_000, number // 1000 % 1000, number % 1000
 
 
 def _number(statistics: dict[str, int | str], name: str) -> int:

@@ -38,6 +38,13 @@ def inventory(connection: Connection) -> list[Listed]:
 
 
 @translated
+def with_saved_memory(connection: Connection) -> set[str]:
+    """The UUIDs of all domains with a managed-save image or a snapshot (virConnectListAllDomains, with filters)."""
+    flags = (libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
+    return {handle.UUIDString() for flag in flags for handle in connection._handle.listAllDomains(flag)}
+
+
+@translated
 def autostarted(connection: Connection) -> set[str]:
     """The UUIDs of all domains that libvirt starts with the host (virConnectListAllDomains, AUTOSTART)."""
     handles = connection._handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)

@@ -20,6 +20,7 @@ from functools import partial
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element, canonical
 from holdfast.domainxml.metadata import Fact, RunAgain, SeenState, Started, fact, facts, facts_in
+from holdfast.domainxml.versions import dotted
 from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
 from holdfast.hostfiles.digest import is_older, sha256_of
@@ -27,6 +28,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import rewrite
+from holdfast.operations.host.capabilities import host_versions
 from holdfast.operations.own_state import state_to_record
 from holdfast.operations.session import OpenDomain
 
@@ -214,7 +216,8 @@ def _with_start(domain: OpenDomain, ours: str | None) -> str | None:
     live, config = domain.documents.live, domain.documents.config
     if live is None or config is None:
         return ours  # it has ended by itself meanwhile
-    started = Started(_cpu(live), _digest(domain.connection, _loader(live)))
+    qemu, libvirt = map(dotted, host_versions(domain.connection))
+    started = Started(_cpu(live), _digest(domain.connection, _loader(live)), qemu, libvirt)
     state = state_to_record(domain.connection, live, config)
     return metadata.with_all(metadata.with_fact(ours, started), SeenState, state)
 

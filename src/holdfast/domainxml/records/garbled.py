@@ -32,6 +32,7 @@ from holdfast.domainxml.metadata import (
     tag_of,
 )
 from holdfast.domainxml.records.disk_record import ROLES
+from holdfast.domainxml.versions import Versions, read_version
 from holdfast.errors import InvalidDocument
 
 _LONGEST = 40
@@ -46,6 +47,11 @@ def garbled_facts(domain: Element) -> Iterator[str]:
         if wrong:
             said = ", ".join(f"{name}={entry.get(name, '')[:_LONGEST]!r}" for name in wrong)
             yield f"<{PREFIX}:{str(entry.tag).rpartition('}')[2]}> in its metadata cannot be read: {said}"
+
+
+def recorded_versions(started: Started) -> Versions:
+    """The versions that ``started`` has recorded; None for each that it has not."""
+    return Versions(read_version(started.qemu), read_version(started.libvirt))
 
 
 def recorded_cpu(started: Started) -> Element | None:
@@ -72,6 +78,10 @@ def _is_cpu(text: str) -> bool:
     return not text or recorded_cpu(Started(text, "")) is not None
 
 
+def _is_version(text: str) -> bool:
+    return not text or read_version(text) is not None
+
+
 def _form(pattern: str) -> Callable[[str], bool]:
     return lambda text: re.fullmatch(pattern, text) is not None
 
@@ -81,7 +91,12 @@ _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     Brought: {"controller": _is_said},
     Detaching: {"device": _form("[a-z]+"), "label": _is_said},
     Attaching: {"device": _form("[a-z]+"), "alias": _is_said},
-    Started: {"cpu": _is_cpu, "firmware": _form("([0-9a-f]{64})?")},
+    Started: {
+        "cpu": _is_cpu,
+        "firmware": _form("([0-9a-f]{64})?"),
+        "qemu": _is_version,
+        "libvirt": _is_version,
+    },
     SeenState: {"kind": _form("(nvram|tpm)"), "path": _is_said},
     Adopted: {"since": _is_time, "origin": _is_said},
     Creating: {"since": _is_time},

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from holdfast.domainxml.describe.hardware_tree import Part, hardware_tree
+from holdfast.domainxml.host.known_changes import oddities
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.errors.look import LOST_BETWEEN
 from holdfast.hostfiles.lock import SHARED, lock_folder
@@ -23,6 +24,7 @@ from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport, Machine
 from holdfast.operations.audit.state import States, left_by_killed
 from holdfast.operations.connect import connect
+from holdfast.operations.host.capabilities import host_versions
 from holdfast.operations.host.provides import HostProvides
 
 THREADS = 3
@@ -114,6 +116,7 @@ class _Audit:
         try:
             listed = inventory(self._connection)
             self._look_at(listed)
+            self._judge.notes.update(oddities(host_versions(self._connection)) if listed else ())
         except NoConnection as error:
             lost = LOST_BETWEEN(count=len(self._found), cause=error)
         for name, finding in (*self._images.shared(), *self._states.shared()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.capabilities import Capabilities, capabilities_for_readers, read_capabilities
 from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.versions import NOT_KNOWN, Versions
 from holdfast.errors import LibvirtRefused
 from holdfast.errors.hosts import HOST_CANNOT
 from holdfast.libvirtapi.connection import Connection
@@ -23,3 +24,13 @@ def host_capabilities(connection: Connection, platform: Platform) -> Capabilitie
         return read_capabilities(connection.domain_capabilities(*platform))
     except LibvirtRefused as error:
         raise HOST_CANNOT(reason=error.message.removeprefix("invalid argument: ")) from error
+
+
+def host_versions(connection: Connection) -> Versions:
+    """Those by which a guest is given its hardware there now (virConnectGetVersion, virConnectGetLibVersion)."""
+    if not connection.is_qemu:
+        return NOT_KNOWN
+    try:
+        return Versions(connection.hypervisor_version(), connection.libvirt_version())
+    except LibvirtRefused:  # it finds no QEMU
+        return Versions(None, connection.libvirt_version())

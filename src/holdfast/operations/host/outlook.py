@@ -28,13 +28,14 @@ from holdfast.domainxml.host.outlook import Effect, Outlook, newly_blocking
 from holdfast.domainxml.host.support import QEMU, demands, support_outlook
 from holdfast.domainxml.metadata import Started, fact
 from holdfast.domainxml.platform import Platform
-from holdfast.domainxml.records.garbled import recorded_cpu
+from holdfast.domainxml.records.garbled import recorded_cpu, recorded_versions
+from holdfast.domainxml.versions import NOT_KNOWN, Versions
 from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.hostfiles.digest import sha256_of
 from holdfast.hostfiles.qemu_models import qemu_models
 from holdfast.hostfiles.state_file import look_at
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.host.capabilities import host_capabilities, host_versions
 from holdfast.operations.host.name_firmware import name_firmware
 from holdfast.operations.host.provides import HostProvides
 
@@ -43,12 +44,14 @@ from holdfast.operations.host.provides import HostProvides
 class KnownGuest:
     """What is known of the guest as it runs, or last ran. Each is None where nobody knows.
 
-    ``cpu`` is a concrete ``<cpu>``, ``firmware`` the SHA-256 of its loader file, ``loader`` the path of that file.
+    ``cpu`` is a concrete ``<cpu>``, ``firmware`` the SHA-256 of its loader file, ``loader`` the path of that file,
+    ``versions`` those of the programs that started it.
     """
 
     cpu: Element | None = None
     firmware: str | None = None
     loader: str | None = None
+    versions: Versions = NOT_KNOWN
 
 
 def known_guest(running: Element | None, config: Element) -> KnownGuest:
@@ -64,7 +67,9 @@ def known_guest(running: Element | None, config: Element) -> KnownGuest:
         cpu = None
     loader = None if running is None else (running.findtext("os/loader") or "").strip() or None
     stale = running is not None and fact(running, Started) is not None
-    return KnownGuest(cpu, started.firmware or None if started is not None and not stale else None, loader)
+    if started is None or stale:
+        return KnownGuest(cpu, None, loader)
+    return KnownGuest(cpu, started.firmware or None, loader, recorded_versions(started))
 
 
 class HostOutlook:
@@ -80,6 +85,7 @@ class HostOutlook:
         self._possible = cache(self._ask_possible)
         self._digests = cache(self._digest)
         self._models = cache(self._ask_qemu)
+        self._versions = cache(lambda: host_versions(connection))
         self.provides = HostProvides(connection)
 
     def machines(self, arch: str, virt_type: str) -> dict[str, MachineType]:
@@ -93,6 +99,11 @@ class HostOutlook:
     def capabilities(self, platform: Platform) -> Capabilities | str:
         """What domains of this platform can have here; a sentence where there can be none."""
         return self._answers(platform)
+
+    @property
+    def versions(self) -> Versions:
+        """By which a domain would be started here."""
+        return self._versions()
 
     def expanded_cpu(self, domain: Element) -> Element | None:
         """The concrete ``<cpu>`` that host-model is here; None where the domain has another, or libvirt cannot say."""

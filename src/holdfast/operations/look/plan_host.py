@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.outlook import Effect, Outlook, differs
-from holdfast.errors import InvalidDocument, NotFound
+from holdfast.domainxml.snapshots.stored import read_snapshot
+from holdfast.errors import InvalidDocument, LibvirtRefused, NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.domain_list import with_saved_memory
+from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents, read
-from holdfast.operations.host.outlook import HostOutlook, KnownGuest, known_guest
+from holdfast.operations.host.outlook import HostOutlook, known_guest
+from holdfast.operations.host.versions import save_outlook, snapshot_outlook, version_outlook
 from holdfast.operations.look.plan_reboot import Plan
 from holdfast.operations.own_state import state_outlook
 
@@ -32,9 +38,12 @@ def plan_host(connection: Connection, target: Connection | None = None, names: S
 
 
 def _plans(connection: Connection, domains: Sequence[Domain], here: HostOutlook, there: HostOutlook) -> Iterator[Plan]:
+    saved = with_saved_memory(connection)
     for domain in domains:
         try:
-            yield _plan(connection, domain, here, there)
+            plan = _plan(connection, domain, here, there)
+            memory = _saved_memory(domain, here, there) if domain.uuid in saved else ()
+            yield replace(plan, outlooks=(*plan.outlooks, *memory))
         except NotFound:
             sentence = f"the domain {domain.name!r} is gone: it was deleted since the domains were listed"
             yield _nothing(domain, "gone", Outlook(Effect.NOTE, "domain", sentence))
@@ -59,6 +68,21 @@ def _plan(connection: Connection, domain: Domain, here: HostOutlook, there: Host
     )
 
 
+def _saved_memory(domain: Domain, here: HostOutlook, there: HostOutlook) -> Iterator[Outlook]:
+    """What of its saved memory the other host does not restore, or this one after an upgrade."""
+    config = read(domain).config
+    if config is not None and domain.has_managed_save():
+        try:
+            saved = parse(domain.managed_save_xml(), "domain")
+        except LibvirtRefused as error:
+            sentence = f"its managed-save image cannot be read: {error.message}"
+            yield Outlook(Effect.UNKNOWN, "managed save", sentence)
+        else:
+            yield from save_outlook(saved, config, there, here)
+    for snapshot in snapshots(domain):
+        yield from snapshot_outlook(read_snapshot(snapshot.xml()), there, here)
+
+
 def _nothing(domain: Domain, state: str, why: Outlook) -> Plan:
     return Plan(name=domain.name, uuid=domain.uuid, state=state, instance=None, outlooks=(why,))
 
@@ -71,5 +95,6 @@ def _outlooks(documents: Documents, here: HostOutlook, there: HostOutlook) -> It
         return
     known = known_guest(documents.live, config)
     if known.cpu is None and there is not here:
-        known = KnownGuest(here.expanded_cpu(config), known.firmware, known.loader)
+        known = replace(known, cpu=here.expanded_cpu(config))
     yield from there.of(config, known, here)
+    yield from version_outlook(config, known.versions, there, here)

@@ -15,6 +15,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents
 from holdfast.operations.host.outlook import HostOutlook, known_guest
+from holdfast.operations.host.versions import version_outlook
 from holdfast.operations.managed_save import documents_of_guest
 from holdfast.operations.own_state import state_outlook
 from holdfast.operations.session import OpenDomain, looking
@@ -60,7 +61,9 @@ def plan_reboot(connection: Connection, name: str) -> Plan:
     outlooks = [*_of_domain(domain, documents)]
     if documents.config is not None:
         known = known_guest(documents.live, documents.config)
-        outlooks += HostOutlook(connection).of(documents.config, known)
+        host = HostOutlook(connection)
+        outlooks += host.of(documents.config, known)
+        outlooks += version_outlook(documents.config, known.versions, host)
         outlooks += state_outlook(connection, documents.config, live=documents.live)
         outlooks += images_outlook(connection, domain, documents)
     return Plan(

@@ -1,0 +1,139 @@
+"""What is known to differ for a guest between versions of QEMU and of libvirt, though its document stays the same.
+
+The one table of it is :data:`KNOWN_CHANGES`; docs/plan.md shows it to people. All in it was measured, and says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from holdfast.domainxml.document import Element, devices, value_at
+from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.versions import Version, Versions, dotted
+
+
+@dataclass(frozen=True)
+class KnownChange:
+    """Something that depends on the version of ``program``, "QEMU" or "libvirt".
+
+    ``part``      what it concerns, as in an outlook
+    ``concerns``  true for a document whose guest has it
+    ``given``     version → what the guest has; between two that differ, nobody knows
+    ``how``       how it was measured
+    ``oddity``    what of that only some versions between others give; "" for what changed once and for all
+    ``memory``    whether memory that was saved with the oddity is restored by none that does not have it
+    """
+
+    part: str
+    program: str
+    concerns: Callable[[Element], bool]
+    given: dict[Version, str]
+    how: str
+    oddity: str = ""
+    memory: bool = False
+
+    def version(self, versions: Versions) -> Version | None:
+        """The one of ``versions`` that counts here."""
+        return versions.qemu if self.program == "QEMU" else versions.libvirt
+
+    def given_by(self, version: Version | None) -> str | None:
+        """What a guest has with ``version``; None where nobody knows."""
+        if version is None:
+            return None
+        older = [had for each, had in self.given.items() if each <= version]
+        newer = [had for each, had in self.given.items() if each >= version]
+        around = {*older[-1:], *newer[:1]}
+        return around.pop() if len(around) == 1 else None
+
+
+def _has_virtio(domain: Element) -> bool:
+    """True for nearly every domain: libvirt gives one a balloon where nothing is said of it."""
+    paths = ("@model", "@type", "@bus", "model@type", "target@bus")
+    return any((value_at(device, path) or "").startswith("virtio") for device in devices(domain) for path in paths)
+
+
+def _has_cd_on_usb(domain: Element) -> bool:
+    drives = domain.iterfind("devices/disk[@device='cdrom']")
+    return any(value_at(drive, "target@bus") == "usb" and drive.get("model") is None for drive in drives)
+
+
+def _is_q35(domain: Element) -> bool:
+    return "q35" in Platform.of(domain).machine
+
+
+_OWN_QUEUES = "virtio queues of each device's own size, 256 for a disk"
+_LARGE_QUEUES = "virtio queues of 1024 in every device, whatever its document says"
+
+KNOWN_CHANGES = (
+    KnownChange(
+        "virtio",
+        "QEMU",
+        _has_virtio,
+        {(7, 2, 22): _OWN_QUEUES, (10, 0, 2): _OWN_QUEUES, (10, 0, 13): _LARGE_QUEUES, (11, 1, 3): _OWN_QUEUES},
+        "`x-query-virtio-queue-status` of each; the guest's `/sys/block/vda/mq/0/nr_tags`",
+        oddity=_LARGE_QUEUES,
+        memory=True,
+    ),
+    KnownChange(
+        "disk",
+        "libvirt",
+        _has_cd_on_usb,
+        {(11, 4, 0): "a disk for a CD drive on USB (usb-storage)", (11, 5, 0): "a CD drive on USB (usb-bot)"},
+        "the device on QEMU's command line with 9.0, 11.3 and 12.8; from which version on: libvirt's release notes",
+    ),
+    KnownChange(
+        "watchdog",
+        "libvirt",
+        _is_q35,
+        {(9, 0, 0): "an iTCO watchdog that cannot reset it", (9, 1, 0): "an iTCO watchdog that works"},
+        "`ICH9-LPC.noreboot` on QEMU's command line, likewise",
+    ),
+)
+
+
+def known_changes(domain: Element, before: Versions, after: Versions) -> Iterator[Outlook]:
+    """What a cold start with the versions ``after`` changes for a guest that had its hardware by those ``before``."""
+    for known in KNOWN_CHANGES:
+        old, new = known.version(before), known.version(after)
+        had, has = known.given_by(old), known.given_by(new)
+        if new is None or had == has is not None or not known.concerns(domain):
+            continue
+        if has is None or (old is not None and had is None):
+            words = " or ".join(dict.fromkeys(known.given.values()))
+            unmeasured = _named(known, new if has is None else old)
+            yield Outlook(Effect.UNKNOWN, known.part, f"nobody has measured whether {unmeasured} gives {words}")
+        elif had is not None:
+            sentence = f"{_named(known, new)} gives the guest {has}; {dotted(old)} gave it {had}"
+            yield Outlook(Effect.CHANGES, known.part, sentence)
+        elif has == known.oddity:
+            sentence = f"{_named(known, new)} gives the guest {has}; which {known.program} it had before is not known"
+            yield Outlook(Effect.UNKNOWN, known.part, sentence)
+
+
+def oddities(here: Versions) -> Iterator[str]:
+    """What the versions ``here`` give to guests and others do not, in sentences."""
+    for known in KNOWN_CHANGES:
+        if known.oddity and known.given_by(known.version(here)) == known.oddity:
+            memory = ", which then restores no memory that was saved here" if known.memory else ""
+            yield (
+                f"{_named(known, known.version(here))} gives guests {known.oddity}: they change with the next "
+                f"{known.program}{memory}"
+            )
+
+
+def memory_lost(domain: Element, before: Versions, after: Versions) -> str | None:
+    """Why memory that a guest of ``domain`` had under ``before`` is not restored under ``after``; None where it is."""
+    for known in KNOWN_CHANGES:
+        old, new = known.version(before), known.version(after)
+        lost = known.memory and known.given_by(old) == known.oddity != known.given_by(new)
+        if lost and new is not None and known.concerns(domain):
+            return (
+                f"it was saved under {_named(known, old)}, with {known.oddity}, and {dotted(new)} does not restore it"
+            )
+    return None
+
+
+def _named(known: KnownChange, version: Version | None) -> str:
+    return f"{known.program} {dotted(version)}"

@@ -1,0 +1,83 @@
+"""The table of what versions of QEMU and libvirt are known to change though a document stays the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.corpus import CORPUS
+
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.host.known_changes import KNOWN_CHANGES, known_changes, memory_lost, oddities
+from holdfast.domainxml.versions import Versions, dotted, read_version
+
+DEBIAN_12, DEBIAN_13, SID = (
+    Versions((7, 2, 22), (9, 0, 0)),
+    Versions((10, 0, 13), (11, 3, 0)),
+    Versions((11, 1, 3), (12, 8, 0)),
+)
+QUEUES = KNOWN_CHANGES[0]
+
+
+def said(name: str, before: Versions, after: Versions) -> list[tuple[str, str]]:
+    """Part and effect of each outlook for a domain of the corpus."""
+    return [(each.part, str(each.effect)) for each in known_changes(parse(CORPUS[name].document()), before, after)]
+
+
+def test_a_version_between_two_that_differ_is_not_known_and_one_between_two_that_agree_is() -> None:
+    own, large = QUEUES.given_by((7, 2, 22)), QUEUES.given_by((10, 0, 13))
+    assert own != large and None not in (own, large)
+    assert [QUEUES.given_by(version) for version in ((6, 2, 0), (8, 2, 2), (12, 0, 0))] == [own] * 3
+    assert [QUEUES.given_by(version) for version in ((10, 0, 7), (10, 1, 0), None)] == [None] * 3
+
+
+@pytest.mark.parametrize("name", ["q35-many-devices", "disk-virtio", "interface-virtio"])
+def test_virtio_queues_change_with_debian_13_and_back_with_what_comes_after_it(name: str) -> None:
+    assert ("virtio", "changes") in said(name, DEBIAN_12, DEBIAN_13)
+    assert ("virtio", "changes") in said(name, DEBIAN_13, SID)
+    assert "virtio" not in dict(said(name, DEBIAN_12, SID))
+    assert ("virtio", "unknown") in said(name, Versions((10, 0, 7), (11, 3, 0)), SID)
+
+
+def test_where_the_version_of_before_is_not_known_only_an_oddity_is_told() -> None:
+    assert said("disk-virtio", Versions(), DEBIAN_13) == [("virtio", "unknown")]
+    assert said("disk-virtio", Versions(), SID) == []
+    assert said("disk-virtio", DEBIAN_12, Versions()) == []
+
+
+def test_what_a_domain_does_not_have_is_not_told_of_it() -> None:
+    without = "<domain type='qemu'><os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os><devices/></domain>"
+    assert list(known_changes(parse(without), DEBIAN_12, DEBIAN_13)) == []
+    assert said("disk-usb-cdrom", DEBIAN_13, SID) == [("disk", "changes")]
+    assert said("disk-usb", DEBIAN_13, SID) == []
+
+
+def test_the_watchdog_of_q35_works_from_libvirt_9_1_on() -> None:
+    assert ("watchdog", "changes") in said("q35-nothing-chosen", DEBIAN_12, SID)
+    assert "watchdog" not in dict(said("q35-nothing-chosen", DEBIAN_13, SID))
+
+
+def test_memory_is_lost_only_on_the_way_from_an_oddity() -> None:
+    domain = parse(CORPUS["disk-virtio"].document())
+    reason = memory_lost(domain, DEBIAN_13, SID)
+    assert reason is not None and "QEMU 10.0.13" in reason and "11.1.3" in reason
+    assert [memory_lost(domain, *pair) for pair in ((DEBIAN_12, DEBIAN_13), (DEBIAN_12, SID), (SID, DEBIAN_13))] == [
+        None
+    ] * 3
+
+
+def test_only_a_host_with_an_oddity_is_told_of() -> None:
+    assert len(list(oddities(DEBIAN_13))) == 1
+    assert [list(oddities(each)) for each in (DEBIAN_12, SID, Versions())] == [[], [], []]
+
+
+def test_a_version_is_read_as_it_is_written() -> None:
+    assert read_version(dotted((10, 0, 13))) == (10, 0, 13)
+    assert [read_version(text) for text in ("", "ten", "1..2", "1.٢", "1." + "9" * 30)] == [None] * 5
+
+
+def test_the_documentation_has_every_row_of_the_table() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plan.md").read_text()
+    for known in KNOWN_CHANGES:
+        versions = "; ".join(f"{dotted(version)}: {given}" for version, given in known.given.items())
+        assert f"| {known.program} | {versions} | {known.how} |" in text
