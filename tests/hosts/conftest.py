@@ -12,7 +12,7 @@ from holdfast.errors import Failed
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast_lab.daemon import private_host
 from holdfast_lab.enclosure import enclosed
-from holdfast_lab.other_debian import DEBIAN_13, SID, Release, unpacked, why_not
+from holdfast_lab.other_debian import DEBIAN_13, SID, DebianRelease, unpacked, why_not
 from holdfast_lab.relay import remote_uri
 from tests.corpus.builder import make_images
 
@@ -35,7 +35,7 @@ def sid() -> Path:
     return _system(SID)
 
 
-def _system(release: Release) -> Path:
+def _system(release: DebianRelease) -> Path:
     """The folder; a skip where there can be none, or none was to be had outside CI."""
     if reason := why_not(release):
         pytest.skip(reason)

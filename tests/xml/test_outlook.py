@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,14 @@ def test_hyperv_features_matter_with_kvm_only() -> None:
     assert sentences(domain, read_capabilities(Q35)) == []
     kvm = read_capabilities(Q35.replace("<domain>qemu</domain>", "<domain>kvm</domain>"))
     assert sentences(domain, kvm) == ["the host has no Hyper-V features relaxed"]
+
+
+def test_hyperv_features_that_the_host_is_to_choose_are_there_to_choose_from() -> None:
+    domain = "<domain type='kvm'><features><hyperv mode='host-model'/></features></domain>"
+    assert sentences(domain, read_capabilities(Q35)) == []
+    without = re.sub("<hyperv.*</hyperv>", "", Q35, flags=re.DOTALL)
+    (sentence,) = sentences(domain, read_capabilities(without))
+    assert "no Hyper-V features to choose from" in sentence
 
 
 def test_machine_types_are_those_of_the_virtualisation_type() -> None:
@@ -318,7 +327,7 @@ def test_everything_that_a_start_needs_by_name_is_found() -> None:
       <hostdev type='usb'><source><address bus='1' device='4'/></source></hostdev>
       <hostdev type='usb'><source><address bus='one' device='4'/></source></hostdev>
       <hostdev type='usb'><source startupPolicy='optional'><address bus='1' device='5'/></source></hostdev>
-      <hostdev type='mdev'><source><address uuid='d'/></source></hostdev>
+      <hostdev type='mdev'><source><address uuid='d'/></source><driver iommufd='yes'/></hostdev>
       <hostdev type='scsi'><source><adapter name='scsi_host2'/><address bus='0' target='1' unit='3'/></source></hostdev>
       <tpm><backend type='emulator'><encryption secret='s'/></backend></tpm>
     </devices></domain>""")
@@ -326,6 +335,6 @@ def test_everything_that_a_start_needs_by_name_is_found() -> None:
     assert found == [
         *("file /k", "image /i", "storage pool p", "volume p/v", "secret ceph u", "network n", "bridge b"),
         *("network device e", "network device made by somebody else t", "PCI device 0000:31:02.1"),
-        *("PCI device 0000:31:00.0", "USB device 0951:1666", "USB device 1.4", "mediated device d"),
+        *("PCI device 0000:31:00.0", "USB device 0951:1666", "USB device 1.4", "mediated device d", "file /dev/iommu"),
         *("SCSI device 2:0:1:3", "secret s"),
     ]

@@ -47,7 +47,7 @@ _UNRELEASED = 99
 
 
 @dataclass(frozen=True)
-class Release:
+class DebianRelease:
     """A release of Debian: its name, that of its packages on a mirror, and its number."""
 
     name: str
@@ -55,11 +55,11 @@ class Release:
     number: int
 
 
-DEBIAN_13 = Release("Debian 13", "trixie", 13)
-SID = Release("Debian sid", "sid", _UNRELEASED)
+DEBIAN_13 = DebianRelease("Debian 13", "trixie", 13)
+SID = DebianRelease("Debian sid", "sid", _UNRELEASED)
 
 
-def why_not(release: Release) -> str | None:
+def why_not(release: DebianRelease) -> str | None:
     """Why this machine cannot run ``release`` as a newer host beside itself, in a sentence; None where it can."""
     system = platform.freedesktop_os_release()
     if system.get("ID") != "debian":
@@ -69,7 +69,7 @@ def why_not(release: Release) -> str | None:
     return None
 
 
-def unpacked(release: Release) -> Path:
+def unpacked(release: DebianRelease) -> Path:
     """The folder with the files of ``release``, downloaded (90 MB) and unpacked when it is not there or not whole.
 
     Raises NO_OTHER_DEBIAN when :func:`why_not` says so, NO_MIRROR, PACKAGES_NOT_DOWNLOADED and DAMAGED_PACKAGE.
@@ -102,7 +102,7 @@ def is_unpacked(folder: Path) -> bool:
         return False
 
 
-def _download(release: Release, scratch: Path) -> Path:
+def _download(release: DebianRelease, scratch: Path) -> Path:
     """Download the packages with what they depend on; return the folder of the archives."""
     codename = platform.freedesktop_os_release()["VERSION_CODENAME"]
     listed = _run("apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages")

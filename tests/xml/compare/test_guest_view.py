@@ -48,6 +48,19 @@ def _domain(example: etree._Element, side: str) -> str:
     return f"<domain type='qemu'>{inside}</domain>"
 
 
+def test_hyperv_features_that_live_was_given_are_no_change_to_a_config_that_leaves_them_to_the_host() -> None:
+    config = (
+        "<domain type='kvm'><features><hyperv mode='host-model'><vpindex state='off'/></hyperv></features></domain>"
+    )
+    chosen = "<hyperv mode='custom'><vpindex state='off'/><relaxed state='on'/></hyperv>"
+    live = f"<domain type='kvm' id='1'><features>{chosen}</features></domain>"
+    for before, after in ((config, live), (live, config)):
+        assert visible(compare(before, after)) == []
+        assert len(compare(before, after)) == 1
+    assert visible(compare(config, live.replace("'off'", "'on'"))) != []
+    assert visible(compare(config, live.replace(" id='1'", ""))) != []
+
+
 @pytest.mark.parametrize("file", DOMAINS, ids=[file.stem for file in DOMAINS])
 def test_a_document_does_not_differ_from_itself(file: Path) -> None:
     text = file.read_text()

@@ -70,6 +70,7 @@ def test_each_part_of_the_identity_is_renewed() -> None:
         assert gone not in plain
     for kept in (">S1<", "5000c50015ea71aa", ">one<", "/run/agent.clone.sock", f"/logs/web/{UUID}.log"):
         assert kept in plain
+    assert ">1-2-3<" not in cloned(document.replace("</uuid>", "</uuid><hwuuid>1-2-3</hwuuid>"))[0]
     renewed, _ = cloned(document, serials=True)
     assert ">S1<" not in renewed
     assert re.search("<wwn>5000c5[0-9a-f]{10}</wwn>", renewed)

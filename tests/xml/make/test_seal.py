@@ -222,6 +222,12 @@ def test_what_a_newer_libvirt_names_by_itself_is_not_open() -> None:
     assert {part.kind for part in open_parts(document)} == {"ports"}
 
 
+@pytest.mark.parametrize("mode", ["host-model", "passthrough"])
+def test_hyperv_features_that_the_host_chooses_are_open(mode: str) -> None:
+    document = parse(f"<domain><features><hyperv mode='{mode}'/></features></domain>")
+    assert [part.kind for part in open_parts(document)] == ["hyperv"]
+
+
 def test_path_of_nvram_that_the_document_names_is_kept() -> None:
     document = parse("<domain><os firmware='efi'><type>hvm</type><nvram>/mine.fd</nvram></os></domain>")
     set_firmware(document, loader="/code.fd", template="/vars.fd", smm=False)

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.os import chooses_firmware
 from holdfast.domainxml.sides import Note, Sides, View
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """A firmware that libvirt chooses at the start may need SMM, which libvirt then turns on, in live only."""
+    """A firmware that libvirt chooses at the start may need SMM, which libvirt then turns on, in live only.
+
+    Of Hyper-V features that are left to the host, what live has is a note (libvirt 11.9).
+    """
     if chooses_firmware(before) != chooses_firmware(after) and ("smm@state" in one.guest) != (
         "smm@state" in other.guest
     ):
         one.drop("smm@state")
         other.drop("smm@state")
-    yield from ()
+    for asked, got, asked_view, got_view in ((before, after, one, other), (after, before, other, one)):
+        if hyperv_mode(asked) == "host-model" and got.get("id") is not None and asked.get("id") is None:
+            for path in set(got_view.guest) - set(asked_view.guest):
+                if path.startswith("hyperv/"):
+                    del got_view.guest[path]
+            if got_view.guest.get("hyperv@mode") != asked_view.guest.pop("hyperv@mode"):
+                words = "host-model, whatever the host has", "what this host has"
+                yield ("hyperv@mode", *(words if asked is before else words[::-1]))
+            got_view.guest.pop("hyperv@mode", None)
+
+
+def hyperv_mode(domain: Element) -> str:
+    """Who chooses the Hyper-V features: "custom", the document; "host-model" or "passthrough", the host at a start."""
+    return value_at(domain, "features/hyperv@mode") or "custom"
 
 
 SIDES = Sides(

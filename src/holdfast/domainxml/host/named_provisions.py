@@ -55,6 +55,8 @@ def named_provisions(domain: Element) -> Iterator[Provision]:
         for kind, name in _named(device):
             if name:
                 yield Provision(device_name(device), kind, name)
+        if _has_iommufd(device, domain):
+            yield Provision(device_name(device), ProvisionKind.FILE, "/dev/iommu")
 
 
 def _named(device: Element) -> Iterator[tuple[ProvisionKind, str | None]]:
@@ -105,6 +107,12 @@ def _of_hostdev(device: Element) -> Iterator[tuple[ProvisionKind, str | None]]:
     elif address is not None and kind == "scsi" and (adapter := value_at(source, "adapter@name")):
         host = adapter.removeprefix("scsi_host")
         yield ProvisionKind.SCSI, ":".join([host, *(address.get(name, "0") for name in ("bus", "target", "unit"))])
+
+
+def _has_iommufd(device: Element, domain: Element) -> bool:
+    """True for a device of the host that QEMU is given through the kernel's iommufd (libvirt 12.1; of all, 12.2)."""
+    is_passed = device.get("type") == "hostdev" or (device.tag == "hostdev" and device.get("type") in ("pci", "mdev"))
+    return is_passed and (value_at(device, "driver@iommufd") or value_at(domain, "iommufd@enabled")) == "yes"
 
 
 def _pci(address: Element | None) -> str | None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from holdfast.domainxml.device import device_name, label
 from holdfast.domainxml.document import Element, value_at
+from holdfast.domainxml.elements.features import hyperv_mode
 from holdfast.domainxml.elements.vcpu import max_vcpus
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.outlook import Effect, Outlook
@@ -194,8 +195,14 @@ def _vcpus(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
 
 
 def _hyperv(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
-    """Only KVM needs them: under emulation QEMU starts without the Hyper-V features that it does not have."""
+    """Only KVM needs them: under emulation QEMU starts without the Hyper-V features that it does not have.
+
+    But libvirt (12.8) chooses none where it is told of none.
+    """
     offered = capabilities.enums.get(("features/hyperv", "features"))
+    if hyperv_mode(domain) == "host-model" and not offered and capabilities.is_told:
+        sentence = "the host has no Hyper-V features to choose from (hyperv mode='host-model')"
+        yield Outlook(Effect.BLOCKS, "features", sentence)
     if offered is None or capabilities.virt_type != "kvm":
         return
     asked = [str(node.tag) for node in domain.iterfind("features/hyperv/*") if node.get("state") == "on"]

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import describe, user_alias
 from holdfast.domainxml.document import Element, devices, value_at
+from holdfast.domainxml.elements.features import hyperv_mode
 from holdfast.domainxml.elements.firmware import firmware_request
 from holdfast.domainxml.make.seal import alias_stem
 from holdfast.domainxml.places.pci import hotplug_places
@@ -40,7 +41,8 @@ class OpenPart:
 
 def open_parts(config: Element, live: Element | None = None) -> list[OpenPart]:
     """Every part that ``config`` leaves open. ``live`` is what a running guest has, which can be sealed."""
-    return [*_cpu(config), *_machine(config), *_firmware(config), *_smbios(config), *_devices(config, live)]
+    found = (part for parts in (_cpu, _hyperv, _machine, _firmware, _smbios) for part in parts(config))
+    return [*found, *_devices(config, live)]
 
 
 def _cpu(config: Element) -> Iterator[OpenPart]:
@@ -54,6 +56,13 @@ def _cpu(config: Element) -> Iterator[OpenPart]:
         yield OpenPart("cpu", "the CPU is all that QEMU offers (maximum): it changes with QEMU", Remedy.NONE)
     if cpu is not None and cpu.get("match") == "minimum":
         yield OpenPart("cpu", "the CPU gets what the host has beyond its model (match='minimum')", Remedy.NONE)
+
+
+def _hyperv(config: Element) -> Iterator[OpenPart]:
+    mode = hyperv_mode(config)
+    if mode != "custom":
+        sentence = f"the Hyper-V features are what the host offers at each start (hyperv mode='{mode}')"
+        yield OpenPart("hyperv", sentence, Remedy.NONE)
 
 
 def _machine(config: Element) -> Iterator[OpenPart]:

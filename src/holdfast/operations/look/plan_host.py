@@ -15,8 +15,8 @@ from holdfast.libvirtapi.domain_list import with_saved_memory
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents, read
+from holdfast.operations.host.by_version import save_outlook, snapshot_outlook, version_outlook
 from holdfast.operations.host.outlook import HostOutlook, known_guest
-from holdfast.operations.host.versions import save_outlook, snapshot_outlook, version_outlook
 from holdfast.operations.look.plan_reboot import Plan
 from holdfast.operations.own_state import state_outlook
 

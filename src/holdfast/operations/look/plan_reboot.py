@@ -14,8 +14,8 @@ from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents
+from holdfast.operations.host.by_version import version_outlook
 from holdfast.operations.host.outlook import HostOutlook, known_guest
-from holdfast.operations.host.versions import version_outlook
 from holdfast.operations.managed_save import documents_of_guest
 from holdfast.operations.own_state import state_outlook
 from holdfast.operations.session import OpenDomain, looking
