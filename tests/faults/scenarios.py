@@ -13,6 +13,7 @@ MAC = "52:54:00:00:00:01"
 OFF: tuple[str, ...] = ()
 PAUSED = ("start --paused a",)
 RUNS = ("start a",)
+STARTED_ONCE = (*PAUSED, "destroy a")
 SAVED = (*PAUSED, "save a")
 RESCUED = (*PAUSED, "rescue a --force --format raw --image {images}/other.img")
 MOVED = ("mv {images}/root.qcow2 {images}/moved.qcow2", "virsh -q pool-refresh default")
@@ -26,7 +27,7 @@ class Scenario:
 
     ``words``    the command line after ``holdfast``
     ``prepare``  command lines that are run before
-    ``firmware``  "uefi" for a domain that has NVRAM
+    ``firmware``  "uefi" for a domain that has NVRAM, "2M" for one of 2 MB with keys
     ``editor``   what $EDITOR is
     ``note``     what tells it from another scenario of the same words
     ``code``     its exit code, undisturbed
@@ -77,6 +78,10 @@ def _all() -> list[Scenario]:
         Scenario("delete a --storage", (_MORE,), note="of two disks", deletes=True),
         Scenario("delete a --force", PAUSED, note="paused"),
         Scenario("upgrade machine a pc-q35-7.1 --lower"),
+        Scenario("upgrade firmware a", STARTED_ONCE, firmware="2M"),
+        Scenario("upgrade firmware a --back", (*STARTED_ONCE, "upgrade firmware a"), firmware="2M"),
+        Scenario("upgrade certificates a", STARTED_ONCE, firmware="2M"),
+        Scenario("upgrade certificates a --back", (*STARTED_ONCE, "upgrade certificates a"), firmware="2M"),
         Scenario("seal a --add-serials --add-ports 2"),
         Scenario("adopt a", foreign=True),
         Scenario("adopt a", PAUSED, foreign=True, note="paused"),

@@ -149,8 +149,9 @@ class Host:
 
     def _document(self, scenario: Scenario) -> str:
         ports = "".join(f"<controller type='pci' index='{index}' model='pcie-root-port'/>" for index in range(1, 9))
-        loader = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
-        nvram = f"<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{STATE}/nvram/a_VARS.fd</nvram>"
+        code, template = ("CODE", "VARS.ms") if scenario.firmware == "2M" else ("CODE_4M", "VARS_4M")
+        loader = f"<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_{code}.fd</loader>"
+        nvram = f"<nvram template='/usr/share/OVMF/OVMF_{template}.fd'>{STATE}/nvram/a_VARS.fd</nvram>"
         firmware = f"{loader}{nvram}" if scenario.firmware else ""
         return f"""<domain type='qemu'><name>a</name><uuid>{UUID}</uuid><memory unit='MiB'>64</memory>
   <os><type machine='pc-q35-7.0'>hvm</type>{firmware}</os><features><acpi/></features>

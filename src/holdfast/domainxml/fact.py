@@ -149,6 +149,22 @@ class Pivoting:
 
 
 @dataclass(frozen=True)
+class KeptNvram:
+    """The NVRAM that the domain had before an upgrade of its firmware or certificates, which can be taken back.
+
+    ``upgrade``  "firmware" or "certificates"
+    ``since``    when it was done (ISO 8601, UTC)
+    ``path``     the file, which nobody has written since; "" where there was none yet
+    ``os``       what the document said of its firmware, as the text of an ``<os>``
+    """
+
+    upgrade: str
+    since: str
+    path: str
+    os: str
+
+
+@dataclass(frozen=True)
 class Below:
     """A file that images of the domain rest on, or have data in, by its path: what their headers may name.
 
@@ -252,6 +268,7 @@ AnyFact = (
     | Rescue
     | Snapshotting
     | Pivoting
+    | KeptNvram
     | Below
 )
 
@@ -270,6 +287,7 @@ TAGS: dict[type[object], str] = {
     Rescue: "rescue",
     Snapshotting: "snapshotting",
     Pivoting: "pivoting",
+    KeptNvram: "kept-nvram",
     Below: "below",
 }
 """Fact → the name of its element. Domains keep these for years, so the names stay whatever the classes are called."""

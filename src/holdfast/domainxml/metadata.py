@@ -25,6 +25,7 @@ from holdfast.domainxml.fact import Creating as Creating
 from holdfast.domainxml.fact import Deleting as Deleting
 from holdfast.domainxml.fact import Detaching as Detaching
 from holdfast.domainxml.fact import DiskRecord as DiskRecord
+from holdfast.domainxml.fact import KeptNvram as KeptNvram
 from holdfast.domainxml.fact import Pivoting as Pivoting
 from holdfast.domainxml.fact import Releasing as Releasing
 from holdfast.domainxml.fact import Rescue as Rescue
@@ -167,7 +168,7 @@ def same_subject(one: AnyFact, other: AnyFact) -> bool:
         return one.target == other.target
     if isinstance(one, Attaching) and isinstance(other, Attaching):
         return one.alias == other.alias
-    return one == other if isinstance(one, Releasing | Brought | Detaching | Snapshotting | Below) else True
+    return one == other if isinstance(one, Releasing | Brought | Detaching | Snapshotting | Below | KeptNvram) else True
 
 
 def _text(root: Element) -> str:

@@ -13,6 +13,7 @@ UNREADABLE_BY_THIS_USER = Condition(
     "cannot read {path}: {reason}",
     "do it as root, on libvirt's own host",
 )
+CANNOT_REMOVE_FILE = Condition("cannot-remove-file", Failed, "cannot remove {path}: {reason}")
 CANNOT_WRITE = Condition("cannot-write", Failed, "cannot write {path}: {reason}")
 NO_TEMPORARY_FILE = Condition(
     "no-temporary-file",

@@ -43,11 +43,16 @@ from .domain.edit import Edited as Edited
 from .domain.edit import edit_domain as edit_domain
 from .domain.edit import text_to_edit as text_to_edit
 from .domain.make import Created as Created
+from .domain.nvram_upgrade import NvramUpgrade as NvramUpgrade
 from .domain.rename import Renamed as Renamed
 from .domain.rename import rename_domain as rename_domain
 from .domain.seal import Sealed as Sealed
 from .domain.seal import seal_domain as seal_domain
 from .domain.spec import DomainSpec as DomainSpec
+from .domain.upgrade_certificates import take_back_certificates as take_back_certificates
+from .domain.upgrade_certificates import upgrade_certificates as upgrade_certificates
+from .domain.upgrade_firmware import take_back_firmware as take_back_firmware
+from .domain.upgrade_firmware import upgrade_firmware as upgrade_firmware
 from .domain.upgrade_machine import MachineUpgrade as MachineUpgrade
 from .domain.upgrade_machine import upgrade_machine as upgrade_machine
 from .look.console import open_console as open_console
@@ -123,7 +128,7 @@ from .vocabulary import NovaInstance as NovaInstance
 from .vocabulary import OpenPart as OpenPart
 from .vocabulary import Outlook as Outlook
 from .vocabulary import Part as Part
-from .vocabulary import Release as Release
+from .vocabulary import QemuRelease as QemuRelease
 from .vocabulary import Remedy as Remedy
 from .vocabulary import Rescue as Rescue
 from .vocabulary import Topology as Topology

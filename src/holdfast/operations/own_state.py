@@ -10,15 +10,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.elements.firmware import Flash, flash_of
+from holdfast.domainxml.elements.firmware import Flash, flash_of, nvram_of
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.host.state_files import StateFile, StateFolders, StateKind, state_files
+from holdfast.domainxml.host.state_files import (
+    StateFile,
+    StateFolders,
+    StateKind,
+    kept_nvram,
+    state_files,
+    upgraded_prefix,
+)
 from holdfast.domainxml.metadata import SeenState, facts
 from holdfast.errors import NotFound
 from holdfast.errors.state import NVRAM_UNFIT, STATE_GONE, STATE_IN_USE
 from holdfast.hostfiles.firmware.flash import loader_build, nvram_build
 from holdfast.hostfiles.images.image import file_identity, real_path
-from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at, why_shared
+from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at, names_in, why_shared
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.domain_list import inventory
@@ -27,6 +34,11 @@ from holdfast.libvirtapi.domain_list import inventory
 def state_of(connection: Connection, document: Element) -> list[StateFile]:
     """The state of the domain with this document, there or yet to be made."""
     return state_files(document, folders_of(connection))
+
+
+def all_state_of(connection: Connection, document: Element) -> list[StateFile]:
+    """As :func:`state_of`, with the NVRAM of before an upgrade, which is kept."""
+    return [*state_of(connection, document), *kept_nvram(document)]
 
 
 def folders_of(connection: Connection) -> StateFolders | None:
@@ -156,6 +168,17 @@ def why_not_its_own(connection: Connection, config: Element, file: StateFile) ->
     return "it is not in libvirt's folder, and no record says whose it is"
 
 
+def left_upgraded(config: Element) -> list[str]:
+    """The files that upgrades of the NVRAM of this domain have made, on this host, and that it does not have."""
+    path, uuid = nvram_of(config), config.findtext("uuid") or ""
+    if path is None or not uuid:
+        return []
+    folder = path.rpartition("/")[0]
+    used = {path, *(file.path for file in kept_nvram(config))}
+    names = [name for name in names_in(folder) if name.startswith(upgraded_prefix(uuid))]
+    return [place for name in names if (place := f"{folder}/{name}") not in used]
+
+
 def users_of_state(connection: Connection, uuid: str, files: Iterable[StateFile]) -> dict[str, str]:
     """Path → name of another domain than ``uuid`` that has it as state, in either document.
 
@@ -171,7 +194,7 @@ def users_of_state(connection: Connection, uuid: str, files: Iterable[StateFile]
             documents = [parse(each.domain.xml(definition)) for definition in which]
         except NotFound:
             continue
-        for file in (file for document in documents for file in state_of(connection, document)):
+        for file in (file for document in documents for file in all_state_of(connection, document)):
             path = wanted.get(_identity(connection, file.path))
             if path is not None:
                 users[path] = each.domain.name

@@ -8,7 +8,7 @@ from holdfast.domainxml.describe.hardware_tree import Part as Part
 from holdfast.domainxml.describe.identity import Identity as Identity
 from holdfast.domainxml.describe.summary import DeviceLine as DeviceLine
 from holdfast.domainxml.elements.vcpu import Topology as Topology
-from holdfast.domainxml.host.machine_type import Release as Release
+from holdfast.domainxml.host.machine_type import QemuRelease as QemuRelease
 from holdfast.domainxml.host.outlook import Effect as Effect
 from holdfast.domainxml.host.outlook import Outlook as Outlook
 from holdfast.domainxml.make.open_parts import OpenPart as OpenPart

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +106,24 @@ def copied_elsewhere(connection: Connection, folder: Path) -> None:
     connection.find_domain("a")._handle.blockCopy("vda", copy, None, 4)  # VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB
 
 
+def with_old_firmware(connection: Connection, folder: Path) -> None:
+    """Its firmware is one of 2 MB, and its NVRAM has boot entries and the keys of Secure Boot."""
+    shutil.copy("/usr/share/OVMF/OVMF_VARS.ms.fd", folder / "a_VARS.fd")
+    loader = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.fd</loader>"
+    nvram = f"<nvram template='/usr/share/OVMF/OVMF_VARS.fd'>{folder}/a_VARS.fd</nvram>"
+    connection.define(domain_xml().replace("</os>", f"{loader}{nvram}</os>"))
+
+
+def with_new_firmware(connection: Connection, folder: Path) -> None:
+    with_old_firmware(connection, folder)
+    operations.upgrade_firmware(connection, "a")
+
+
+def with_new_certificates(connection: Connection, folder: Path) -> None:
+    with_old_firmware(connection, folder)
+    operations.upgrade_certificates(connection, "a")
+
+
 def nothing(connection: Connection, folder: Path) -> None:
     """There is no domain."""
 
@@ -189,6 +208,10 @@ story("delete_domain storage", adopted, lambda _: {"storage": True})
 story("delete_domain running", runs, lambda _: {"force": True})
 story("rename_domain", off, lambda _: {"new_name": "b"})
 story("upgrade_machine", runs, lambda _: {"machine": "pc-q35-7.1", "lower": True})
+story("upgrade_firmware", with_old_firmware)
+story("take_back_firmware", with_new_firmware)
+story("upgrade_certificates", with_old_firmware)
+story("take_back_certificates", with_new_certificates)
 story("adopt_domain", off)
 story("release_domain", adopted)
 story("seal_domain", runs, lambda _: {"add_serials": True, "add_ports": 9})

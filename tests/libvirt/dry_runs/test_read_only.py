@@ -35,6 +35,10 @@ ASKING = {
     "edit_domain",
     "seal_domain",
     "upgrade_machine",
+    "upgrade_firmware",
+    "take_back_firmware",
+    "upgrade_certificates",
+    "take_back_certificates",
     "rescue",
 }
 """The operations whose dry run asks libvirt; so does that of a revert to other hardware."""

@@ -7,15 +7,20 @@ files are another firmware, with another NVRAM and another Secure Boot; so a sea
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import shlex
 from dataclasses import dataclass
 
-from holdfast.domainxml.document import Element, child, element, remove_children, value_at
+from holdfast.domainxml.document import Element, child, element, parse, remove_children, serialize, value_at
 from holdfast.domainxml.elements.os import chooses_firmware
 
 FIRMWARES = ("bios", "uefi", "uefi-secure")
 """What can be asked for: :func:`ask_for_firmware`."""
+
+
+_PARTS = ("firmware", "loader", "nvram", "varstore")
+"""The elements of ``<os>`` that say which firmware it is."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,10 @@ def ask_for_firmware(domain: Element, firmware: str) -> None:
     os.append(element("firmware", None, *(element("feature", {"enabled": secure, "name": name}) for name in names)))
 
 
-def set_firmware(domain: Element, *, loader: str, template: str, smm: bool) -> None:
+def set_firmware(domain: Element, *, loader: str, template: str, smm: bool, format: str = "raw") -> None:
     """Name the firmware's code ``loader`` and the ``template`` of its NVRAM, in place of a request for a firmware.
 
+    ``format`` is that of both files, and of the NVRAM that is made from the template (libvirt 9.2 knows "qcow2").
     ``smm`` turns on system management mode, for code that protects its variables with it, as Secure Boot does. Where
     the document does not name the path of the NVRAM, libvirt chooses one and writes it down at the define (9.0).
     """
@@ -104,15 +110,37 @@ def set_firmware(domain: Element, *, loader: str, template: str, smm: bool) -> N
     if smm:
         attributes["secure"] = "yes"
         child(child(domain, "features"), "smm").set("state", "on")
+    kind = {} if format == "raw" else {"format": format}
     position = next((index + 1 for index, node in enumerate(os) if node.tag == "type"), 0)
-    os.insert(position, element("loader", attributes, text=loader))
-    os.insert(position + 1, element("nvram", {"template": template}, text=path))
+    os.insert(position, element("loader", attributes | kind, text=loader))
+    os.insert(position + 1, element("nvram", {"template": template} | kind, text=path))
 
 
 def remove_firmware(os: Element) -> None:
     """Take out of ``<os>`` all that it says of its firmware."""
     os.attrib.pop("firmware", None)
-    remove_children(os, "firmware", "loader", "nvram", "varstore")
+    remove_children(os, *_PARTS)
+
+
+def firmware_as_text(domain: Element) -> str:
+    """All that ``domain`` says of its firmware, for :func:`set_firmware_from`."""
+    os = copy.deepcopy(child(domain, "os"))
+    for name in set(os.attrib) - {"firmware"}:
+        del os.attrib[name]
+    os[:] = [part for part in os if part.tag in _PARTS]
+    return serialize(os)
+
+
+def set_firmware_from(domain: Element, text: str) -> None:
+    """Let ``domain`` say of its firmware what another document said (:func:`firmware_as_text`).
+
+    Raises InvalidDocument.
+    """
+    said, os = parse(text, "os"), child(domain, "os")
+    remove_firmware(os)
+    os.attrib.update({name: value for name, value in said.attrib.items() if name == "firmware"})
+    position = next((index + 1 for index, node in enumerate(os) if node.tag == "type"), 0)
+    os[position:position] = [part for part in said if part.tag in _PARTS]
 
 
 def keep_to_loader(domain: Element) -> None:

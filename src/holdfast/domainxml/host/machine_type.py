@@ -45,7 +45,7 @@ _EARLY: dict[tuple[int, ...], tuple[int, int]] = {
     (3, 1): (2018, 12),
     **dict(zip(((1, n) for n in range(4, 8)), ((2013, 2), (2013, 5), (2013, 8), (2013, 11)), strict=True)),
 }
-"""Release of QEMU before that rule → year and month, from the announcements."""
+"""QemuRelease of QEMU before that rule → year and month, from the announcements."""
 
 
 _YEARS = 6
@@ -55,7 +55,7 @@ _FIRST_TO_DROP = (10, 1)
 """The QEMU from which on that rule is in force: it dropped all versions up to 4.1 at once (include/hw/boards.h)."""
 
 
-class Release(NamedTuple):
+class QemuRelease(NamedTuple):
     """A release of QEMU: "10.1", and the year and month in which it came, or is due."""
 
     version: str
@@ -133,14 +133,14 @@ def released(name: str) -> tuple[int, int] | None:
     return _when(version) if len(version) == 2 else None
 
 
-def dropped_in(name: str) -> Release | None:
+def dropped_in(name: str) -> QemuRelease | None:
     """The release from which on no QEMU has a machine type; None where its name names no release of QEMU."""
     version = _of_qemu(name)[:2]
     if _when(version) is None:
         return None
     last = max((version[0] + _YEARS, version[1]), _FIRST_TO_DROP)
     when = _when(last)
-    return None if when is None else Release("{}.{}".format(*last), *when)
+    return None if when is None else QemuRelease("{}.{}".format(*last), *when)
 
 
 def why_it_ends(name: str) -> str:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.firmware import libvirt_names_nvram, nvram_of, set_nvram
+from holdfast.domainxml.metadata import KeptNvram, facts
 
 
 class StateKind(StrEnum):
@@ -46,6 +47,33 @@ class StateFile:
 def state_files(domain: Element, folders: StateFolders | None) -> list[StateFile]:
     """The state of ``domain``, there or yet to be made; without ``folders`` only where the document names the place."""
     return [*_nvram(domain, folders), *_tpm(domain, folders)]
+
+
+def kept_nvram(domain: Element) -> list[StateFile]:
+    """The NVRAM of before that is kept for ``domain``, to take an upgrade back."""
+    own = nvram_of(domain)
+    paths = dict.fromkeys(kept.path for kept in facts(domain, KeptNvram) if kept.path not in ("", own))
+    return [StateFile(StateKind.NVRAM, path) for path in paths]
+
+
+UPGRADES = {"firmware": "4M", "certificates": "2023"}
+"""Upgrade of an NVRAM → the word for it in the name of its file."""
+
+
+def upgraded_nvram(domain: Element, upgrade: str, format: str | None = None) -> str:
+    """Where the NVRAM of ``domain`` is to be after an upgrade: in the folder in which it is, under a name not taken."""
+    path = nvram_of(domain) or ""
+    folder, _, name = path.rpartition("/")
+    ending = name.rpartition(".")[2] if format is None else {"raw": "fd"}.get(format, format)
+    taken = {path, *(file.path for file in kept_nvram(domain))}
+    words = (UPGRADES[upgrade], *(f"{UPGRADES[upgrade]}-{number}" for number in range(2, len(taken) + 2)))
+    places = (f"{folder}/{upgraded_prefix(value_at(domain, 'uuid') or '')}{word}.{ending}" for word in words)
+    return next(place for place in places if place not in taken)
+
+
+def upgraded_prefix(uuid: str) -> str:
+    """How the name of an upgraded NVRAM begins, which nobody else gives to a file."""
+    return f"{uuid}_VARS-"
 
 
 def name_nvram(domain: Element, folders: StateFolders) -> None:

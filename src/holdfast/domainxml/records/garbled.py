@@ -22,6 +22,7 @@ from holdfast.domainxml.metadata import (
     Deleting,
     Detaching,
     DiskRecord,
+    KeptNvram,
     Pivoting,
     Releasing,
     Rescue,
@@ -82,6 +83,13 @@ def _is_version(text: str) -> bool:
     return not text or read_version(text) is not None
 
 
+def _is_os(text: str) -> bool:
+    try:
+        return parse(text, "os") is not None
+    except InvalidDocument:
+        return False
+
+
 def _form(pattern: str) -> Callable[[str], bool]:
     return lambda text: re.fullmatch(pattern, text) is not None
 
@@ -111,6 +119,7 @@ _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     Rescue: {"since": _is_time, "before": _is_said, "brought": _is_said},
     Snapshotting: {"snapshot": _is_said},
     Pivoting: {"target": _is_said, "old": _is_said, "new": _is_said},
+    KeptNvram: {"upgrade": _form("(firmware|certificates)"), "since": _is_time, "os": _is_os},
 }
 """Fact → field → whether a text can stand there."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.errors import files
+from holdfast.hostfiles.firmware.flash import OLD_BUILD, loader_build
 from holdfast.json_value import Json, as_list, as_object, as_text
 
 FOLDERS = ("/usr/share/qemu/firmware", "/etc/qemu/firmware")
@@ -30,13 +31,14 @@ _NONE = {
 class Firmware:
     """One UEFI build in flash: the file with its code, the template of its NVRAM, and what it can do.
 
-    ``machines`` maps an architecture to patterns of machine types.
+    ``machines`` maps an architecture to patterns of machine types, ``format`` is that of both files.
     """
 
     loader: str
     template: str
     machines: dict[str, tuple[str, ...]]
     features: frozenset[str]
+    format: str = "raw"
 
     @property
     def secure_boot(self) -> bool:
@@ -62,11 +64,13 @@ def choose_firmware(
     enrolled_keys: bool | None = None,
     smm: bool | None = None,
     loaders: Sequence[str] = (),
+    is_upgrade: bool = False,
     folders: Sequence[str] = FOLDERS,
 ) -> Firmware:
     """The first firmware that fits; None means that nothing was said about it.
 
     ``machine`` is a versioned type, ``loaders`` the files libvirt names in its domain capabilities (none: no check).
+    An ``is_upgrade`` leaves out old builds, and takes files in qcow2 where libvirt names them.
     Raises NO_FIRMWARE, or NO_FIRMWARE_WITH_SECURE_BOOT or NO_FIRMWARE_WITHOUT_SECURE_BOOT, where nothing fits.
     """
     for firmware in read_firmwares(folders):
@@ -76,7 +80,8 @@ def choose_firmware(
             and secure_boot in (None, firmware.secure_boot)
             and enrolled_keys in (None, firmware.enrolled_keys)
             and not (smm is False and firmware.smm)
-            and (not loaders or firmware.loader in loaders)
+            and (firmware.loader in loaders if loaders else firmware.format == "raw")
+            and (loader_build(firmware.loader) != OLD_BUILD if is_upgrade else firmware.format == "raw")
             and Path(firmware.loader).exists()
             and Path(firmware.template).exists()
         ):
@@ -88,7 +93,7 @@ def read_firmwares(folders: Sequence[str] = FOLDERS) -> list[Firmware]:
     """All UEFI firmwares in flash that the descriptors describe, in the order in which libvirt tries them.
 
     Raises UNREADABLE_DESCRIPTOR and DAMAGED_DESCRIPTOR. Those for other hypervisors, architectures' ROMs and formats
-    but raw are left out.
+    but raw and qcow2 are left out.
     """
     descriptors: dict[str, Path] = {}
     for folder in folders:
@@ -115,7 +120,8 @@ def _firmware(descriptor: Json) -> Firmware | None:
     if mapping.get("mode", "split") != "split":
         return None
     code, template = as_object(mapping["executable"]), as_object(mapping["nvram-template"])
-    if code.get("format") != "raw" or template.get("format") != "raw":
+    format = code.get("format")
+    if format not in ("raw", "qcow2") or template.get("format") != format:
         return None
     targets = [as_object(target) for target in as_list(said["targets"])]
     return Firmware(
@@ -123,4 +129,5 @@ def _firmware(descriptor: Json) -> Firmware | None:
         as_text(template["filename"]),
         {as_text(target["architecture"]): tuple(map(as_text, as_list(target["machines"]))) for target in targets},
         frozenset(map(as_text, as_list(said["features"]))),
+        as_text(format),
     )

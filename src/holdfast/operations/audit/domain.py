@@ -9,6 +9,7 @@ from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.host.outlook import Effect
+from holdfast.domainxml.host.state_files import StateFile, kept_nvram
 from holdfast.domainxml.manager.nova_metadata import URI as NOVAS_URI
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import URI as OUR_URI
@@ -40,13 +41,15 @@ _RECORDED = (OUR_URI, NOVAS_URI)
 class Judged(NamedTuple):
     """The verdict on a domain's document, the findings about the domain itself, and the instance of Nova that it is.
 
-    ``document`` gives what the guest has or will have: most domains are judged without parsing theirs.
+    ``document`` gives what the guest has or will have: most domains are judged without parsing theirs. ``kept`` is the
+    NVRAM of before an upgrade.
     """
 
     verdict: Judgement
     findings: list[Finding]
     instance: NovaInstance | None
     document: Callable[[], Element]
+    kept: tuple[StateFile, ...] = ()
 
 
 def judge_domain(
@@ -72,7 +75,7 @@ def judge_domain(
             *_wanted(domain, Documents(None, alone)),
             *_lost(judge, alone),
         ]
-        return Judged(verdict, findings, instance, lambda: alone)
+        return Judged(verdict, findings, instance, lambda: alone, tuple(kept_nvram(alone)))
     documents = read(domain)
     config = documents.config if documents.config is not None else documents.live
     assert config is not None  # read() raises NotFound when there is neither
@@ -91,7 +94,7 @@ def judge_domain(
     if documents.config is None:
         findings.append(Finding(FindingKind.TRANSIENT, "the domain is transient: nothing of it is left once it stops"))
     current = config if documents.live is None else documents.live
-    return Judged(verdict, findings, instance, lambda: current)
+    return Judged(verdict, findings, instance, lambda: current, tuple(kept_nvram(config)))
 
 
 def _lacks(provided: HostProvides, verdict: Judgement, instance: NovaInstance | None) -> Iterator[Finding]:

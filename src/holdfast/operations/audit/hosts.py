@@ -179,7 +179,7 @@ class _Audit:
 
     def _one(self, listed: Listed, domain: Domain) -> None:
         try:
-            verdict, findings, instance, document = judge_domain(
+            verdict, findings, instance, document, kept = judge_domain(
                 self._judge, self._provided, self._firmware, listed, domain
             )
             disguised = list(self._images.disguised(verdict.images))
@@ -199,7 +199,7 @@ class _Audit:
         with self._lock:
             self._machines[verdict.machine] += 1
             self._images.add(domain.name, verdict.images)
-            self._states.add(domain.name, verdict.state)
+            self._states.add(domain.name, domain.uuid, (*verdict.state, *kept))
             self._found[domain.name] = DomainReport(
                 name=domain.name,
                 uuid=domain.uuid,

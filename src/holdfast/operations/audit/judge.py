@@ -20,7 +20,7 @@ from holdfast.domainxml.elements.boot import booted_devices
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
 from holdfast.domainxml.elements.firmware import Flash, flash_of, is_uefi
 from holdfast.domainxml.host.capabilities import NOT_TOLD
-from holdfast.domainxml.host.machine_type import Release, dropped_in, released, why_it_ends
+from holdfast.domainxml.host.machine_type import QemuRelease, dropped_in, released, why_it_ends
 from holdfast.domainxml.host.named_provisions import Provision, named_provisions
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.host.state_files import StateFile
@@ -155,7 +155,7 @@ class Judge:
         return answer.deprecated_models
 
 
-def _is_past(release: Release | None) -> bool:
+def _is_past(release: QemuRelease | None) -> bool:
     today = datetime.now(UTC)
     return release is not None and (release.year, release.month) <= (today.year, today.month)
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 
-from holdfast.domainxml.host.machine_type import Release
+from holdfast.domainxml.host.machine_type import QemuRelease
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
 from holdfast.errors import HoldfastError
 from holdfast.json_value import Json
@@ -99,7 +99,7 @@ class Machine:
     name: str
     status: MachineStatus
     released: tuple[int, int] | None
-    dropped: Release | None
+    dropped: QemuRelease | None
 
     def to_json(self) -> dict[str, Json]:
         """The machine type as a JSON object, with its release as "2022-12"."""

@@ -26,7 +26,7 @@ from holdfast.operations.disks.own_images import ImageFate, image_exists, images
 from holdfast.operations.documents import Documents
 from holdfast.operations.domain.adopt import now
 from holdfast.operations.facts import rewrite
-from holdfast.operations.own_state import look, state_of, users_of_state, why_not_its_own
+from holdfast.operations.own_state import all_state_of, look, state_of, users_of_state, why_not_its_own
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
@@ -94,7 +94,7 @@ class _OwnState:
 
     def __init__(self, domain: OpenDomain, documents: Documents) -> None:
         connection = domain.connection
-        files = {file.path: file for document in documents.own() for file in state_of(connection, document)}
+        files = {file.path: file for document in documents.own() for file in all_state_of(connection, document)}
         document = documents.config if documents.config is not None else documents.live
         whys = {} if document is None else dict(_whys_it_stays(connection, domain.uuid, document, files))
         self._going = [file for path, file in files.items() if path not in whys]

@@ -1,0 +1,57 @@
+"""What can be wrong with moving a guest to another firmware, or giving it newer certificates."""
+
+from __future__ import annotations
+
+from holdfast.errors import Condition, Failed, NotFound, Refused
+
+NO_VIRT_FIRMWARE = Condition(
+    "no-virt-firmware",
+    NotFound,
+    "virt-firmware, which reads and writes UEFI variables, is not installed",
+    "install it for the Python that runs this program (PyPI: virt-firmware; Debian 13, Ubuntu: python3-virt-firmware)",
+)
+NO_CERTIFICATES = Condition(
+    "no-certificates",
+    NotFound,
+    "the virt-firmware installed here does not have the certificate {certificate!r}",
+    "install version 26.10 or later",
+)
+VIRT_FIRMWARE_FAILED = Condition("virt-firmware-failed", Failed, "virt-firmware failed: {reason}")
+VARIABLES_UNCLEAR = Condition(
+    "variables-unclear",
+    Refused,
+    "the NVRAM holds two variables of one name, or one that was being written when the guest stopped: it could be lost",
+    "start the guest and shut it down, so that its firmware tidies up; then repeat this",
+)
+NO_FLASH = Condition(
+    "no-flash",
+    Refused,
+    "the document of {name!r} names no UEFI firmware with an NVRAM in a file",
+    "where it leaves the choice to libvirt, seal the domain first",
+)
+NO_NVRAM_YET = Condition(
+    "no-nvram-yet", NotFound, "{name!r} has no NVRAM yet, and its document names no template", "start it once"
+)
+FLASH_ELSEWHERE = Condition("flash-elsewhere", Refused, "an NVRAM can be changed only on its own host", "do it there")
+WANTS_RECOVERY_KEY = Condition(
+    "wants-recovery-key",
+    Refused,
+    "{name!r} has a TPM: a disk that its guest sealed with it (BitLocker, LUKS) will ask for its recovery key",
+    "have that key at hand, or suspend BitLocker in the guest; then accept this",
+)
+NOTHING_TO_TAKE_BACK = Condition(
+    "nothing-to-take-back", NotFound, "no upgrade of the {upgrade} of {name!r} is recorded that could be taken back"
+)
+NOT_THE_LAST_UPGRADE = Condition(
+    "not-the-last-upgrade",
+    Refused,
+    "the upgrade of the {last} of {name!r} came after that of the {upgrade}",
+    "take that one back first",
+)
+KEPT_NVRAM_GONE = Condition("kept-nvram-gone", NotFound, "the NVRAM of {since}, {path}, is gone")
+LOSES_VARIABLES = Condition(
+    "loses-variables",
+    Refused,
+    "{name!r} would go back to its NVRAM of {since} and lose what its guest has written since: {lost}",
+    "accept that this is lost",
+)
