@@ -7,10 +7,11 @@ from pathlib import Path
 
 from holdfast.domainxml.address import PciAddress, pci_address
 from holdfast.domainxml.device import label
-from holdfast.domainxml.document import devices, parse
+from holdfast.domainxml.document import Element, devices, parse
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations.host.outlook import HostOutlook
 
 LIVE, CONFIG = Definition.LIVE, Definition.CONFIG
 
@@ -26,6 +27,21 @@ def domain_xml(name: str = "a", machine: str = "q35", ports: int = 8, extra: str
   <devices>{root_ports if machine == "q35" else ""}
     <controller type='usb' model='none'/><memballoon model='virtio'/>{extra}
   </devices></domain>"""
+
+
+def newest_machine(connection: Connection, family: str = "q35") -> str:
+    """The versioned machine type that "q35" or "pc" means on this host."""
+    return HostOutlook(connection).machines("x86_64", "qemu")[family].canonical or family
+
+
+def has_open_firmware(document: Element) -> bool:
+    """True where libvirt chooses the firmware at each start; since 9.2 it leaves firmware='efi' beside its choice."""
+    return document.find("os[@firmware]") is not None and not document.findtext("os/loader")
+
+
+def is_of_machine(device: Element) -> bool:
+    """True for the watchdog of q35 itself, which libvirt (9.1) writes down in every document."""
+    return device.tag == "watchdog" and device.get("model") == "itco"
 
 
 def running(connection: Connection, *args: str, **kwargs: str | int) -> Domain:

@@ -70,7 +70,7 @@ def go_through(connection: Connection, uri: str, name: str, folder: Path) -> Non
     assert config(domain).findtext("title") == "edited"
     assert visible(compare(sealed, domain.xml(CONFIG))) == []
     machine = value_at(config(domain), "os/type@machine") or ""
-    done(uri, "upgrade", "machine", name, f"{machine.rpartition('-')[0]}-7.2")
+    done(uri, "upgrade", "machine", name, "q35" if "q35" in machine else "pc")
     booted = value_at(config(domain), "devices/disk/target@dev") or ""
     done(uri, "set", name, "--boot", booted, "--description", "of another maker")
     sealed = domain.xml(CONFIG)

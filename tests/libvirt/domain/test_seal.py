@@ -16,7 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.seal import seal_domain
 from tests.corpus.builder import make_images
 from tests.libvirt.compare.test_guest_view import STARTED
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, running
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, has_open_firmware, running
 from tests.raising import raising
 
 HOST_MODEL = "<cpu mode='host-model'><topology sockets='1' cores='1' threads='1'/></cpu>"
@@ -89,7 +89,7 @@ def test_uefi_files_are_taken_from_live(connection: Connection) -> None:
     live = parse(domain.xml(LIVE))
     assert seal_domain(connection, "a").changes == ()
     config = parse(domain.xml(CONFIG))
-    assert config.find("os").get("firmware") is None  # type: ignore[union-attr]
+    assert not has_open_firmware(config)
     assert config.findtext("os/loader") == live.findtext("os/loader")
     assert config.findtext("os/nvram") == live.findtext("os/nvram")
     domain.destroy()

@@ -16,7 +16,7 @@ from holdfast.errors.hosts import NO_MACHINE_TYPE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, LIVE, domain_xml, places, running
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml, newest_machine, places, running
 from tests.raising import raising
 
 DEVICES = """<interface type='user'><model type='virtio'/></interface><sound model='ich9'/>
@@ -32,7 +32,7 @@ def machine(domain: Domain, live: bool = False) -> str:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("pc-q35-4.0", "pc-q35-7.2"), ("pc-q35-2.4", "pc-q35-2.10"), ("pc-i440fx-1.5", "pc-i440fx-7.2")],
+    [("pc-q35-4.0", "pc-q35-7.2"), ("pc-q35-2.4", "pc-q35-2.10"), ("pc-i440fx-2.4", "pc-i440fx-7.2")],
 )
 def test_only_the_version_changes_and_the_domain_starts(connection: Connection, before: str, after: str) -> None:
     domain = connection.define(domain_xml(machine=before, extra=DEVICES))
@@ -78,14 +78,16 @@ def test_plan_and_dry_run_say_the_same_and_change_nothing(connection: Connection
 
 def test_an_alias_means_the_version_that_it_stands_for(connection: Connection) -> None:
     domain = connection.define(domain_xml(machine="pc-q35-4.0"))
-    assert operations.upgrade_machine(connection, "a", "q35").after == "pc-q35-7.2"
-    assert machine(domain) == "pc-q35-7.2"
+    newest = newest_machine(connection)
+    assert operations.upgrade_machine(connection, "a", "q35").after == newest
+    assert machine(domain) == newest
 
 
 def test_the_same_version_is_no_change(connection: Connection, uri: str) -> None:
-    connection.define(domain_xml(machine="pc-q35-7.2"))
-    assert done(uri, "plan", "machine", "a", "q35") == "a: the machine type is pc-q35-7.2 already\n"
-    assert done(uri, "upgrade", "machine", "a", "q35") == "a: the machine type is pc-q35-7.2 already\n"
+    newest = newest_machine(connection)
+    connection.define(domain_xml(machine=newest))
+    assert done(uri, "plan", "machine", "a", "q35") == f"a: the machine type is {newest} already\n"
+    assert done(uri, "upgrade", "machine", "a", "q35") == f"a: the machine type is {newest} already\n"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_the_same_version_is_no_change(connection: Connection, uri: str) -> None
         ("pc", OTHER_KIND_OF_MACHINE, "another version of pc-q35"),
         ("pc-i440fx-7.2", OTHER_KIND_OF_MACHINE, "another version of pc-q35"),
         ("microvm", OTHER_KIND_OF_MACHINE, "another version of pc-q35"),
-        ("pc-q35-99.0", NO_MACHINE_TYPE, "possible: pc-q35-7.2, pc-q35-7.1"),
+        ("pc-q35-99.0", NO_MACHINE_TYPE, "possible: pc-q35-"),
         ("nosuch", NO_MACHINE_TYPE, " older"),
         ("pc-q35-2.4", EARLIER_MACHINE, "--lower"),
     ],
@@ -104,7 +106,7 @@ def test_another_machine_is_refused_with_what_is_possible(
 ) -> None:
     domain = connection.define(domain_xml(machine="pc-q35-4.0"))
     before = domain.xml(CONFIG)
-    with raising(condition, machine=wanted if wanted != "pc" else "pc-i440fx-7.2") as caught:
+    with raising(condition, machine=wanted if wanted != "pc" else newest_machine(connection, "pc")) as caught:
         operations.upgrade_machine(connection, "a", wanted)
     assert hint in hints.hint(caught.value)
     assert domain.xml(CONFIG) == before
