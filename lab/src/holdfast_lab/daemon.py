@@ -39,6 +39,29 @@ host_uuid = "{uuid}"
 log_outputs = "3:stderr"
 """
 
+_QEMU_CONF_OF_PACKAGE = """\
+cgroup_controllers = [ ]
+namespaces = [ ]
+stdio_handler = "file"
+"""
+"""What Debian's package says (12, 13: nothing, so QEMU is libvirt-qemu and files are given to it), and what a namespace
+of ours does not have: cgroups, a /dev for each QEMU, virtlogd."""
+
+_LIBVIRTD_CONF_OF_PACKAGE = """\
+unix_sock_group = "libvirt"
+unix_sock_rw_perms = "0770"
+"""
+"""The socket's group and mode that Debian's packages have; there polkit, which needs systemd, lets the group in."""
+
+_OWNERS_OF_PACKAGE = {
+    "tmp": ("root", 0o1777),
+    "etc/qemu.conf": ("root", 0o600),
+    "images": ("root", 0o711),
+    "lib/images": ("root", 0o711),
+    "lib/qemu": ("libvirt-qemu", 0o750),
+}
+"""Owner and mode of what Debian's package makes (its postinst, 9.0 and 11.3)."""
+
 _PLACES = {
     "etc": "/etc/libvirt",
     "lib": "/var/lib/libvirt",
@@ -93,6 +116,12 @@ class Host:
         """A folder for storage pools and images: the same path inside and outside, removed with the host."""
         return self.folder / "images"
 
+    @property
+    def inside(self) -> int:
+        """The process that is PID 1 of the host, as it is called here."""
+        unshare = self.process.pid
+        return int(Path(f"/proc/{unshare}/task/{unshare}/children").read_text())
+
     def restart(self, *, guests: bool = True) -> None:
         """Kill libvirtd and start it anew; without ``guests`` every QEMU is killed with it, as when a host crashes.
 
@@ -134,20 +163,24 @@ class Host:
 
 
 @contextlib.contextmanager
-def private_host(name: str = "holdfast-host", system: Path = Path("/")) -> Iterator[Host]:
+def private_host(name: str = "holdfast-host", system: Path = Path("/"), *, as_packaged: bool = False) -> Iterator[Host]:
     """A running host with the hostname ``name``, gone at the end with its guests, networks and files.
 
-    libvirtd, QEMU and all they need are those of ``system``, the root folder of an unpacked distribution.
+    libvirtd, QEMU and all they need are those of ``system``, the root folder of an unpacked distribution. With
+    ``as_packaged`` QEMU is not root, and the group libvirt may manage it: settings, owners and modes of the package.
     Raises RuntimeError, with libvirtd's own words, when it does not come up.
     """
     folder = Path(tempfile.mkdtemp(prefix="hf-", dir=enclosure.lab_folder()))
     try:
         for place in (*_PLACES, "images", "run/lock"):  # libvirt locks a console's pty in /var/lock, which is /run/lock
             (folder / place).mkdir()
-        (folder / "etc" / "qemu.conf").write_text(QEMU_CONF)
         identity = str(uuid.uuid4())
-        (folder / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity))
-        host = Host(name, identity, folder, _launch(name, folder, system))
+        (folder / "etc" / "qemu.conf").write_text(_QEMU_CONF_OF_PACKAGE if as_packaged else QEMU_CONF)
+        more = _LIBVIRTD_CONF_OF_PACKAGE if as_packaged else ""
+        (folder / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity) + more)
+        if as_packaged:
+            _give_to_owners(folder)
+        host = Host(name, identity, folder, _launch(name, folder, system, as_packaged))
         try:
             _wait_until_up(host)
             yield host
@@ -159,11 +192,23 @@ def private_host(name: str = "holdfast-host", system: Path = Path("/")) -> Itera
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _launch(name: str, folder: Path, system: Path) -> subprocess.Popen[bytes]:
+def _give_to_owners(folder: Path) -> None:
+    folder.chmod(0o711)  # images are below it
+    for place, (owner, mode) in _OWNERS_OF_PACKAGE.items():
+        path = folder / place
+        if not path.suffix:
+            path.mkdir(exist_ok=True)
+        shutil.chown(path, owner, owner)
+        path.chmod(mode)
+
+
+def _launch(name: str, folder: Path, system: Path, as_packaged: bool) -> subprocess.Popen[bytes]:
     unshare = ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
     inside = [sys.executable, "-m", "holdfast_lab.daemon", name, str(folder), str(system)]
     environment = {**os.environ, enclosure.MARK: enclosure.acceleration()}
     environment.pop("LIBVIRT_LOG_OUTPUTS", None)  # the enclosure silences the embedded driver; this one has a log
+    if as_packaged:
+        environment["TMPDIR"] = str(folder / "tmp")  # QEMU's helpers are not root, as swtpm_setup is not
     with (folder / "log" / "libvirtd.out").open("wb") as log:
         # A session of its own: Ctrl-C is for the owner, which then closes the pipe.
         return subprocess.Popen(

@@ -22,6 +22,9 @@ from pathlib import Path
 from holdfast_lab.patience import PATIENCE
 
 MARK = "HOLDFAST_ENCLOSURE"
+ORDINARY, ORDINARY_HOME = "holdfast-user", "/run/holdfast-user"
+"""A user without any right of its own, and the home that it has on a private host."""
+
 _DEVICES = [
     "null",
     "zero",
@@ -110,6 +113,7 @@ def enclose(command: list[str], *, emulate: bool = False) -> int:
     # Its own temporary folder, so that nothing is left of a run that was interrupted; short, for sockets' paths.
     with tempfile.TemporaryDirectory(prefix="hf-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         environment["TMPDIR"] = folder
+        Path(folder).chmod(0o711)  # what others than root may open is below it, too
         world = subprocess.Popen([*unshare, "--mount-proc", "--", *inside], env=environment)
         # Ctrl-C reaches the whole group; the command inside decides what to do with it, and we wait for it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -150,10 +154,16 @@ def private_dev() -> None:
 
 
 def private_accounts() -> None:
-    """Give libvirt the accounts it looks up even when told to use root (libvirt 9.0; Debian's package makes them)."""
+    """Give libvirt the accounts it looks up even when told to use root (libvirt 9.0; Debian's package makes them).
+
+    And a user who is nobody in particular (:mod:`holdfast_lab.ordinary_user`).
+    """
     accounts = {
-        "/etc/passwd": ["libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin"],
-        "/etc/group": ["libvirt-qemu:x:64055:", "kvm:x:64056:"],
+        "/etc/passwd": [
+            "libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin",
+            f"{ORDINARY}:x:64058:64058::{ORDINARY_HOME}:/bin/sh",
+        ],
+        "/etc/group": ["libvirt-qemu:x:64055:", "kvm:x:64056:", "libvirt:x:64057:", f"{ORDINARY}:x:64058:"],
     }
     for file, entries in accounts.items():
         lines = Path(file).read_text().splitlines()

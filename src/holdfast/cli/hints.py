@@ -9,6 +9,8 @@ from holdfast.errors import HoldfastError, remedy_in
 
 _TRUST = "if you know where this image comes from, add 'trust-format'"
 
+_AS_ROOT = 'sudo "$(command -v holdfast)" … does it as root'
+
 _SAY_WHERE = (
     "remove the cause, then 'holdfast repair {name}'; '--source TARGET=PATH' says where the newest image of a disk is"
 )
@@ -18,8 +20,11 @@ HINTS = {
     "output-lost-afterwards": "'holdfast show NAME' says how a domain stands",
     "no-lab": "install the package holdfast-lab, or with pip beside holdfast; in a checkout 'scripts/demo' does so",
     "demo-packages-missing": "'scripts/demo' installs them, or: apt-get install --no-install-recommends {packages}",
-    "demo-not-root": "sudo holdfast demo",
+    "demo-not-root": 'sudo "$(command -v holdfast)" demo',
     "build-packages-missing": "apt-get install {packages}",
+    "no-permission": f"{_AS_ROOT}; what an active storage pool has ('virsh pool-list'), libvirt does for this user",
+    "unreadable-by-this-user": f"{_AS_ROOT}, on libvirt's own host",
+    "not-uploaded": "qemu-img convert -O FORMAT {path} NEW, and copy-from=NEW,source-format=FORMAT",
     "rescue-format": "add --format qcow2 or --format raw; Holdfast never guesses it from the image",
     "rescue-no-disk": "device=disk or device=cdrom",
     "rescue-no-image": "path=… or volume=POOL/NAME",
@@ -147,7 +152,7 @@ HINTS = {
     "no-place": "path=/x.qcow2 or pool=NAME or volume=POOL/NAME",
     "no-volume": "virsh vol-list {pool}",
     "volume-exists": "choose another name: volume=POOL/NAME",
-    "not-a-volume": "copy it to a path instead (path=…), or upload it first: virsh vol-upload",
+    "not-a-volume": "copy it to a path instead (path=…), or start the pool over its folder",
     "made-on-its-host": "make it in a storage pool (pool=NAME), or run holdfast there",
     "seed-made-on-its-host": "run 'holdfast create' there",
     "no-place-for-image": "add path=/folder/name.qcow2 or pool=NAME (there is no active pool {pool!r} here)",
@@ -199,6 +204,7 @@ HINTS = {
     "encrypted-not-cloned": "leave it out: --without {target}",
     "not-cloned-here": "leave it out (--without {target}) and attach another one",
     "image-not-cloned": "leave it out: --without {target}",
+    "nvram-not-readable": f"{_AS_ROOT}; or add --fresh-nvram",
     "nvram-elsewhere": "run 'holdfast clone' there, or add --fresh-nvram",
     "domain-exists-unstarted": "if it is the one that you mean, 'holdfast start {name}' is all that is missing; else "
     "choose another name",

@@ -89,6 +89,12 @@ NOT_CLONED_HERE = Condition(
     "leave {target} out, and attach another disk",
 )
 IMAGE_NOT_CLONED = Condition("image-not-cloned", Refused, "{device} is not copied: {cause}", "leave {target} out")
+NVRAM_NOT_READABLE = Condition(
+    "nvram-not-readable",
+    Refused,
+    "this user may not read the NVRAM that the clone would have a copy of: {path}",
+    "do it as root; or let the clone begin with a fresh NVRAM",
+)
 NVRAM_ELSEWHERE = Condition(
     "nvram-elsewhere",
     Refused,

@@ -14,6 +14,12 @@ UNREADABLE_BY_THIS_USER = Condition(
     "do it as root, on libvirt's own host",
 )
 CANNOT_REMOVE_FILE = Condition("cannot-remove-file", Failed, "cannot remove {path}: {reason}")
+NO_PERMISSION = Condition(
+    "no-permission",
+    Failed,
+    "this user may not {deed} {path}",
+    "do it as root, on libvirt's own host; what an active storage pool has, libvirt does for its users",
+)
 CANNOT_WRITE = Condition("cannot-write", Failed, "cannot write {path}: {reason}")
 NO_TEMPORARY_FILE = Condition(
     "no-temporary-file",

@@ -105,8 +105,14 @@ VOLUME_EXISTS = Condition(
 NOT_A_VOLUME = Condition(
     "not-a-volume",
     NotFound,
-    "no active pool has {path}, and only volumes can be copied into a pool",
-    "copy it to a path instead, or upload it to the pool first",
+    "no active pool has {path}, and this user cannot read it either",
+    "copy it to a path instead, or let a pool have it",
+)
+NOT_UPLOADED = Condition(
+    "not-uploaded",
+    Refused,
+    "no active pool has {path}, and it can be uploaded only as it is: {reason}",
+    "convert it first, and upload what comes of that",
 )
 MADE_ON_ITS_HOST = Condition(
     "made-on-its-host",

@@ -27,7 +27,7 @@ _WRITES, _LETS_NOBODY_WRITE = 101, 201
 def is_held_open(path: str) -> bool:
     """True while another program holds a lock on any part of the file ``path``, as QEMU does on its images.
 
-    False where there is no such file. Raises UNREADABLE. (fcntl(2), F_OFD_GETLK)
+    False where there is no such file. Raises UNREADABLE, UNREADABLE_BY_THIS_USER. (fcntl(2), F_OFD_GETLK)
     """
     return _lock(path, 0, 0) is not None
 
@@ -110,6 +110,8 @@ def _lock(path: str, start: int, length: int) -> int | None:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        raise files.UNREADABLE_BY_THIS_USER(path=path, reason=error.strerror) from error
     except OSError as error:
         raise files.UNREADABLE(path=path, reason=error.strerror) from error
     try:

@@ -54,7 +54,9 @@ def create(path: str) -> int:
 
 @contextlib.contextmanager
 def creating(path: str) -> Iterator[None]:
-    """Say in our words why ``path`` cannot be created: EXISTS, NO_FOLDER, CANNOT_CREATE, CANNOT_CREATE_THERE."""
+    """Say in our words why ``path`` cannot be created: EXISTS, NO_FOLDER, NO_PERMISSION, CANNOT_CREATE,
+    CANNOT_CREATE_THERE.
+    """
     try:
         yield
     except FileExistsError as error:
@@ -64,6 +66,8 @@ def creating(path: str) -> Iterator[None]:
         if folder.is_dir():  # /proc and its like answer so
             raise files.CANNOT_CREATE_THERE(path=path, folder=folder) from error
         raise files.NO_FOLDER(path=folder) from error
+    except PermissionError as error:
+        raise files.NO_PERMISSION(deed="create", path=path) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise files.CANNOT_CREATE(path=path, reason=reason) from error

@@ -5,6 +5,7 @@ libvirt gives an image to QEMU's user when a domain starts, where its DAC driver
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -47,3 +48,13 @@ def make_private(path: str) -> None:
         return
     except OSError as error:
         raise files.CANNOT_PERMIT(path=path, reason=error.strerror) from error
+
+
+def may_open(path: str, *, write: bool = False) -> bool:
+    """True when this user may read the file ``path``, and with ``write`` write to it (faccessat(2))."""
+    return os.access(path, os.R_OK | (os.W_OK if write else 0), effective_ids=True)
+
+
+def may_create_in(folder: str) -> bool:
+    """True when this user may make files in ``folder`` (faccessat(2))."""
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=True)

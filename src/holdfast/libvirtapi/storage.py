@@ -22,6 +22,11 @@ class Pool:
         return self._handle.XMLDesc(0)
 
     @translated
+    def refresh(self) -> None:
+        """Let it see what was put there past libvirt (virStoragePoolRefresh)."""
+        self._handle.refresh(0)
+
+    @translated
     def create(self, name: str, document: str, copy_of: Volume | None = None) -> Volume:
         """Create the volume ``name`` from its document, with the data of another one where ``copy_of`` names it.
 
@@ -54,6 +59,18 @@ def find_pool(connection: Connection, name: str) -> Pool:
     if not handle.isActive():
         raise hosts.POOL_NOT_ACTIVE(pool=name)
     return Pool(handle)
+
+
+@translated
+def pool_over(connection: Connection, folder: str) -> Pool | None:
+    """The active pool whose volumes are in ``folder``; None where there is none (virStoragePoolLookupByTargetPath)."""
+    try:
+        handle = connection._handle.storagePoolLookupByTargetPath(folder)
+    except libvirt.libvirtError as error:
+        if code_of(error) in (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_NO_SUPPORT):
+            return None
+        raise
+    return Pool(handle) if handle.isActive() else None
 
 
 @translated

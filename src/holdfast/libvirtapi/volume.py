@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import libvirt
 from holdfast.libvirtapi.connection import Connection
@@ -14,6 +15,14 @@ _NO_VOLUME = {
     libvirt.VIR_ERR_OPERATION_INVALID,  # the pool is not active
     libvirt.VIR_ERR_NO_SUPPORT,  # qemu:///embed has no storage driver
 }
+
+
+_CHUNK = 256 * 1024
+"""Bytes of a stream that go in one message of libvirt's protocol, or in two."""
+
+
+Progress = Callable[[int, int], object]
+"""Called with how many bytes of how many are written."""
 
 
 class Volume:
@@ -55,6 +64,44 @@ class Volume:
         self._handle.resize(size, 0)
 
     @translated
+    def read(self, offset: int, size: int) -> bytes:
+        """``size`` bytes of what it is on its host, header and all, from ``offset`` on; fewer at its end.
+
+        (virStorageVolDownload)
+        """
+        stream = self._handle.connect().newStream(0)
+        try:
+            self._handle.download(stream, offset, size, 0)
+            parts = []
+            while part := stream.recv(_CHUNK):
+                assert isinstance(part, bytes)  # -2 comes of streams that do not wait
+                parts.append(part)
+            stream.finish()
+        except BaseException:
+            _abort(stream)
+            raise
+        return b"".join(parts)
+
+    @translated
+    def write(self, chunks: Iterator[bytes], size: int, progress: Progress | None = None) -> None:
+        """Write ``chunks``, of ``size`` bytes in all, over what it is on its host (virStorageVolUpload)."""
+        done = 0
+        stream = self._handle.connect().newStream(0)
+        try:
+            self._handle.upload(stream, 0, size, 0)
+            for chunk in chunks:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[stream.send(bytes(rest[:_CHUNK])) :]
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, size)
+            stream.finish()
+        except BaseException:
+            _abort(stream)
+            raise
+
+    @translated
     def delete(self) -> None:
         """Remove the volume from its pool, with its data (virStorageVolDelete)."""
         self._handle.delete(0)
@@ -73,6 +120,11 @@ def volume_named(connection: Connection, pool: str, volume: str) -> Volume | Non
     (virStoragePoolLookupByName, virStorageVolLookupByName)
     """
     return _found(lambda: connection._handle.storagePoolLookupByName(pool).storageVolLookupByName(volume))
+
+
+def _abort(stream: libvirt.virStream) -> None:
+    with suppress(libvirt.libvirtError):
+        stream.abort()
 
 
 def _found(lookup: Callable[[], libvirt.virStorageVol]) -> Volume | None:

@@ -6,7 +6,8 @@ from collections.abc import Container, Iterator
 
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import backing_files, host_path, is_shared, source_of, stated_format
-from holdfast.errors import Refused
+from holdfast.errors import Failed, Refused
+from holdfast.errors.files import NO_PERMISSION
 from holdfast.errors.images import IMAGE_OF_DOMAIN, IN_USE, UNCHECKED_HEADER
 from holdfast.hostfiles.images.header import can_name_files
 from holdfast.hostfiles.images.image import check_format, file_identity, real_path
@@ -14,6 +15,7 @@ from holdfast.hostfiles.images.new_image import file_exists, refuse_existing
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.volume import volume_named
+from holdfast.operations.image_access import by_pool
 
 
 def check_source(
@@ -46,7 +48,12 @@ def _check_image(connection: Connection, disk: Element, trusted: bool, known: Co
     format, place = stated_format(disk), source_of(disk)
     path = _local_path(connection, disk)
     if path is not None:
-        check_format(path, format, trusted, known)
+        try:
+            check_format(path, format, trusted, known, by_pool(connection))
+        except Failed as error:
+            # As on the network: what nobody here may read is taken as stated, where it cannot lead anywhere else.
+            if error.code != NO_PERMISSION.code or can_name_files(format):
+                raise
     elif place is not None and disk.get("type") != "dir" and can_name_files(format) and not trusted:
         raise UNCHECKED_HEADER(stated=format, place=place)
 

@@ -8,6 +8,7 @@ import click
 
 from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
 from holdfast.cli.completion import complete_devices
+from holdfast.cli.devices.copy_progress import progress_bar
 from holdfast.cli.devices.device import (
     config_option,
     detach_and_report,
@@ -40,9 +41,10 @@ def attach(session: Session, name: str, spec: str, config_only: bool, dry_run: b
     """Attach a disk (path=/x.qcow2,format=qcow2), in live and config at one address with one serial."""
     from holdfast import operations
 
-    attached = operations.attach_disk(
-        session.connection, name, parse_disk(spec), config_only=config_only, dry_run=dry_run
-    )
+    with progress_bar("uploading") as progress:
+        attached = operations.attach_disk(
+            session.connection, name, parse_disk(spec), config_only=config_only, progress=progress, dry_run=dry_run
+        )
     report_attached(attached, output, dry_run)
 
 

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
+from holdfast.cli.devices.copy_progress import progress_bar
 from holdfast.cli.devices.options import DISK_HELP, INTERFACE_HELP, parse_disk, parse_interface
 from holdfast.cli.size import parse_size
 from holdfast.cli.table import columns
@@ -137,7 +138,10 @@ def create(
         if trust_format:
             raise click.UsageError("--trust-format goes with --from-xml; for one disk say --disk …,trust-format")
         spec = DomainSpec(memory=memory, disks=disks, interfaces=interfaces, root_ports=root_ports, **rest)
-        created = operations.create_domain(session.connection, name, spec, start=start, dry_run=dry_run)
+        with progress_bar("uploading") as progress:
+            created = operations.create_domain(
+                session.connection, name, spec, start=start, progress=progress, dry_run=dry_run
+            )
     _report(created, output)
 
 

@@ -6,34 +6,35 @@ import struct
 from pathlib import Path
 
 from holdfast.errors import NotFound, images
+from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images.header import HEAD_BYTES, detect_format
-from holdfast.hostfiles.images.image import file_name, named_by, reading, real_path
+from holdfast.hostfiles.images.image import Otherwise, file_name, named_by, reading, real_path
 
 _LARGEST_TABLE = 32 << 20
 """Bytes of a qcow2 image's first table (QEMU: QCOW_MAX_L1_SIZE)."""
 
 
-def files_below(path: str, *, elsewhere: bool = False) -> list[str]:
+def files_below(path: str, *, elsewhere: bool = False, otherwise: Otherwise | None = None) -> list[str]:
     """The files that the image ``path`` rests on, nearest first; empty when there is no such image.
 
-    Read from their headers; a name that is no file of this host (``nbd://…``) ends the chain, and is in it with
-    ``elsewhere`` only. Raises UNREADABLE_IMAGE,
+    Read from their headers, ``otherwise`` where this user may not open them; a name that is no file of this host
+    (``nbd://…``) ends the chain, and is in it with ``elsewhere`` only. Raises NO_PERMISSION, UNREADABLE_IMAGE,
     NOT_AN_IMAGE, HEADER_CUT_OFF, HEADER_DAMAGED for an image of the chain.
     """
     chain: list[str] = []
     waiting = [path]
     while waiting:
-        for name, is_file in _named_by(waiting.pop()):
+        for name, is_file in _named_by(waiting.pop(), otherwise):
             if name not in chain and (is_file or elsewhere):
                 chain.append(name)
                 waiting += [name] * is_file
     return chain
 
 
-def _named_by(path: str) -> list[tuple[str, bool]]:
+def _named_by(path: str, otherwise: Otherwise | None) -> list[tuple[str, bool]]:
     """What the image ``path`` names, and whether that is a file."""
     try:
-        named = [(file_name(each), each.file) for each in named_by(path)]
+        named = [(file_name(each), each.file) for each in named_by(path, otherwise)]
     except NotFound:
         return []
     folder = Path(real_path(path)).parent
@@ -59,10 +60,12 @@ def holds_data(path: str) -> bool:
 
 
 def remove_image_file(path: str) -> None:
-    """Remove the file ``path`` (unlink(2)). Raises NO_IMAGE, CANNOT_REMOVE."""
+    """Remove the file ``path`` (unlink(2)). Raises NO_IMAGE, NO_PERMISSION, CANNOT_REMOVE."""
     try:
         Path(path).unlink()
     except FileNotFoundError as error:
         raise images.NO_IMAGE(path=path) from error
+    except PermissionError as error:
+        raise NO_PERMISSION(deed="remove the image", path=path) from error
     except OSError as error:
         raise images.CANNOT_REMOVE(path=path, reason=error.strerror) from error

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from holdfast.errors import images
 from holdfast.hostfiles.images.image import OpenImage, opened_image
 
+_CHUNK = 1 << 20
+"""Bytes that are read of an image at a time."""
+
 _RESTS_ON_OTHERS = ("qcow2", "qcow", "qed", "vmdk")
 """The formats with QEMU's option "backing"."""
 
@@ -66,6 +69,26 @@ def given(image: OpenImage) -> Given:
     descriptors = tuple(each.descriptor for each in image.whole())
     whole, itself = (f"json:{json.dumps(each)}" for each in (_node(image), _without_backing(image)))
     return Given(image.path, image.format, _name(image), (whole,), (itself,), descriptors)
+
+
+def bytes_of(image: Given) -> tuple[int, Iterator[bytes]]:
+    """The bytes of an image that is one file or block device whole, and how many they are; raises UNREADABLE_IMAGE.
+
+    Raises NOT_UPLOADED for one that is made of more.
+    """
+    if len(image.descriptors) != 1:
+        raise images.NOT_UPLOADED(path=image.name, reason="it may rest on other files")
+    file = image.descriptors[0]
+    size = os.lseek(file, 0, os.SEEK_END)
+    return size, _chunks(image.name, file, size)
+
+
+def _chunks(path: str, file: int, size: int) -> Iterator[bytes]:
+    for offset in range(0, size, _CHUNK):
+        try:
+            yield os.pread(file, min(_CHUNK, size - offset), offset)
+        except OSError as error:
+            raise images.UNREADABLE_IMAGE(path=path, reason=error.strerror) from error
 
 
 def _node(image: OpenImage) -> dict[str, object]:

@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,11 @@ from pathlib import Path
 
 from holdfast.errors import Failed, NotFound, images
 from holdfast.errors.elements import UNKNOWN_WORD
+from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images.header import FORMATS, HEAD_BYTES, Named, Read, detect_format, named_files
+
+Otherwise = Callable[[str], Read | None]
+"""How an image is read that this user may not open, by its path; None where nothing does."""
 
 _MAGIC_BYTES = 512
 """Enough for every magic number but that of a CD."""
@@ -38,6 +42,9 @@ _NO_MARK_AT_BEGIN = ("vpc", "dmg", "cloop")
 
 _PLAIN_FILE = ("file", "host_device")
 """QEMU's drivers for what is at a path of this host."""
+
+_NOT_OPEN = -1
+"""In place of the descriptor of an image of which only the header is looked at, by other means than opening it."""
 
 _END = 2**63 - 1
 """The last place that a file can have (off_t)."""
@@ -83,11 +90,17 @@ def opened_image(path: str, stated: str, known: Container[str] = ()) -> Iterator
         yield _open_whole(stack, path, stated, known, ())
 
 
-def _open_whole(stack: ExitStack, path: str, stated: str, known: Container[str], above: tuple[str, ...]) -> OpenImage:
-    descriptor = stack.enter_context(_opened(path))
+def _open_whole(
+    stack: ExitStack,
+    path: str,
+    stated: str,
+    known: Container[str],
+    above: tuple[str, ...],
+    otherwise: Otherwise | None = None,
+) -> OpenImage:
+    descriptor, read = _open(stack, path, otherwise)
     if above:
         _refuse_unknown(above[-1], path, descriptor, known)
-    read = partial(_read, path, descriptor)
     if stated != "raw" or not above:  # what a guest once wrote can be below an overlay, and there nobody guesses
         _check_magic(path, read(0, HEAD_BYTES), stated)
     backing, parts, elsewhere = None, [], []
@@ -98,15 +111,27 @@ def _open_whole(stack: ExitStack, path: str, stated: str, known: Container[str],
         if file is None:
             elsewhere.append(named.file)
         elif not named.is_backing:
-            part = OpenImage(file, "raw", stack.enter_context(_opened(file)))
+            part = OpenImage(file, "raw", _open(stack, file, otherwise)[0])
             _refuse_unknown(path, file, part.descriptor, known)
             parts.append(part)
         elif file in above or len(above) > _DEEPEST:
             raise images.RESTS_ON_ITSELF(path=path)
         else:
             check_format_name(named.format or "")
-            backing = _open_whole(stack, file, named.format or "", known, (*above, path))
+            backing = _open_whole(stack, file, named.format or "", known, (*above, path), otherwise)
     return OpenImage(path, stated, descriptor, backing, tuple(parts), tuple(elsewhere))
+
+
+def _open(stack: ExitStack, path: str, otherwise: Otherwise | None) -> tuple[int, Read]:
+    """The descriptor of an image, _NOT_OPEN where it is read ``otherwise``, and what reads it."""
+    try:
+        descriptor = stack.enter_context(_opened(path))
+    except Failed as error:
+        read = otherwise(path) if otherwise is not None and error.code == NO_PERMISSION.code else None
+        if read is None:
+            raise
+        return _NOT_OPEN, read
+    return descriptor, partial(_read, path, descriptor)
 
 
 def _known_file(path: str, named: Named, known: Container[str]) -> str | None:
@@ -123,6 +148,8 @@ def _known_file(path: str, named: Named, known: Container[str]) -> str | None:
 
 def _refuse_unknown(above: str, path: str, descriptor: int, known: Container[str]) -> None:
     """Raise NAMES_ANOTHER_FILE where a link on the way to ``path`` was exchanged before that was opened (proc(5))."""
+    if descriptor == _NOT_OPEN:
+        return
     opened = str(Path(f"/proc/self/fd/{descriptor}").readlink())
     if opened not in known:
         raise images.NAMES_ANOTHER_FILE(path=above, other=path)
@@ -170,25 +197,25 @@ def _flat(said: object, place: str = "") -> dict[str, object]:
 def read_header(path: str, size: int = HEAD_BYTES) -> bytes:
     """The first ``size`` bytes of the image ``path``, a file or a block device.
 
-    Raises NO_IMAGE, UNREADABLE_IMAGE, and NOT_AN_IMAGE for something else (a folder, a socket).
+    Raises NO_IMAGE, NO_PERMISSION, UNREADABLE_IMAGE, and NOT_AN_IMAGE for something else (a folder, a socket).
     """
     with reading(path) as read:
         return read(0, size)
 
 
 @contextlib.contextmanager
-def reading(path: str) -> Iterator[Read]:
+def reading(path: str, otherwise: Otherwise | None = None) -> Iterator[Read]:
     """What reads the image ``path``, which is opened once. Raises as :func:`read_header` does, also when it reads."""
-    with _opened(path) as descriptor:
-        yield partial(_read, path, descriptor)
+    with ExitStack() as stack:
+        yield _open(stack, path, otherwise)[1]
 
 
-def named_by(path: str) -> list[Named]:
+def named_by(path: str, otherwise: Otherwise | None = None) -> list[Named]:
     """The files that the image ``path`` names, if it is of the format whose mark its header bears.
 
     For deciding what may go, never what to open. Raises what :func:`read_header` does, HEADER_CUT_OFF, HEADER_DAMAGED.
     """
-    with reading(path) as read:
+    with reading(path, otherwise) as read:
         found = detect_format(read(0, HEAD_BYTES))
         return named_files(path, found, read) if found in FORMATS else []
 
@@ -218,6 +245,8 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise images.NO_IMAGE(path=path) from error
+    except PermissionError as error:
+        raise NO_PERMISSION(deed="read the image", path=path) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise images.UNREADABLE_IMAGE(path=path, reason=reason) from error
@@ -237,19 +266,22 @@ def disguise(path: str) -> str | None:
     return None if found in _RAW_CONTENT else found
 
 
-def check_format(path: str, stated: str, trust: bool = False, known: Container[str] = ()) -> None:
+def check_format(
+    path: str, stated: str, trust: bool = False, known: Container[str] = (), otherwise: Otherwise | None = None
+) -> None:
     """Refuse the image ``path`` when its header contradicts the ``stated`` format, or names files that are not known.
 
     ``trust`` accepts whatever the header says, for an image whose origin the user knows, and does not open it: QEMU may
-    read what this user may not. Reads headers only; raises UNKNOWN_WORD and what :func:`opened_image` does.
+    read what this user may not. Reads headers only, and ``otherwise`` those that this user may not; raises UNKNOWN_WORD
+    and what :func:`opened_image` does.
     """
     check_format_name(stated)
     if trust:
         with _reading(path), contextlib.suppress(PermissionError):
             _check_kind(path, Path(path).stat().st_mode)
         return
-    with opened_image(path, stated, known):
-        return
+    with ExitStack() as stack:
+        _open_whole(stack, path, stated, known, (), otherwise)
 
 
 def _check_magic(path: str, header: bytes, stated: str) -> None:

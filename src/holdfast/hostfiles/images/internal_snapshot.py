@@ -7,7 +7,7 @@ import struct
 from holdfast.errors import images
 from holdfast.hostfiles.images.given import Given
 from holdfast.hostfiles.images.header import HEAD_BYTES, Read, detect_format
-from holdfast.hostfiles.images.image import reading
+from holdfast.hostfiles.images.image import Otherwise, reading
 from holdfast.hostfiles.images.new_image import qemu_img
 
 _ENTRY = struct.Struct(">QIHHIIQII")
@@ -17,21 +17,21 @@ _MOST = 1 << 26
 """Bytes that a snapshot table can have (QEMU: QCOW_MAX_SNAPSHOTS_SIZE, 64 MiB)."""
 
 
-def internal_snapshots(path: str) -> dict[str, str]:
+def internal_snapshots(path: str, otherwise: Otherwise | None = None) -> dict[str, str]:
     """ID → name of the snapshots inside the image ``path``, oldest first; none where it is no qcow2 image.
 
-    Raises NO_IMAGE, UNREADABLE_IMAGE, NOT_AN_IMAGE, SNAPSHOT_TABLE_DAMAGED.
+    Raises NO_IMAGE, NO_PERMISSION, UNREADABLE_IMAGE, NOT_AN_IMAGE, SNAPSHOT_TABLE_DAMAGED.
     """
-    with reading(path) as read:
+    with reading(path, otherwise) as read:
         return {id: name for id, name, _ in _table(path, read)}
 
 
-def sizes_of_snapshot(path: str, id: str) -> tuple[int, int] | None:
+def sizes_of_snapshot(path: str, id: str, otherwise: Otherwise | None = None) -> tuple[int, int] | None:
     """What the image ``path`` has in bytes for its guest, now and once its snapshot ``id`` is brought back.
 
     None where the image does not say so (version 2 need not). Raises as :func:`internal_snapshots` does.
     """
-    with reading(path) as read:
+    with reading(path, otherwise) as read:
         for each, _, extra in _table(path, read):
             if each == id and len(extra) >= 16:
                 return struct.unpack_from(">Q", read(0, HEAD_BYTES), 24)[0], struct.unpack_from(">Q", extra, 8)[0]

@@ -55,6 +55,16 @@ def new_image_file(path: str, format: str) -> Iterator[tuple[MadeFile, Given]]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def unnamed_image(format: str) -> Iterator[Given]:
+    """A small image in memory, which is nowhere else (memfd_create(2))."""
+    descriptor = os.memfd_create("image", os.MFD_CLOEXEC)
+    try:
+        yield given(OpenImage("image", format, descriptor))
+    finally:
+        os.close(descriptor)
+
+
 def refuse_existing(path: str) -> None:
     """Raise what :func:`new_image_file` would, as far as looking can tell, NAME_TOO_LONG or PATH_TOO_LONG.
 

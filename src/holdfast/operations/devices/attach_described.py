@@ -14,6 +14,7 @@ from holdfast.domainxml.records.disk_record import has_image, left_in_making, re
 from holdfast.errors import HoldfastError, NoConnection
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.devices.attach import (
     Attached,
     attach_device,
@@ -34,19 +35,26 @@ from holdfast.operations.session import Need, OpenDomain, changing
 
 
 def attach_disk(
-    connection: Connection, name: str, disk: DiskSpec, *, config_only: bool = False, dry_run: bool = False
+    connection: Connection,
+    name: str,
+    disk: DiskSpec,
+    *,
+    config_only: bool = False,
+    progress: Progress | None = None,
+    dry_run: bool = False,
 ) -> Attached:
     """Attach ``disk`` to the domain ``name``; otherwise as :func:`attach_device`.
 
     An image that is made for it (``size``, ``copy_from``, ``overlay_of``) is recorded before it exists, and removed
-    again when the attach fails. Repeating an attach that was interrupted finishes it.
+    again when the attach fails. Repeating an attach that was interrupted finishes it. ``progress`` is called while it
+    is uploaded to a pool.
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         before = domain.documents
         machine = Platform.of(next(iter(before.present.values()))).machine
         bus = disk.bus or default_bus(disk.device, machine)
         if disk.is_new:
-            return _attach_new(domain, before, disk, bus, config_only, dry_run)
+            return _attach_new(domain, before, disk, bus, config_only, progress, dry_run)
         element = described_disk(disk, existing_source(connection, disk), bus)
         return attach_element(
             domain,
@@ -59,20 +67,18 @@ def attach_disk(
 
 
 def _attach_new(
-    domain: OpenDomain, before: Documents, disk: DiskSpec, bus: str, config_only: bool, dry_run: bool
+    domain: OpenDomain,
+    before: Documents,
+    disk: DiskSpec,
+    bus: str,
+    config_only: bool,
+    progress: Progress | None,
+    dry_run: bool,
 ) -> Attached:
-    connection = domain.connection
-    waiting = None if config_only else _waiting_for_live(before, disk)
-    if waiting is not None:  # what its image was made from has been checked
-        return attach_element(domain, waiting, trust_format=True, dry_run=dry_run)
-    documents = list(before.present.values())
-    unsettled = _attached_before(before, disk, domain.targets(config_only))
-    if unsettled is not None:
-        record, element = unsettled
-        if not dry_run:
-            settle_attach(domain, begun_attach(before, element))
-            Making(domain, record, record.settled, ()).conclude(finished=True)
-        return attached_before(domain, element, dry_run=dry_run)
+    finished = _finished(domain, before, disk, config_only, dry_run)
+    if finished is not None:
+        return finished
+    connection, documents = domain.connection, list(before.present.values())
     left = {record.where: record for document in documents for record in left_in_making(document)}
     target = disk.target or next_target(bus, documents)
     planned = plan_disk(connection, disk, name=domain.name, target=target, bus=bus, left=left)
@@ -89,7 +95,7 @@ def _attach_new(
     making = planned.making(settled)
     in_making = image_in_making(domain, settled, place=making.place, format=making.format, size=disk.size)
     with in_making, ExitStack() as undo:
-        planned.make(connection, undo)
+        planned.make(connection, undo, progress)
         entry = begin_attach(domain, attach, asked)
         try:
             attached = carry_out(domain, attach, entry)
@@ -105,6 +111,23 @@ def _attach_new(
     if disk.trust_format:
         record_below(domain, [planned.element])
     return replace(attached, notes=tuple(dict.fromkeys([*attached.notes, *overlaid])))
+
+
+def _finished(
+    domain: OpenDomain, before: Documents, disk: DiskSpec, config_only: bool, dry_run: bool
+) -> Attached | None:
+    """The end of an attach of such an image that was interrupted once the image was made; None where none was."""
+    waiting = None if config_only else _waiting_for_live(before, disk)
+    if waiting is not None:  # what its image was made from has been checked
+        return attach_element(domain, waiting, trust_format=True, dry_run=dry_run)
+    unsettled = _attached_before(before, disk, domain.targets(config_only))
+    if unsettled is None:
+        return None
+    record, element = unsettled
+    if not dry_run:
+        settle_attach(domain, begun_attach(before, element))
+        Making(domain, record, record.settled, ()).conclude(finished=True)
+    return attached_before(domain, element, dry_run=dry_run)
 
 
 def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:

@@ -27,7 +27,7 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.image_size import disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, find_disk_now, prove
-from holdfast.operations.disks.known_files import given_of
+from holdfast.operations.disks.known_files import given_of, refuse_unknown_below
 from holdfast.operations.disks.newest_image import (
     forget_pivot,
     is_pivot_lost,
@@ -60,6 +60,7 @@ class Destination:
     ``make``       makes the image, if it is a new one
     ``take_back``  removes it again, when the disk does not have it in the end
     ``settle``     does what follows, when it has
+    ``is_filled``  True where what makes the image puts in what the disk holds, too
     ``known``      what the image may rest on; None: whatever its header names, which is trusted
     """
 
@@ -70,6 +71,7 @@ class Destination:
     make: Callable[[], MadeFile | None] = field(default=nothing_to_do)
     take_back: Callable[[], None] = field(default=nothing_to_do)
     settle: Callable[[], None] = field(default=nothing_to_do)
+    is_filled: bool = False
     known: Container[str] | None = ()
 
     @property
@@ -119,8 +121,8 @@ class Destination:
                 self.take_back()
 
 
-def size_to_copy(disk: DiskInPlace) -> int:
-    """The size of a disk that is to be copied, in bytes.
+def size_to_copy(disk: DiskInPlace, *, by_libvirt: bool = False) -> int:
+    """The size of a disk that is to be copied, in bytes; ``by_libvirt`` where qemu-img cannot, and it is shut off.
 
     Raises COPIED_ON_ITS_HOST, SIZE_UNKNOWN and RESTS_ELSEWHERE where only QEMU could copy it, which does not run, and
     NAMES_ANOTHER_NOW.
@@ -131,7 +133,9 @@ def size_to_copy(disk: DiskInPlace) -> int:
     size = disk_size(disk)
     if size is None:
         raise errors.SIZE_UNKNOWN(name=name, image=disk.image)
-    if not disk.runs:
+    if by_libvirt:
+        refuse_unknown_below(disk)
+    elif not disk.runs:
         with given_of(disk):
             pass
     return size
@@ -147,6 +151,8 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
     """
     try:
         made = to.prepare()
+        if to.is_filled:
+            return give_image(disk, to)
         percent = None if progress is None else lambda part: progress(int(to.size * part / 100), to.size)
         with (
             given_of(disk) as source,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.elements.disk import stated_format
+from holdfast.domainxml.elements.disk import host_path, stated_format
 from holdfast.domainxml.host.volume import volume_format
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import disks as errors
 from holdfast.hostfiles.images import new_image
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.volume import Volume
 from holdfast.operations.disks.image_size import change_of_size, disk_size, volume_of, whole_sectors
 from holdfast.operations.disks.in_place import (
     DiskInPlace,
@@ -20,8 +21,9 @@ from holdfast.operations.disks.in_place import (
     refuse_while_copied,
     refuse_without_image,
 )
-from holdfast.operations.disks.known_files import given_of
+from holdfast.operations.disks.known_files import given_of, refuse_unknown_below
 from holdfast.operations.disks.newest_image import refuse_forgotten_qemu
+from holdfast.operations.image_access import is_ours, volume_of_file
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, changing
 from holdfast.text import size_in_words
@@ -45,8 +47,9 @@ class Extended(Result):
 def extend_disk(connection: Connection, name: str, target: str, size: int, *, dry_run: bool = False) -> Extended:
     """Make the disk ``target`` of the domain ``name`` ``size`` bytes large, rounded up to whole sectors.
 
-    While it runs QEMU does it and tells the guest (virDomainBlockResize); shut off, the image or volume is enlarged
-    (qemu-img, or virStorageVolResize where libvirt is on another host). Of exactly this size already: nothing is done.
+    While it runs QEMU does it and tells the guest (virDomainBlockResize); shut off, the image is enlarged (qemu-img),
+    or the volume where libvirt is on another host or this user may not write to the image (virStorageVolResize). Of
+    exactly this size already: nothing is done.
 
     Raises IN_RESCUE, QEMU_FORGOTTEN, NO_DISK, NOT_A_DISK, IS_A_DRIVE, NOT_ITS_OWN, BEING_COPIED, MANAGED_SAVE,
     SIZE_UNKNOWN, SMALLER; DOES_NOT_GROW, GROWS_WHERE_IT_IS, NOT_IN_A_POOL when what holds the image does not let it
@@ -69,6 +72,8 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
         if size > before and dry_run and _is_grown_here(disk):
             with given_of(disk):
                 pass
+        elif size > before and dry_run and not disk.runs:
+            _volume_to_grow(disk)
         elif size > before and not dry_run:
             _extend(disk, size)
         return Extended(
@@ -103,18 +108,26 @@ def _extend_running(disk: DiskInPlace, size: int) -> None:
 
 def _is_grown_here(disk: DiskInPlace) -> bool:
     """True where qemu-img enlarges the image."""
-    return not disk.runs and disk.domain.connection.is_local and disk.current.get("type") != "volume"
+    path, connection = host_path(disk.current), disk.domain.connection
+    is_named = connection.is_local and disk.current.get("type") != "volume"
+    return not disk.runs and is_named and (path is None or is_ours(connection, path))
 
 
 def _extend_shut_off(disk: DiskInPlace, size: int) -> None:
-    connection, image, format = disk.domain.connection, disk.image or "", stated_format(disk.current)
-    volume = volume_of(connection, disk.current)
     if _is_grown_here(disk):
         with given_of(disk) as given:
             new_image.grow_image(given, size)
-    elif volume is None:
-        raise errors.NOT_IN_A_POOL(name=disk.domain.name, image=image)
-    elif (found := volume_format(volume.xml())) not in (None, format):
-        raise errors.FORMAT_OF_VOLUME(target=disk.target, format=format, image=image, found=found)
     else:
-        volume.resize(size)
+        _volume_to_grow(disk).resize(size)
+
+
+def _volume_to_grow(disk: DiskInPlace) -> Volume:
+    """The volume that libvirt enlarges, by its path. Raises NOT_IN_A_POOL, FORMAT_OF_VOLUME, NAMES_ANOTHER_NOW."""
+    connection, image, format = disk.domain.connection, disk.image or "", stated_format(disk.current)
+    volume = volume_of(connection, disk.current) or volume_of_file(connection, image)
+    if volume is None:
+        raise errors.NOT_IN_A_POOL(name=disk.domain.name, image=image)
+    if (found := volume_format(volume.xml())) not in (None, format):
+        raise errors.FORMAT_OF_VOLUME(target=disk.target, format=format, image=image, found=found)
+    refuse_unknown_below(disk)
+    return volume

@@ -13,6 +13,7 @@ from holdfast.hostfiles.folder import others_who_write
 from holdfast.hostfiles.images.chain import files_below
 from holdfast.hostfiles.images.header import can_name_files
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.image_access import by_pool
 
 
 def folder_risks(
@@ -25,19 +26,19 @@ def folder_risks(
     """
     if not connection.is_local:
         return ()
-    paths = [path for disk in disks for path in _paths(disk)]
+    paths = [path for disk in disks for path in _paths(connection, disk)]
     risks = (_risk(connection, path) for path in dict.fromkeys([*paths, *others]) if path is not None)
     return tuple(risk for risk in risks if risk is not None)
 
 
-def _paths(disk: Element) -> Iterator[str]:
+def _paths(connection: Connection, disk: Element) -> Iterator[str]:
     path = host_path(disk)
     if path is None:
         return
     yield path
     if can_name_files(stated_format(disk)):
         with contextlib.suppress(Failed):
-            yield from files_below(path)
+            yield from files_below(path, otherwise=by_pool(connection))
 
 
 def _risk(connection: Connection, path: str) -> str | None:

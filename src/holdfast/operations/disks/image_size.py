@@ -9,6 +9,7 @@ from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
 from holdfast.hostfiles.images.given import given_image
 from holdfast.hostfiles.images.new_image import virtual_size
+from holdfast.hostfiles.permission import may_open
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
@@ -49,7 +50,8 @@ def image_size(connection: Connection, disk: Element, known: Container[str] | No
     image = source_of(disk)
     if image is None:
         return None
-    if connection.is_local and disk.get("type") != "volume":
+    path = host_path(disk)
+    if connection.is_local and disk.get("type") != "volume" and (path is None or may_open(path)):
         with given_image(image, stated_format(disk), known) as given:
             return whole_sectors(virtual_size(given))
     volume = volume_of(connection, disk)

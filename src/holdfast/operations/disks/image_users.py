@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 
 from holdfast.errors import Failed
 from holdfast.hostfiles.images.chain import files_below
-from holdfast.hostfiles.images.image import file_identity
+from holdfast.hostfiles.images.image import Otherwise, file_identity
+from holdfast.operations.image_access import by_pool
 from holdfast.operations.session import OpenDomain
 
 
@@ -16,17 +17,18 @@ def users_of(domain: OpenDomain, images: Collection[str]) -> Iterator[tuple[str,
     The headers of all images on this host are read, after one bulk call for their names.
     """
     wanted = {file_identity(image): image for image in images}
+    otherwise = by_pool(domain.connection)
     for other, paths in domain.connection.images():
         if other.uuid == domain.uuid:
             continue
         for path in paths:
-            for each in (path, *_below(path)):
+            for each in (path, *_below(path, otherwise)):
                 if (image := wanted.get(file_identity(each))) is not None:
                     yield image, other.name
 
 
-def _below(path: str) -> list[str]:
+def _below(path: str, otherwise: Otherwise) -> list[str]:
     try:
-        return files_below(path)
+        return files_below(path, otherwise=otherwise)
     except Failed:
         return []  # a folder, or unreadable for this user: what is below it is unknown

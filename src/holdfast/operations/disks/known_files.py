@@ -19,6 +19,7 @@ from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import Adopted, Below, DiskRecord, fact, facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, HoldfastError, NoConnection, Refused, images
+from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images.chain import files_below
 from holdfast.hostfiles.images.given import Given, given_image
 from holdfast.hostfiles.images.header import can_name_files
@@ -30,6 +31,7 @@ from holdfast.operations.disks.in_place import DiskInPlace
 from holdfast.operations.disks.newest_image import refuse_unless_newest
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import rewrite
+from holdfast.operations.image_access import by_pool
 from holdfast.operations.session import OpenDomain
 
 _MAKES_IMAGES = ("nova",)
@@ -115,6 +117,14 @@ def given_of(disk: DiskInPlace) -> Iterator[Given]:
             yield image
 
 
+def refuse_unknown_below(disk: DiskInPlace) -> None:
+    """Look at the header of an image of this host that libvirt is to open by its path. Raises as :func:`given_of`."""
+    path, known, connection = host_path(disk.current), known_below(disk.domain, disk.current), disk.domain.connection
+    if path is not None and known is not None and connection.is_local:
+        with names_now(disk.domain.name):
+            check_format(path, stated_format(disk.current), known=known, otherwise=by_pool(connection))
+
+
 @contextlib.contextmanager
 def names_now(name: str) -> Iterator[None]:
     """Let NAMES_ANOTHER_FILE be NAMES_ANOTHER_NOW, of an image that the domain ``name`` has already."""
@@ -174,12 +184,12 @@ def _look(connection: Connection, name: str, document: Element, known: Container
             continue
         try:
             with names_now(name):
-                check_format(path, format, known=known)
+                check_format(path, format, known=known, otherwise=by_pool(connection))
         except HoldfastError as error:
             if error.code in (images.NAMES_ANOTHER_NOW.code, *_NOT_SEEN_THROUGH):
                 raise
-            if error.code == images.UNREADABLE_IMAGE.code:
-                yield f"which files the header of {path} names was not looked at: {error.fields['reason']}"
+            if error.code in (images.UNREADABLE_IMAGE.code, NO_PERMISSION.code):
+                yield f"which files the header of {path} names was not looked at: {error.message}"
 
 
 def found_below(connection: Connection, disks: Iterable[Element]) -> list[Below]:
@@ -191,7 +201,7 @@ def found_below(connection: Connection, disks: Iterable[Element]) -> list[Below]
         path = host_path(disk)
         if path is not None and can_name_files(stated_format(disk)):
             with contextlib.suppress(Failed):
-                files = files_below(path, elsewhere=True)
+                files = files_below(path, elsewhere=True, otherwise=by_pool(connection))
                 found.update((file, Below(file)) for file in files if not _NOT_IN_XML.search(file))
     return list(found.values())
 

@@ -9,15 +9,17 @@ The copy is recorded before it exists (:mod:`.move_record`), so after a crash th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.document import value_at
-from holdfast.domainxml.elements.disk import source_of, stated_format
+from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
 from holdfast.domainxml.elements.mirror import copied_to, copy_of
-from holdfast.domainxml.host.volume import pool_of_files
+from holdfast.domainxml.host.volume import pool_folder, pool_of_files
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.errors import disks as errors
+from holdfast.hostfiles.permission import may_create_in, may_open
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool
@@ -25,6 +27,7 @@ from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.copy import Destination, Progress, copy_shut_off, finish_copy, size_to_copy, start_copy
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
+from holdfast.operations.disks.known_files import known_below
 from holdfast.operations.disks.move_record import MoveRecord, recorded_move
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.newest_image import (
@@ -220,8 +223,9 @@ def _planned(
     """A move that begins, or begins anew; the partial copy of one that was interrupted is removed."""
     refuse_another_image(disk)
     place = place or _place_of(disk, left)
-    size = size_to_copy(disk)
-    planned = _plan(disk, place, size, left)
+    by_libvirt = _is_copied_by_libvirt(disk, place)
+    size = size_to_copy(disk, by_libvirt=by_libvirt)
+    planned = _plan(disk, place, size, left, by_libvirt)
     if left is not None:
         partial = MoveRecord.resumed(disk, left)
         partial.refuse_used()
@@ -238,7 +242,17 @@ def _planned(
         make=lambda: record.make(planned, size, delete_source=delete_source),
         take_back=record.take_back,
         settle=record.settle,
+        is_filled=by_libvirt,
     )
+
+
+def _is_copied_by_libvirt(disk: DiskInPlace, place: Place) -> bool:
+    """True where this user can read the image of a disk that is shut off, or write to a pool, only through libvirt."""
+    connection, path = disk.domain.connection, host_path(disk.current)
+    if disk.runs or path is None or place.pool is None or not connection.is_local:
+        return False
+    folder = pool_folder(find_pool(connection, place.pool).xml())
+    return not (may_open(path) and may_create_in(folder))
 
 
 def _begin(disk: DiskInPlace, to: Destination, progress: Progress | None) -> None:
@@ -248,14 +262,18 @@ def _begin(disk: DiskInPlace, to: Destination, progress: Progress | None) -> Non
         copy_shut_off(disk, to, progress)
 
 
-def _plan(disk: DiskInPlace, place: Place, size: int, left: DiskRecord | None) -> PlannedDisk:
+def _plan(disk: DiskInPlace, place: Place, size: int, left: DiskRecord | None, by_libvirt: bool) -> PlannedDisk:
     connection, format = disk.domain.connection, place.format
     if format is None and not (place.pool and not pool_of_files(find_pool(connection, place.pool).xml())):
         format = own if (own := stated_format(disk.current)) in ("raw", "qcow2") else "qcow2"
     spec = DiskSpec(path=place.path, pool=place.pool, volume=place.volume, format=format, size=size)
+    known: Container[str] | None = ()
+    if by_libvirt:
+        spec = replace(spec, copy_from=disk.image, source_format=stated_format(disk.current))
+        known = known_below(disk.domain, disk.current)
     bus = value_at(disk.current, "target@bus") or "virtio"
-    known = {left.where} if left is not None else set()
-    planned = plan_disk(connection, spec, name=disk.domain.name, target=disk.target, bus=bus, left=known)
+    free = {left.where} if left is not None else set()
+    planned = plan_disk(connection, spec, name=disk.domain.name, target=disk.target, bus=bus, left=free, known=known)
     if planned.element.get("type") == "volume":
         raise errors.ONLY_LIBVIRT_REACHES(place=source_of(planned.element))
     return planned

@@ -28,16 +28,19 @@ from holdfast.domainxml.host.volume import new_volume, pool_folder, pool_of_file
 from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.records.disk_record import new_record
 from holdfast.errors import Failed, images
+from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images import new_image
-from holdfast.hostfiles.images.given import Given, given_image
+from holdfast.hostfiles.images.given import Given, bytes_of, given_image
 from holdfast.hostfiles.images.image import check_format_name, file_identity, is_block_device
 from holdfast.hostfiles.new_file import MadeFile
+from holdfast.hostfiles.permission import may_open
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.storage import find_pool, has_active_pool
-from holdfast.libvirtapi.volume import Volume, volume_at, volume_named
+from holdfast.libvirtapi.storage import Pool, find_pool, has_active_pool
+from holdfast.libvirtapi.volume import Progress, Volume, volume_named
 from holdfast.operations.disk_source import check_source, refuse_existing_image
 from holdfast.operations.disks.seed import PlannedSeed
 from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.image_access import volume_of_file
 
 DEFAULT_POOL = "default"
 """Where a new image goes by default: the pool that libvirt's packages and virt-manager set up."""
@@ -61,11 +64,14 @@ class PlannedDisk:
             return [new_disk(file_source(spec.overlay_of), format=spec.source_format or "raw")]
         return [self.element]
 
-    def make(self, connection: Connection, undo: ExitStack) -> MadeFile | None:
-        """Make the image, if one is to be made, and put its place into the element. Returns the file that it is."""
+    def make(self, connection: Connection, undo: ExitStack, progress: Progress | None = None) -> MadeFile | None:
+        """Make the image, if one is to be made, and put its place into the element. Returns the file that it is.
+
+        ``progress`` is called while it is uploaded.
+        """
         if self.image is None:
             return None
-        source, made = self.image.make(connection, undo)
+        source, made = self.image.make(connection, undo, progress)
         set_source(self.element, source)
         return made
 
@@ -107,14 +113,16 @@ class NewImage:
         """POOL/VOLUME; None for one at a path."""
         return None if self.path is not None else str(self)
 
-    def make(self, connection: Connection, undo: ExitStack) -> tuple[Source, MadeFile | None]:
+    def make(
+        self, connection: Connection, undo: ExitStack, progress: Progress | None = None
+    ) -> tuple[Source, MadeFile | None]:
         """Make it and return where it is, and the file that it is outside a pool; ``undo`` then removes it again.
 
-        Raises EXISTS, NO_FOLDER, CANNOT_CREATE, NO_QEMU_IMG, QEMU_IMG_FAILED, NOT_SMALLER, NOT_A_VOLUME, VOLUME_EXISTS,
-        and what libvirt refuses.
+        Raises EXISTS, NO_FOLDER, NO_PERMISSION, CANNOT_CREATE, NO_QEMU_IMG, QEMU_IMG_FAILED, NOT_SMALLER, NOT_A_VOLUME,
+        NOT_UPLOADED, VOLUME_EXISTS, and what libvirt refuses.
         """
         if self.path is None:
-            return self._make_volume(connection, undo), None
+            return self._make_volume(connection, undo, progress), None
         with new_image.new_image_file(self.path, self.format) as (made, image):
             undo.callback(made.remove)
             if self.spec.made_from:
@@ -134,14 +142,32 @@ class NewImage:
         if spec.size is not None:
             new_image.grow_image(image, spec.size)
 
-    def _make_volume(self, connection: Connection, undo: ExitStack) -> Source:
+    def _make_volume(self, connection: Connection, undo: ExitStack, progress: Progress | None) -> Source:
         spec = self.spec
         pool = find_pool(connection, self.pool or "")
-        document = new_volume(self.volume, self.format, spec.size, spec.overlay_of, spec.source_format)
         original = None if spec.copy_from is None else _volume_to_copy(connection, spec.copy_from)
-        volume = pool.create(self.volume, document, original)
-        undo.callback(volume.delete)
+        if spec.copy_from is not None and original is None:
+            volume = self._upload(pool, undo, progress)
+        else:
+            document = new_volume(self.volume, self.format, spec.size, spec.overlay_of, spec.source_format)
+            volume = pool.create(self.volume, document, original)
+            undo.callback(volume.delete)
         return _volume_as_source(volume, pool.name, self.volume)
+
+    def _upload(self, pool: Pool, undo: ExitStack, progress: Progress | None) -> Volume:
+        """Make the volume of a file of this user's, as it is, and enlarge it then (virStorageVolUpload)."""
+        with given_image(self.spec.made_from, self.format, self.known) as source:
+            large, (size, chunks) = new_image.virtual_size(source), bytes_of(source)
+            wanted = self.spec.size or large
+            if wanted < large:
+                raise images.NOT_SMALLER(now=large, size=wanted)
+            capacity = wanted if self.format == "raw" else large
+            volume = pool.create(self.volume, new_volume(self.volume, self.format, capacity))
+            undo.callback(volume.delete)
+            volume.write(chunks, size, progress)
+        if wanted > capacity:
+            volume.resize(wanted)
+        return volume
 
 
 def plan_disk(
@@ -265,14 +291,16 @@ def _plan_image(connection: Connection, spec: DiskSpec, name: str, target: str, 
             raise images.NO_PLACE_FOR_IMAGE(pool=DEFAULT_POOL)
         pool = DEFAULT_POOL
     of_files = pool_of_files(find_pool(connection, pool).xml())
-    format = spec.format or ("qcow2" if of_files else "raw")
+    uploaded = spec.copy_from is not None and _volume_to_copy(connection, spec.copy_from) is None
+    format = spec.format or (spec.source_format if uploaded else None) or ("qcow2" if of_files else "raw")
+    if uploaded and (format != spec.source_format or not (of_files or format == "raw")):
+        reason = f"it is {spec.source_format}, and the new image is to be {format if of_files else 'raw'}"
+        raise images.NOT_UPLOADED(path=spec.copy_from, reason=reason)
     volume = spec.volume or (f"{name}-{target}.{format}" if of_files else f"{name}-{target}")
     if of_files:
         new_image.check_file_name(volume)
     if f"{pool}/{volume}" not in left and volume_named(connection, pool, volume) is not None:
         raise images.VOLUME_EXISTS(pool=pool, volume=volume)
-    if spec.copy_from is not None:
-        _volume_to_copy(connection, spec.copy_from)
     return NewImage(spec, format, None, pool, volume)
 
 
@@ -287,13 +315,14 @@ def _check_made_from(connection: Connection, spec: DiskSpec, known: Container[st
             check_source(connection, None, element, known=known)
         except Failed as error:
             # A domain's own image, which a pool can copy for a user who may not read it.
-            if known == () or error.code != images.UNREADABLE_IMAGE.code:
+            if known == () or error.code not in (images.UNREADABLE_IMAGE.code, NO_PERMISSION.code):
                 raise
 
 
-def _volume_to_copy(connection: Connection, path: str) -> Volume:
-    volume = volume_at(connection, path)
-    if volume is None:
+def _volume_to_copy(connection: Connection, path: str) -> Volume | None:
+    """The volume that libvirt copies; None for a file of this host that is uploaded. Raises NOT_A_VOLUME."""
+    volume = volume_of_file(connection, path)
+    if volume is None and not (connection.is_local and may_open(path)):
         raise images.NOT_A_VOLUME(path=path)
     return volume
 

@@ -13,7 +13,8 @@ from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, NotFound
 from holdfast.errors import disks as errors
-from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED
+from holdfast.errors.files import NO_PERMISSION
+from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, UNREADABLE_IMAGE
 from holdfast.hostfiles.images import chain
 from holdfast.hostfiles.images.chain import files_below
 from holdfast.hostfiles.images.image import file_identity, is_block_device, real_path
@@ -25,9 +26,11 @@ from holdfast.libvirtapi.storage import find_pool, has_active_pool
 from holdfast.libvirtapi.volume import volume_at, volume_named
 from holdfast.operations.disks.in_place import DiskInPlace
 from holdfast.operations.disks.newest_image import refuse_held_open
+from holdfast.operations.image_access import by_pool, volume_of_file
 from holdfast.operations.session import OpenDomain
 
-_DAMAGED = (HEADER_CUT_OFF.code, HEADER_DAMAGED.code)
+_UNKNOWN = (HEADER_CUT_OFF.code, HEADER_DAMAGED.code, UNREADABLE_IMAGE.code, NO_PERMISSION.code)
+"""What is wrong with a header of which nobody knows what it names, and that stops no deletion."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +82,18 @@ def images_to_delete(
         found.setdefault(path, ImageFate(target, path, _reason_to_keep(path, others)))
     for place, target in left.items():
         found[place] = ImageFate(target, place, _use_by_others(place, others))
-    found.update({image.source: image for image in _backing_files(found)})
+    found.update({image.source: image for image in _backing_files(connection, found)})
     return tuple(found.values()), tuple(unknown)
 
 
-def unknown_below(fates: Iterable[ImageFate]) -> Iterator[str]:
+def unknown_below(connection: Connection, fates: Iterable[ImageFate]) -> Iterator[str]:
     """A sentence for each image that goes and whose header does not tell what it rests on, which stays."""
     for image in fates:
         if image.kept is None and image.source.startswith("/"):
             try:
-                files_below(image.source)
+                files_below(image.source, otherwise=by_pool(connection))
             except Failed as error:
-                if error.code not in _DAMAGED:
+                if error.code not in _UNKNOWN:
                     raise
                 yield f"what {image.source} rests on is not known, and stays: {error.message}"
 
@@ -124,8 +127,8 @@ def image_exists(connection: Connection, record: DiskRecord) -> bool:
 def remove_image(connection: Connection, place: str) -> None:
     """Remove the image at ``place``, a path or POOL/VOLUME; one that is gone already is no error.
 
-    It goes through its pool where it has one, so that the pool knows. Raises IMAGE_OPEN, CANNOT_REMOVE, and what
-    libvirt refuses. (virStorageVolDelete, unlink)
+    It goes through its pool where it has one, so that the pool knows. Raises IMAGE_OPEN, NO_PERMISSION,
+    CANNOT_REMOVE, and what libvirt refuses. (virStorageVolDelete, unlink)
     """
     pool, _, name = place.partition("/")
     try:
@@ -140,9 +143,20 @@ def remove_image(connection: Connection, place: str) -> None:
         if volume is not None:
             volume.delete()
         elif not pool:
-            chain.remove_image_file(place)
+            _remove_file(connection, place)
     except NotFound:
         return
+
+
+def _remove_file(connection: Connection, path: str) -> None:
+    """Remove a file that no pool has seen yet; one that has its folder does it where this user may not."""
+    try:
+        chain.remove_image_file(path)
+    except Failed as error:
+        volume = volume_of_file(connection, path) if error.code == NO_PERMISSION.code else None
+        if volume is None:
+            raise
+        volume.delete()
 
 
 def _left_below_snapshots(domain: OpenDomain, images: list[str]) -> Iterator[tuple[str, str]]:
@@ -171,20 +185,20 @@ def _left_of_snapshots(domain: OpenDomain, documents: list[Element]) -> Iterator
             yield entry.file, f"snapshot {entry.snapshot}"
 
 
-def _backing_files(found: dict[str, ImageFate]) -> Iterator[ImageFate]:
+def _backing_files(connection: Connection, found: dict[str, ImageFate]) -> Iterator[ImageFate]:
     own = {file_identity(image.source) for image in found.values() if image.source.startswith("/")}
     for image in [image for image in found.values() if image.kept is None and image.source.startswith("/")]:
-        for backing in _below(image.source):
+        for backing in _below(connection, image.source):
             if file_identity(backing) not in own and backing not in found:
                 yield ImageFate(image.target, backing, "below another image")
 
 
-def _below(path: str, owner: str = "", unknown: list[str] | None = None) -> list[str]:
+def _below(connection: Connection, path: str, owner: str = "", unknown: list[str] | None = None) -> list[str]:
     """What the image ``path`` rests on, as far as its header tells; else ``unknown`` has a sentence more."""
     try:
-        return files_below(path)
+        return files_below(path, otherwise=by_pool(connection))
     except Failed as error:
-        if error.code not in _DAMAGED:
+        if error.code not in _UNKNOWN:
             raise
         if unknown is not None:
             unknown.append(f"what the image {path} of the domain {owner!r} rests on is not known: {error.message}")
@@ -240,6 +254,6 @@ def _users_of_images(
             paths = named_paths(document)
             for disk in disk_images(document):
                 path = _path_of(connection, disk)
-                paths.update([path, *_below(path, other.name, unknown)] if path is not None else [])
+                paths.update([path, *_below(connection, path, other.name, unknown)] if path is not None else [])
             users.update((file_identity(path), other.name) for path in paths)
     return users

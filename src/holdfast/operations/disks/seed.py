@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from holdfast.domainxml.elements.disk import Source, file_source
+from holdfast.domainxml.host.volume import new_volume
 from holdfast.errors import images
 from holdfast.hostfiles import cloud_init
 from holdfast.hostfiles.images import new_image
+from holdfast.hostfiles.images.given import bytes_of
 from holdfast.hostfiles.images.image import real_path
 from holdfast.hostfiles.new_file import MadeFile
+from holdfast.hostfiles.permission import may_create_in
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.storage import pool_over
+from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.disk_source import refuse_existing_image
 
 DEFAULT_FOLDER = "/var/lib/libvirt/images"
@@ -34,8 +39,23 @@ class PlannedSeed:
     def __str__(self) -> str:
         return self.path
 
-    def make(self, connection: Connection, undo: ExitStack) -> tuple[Source, MadeFile]:
-        """Make it; ``undo`` then removes it again. Raises EXISTS, NO_XORRISO, XORRISO_FAILED, NO_TEMPORARY_FILE."""
+    def make(
+        self, connection: Connection, undo: ExitStack, progress: Progress | None = None
+    ) -> tuple[Source, MadeFile | None]:
+        """Make it; ``undo`` then removes it again. Where this user may not make files, the pool there does it.
+
+        Raises EXISTS, NO_PERMISSION, NO_XORRISO, XORRISO_FAILED, NO_TEMPORARY_FILE. (virStorageVolUpload)
+        """
+        folder, name = self.path.rsplit("/", 1)
+        pool = None if may_create_in(folder) else pool_over(connection, folder)
+        if pool is not None:
+            with new_image.unnamed_image(self.format) as image:
+                cloud_init.write_seed(image, self.user_data, instance_id=self.instance_id, hostname=self.hostname)
+                size, chunks = bytes_of(image)
+                volume = pool.create(name, new_volume(name, self.format, size))
+                undo.callback(volume.delete)
+                volume.write(chunks, size, progress)
+            return file_source(self.path), None
         with new_image.new_image_file(self.path, self.format) as (made, image):
             undo.callback(made.remove)
             cloud_init.write_seed(image, self.user_data, instance_id=self.instance_id, hostname=self.hostname)

@@ -31,8 +31,9 @@ from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
 from holdfast.hostfiles.images import new_image
 from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.permission import may_open
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.volume import volume_at, volume_named
+from holdfast.libvirtapi.volume import volume_named
 from holdfast.operations.disks.known_files import known_files, names_now
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec
@@ -40,6 +41,7 @@ from holdfast.operations.documents import read_config
 from holdfast.operations.domain.create import check_new_name, free_cid, not_startable
 from holdfast.operations.domain.make import Created, NewDomain, make_domain
 from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.image_access import volume_of_file
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.session import Need, changing
@@ -82,8 +84,9 @@ def clone_domain(
     shareable or removable is shared. ``without`` leaves out disks, by target.
 
     Raises TRANSIENT, RUNNING, MANAGED_SAVE, NO_DISK for a disk to be left out that is not there, NOT_STARTABLE_HERE
-    where it is to ``start`` and could not, ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE, IMAGE_NOT_CLONED and NVRAM_ELSEWHERE
-    for what cannot be copied, STATE_GONE for an NVRAM that is lost, and as :func:`.create.create_domain` does.
+    where it is to ``start`` and could not, ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE, IMAGE_NOT_CLONED, NVRAM_ELSEWHERE
+    and NVRAM_NOT_READABLE for what cannot be copied, STATE_GONE for an NVRAM that is lost, and as
+    :func:`.create.create_domain` does.
     (virDomainGetXMLDesc, virDomainDefineXMLFlags)
     """
     check_new_name(connection, new_name, dry_run, to_start=start)
@@ -208,7 +211,7 @@ def _describe_copy(connection: Connection, before: Element, disk: Element, new_n
 def _place(connection: Connection, disk: Element) -> tuple[str, str | None, str]:
     """Where the image of ``disk`` is: its path, and its pool and volume where a pool has it. Raises NOT_CLONED_HERE."""
     path, pool, volume = host_path(disk), value_at(disk, "source@pool"), value_at(disk, "source@volume")
-    found = volume_at(connection, path) if path is not None else volume_named(connection, pool or "", volume or "")
+    found = volume_of_file(connection, path) if path is not None else volume_named(connection, pool or "", volume or "")
     if found is not None:
         return path or found.path, pool or found.pool_name(), volume or found.path.rpartition("/")[2]
     if path is None or disk.get("type") == "block":
@@ -221,7 +224,7 @@ def _copy_nvram(
 ) -> Callable[[ExitStack], None] | None:
     """Name the NVRAM of the clone after its UUID, and return what copies it there; None where nothing is to be copied.
 
-    Raises NVRAM_ELSEWHERE, and STATE_GONE where what is to be copied is lost.
+    Raises NVRAM_ELSEWHERE, NVRAM_NOT_READABLE, and STATE_GONE where what is to be copied is lost.
     """
     path = nvram_of(domain)
     if path is None:
@@ -229,6 +232,8 @@ def _copy_nvram(
     if not connection.is_local and not fresh:
         raise errors.NVRAM_ELSEWHERE()
     refuse_lost_state(connection, before.findtext("name") or "", before, [*StateKind] if fresh else [StateKind.TPM])
+    if not fresh and new_image.file_exists(path) is not False and not may_open(path):
+        raise errors.NVRAM_NOT_READABLE(path=path)
     old = PurePosixPath(path)
     new = str(old.with_name(f"{domain.findtext('uuid')}_VARS{old.suffix}"))
     set_nvram(domain, new)

@@ -31,6 +31,7 @@ from holdfast.errors.devices import FAR_TARGET
 from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.disk_source import check_source, is_missing
 from holdfast.operations.disks.known_files import found_below
 from holdfast.operations.disks.new import PlannedDisk, plan_disk, refuse_shared_places
@@ -48,9 +49,17 @@ from holdfast.operations.session import denied_is_read_only, refuse_read_only
 
 
 def create_domain(
-    connection: Connection, name: str, spec: DomainSpec, *, start: bool = False, dry_run: bool = False
+    connection: Connection,
+    name: str,
+    spec: DomainSpec,
+    *,
+    start: bool = False,
+    progress: Progress | None = None,
+    dry_run: bool = False,
 ) -> Created:
     """Create the domain ``name`` as ``spec`` says, sealed: nothing of its hardware is left to a later start.
+
+    ``progress`` is called while an image is uploaded to a pool.
 
     Raises UsageError for what makes no sense, NotFound for images and firmware that do not exist, READ_ONLY,
     DOMAIN_EXISTS and UNFINISHED where the name is taken, Refused where an image or its place is, NOT_STARTABLE_HERE and
@@ -81,7 +90,7 @@ def create_domain(
     _refuse_unstartable(name, (*host.support(domain, capabilities), *host.provides.lacks(domain, NOT_MENDED)))
     below = found_below(connection, (trusted for disk in disks for trusted in disk.trusted))
     new = NewDomain(document=domain, disks=disks, stated=_stated(spec), notes=notes, below=below)
-    return make_domain(connection, new, start=start, dry_run=dry_run)
+    return make_domain(connection, new, start=start, dry_run=dry_run, progress=progress)
 
 
 def create_domain_from_document(

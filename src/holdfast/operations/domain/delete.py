@@ -19,6 +19,7 @@ from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.errors import HoldfastError, NotFound
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
 from holdfast.hostfiles.images.chain import remove_image_file
+from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.newest_image import refuse_forgotten_qemu, refuse_held_open
@@ -75,7 +76,7 @@ def delete_domain(
                 refuse_held_open(image.source)
         state = _OwnState(domain, documents)
         words = (*state.words(), *_rest(domain))
-        notes = (*state.notes, *unknown_below(images), *unknown)
+        notes = (*state.notes, *unknown_below(connection, images), *unknown)
         if not dry_run:
             _delete(domain, images, state)
         return Deletion(
@@ -101,13 +102,16 @@ class _OwnState:
         self._there = [file for file in self._going if look(connection, file).there]
         self._connection = connection
         self.kept = {files[path].kind for path in whys}
-        self.notes = tuple(f"the {files[path]} stays: {why}" for path, why in whys.items())
+        notes = [f"the {files[path]} stays: {why}" for path, why in whys.items()]
         # libvirt removes what belongs to a config document: of a transient domain, no NVRAM (9.0).
         is_libvirts = documents.config is not None and StateKind.NVRAM not in self.kept
         config = state_of(connection, documents.config) if is_libvirts and documents.config is not None else []
         left = [each for each in self._going if each.kind is StateKind.NVRAM and each not in config]
         copies = [nvram_copy(file.path) for file in self._going if file.kind is StateKind.NVRAM]  # left by a rescue
-        self.to_remove = [*(file.path for file in left), *copies] if connection.is_local else []
+        to_remove = [*(file.path for file in left), *copies] if connection.is_local else []
+        self.to_remove = [path for path in to_remove if file_exists(path) is not None]
+        notes += [f"whether {path} is left cannot be seen from here" for path in to_remove if file_exists(path) is None]
+        self.notes = tuple(notes)
 
     def gone(self) -> Iterator[str]:
         """What of it was there and is not any more, in sentences."""
@@ -160,13 +164,13 @@ def _delete(domain: OpenDomain, images: tuple[ImageFate, ...], state: _OwnState)
         if domain.is_active():
             domain.destroy()
             done.append("it was switched off")
+        for path in state.to_remove:
+            with suppress(NotFound):
+                remove_image_file(path)
         for image in images:
             if image.kept is None:
                 remove_image(domain.connection, image.source)
                 done.append(f"{image.source} was removed")
-        for path in state.to_remove:
-            with suppress(NotFound):
-                remove_image_file(path)
         if persistent:
             domain.undefine(keep_nvram=StateKind.NVRAM in state.kept, keep_tpm=StateKind.TPM in state.kept)
     except HoldfastError as error:

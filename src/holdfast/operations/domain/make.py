@@ -39,6 +39,7 @@ from holdfast.errors.creation import (
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.new import PlannedDisk
@@ -136,11 +137,13 @@ def make_domain(
     *,
     start: bool,
     dry_run: bool,
+    progress: Progress | None = None,
     prove: Callable[[Element, bool], None] = lambda _made, _is_made: None,
 ) -> Created:
     """Make the images of ``new``, define its document, read back what libvirt made of it, ``prove`` that, and start it.
 
-    ``prove`` is given a document, and whether it is made, or what libvirt would make in a dry run.
+    ``prove`` is given a document, and whether it is made, or what libvirt would make in a dry run. ``progress`` is
+    called while an image is uploaded.
 
     Raises DOMAIN_EXISTS where the name or UUID is taken, what making an image raises, and LibvirtRefused; then nothing
     is left. Raises CREATION_CUT_OFF where the connection breaks at the wrong moment, CREATED_NOT_STARTED where it
@@ -164,7 +167,7 @@ def make_domain(
             if answer.document is not None:
                 prove(answer.document, False)
             return answer.on(_foreseen(connection, new, answer.document, start))
-        defined = _make_and_define(connection, new)
+        defined = _make_and_define(connection, new, progress)
         with telling_what_was_done(new.name, lambda: ["it is created"]):
             return _finish(connection, new, defined, start, prove)
 
@@ -245,13 +248,13 @@ def _records(new: NewDomain) -> list[DiskRecord]:
     return records
 
 
-def _make_and_define(connection: Connection, new: NewDomain) -> Domain:
+def _make_and_define(connection: Connection, new: NewDomain, progress: Progress | None) -> Domain:
     with domain_lock(new.uuid, new.name, connection.lock_timeout):
         refuse_taken(connection, new.uuid)
         try:
             with ExitStack() as undo:
                 if new.makes_files:
-                    _make_images(connection, new, undo)
+                    _make_images(connection, new, undo, progress)
                 if new.other_files is not None:
                     new.other_files(undo)
                 return _define(connection, new, undo)
@@ -259,7 +262,7 @@ def _make_and_define(connection: Connection, new: NewDomain) -> Domain:
             raise CREATION_CUT_OFF(uuid=new.uuid, cause=error) from error
 
 
-def _make_images(connection: Connection, new: NewDomain, undo: ExitStack) -> None:
+def _make_images(connection: Connection, new: NewDomain, undo: ExitStack, progress: Progress | None) -> None:
     """Make the images; before the first of them exists, libvirt knows of them all, and of an NVRAM to be made."""
     unfinished = unfinished_domain(new.document, with_nvram=new.other_files is not None)
     making = [disk.making(disk.record("")) for disk in new.disks if disk.image is not None]
@@ -268,7 +271,7 @@ def _make_images(connection: Connection, new: NewDomain, undo: ExitStack) -> Non
     with taking(connection, new.name, new.uuid):
         connection.define(serialize(unfinished))
     for disk in new.disks:
-        disk.make(connection, undo)
+        disk.make(connection, undo, progress)
 
 
 def _define(connection: Connection, new: NewDomain, undo: ExitStack) -> Domain:

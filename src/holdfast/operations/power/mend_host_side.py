@@ -65,6 +65,7 @@ from holdfast.operations.facts import forget
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.capabilities import host_capabilities
 from holdfast.operations.host.provides import NOT_MENDED, HostProvides
+from holdfast.operations.image_access import by_pool
 from holdfast.operations.proved_edit import apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.session import Need, OpenDomain
 
@@ -163,15 +164,15 @@ def _refuse_another(domain: OpenDomain, disk: Element, place: str) -> None:
     path = host_path(disk)
     if path is None or not place.startswith("/") or not file_exists(path):
         return
-    rests_on_it = file_identity(path) in map(file_identity, (place, *_below(place)))
+    rests_on_it = file_identity(path) in map(file_identity, (place, *_below(domain.connection, place)))
     if not rests_on_it and not is_pivot_unsettled(domain, disk) and place not in written_besides(domain):
         raise power.IMAGE_IN_PLACE(device=describe(disk), path=path)
 
 
-def _below(path: str) -> list[str]:
+def _below(connection: Connection, path: str) -> list[str]:
     """What the image ``path`` rests on, as far as this user can see."""
     with suppress(Failed):
-        return files_below(path, elsewhere=True)
+        return files_below(path, elsewhere=True, otherwise=by_pool(connection))
     return []
 
 
@@ -242,7 +243,7 @@ def _said(domain: OpenDomain, disk: Element, source: Source, format: str) -> Fau
     """Give ``disk`` the image that the user says is its newest; what that is based on is listed and recorded."""
     new = _placed(disk, source, format)
     path = host_path(new)
-    below = _below(path) if path is not None and domain.connection.is_local else []
+    below = _below(domain.connection, path) if path is not None and domain.connection.is_local else []
     fault = _rebind(domain, disk, new, below)
     left = [entry for entry in overlays_written(domain, new) if entry.file != path]
 

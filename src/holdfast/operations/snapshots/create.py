@@ -167,7 +167,7 @@ def _refuse_taken(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, ot
         if path not in ours:
             refuse_existing_image(domain.connection, path)
     for disk in plan.disks:
-        if disk.overlay is None and "" not in ours and holds(disk.image, wish.snapshot):
+        if disk.overlay is None and "" not in ours and holds(domain.connection, disk.image, wish.snapshot):
             raise errors.NAME_TAKEN_IN_IMAGE(image=disk.image, snapshot=wish.snapshot)
 
 

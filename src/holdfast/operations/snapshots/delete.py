@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import HoldfastError, LibvirtRefused, NotFound
 from holdfast.errors import snapshots as errors
-from holdfast.hostfiles.images.chain import remove_image_file
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import Snapshot, snapshots
 from holdfast.operations.disks.image_users import users_of
+from holdfast.operations.disks.own_images import remove_image
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
@@ -125,7 +125,7 @@ def _delete(domain: OpenDomain, handle: Snapshot, found: StoredSnapshot, stored:
     follow_images(domain, before)
     if found.memory_file and domain.connection.is_local:
         with suppress(NotFound):
-            remove_image_file(found.memory_file)
+            remove_image(domain.connection, found.memory_file)
     settle(domain, [found.name])
 
 

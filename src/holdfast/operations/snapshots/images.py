@@ -10,18 +10,20 @@ from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.images.chain import files_below
 from holdfast.hostfiles.images.image import file_identity
 from holdfast.hostfiles.images.internal_snapshot import internal_snapshots, sizes_of_snapshot
+from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.image_users import users_of
+from holdfast.operations.image_access import by_pool
 from holdfast.operations.session import OpenDomain
 from holdfast.text import size_in_words
 
 
-def id_in(image: str, snapshot: str) -> str | None:
+def id_in(connection: Connection, image: str, snapshot: str) -> str | None:
     """The ID of the internal snapshot of this name in a qcow2 image; None when it has none.
 
     Raises SEVERAL_IN_IMAGE, and NotFound and Failed when the image cannot be read.
     """
-    ids = [id for id, name in internal_snapshots(image).items() if name == snapshot]
+    ids = [id for id, name in internal_snapshots(image, by_pool(connection)).items() if name == snapshot]
     if len(ids) > 1:
         raise errors.SEVERAL_IN_IMAGE(image=image, snapshot=snapshot)
     return ids[0] if ids else None
@@ -34,8 +36,8 @@ def size_changes(domain: OpenDomain, snapshot: str, images: Mapping[str, str]) -
     """
     found = []
     for target, image in images.items() if domain.connection.is_local else ():
-        id = id_in(image, snapshot)
-        sizes = None if id is None else sizes_of_snapshot(image, id)
+        id = id_in(domain.connection, image, snapshot)
+        sizes = None if id is None else sizes_of_snapshot(image, id, by_pool(domain.connection))
         if sizes is not None and sizes[0] != sizes[1]:
             now, then = (size_in_words(size) for size in sizes)
             found.append(Change(ChangeKind.CHANGED, f"disk {target}", "devices/disk/size", now, then))
@@ -52,9 +54,9 @@ def check_images(domain: OpenDomain, stored: StoredSnapshot) -> None:
     if not domain.connection.is_local:
         return
     for image in images:
-        if id_in(image, stored.name) is None:
+        if id_in(domain.connection, image, stored.name) is None:
             raise errors.NOT_IN_IMAGE(image=image, snapshot=stored.name)
-        other = internal_snapshots(image).get(stored.name, stored.name)
+        other = internal_snapshots(image, by_pool(domain.connection)).get(stored.name, stored.name)
         if other != stored.name:
             raise errors.OTHER_BY_NUMBER(image=image, other=other, snapshot=stored.name)
 
@@ -77,7 +79,7 @@ def refuse_below_others(domain: OpenDomain, images: Iterable[str]) -> None:
         file_identity(path)
         for document in domain.documents.present.values()
         for image in written_images(document).values()
-        for path in files_below(image)
+        for path in files_below(image, otherwise=by_pool(domain.connection))
     }
     for image in wanted:
         if file_identity(image) in below:

@@ -15,14 +15,16 @@ from holdfast.domainxml.snapshots.new import candidate_disks
 from holdfast.errors import Failed, NotFound
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.image_lock import is_held_open
-from holdfast.hostfiles.images.chain import remove_image_file
 from holdfast.hostfiles.images.given import given_image
 from holdfast.hostfiles.images.internal_snapshot import internal_snapshots, remove_internal
+from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.known_files import known_files, names_now
 from holdfast.operations.disks.newest_image import refuse_older_image, was_written
+from holdfast.operations.disks.own_images import remove_image
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget
+from holdfast.operations.image_access import by_pool
 from holdfast.operations.session import OpenDomain
 
 
@@ -31,10 +33,10 @@ def being_made(documents: Documents) -> list[Snapshotting]:
     return [] if documents.config is None else facts(documents.config, Snapshotting)
 
 
-def holds(image: str, snapshot: str) -> bool:
+def holds(connection: Connection, image: str, snapshot: str) -> bool:
     """True when a qcow2 image has an internal snapshot of this name; False where it cannot be read from here."""
     try:
-        return snapshot in internal_snapshots(image).values()
+        return snapshot in internal_snapshots(image, by_pool(connection)).values()
     except (Failed, NotFound):
         return False  # unknown to this user: libvirt and QEMU look for themselves
 
@@ -69,7 +71,7 @@ def _remove_file(domain: OpenDomain, entry: Snapshotting) -> None:
     if entry.file in used or is_held_open(entry.file):
         raise errors.LEFT_IN_USE(path=entry.file)
     with suppress(NotFound):
-        remove_image_file(entry.file)
+        remove_image(domain.connection, entry.file)
 
 
 def _remove_internal(domain: OpenDomain, snapshot: str) -> None:
@@ -77,6 +79,6 @@ def _remove_internal(domain: OpenDomain, snapshot: str) -> None:
     if documents.config is None or documents.live is not None:
         return  # QEMU has the images, and writes a snapshot over one of the same name
     for disk in candidate_disks(documents.config, external=False):
-        if not (disk.left_out or disk.impossible) and holds(disk.source, snapshot):
+        if not (disk.left_out or disk.impossible) and holds(domain.connection, disk.source, snapshot):
             with names_now(domain.name), given_image(disk.source, "qcow2", known_files(domain)) as image:
                 remove_internal(image, snapshot)

@@ -56,7 +56,7 @@ def find_disks_of_then(domain: OpenDomain, stored: StoredSnapshot) -> DisksOfThe
     images = {
         target: image
         for target, image in today.items()
-        if formats[target] == "qcow2" and id_in(image, stored.name) is not None
+        if formats[target] == "qcow2" and id_in(domain.connection, image, stored.name) is not None
     }
     if not images:
         raise errors.NO_DISK_OF_IT(name=domain.name, snapshot=stored.name)
@@ -88,7 +88,7 @@ def revert_disks(domain: OpenDomain, snapshot: str, disks: Sequence[SnapshotDisk
     done: list[str] = []
     for disk in disks:
         try:
-            id = id_in(disk.image, snapshot)
+            id = id_in(domain.connection, disk.image, snapshot)
             if id is None:
                 raise errors.GONE_FROM_IMAGE(image=disk.image, snapshot=snapshot)
             with names_now(domain.name), given_image(disk.image, "qcow2", known_files(domain)) as image:

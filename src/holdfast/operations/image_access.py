@@ -1,0 +1,62 @@
+"""How an image of this host is reached: by this user itself, through the storage pool that has it, or not at all.
+
+Images belong to root or to QEMU's user, and whoever may manage libvirt may open few of them. What a pool has, libvirt
+reads, enlarges, copies and removes for its users. The rest is unknown to them: :data:`NO_PERMISSION` tells so.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from pathlib import PurePosixPath
+
+from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection
+from holdfast.errors.images import UNREADABLE_IMAGE
+from holdfast.hostfiles.images.header import Read
+from holdfast.hostfiles.images.image import Otherwise, real_path
+from holdfast.hostfiles.permission import may_open
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.storage import pool_over
+from holdfast.libvirtapi.volume import Volume, volume_at
+
+
+def is_ours(connection: Connection, path: str) -> bool:
+    """True where this user itself can read the image ``path`` and write to it."""
+    return connection.is_local and may_open(path, write=True)
+
+
+def by_pool(connection: Connection) -> Otherwise:
+    """What reads the headers of images that this user may not open (virStorageVolDownload)."""
+
+    def reader(path: str) -> Read | None:
+        volume = None if connection.readonly else volume_of_file(connection, path)
+        return None if volume is None else partial(_read, volume)
+
+    return reader
+
+
+def volume_of_file(connection: Connection, path: str) -> Volume | None:
+    """The volume that the image ``path`` is; None where no active pool has it.
+
+    A pool that does not know it, and has its folder, looks again: it may have been put there past libvirt.
+    (virStorageVolLookupByPath, virStoragePoolRefresh)
+    """
+    for each in dict.fromkeys([path, real_path(path)] if connection.is_local else [path]):
+        if (volume := volume_at(connection, each)) is not None:
+            return volume
+        pool = None if connection.readonly else pool_over(connection, str(PurePosixPath(each).parent))
+        if pool is not None:
+            with suppress(LibvirtRefused):  # it is busy
+                pool.refresh()
+            if (volume := volume_at(connection, each)) is not None:
+                return volume
+    return None
+
+
+def _read(volume: Volume, offset: int, size: int) -> bytes:
+    try:
+        return volume.read(offset, size)
+    except NoConnection:
+        raise
+    except HoldfastError as error:
+        raise UNREADABLE_IMAGE(path=volume.path, reason=error) from error
