@@ -23,6 +23,7 @@ def stranger(packaged: Host) -> Iterator[OrdinaryUser]:
     for name in done(user.virsh("list", "--all", "--name", uri=SESSION)).split():
         user.holdfast("delete", "--storage", "--force", name, uri=SESSION)
     done(user.virsh("pool-destroy", "default", uri=SESSION))
+    done(user.run("rm", "-r", f"{user.home}/images"))
 
 
 def test_a_day_needs_no_right_at_all(stranger: OrdinaryUser) -> None:
