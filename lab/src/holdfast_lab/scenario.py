@@ -54,12 +54,13 @@ BASELINE = "soft reboot"
 class Managed:
     """One guest of the scenario, managed by Holdfast: every step but "create" is one operation and the guest's word."""
 
-    def __init__(self, connection: Connection, host: Host, name: str, machine: str) -> None:
+    def __init__(self, connection: Connection, images: Path, name: str, machine: str) -> None:
+        """``images`` is a folder that libvirt's host calls the same; its own is made below it."""
         self.connection = connection
         self.name = name
         self.inventories: dict[str, Inventory] = {}
         """Step → what the guest said after it."""
-        self._folder = host.images / name
+        self._folder = images / name
         self._machine = machine
         self._targets: dict[str, str] = {}
         self._guest: Guest | None = None
@@ -188,8 +189,8 @@ class Scenario:
     def __init__(self, connection: Connection, host: Host, machine: str) -> None:
         self.host = host
         self.machine = machine
-        self.holdfast = Managed(connection, host, "holdfast", machine)
-        self.regenerated = Regenerated(connection, host, "regenerated", machine)
+        self.holdfast = Managed(connection, host.images, "holdfast", machine)
+        self.regenerated = Regenerated(connection, host.images, "regenerated", machine)
         self._pool = ThreadPoolExecutor(2, "scenario")
 
     def take(self, step: ScenarioStep) -> float:
