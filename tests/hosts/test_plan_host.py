@@ -13,7 +13,7 @@ from holdfast import operations
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.host.known_changes import KNOWN_CHANGES, known_changes
+from holdfast.domainxml.host.known_changes import KNOWN_CHANGES, known_changes, oddities
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -127,6 +127,15 @@ def _foretold_features(sentences: list[str]) -> dict[str, set[str]]:
             verb, _, names = part.partition(" ")
             found[verb] |= set(names.split(", "))
     return found
+
+
+def test_a_host_that_gives_what_no_other_version_gives_is_told_of_once(older: Connection, newer: Connection) -> None:
+    for name in ("a", "b"):
+        newer.define(domain_xml(name))
+        older.define(domain_xml(name))
+    told = list(oddities(host_versions(newer)))
+    assert len(told) == 1 and told[0] in operations.audit_host(newer).notes
+    assert not any("queues" in note for note in operations.audit_host(older).notes)
 
 
 def test_a_sealed_cpu_that_the_newer_qemu_cannot_give_does_not_start(

@@ -17,11 +17,13 @@ from holdfast.domainxml import metadata
 from holdfast.domainxml.document import canonical, parse
 from holdfast.domainxml.fact import Releasing, Rescue, RunAgain, SeenState, Started
 from holdfast.domainxml.metadata import Fact, fact
+from holdfast.domainxml.records.garbled import recorded_versions
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import record
+from holdfast.operations.host.capabilities import host_versions
 from holdfast.operations.power_record import (
     RUNS_AGAIN,
     STARTED_WITH,
@@ -128,6 +130,15 @@ def test_what_is_made_up_for_goes_to_config_alone_and_live_tells_of_no_start_of_
     started, cpu = kept(domain, Started), live.find("cpu")
     assert cpu is not None and started == Started(canonical(cpu).decode(), "")
     assert (fact(live, Started), fact(live, RunAgain)) == (None, None)
+
+
+def test_a_start_records_the_versions_by_which_the_guest_has_its_hardware(
+    connection: Connection, domain: Domain
+) -> None:
+    operations.start(connection, "a", paused=True)
+    started, now = kept(domain, Started), host_versions(connection)
+    assert isinstance(started, Started) and None not in now
+    assert recorded_versions(started) == now
 
 
 @pytest.fixture
