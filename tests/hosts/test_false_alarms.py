@@ -29,7 +29,7 @@ REFUSED = {
 """Domains that libvirt 9.0 defines and 11.3 does not, and the reason it gives; besides those without a machine type."""
 
 CHANGED = {"disk-usb-cdrom": ["disk sda: model is set to usb-bot (was not given)"]}
-"""What libvirt from 11.5 on truly changes. There is no other change."""
+"""What libvirt from 11.5 on truly changes where it is defined anew. There is no other change."""
 
 DEFINED = [sample for sample in CORPUS.values() if sample.can_define]
 STARTED = [

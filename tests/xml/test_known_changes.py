@@ -57,6 +57,16 @@ def test_the_watchdog_of_q35_works_from_libvirt_9_1_on() -> None:
     assert "watchdog" not in dict(said("q35-nothing-chosen", DEBIAN_13, SID))
 
 
+def test_a_feature_that_follows_from_the_topology_is_told_of_where_the_topology_does_not_give_it() -> None:
+    cpu = "<domain><cpu><feature policy='{}' name='ht'/>{}</cpu></domain>"
+    flat, several = "<topology sockets='2' cores='1' threads='1'/>", "<topology sockets='1' cores='2' threads='1'/>"
+    told = [
+        [each.part for each in known_changes(parse(cpu.format(*words)), DEBIAN_13, SID)]
+        for words in (("require", ""), ("require", flat), ("require", several), ("disable", ""))
+    ]
+    assert told == [["topology"], ["topology"], [], []]
+
+
 def test_memory_is_lost_only_on_the_way_from_an_oddity() -> None:
     domain = parse(CORPUS["disk-virtio"].document())
     reason = memory_lost(domain, DEBIAN_13, SID)

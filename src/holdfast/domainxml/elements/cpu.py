@@ -12,10 +12,16 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
     """Live names the CPU that QEMU really gave (check='full'), where config only asks for one (libvirt ≥ 3.2).
 
     What QEMU added to the model is no change. Of a CPU that config leaves to the host, what live has of it is a note.
+    What follows from the topology alone is no longer named by live (12.8), also of a guest that has run since before.
     """
     old, new = before.find("cpu"), after.find("cpu")
     if old is None or new is None:
         return
+    if "full" in (old.get("check"), new.get("check")):
+        for path in (f"feature[{name}]@policy" for name in BY_TOPOLOGY):
+            if (path in one.guest) != (path in other.guest):
+                one.drop(path)
+                other.drop(path)
     for asked, got, asked_view, got_view in ((old, new, one, other), (new, old, other, one)):
         if got.get("check") != "full" or asked.get("check") == "full":
             continue
@@ -33,6 +39,9 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
                 asked_view.drop(path)
                 got_view.drop(path)
 
+
+BY_TOPOLOGY = ("cmp_legacy", "ht")
+"""Features that libvirt (12.8) does not hand to QEMU, which has them where a socket has several threads."""
 
 _OPEN = ("host-model", "maximum", "minimum")
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 
 from holdfast.domainxml.document import Element, child, element
+from holdfast.domainxml.elements.cpu import BY_TOPOLOGY
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 
@@ -54,7 +55,7 @@ def cpu_difference(before: Element, after: Element, canonical: Mapping[str, str]
     if not same_model(before, after, canonical):
         return f"becomes {model_of(after)}, was {model_of(before)}"
     old, new = _features(before), _features(after)
-    names = list(dict.fromkeys((*old, *new)))
+    names = [name for name in dict.fromkeys((*old, *new)) if name not in BY_TOPOLOGY]
     # A feature that only one of them names is in the other as the model has it: on where this one turns it off.
     gained = [name for name in names if _is_on(old, new, name) is False and _is_on(new, old, name) is True]
     lost = [name for name in names if _is_on(old, new, name) is True and _is_on(new, old, name) is False]

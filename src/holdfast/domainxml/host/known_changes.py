@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from holdfast.domainxml.document import Element, devices, value_at
+from holdfast.domainxml.elements.cpu import BY_TOPOLOGY
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.versions import Version, Versions, dotted
@@ -63,6 +64,14 @@ def _is_q35(domain: Element) -> bool:
     return "q35" in Platform.of(domain).machine
 
 
+def _names_topology(domain: Element) -> bool:
+    """True where a CPU has features named that it would not have by its sockets, cores and threads."""
+    named = {feature.get("name") for feature in domain.iterfind("cpu/feature[@policy='require']")}
+    topology = domain.find("cpu/topology")
+    several = topology is not None and any(topology.get(each, "1") != "1" for each in ("dies", "cores", "threads"))
+    return bool(named.intersection(BY_TOPOLOGY)) and not several
+
+
 _OWN_QUEUES = "virtio queues of each device's own size, 256 for a disk"
 _LARGE_QUEUES = "virtio queues of 1024 in every device, whatever its document says"
 
@@ -80,7 +89,14 @@ KNOWN_CHANGES = (
         "disk",
         "libvirt",
         _has_cd_on_usb,
-        {(11, 4, 0): "a disk for a CD drive on USB (usb-storage)", (11, 5, 0): "a CD drive on USB (usb-bot)"},
+        {
+            (11, 4, 0): "a disk for a CD drive on USB (usb-storage)",
+            (
+                11,
+                5,
+                0,
+            ): "a CD drive on USB (usb-bot) if it is defined there; an upgraded host keeps the disk",
+        },
         "the device on QEMU's command line with 9.0, 11.3 and 12.8; from which version on: libvirt's release notes",
     ),
     KnownChange(
@@ -89,6 +105,16 @@ KNOWN_CHANGES = (
         _is_q35,
         {(9, 0, 0): "an iTCO watchdog that cannot reset it", (9, 1, 0): "an iTCO watchdog that works"},
         "`ICH9-LPC.noreboot` on QEMU's command line, likewise",
+    ),
+    KnownChange(
+        "topology",
+        "libvirt",
+        _names_topology,
+        {
+            (11, 3, 0): "the CPU features ht and cmp_legacy as its document says",
+            (12, 8, 0): "the CPU features ht and cmp_legacy only where a socket has several threads",
+        },
+        "QEMU's own `ht` and `cmp-legacy` of a CPU that has them required, with 11.3 and 12.8",
     ),
 )
 
