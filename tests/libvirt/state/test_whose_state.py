@@ -181,3 +181,17 @@ def test_state_that_no_domain_has_is_named_by_the_audit(connection: Connection, 
     finally:
         orphan.unlink()
         left.rmdir()
+
+
+def test_a_varstore_that_no_domain_has_is_named_by_the_audit(connection: Connection) -> None:
+    """Also on a libvirt that makes none yet: one from before may have been."""
+    folders = folders_of(connection)
+    assert folders is not None
+    left = Path(folders.varstore, "gone.json")
+    left.parent.mkdir(exist_ok=True)
+    left.touch()
+    try:
+        assert (str(left), f"rm {left}") in orphans(connection)
+    finally:
+        left.unlink()
+        left.parent.rmdir()

@@ -31,6 +31,11 @@ class StateFolders:
     nvram: str
     tpm: str
 
+    @property
+    def varstore(self) -> str:
+        """That of the files of a ``<varstore>`` (12.8)."""
+        return f"{self.nvram.rpartition('/')[0]}/varstore"
+
 
 @dataclass(frozen=True)
 class StateFile:

@@ -54,7 +54,9 @@ class States:
         folders = folders_of(self._connection)
         if folders is None or not self._connection.is_usual:
             return
-        here = [f"{folder}/{name}" for folder in (folders.nvram, folders.tpm) for name in names_in(folder)]
+        here = [
+            f"{folder}/{name}" for folder in (folders.nvram, folders.varstore, folders.tpm) for name in names_in(folder)
+        ]
         used = [f"{place}/" for place in (*self._users, *copies, *upgraded)]
         for path in here:
             if not any(place.startswith(real_path(path) + "/") for place in used):
