@@ -13,7 +13,10 @@ from holdfast_lab.enclosure import ORDINARY, ORDINARY_HOME
 
 
 class OrdinaryUser:
-    """The user on ``host``, ``in_group`` libvirt or not. What it runs sees the host as one who has logged in there."""
+    """The user on ``host``, ``in_group`` libvirt or not. What it runs sees the host as one who has logged in there.
+
+    Raises RuntimeError where it cannot read this program.
+    """
 
     def __init__(self, host: Host, *, in_group: bool = True) -> None:
         self._inside = host.inside
@@ -24,6 +27,8 @@ class OrdinaryUser:
         for folder in (self._home, self._home / "runtime"):
             folder.mkdir(mode=0o700, exist_ok=True)
             shutil.chown(folder, ORDINARY, ORDINARY)
+        if self.run("test", "-r", __file__).returncode != 0:
+            raise RuntimeError(f"only root can read {__file__}, which a user on a private host runs, too")
 
     def put(self, name: str, content: bytes) -> str:
         """A file in its home, which belongs to it with the folders on the way; return its path on the host."""

@@ -22,7 +22,7 @@ HINTS = {
     "demo-packages-missing": "'scripts/demo' installs them, or: apt-get install --no-install-recommends {packages}",
     "demo-not-root": 'sudo "$(command -v holdfast)" demo',
     "build-packages-missing": "apt-get install {packages}",
-    "no-permission": f"{_AS_ROOT}; what an active storage pool has ('virsh pool-list'), libvirt does for this user",
+    "no-permission": f"{_AS_ROOT}; with images of an active storage pool ('virsh pool-list') most things need no root",
     "unreadable-by-this-user": f"{_AS_ROOT}, on libvirt's own host",
     "not-uploaded": "qemu-img convert -O FORMAT {path} NEW, and copy-from=NEW,source-format=FORMAT",
     "rescue-format": "add --format qcow2 or --format raw; Holdfast never guesses it from the image",

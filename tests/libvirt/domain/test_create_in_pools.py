@@ -38,6 +38,35 @@ from tests.raising import raising
 MIB = 1024 * 1024
 
 
+def test_an_upload_says_how_far_it_is(host: Connection, pool: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    content = bytes(range(256)) * 12346
+    spec = cloud_disk(tmp_path_factory.mktemp("home") / "cloud.raw", content)
+    said: list[tuple[int, int]] = []
+    operations.create_domain(host, "a", spec, progress=lambda *each: said.append(each))
+    assert (pool / "a-vda.raw").read_bytes() == content
+    assert said == sorted(said)
+    assert said[-1] == (len(content), len(content))
+
+
+def test_an_upload_that_is_interrupted_leaves_nothing(
+    host: Connection, pool: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def interrupt(_done: int, _size: int) -> None:
+        raise KeyboardInterrupt
+
+    spec = cloud_disk(tmp_path_factory.mktemp("home") / "cloud.raw", bytes(3 * MIB))
+    with pytest.raises(KeyboardInterrupt):
+        operations.create_domain(host, "a", spec, progress=interrupt)
+    assert not host.domains()
+    assert not list(pool.iterdir())
+
+
+def cloud_disk(path: Path, content: bytes) -> DomainSpec:
+    """A domain whose disk is made of a raw image that no pool has."""
+    path.write_bytes(content)
+    return DomainSpec(memory=128 * MIB, disks=(DiskSpec(copy_from=str(path), source_format="raw", pool="default"),))
+
+
 @pytest.fixture
 def host(daemon_uri: str) -> Iterator[Connection]:
     """The private libvirtd without domains."""
