@@ -35,7 +35,7 @@ class Sample:
     @property
     def can_define(self) -> bool:
         """True where an emulator is installed that has its machine type."""
-        if self.needs in ("KVM", "AMD SEV", "another hypervisor"):
+        if self.needs in ("KVM", "AMD SEV", "another hypervisor", "a descriptor of a BIOS firmware"):
             return False
         machine = re.search("machine=['\"]([^'\"]+)", self.text)
         return machine is None or machine[1] in _machines({"armv7l": "arm", "i686": "i386"}.get(self.arch, self.arch))

@@ -34,6 +34,12 @@ def newest_machine(connection: Connection, family: str = "q35") -> str:
     return HostOutlook(connection).machines("x86_64", "qemu")[family].canonical or family
 
 
+def deprecated_machine(connection: Connection) -> str:
+    """A machine type of i440fx that this host's QEMU calls deprecated."""
+    machines = HostOutlook(connection).machines("x86_64", "qemu")
+    return next(name for name, each in machines.items() if name.startswith("pc-i440fx-") and each.deprecated)
+
+
 def has_open_firmware(document: Element) -> bool:
     """True where libvirt chooses the firmware at each start; since 9.2 it leaves firmware='efi' beside its choice."""
     return document.find("os[@firmware]") is not None and not document.findtext("os/loader")

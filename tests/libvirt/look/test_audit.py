@@ -21,7 +21,7 @@ from holdfast.operations.connect import connect
 from holdfast.operations.facts import record
 from holdfast.operations.session import looking
 from tests.libvirt.commands import run
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
+from tests.libvirt.domains import CONFIG, LIVE, deprecated_machine, disk_xml, domain_xml, image
 
 RNG = "<rng model='virtio'><backend model='builtin'/><alias name='ua-rng'/></rng>"
 SEALED = "<serial>S{0}</serial><alias name='ua-{0}'/>"
@@ -110,7 +110,7 @@ def test_parts_left_open_are_one_finding_for_each_kind_of_part(connection: Conne
 
 
 def test_a_machine_type_that_expires(connection: Connection) -> None:
-    old = sealed("old", "pc-i440fx-1.7")
+    old = sealed("old", deprecated_machine(connection))
     new = sealed("new", "pc-i440fx-7.2")
     for document in (old, new):
         connection.define(document)

@@ -103,7 +103,8 @@ def test_a_vhostuser_port_that_is_gone_is_taken_away(connection: Connection) -> 
         "<interface type='vhostuser'><mac address='fa:16:3e:00:00:01'/><model type='virtio'/>"
         f"<source type='unix' path='/run/vhu' mode='server'/><target dev='vhu{PORT}'/></interface>"
     )
-    domain = connection.define(domain_xml(extra=port))
+    shared = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><os>"
+    domain = connection.define(domain_xml(extra=port).replace("<os>", shared))
     wanted = parse(domain.xml(CONFIG))
     drop("devices/interface")(wanted)
     own = partial(is_of_instance, uuid=domain.uuid)
