@@ -229,10 +229,12 @@ class DiskRecord:
 class RunAgain:
     """The domain was started and nobody has stopped it: it is to run again after the host has booted.
 
-    ``since`` is when it was started (ISO 8601, UTC): what was started first then is first again.
+    ``since`` is when it was started (ISO 8601, UTC): what was started first then is first again. ``starting`` is "yes"
+    from before a cold start until that is recorded: one that was cut off comes after any end that libvirt tells of.
     """
 
     since: str
+    starting: str = ""
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def _text(root: Element) -> str:
 
 
 def _attributes(one: AnyFact) -> dict[str, str]:
-    return {name: value for name, value in asdict(one).items() if value or not isinstance(one, DiskRecord)}
+    return {name: value for name, value in asdict(one).items() if value or not isinstance(one, DiskRecord | RunAgain)}
 
 
 def _read(kind: type[Fact], item: Element) -> Fact:

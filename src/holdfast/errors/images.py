@@ -10,6 +10,12 @@ IMAGE_OPEN = Condition(
     "{path} is open in {who}",
     "what that writes would be lost, or written over: end it first, if it is no running domain's",
 )
+EXCHANGED = Condition(
+    "exchanged",
+    Failed,
+    "somebody has put another file in the place of {path} meanwhile, which stays",
+    "see who can write to its folder, and to those above it",
+)
 NO_IMAGE = Condition("no-image", NotFound, "there is no image {path}")
 UNREADABLE_IMAGE = Condition("unreadable-image", Failed, "cannot read the image {path}: {reason}")
 NOT_AN_IMAGE = Condition(

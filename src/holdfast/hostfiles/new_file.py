@@ -34,7 +34,7 @@ class MadeFile:
 
     def remove(self) -> None:
         """Remove it; no error where it is gone, or where something else is at its path by now."""
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), _folder_of(self.path) as folder:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), folder_of(self.path) as folder:
             name = Path(self.path).name
             if self._is(os.stat(name, dir_fd=folder, follow_symlinks=False)):
                 os.unlink(name, dir_fd=folder)
@@ -120,7 +120,7 @@ def whole_file(path: str, *, over: bool = False) -> Iterator[BinaryIO]:
     name = Path(path).name
     before = f".{name.encode()[:200].decode(errors='ignore')}.new"
     first = before if over else name
-    with _folder_of(path) as folder:
+    with folder_of(path) as folder:
         if over:
             with contextlib.suppress(FileNotFoundError):  # of one that was killed
                 os.unlink(before, dir_fd=folder)
@@ -159,7 +159,8 @@ def _unnamed_or(name: str, folder: int) -> Iterator[tuple[BinaryIO, bool]]:
 
 
 @contextlib.contextmanager
-def _folder_of(path: str) -> Iterator[int]:
+def folder_of(path: str) -> Iterator[int]:
+    """A descriptor of the folder that ``path`` is in, for what is done by name in that very folder. Raises OSError."""
     folder = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield folder

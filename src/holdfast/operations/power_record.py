@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -25,7 +26,7 @@ from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
 from holdfast.hostfiles.digest import is_older, sha256_of
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import rewrite
 from holdfast.operations.host.capabilities import host_versions
@@ -48,7 +49,7 @@ def recorded_start(domain: OpenDomain, *, cold: bool = True) -> Iterator[None]:
     not cold, what was recorded before stays valid.
     """
     with _taken_back_where_it_fails(domain):
-        failed = _try_to_write(domain, _with_run_again)
+        failed = _try_to_write(domain, _with_start_begun if cold else _with_run_again)
         yield
     if cold:
         failed = _try_to_write(domain, lambda ours: _with_start(domain, _with_run_again(ours)), _forget_start_in_live)
@@ -116,6 +117,15 @@ def unfinished_start(documents: Documents) -> str:
     return "runs, and what it was started with is not recorded" if STARTED_WITH in unrecorded(documents) else ""
 
 
+def was_switched_off(domain: Domain, config: Element | None) -> bool:
+    """True where ``domain`` was shut down or destroyed, and ``config`` tells of no start that was begun after that.
+
+    (virDomainGetState)
+    """
+    run_again = None if config is None else fact(config, RunAgain)
+    return domain.was_switched_off() and not (run_again is not None and run_again.starting)
+
+
 def record_missing(domain: OpenDomain, *, dry_run: bool) -> tuple[str, ...]:
     """Record what is :func:`unrecorded`, and return it; the firmware where it has not changed since the start."""
     missing, live = unrecorded(domain.documents), domain.documents.live
@@ -148,7 +158,7 @@ def record_whether_it_runs(domain: OpenDomain) -> None:
         return
     if domain.is_active():
         rewrite(domain, _with_run_again, Definition.CONFIG)
-    elif domain.was_switched_off():
+    elif was_switched_off(domain, domain.documents.config):
         rewrite(domain, _without_run_again, Definition.CONFIG)
 
 
@@ -204,8 +214,16 @@ def run_again_from_now() -> RunAgain:
 
 
 def _with_run_again(ours: str | None) -> str | None:
-    """From now on, unless it is recorded already."""
-    return ours if ours is None or facts_in(ours, RunAgain) else metadata.with_fact(ours, run_again_from_now())
+    return None if ours is None else metadata.with_fact(ours, replace(_run_again_in(ours), starting=""))
+
+
+def _with_start_begun(ours: str | None) -> str | None:
+    return None if ours is None else metadata.with_fact(ours, replace(_run_again_in(ours), starting="yes"))
+
+
+def _run_again_in(ours: str) -> RunAgain:
+    """What is recorded already, else from now on."""
+    return next(iter(facts_in(ours, RunAgain)), run_again_from_now())
 
 
 def _without_run_again(ours: str | None) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,13 @@ from holdfast.domainxml.elements.disk import source_of
 from holdfast.errors import HoldfastError
 from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.errors.files import ANOTHER_FILE
+from holdfast.hostfiles.images import image
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec, DomainSpec, Place
+from holdfast.operations.disks import keep_record, move_record, own_images
+from holdfast.operations.disks.keep_record import new_record
+from holdfast.operations.facts import record
+from holdfast.operations.session import changing
 from tests.libvirt.disks.foreign import MIB, SECRET
 from tests.libvirt.disks.moves import disk
 from tests.libvirt.domains import CONFIG, domain_xml
@@ -130,6 +137,119 @@ def test_a_folder_exchanged_on_the_way_leads_to_nothing_that_is_removed_or_overw
     count = at_each_step(lambda: folder_instead(shared, other), begin, lambda: act(connection, shared, own))
     begin()
     assert count > 3
+
+
+def delete(connection: Connection, shared: Path) -> object:
+    return operations.delete_domain(connection, "c", storage=True)
+
+
+def abort(connection: Connection, shared: Path) -> object:
+    """End a move that broke off once its copy was made."""
+    return operations.abort_move(connection, "a", "vda")
+
+
+def move_away(connection: Connection, shared: Path) -> object:
+    place = Place(path=str(shared.parent / "own" / "moved"))
+    return operations.move_disk(connection, "c", "vda", place, delete_source=True)
+
+
+def detach_left(connection: Connection, shared: Path) -> object:
+    """Remove what a killed attach has left."""
+    return operations.detach_device(connection, "a", "vdb")
+
+
+@pytest.mark.parametrize("act", [delete, abort, move_away, detach_left])
+def test_a_folder_exchanged_before_an_image_is_removed_leads_to_no_file_of_somebody_else(
+    connection: Connection, folders: tuple[Path, Path, Path], act: Callable[[Connection, Path], object]
+) -> None:
+    """Exchanged before it was looked at first, the path of the document is that of the other file."""
+    shared, own, other = folders
+    for name in ("new", "c.qcow2"):
+        (other / name).write_bytes(SECRET)
+    before = {path: identity(path) for path in other.iterdir()}
+    looked_at = threading.Event()
+    real = image.file_identity
+
+    def look(path: str) -> str:
+        found = real(path)
+        if path.startswith(str(shared)):
+            looked_at.set()
+        return found
+
+    def begin() -> None:
+        assert {path: identity(path) for path in before} == before
+        as_it_was(shared)
+        (own / "moved").unlink(missing_ok=True)
+        begin_anew(connection, shared, own)
+        (shared / "new").write_bytes(bytes(MIB))
+        with changing(connection, "a") as domain:
+            left = replace(new_record(disk(domain, CONFIG)), place=str(shared / "new"), format="raw", size=str(MIB))
+            record(domain, left if act is abort else replace(left, target="vdb", alias="ua-b"), CONFIG)
+        looked_at.clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (own_images, keep_record, move_record):
+            patch.setattr(module, "file_identity", look)
+        count = at_each_step(
+            lambda: looked_at.is_set() and folder_instead(shared, other), begin, lambda: act(connection, shared)
+        )
+    assert count
+    begin()
+
+
+def test_a_swap_onto_an_image_that_is_exchanged_overwrites_no_image_of_another_domain(
+    connection: Connection, folders: tuple[Path, Path, Path]
+) -> None:
+    shared, own, other = folders
+    create_image(str(other / "victim.qcow2"), "qcow2", MIB)
+    before = identity(other / "victim.qcow2")
+    known = {"c.qcow2", "c.fd"}
+
+    def begin() -> None:
+        assert identity(other / "victim.qcow2") == before
+        begin_anew(connection, shared, own)
+        connection.define(domain_xml("e", extra=qcow2_disk(other / "victim.qcow2")))
+        create_image(str(shared / "more.qcow2"), "qcow2", MIB)
+
+    def swap() -> object:
+        more = DiskSpec(path=str(shared / "more.qcow2"), format="qcow2")
+        return operations.swap_disk(connection, "a", "vda", more, copy_content=True)
+
+    count = at_each_step(lambda: link_instead(shared, other / "victim.qcow2", known), begin, swap)
+    begin()
+    assert count > 3
+
+
+def insert(connection: Connection, path: str) -> object:
+    return operations.insert_medium(connection, "a", "sda", DiskSpec(path=path, format="raw"))
+
+
+def rescue(connection: Connection, path: str) -> object:
+    return operations.rescue(connection, "a", DiskSpec(path=path, format="raw"))
+
+
+@pytest.mark.parametrize("act", [insert, rescue])
+def test_a_medium_that_is_exchanged_leads_to_no_change_of_another_file(
+    connection: Connection, folders: tuple[Path, Path, Path], act: Callable[[Connection, str], object]
+) -> None:
+    shared, own, other = folders
+    before, known = identity(other / "victim"), {"c.qcow2", "c.fd"}
+    drive = "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"
+
+    def begin() -> None:
+        assert identity(other / "victim") == before
+        for domain in connection.domains():
+            if domain.is_active():
+                domain.destroy()
+        begin_anew(connection, shared, own)
+        connection.find_domain("a").undefine()
+        connection.define(domain_xml(extra=qcow2_disk(own / "root.qcow2") + drive))
+        (shared / "medium").write_bytes(bytes(MIB))
+
+    medium = str(shared / "medium")
+    count = at_each_step(lambda: link_instead(shared, other / "victim", known), begin, lambda: act(connection, medium))
+    begin()
+    assert count
 
 
 def source_of_vda(connection: Connection) -> str | None:

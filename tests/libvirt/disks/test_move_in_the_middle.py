@@ -329,7 +329,7 @@ def test_old_image_that_cannot_go_is_told_and_repeating_finishes(
 ) -> None:
     from holdfast.hostfiles.images import chain
 
-    def refuse(path: str) -> None:
+    def refuse(path: str, _: str) -> None:
         raise images.CANNOT_REMOVE(path=path, reason="it is stuck")
 
     with pytest.MonkeyPatch.context() as patch:

@@ -134,6 +134,26 @@ def test_a_start_that_is_killed_is_named_by_the_audit_and_ended_by_what_the_hint
     assert set(found) == {FindingKind.NOT_RUNNING, FindingKind.RECORD}
 
 
+def test_a_start_that_is_killed_is_told_from_the_end_before_it(host: Connection, daemon_uri: str) -> None:
+    """libvirt tells no more than that the domain was switched off, as it does where its guest shuts down later."""
+    domain, begun = adopted(host), 0
+    for step in itertools.count(1):
+        operations.start(host, "a", paused=True)
+        domain.destroy()
+        assert named(host) == [FindingKind.RECORD] and not operations.resume_host(host, dry_run=True)
+        assert run_killed(step, daemon_uri, "start", "a") == KILLED
+        if domain.is_active():
+            break
+        if named(host) == [FindingKind.NOT_RUNNING]:
+            begun += 1
+            operations.observe_host(host)
+            (resumed,) = operations.resume_host(host)
+            assert (resumed.outcome, named(host)) == (Outcome.STARTED, [])
+            domain.destroy()
+            assert not operations.resume_host(host, dry_run=True), "it was recorded as started, and then switched off"
+    assert begun == 2, "killed right after the record, and right before libvirt starts it"
+
+
 def test_a_create_whose_start_fails_does_not_leave_it_wanted(host: Connection) -> None:
     with raising(CREATED_NOT_STARTED):
         operations.create_domain(host, "b", DomainSpec(memory=900000 * 1024**3, graphics="none"), start=True)

@@ -115,7 +115,7 @@ _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
         "delete": _form("(yes|no)?"),
         "size": _form("[0-9]{0,20}"),
     },
-    RunAgain: {"since": _is_time},
+    RunAgain: {"since": _is_time, "starting": _form("(yes)?")},
     Rescue: {"since": _is_time, "before": _is_said, "brought": _is_said},
     Snapshotting: {"snapshot": _is_said},
     Pivoting: {"target": _is_said, "old": _is_said, "new": _is_said},

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
 from holdfast.errors import NotFound, images
 from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images.header import HEAD_BYTES, detect_format
-from holdfast.hostfiles.images.image import Otherwise, file_name, named_by, reading, real_path
+from holdfast.hostfiles.images.image import Otherwise, file_name, identity_of_file, named_by, reading, real_path
+from holdfast.hostfiles.new_file import folder_of
 
 _LARGEST_TABLE = 32 << 20
 """Bytes of a qcow2 image's first table (QEMU: QCOW_MAX_L1_SIZE)."""
@@ -59,10 +61,17 @@ def holds_data(path: str) -> bool:
         raise images.HEADER_CUT_OFF(path=path, format="qcow2") from error
 
 
-def remove_image_file(path: str) -> None:
-    """Remove the file ``path`` (unlink(2)). Raises NO_IMAGE, NO_PERMISSION, CANNOT_REMOVE."""
+def remove_image_file(path: str, seen: str | None = None) -> None:
+    """Remove the file ``path`` (unlink(2)); where it was ``seen`` what it is (:func:`.image.file_identity`), no other.
+
+    Raises NO_IMAGE, EXCHANGED, NO_PERMISSION, CANNOT_REMOVE.
+    """
     try:
-        Path(path).unlink()
+        with folder_of(path) as folder:
+            name = Path(path).name
+            if seen not in (None, identity_of_file(os.stat(name, dir_fd=folder))):
+                raise images.EXCHANGED(path=path)
+            os.unlink(name, dir_fd=folder)
     except FileNotFoundError as error:
         raise images.NO_IMAGE(path=path) from error
     except PermissionError as error:

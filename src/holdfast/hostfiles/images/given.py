@@ -14,7 +14,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from holdfast.errors import images
-from holdfast.hostfiles.images.image import OpenImage, opened_image
+from holdfast.hostfiles.images.image import OpenImage, identity_of_file, opened_image
 
 _CHUNK = 1 << 20
 """Bytes that are read of an image at a time."""
@@ -89,6 +89,12 @@ def _chunks(path: str, file: int, size: int) -> Iterator[bytes]:
             yield os.pread(file, min(_CHUNK, size - offset), offset)
         except OSError as error:
             raise images.UNREADABLE_IMAGE(path=path, reason=error.strerror) from error
+
+
+def refuse_exchanged(image: Given, seen: str) -> None:
+    """Raise EXCHANGED where another file is open than was ``seen`` there (:func:`.image.file_identity`)."""
+    if image.descriptors and identity_of_file(os.fstat(image.descriptors[0])) != seen:
+        raise images.EXCHANGED(path=image.name)
 
 
 def _node(image: OpenImage) -> dict[str, object]:

@@ -332,9 +332,13 @@ def file_identity(path: str) -> str:
     For a path at which nothing can be looked at, that path without symbolic links. (stat(2))
     """
     try:
-        found = os.stat(path)  # noqa: PTH116 - thousands of them, in an audit
+        return identity_of_file(os.stat(path))  # noqa: PTH116 - thousands of them, in an audit
     except (OSError, ValueError):
         return real_path(path)
+
+
+def identity_of_file(found: os.stat_result) -> str:
+    """The same of a file that was looked at."""
     if stat.S_ISBLK(found.st_mode):
         return f"block device {found.st_rdev}"
     return f"inode {found.st_ino} of {found.st_dev}"

@@ -27,7 +27,7 @@ from holdfast.operations.disks.known_files import images_outlook
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host.provides import HostProvides
 from holdfast.operations.own_state import state_outlook
-from holdfast.operations.power_record import unfinished_start
+from holdfast.operations.power_record import unfinished_start, was_switched_off
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
 from holdfast.operations.waiting import copying, is_asked_for, standing_apart, unreleased, waiting
 
@@ -163,12 +163,12 @@ def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
         yield Finding(FindingKind.UNFINISHED, sentence)
     if live is not None and is_wanted and (lacking := unfinished_start(documents)):
         yield Finding(FindingKind.RECORD, f"it {lacking}: a start records it")
-    if live is None and is_wanted and domain.was_destroyed():
-        sentence = "it was switched off, and is recorded to run again after the host has booted: a destroy mends that"
-        yield Finding(FindingKind.RECORD, sentence)
-    elif live is None and is_wanted and not domain.was_switched_off():
+    if live is None and is_wanted and not was_switched_off(domain, config):
         sentence = "it is recorded to run, and is off: start it, or a destroy records that it stays off"
         yield Finding(FindingKind.NOT_RUNNING, sentence)
+    elif live is None and is_wanted and domain.was_destroyed():
+        sentence = "it was switched off, and is recorded to run again after the host has booted: a destroy mends that"
+        yield Finding(FindingKind.RECORD, sentence)
 
 
 def _snapshots(listed: Listed, documents: Documents) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from holdfast.domainxml.metadata import Pivoting
 from holdfast.errors import LibvirtRefused, NoConnection, NotFound
 from holdfast.errors import disks as errors
 from holdfast.hostfiles.images import new_image
-from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.given import given_image, refuse_exchanged
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
@@ -62,6 +62,7 @@ class Destination:
     ``settle``     does what follows, when it has
     ``is_filled``  True where what makes the image puts in what the disk holds, too
     ``known``      what the image may rest on; None: whatever its header names, which is trusted
+    ``seen``       what an existing image was seen to be (:func:`.file_identity`), before it was looked at more closely
     """
 
     domain: OpenDomain
@@ -73,6 +74,7 @@ class Destination:
     settle: Callable[[], None] = field(default=nothing_to_do)
     is_filled: bool = False
     known: Container[str] | None = ()
+    seen: str | None = None
 
     @property
     def place(self) -> str:
@@ -160,6 +162,8 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
         ):
             if made is not None:
                 made.refuse_another(image.descriptors[0])
+            elif to.seen is not None:
+                refuse_exchanged(image, to.seen)
             new_image.copy_onto(source, image, percent)
         return give_image(disk, to)
     except BaseException:

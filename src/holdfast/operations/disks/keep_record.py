@@ -31,6 +31,7 @@ from holdfast.domainxml.records.disk_record import new_record as new_record
 from holdfast.domainxml.records.disk_record import usual_record as usual_record
 from holdfast.errors import NoConnection
 from holdfast.errors.disks import BEING_MOVED
+from holdfast.hostfiles.images.image import file_identity
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.own_images import image_exists, refuse_used, remove_image
 from holdfast.operations.facts import forget, record, rewrite
@@ -158,6 +159,7 @@ def remove_left(domain: OpenDomain, left: DiskRecord) -> None:
     Raises LEFT_IMAGE_IN_USE. (virStorageVolDelete, unlink, virDomainSetMetadata)
     """
     if image_exists(domain.connection, left):
-        refuse_used(domain, left)
-        remove_image(domain.connection, left.place)
+        seen = file_identity(left.place)
+        refuse_used(domain, left, seen)
+        remove_image(domain.connection, left.place, seen)
     forget(domain, left)

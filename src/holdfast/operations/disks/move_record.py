@@ -13,6 +13,7 @@ from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.records.disk_record import is_of, new_record, on_volume
 from holdfast.errors import HoldfastError
 from holdfast.errors.disks import OLD_IMAGE_LEFT
+from holdfast.hostfiles.images.image import file_identity
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.in_place import DiskInPlace
@@ -34,6 +35,7 @@ class MoveRecord:
 
     ``making``   None before the image is recorded, and for a copy that somebody else began (virsh blockcopy)
     ``made``     True when the image exists and is ours to remove
+    ``seen``     what was seen at its place, of a move that is taken up again; ``seen_old`` the same of the old image
     ``removed``  the old image, where it goes in the end
     ``kept``     why the old image stays, though it was to go
     """
@@ -42,6 +44,8 @@ class MoveRecord:
     making: Making | None = None
     made: bool = False
     file: MadeFile | None = None
+    seen: str = ""
+    seen_old: str = ""
     removed: str | None = None
     kept: str | None = None
 
@@ -49,7 +53,9 @@ class MoveRecord:
     def resumed(cls, disk: DiskInPlace, left: DiskRecord) -> MoveRecord:
         """The record ``left`` of a move that was interrupted, to be taken up again."""
         before = on_volume(left.settled, disk.current, in_pool(disk.domain.connection, disk.current))
-        return cls(disk, Making(disk.domain, left, _settled(left), (before,)), made=True)
+        return cls(
+            disk, Making(disk.domain, left, _settled(left), (before,)), made=True, seen=file_identity(left.place)
+        )
 
     def make(self, planned: PlannedDisk, size: int, *, delete_source: bool) -> MadeFile | None:
         """Record the new image, and make it. ``delete_source`` is recorded, too. Returns the file that it is."""
@@ -90,14 +96,14 @@ class MoveRecord:
                 refuse_held_open(self.file.path)
                 self.file.remove()
             else:
-                remove_image(self.disk.domain.connection, self.making.record.place)
+                remove_image(self.disk.domain.connection, self.making.record.place, self.seen)
             self.making.conclude(finished=False)
 
     def refuse_used(self) -> None:
         """Raise LEFT_IMAGE_IN_USE for the copy of a move that was interrupted, where another domain has it by now."""
         domain = self.disk.domain
         if self.making is not None and image_exists(domain.connection, self.making.record):
-            refuse_used(domain, self.making.record)
+            refuse_used(domain, self.making.record, self.seen)
 
     def settle(self) -> None:
         """Remove the old image, where that was asked and nobody has it, and record that the disk has the new one.
@@ -114,13 +120,14 @@ class MoveRecord:
 
     def foresee(self, old: str) -> None:
         """Find out whether the image ``old`` can go: ``removed`` and ``kept`` say so afterwards."""
-        self.kept = why_kept(self.disk, old)
+        self.seen_old = file_identity(old)
+        self.kept = why_kept(self.disk, old, self.seen_old)
         self.removed = old if self.kept is None else None
 
     def _remove(self, old: str) -> None:
         domain, target = self.disk.domain, self.disk.target
         try:
-            remove_image(domain.connection, old)
+            remove_image(domain.connection, old, self.seen_old)
         except HoldfastError as error:
             raise OLD_IMAGE_LEFT(name=domain.name, target=target, cause=error) from error
 

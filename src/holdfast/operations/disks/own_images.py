@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from holdfast.domainxml.device import lookup
@@ -14,7 +14,7 @@ from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, NotFound
 from holdfast.errors import disks as errors
 from holdfast.errors.files import NO_PERMISSION
-from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, UNREADABLE_IMAGE
+from holdfast.errors.images import EXCHANGED, HEADER_CUT_OFF, HEADER_DAMAGED, UNREADABLE_IMAGE
 from holdfast.hostfiles.images import chain
 from holdfast.hostfiles.images.chain import files_below
 from holdfast.hostfiles.images.image import file_identity, is_block_device, real_path
@@ -49,10 +49,11 @@ class ImageFate:
 
 def images_to_delete(
     domain: OpenDomain, documents: list[Element], storage: bool
-) -> tuple[tuple[ImageFate, ...], tuple[str, ...]]:
+) -> tuple[dict[ImageFate, str], tuple[str, ...]]:
     """The images of a domain that is to be deleted, and whether each goes: all, or without ``storage`` the recorded.
 
-    And in sentences what nobody knows of the images of other domains.
+    Each with what it was seen to be (:func:`.file_identity`). And in sentences what nobody knows of the images of other
+    domains.
 
     Raises USES_NOT_SEEN where what other domains use cannot be seen, and IMAGES_LEFT where without ``storage`` an image
     would stay that was being made and that nobody else knows of.
@@ -69,21 +70,26 @@ def images_to_delete(
     if left and not storage:
         raise errors.IMAGES_LEFT(name=domain.name, places=list(left))
     if not (disks or left):
-        return (), ()
+        return {}, ()
     unknown: list[str] = []
+    seen: dict[str, str] = {}
+
+    def look(path: str) -> str:
+        return seen.setdefault(path, file_identity(path))
+
     others = _users_of_images(connection, domain, unknown=unknown)
     found: dict[str, ImageFate] = {}
     for disk in disks:
         path = _path_of(connection, disk)
-        source, kept = path or disk.source, disk.kept or _reason_to_keep(path, others)
+        source, kept = path or disk.source, disk.kept or _reason_to_keep(path, others, look)
         if source not in found or kept:
             found[source] = ImageFate(disk.target, source, kept)
     for target, path in _left_below_snapshots(domain, [image.source for image in found.values() if image.kept is None]):
-        found.setdefault(path, ImageFate(target, path, _reason_to_keep(path, others)))
+        found.setdefault(path, ImageFate(target, path, _reason_to_keep(path, others, look)))
     for place, target in left.items():
-        found[place] = ImageFate(target, place, _use_by_others(place, others))
+        found[place] = ImageFate(target, place, _use_by_others(look(place), others))
     found.update({image.source: image for image in _backing_files(connection, found)})
-    return tuple(found.values()), tuple(unknown)
+    return {image: look(image.source) for image in found.values()}, tuple(unknown)
 
 
 def unknown_below(connection: Connection, fates: Iterable[ImageFate]) -> Iterator[str]:
@@ -98,20 +104,23 @@ def unknown_below(connection: Connection, fates: Iterable[ImageFate]) -> Iterato
                 yield f"what {image.source} rests on is not known, and stays: {error.message}"
 
 
-def refuse_used(domain: OpenDomain, record: DiskRecord) -> None:
-    """Raise LEFT_IMAGE_IN_USE where another domain has the image that was being made for ``domain``."""
-    user = _users_of_images(domain.connection, domain).get(file_identity(record.place))
+def refuse_used(domain: OpenDomain, record: DiskRecord, seen: str) -> None:
+    """Raise LEFT_IMAGE_IN_USE where another domain has the image that was being made for ``domain``: what was ``seen``
+    at its place.
+    """
+    user = _users_of_images(domain.connection, domain).get(seen)
     if user is not None:
         raise errors.LEFT_IMAGE_IN_USE(name=domain.name, place=record.place, user=user)
 
 
-def why_kept(disk: DiskInPlace, path: str) -> str | None:
-    """Why the image that ``disk`` had, or still has, must stay: it is no file of this host, or else somebody has it.
+def why_kept(disk: DiskInPlace, path: str, seen: str) -> str | None:
+    """Why the image that ``disk`` had, or still has, must stay: it is no file of this host, or somebody has what was
+    ``seen`` at its ``path``.
 
     None when it can go. Raises USES_NOT_SEEN.
     """
     users = _users_of_images(disk.domain.connection, but=disk)
-    return _reason_to_keep(path if path.startswith("/") else None, users)
+    return _reason_to_keep(path if path.startswith("/") else None, users, lambda _: seen)
 
 
 def image_exists(connection: Connection, record: DiskRecord) -> bool:
@@ -124,10 +133,11 @@ def image_exists(connection: Connection, record: DiskRecord) -> bool:
     return not has_active_pool(connection, pool)
 
 
-def remove_image(connection: Connection, place: str) -> None:
-    """Remove the image at ``place``, a path or POOL/VOLUME; one that is gone already is no error.
+def remove_image(connection: Connection, place: str, seen: str) -> None:
+    """Remove the image at ``place``, a path or POOL/VOLUME, ``seen`` to be what :func:`.file_identity` has told of it;
+    one that is gone already is no error.
 
-    It goes through its pool where it has one, so that the pool knows. Raises IMAGE_OPEN, NO_PERMISSION,
+    It goes through its pool where it has one, so that the pool knows. Raises IMAGE_OPEN, EXCHANGED, NO_PERMISSION,
     CANNOT_REMOVE, and what libvirt refuses. (virStorageVolDelete, unlink)
     """
     pool, _, name = place.partition("/")
@@ -140,18 +150,20 @@ def remove_image(connection: Connection, place: str) -> None:
             volume = next((each for each in found if each is not None), None)
         if connection.is_local and (path := place if volume is None else volume.path).startswith("/"):
             refuse_held_open(path)
+            if not pool and file_exists(place) and file_identity(place) != seen:
+                raise EXCHANGED(path=place)
         if volume is not None:
             volume.delete()
         elif not pool:
-            _remove_file(connection, place)
+            _remove_file(connection, place, seen)
     except NotFound:
         return
 
 
-def _remove_file(connection: Connection, path: str) -> None:
+def _remove_file(connection: Connection, path: str, seen: str) -> None:
     """Remove a file that no pool has seen yet; one that has its folder does it where this user may not."""
     try:
-        chain.remove_image_file(path)
+        chain.remove_image_file(path, seen)
     except Failed as error:
         volume = volume_of_file(connection, path) if error.code == NO_PERMISSION.code else None
         if volume is None:
@@ -212,17 +224,17 @@ def _path_of(connection: Connection, disk: DiskImage) -> str | None:
     return volume.path if volume is not None and volume.path.startswith("/") else None
 
 
-def _reason_to_keep(path: str | None, others: dict[str, str]) -> str | None:
+def _reason_to_keep(path: str | None, others: dict[str, str], look: Callable[[str], str]) -> str | None:
     """Why an image of the domain stays; None when it goes."""
     if path is None:
         return "not a file of this host"
     if is_block_device(path):
         return "a block device"
-    return _use_by_others(path, others)
+    return _use_by_others(look(path), others)
 
 
-def _use_by_others(path: str, others: dict[str, str]) -> str | None:
-    user = others.get(file_identity(path))
+def _use_by_others(seen: str, others: dict[str, str]) -> str | None:
+    user = others.get(seen)
     return None if user is None else f"used by the domain {user!r}"
 
 

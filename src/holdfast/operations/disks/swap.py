@@ -13,6 +13,7 @@ from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import disks as errors
 from holdfast.errors.guard import UNASKED_SWAP
+from holdfast.hostfiles.images.image import file_identity
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disk_source import check_source
@@ -131,11 +132,12 @@ def _checked(
     """The destination with the size of the disk, and what the guest would see. Raises what is against it."""
     refuse_another_image(disk)
     name, connection = disk.domain.name, disk.domain.connection
+    seen = file_identity(to.place)
     check_source(connection, None, to.disk, trust_format=image.trust_format)
     if disk.runs and not copy_content:
         raise errors.ANOTHER_CONTENT(name=name, target=disk.target)
     if copy_content:
-        to = replace(to, size=size_to_copy(disk))
+        to = replace(to, size=size_to_copy(disk), seen=seen)
         to.check_size()
         return to, ()
     changes = change_of_size(disk, disk_size(disk), image_size(connection, to.disk, to.known))

@@ -70,7 +70,8 @@ def delete_domain(
         if documents.live is not None and not force:
             raise RUNNING_BEFORE_DELETE(name=domain.name)
         refuse_forgotten_qemu(domain)
-        images, unknown = images_to_delete(domain, documents.own(), storage)
+        seen, unknown = images_to_delete(domain, documents.own(), storage)
+        images = tuple(seen)
         for image in images if documents.live is None and connection.is_local else ():
             if image.kept is None:
                 refuse_held_open(image.source)
@@ -78,7 +79,7 @@ def delete_domain(
         words = (*state.words(), *_rest(domain))
         notes = (*state.notes, *unknown_below(connection, images), *unknown)
         if not dry_run:
-            _delete(domain, images, state)
+            _delete(domain, seen, state)
         return Deletion(
             name=domain.name,
             uuid=domain.uuid,
@@ -153,7 +154,7 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
         domain.undefine(keep_nvram=True)  # it was never started: what it names was there before
 
 
-def _delete(domain: OpenDomain, images: tuple[ImageFate, ...], state: _OwnState) -> None:
+def _delete(domain: OpenDomain, images: Mapping[ImageFate, str], state: _OwnState) -> None:
     done: list[str] = []
     persistent = domain.is_persistent()
     config = domain.documents.config
@@ -167,9 +168,9 @@ def _delete(domain: OpenDomain, images: tuple[ImageFate, ...], state: _OwnState)
         for path in state.to_remove:
             with suppress(NotFound):
                 remove_image_file(path)
-        for image in images:
+        for image, seen in images.items():
             if image.kept is None:
-                remove_image(domain.connection, image.source)
+                remove_image(domain.connection, image.source, seen)
                 done.append(f"{image.source} was removed")
         if persistent:
             domain.undefine(keep_nvram=StateKind.NVRAM in state.kept, keep_tpm=StateKind.TPM in state.kept)

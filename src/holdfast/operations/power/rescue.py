@@ -40,7 +40,7 @@ from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.rescue_nvram import NvramCopy, remove_left_copy
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange, power_change
-from holdfast.operations.power_record import record_missing, recorded_stop, unfinished_start
+from holdfast.operations.power_record import record_missing, recorded_stop, unfinished_start, was_switched_off
 from holdfast.operations.proved_edit import Touch
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -141,7 +141,7 @@ def _wanted_state(domain: OpenDomain, config: Element) -> str:
 
     So is one of which a rescue was cut off once it was switched off for that.
     """
-    if fact(config, RunAgain) is None or (domain.was_switched_off() and not domain.was_destroyed()):
+    if fact(config, RunAgain) is None or (was_switched_off(domain, config) and not domain.was_destroyed()):
         return SHUT_OFF
     return RUNNING
 

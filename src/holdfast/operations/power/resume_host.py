@@ -26,6 +26,7 @@ from holdfast.operations.power_record import (
     record_missing,
     record_whether_it_runs,
     unfinished_start,
+    was_switched_off,
 )
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing, refuse_read_only
@@ -100,9 +101,12 @@ def _to_run(connection: Connection) -> list[Domain]:
     found: list[tuple[str, str, Domain]] = []
     for domain in connection.domains():
         try:
-            if not domain.is_persistent() or domain.was_switched_off():
+            if not domain.is_persistent():
                 continue
-            wanted = fact(parse(domain.xml(Definition.CONFIG)), RunAgain)
+            config = parse(domain.xml(Definition.CONFIG))
+            if was_switched_off(domain, config):
+                continue
+            wanted = fact(config, RunAgain)
         except NotFound:
             continue  # deleted since it was listed
         if domain.uuid in auto or wanted is not None:

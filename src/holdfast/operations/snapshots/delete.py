@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import HoldfastError, LibvirtRefused, NotFound
 from holdfast.errors import snapshots as errors
+from holdfast.hostfiles.images.image import file_identity
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import Snapshot, snapshots
@@ -114,6 +115,7 @@ def _refuse_below_others(domain: OpenDomain, found: StoredSnapshot) -> None:
 def _delete(domain: OpenDomain, handle: Snapshot, found: StoredSnapshot, stored: dict[str, StoredSnapshot]) -> None:
     """Delete it, and prove that the guest sees nothing of it. Raises DELETED_AND_CHANGED, and as ``_not_deleted``."""
     before = domain.documents
+    seen = file_identity(found.memory_file or "")
     try:
         handle.delete()
     except LibvirtRefused as error:
@@ -125,7 +127,7 @@ def _delete(domain: OpenDomain, handle: Snapshot, found: StoredSnapshot, stored:
     follow_images(domain, before)
     if found.memory_file and domain.connection.is_local:
         with suppress(NotFound):
-            remove_image(domain.connection, found.memory_file)
+            remove_image(domain.connection, found.memory_file, seen)
     settle(domain, [found.name])
 
 

@@ -16,6 +16,7 @@ from holdfast.errors import Failed, NotFound
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.image_lock import is_held_open
 from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.image import file_identity
 from holdfast.hostfiles.images.internal_snapshot import internal_snapshots, remove_internal
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -65,13 +66,14 @@ def remove_leftovers(domain: OpenDomain, snapshot: str) -> None:
 
 
 def _remove_file(domain: OpenDomain, entry: Snapshotting) -> None:
+    seen = file_identity(entry.file)
     used = set().union(*map(named_paths, domain.documents.present.values()))
     if entry.file not in used and was_written(entry.file):
         refuse_older_image(domain)
     if entry.file in used or is_held_open(entry.file):
         raise errors.LEFT_IN_USE(path=entry.file)
     with suppress(NotFound):
-        remove_image(domain.connection, entry.file)
+        remove_image(domain.connection, entry.file, seen)
 
 
 def _remove_internal(domain: OpenDomain, snapshot: str) -> None:
