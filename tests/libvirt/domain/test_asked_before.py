@@ -140,8 +140,10 @@ def test_as_is_takes_a_document_exactly(connection: Connection, uri: str, tmp_pa
     text = of_another(connection, tmp_path)
     (tmp_path / "a.xml").write_text(text)
     assert done(uri, "create", "--from-xml", str(tmp_path / "a.xml"), "--as-is", "--dry-run").count("<serial>") == 0
-    made = create(connection, text, as_is=True)
+    foreseen = create(connection, text, as_is=True, start=True, dry_run=True)
+    made = create(connection, text, as_is=True, start=True)
     assert canonical(parse(made.document)) == canonical(parse(text))
+    assert foreseen.notes == made.notes and "it stays off after the host has booted" in made.notes[-1]
     assert (made.changes, made.brought, made.uuid) == ((), (), connection.find_domain("a").uuid)
 
 

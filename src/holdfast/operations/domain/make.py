@@ -154,6 +154,8 @@ def make_domain(
     if not new.as_is:
         wish = [run_again_from_now()] if start else []
         set_facts(new.document, adoption_of("holdfast"), *_records(new), *new.below, *wish)
+    elif start:
+        notes.append("nothing is recorded of it, so it stays off after the host has booted, unless it is adopted")
     besides = [nvram_of(new.document), *(disk.spec.overlay_of for disk in new.disks)]
     notes += folder_risks(connection, new.document.iterfind("devices/disk"), besides)
     new = replace(new, notes=notes)
