@@ -31,6 +31,7 @@ class Scenario:
     ``editor``   what $EDITOR is
     ``note``     what tells it from another scenario of the same words
     ``code``     its exit code, undisturbed
+    ``graphics``  true for a domain with graphics that ask for a password
     ``foreign``  true for a domain that was not adopted
     ``deletes``  true where the domain goes: once that has begun, it need not start any more
     """
@@ -41,6 +42,7 @@ class Scenario:
     editor: str = ""
     note: str = ""
     code: int = 0
+    graphics: bool = False
     foreign: bool = False
     deletes: bool = False
 
@@ -67,6 +69,7 @@ def _all() -> list[Scenario]:
         Scenario("create --from-xml {tmp}/b.xml"),
         Scenario("set a --memory 48MiB", PAUSED, note="paused"),
         Scenario("set a --title t", PAUSED, note="paused"),
+        Scenario("set a --graphics-password {tmp}/password", PAUSED, graphics=True, note="paused"),
         Scenario("set a --max-vcpus 2 --boot vda --autostart"),
         Scenario("edit a", editor=EDITOR),
         Scenario("rename a b"),

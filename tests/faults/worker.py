@@ -136,6 +136,7 @@ class Host:
             (self.images / f"{name}.qcow2").write_bytes(self._empty_image)
         for name in ("cd", "other"):
             (self.images / f"{name}.img").write_bytes(bytes(256 * KIB))
+        (self.temporary / "password").write_text("n3w")
         (self.temporary / "user-data").write_text("#cloud-config\n")
         (self.temporary / "watchdog.xml").write_text(
             "<watchdog model='i6300esb' action='reset'><alias name='ua-dog'/></watchdog>"
@@ -153,6 +154,7 @@ class Host:
         loader = f"<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_{code}.fd</loader>"
         nvram = f"<nvram template='/usr/share/OVMF/OVMF_{template}.fd'>{STATE}/nvram/a_VARS.fd</nvram>"
         firmware = f"{loader}{nvram}" if scenario.firmware else ""
+        graphics = "<graphics type='vnc' passwd='old' socket='/run/vnc'/>" if scenario.graphics else ""
         return f"""<domain type='qemu'><name>a</name><uuid>{UUID}</uuid><memory unit='MiB'>64</memory>
   <os><type machine='pc-q35-7.0'>hvm</type>{firmware}</os><features><acpi/></features>
   <cpu mode='custom' match='exact'><model>qemu64</model></cpu>
@@ -162,7 +164,7 @@ class Host:
     <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{self.images}/cd.img'/>
       <target dev='sda' bus='sata'/><readonly/></disk>
     <interface type='user'><mac address='{MAC}'/><model type='virtio'/></interface>
-    <memballoon model='virtio'/></devices></domain>"""
+    {graphics}<memballoon model='virtio'/></devices></domain>"""
 
     def _words(self, line: str) -> list[str]:
         return shlex.split(line.format(images=self.images, tmp=self.temporary))

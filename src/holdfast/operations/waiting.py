@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from holdfast.domainxml.address import address_of, describe_address, same_place
-from holdfast.domainxml.compare.apart import apart
+from holdfast.domainxml.compare.apart import apart, passwords_apart
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
 from holdfast.domainxml.compare.guest_view import compare_documents, device_pairs
 from holdfast.domainxml.compare.match import Pair
 from holdfast.domainxml.device import alias, find_device, label, short_name
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.elements.graphics import WITH_PASSWORD
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.make.rescue import without_rescue
 from holdfast.domainxml.metadata import Releasing, facts
 from holdfast.domainxml.records.disk_record import is_of, left_in_making
-from holdfast.operations.documents import Documents
+from holdfast.errors import Failed
+from holdfast.errors.libvirt import DENIED
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations.documents import Documents, read
 
 
 def waiting(documents: Documents) -> list[Change]:
@@ -34,6 +38,24 @@ def standing_apart(documents: Documents) -> list[Change]:
     """What the host will do differently after the next cold start, and the guest does not see; nothing in a rescue."""
     live, config = documents.live, documents.config
     return [] if live is None or config is None or documents.rescue is not None else apart(live, config)
+
+
+def passwords_standing_apart(domain: Domain, documents: Documents) -> list[Change]:
+    """That the graphics ask for another password after the next cold start, of ``domain``, which has these documents.
+
+    Nothing over a connection that may only read: it is told none. (virDomainGetXMLDesc, for those that can ask for one)
+    """
+    live = documents.live if documents.rescue is None and documents.config is not None else None
+    if live is None or not any(each.get("type") in WITH_PASSWORD for each in live.iterfind("devices/graphics")):
+        return []
+    try:
+        with_secrets = read(domain, secure=True)
+    except Failed as error:
+        if error.code != DENIED.code:
+            raise
+        return []
+    now, then = with_secrets.live, with_secrets.config
+    return [] if now is None or then is None else passwords_apart(now, then)
 
 
 def copying(documents: Documents) -> Iterator[str]:

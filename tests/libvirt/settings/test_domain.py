@@ -13,7 +13,7 @@ from holdfast.errors.guard import CHANGED_MEANWHILE
 from holdfast.errors.settings import LONG_VNC_PASSWORD, SET_IN_PART, SET_OTHERWISE, SETTING_NOT_TAKEN
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations import DomainSettings, set_domain, show_domain
+from holdfast.operations import DomainSettings, audit_host, set_domain, show_domain
 from holdfast.operations.proved_edit import Edit, plan_edit
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml
@@ -112,6 +112,15 @@ def test_password_of_the_graphics_is_set_and_never_shown(
     assert only(was_live, live(domain), ("devices/graphics@passwd", "s3cret!"))
     assert "s3cret" not in repr(DomainSettings(graphics_password="s3cret!"))
     assert "graphics-password is set already" in done(uri, "set", "a", "--graphics-password", str(file))
+    # As a command leaves it that is cut off:
+    domain.update(GRAPHICS.format("0thers").replace("vnc", kind), CONFIG)
+    apart = "graphics: passwd is another one (not shown)"
+    (report,) = audit_host(connection).domains
+    assert f"at the next start {apart}" in [each.sentence for each in report.findings if each.kind == "apart"]
+    assert apart in done(uri, "show", "a") and "0thers" not in done(uri, "show", "a")
+    assert "passwd" not in done(uri, "-r", "show", "a"), "nobody tells whoever may only read"
+    assert "graphics-password is set, in config" in done(uri, "set", "a", "--graphics-password", str(file))
+    assert apart not in done(uri, "show", "a")
     text = done(uri, "set", "a", "--no-graphics-password")
     assert "graphics-password is removed, in config" in text
     assert "graphics-password waits: the running guest's graphics ask for the old one" in text

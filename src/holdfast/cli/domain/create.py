@@ -76,7 +76,7 @@ _WITH_DOCUMENT = {"name", "from_xml", "as_is", "root_ports", "trust_format", "st
     "--virt-type", type=click.Choice(["kvm", "qemu"]), help="qemu is emulation (default: kvm where it works)."
 )
 @click.option("--from-xml", metavar="FILE", help="Use this document instead, - for standard input; NAME renames it.")
-@click.option("--as-is", is_flag=True, help="With --from-xml: create exactly this, unsealed and unrecorded, or nothing.")
+@click.option("--as-is", is_flag=True, help="With --from-xml: create exactly this, with no record, or nothing.")
 @click.option(
     "--trust-format", is_flag=True, help="With --from-xml: accept the images, whatever their headers say or name."
 )

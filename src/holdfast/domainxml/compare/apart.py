@@ -12,10 +12,11 @@ from holdfast.domainxml.compare.guest_view import device_pairs
 from holdfast.domainxml.device import device_name
 from holdfast.domainxml.document import Element, text_of, value_at
 from holdfast.domainxml.elements.disk import source_of
+from holdfast.domainxml.elements.graphics import WITH_PASSWORD
 from holdfast.domainxml.elements.interface import connected_to
 from holdfast.domainxml.elements.memory import balloon_memory
 from holdfast.domainxml.sides import all_values
-from holdfast.text import size_in_words
+from holdfast.text import HIDDEN, size_in_words
 
 _OF_DOMAIN = ("title", "description", "cputune", "blkiotune", "memtune")
 _MADE_UP = ("group_name", "_max_length")
@@ -25,6 +26,19 @@ _MADE_UP = ("group_name", "_max_length")
 def apart(live: Element, config: Element) -> list[Change]:
     """What the host does differently for the domain from its next start on, and its guest does not see."""
     return [*_of_domain(live, config), *_of_devices(live, config)]
+
+
+def passwords_apart(live: Element, config: Element) -> list[Change]:
+    """That graphics ask for another password from the next start on, of documents that have their secrets."""
+    now, then = (
+        [each.get("passwd") for each in document.iterfind("devices/graphics") if each.get("type") in WITH_PASSWORD]
+        for document in (live, config)
+    )
+    for old, new in zip(now, then, strict=False):
+        if old != new:
+            hidden = (None if value is None else HIDDEN for value in (old, new))
+            return [Change(ChangeKind.COSMETIC, "graphics", "devices/graphics@passwd", next(hidden), next(hidden))]
+    return []
 
 
 def _of_domain(live: Element, config: Element) -> Iterator[Change]:

@@ -29,7 +29,14 @@ from holdfast.operations.host.provides import HostProvides
 from holdfast.operations.own_state import state_outlook
 from holdfast.operations.power_record import unfinished_start, was_switched_off
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
-from holdfast.operations.waiting import copying, is_asked_for, standing_apart, unreleased, waiting
+from holdfast.operations.waiting import (
+    copying,
+    is_asked_for,
+    passwords_standing_apart,
+    standing_apart,
+    unreleased,
+    waiting,
+)
 
 _CHANGES = 2
 """How many of the changes that a revert would bring are listed."""
@@ -86,7 +93,7 @@ def judge_domain(
         *firmware.findings(verdict),
         *_headers(judge, domain, documents),
         *_lost(judge, config),
-        *_drift(documents),
+        *_drift(domain, documents),
         *_records(config, documents.live),
         *_wanted(domain, documents),
         *_snapshots(listed, documents),
@@ -114,14 +121,15 @@ def _headers(judge: Judge, domain: Domain, documents: Documents) -> Iterator[Fin
             judge.notes.add("which files the headers of all images name cannot be seen from here")
 
 
-def _drift(documents: Documents) -> Iterator[Finding]:
+def _drift(domain: Domain, documents: Documents) -> Iterator[Finding]:
     for name in sorted(map(short_name, unreleased(documents))):
         yield Finding(FindingKind.RELEASING, f"{name} is detached, and the guest has not released it")
     asked_for = is_asked_for(documents)
     for change in waiting(documents):
         if not asked_for(change):
             yield Finding(FindingKind.DRIFT, f"at the next start {change}")
-    yield from (Finding(FindingKind.APART, f"at the next start {change.words}") for change in standing_apart(documents))
+    for change in (*standing_apart(documents), *passwords_standing_apart(domain, documents)):
+        yield Finding(FindingKind.APART, f"at the next start {change.words}")
     yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in copying(documents))
 
 

@@ -16,7 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import documents_of_guest
 from holdfast.operations.session import OpenDomain, looking
-from holdfast.operations.waiting import copying, device_notes, standing_apart, waiting
+from holdfast.operations.waiting import copying, device_notes, passwords_standing_apart, standing_apart, waiting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         slots=slot_count(current),
         free_slots=tuple(str(place) for place in hotplug_places(current)),
         changes=tuple(waiting(documents)),
-        apart=tuple(standing_apart(documents)),
+        apart=(*standing_apart(documents), *passwords_standing_apart(domain, documents)),
         unfinished=tuple(dict.fromkeys((*begun, *copying(domain.documents)))),
     )
 
