@@ -97,11 +97,12 @@ def unrecorded(documents: Documents) -> list[str]:
     live, config = documents.live, documents.config
     if config is None or metadata.ours_in(config) is None or documents.rescue is not None:
         return []
-    is_wanted = fact(config, RunAgain) is not None
+    run_again = fact(config, RunAgain)
     if live is None:
-        return [STAYS_OFF] if is_wanted else []
-    is_known = fact(config, Started) is not None and fact(live, Started) is None
-    return [*([] if is_wanted else [RUNS_AGAIN]), *([] if is_known else [STARTED_WITH])]
+        return [] if run_again is None else [STAYS_OFF]
+    is_cut_off = run_again is not None and bool(run_again.starting)
+    is_known = fact(config, Started) is not None and fact(live, Started) is None and not is_cut_off
+    return [*([] if run_again is not None else [RUNS_AGAIN]), *([] if is_known else [STARTED_WITH])]
 
 
 def unfinished_start(documents: Documents) -> str:

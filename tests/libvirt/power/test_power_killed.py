@@ -154,6 +154,21 @@ def test_a_start_that_is_killed_is_told_from_the_end_before_it(host: Connection,
     assert begun == 2, "killed right after the record, and right before libvirt starts it"
 
 
+def test_a_hard_reboot_that_is_killed_is_named_and_ended_by_a_start(host: Connection, daemon_uri: str) -> None:
+    domain, found = adopted(host), list[FindingKind]()
+    for step in itertools.count(1):
+        operations.start(host, "a", paused=True)
+        if run_killed(step, daemon_uri, "reboot", "--hard", "a") == 0:
+            break
+        before = fact(parse(domain.xml(CONFIG)), RunAgain)
+        found += (kinds := named(host))
+        assert kinds or before is None or not before.starting
+        run(daemon_uri, "start", "a")
+        assert domain.is_active() and not named(host) and not unrecorded(looking(host, "a").documents)
+        operations.destroy(host, "a")
+    assert set(found) == {FindingKind.NOT_RUNNING, FindingKind.RECORD}
+
+
 def test_a_create_whose_start_fails_does_not_leave_it_wanted(host: Connection) -> None:
     with raising(CREATED_NOT_STARTED):
         operations.create_domain(host, "b", DomainSpec(memory=900000 * 1024**3, graphics="none"), start=True)
