@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.domainxml.document import parse, serialize
+from holdfast.domainxml.elements.firmware import nvram_of, set_firmware
+from holdfast.domainxml.host.state_files import StateFolders, name_nvram
 from holdfast.errors import LibvirtRefused
 from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
+from holdfast.hostfiles.firmware.nvram_file import write_nvram
 from holdfast.libvirtapi.connection import Connection
-from tests.libvirt.domains import CONFIG, domain_xml
+from tests.libvirt.domains import CONFIG, domain_xml, image
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk, tags, write
 from tests.raising import raising
 
@@ -83,3 +87,24 @@ def test_uefi_guest_has_internal_snapshots_and_its_variables_are_in_them_where_t
     assert operations.create_snapshot(newer, "b", "on").notes == ()
     assert operations.revert_to_snapshot(newer, "b", "on").changes == ()
     assert tags(variables) == ["on"]
+
+
+def test_a_firmware_whose_template_is_qcow2_gives_an_nvram_that_can_be_in_an_internal_snapshot(
+    newer: Connection, tmp_path: Path
+) -> None:
+    template, path = tmp_path / "template.qcow2", qcow2(tmp_path, "root")
+    write_nvram(str(template), Path("/usr/share/OVMF/OVMF_VARS_4M.fd").read_bytes(), "qcow2", "/dev/null")
+    document = parse(domain_xml(extra=qcow2_disk(path)))
+    code = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+    set_firmware(document, loader=code, template=str(template), smm=False, template_format="qcow2")
+    name_nvram(document, StateFolders(str(tmp_path), ""))
+    domain = newer.define(serialize(document))
+    operations.start(newer, "a")
+    nvram = Path(nvram_of(parse(domain.xml(CONFIG))) or "")
+    assert nvram.suffix == ".qcow2"
+    assert operations.create_snapshot(newer, "a", "s").notes == ()
+    assert operations.revert_to_snapshot(newer, "a", "s").changes == ()
+    assert tags(nvram) == ["s"]
+    medium = operations.DiskSpec(path=str(image(tmp_path, "medium")), format="raw")
+    operations.rescue(newer, "a", medium, force=True)
+    operations.unrescue(newer, "a")

@@ -50,6 +50,24 @@ def test_first_that_fits_is_chosen(tmp_path: Path) -> None:
     assert choose(tmp_path, loaders=[empty]) == empty
 
 
+def test_a_template_in_qcow2_is_for_a_libvirt_that_can_use_it(tmp_path: Path) -> None:
+    code = str(tmp_path / "40.code")
+    template = {"filename": str(tmp_path / "40.vars"), "format": "qcow2"}
+    mapping = {"device": "flash", "executable": {"filename": code, "format": "raw"}, "nvram-template": template}
+    descriptor(tmp_path, "40", changes={"mapping": mapping})
+    plain = descriptor(tmp_path, "60")
+    assert choose(tmp_path) == plain
+    assert choose(tmp_path, formats=["raw", "qcow2"]) == code
+
+
+def test_an_upgrade_goes_to_no_old_build(tmp_path: Path) -> None:
+    old, new = descriptor(tmp_path, "40"), descriptor(tmp_path, "60")
+    with Path(old).open("wb") as file:
+        file.truncate((2 << 20) - (128 << 10))
+    assert choose(tmp_path) == old
+    assert choose(tmp_path, is_upgrade=True) == new
+
+
 def test_descriptor_of_the_administrator_hides_that_of_the_package(tmp_path: Path) -> None:
     package, admin = tmp_path / "usr", tmp_path / "etc"
     descriptor(package, "40")

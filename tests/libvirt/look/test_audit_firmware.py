@@ -90,8 +90,9 @@ def test_an_edit_to_a_firmware_that_would_not_find_the_variables_is_refused(
     assert domain.xml(CONFIG, secure=True) == before
 
 
-def test_secure_boot_with_certificates_of_2011_only(connection: Connection, tmp_path: Path) -> None:
-    connection.define(with_flash(tmp_path, "4 MB", "4 MB", secure=True))
+@pytest.mark.parametrize("secure", [True, False])
+def test_secure_boot_with_certificates_of_2011_only(connection: Connection, tmp_path: Path, secure: bool) -> None:
+    connection.define(with_flash(tmp_path, "4 MB", "4 MB", secure=secure))
     nvram = tmp_path / "vars.fd"
     assert said(connection) == []
     for names, lacking in ((["of_2011"], True), (["of_2011", "of_2023"], False)):

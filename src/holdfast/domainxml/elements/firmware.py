@@ -96,10 +96,12 @@ def ask_for_firmware(domain: Element, firmware: str) -> None:
     os.append(element("firmware", None, *(element("feature", {"enabled": secure, "name": name}) for name in names)))
 
 
-def set_firmware(domain: Element, *, loader: str, template: str, smm: bool, format: str = "raw") -> None:
+def set_firmware(
+    domain: Element, *, loader: str, template: str, smm: bool, format: str = "raw", template_format: str = "raw"
+) -> None:
     """Name the firmware's code ``loader`` and the ``template`` of its NVRAM, in place of a request for a firmware.
 
-    ``format`` is that of both files, and of the NVRAM that is made from the template (libvirt 9.2 knows "qcow2").
+    The NVRAM has the format of its template: libvirt (12.8) makes none of another one.
     ``smm`` turns on system management mode, for code that protects its variables with it, as Secure Boot does. Where
     the document does not name the path of the NVRAM, libvirt chooses one and writes it down at the define (9.0).
     """
@@ -111,9 +113,10 @@ def set_firmware(domain: Element, *, loader: str, template: str, smm: bool, form
         attributes["secure"] = "yes"
         child(child(domain, "features"), "smm").set("state", "on")
     kind = {} if format == "raw" else {"format": format}
+    made = {} if template_format == "raw" else {"format": template_format, "templateFormat": template_format}
     position = next((index + 1 for index, node in enumerate(os) if node.tag == "type"), 0)
     os.insert(position, element("loader", attributes | kind, text=loader))
-    os.insert(position + 1, element("nvram", {"template": template} | kind, text=path))
+    os.insert(position + 1, element("nvram", {"template": template} | made, text=path))
 
 
 def remove_firmware(os: Element) -> None:
@@ -200,18 +203,35 @@ def set_nvram(domain: Element, path: str) -> None:
     nvram.text = path
 
 
+def nvram_format(domain: Element) -> str:
+    """The format of the file with the UEFI variables of ``domain``: "raw" or "qcow2"."""
+    return value_at(domain, "os/nvram@format") or "raw"
+
+
+def set_nvram_format(domain: Element, format: str) -> None:
+    """Let the file with the UEFI variables of ``domain``, which is there, be of this ``format``."""
+    nvram = child(child(domain, "os"), "nvram")
+    if nvram_format(domain) != format:
+        nvram.set("templateFormat", nvram_format(domain))
+        nvram.set("format", format)
+
+
 def nvram_template(domain: Element) -> str | None:
     """The file that the UEFI variables of ``domain`` are made from; None where libvirt knows it by the loader."""
     return value_at(domain, "os/varstore@template") or value_at(domain, "os/nvram@template")
 
 
-def set_nvram_template(domain: Element, template: str | None) -> None:
-    """Let the UEFI variables of ``domain`` be made from ``template``; None leaves that to libvirt."""
+def set_nvram_template(domain: Element, template: str | None, format: str | None = None) -> None:
+    """Let the UEFI variables of ``domain`` be made from ``template``; None leaves that to libvirt.
+
+    ``format`` is that of the template, where it is not that of the variables (libvirt 10.10).
+    """
     node = domain.find("os/nvram") if domain.find("os/varstore") is None else domain.find("os/varstore")
     if node is not None:
-        node.attrib.pop("template", None)
-        if template is not None:
-            node.set("template", template)
+        for name, value in (("template", template), ("templateFormat", format)):
+            node.attrib.pop(name, None)
+            if value is not None:
+                node.set(name, value)
 
 
 def nvram_in_command(command: str) -> str | None:

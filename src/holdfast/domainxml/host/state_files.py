@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from holdfast.domainxml.document import Element, value_at
-from holdfast.domainxml.elements.firmware import libvirt_names_nvram, nvram_of, set_nvram
+from holdfast.domainxml.elements.firmware import libvirt_names_nvram, nvram_format, nvram_of, set_nvram
 from holdfast.domainxml.metadata import KeptNvram, facts
 
 
@@ -65,11 +65,16 @@ UPGRADES = {"firmware": "4M", "certificates": "2023"}
 """Upgrade of an NVRAM → the word for it in the name of its file."""
 
 
-def upgraded_nvram(domain: Element, upgrade: str, format: str | None = None) -> str:
+def nvram_ending(domain: Element) -> str:
+    """How the name of an NVRAM of ``domain`` ends: "fd", "qcow2"."""
+    format = nvram_format(domain)
+    return "fd" if format == "raw" else format
+
+
+def upgraded_nvram(domain: Element, upgrade: str) -> str:
     """Where the NVRAM of ``domain`` is to be after an upgrade: in the folder in which it is, under a name not taken."""
     path = nvram_of(domain) or ""
-    folder, _, name = path.rpartition("/")
-    ending = name.rpartition(".")[2] if format is None else {"raw": "fd"}.get(format, format)
+    folder, ending = path.rpartition("/")[0], nvram_ending(domain)
     taken = {path, *(file.path for file in kept_nvram(domain))}
     words = (UPGRADES[upgrade], *(f"{UPGRADES[upgrade]}-{number}" for number in range(2, len(taken) + 2)))
     places = (f"{folder}/{upgraded_prefix(value_at(domain, 'uuid') or '')}{word}.{ending}" for word in words)
@@ -87,7 +92,7 @@ def name_nvram(domain: Element, folders: StateFolders) -> None:
     libvirt would take the domain's name, which another domain can have later: then both would have one file.
     """
     if libvirt_names_nvram(domain):
-        ending = "_VARS.fd" if domain.find("os/varstore") is None else "_VARS.json"
+        ending = f"_VARS.{nvram_ending(domain)}" if domain.find("os/varstore") is None else "_VARS.json"
         set_nvram(domain, f"{folders.nvram}/{value_at(domain, 'uuid')}{ending}")
 
 

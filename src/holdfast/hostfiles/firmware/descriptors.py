@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ _NONE = {
 class Firmware:
     """One UEFI build in flash: the file with its code, the template of its NVRAM, and what it can do.
 
-    ``machines`` maps an architecture to patterns of machine types, ``format`` is that of both files.
+    ``machines`` maps an architecture to patterns of machine types. The formats are those of the two files.
     """
 
     loader: str
@@ -39,6 +39,7 @@ class Firmware:
     machines: dict[str, tuple[str, ...]]
     features: frozenset[str]
     format: str = "raw"
+    template_format: str = "raw"
 
     @property
     def secure_boot(self) -> bool:
@@ -64,13 +65,14 @@ def choose_firmware(
     enrolled_keys: bool | None = None,
     smm: bool | None = None,
     loaders: Sequence[str] = (),
+    formats: Collection[str] = ("raw",),
     is_upgrade: bool = False,
     folders: Sequence[str] = FOLDERS,
 ) -> Firmware:
     """The first firmware that fits; None means that nothing was said about it.
 
     ``machine`` is a versioned type, ``loaders`` the files libvirt names in its domain capabilities (none: no check).
-    An ``is_upgrade`` leaves out old builds, and takes files in qcow2 where libvirt names them.
+    ``formats`` are those that libvirt can use; an ``is_upgrade`` leaves out old builds.
     Raises NO_FIRMWARE, or NO_FIRMWARE_WITH_SECURE_BOOT or NO_FIRMWARE_WITHOUT_SECURE_BOOT, where nothing fits.
     """
     for firmware in read_firmwares(folders):
@@ -80,8 +82,9 @@ def choose_firmware(
             and secure_boot in (None, firmware.secure_boot)
             and enrolled_keys in (None, firmware.enrolled_keys)
             and not (smm is False and firmware.smm)
-            and (firmware.loader in loaders if loaders else firmware.format == "raw")
-            and (loader_build(firmware.loader) != OLD_BUILD if is_upgrade else firmware.format == "raw")
+            and (not loaders or firmware.loader in loaders)
+            and {firmware.format, firmware.template_format} <= {*formats}
+            and not (is_upgrade and loader_build(firmware.loader) == OLD_BUILD)
             and Path(firmware.loader).exists()
             and Path(firmware.template).exists()
         ):
@@ -120,8 +123,8 @@ def _firmware(descriptor: Json) -> Firmware | None:
     if mapping.get("mode", "split") != "split":
         return None
     code, template = as_object(mapping["executable"]), as_object(mapping["nvram-template"])
-    format = code.get("format")
-    if format not in ("raw", "qcow2") or template.get("format") != format:
+    formats = [as_text(each.get("format")) for each in (code, template)]
+    if not {"raw", "qcow2"}.issuperset(formats):
         return None
     targets = [as_object(target) for target in as_list(said["targets"])]
     return Firmware(
@@ -129,5 +132,5 @@ def _firmware(descriptor: Json) -> Firmware | None:
         as_text(template["filename"]),
         {as_text(target["architecture"]): tuple(map(as_text, as_list(target["machines"]))) for target in targets},
         frozenset(map(as_text, as_list(said["features"]))),
-        as_text(format),
+        *formats,
     )

@@ -36,7 +36,7 @@ class FirmwareLook:
         for nvram in (file for file in verdict.state if file.kind is StateKind.NVRAM):
             if why := why_unfit(self._connection, verdict.flash, nvram):
                 yield Finding(FindingKind.WOULD_NOT_START, why)
-            elif verdict.flash.secure:
+            else:  # Debian's OVMF does Secure Boot also where it is not secure='yes'
                 yield from self._certificates(nvram)
 
     def _files(self, flash: Flash) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ class FirmwareLook:
         if lacks is None:
             self._unread += 1
         elif lacks:
-            sentence = f"its Secure Boot has Microsoft's certificates of 2011, which have expired, but not {lacks[0]}"
+            sentence = f"its NVRAM has Microsoft's certificates of 2011, which have expired, but not {lacks[0]}"
             more = f" (and {len(lacks) - 1} more of 2023)" if len(lacks) > 1 else ""
             yield Finding(FindingKind.EXPIRING_CERTIFICATES, sentence + more)
 

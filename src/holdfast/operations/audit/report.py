@@ -55,7 +55,7 @@ MEANINGS = {
     FindingKind.EXPIRING_MACHINE: "the machine type is deprecated, or a newer QEMU no longer has it",
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",
     FindingKind.EXPIRING_FIRMWARE: "UEFI firmware that newer distributions no longer have, or a template that is gone",
-    FindingKind.EXPIRING_CERTIFICATES: "Secure Boot has only Microsoft's certificates of 2011, which have expired",
+    FindingKind.EXPIRING_CERTIFICATES: "the NVRAM has only Microsoft's certificates of 2011, which have expired",
     FindingKind.DRIFT: "the next cold start changes the hardware: live and config differ",
     FindingKind.APART: "live and config differ in what the guest does not see: images, networks, limits, names",
     FindingKind.RELEASING: "a detached device that the guest has not released",

@@ -18,6 +18,7 @@ from holdfast.domainxml.elements.firmware import (
     Flash,
     firmware_as_text,
     flash_of,
+    nvram_format,
     nvram_of,
     set_firmware_from,
     set_nvram,
@@ -126,7 +127,6 @@ def replace_nvram(
     nvram: Nvram | None,
     touch: Callable[[Element], None],
     *,
-    format: str | None = None,
     accept: bool,
     dry_run: bool,
 ) -> NvramUpgrade:
@@ -135,15 +135,15 @@ def replace_nvram(
     Raises WANTS_RECOVERY_KEY without ``accept``, STATE_IN_USE, and what the proved edit does; then nothing was changed.
     """
     domain, connection = opened.domain, opened.domain.connection
-    new = upgraded_nvram(opened.config, upgrade, format)
     kept = KeptNvram(upgrade, now(), "" if opened.content is None else opened.path, firmware_as_text(opened.config))
 
     def edit(document: Element) -> None:
         touch(document)
-        set_nvram(document, new)
+        set_nvram(document, upgraded_nvram(document, upgrade))
         add_facts(document, kept)
 
     planned = plan_edit(domain, edit, _of_firmware)
+    new = nvram_of(planned.after) or ""
     refuse_state_of_others(connection, planned.after)
     result = NvramUpgrade(
         name=domain.name,
@@ -162,7 +162,7 @@ def replace_nvram(
     if has_tpm(opened.config) and not accept:
         raise errors.WANTS_RECOVERY_KEY(name=domain.name)
     if nvram is not None:
-        write_nvram(new, nvram.content, format or "raw", opened.path)
+        write_nvram(new, nvram.content, nvram_format(planned.after), opened.path)
         domain.done_besides.append(f"{new} was made")
     try:
         apply_edit(domain, planned)

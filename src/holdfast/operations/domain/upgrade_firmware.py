@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.elements.firmware import set_firmware
+from holdfast.domainxml.elements.firmware import nvram_format, set_firmware, set_nvram_format
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import NotFound, files
 from holdfast.hostfiles.firmware.descriptors import Firmware, choose_firmware
@@ -21,6 +21,7 @@ from holdfast.operations.domain.nvram_upgrade import (
     take_back_upgrade,
 )
 from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.host.name_firmware import firmware_formats
 from holdfast.operations.own_state import unfit_nvram
 
 
@@ -49,9 +50,12 @@ def upgrade_firmware(connection: Connection, name: str, *, accept: bool = False,
                 template=firmware.template,
                 smm=opened.flash.secure,
                 format=firmware.format,
+                template_format=firmware.template_format,
             )
+            if nvram_format(opened.config) != "raw":
+                set_nvram_format(document, nvram_format(opened.config))
 
-        return replace_nvram(opened, "firmware", nvram, touch, format=firmware.format, accept=accept, dry_run=dry_run)
+        return replace_nvram(opened, "firmware", nvram, touch, accept=accept, dry_run=dry_run)
 
 
 def take_back_firmware(
@@ -79,6 +83,7 @@ def _choose(opened: Opened, has_keys: bool) -> Firmware:
             secure_boot=opened.flash.secure,
             enrolled_keys=enrolled,
             loaders=capabilities.loaders,
+            formats=firmware_formats(opened.domain.connection),
             is_upgrade=True,
         )
 

@@ -9,6 +9,8 @@ from holdfast.errors.hosts import FIRMWARE_ELSEWHERE
 from holdfast.hostfiles.firmware.descriptors import choose_firmware
 from holdfast.libvirtapi.connection import Connection
 
+_SNAPSHOTS_OF_QCOW2 = (10, 10, 0)
+
 
 def name_firmware(connection: Connection, domain: Element, capabilities: Capabilities) -> None:
     """Put the files in the place of ``firmware='efi'``: those that libvirt itself would choose today.
@@ -28,5 +30,21 @@ def name_firmware(connection: Connection, domain: Element, capabilities: Capabil
         enrolled_keys=request.enrolled_keys,
         smm=request.smm,
         loaders=capabilities.loaders,
+        formats=firmware_formats(connection),
     )
-    set_firmware(domain, loader=firmware.loader, template=firmware.template, smm=firmware.smm)
+    set_firmware(
+        domain,
+        loader=firmware.loader,
+        template=firmware.template,
+        smm=firmware.smm,
+        format=firmware.format,
+        template_format=firmware.template_format,
+    )
+
+
+def firmware_formats(connection: Connection) -> tuple[str, ...]:
+    """The formats of firmware, and so of an NVRAM, with which the libvirt of ``connection`` can do all that it can do.
+
+    In qcow2 an NVRAM can be in an internal snapshot, and be reverted to, from 10.10 on (libvirt's NEWS).
+    """
+    return ("raw", "qcow2") if connection.libvirt_version() >= _SNAPSHOTS_OF_QCOW2 else ("raw",)

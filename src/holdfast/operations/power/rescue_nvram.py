@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.document import Element, serialize, value_at
 from holdfast.domainxml.elements.firmware import (
     firmware_request,
     keep_to_loader,
@@ -50,7 +50,7 @@ class NvramCopy:
             name_firmware(connection, copy, host_capabilities(connection, Platform.of(config)))
             if not connection.readonly:  # libvirt does not tell a read-only connection
                 self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
-        self._template = nvram_template(copy)
+        self._template = nvram_template(copy), value_at(copy, "os/nvram@templateFormat")
         if self._own is not None:
             keep_to_loader(copy)
             set_nvram(copy, nvram_copy(self._own))
@@ -65,7 +65,7 @@ class NvramCopy:
         except LibvirtRefused as error:
             if self._own is None or f"'{self._own}'" not in error.message:
                 raise
-            set_nvram_template(self._copy, self._template)
+            set_nvram_template(self._copy, *self._template)
             start()
         if self._own is not None:
             self._let_go_of(nvram_copy(self._own))
