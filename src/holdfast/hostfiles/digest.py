@@ -20,6 +20,16 @@ def sha256_of(path: str) -> str:
         raise files.UNREADABLE(path=path, reason=error.strerror) from error
 
 
+def loaded_library(name: str) -> str | None:
+    """The file of the shared library ``name`` that this process has: "libvirt.so"; None where nobody can tell."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            path = line.rpartition(" ")[2]
+            if path.rpartition("/")[2].startswith(f"{name}."):
+                return path
+    return None
+
+
 def is_older(path: str, other: str) -> bool:
     """True when the file ``path``, and the name itself, were changed last before ``other`` was written; False where
     nobody can tell.

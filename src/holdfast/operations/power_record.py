@@ -21,12 +21,13 @@ from functools import partial
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element, canonical
 from holdfast.domainxml.metadata import Fact, RunAgain, SeenState, Started, fact, facts, facts_in
-from holdfast.domainxml.versions import dotted
+from holdfast.domainxml.versions import Versions, dotted
 from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
-from holdfast.hostfiles.digest import is_older, sha256_of
+from holdfast.hostfiles.digest import is_older, loaded_library, sha256_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.libvirtapi.private_libvirt import library_version
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import rewrite
 from holdfast.operations.host.capabilities import host_versions
@@ -245,7 +246,8 @@ def _with_missing(domain: OpenDomain, live: Element, ours: str | None) -> str | 
     ours = _with_run_again(ours)
     if STARTED_WITH not in unrecorded(domain.documents):
         return ours
-    ours = metadata.with_fact(ours, Started(_cpu(live), _firmware_since_its_start(domain, live)))
+    versions = map(dotted, _versions_since_its_start(domain, live))
+    ours = metadata.with_fact(ours, Started(_cpu(live), _firmware_since_its_start(domain, live), *versions))
     config = domain.documents.config
     known = set() if config is None else {seen.kind for seen in facts(config, SeenState)}
     for seen in state_to_record(domain.connection, live, live if config is None else config):
@@ -280,10 +282,23 @@ def _loader(live: Element) -> str:
 
 def _firmware_since_its_start(domain: OpenDomain, live: Element) -> str:
     """The digest of the firmware that a running guest was given; "" where it may be another by now."""
-    loader, folder = _loader(live), domain.connection.run_folder
-    if not loader or folder is None or not is_older(loader, f"{folder}/{domain.name}.pid"):
-        return ""
-    return _digest(domain.connection, loader)
+    loader = _loader(live)
+    return _digest(domain.connection, loader) if loader and _is_as_at_its_start(domain, loader) else ""
+
+
+def _versions_since_its_start(domain: OpenDomain, live: Element) -> Versions:
+    """The versions that a running guest was started by; None for each that may be another by now."""
+    now = host_versions(domain.connection)
+    qemu = now.qemu if _is_as_at_its_start(domain, live.findtext("devices/emulator")) else None
+    # Of the libvirt that answers, only what is also our own has a file that can be looked at.
+    library = loaded_library("libvirt.so") if now.libvirt == library_version() else None
+    return Versions(qemu, now.libvirt if _is_as_at_its_start(domain, library) else None)
+
+
+def _is_as_at_its_start(domain: OpenDomain, path: str | None) -> bool:
+    """True where the file has not changed since the domain was started."""
+    folder = domain.connection.run_folder
+    return path is not None and folder is not None and is_older(path, f"{folder}/{domain.name}.pid")
 
 
 def _digest(connection: Connection, loader: str) -> str:

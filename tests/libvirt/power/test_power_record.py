@@ -18,6 +18,7 @@ from holdfast.domainxml.document import canonical, parse
 from holdfast.domainxml.fact import Releasing, Rescue, RunAgain, SeenState, Started
 from holdfast.domainxml.metadata import Fact, fact
 from holdfast.domainxml.records.garbled import recorded_versions
+from holdfast.domainxml.versions import dotted
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -128,7 +129,8 @@ def test_what_is_made_up_for_goes_to_config_alone_and_live_tells_of_no_start_of_
     assert record_missing(looking(connection, "a"), dry_run=False) == (RUNS_AGAIN, STARTED_WITH)
     live = parse(domain.xml(LIVE))
     started, cpu = kept(domain, Started), live.find("cpu")
-    assert cpu is not None and started == Started(canonical(cpu).decode(), "")
+    versions = map(dotted, host_versions(connection))
+    assert cpu is not None and started == Started(canonical(cpu).decode(), "", *versions)
     assert (fact(live, Started), fact(live, RunAgain)) == (None, None)
 
 
