@@ -41,6 +41,8 @@ def refusal(connection: Connection, document: str, name: str) -> str | None:
     """Why the libvirt of ``connection`` takes no such document, that of the sample ``name``; None where it takes it."""
     asked = Platform.of(parse(document))
     machines = read_machine_types(parse(connection.capabilities(), "capabilities"), asked.arch, asked.virt_type)
+    if not machines:
+        return f"Cannot check QEMU binary {asked.emulator}"  # that host has no QEMU for this architecture
     return REFUSED.get(name) if asked.machine in machines else f"the host has no machine type {asked.machine}"
 
 

@@ -53,6 +53,8 @@ _DAEMON = {
 }
 _TESTS = {
     "/usr/share/OVMF/OVMF_CODE*.fd": "ovmf",
+    "qemu-system-aarch64": "qemu-system-arm",
+    "/usr/share/AAVMF/AAVMF_CODE.fd": "qemu-efi-aarch64",
     "xorriso": "xorriso",
     "swtpm": "swtpm",
     "swtpm_setup": "swtpm-tools",

@@ -11,6 +11,11 @@ _TRUST = "if you know where this image comes from, add 'trust-format'"
 
 _AS_ROOT = 'sudo "$(command -v holdfast)" … does it as root'
 
+_NO_FIRMWARE = (
+    "install it (Debian, Ubuntu: ovmf, for aarch64 qemu-efi-aarch64; Fedora: edk2-ovmf, edk2-aarch64), or on x86 use"
+    " --firmware bios"
+)
+
 _SAY_WHERE = (
     "remove the cause, then 'holdfast repair {name}'; '--source TARGET=PATH' says where the newest image of a disk is"
 )
@@ -86,9 +91,9 @@ HINTS = {
     "no-flash": "where it leaves the choice to libvirt: 'holdfast seal {name}' first",
     "wants-recovery-key": "have that key at hand, or suspend BitLocker in the guest; then add --accept",
     "loses-variables": "--accept takes that this is lost",
-    "no-firmware": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
-    "no-firmware-with-secure-boot": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
-    "no-firmware-without-secure-boot": "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or use --firmware bios",
+    "no-firmware": _NO_FIRMWARE,
+    "no-firmware-with-secure-boot": _NO_FIRMWARE,
+    "no-firmware-without-secure-boot": _NO_FIRMWARE,
     "not-an-image": "path= takes an image: /folder/name.qcow2, or a volume such as /dev/group/name",
     "not-raw": f"say format={{found}} if that is what it is; {_TRUST}",
     "another-format": "say format={found} if that is what it is",

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from holdfast.domainxml.document import Element
 
+X86 = ("x86_64", "i686")
+"""The architectures of a PC, of 64 and of 32 bits."""
+
 
 class Platform(NamedTuple):
     """What decides which capabilities a domain meets on a host, in the order in which libvirt's calls take it.
@@ -33,7 +36,7 @@ class Platform(NamedTuple):
     @property
     def is_x86(self) -> bool:
         """True for a PC, of 32 or 64 bits."""
-        return self.arch in ("x86_64", "i686")
+        return self.arch in X86
 
 
 def has_root_ports(machine: str) -> bool:

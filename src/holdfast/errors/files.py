@@ -89,7 +89,10 @@ NO_XORRISO = Condition(
 )
 XORRISO_FAILED = Condition("xorriso-failed", Failed, "xorriso could not make the cloud-init seed {path}: {reason}")
 
-_INSTALL = "install it (Debian, Ubuntu: ovmf; Fedora: edk2-ovmf), or let the guest boot with a BIOS"
+_INSTALL = (
+    "install it (Debian, Ubuntu: ovmf, for aarch64 qemu-efi-aarch64; Fedora: edk2-ovmf, edk2-aarch64), or let a PC boot"
+    " with a BIOS"
+)
 NO_FIRMWARE = Condition(
     "no-firmware",
     NotFound,

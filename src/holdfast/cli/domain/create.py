@@ -36,22 +36,20 @@ _WITH_DOCUMENT = {"name", "from_xml", "as_is", "root_ports", "trust_format", "st
     multiple=True,
     help="A network interface; see below. Repeatable.",
 )
+@click.option("--arch", type=click.Choice(["x86_64", "aarch64"]), default="x86_64", show_default=True)
 @click.option(
-    "--machine", metavar="TYPE", default="q35", show_default=True, help="q35, pc, or a versioned type: pc-q35-7.2."
+    "--machine", metavar="TYPE", help="q35, pc, or a versioned type: pc-q35-7.2 [default: q35; for aarch64 virt]."
 )
 @click.option(
     "--cpu",
     metavar="CPU",
-    default="host-model",
-    show_default=True,
-    help="host-model (made concrete now), a model such as EPYC, host-passthrough, or maximum.",
+    help="host-model (made concrete now), a model such as EPYC, host-passthrough, or maximum [default: host-model; for"
+    " aarch64 host-passthrough, or cortex-a57 in emulation].",
 )
 @click.option(
     "--firmware",
     type=click.Choice(["bios", "uefi", "uefi-secure"]),
-    default="bios",
-    show_default=True,
-    help="uefi-secure has Secure Boot on, with Microsoft's keys.",
+    help="uefi-secure has Secure Boot on, with Microsoft's keys [default: bios; for aarch64 uefi].",
 )
 @click.option("--tpm", is_flag=True, help="An emulated TPM 2.0.")
 @click.option("--cdrom", "cdroms", metavar="ISO", multiple=True, help="A CD image, by its absolute path. Repeatable.")

@@ -11,9 +11,11 @@ from itertools import count
 from holdfast.domainxml.document import Element, child, element, remove_children, value_at
 from holdfast.domainxml.elements import virtio
 from holdfast.domainxml.elements.network_source import url_of
-from holdfast.domainxml.platform import has_root_ports
 from holdfast.domainxml.sides import Note, Sides, View
 from holdfast.errors import elements as errors
+
+_WITHOUT_IDE = ("virt", "pseries", "s390-ccw")
+"""How machine types begin that bring neither IDE nor SATA: a CD drive there is on SCSI."""
 
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd"}
 BUSES = tuple(_PREFIXES)
@@ -136,7 +138,7 @@ def set_driver_word(disk: Element, key: str, word: str) -> None:
 
 def default_bus(device: str, machine: str) -> str:
     """The default bus of a new disk, which every guest with such a ``machine`` type has a driver for."""
-    cd_bus = "sata" if has_root_ports(machine) else "ide"
+    cd_bus = "sata" if "q35" in machine else "scsi" if machine.startswith(_WITHOUT_IDE) else "ide"
     return {"cdrom": cd_bus, "floppy": "fdc"}.get(device, "virtio")
 
 

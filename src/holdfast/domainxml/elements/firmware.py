@@ -15,10 +15,6 @@ from dataclasses import dataclass
 from holdfast.domainxml.document import Element, child, element, parse, remove_children, serialize, value_at
 from holdfast.domainxml.elements.os import chooses_firmware
 
-FIRMWARES = ("bios", "uefi", "uefi-secure")
-"""What can be asked for: :func:`ask_for_firmware`."""
-
-
 _PARTS = ("firmware", "loader", "nvram", "varstore")
 """The elements of ``<os>`` that say which firmware it is."""
 
@@ -83,7 +79,7 @@ def firmware_request(domain: Element) -> FirmwareRequest | None:
 
 
 def ask_for_firmware(domain: Element, firmware: str) -> None:
-    """Ask for one of FIRMWARES in general terms, for :func:`set_firmware` to make concrete.
+    """Ask for "bios", "uefi" or "uefi-secure" in general terms, for :func:`set_firmware` to make concrete.
 
     "uefi-secure" is Secure Boot with keys enrolled: only then does it refuse anything.
     """

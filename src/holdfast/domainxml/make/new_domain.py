@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from holdfast.domainxml.document import Element, child, element, value_at
 from holdfast.domainxml.elements.character import GUEST_AGENT
 from holdfast.domainxml.host.capabilities import Capabilities
+from holdfast.domainxml.make.defaults import defaults_of
 from holdfast.domainxml.places.controllers import scsi_controller_of
+from holdfast.domainxml.platform import X86
 from holdfast.errors import hosts
 from holdfast.errors.elements import UNKNOWN_WORD
 
@@ -57,13 +59,14 @@ def new_domain(
     VIDEO_NOT_HERE for what is not possible here.
     """
     _check(os, vcpus, capabilities)
+    is_x86 = capabilities.arch in X86
     cpu.append(element("topology", {"sockets": "1", "dies": "1", "cores": str(vcpus), "threads": "1"}))
     devices = [
         element("emulator", text=capabilities.emulator),
         *disks,
         *_controllers(disks, capabilities),
         *interfaces,
-        *_characters(graphics),
+        *_characters(graphics, is_x86),
         *([_tpm(capabilities)] if tpm else []),
         element("input", {"type": "tablet", "bus": "usb"}),
         *_display(capabilities, os, graphics, video),
@@ -79,8 +82,8 @@ def new_domain(
         _machine(capabilities),
         _features(capabilities, os),
         cpu,
-        _clock(os),
-        *_power(),
+        _clock(os, is_x86),
+        *_power(is_x86),
         element("devices", None, *devices),
     )
 
@@ -107,7 +110,12 @@ def _machine(capabilities: Capabilities) -> Element:
 
 
 def missing_hyperv(capabilities: Capabilities) -> list[str]:
-    """The Hyper-V features that Windows is faster with, and that a host with these ``capabilities`` does not offer."""
+    """The Hyper-V features that Windows is faster with, and that a host with these ``capabilities`` does not offer.
+
+    There are none but on x86.
+    """
+    if capabilities.arch not in X86:
+        return []
     return [feature for feature in _HYPERV if feature not in capabilities.hyperv]
 
 
@@ -143,19 +151,22 @@ def boot_from_disk_then_cd(disks: Iterable[Element]) -> None:
         disk.append(boot) if alias is None else alias.addprevious(boot)
 
 
-def _power() -> list[Element]:
-    """What happens when the guest powers off, reboots or crashes, and that it cannot suspend itself."""
+def _power(is_x86: bool) -> list[Element]:
+    """What happens when the guest powers off, reboots or crashes, and that a PC cannot suspend itself."""
     off = {"enabled": "no"}
     return [
         element("on_poweroff", text="destroy"),
         element("on_reboot", text="restart"),
         element("on_crash", text="destroy"),
-        element("pm", None, element("suspend-to-mem", off), element("suspend-to-disk", off)),
+        *([element("pm", None, element("suspend-to-mem", off), element("suspend-to-disk", off))] if is_x86 else []),
     ]
 
 
 def _features(capabilities: Capabilities, os: str) -> Element:
-    features = element("features", None, element("acpi"), element("apic"))
+    features = element("features", None, element("acpi"))
+    if capabilities.arch not in X86:
+        return features
+    features.append(element("apic"))
     enlightenments = [feature for feature in _HYPERV if feature in capabilities.hyperv] if os == "windows" else []
     if enlightenments:
         hyperv = element("hyperv", {"mode": "custom"})
@@ -167,8 +178,10 @@ def _features(capabilities: Capabilities, os: str) -> Element:
     return features
 
 
-def _clock(os: str) -> Element:
+def _clock(os: str, is_x86: bool) -> Element:
     clock = element("clock", {"offset": "localtime" if os == "windows" else "utc"})
+    if not is_x86:
+        return clock
     clock.append(element("timer", {"name": "rtc", "tickpolicy": "catchup"}))
     clock.append(element("timer", {"name": "pit", "tickpolicy": "delay"}))
     clock.append(element("timer", {"name": "hpet", "present": "no"}))
@@ -191,9 +204,10 @@ def _controllers(disks: Sequence[Element], capabilities: Capabilities) -> list[E
     return controllers
 
 
-def _characters(graphics: str) -> list[Element]:
+def _characters(graphics: str, is_x86: bool) -> list[Element]:
+    kind = {"type": "isa-serial"} if is_x86 else {}  # elsewhere libvirt knows which port the machine has
     found = [
-        element("serial", {"type": "pty"}, element("target", {"type": "isa-serial", "port": "0"})),
+        element("serial", {"type": "pty"}, element("target", {**kind, "port": "0"})),
         element("console", {"type": "pty"}, element("target", {"type": "serial", "port": "0"})),
         element(
             "channel",
@@ -208,9 +222,10 @@ def _characters(graphics: str) -> list[Element]:
 
 
 def _tpm(capabilities: Capabilities) -> Element:
-    if capabilities.is_told and "tpm-crb" not in (capabilities.offered("devices/tpm", "model") or ()):
+    model = defaults_of(capabilities.arch).tpm
+    if capabilities.is_told and model not in (capabilities.offered("devices/tpm", "model") or ()):
         raise hosts.NO_TPM()
-    return element("tpm", {"model": "tpm-crb"}, element("backend", {"type": "emulator", "version": "2.0"}))
+    return element("tpm", {"model": model}, element("backend", {"type": "emulator", "version": "2.0"}))
 
 
 def _display(capabilities: Capabilities, os: str, graphics: str, video: str | None) -> list[Element]:
@@ -223,7 +238,8 @@ def _display(capabilities: Capabilities, os: str, graphics: str, video: str | No
             raise hosts.GRAPHICS_NOT_HERE(graphics=graphics, possible=sorted(types) or "none")
         found.append(element("graphics", {"type": graphics, "autoport": "yes", "listen": "127.0.0.1"}))
     found.append(element("audio", {"id": "1", "type": "none"}))
-    model = video or ("none" if graphics == "none" else "vga" if os == "windows" else "virtio")
+    usual = defaults_of(capabilities.arch).windows_video if os == "windows" else "virtio"
+    model = video or ("none" if graphics == "none" else usual)
     models = capabilities.offered("devices/video", "modelType")
     if models is not None and model not in models:
         raise hosts.VIDEO_NOT_HERE(video=model, possible=sorted(models) or "none")

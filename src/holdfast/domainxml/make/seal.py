@@ -21,7 +21,7 @@ from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.metadata import DiskRecord, facts
 from holdfast.domainxml.places.root_ports import provide_root_ports
-from holdfast.domainxml.platform import has_root_ports
+from holdfast.domainxml.platform import Platform, has_root_ports
 
 _ALIASED = {
     "disk",
@@ -101,10 +101,12 @@ def _set_uuid(domain: Element) -> None:
 
 
 def _add_implied(domain: Element) -> None:
-    """Write down the devices that libvirt (9.0, x86) adds at the define, so that they get an alias as the others do.
+    """Write down the devices that libvirt (9.0) adds to a PC at the define, so that they get an alias as the others do.
 
     They are a memory balloon, and the serial port that a console alone stands for.
     """
+    if not Platform.of(domain).is_x86:
+        return
     parent = child(domain, "devices")
     if parent.find("memballoon") is None:
         parent.append(element("memballoon", {"model": "virtio"}))

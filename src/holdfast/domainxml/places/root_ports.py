@@ -12,6 +12,7 @@ from holdfast.domainxml.address import pci_address
 from holdfast.domainxml.document import Element, child, devices, element
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places.pci import pci_controllers
+from holdfast.domainxml.platform import Platform
 
 SPARE = 16
 """How many root ports a new domain has free, where nothing else is asked for."""
@@ -84,7 +85,8 @@ def _takes_port(device: Element, domain: Element) -> bool:
     if tag == "interface":
         return model not in _CONVENTIONAL_INTERFACES
     if tag == "video":
-        return domain.find("devices/video") is not device
+        is_primary = domain.find("devices/video") is device  # which a PC has on pcie-root itself
+        return model not in ("ramfb", "none") and not (is_primary and Platform.of(domain).is_x86)
     if tag == "hostdev":
         return device.get("type") in ("pci", "mdev")
     if tag == "memory":

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child, element, parse, value_at
 from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, is_optional, new_disk, next_target
-from holdfast.domainxml.elements.firmware import FIRMWARES, ask_for_firmware
+from holdfast.domainxml.elements.firmware import ask_for_firmware
 from holdfast.domainxml.elements.interface import checked_mac, new_interface
 from holdfast.domainxml.host.capabilities import NOT_TOLD, Capabilities
 from holdfast.domainxml.host.cpu_model import new_cpu
 from holdfast.domainxml.host.named_provisions import ProvisionKind
 from holdfast.domainxml.host.outlook import Outlook
+from holdfast.domainxml.make.defaults import defaults_of
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.new_domain import boot_from_disk_then_cd, missing_hyperv, new_domain
 from holdfast.domainxml.make.seal import LOWEST_CID, identify, seal
@@ -68,7 +69,8 @@ def create_domain(
     (virConnectGetDomainCapabilities, virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
     check_new_name(connection, name, dry_run, to_start=start)
-    platform = Platform(machine=spec.machine or "", virt_type=spec.virt_type or "")
+    machine = spec.machine or defaults_of(spec.arch).machine
+    platform = Platform(arch=spec.arch, machine=machine, virt_type=spec.virt_type or "")
     with denied_is_read_only(connection, name):
         capabilities = host_capabilities(connection, platform)
     if spec.root_ports is not None:
@@ -210,6 +212,11 @@ def _plan_disks(
 
 def _described(name: str, uuid: str, spec: DomainSpec, capabilities: Capabilities, disks: Iterable[Element]) -> Element:
     """The document that ``spec`` describes, before it is sealed."""
+    usual = defaults_of(spec.arch)
+    firmware = spec.firmware or usual.firmwares[0]
+    if firmware not in usual.firmwares:
+        raise UNKNOWN_WORD(what=f"{spec.arch} firmware", word=firmware, words=usual.firmwares)
+    cpu = spec.cpu or (usual.kvm if capabilities.virt_type == "kvm" else usual.cpu)
     domain = new_domain(
         name=name,
         uuid=uuid,
@@ -217,16 +224,14 @@ def _described(name: str, uuid: str, spec: DomainSpec, capabilities: Capabilitie
         vcpus=spec.vcpus,
         capabilities=capabilities,
         os=spec.os,
-        cpu=new_cpu(spec.cpu, capabilities),
+        cpu=new_cpu(cpu, capabilities),
         disks=list(disks),
         interfaces=[new_interface(each.kind, each.source, mac=each.mac, model=each.model) for each in spec.interfaces],
         graphics=spec.graphics,
         video=spec.video,
         tpm=spec.tpm,
     )
-    if spec.firmware not in FIRMWARES:
-        raise UNKNOWN_WORD(what="firmware", word=spec.firmware, words=FIRMWARES)
-    ask_for_firmware(domain, spec.firmware)
+    ask_for_firmware(domain, firmware)
     return domain
 
 

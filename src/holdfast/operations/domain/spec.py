@@ -17,9 +17,12 @@ class DomainSpec:
 
     ``memory``      in bytes
     ``vcpus``       how many, all of them online
-    ``machine``     q35, pc or a versioned type
-    ``cpu``         host-model (made concrete now), host-passthrough, maximum, or a model
-    ``firmware``    bios, uefi, or uefi-secure: with Secure Boot on, and Microsoft's keys
+    ``arch``        x86_64 or aarch64
+    ``machine``     q35, pc, virt or a versioned type; None takes q35, and virt for aarch64
+    ``cpu``         host-model (made concrete now), host-passthrough, maximum, or a model; None takes host-model, and
+                    for aarch64 host-passthrough with KVM and cortex-a57 without
+    ``firmware``    bios, uefi, or uefi-secure: with Secure Boot on, and Microsoft's keys; None takes bios, and uefi for
+                    aarch64, which has no BIOS
     ``tpm``         whether it has an emulated TPM 2.0
     ``cdroms``      paths of ISO images
     ``graphics``    vnc, spice (both on the loopback address) or none
@@ -36,9 +39,10 @@ class DomainSpec:
     vcpus: int = 1
     disks: tuple[DiskSpec, ...] = ()
     interfaces: tuple[InterfaceSpec, ...] = ()
-    machine: str = "q35"
-    cpu: str = "host-model"
-    firmware: str = "bios"
+    arch: str = "x86_64"
+    machine: str | None = None
+    cpu: str | None = None
+    firmware: str | None = None
     tpm: bool = False
     cdroms: tuple[str, ...] = ()
     graphics: str = "vnc"
