@@ -230,8 +230,7 @@ def _listens(path: Path) -> bool:
 
 def _inside(name: str, folder: Path, system: Path) -> int:
     """Be PID 1 of the host: make its world, start libvirtd, reap whatever QEMU leaves, until the owner is gone."""
-    enclosure.private_dev()
-    enclosure.private_accounts()
+    enclosure.private_world()
     socket.sethostname(name)
     subprocess.run(["ip", "-batch", "-"], input=_NETWORK, text=True)
     _mount(system, folder)

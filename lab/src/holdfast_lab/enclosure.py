@@ -132,6 +132,13 @@ def lab_folder() -> str:
     return tempfile.gettempdir() if enclosed() else "/tmp"
 
 
+def private_world() -> None:
+    """What an enclosure, and each host in it, has for itself: the authority for TPMs belongs to one user of swtpm."""
+    private_dev()
+    private_accounts()
+    private_tpm_authority()
+
+
 def private_dev() -> None:
     """Mount a /dev of our own over the machine's: without kvm unless it works."""
     wanted = [*_DEVICES, "kvm"] if os.environ[MARK] == "kvm" else _DEVICES
@@ -188,9 +195,7 @@ def private_tpm_authority() -> None:
 
 def _inside(command: list[str]) -> int:
     """Be PID 1 of the enclosure: start the command and reap everything until it ends."""
-    private_dev()
-    private_accounts()
-    private_tpm_authority()
+    private_world()
     # libvirt locks a console's terminal there; a container may have an empty /run.
     Path("/run/lock").mkdir(parents=True, exist_ok=True)
     payload = subprocess.Popen(command)

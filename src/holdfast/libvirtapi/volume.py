@@ -22,7 +22,7 @@ _CHUNK = 256 * 1024
 
 
 Progress = Callable[[int, int], object]
-"""Called with how many bytes of how many are written."""
+"""Called with how many bytes of how many are copied or written."""
 
 
 class Volume:

@@ -13,7 +13,7 @@ from holdfast.domainxml.records.disk_record import target_of
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.disks.copy import Progress
+from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.disks.keep_record import record_disk
 from holdfast.operations.session import OpenDomain
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml

@@ -24,6 +24,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.image_size import disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, find_disk_now, prove
@@ -38,9 +39,6 @@ from holdfast.operations.disks.newest_image import (
 from holdfast.operations.facts import record
 from holdfast.operations.session import OpenDomain, telling_truly
 from holdfast.text import size_in_words
-
-Progress = Callable[[int, int], None]
-"""Called with how many bytes of how many are copied, often at first and then twice a second."""
 
 _FIRST_LOOK, _LONGEST_WAIT = 0.02, 0.5
 """Seconds between two looks at the job."""

@@ -23,8 +23,9 @@ from holdfast.hostfiles.permission import may_create_in, may_open
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool
+from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.asked_of_libvirt import Answer
-from holdfast.operations.disks.copy import Destination, Progress, copy_shut_off, finish_copy, size_to_copy, start_copy
+from holdfast.operations.disks.copy import Destination, copy_shut_off, finish_copy, size_to_copy, start_copy
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
 from holdfast.operations.disks.known_files import known_below

@@ -15,11 +15,11 @@ from holdfast.errors import disks as errors
 from holdfast.errors.guard import UNASKED_SWAP
 from holdfast.hostfiles.images.image import file_identity
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.copy import (
     Destination,
-    Progress,
     copy_shut_off,
     finish_copy,
     give_image,
