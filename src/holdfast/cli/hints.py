@@ -90,6 +90,7 @@ HINTS = {
     "nvram-unfit": "'holdfast upgrade firmware {name}' gives it a firmware of this host, with its variables",
     "no-flash": "where it leaves the choice to libvirt: 'holdfast seal {name}' first",
     "wants-recovery-key": "have that key at hand, or suspend BitLocker in the guest; then add --accept",
+    "snapshot-has-nvram": "'holdfast snapshot delete {name} {snapshot}' first",
     "loses-variables": "--accept takes that this is lost",
     "no-firmware": _NO_FIRMWARE,
     "no-firmware-with-secure-boot": _NO_FIRMWARE,

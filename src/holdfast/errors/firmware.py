@@ -49,6 +49,12 @@ NOT_THE_LAST_UPGRADE = Condition(
     "take that one back first",
 )
 KEPT_NVRAM_GONE = Condition("kept-nvram-gone", NotFound, "the NVRAM of {since}, {path}, is gone")
+SNAPSHOT_HAS_NVRAM = Condition(
+    "snapshot-has-nvram",
+    Refused,
+    "the snapshot {snapshot!r} of {name!r} belongs to the NVRAM {path}, which would be removed",
+    "delete the snapshot first",
+)
 LOSES_VARIABLES = Condition(
     "loses-variables",
     Refused,

@@ -23,6 +23,7 @@ from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import FindingKind
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml
+from tests.libvirt.images import qcow2, qcow2_disk
 from tests.libvirt.state.states import CODE, VARS, found
 from tests.raising import raising
 
@@ -255,6 +256,15 @@ def test_an_upgrade_that_was_killed_before_the_document_names_its_file_is_named_
     assert [orphan.path for orphan in operations.audit_host(connection).orphans] == [str(left)]
     back(connection, "a")
     assert not left.exists()
+
+
+def test_the_nvram_of_a_snapshot_stays(connection: Connection, tmp_path: Path) -> None:
+    domain = with_old_firmware(connection, tmp_path, extra=qcow2_disk(qcow2(tmp_path, "root")))
+    operations.upgrade_firmware(connection, "a")
+    operations.create_snapshot(connection, "a", "s", external=True)
+    with raising(errors.SNAPSHOT_HAS_NVRAM, snapshot="s"):
+        operations.take_back_firmware(connection, "a")
+    assert nvram(domain).exists()
 
 
 def test_a_deleted_domain_takes_the_nvram_that_was_kept_along(connection: Connection, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ _WRITTEN, _BEING_REPLACED = b"\xaa\x55\x3f\x00", b"\xaa\x55\x3e\x00"
 
 
 _STORE = re.compile(r"var store range: 0x([0-9a-f]+) -> 0x([0-9a-f]+)")
-"""Where the variables are in the NVRAM, as virt-firmware (23.7 to 26.10) says while it reads it."""
+"""Where the variables are in the NVRAM, as virt-firmware (24.1.1 to 26.10) says while it reads it."""
 
 _TITLE = re.compile(r'^Boot[0-9A-F]{4} *: boot entry: title="(.*)" devpath=', re.MULTILINE)
 

@@ -25,11 +25,13 @@ from holdfast.domainxml.elements.firmware import (
 )
 from holdfast.domainxml.host.state_files import StateKind, upgraded_nvram
 from holdfast.domainxml.metadata import KeptNvram, add_facts, drop_facts, facts
+from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import HoldfastError
 from holdfast.errors import firmware as errors
 from holdfast.hostfiles.firmware.nvram_file import read_nvram, remove_nvram, write_nvram
 from holdfast.hostfiles.firmware.virt_firmware import Nvram, nvram_from
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.documents import read_config
 from holdfast.operations.domain.adopt import now
 from holdfast.operations.managed_save import refuse_with_managed_save
@@ -207,8 +209,9 @@ def take_back_upgrade(
 
     ``again`` makes of the NVRAM of before what the upgrade has made of it, to tell what the guest has written since.
 
-    Raises NOTHING_TO_TAKE_BACK, NOT_THE_LAST_UPGRADE, KEPT_NVRAM_GONE, and without ``accept`` LOSES_VARIABLES and
-    WANTS_RECOVERY_KEY, besides what :func:`opened_nvram` and the proved edit do; then nothing was changed.
+    Raises NOTHING_TO_TAKE_BACK, NOT_THE_LAST_UPGRADE, SNAPSHOT_HAS_NVRAM, KEPT_NVRAM_GONE, and without ``accept``
+    LOSES_VARIABLES and WANTS_RECOVERY_KEY, besides what :func:`opened_nvram` and the proved edit do; then nothing was
+    changed.
     """
     with opened_nvram(connection, name, dry_run=dry_run) as opened:
         domain = opened.domain
@@ -220,6 +223,7 @@ def take_back_upgrade(
             if upgrade not in [each.upgrade for each in kept]:
                 raise errors.NOTHING_TO_TAKE_BACK(name=domain.name, upgrade=upgrade)
             raise errors.NOT_THE_LAST_UPGRADE(name=domain.name, upgrade=upgrade, last=last.upgrade)
+        _refuse_needed_by_snapshot(opened)
         lost = _written_since(opened, last, again)
 
         def edit(document: Element) -> None:
@@ -250,6 +254,13 @@ def take_back_upgrade(
         for path in left_upgraded(planned.after):
             remove_nvram(path)
     return result
+
+
+def _refuse_needed_by_snapshot(opened: Opened) -> None:
+    for snapshot in snapshots(opened.domain) if opened.domain.snapshot_count() else ():
+        stored = read_snapshot(snapshot.xml())
+        if opened.path in (nvram_of(each) for each in (stored.live, stored.config) if each is not None):
+            raise errors.SNAPSHOT_HAS_NVRAM(name=opened.domain.name, snapshot=snapshot.name, path=opened.path)
 
 
 def _already_back(opened: Opened, upgrade: str, dry_run: bool) -> NvramUpgrade:
