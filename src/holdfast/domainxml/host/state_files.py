@@ -76,7 +76,8 @@ def upgraded_nvram(domain: Element, upgrade: str) -> str:
     path = nvram_of(domain) or ""
     folder, ending = path.rpartition("/")[0], nvram_ending(domain)
     taken = {path, *(file.path for file in kept_nvram(domain))}
-    words = (UPGRADES[upgrade], *(f"{UPGRADES[upgrade]}-{number}" for number in range(2, len(taken) + 2)))
+    word = UPGRADES.get(upgrade, upgrade)
+    words = (word, *(f"{word}-{number}" for number in range(2, len(taken) + 2)))
     places = (f"{folder}/{upgraded_prefix(value_at(domain, 'uuid') or '')}{word}.{ending}" for word in words)
     return next(place for place in places if place not in taken)
 
