@@ -126,7 +126,7 @@ def _judge_left(host: Host, scenario: Scenario, run: Run, world: World) -> Left:
     """Look at ``world``, which is there now, and is not that after the undisturbed run."""
     news, wrong = list[str](), list[str]()
     if world != run.before:
-        news = [each for each in host.named() if each not in run.named]
+        news = [each for each in host.named() if each not in run.named or (scenario.ends and scenario.ends in each)]
         wrong = [
             f"nothing names the QEMU that libvirt has forgotten, process {pid}"
             for pid in host.end_forgotten()

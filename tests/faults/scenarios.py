@@ -33,6 +33,7 @@ class Scenario:
     ``code``     its exit code, undisturbed
     ``graphics``  true for a domain with graphics that ask for a password
     ``foreign``  true for a domain that was not adopted
+    ``ends``    what the audit says before, and as long as the command has not ended it
     ``deletes``  true where the domain goes: once that has begun, it need not start any more
     """
 
@@ -44,6 +45,7 @@ class Scenario:
     code: int = 0
     graphics: bool = False
     foreign: bool = False
+    ends: str = ""
     deletes: bool = False
 
     @property
@@ -108,7 +110,7 @@ def _all() -> list[Scenario]:
             "rescue a --format raw --image {images}/other.img", (*PAUSED, "destroy a"), firmware="uefi", note="uefi"
         ),
         Scenario("unrescue a", RESCUED),
-        Scenario("resume-host", (*RUNS, "crash a")),
+        Scenario("resume-host", (*RUNS, "crash a"), ends="it is recorded to run, and is off"),
         Scenario("repair a"),
         Scenario("repair a --source vda={images}/moved.qcow2", MOVED),
         Scenario("save a", PAUSED),
