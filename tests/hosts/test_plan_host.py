@@ -81,7 +81,6 @@ def test_what_does_not_start_is_exactly_what_is_refused_there(
             "the host has no machine type pc-i440fx-2.0; the newest of its family is pc-i440fx-10.0"
         ],
         "machine-microvm": ["the host has no PS/2 controller"],
-        "firmware-bios-chosen": ["the host has no firmware to choose of type bios"],
     }
     assert set(REFUSED) < {name for name, sentences in blocked.items() if sentences}
     deprecated = {plan.name for plan in plans if any("deprecated" in str(outlook) for outlook in plan.outlooks)}
