@@ -59,7 +59,10 @@ def read_pci(address: Element) -> PciAddress | None:
 
 
 def describe_address(device: Element) -> str | None:
-    """Where a device sits, in words: "pci 0000:05:00.0", "drive 0:0:0:1", "usb 1.2"; None without an address."""
+    """Where a device sits, in words: "pci 0000:05:00.0", "drive 0:0:0:1", "ccw fe.0.0001"; None without an address.
+
+    However a document writes the numbers, the same place is said in the same words.
+    """
     address = device.find("address")
     if address is None or address.get("type") is None:
         return None
@@ -73,8 +76,18 @@ def describe_address(device: Element) -> str | None:
         return f"usb {address.get('bus', '?')}.{address.get('port', '?')}"
     if kind == "virtio-serial":
         return "virtio-serial " + ":".join(address.get(part, "0") for part in ("controller", "bus", "port"))
+    if kind == "ccw" and (numbers := _numbers(address, "cssid", "ssid", "devno")):
+        return "ccw {:x}.{:x}.{:04x}".format(*numbers)  # as QEMU writes it; Linux on s390x calls the first fe 0
+    if kind == "spapr-vio" and (numbers := _numbers(address, "reg")):
+        return "spapr-vio 0x{:08x}".format(*numbers)
     rest = ",".join(f"{key}={value}" for key, value in sorted(address.attrib.items()) if key != "type")
     return f"{kind} {rest}".strip()
+
+
+def _numbers(address: Element, *parts: str) -> list[int]:
+    """The numbers that ``address`` states; none where one of them is missing, or is no number."""
+    numbers = [number for part in parts if (number := as_c_number(address.get(part, ""))) is not None]
+    return numbers if len(numbers) == len(parts) else []
 
 
 def address_of(device: Element) -> Element | None:

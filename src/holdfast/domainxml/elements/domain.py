@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.memory import total_memory
 from holdfast.domainxml.elements.vcpu import are_first_vcpus
+from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.sides import Note, Sides, View
 
 _QEMU_NAMESPACE = "{http://libvirt.org/schemas/domain/qemu/1.0}"
@@ -18,7 +19,7 @@ def passes_qemu_arguments(domain: Element) -> bool:
 
 
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """What live spells out is no change: that all vCPUs are online, an empty balloon, whole MiB (libvirt 9.0).
+    """What live spells out is no change: that all vCPUs are online, an empty balloon, rounded memory (libvirt 9.0).
 
     Once a vCPU was attached while the guest ran, live lists each of them, where config only gives a number: the first
     so many. Of two UUIDs the guest sees the ``<hwuuid>``.
@@ -40,15 +41,19 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
     for view in (one, other):
         if view.management.get("currentMemory") == view.guest.get("memory"):
             view.management.pop("currentMemory", None)
-    if one.guest.get("memory") != other.guest.get("memory") and _mebibytes(before) == _mebibytes(after) is not None:
+    if one.guest.get("memory") != other.guest.get("memory") and _given(before) == _given(after) is not None:
         for view in (one, other):
             view.guest.pop("memory", None)
     yield from ()
 
 
-def _mebibytes(document: Element) -> int | None:
-    """The memory that the guest gets, in MiB: libvirt rounds up at the start. None where the document names no size."""
-    return -(-total_memory(document) // 1024**2) or None
+def _given(document: Element) -> int | None:
+    """The memory that the guest gets, in steps to which libvirt (9.0) rounds up at the start: 256 MiB on POWER, else 1.
+
+    None where the document names no size.
+    """
+    step = 256 if Platform.of(document).arch in ("ppc64", "ppc64le") else 1
+    return -(-total_memory(document) // (step * 1024**2)) or None
 
 
 _THROTTLED = [f"{which}_{what}_sec" for which in ("total", "read", "write") for what in ("bytes", "iops")]

@@ -16,7 +16,7 @@ from holdfast.domainxml.platform import Platform
 
 _ONE_SLOT = {"pcie-root-port", "pcie-switch-downstream-port"}
 _CONVENTIONAL = {"pci-root": 2, "pci-bridge": 1}
-"""Controller → its first slot for devices: slot 0 is the host bridge or SHPC, slot 1 of pci-root i440fx's PIIX3."""
+"""Controller → its first slot for devices: slot 0 is the host bridge or SHPC, slot 1 of i440fx's pci-root its PIIX3."""
 _VIRTIO_VARIANTS = ("virtio-transitional", "virtio-non-transitional")
 
 
@@ -54,7 +54,7 @@ def slot_count(domain: Element) -> int:
 def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
     slots: list[tuple[int, int]] = []
     has_acpi = domain.find("features/acpi") is not None
-    is_x86 = Platform.of(domain).is_x86
+    arch, is_x86 = Platform.of(domain).arch, Platform.of(domain).is_x86
     for controller in pci_controllers(domain):
         if not cold and value_at(controller, "target@hotplug") == "off":
             continue
@@ -62,7 +62,8 @@ def _slots(domain: Element, cold: bool = False) -> list[tuple[int, int]]:
         if model in _ONE_SLOT:
             slots.append((bus, 0))
         elif model in _CONVENTIONAL and (has_acpi or cold or not is_x86):
-            slots.extend((bus, slot) for slot in range(_CONVENTIONAL[model], 32))
+            first = _CONVENTIONAL[model] if is_x86 or not arch else 1
+            slots.extend((bus, slot) for slot in range(first, 32))
     return sorted(slots)
 
 
