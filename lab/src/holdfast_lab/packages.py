@@ -22,6 +22,8 @@ PROBE_GUEST = {
     "mcopy": "mtools",
     "syslinux": "syslinux",
     "objcopy": "binutils",
+    "xz": "xz-utils",
+    "zstd": "zstd",
     "/usr/lib/systemd/boot/efi/linuxx64.efi.stub": "systemd-boot-efi",
 }
 """Command or file → package that provides it: what building the probe guest needs."""
