@@ -191,6 +191,14 @@ def test_a_snapshot_of_disks_alone_is_brought_back_by_root_and_says_so(user: Ord
     assert mark_of(pool / "web-vda.qcow2") == 0
 
 
+def test_an_overlay_that_its_pool_has_not_seen_is_cloned(user: OrdinaryUser, pool: Path) -> None:
+    create(user)
+    write(pool / "web-vda.qcow2", 7)
+    done(user.holdfast("snapshot", "create", "web", "outside", "--external", "--no-memory"))
+    done(user.holdfast("clone", "web", "shop"))
+    assert mark_of(pool / Path(path_of(user, name="shop")).name) == 7
+
+
 def test_an_nvram_is_copied_by_root_alone(user: OrdinaryUser) -> None:
     create(user, "web", "--firmware", "uefi", "--start")
     done(user.holdfast("destroy", "web"))

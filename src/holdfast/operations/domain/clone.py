@@ -31,9 +31,9 @@ from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
 from holdfast.hostfiles.images import new_image
 from holdfast.hostfiles.images.given import given_image
-from holdfast.hostfiles.permission import may_open
+from holdfast.hostfiles.permission import may_create_in, may_open
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.volume import volume_named
+from holdfast.libvirtapi.volume import volume_at, volume_named
 from holdfast.operations.disks.known_files import known_files, names_now
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec
@@ -211,7 +211,11 @@ def _describe_copy(connection: Connection, before: Element, disk: Element, new_n
 def _place(connection: Connection, disk: Element) -> tuple[str, str | None, str]:
     """Where the image of ``disk`` is: its path, and its pool and volume where a pool has it. Raises NOT_CLONED_HERE."""
     path, pool, volume = host_path(disk), value_at(disk, "source@pool"), value_at(disk, "source@volume")
-    found = volume_of_file(connection, path) if path is not None else volume_named(connection, pool or "", volume or "")
+    if path is None:
+        found = volume_named(connection, pool or "", volume or "")
+    else:
+        is_ours = may_create_in(str(PurePosixPath(path).parent))
+        found = volume_at(connection, path) if is_ours else volume_of_file(connection, path)
     if found is not None:
         return path or found.path, pool or found.pool_name(), volume or found.path.rpartition("/")[2]
     if path is None or disk.get("type") == "block":
