@@ -86,6 +86,14 @@ def link_instead(folder: Path, victim: Path, known: set[str]) -> bool:
     return bool(new)
 
 
+def link_before(path: Path, victim: Path) -> bool:
+    """Put a link to ``victim`` where a file is yet to be made; False where there is one."""
+    is_free = not os.path.lexists(path)
+    if is_free:
+        path.symlink_to(victim)
+    return is_free
+
+
 def folder_instead(folder: Path, other: Path) -> bool:
     """Put a link to the folder ``other`` in the place of ``folder``, which is called "away" then."""
     if folder.is_symlink():

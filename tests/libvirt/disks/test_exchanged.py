@@ -25,7 +25,15 @@ from holdfast.operations.session import changing
 from tests.libvirt.disks.foreign import MIB, SECRET
 from tests.libvirt.disks.moves import disk
 from tests.libvirt.domains import CONFIG, domain_xml
-from tests.libvirt.exchanging import as_it_was, at_each_step, exchanging, folder_instead, identity, link_instead
+from tests.libvirt.exchanging import (
+    as_it_was,
+    at_each_step,
+    exchanging,
+    folder_instead,
+    identity,
+    link_before,
+    link_instead,
+)
 from tests.libvirt.images import create_image, qcow2_disk
 from tests.libvirt.state.states import uefi_xml
 from tests.raising import raising
@@ -118,6 +126,26 @@ def test_a_link_put_in_the_place_of_what_was_just_made_is_never_followed(
     )
     assert identity(other / "victim") == before
     assert count
+
+
+@pytest.mark.parametrize(
+    ("act", "name"), [("a new disk", "new"), ("a copy", "new"), ("a disk and a seed", "b-seed.iso")]
+)
+def test_a_link_put_where_an_image_is_about_to_be_made_is_never_followed(
+    connection: Connection, folders: tuple[Path, Path, Path], act: str, name: str
+) -> None:
+    shared, own, other = folders
+    before = identity(other / "victim")
+
+    def begin() -> None:
+        assert identity(other / "victim") == before
+        begin_anew(connection, shared, own)
+
+    count = at_each_step(
+        lambda: link_before(shared / name, other / "victim"), begin, lambda: ACTS[act](connection, shared, own)
+    )
+    begin()
+    assert count > 1
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
