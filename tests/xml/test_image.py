@@ -13,6 +13,7 @@ from tests.raising import raising
 
 from holdfast.errors import Condition, HoldfastError, images
 from holdfast.errors.elements import UNKNOWN_WORD
+from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images.chain import files_below
 from holdfast.hostfiles.images.header import Named, detect_format, named_files
 from holdfast.hostfiles.images.image import check_format, is_block_device, is_complete, opened_image
@@ -233,7 +234,7 @@ def test_a_trusted_image_may_be_one_that_only_qemu_reads(tmp_path: Path, monkeyp
     image = tmp_path / "volume"
     image.touch()
     monkeypatch.setattr(os, "open", denied)
-    with raising(images.UNREADABLE_IMAGE):
+    with raising(NO_PERMISSION):
         check_format(str(image), "raw")
     check_format(str(image), "raw", trust=True)
     monkeypatch.setattr(os, "stat", denied)

@@ -68,6 +68,9 @@ _TESTS = {
     "/usr/lib/x86_64-linux-gnu/qemu/ui-spice-core.so": "qemu-system-modules-spice|qemu-system-common",
 }
 
+if sys.version_info >= (3, 13):  # which has no module crypt; virt-firmware wants crypt_r, which pip builds
+    _TESTS |= {"gcc": "gcc", "/usr/include/python3*/Python.h": "python3-dev", "/usr/include/crypt.h": "libcrypt-dev"}
+
 DEMO = {**LIBVIRT, **PROBE_GUEST, **PYTHON}
 """All that ``holdfast demo`` and the guest tests need, besides Python packages."""
 

@@ -35,7 +35,7 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     from holdfast.operations.domain.edit import edit_domain, kept_texts, text_to_edit
     from holdfast.operations.files import Draft
 
-    original = text_to_edit(session.connection, name, dry_run=dry_run)
+    original = text_to_edit(session.connection, name, to_change=not dry_run)
     # Refuse early what would be anyway.
     uuid = edit_domain(session.connection, name, original, original, dry_run=dry_run).uuid
     kept = _tell_kept(session, uuid, original)
@@ -109,7 +109,7 @@ def _can_be_mended(session: Session, name: str, original: str, error: HoldfastEr
     from holdfast.operations.domain.edit import text_to_edit
 
     try:
-        if not sys.stdin.isatty() or text_to_edit(session.connection, name, dry_run=True) != original:
+        if not sys.stdin.isatty() or text_to_edit(session.connection, name, to_change=False) != original:
             return False
     except HoldfastError:  # the domain or libvirt has gone: the first error is the one to report
         return False

@@ -46,11 +46,13 @@ class Edited(Result):
         return bool(visible(self.changes) or self.blocks)
 
 
-def text_to_edit(connection: Connection, name: str, *, dry_run: bool = False) -> str:
-    """The config document of the domain ``name`` with its secrets, for :func:`edit_domain`; over a connection that may
-    only read, in a ``dry_run``, without. Raises READ_ONLY, TRANSIENT, LOCKED. (virDomainGetXMLDesc)
+def text_to_edit(connection: Connection, name: str, *, to_change: bool = True) -> str:
+    """The config document of the domain ``name`` with its secrets, for :func:`edit_domain`.
+
+    Without ``to_change`` a connection that may only read will do, and gives no secrets. Raises READ_ONLY, TRANSIENT,
+    LOCKED. (virDomainGetXMLDesc)
     """
-    with changing(connection, name, needs=Need.CONFIG, dry_run=dry_run) as domain:
+    with changing(connection, name, needs=Need.CONFIG, dry_run=not to_change) as domain:
         return domain.xml(Definition.CONFIG, secure=True)
 
 
