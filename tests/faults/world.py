@@ -37,8 +37,6 @@ _AT_RANDOM = [
     (re.compile(r"(holdfast-[\w-]+-)[a-z0-9_]{8}\b"), r"\1RANDOM"),
     # Which of the two it was: an unrescue starts it in either case.
     (re.compile(r"(<holdfast:rescue [^>]*before=)\"(paused|running)\""), r'\1"on"'),
-    # By which versions it was started: nobody knows once a start was cut off, and none is made up.
-    (re.compile(r"""(<holdfast:started [^>]*?) qemu=(["'])[^"']*\2 libvirt=(["'])[^"']*\3"""), r"\1"),
     (re.compile(r"born=(['\"])[^'\"]*"), r"born=\1TIME"),
     # What libvirt (9.0) leaves where the last of it was removed.
     (re.compile(r"\s*<metadata/>"), ""),
