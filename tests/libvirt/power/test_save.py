@@ -61,7 +61,7 @@ def test_what_config_got_meanwhile_waits_and_is_said_by_show_restore_and_start(
     assert "At the start after the restore:\n  rng ua-rng is added at " in done(uri, "show", "a")
     assert [change.what for change in operations.show_domain(connection, "a").changes] == ["rng ua-rng"]
     for command in ("restore", "start"):
-        assert "what config says comes with the start after:\n  rng ua-rng" in done(uri, command, "a", "--dry-run")
+        assert "what config says comes with the start after that:\n  rng ua-rng" in done(uri, command, "a", "--dry-run")
     (sentence,) = operations.restore_domain(connection, "a").waits
     assert "rng ua-rng is added" in sentence
     assert "ua-rng" not in places(domain, LIVE)

@@ -39,6 +39,8 @@ adopt a
 release a
 seal a
 upgrade machine a pc-q35-7.2
+upgrade firmware a -> 3
+upgrade certificates a -> 3
 clone a b
 delete b
 rename a c
