@@ -240,6 +240,7 @@ HINTS = {
     "disks-alone": "--external --no-memory, or leave out --no-memory",
     "memory-of-paused": "'holdfast resume {name}' first, or --no-memory",
     "no-internal-with-uefi": "--external takes it",
+    "no-internal-with-raw-nvram": "--external takes it; or 'holdfast shutdown {name}' first",
     "unfit-for-internal": "--external takes other formats too",
     "unfit-for-external": "leave them out with --without {targets: --without}",
     "after-internal": "'holdfast snapshot delete {name} {other}' first, or make an internal one",

@@ -74,6 +74,13 @@ NO_INTERNAL_WITH_UEFI = Condition(
     "off, {running} and later also while it runs if its NVRAM is qcow2",
     "make it external",
 )
+NO_INTERNAL_WITH_RAW_NVRAM = Condition(
+    "no-internal-with-raw-nvram",
+    Failed,
+    "libvirt {version} makes an internal snapshot of a running domain with UEFI firmware only where its NVRAM is "
+    "qcow2: that of {name!r} is raw",
+    "make it external, or shut the domain down first",
+)
 UNFIT_FOR_INTERNAL = Condition(
     "unfit-for-internal",
     Failed,

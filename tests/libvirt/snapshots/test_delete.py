@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -78,11 +79,12 @@ def test_overlay_of_a_disk_that_was_detached_is_brought_back_as_the_hint_says(
     assert sorted(each.name for each in tmp_path.iterdir()) == ["data.qcow2", "root.qcow2"]
 
 
-def test_libvirt_itself_leaves_the_file_with_the_memory(connection: Connection, tmp_path: Path) -> None:
+def test_libvirt_itself_leaves_the_file_with_the_memory_before_9_1(connection: Connection, tmp_path: Path) -> None:
     domain = in_state(connection, "running", qcow2_disk(qcow2(tmp_path, "root")))
     operations.create_snapshot(connection, "a", "one", external=True)
     libvirt_snapshot.find_snapshot(domain, "one").delete()
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["a-memory.one.save", "root.qcow2"]
+    left = ["a-memory.one.save"] if connection.libvirt_version() < (9, 1) else []
+    assert sorted(each.name for each in tmp_path.iterdir()) == [*left, "root.qcow2"]
 
 
 def test_record_of_a_created_domain_stays_right_through_an_external_snapshot(
@@ -104,11 +106,11 @@ def test_chain_is_deleted_in_any_order_while_it_runs_and_from_the_newest_while_i
     domain = in_state(connection, "shut off", qcow2_disk(qcow2(tmp_path, "root")))
     for name in ("one", "two", "three", "four"):
         operations.create_snapshot(connection, "a", name, external=True)
-    with raising(snapshots.NOT_DELETED_OFF, child="three"):
+    with raising(snapshots.NOT_DELETED_OFF, child="three") if connection.libvirt_version() < (9, 1) else nullcontext():
         operations.delete_snapshot(connection, "a", "two")
     operations.delete_snapshot(connection, "a", "four")
     domain.start()
-    for name in ("two", "one", "three"):
+    for name in [each for each in ("two", "one", "three") if each in names(domain)]:
         operations.delete_snapshot(connection, "a", name)
     assert [each.name for each in tmp_path.iterdir()] == ["root.qcow2"]
 

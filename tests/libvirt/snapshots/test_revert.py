@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,8 @@ def test_external_snapshot_is_not_reverted_by_this_libvirt(connection: Connectio
     domain = in_state(connection, "shut off", qcow2_disk(path))
     operations.create_snapshot(connection, "a", "one", external=True)
     before = texts(domain)
+    if connection.libvirt_version() >= (9, 9):
+        pytest.skip("this libvirt reverts to external snapshots")
     for options in ([], ["--accept"], ["--dry-run"]):
         result = run(uri, "snapshot", "revert", "a", "one", *options)
         assert result.exit_code == 1
@@ -213,8 +216,10 @@ def test_external_snapshot_is_not_reverted_by_this_libvirt(connection: Connectio
 def test_later_libvirt_is_let_do_it(connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_state(connection, "shut off", qcow2_disk(qcow2(tmp_path, "root")))
     operations.create_snapshot(connection, "a", "one", external=True)
+    refuses = connection.libvirt_version() < (9, 9)
     monkeypatch.setattr(Connection, "libvirt_version", lambda self: (9, 9, 0))
-    with pytest.raises(LibvirtRefused, match="not supported yet"):  # by this one, when it is asked all the same
+    # One that cannot do it is asked all the same.
+    with pytest.raises(LibvirtRefused, match="not supported yet") if refuses else nullcontext():
         operations.revert_to_snapshot(connection, "a", "one")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.host.image_files import has_tpm_state
 from holdfast.domainxml.snapshots.new import CandidateDisk, candidate_disks
@@ -161,7 +161,7 @@ def _check_external(domain: OpenDomain, with_memory: bool) -> None:
 
 
 def _check_internal(domain: OpenDomain, document: Element, memory: bool) -> None:
-    """Raise DISKS_ALONE and NO_INTERNAL_WITH_UEFI."""
+    """Raise DISKS_ALONE, NO_INTERNAL_WITH_UEFI and NO_INTERNAL_WITH_RAW_NVRAM."""
     runs = domain.is_active()
     if runs and not memory:
         raise errors.DISKS_ALONE(name=domain.name)
@@ -172,6 +172,8 @@ def _check_internal(domain: OpenDomain, document: Element, memory: bool) -> None
         raise errors.NO_INTERNAL_WITH_UEFI(
             version=_dotted(version), off=_dotted(_INTERNAL_UEFI_OFF), running=_dotted(_INTERNAL_UEFI)
         )
+    if runs and value_at(document, "os/nvram@format") != "qcow2":
+        raise errors.NO_INTERNAL_WITH_RAW_NVRAM(name=domain.name, version=_dotted(version))
 
 
 def _check_taken(domain: OpenDomain, taken: list[CandidateDisk], external: bool) -> None:
