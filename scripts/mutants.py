@@ -47,7 +47,7 @@ TESTS = {
     "operations.power_record": _libvirt("power/test_power_record.py", "power/test_unrecorded.py"),
     "operations.proved_edit": _libvirt("test_edit_document.py"),
     "operations.session": [*_libvirt("test_session.py", "test_exit_codes.py"), "-k", "not nothing_is_changed"],
-    "operations.told_errors": ["tests/xml/test_concealing.py", "tests/xml/test_told_changes.py"],
+    "operations.truthful_errors": ["tests/xml/test_concealing.py", "tests/xml/test_told_changes.py"],
     "operations.waiting": ["tests/xml/test_waiting.py"],
 }
 """Layer, or module whose tests would take minutes for each mutant → the tests that cover it, as pytest's arguments."""

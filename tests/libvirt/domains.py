@@ -8,7 +8,8 @@ from pathlib import Path
 from holdfast.domainxml.address import PciAddress, pci_address
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, devices, parse
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.host.outlook import HostOutlook

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.document import Element, parse, serialize
-from holdfast.domainxml.metadata import OURS, PREFIX, URI, AnyFact, Creating, Started, add_facts, fact, ours_in, tag_of
-from holdfast.domainxml.metadata import Rescue as RescueMark
+from holdfast.domainxml.fact import AnyFact, Creating, Started
+from holdfast.domainxml.fact import Rescue as RescueMark
+from holdfast.domainxml.metadata import OURS, PREFIX, URI, add_facts, fact, ours_in, tag_of
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

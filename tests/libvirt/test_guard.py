@@ -10,8 +10,9 @@ import pytest
 from holdfast.cli import hints
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
+from holdfast.domainxml.fact import Creating, Started
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.metadata import Creating, Started, fact
+from holdfast.domainxml.metadata import fact
 from holdfast.errors import guard
 from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.errors.devices import NOT_RELEASED_PAUSED

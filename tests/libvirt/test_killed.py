@@ -16,7 +16,8 @@ import libvirt
 from holdfast import operations
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import NotFound
 from holdfast.errors.changes import IMAGE_LEFT
 from holdfast.libvirtapi.connection import Connection

@@ -13,7 +13,7 @@ from holdfast.errors import HoldfastError, LibvirtRefused
 from holdfast.errors.devices import LIVE_REFUSES
 from holdfast.errors.libvirt import REFUSED
 from holdfast.libvirtapi.translate import translated
-from holdfast.operations.told_errors import concealing
+from holdfast.operations.truthful_errors import concealing
 from holdfast.text import HIDDEN
 
 

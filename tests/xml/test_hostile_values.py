@@ -18,7 +18,7 @@ from tests.corpus import CORPUS
 from tests.hostile import DEEDS, VALUES, put, spots
 
 from holdfast import domainxml
-from holdfast.domainxml import metadata
+from holdfast.domainxml import fact, metadata
 from holdfast.domainxml.document import Element, devices, element, parse, serialize
 from holdfast.domainxml.elements.declarations import DEVICES as DECLARED
 from holdfast.domainxml.elements.disk import file_source
@@ -32,16 +32,16 @@ from holdfast.errors import HoldfastError
 TEXTS = [sample.text for sample in CORPUS.values()]
 CAPABILITIES = read_capabilities((Path(__file__).parents[1] / "data" / "domain-capabilities-q35.xml").read_text())
 FACTS = (
-    metadata.Adopted("2026-01-01T00:00:00+00:00", "holdfast", "me"),
-    metadata.Started("<cpu mode='custom'><model>qemu64</model></cpu>", "0" * 64),
-    metadata.DiskRecord("vda", "ua-a", "root", place="/x.qcow2", format="qcow2", size="1024", old="/y.qcow2"),
-    metadata.Releasing("disk", "vdb", "ua-b"),
-    metadata.RunAgain("2026-01-01T00:00:00+00:00"),
-    metadata.Snapshotting("s", "/s.qcow2"),
-    metadata.Creating("2026-01-01T00:00:00+00:00"),
-    metadata.Rescue("2026-01-01T00:00:00+00:00", "running", "disk vdb"),
-    metadata.Attaching("interface", "ua-c", "0" * 32, "pci 0, usb 0", ""),
-    metadata.Detaching("watchdog", "ua-d", ""),
+    fact.Adopted("2026-01-01T00:00:00+00:00", "holdfast", "me"),
+    fact.Started("<cpu mode='custom'><model>qemu64</model></cpu>", "0" * 64),
+    fact.DiskRecord("vda", "ua-a", "root", place="/x.qcow2", format="qcow2", size="1024", old="/y.qcow2"),
+    fact.Releasing("disk", "vdb", "ua-b"),
+    fact.RunAgain("2026-01-01T00:00:00+00:00"),
+    fact.Snapshotting("s", "/s.qcow2"),
+    fact.Creating("2026-01-01T00:00:00+00:00"),
+    fact.Rescue("2026-01-01T00:00:00+00:00", "running", "disk vdb"),
+    fact.Attaching("interface", "ua-c", "0" * 32, "pci 0, usb 0", ""),
+    fact.Detaching("watchdog", "ua-d", ""),
 )
 
 DEVICES = ("device", "disk", "module", "like", "pattern", "channel", "interface", "graphics", "request", "medium")
@@ -54,8 +54,8 @@ OTHERS: dict[str, object] = {
     "int": 2,
     "int | None": 2,
     "Capabilities": CAPABILITIES,
-    "type[Fact]": metadata.DiskRecord,
-    "type[AnyFact]": metadata.DiskRecord,
+    "type[Fact]": fact.DiskRecord,
+    "type[AnyFact]": fact.DiskRecord,
     "AnyFact": FACTS[2],
     "Fact": FACTS[2],
     "DiskRecord": FACTS[2],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.domainxml.document import parse
-from holdfast.operations.told_errors import change_of_document
+from holdfast.operations.truthful_errors import change_of_document
 
 RUNNING, SHUT_OFF = "<domain type='qemu' id='1'>{}</domain>", "<domain type='qemu'>{}</domain>"
 DISK = "<devices><disk><source file='/a'{}/><backingStore><source file='/b'/></backingStore></disk></devices>"

@@ -7,8 +7,8 @@ import pytest
 from holdfast.domainxml import metadata
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.fact import Releasing, Rescue
-from holdfast.domainxml.metadata import DiskRecord, Fact
+from holdfast.domainxml.fact import DiskRecord, Releasing, Rescue
+from holdfast.domainxml.metadata import Fact
 from holdfast.operations.documents import Documents
 from holdfast.operations.waiting import (
     copying,

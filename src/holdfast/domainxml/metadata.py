@@ -15,24 +15,21 @@ from typing import TypeVar
 from lxml import etree
 
 from holdfast.domainxml.document import Element, child, element, parse, remove_children, serialize
-from holdfast.domainxml.fact import TAGS
-from holdfast.domainxml.fact import Adopted as Adopted
-from holdfast.domainxml.fact import AnyFact as AnyFact
-from holdfast.domainxml.fact import Attaching as Attaching
-from holdfast.domainxml.fact import Below as Below
-from holdfast.domainxml.fact import Brought as Brought
-from holdfast.domainxml.fact import Creating as Creating
-from holdfast.domainxml.fact import Deleting as Deleting
-from holdfast.domainxml.fact import Detaching as Detaching
-from holdfast.domainxml.fact import DiskRecord as DiskRecord
-from holdfast.domainxml.fact import KeptNvram as KeptNvram
-from holdfast.domainxml.fact import Pivoting as Pivoting
-from holdfast.domainxml.fact import Releasing as Releasing
-from holdfast.domainxml.fact import Rescue as Rescue
-from holdfast.domainxml.fact import RunAgain as RunAgain
-from holdfast.domainxml.fact import SeenState as SeenState
-from holdfast.domainxml.fact import Snapshotting as Snapshotting
-from holdfast.domainxml.fact import Started as Started
+from holdfast.domainxml.fact import (
+    TAGS,
+    AnyFact,
+    Attaching,
+    Below,
+    Brought,
+    Detaching,
+    DiskRecord,
+    KeptNvram,
+    Pivoting,
+    Releasing,
+    RunAgain,
+    SeenState,
+    Snapshotting,
+)
 from holdfast.domainxml.namespace import PREFIX as PREFIX
 from holdfast.domainxml.namespace import URI as URI
 

@@ -25,7 +25,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.private_libvirt import library_version
 from holdfast.libvirtapi.translate import refusal
 from holdfast.operations.results import Result
-from holdfast.operations.told_errors import concealing
+from holdfast.operations.truthful_errors import concealing
 
 R = TypeVar("R", bound=Result)
 

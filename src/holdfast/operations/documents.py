@@ -10,8 +10,9 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import describe, find_device, label
 from holdfast.domainxml.document import Element, canonical, devices, is_live, parse, serialize
 from holdfast.domainxml.elements.mirror import without_copy
+from holdfast.domainxml.fact import Rescue
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
-from holdfast.domainxml.metadata import Rescue, fact
+from holdfast.domainxml.metadata import fact
 from holdfast.libvirtapi.domain import Definition, Domain
 
 

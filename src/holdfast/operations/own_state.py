@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.firmware import Flash, flash_of, nvram_of
+from holdfast.domainxml.fact import SeenState
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.state_files import (
     StateFile,
@@ -20,7 +21,7 @@ from holdfast.domainxml.host.state_files import (
     state_files,
     upgraded_prefix,
 )
-from holdfast.domainxml.metadata import SeenState, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import NotFound
 from holdfast.errors.state import NVRAM_UNFIT, STATE_GONE, STATE_IN_USE
 from holdfast.hostfiles.firmware.flash import loader_build, nvram_build

@@ -20,7 +20,8 @@ from functools import partial
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element, canonical
-from holdfast.domainxml.metadata import Fact, RunAgain, SeenState, Started, fact, facts, facts_in
+from holdfast.domainxml.fact import RunAgain, SeenState, Started
+from holdfast.domainxml.metadata import Fact, fact, facts, facts_in
 from holdfast.domainxml.versions import Versions, dotted
 from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED

@@ -13,7 +13,8 @@ from enum import Flag, auto
 from typing import TypeVar, cast
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import Creating, fact, ours_in, with_ours
+from holdfast.domainxml.fact import Creating
+from holdfast.domainxml.metadata import fact, ours_in, with_ours
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.secret_parts import secrets_of
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, PartlyDone, domains
@@ -22,7 +23,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain, DomainHandle
 from holdfast.operations.documents import Documents, read_config, read_live
-from holdfast.operations.told_errors import change_of_document, concealing, telling_what_was_done
+from holdfast.operations.truthful_errors import change_of_document, concealing, telling_what_was_done
 
 T = TypeVar("T")
 
@@ -251,7 +252,7 @@ def changing(
     Raises NO_DOMAIN, READ_ONLY over a connection that may not change it, LOCKED where another command of Holdfast does
     not let go of it in time (``connection.lock_timeout``), and what :meth:`OpenDomain.refuse_unless` raises. No error
     that leaves the operation tells a secret of the domain's documents, and none says that nothing was changed where
-    that is not so (:mod:`.told_errors`).
+    that is not so (:mod:`.truthful_errors`).
     """
     domain = _open(connection, name, to_change=True)
     refuse_read_only(connection, domain.name, dry_run=dry_run)

@@ -8,14 +8,14 @@ from holdfast.domainxml.describe.hardware_tree import Part as Part
 from holdfast.domainxml.describe.identity import Identity as Identity
 from holdfast.domainxml.describe.summary import DeviceLine as DeviceLine
 from holdfast.domainxml.elements.vcpu import Topology as Topology
+from holdfast.domainxml.fact import DiskRecord as DiskRecord
+from holdfast.domainxml.fact import Rescue as Rescue
 from holdfast.domainxml.host.machine_type import QemuRelease as QemuRelease
 from holdfast.domainxml.host.outlook import Effect as Effect
 from holdfast.domainxml.host.outlook import Outlook as Outlook
 from holdfast.domainxml.make.open_parts import OpenPart as OpenPart
 from holdfast.domainxml.make.open_parts import Remedy as Remedy
 from holdfast.domainxml.manager.nova_metadata import NovaInstance as NovaInstance
-from holdfast.domainxml.metadata import DiskRecord as DiskRecord
-from holdfast.domainxml.metadata import Rescue as Rescue
 from holdfast.libvirtapi.connection import DomainState as DomainState
 from holdfast.libvirtapi.console import Console as Console
 from holdfast.libvirtapi.domain import Definition as Definition

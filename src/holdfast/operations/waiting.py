@@ -14,8 +14,9 @@ from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.graphics import WITH_PASSWORD
 from holdfast.domainxml.elements.mirror import copy_of
+from holdfast.domainxml.fact import Releasing
 from holdfast.domainxml.make.rescue import without_rescue
-from holdfast.domainxml.metadata import Releasing, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import is_of, left_in_making
 from holdfast.errors import Failed
 from holdfast.errors.libvirt import DENIED

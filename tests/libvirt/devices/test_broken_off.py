@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Detaching, facts
+from holdfast.domainxml.fact import Detaching
+from holdfast.domainxml.metadata import facts
 from holdfast.errors.devices import NO_DEVICE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain

@@ -9,7 +9,8 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.device import label, lookup
 from holdfast.domainxml.document import Element, parse, serialize
-from holdfast.domainxml.metadata import Brought, facts
+from holdfast.domainxml.fact import Brought
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import PartlyDone, devices
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain

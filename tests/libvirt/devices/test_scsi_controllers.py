@@ -8,7 +8,8 @@ import pytest
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Attaching, Brought, facts
+from holdfast.domainxml.fact import Attaching, Brought
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import devices
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from holdfast.domainxml.document import Element, canonical, parse
 from holdfast.domainxml.elements.disk import source_of, stated_format, without_image
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import target_of
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection

@@ -13,7 +13,8 @@ import libvirt
 from holdfast import operations
 from holdfast.cli import hints
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.errors.disks import LIBVIRT_GONE_WHILE_COPIED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

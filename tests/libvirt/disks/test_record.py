@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disks.keep_record import (

@@ -10,7 +10,8 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Below, facts
+from holdfast.domainxml.fact import Below
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import images
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec, FindingKind

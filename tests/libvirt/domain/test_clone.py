@@ -14,7 +14,8 @@ from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import nvram_of
-from holdfast.domainxml.metadata import Adopted, DiskRecord, Started, fact, facts
+from holdfast.domainxml.fact import Adopted, DiskRecord, Started
+from holdfast.domainxml.metadata import fact, facts
 from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, IMAGE_NOT_CLONED, NOT_CLONED_HERE, NVRAM_ELSEWHERE
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.domains import READ_ONLY, RUNNING, TRANSIENT

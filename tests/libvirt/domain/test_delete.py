@@ -11,7 +11,8 @@ import pytest
 import holdfast
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import RunAgain, fact
+from holdfast.domainxml.fact import RunAgain
+from holdfast.domainxml.metadata import fact
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
 from holdfast.errors.disks import USES_NOT_SEEN
 from holdfast.errors.domains import NO_DOMAIN

@@ -12,7 +12,8 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import canonical, parse, remove_children
 from holdfast.domainxml.elements.firmware import flash_of, nvram_of
-from holdfast.domainxml.metadata import KeptNvram, fact
+from holdfast.domainxml.fact import KeptNvram
+from holdfast.domainxml.metadata import fact
 from holdfast.errors import domains, state
 from holdfast.errors import firmware as errors
 from holdfast.hostfiles.firmware import virt_firmware

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.metadata import RunAgain
+from holdfast.domainxml.fact import RunAgain
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

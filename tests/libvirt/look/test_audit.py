@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from holdfast import operations
-from holdfast.domainxml.metadata import Releasing
+from holdfast.domainxml.fact import Releasing
 from holdfast.errors import NoConnection
 from holdfast.hostfiles import lock
 from holdfast.libvirtapi.connection import Connection

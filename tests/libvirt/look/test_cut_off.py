@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domainxml.metadata import Pivoting
+from holdfast.domainxml.fact import Pivoting
 from holdfast.errors import disks
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

@@ -10,7 +10,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse, serialize
-from holdfast.domainxml.metadata import Releasing, Started
+from holdfast.domainxml.fact import Releasing, Started
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain

@@ -11,7 +11,8 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, serialize, value_at
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import Adopted, DiskRecord, fact, facts
+from holdfast.domainxml.fact import Adopted, DiskRecord
+from holdfast.domainxml.metadata import fact, facts
 from holdfast.errors.domains import IN_RESCUE, NO_DOMAIN, TRANSIENT
 from holdfast.errors.manager import ANOTHER_DOMAINS_DOCUMENT
 from holdfast.libvirtapi.connection import Connection

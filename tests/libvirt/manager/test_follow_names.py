@@ -10,7 +10,8 @@ from holdfast import operations
 from holdfast.domainxml.device import alias as alias_of
 from holdfast.domainxml.document import parse, serialize, value_at
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.errors.manager import ANOTHER_BOOT_DISK
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain

@@ -11,7 +11,8 @@ import holdfast
 from holdfast import operations
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import RunAgain, Started, fact, without_facts
+from holdfast.domainxml.fact import RunAgain, Started
+from holdfast.domainxml.metadata import fact, without_facts
 from holdfast.errors import power
 from holdfast.errors.creation import CREATION_CUT_OFF
 from holdfast.errors.libvirt import CONNECTION_LOST

@@ -12,7 +12,8 @@ import pytest
 import holdfast
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Creating, RunAgain, Started, fact
+from holdfast.domainxml.fact import Creating, RunAgain, Started
+from holdfast.domainxml.metadata import fact
 from holdfast.errors import NotFound
 from holdfast.errors.creation import CREATED_NOT_STARTED
 from holdfast.hostfiles.digest import sha256_of

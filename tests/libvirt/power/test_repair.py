@@ -16,7 +16,8 @@ from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import canonical, devices, parse
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import LibvirtRefused, disks, power
 from holdfast.errors import libvirt as libvirt_errors
 from holdfast.errors.changes import CHANGED_AND_THEN

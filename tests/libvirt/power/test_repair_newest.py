@@ -14,7 +14,8 @@ import pytest
 import libvirt
 from holdfast import connect, operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import guard, power
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection

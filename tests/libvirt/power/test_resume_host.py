@@ -13,7 +13,8 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Releasing, RunAgain, fact, facts
+from holdfast.domainxml.fact import Releasing, RunAgain
+from holdfast.domainxml.metadata import fact, facts
 from holdfast.errors.devices import NOT_RELEASED_PAUSED
 from holdfast.errors.power import STILL_RUNNING
 from holdfast.libvirtapi.connection import Connection

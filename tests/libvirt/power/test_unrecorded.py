@@ -15,7 +15,8 @@ import pytest
 import holdfast
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Releasing, RunAgain, Started, fact
+from holdfast.domainxml.fact import Releasing, RunAgain, Started
+from holdfast.domainxml.metadata import fact
 from holdfast.errors import LibvirtRefused, changes, domains, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain

@@ -12,7 +12,8 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import Snapshotting, facts
+from holdfast.domainxml.fact import Snapshotting
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import LibvirtRefused, snapshots
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection, open_connection

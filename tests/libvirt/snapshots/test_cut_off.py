@@ -13,7 +13,8 @@ import pytest
 
 import holdfast
 from holdfast import operations
-from holdfast.domainxml.metadata import Snapshotting, facts
+from holdfast.domainxml.fact import Snapshotting
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors.disks import OVERLAY_IS_NEWER
 from holdfast.libvirtapi import block

@@ -10,7 +10,8 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import snapshots
 from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi import snapshot as libvirt_snapshot

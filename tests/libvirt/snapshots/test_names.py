@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.domainxml.metadata import Snapshotting
+from holdfast.domainxml.fact import Snapshotting
 from holdfast.errors import LibvirtRefused, snapshots
 from holdfast.errors.files import EXISTS
 from holdfast.libvirtapi import snapshot as libvirt_snapshot

@@ -10,7 +10,8 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.metadata import DiskRecord, RunAgain, Started, fact, facts
+from holdfast.domainxml.fact import DiskRecord, RunAgain, Started
+from holdfast.domainxml.metadata import fact, facts
 from holdfast.errors import LibvirtRefused, snapshots
 from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
 from holdfast.errors.images import NO_IMAGE

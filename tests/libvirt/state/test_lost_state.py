@@ -13,9 +13,10 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
+from holdfast.domainxml.fact import SeenState
 from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.host.state_files import StateKind
-from holdfast.domainxml.metadata import SeenState, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.errors.libvirt import REFUSED
 from holdfast.errors.power import NOT_REPAIRED
 from holdfast.errors.state import STATE_GONE

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.domainxml import metadata
+from holdfast.domainxml import fact
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.metadata import AnyFact, Started, set_facts, tag_of
+from holdfast.domainxml.fact import AnyFact, Started
+from holdfast.domainxml.metadata import set_facts, tag_of
 from holdfast.domainxml.records.garbled import garbled_facts, recorded_cpu
 
 NOW = "2026-01-01T00:00:00+00:00"
 FACTS: tuple[AnyFact, ...] = (
-    metadata.Adopted(NOW, "nova", "p1"),
-    metadata.Started("<cpu mode='custom'><model>qemu64</model></cpu>", "0" * 64),
-    metadata.Started("", ""),
-    metadata.DiskRecord("vda", "ua-a", "root", place="/x.qcow2", format="qcow2", size="1024", old="/y.qcow2"),
-    metadata.DiskRecord("vdb", delete="yes"),
-    metadata.Releasing("disk", "vdb", "ua-b"),
-    metadata.Attaching("interface", "ua-c", "0" * 32, "pci 0, usb 0", ""),
-    metadata.Detaching("watchdog", "ua-d", ""),
-    metadata.RunAgain(NOW),
-    metadata.Snapshotting("s", ""),
-    metadata.KeptNvram("firmware", NOW, "/x_VARS.fd", "<os><loader>/x</loader></os>"),
-    metadata.Creating(NOW),
-    metadata.Deleting(NOW),
-    metadata.Rescue(NOW, "running", "disk vdb"),
+    fact.Adopted(NOW, "nova", "p1"),
+    fact.Started("<cpu mode='custom'><model>qemu64</model></cpu>", "0" * 64),
+    fact.Started("", ""),
+    fact.DiskRecord("vda", "ua-a", "root", place="/x.qcow2", format="qcow2", size="1024", old="/y.qcow2"),
+    fact.DiskRecord("vdb", delete="yes"),
+    fact.Releasing("disk", "vdb", "ua-b"),
+    fact.Attaching("interface", "ua-c", "0" * 32, "pci 0, usb 0", ""),
+    fact.Detaching("watchdog", "ua-d", ""),
+    fact.RunAgain(NOW),
+    fact.Snapshotting("s", ""),
+    fact.KeptNvram("firmware", NOW, "/x_VARS.fd", "<os><loader>/x</loader></os>"),
+    fact.Creating(NOW),
+    fact.Deleting(NOW),
+    fact.Rescue(NOW, "running", "disk vdb"),
 )
 
 
@@ -41,28 +42,28 @@ def test_what_holdfast_writes_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("kind", "field", "value"),
     [
-        (metadata.Started, "cpu", "<cpu"),
-        (metadata.Started, "cpu", "<domain/>"),
-        (metadata.Started, "cpu", "x" * 5000),
-        (metadata.Started, "firmware", "²"),
-        (metadata.Adopted, "since", "long ago"),
-        (metadata.Adopted, "origin", ""),
-        (metadata.DiskRecord, "target", ""),
-        (metadata.DiskRecord, "role", "boot"),
-        (metadata.DiskRecord, "delete", "Yes"),
-        (metadata.DiskRecord, "size", "1 GiB"),
-        (metadata.Releasing, "device", "a b"),
-        (metadata.Releasing, "alias", ""),
-        (metadata.Attaching, "alias", ""),
-        (metadata.Detaching, "device", "a b"),
-        (metadata.RunAgain, "since", ""),
-        (metadata.Snapshotting, "snapshot", ""),
-        (metadata.KeptNvram, "upgrade", "machine"),
-        (metadata.KeptNvram, "since", "²"),
-        (metadata.KeptNvram, "os", "<loader/>"),
-        (metadata.Creating, "since", "²"),
-        (metadata.Deleting, "since", "²"),
-        (metadata.Rescue, "brought", ""),
+        (fact.Started, "cpu", "<cpu"),
+        (fact.Started, "cpu", "<domain/>"),
+        (fact.Started, "cpu", "x" * 5000),
+        (fact.Started, "firmware", "²"),
+        (fact.Adopted, "since", "long ago"),
+        (fact.Adopted, "origin", ""),
+        (fact.DiskRecord, "target", ""),
+        (fact.DiskRecord, "role", "boot"),
+        (fact.DiskRecord, "delete", "Yes"),
+        (fact.DiskRecord, "size", "1 GiB"),
+        (fact.Releasing, "device", "a b"),
+        (fact.Releasing, "alias", ""),
+        (fact.Attaching, "alias", ""),
+        (fact.Detaching, "device", "a b"),
+        (fact.RunAgain, "since", ""),
+        (fact.Snapshotting, "snapshot", ""),
+        (fact.KeptNvram, "upgrade", "machine"),
+        (fact.KeptNvram, "since", "²"),
+        (fact.KeptNvram, "os", "<loader/>"),
+        (fact.Creating, "since", "²"),
+        (fact.Deleting, "since", "²"),
+        (fact.Rescue, "brought", ""),
     ],
 )
 def test_fact_that_somebody_edited_is_told(kind: type[AnyFact], field: str, value: str) -> None:

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from holdfast.domainxml.document import canonical, parse, same
-from holdfast.domainxml.metadata import (
-    Adopted,
-    Releasing,
-    Started,
-    facts,
-    facts_in,
-    ours_in,
-    with_fact,
-    with_ours,
-    without_fact,
-)
+from holdfast.domainxml.fact import Adopted, Releasing, Started
+from holdfast.domainxml.metadata import facts, facts_in, ours_in, with_fact, with_ours, without_fact
 
 DISK = Releasing("disk", "vdb", "ua-x")
 NIC = Releasing("interface", "52:54:00:00:00:01", "ua-y")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from holdfast.domainxml.document import Element, parse, serialize
-from holdfast.domainxml.metadata import Adopted, DiskRecord, Releasing, Snapshotting, Started, facts, set_facts
+from holdfast.domainxml.fact import Adopted, DiskRecord, Releasing, Snapshotting, Started
+from holdfast.domainxml.metadata import facts, set_facts
 from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
 from holdfast.domainxml.snapshots.new import candidate_disks, new_snapshot
 from holdfast.domainxml.snapshots.stored import read_snapshot

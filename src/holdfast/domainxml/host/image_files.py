@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import is_shared, source_of
-from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.records.disk_record import disk_record
 
 _NAMES = ("file", "dev", "dir", "path")

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.firmware import libvirt_names_nvram, nvram_format, nvram_of, set_nvram
-from holdfast.domainxml.metadata import KeptNvram, facts
+from holdfast.domainxml.fact import KeptNvram
+from holdfast.domainxml.metadata import facts
 
 
 class StateKind(StrEnum):

@@ -13,7 +13,8 @@ from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, remove_children
 from holdfast.domainxml.elements.boot import booted_devices, set_boot_order
-from holdfast.domainxml.metadata import Rescue, SeenState, Started, add_facts, drop_facts
+from holdfast.domainxml.fact import Rescue, SeenState, Started
+from holdfast.domainxml.metadata import add_facts, drop_facts
 from holdfast.domainxml.places.behind_all import add_behind_all
 
 _DIRECT_BOOT = ("kernel", "initrd", "cmdline", "shim")

@@ -17,9 +17,10 @@ from holdfast.domainxml.elements.declarations import is_hardware
 from holdfast.domainxml.elements.disk import new_serial
 from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.interface import new_mac
+from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.places.root_ports import provide_root_ports
 from holdfast.domainxml.platform import Platform, has_root_ports
 

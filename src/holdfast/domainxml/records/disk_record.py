@@ -15,8 +15,7 @@ from dataclasses import replace
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, take_out, value_at
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import (
-    OURS,
+from holdfast.domainxml.fact import (
     Adopted,
     Attaching,
     Creating,
@@ -25,10 +24,8 @@ from holdfast.domainxml.metadata import (
     DiskRecord,
     Pivoting,
     Snapshotting,
-    fact,
-    facts,
-    tag_of,
 )
+from holdfast.domainxml.metadata import OURS, fact, facts, tag_of
 
 ROLES = ("root", "ephemeral", "swap", "config", "volume", "cdrom")
 """What a disk can be for."""

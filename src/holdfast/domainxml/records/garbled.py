@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from holdfast.domainxml.document import Element, parse
-from holdfast.domainxml.metadata import (
-    OURS,
-    PREFIX,
+from holdfast.domainxml.fact import (
     Adopted,
     AnyFact,
     Attaching,
@@ -30,8 +28,8 @@ from holdfast.domainxml.metadata import (
     SeenState,
     Snapshotting,
     Started,
-    tag_of,
 )
+from holdfast.domainxml.metadata import OURS, PREFIX, tag_of
 from holdfast.domainxml.records.disk_record import ROLES
 from holdfast.domainxml.versions import Versions, read_version
 from holdfast.errors import InvalidDocument

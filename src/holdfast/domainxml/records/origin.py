@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import DiskRecord, facts, same_subject
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts, same_subject
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.records.disk_record import (
     has_recorded_volume,

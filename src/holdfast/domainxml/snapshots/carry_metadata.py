@@ -9,18 +9,8 @@ import copy
 
 from holdfast.domainxml.document import Element, child, parse, remove_children, serialize
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import (
-    OURS,
-    DiskRecord,
-    Releasing,
-    RunAgain,
-    Snapshotting,
-    Started,
-    add_facts,
-    drop_facts,
-    facts,
-    tag_of,
-)
+from holdfast.domainxml.fact import DiskRecord, Releasing, RunAgain, Snapshotting, Started
+from holdfast.domainxml.metadata import OURS, add_facts, drop_facts, facts, tag_of
 from holdfast.domainxml.records.disk_record import record_elements, recorded_disk
 from holdfast.domainxml.snapshots.stored import whole_document
 

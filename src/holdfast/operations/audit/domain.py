@@ -8,12 +8,13 @@ from typing import NamedTuple
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.fact import Adopted, RunAgain, SeenState
 from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.host.state_files import StateFile, kept_nvram
 from holdfast.domainxml.manager.nova_metadata import URI as NOVAS_URI
 from holdfast.domainxml.manager.nova_metadata import NovaInstance, nova_instance
 from holdfast.domainxml.metadata import URI as OUR_URI
-from holdfast.domainxml.metadata import Adopted, RunAgain, SeenState, fact
+from holdfast.domainxml.metadata import fact
 from holdfast.domainxml.records.disk_record import disagreements, records_apart, unfinished
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.domainxml.snapshots.stored import read_snapshot

@@ -15,8 +15,8 @@ from holdfast.domainxml.address import address_of, describe_address, pci_address
 from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
+from holdfast.domainxml.fact import Attaching, DiskRecord
 from holdfast.domainxml.make.attach_request import identified, parse_device, without_made_up
-from holdfast.domainxml.metadata import Attaching, DiskRecord
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import devices_behind, has_controller
 from holdfast.domainxml.secret_parts import Shown, shown
@@ -25,12 +25,12 @@ from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
+from holdfast.operations.devices.ask_guest import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
 from holdfast.operations.devices.attach_record import begin_attach, begun_attach, settle_attach, with_alias_of
-from holdfast.operations.devices.came_with import came_in_words, consoles_brought, controllers_brought, marked_as_first
-from holdfast.operations.devices.go_along import let_go_along
-from holdfast.operations.devices.let_go import RELEASE_TIMEOUT, detach_and_wait
+from holdfast.operations.devices.brought import came_in_words, consoles_brought, controllers_brought, marked_as_first
 from holdfast.operations.devices.slot_marks import take_marks_back
+from holdfast.operations.devices.unused_controllers import let_go_along
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import disk_record, usual_record
 from holdfast.operations.disks.known_files import record_below

@@ -8,7 +8,8 @@ from dataclasses import replace
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.disk import default_bus, next_target
 from holdfast.domainxml.elements.interface import new_interface
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_image, left_in_making, recorded_disk, usual_role
 from holdfast.errors import HoldfastError, NoConnection

@@ -14,8 +14,9 @@ from holdfast.domainxml import metadata
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.device import alias, label, user_alias
 from holdfast.domainxml.document import Element, devices, element, value_at
+from holdfast.domainxml.fact import Attaching, Brought, DiskRecord
 from holdfast.domainxml.make.attach_request import names_one_device
-from holdfast.domainxml.metadata import Attaching, Brought, DiskRecord, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import may_bring
 from holdfast.domainxml.records.disk_record import recorded_disk, usual_record

@@ -15,8 +15,9 @@ from holdfast.domainxml.compare.fitting import fitting
 from holdfast.domainxml.device import alias, describe, find_device, label, lookup, user_alias
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.mirror import copy_of
+from holdfast.domainxml.fact import Attaching, Detaching, DiskRecord, Releasing
 from holdfast.domainxml.make.attach_request import parse_device
-from holdfast.domainxml.metadata import Attaching, Detaching, DiskRecord, Releasing, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.places.controllers import holding
 from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import HoldfastError, NoConnection
@@ -25,9 +26,9 @@ from holdfast.errors.disks import BEING_COPIED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
+from holdfast.operations.devices.ask_guest import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.devices.attach_record import settle_attach
-from holdfast.operations.devices.go_along import GoneAlong, forget_gone, let_go_along
-from holdfast.operations.devices.let_go import RELEASE_TIMEOUT, detach_and_wait
+from holdfast.operations.devices.unused_controllers import GoneAlong, forget_gone, let_go_along
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.facts import forget, record

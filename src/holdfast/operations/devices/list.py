@@ -9,7 +9,7 @@ from holdfast.domainxml.device import label, user_alias
 from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.elements.interface import connected_to
-from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents

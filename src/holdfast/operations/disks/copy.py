@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.document import Element, element, same, serialize
 from holdfast.domainxml.elements.disk import Source, source_of, stated_format, with_image
 from holdfast.domainxml.elements.mirror import copy_is_ready, copy_of
-from holdfast.domainxml.metadata import Pivoting
+from holdfast.domainxml.fact import Pivoting
 from holdfast.errors import LibvirtRefused, NoConnection, NotFound
 from holdfast.errors import disks as errors
 from holdfast.hostfiles.images import new_image

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.metadata import DiskRecord
+from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.records.disk_record import disk_record as disk_record
 from holdfast.domainxml.records.disk_record import has_image, is_of
 from holdfast.domainxml.records.disk_record import left_in_making as left_in_making

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import backing_files, host_path, source_of, stated_format
+from holdfast.domainxml.fact import Adopted, Below, DiskRecord
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.metadata import Adopted, Below, DiskRecord, fact, facts
+from holdfast.domainxml.metadata import fact, facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, HoldfastError, NoConnection, Refused, images
 from holdfast.errors.files import NO_PERMISSION

@@ -16,8 +16,8 @@ from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.document import value_at
 from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
 from holdfast.domainxml.elements.mirror import copied_to, copy_of
+from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.host.volume import pool_folder, pool_of_files
-from holdfast.domainxml.metadata import DiskRecord
 from holdfast.errors import disks as errors
 from holdfast.hostfiles.permission import may_create_in, may_open
 from holdfast.libvirtapi import block

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml.elements.disk import source_of, stated_format
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import is_of, new_record, on_volume
 from holdfast.errors import HoldfastError
 from holdfast.errors.disks import OLD_IMAGE_LEFT

@@ -24,8 +24,8 @@ from holdfast.domainxml.elements.disk import (
     volume_source,
 )
 from holdfast.domainxml.elements.network_source import parse_url
+from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.host.volume import new_volume, pool_folder, pool_of_files, volume_format
-from holdfast.domainxml.metadata import DiskRecord
 from holdfast.domainxml.records.disk_record import new_record
 from holdfast.errors import Failed, images
 from holdfast.errors.files import NO_PERMISSION

@@ -15,8 +15,9 @@ from holdfast.domainxml.device import label, lookup
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of
 from holdfast.domainxml.elements.mirror import copy_of, is_pivoting
+from holdfast.domainxml.fact import Pivoting, Snapshotting
 from holdfast.domainxml.host.image_files import named_paths, names_anywhere
-from holdfast.domainxml.metadata import Pivoting, Snapshotting, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import unsettled_pivot
 from holdfast.errors import Failed, HoldfastError, disks, images, power
 from holdfast.hostfiles.image_lock import (

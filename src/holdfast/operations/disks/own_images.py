@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.device import lookup
 from holdfast.domainxml.document import Element, parse, take_out
+from holdfast.domainxml.fact import DiskRecord, Snapshotting
 from holdfast.domainxml.host.image_files import DiskImage, disk_images, named_paths
-from holdfast.domainxml.metadata import DiskRecord, Snapshotting, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, NotFound

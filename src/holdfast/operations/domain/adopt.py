@@ -12,18 +12,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 from holdfast.domainxml import metadata
+from holdfast.domainxml.fact import Adopted, DiskRecord, SeenState, Snapshotting
 from holdfast.domainxml.host.state_files import StateFile
-from holdfast.domainxml.metadata import (
-    Adopted,
-    DiskRecord,
-    SeenState,
-    Snapshotting,
-    fact,
-    facts,
-    with_all,
-    with_fact,
-    without_facts,
-)
+from holdfast.domainxml.metadata import fact, facts, with_all, with_fact, without_facts
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.domainxml.records.origin import complete_records, origin, owner
 from holdfast.errors.changes import IMAGE_LEFT, NOT_ADOPTED, SNAPSHOT_LEFT

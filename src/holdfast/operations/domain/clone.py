@@ -19,11 +19,12 @@ from holdfast.domainxml.device import describe, label
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.disk import Source, host_path, is_shared, set_source, source_of, stated_format
 from holdfast.domainxml.elements.firmware import nvram_of, set_nvram
+from holdfast.domainxml.fact import Below
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.seal import name_devices
-from holdfast.domainxml.metadata import Below, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import HoldfastError, Refused, images
 from holdfast.errors import creation as errors

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.fact import Creating, Deleting, RunAgain
 from holdfast.domainxml.host.state_files import StateFile, StateKind
 from holdfast.domainxml.make.rescue import nvram_copy
-from holdfast.domainxml.metadata import Creating, Deleting, RunAgain, fact
+from holdfast.domainxml.metadata import fact
 from holdfast.domainxml.records.disk_record import left_in_making
 from holdfast.errors import HoldfastError, NotFound
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE

@@ -17,12 +17,13 @@ from holdfast.domainxml.describe.summary import DeviceLine, device_lines
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, devices, parse, serialize
 from holdfast.domainxml.elements.firmware import describe_firmware, nvram_of
+from holdfast.domainxml.fact import Below, Creating, DiskRecord
 from holdfast.domainxml.host.cpu_model import describe_cpu
 from holdfast.domainxml.host.state_files import name_nvram
 from holdfast.domainxml.make.identifiers import identifiers, without_identifiers
 from holdfast.domainxml.make.new_domain import unfinished_domain
 from holdfast.domainxml.make.seal import alias_stem, name_devices
-from holdfast.domainxml.metadata import Below, Creating, DiskRecord, fact, facts, same_subject, set_facts
+from holdfast.domainxml.metadata import fact, facts, same_subject, set_facts
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import is_of
@@ -44,8 +45,8 @@ from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
-from holdfast.operations.domain.came_along import CameAlong, came_along
 from holdfast.operations.domain.delete import take_back
+from holdfast.operations.domain.unasked_parts import CameAlong, came_along
 from holdfast.operations.domain_name import refuse_taken, taking
 from holdfast.operations.own_state import folders_of, look, state_of
 from holdfast.operations.power.start import start as start_domain
@@ -53,7 +54,7 @@ from holdfast.operations.power_record import record_outcome, run_again_from_now
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
 from holdfast.operations.session import changing
-from holdfast.operations.told_errors import concealing, telling_what_was_done
+from holdfast.operations.truthful_errors import concealing, telling_what_was_done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ class Created(Result):
     ``devices``            those that a person asks for; without an address where libvirt is yet to choose it
     ``free_places``        how many PCI devices can be attached while it runs; None where libvirt is not asked in a dry
                            run: it has no places yet
-    ``changes``            of a document that was handed in: see :class:`.came_along.CameAlong`
+    ``changes``            of a document that was handed in: see :class:`.unasked_parts.CameAlong`
     ``brought``            the devices that libvirt adds to what was asked for, with their places
     ``images``             what was made for it: paths, or POOL/VOLUME
     ``started``            True where it was started

@@ -23,8 +23,9 @@ from holdfast.domainxml.elements.firmware import (
     set_firmware_from,
     set_nvram,
 )
+from holdfast.domainxml.fact import KeptNvram
 from holdfast.domainxml.host.state_files import StateKind, upgraded_nvram
-from holdfast.domainxml.metadata import KeptNvram, add_facts, drop_facts, facts
+from holdfast.domainxml.metadata import add_facts, drop_facts, facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import HoldfastError
 from holdfast.errors import firmware as errors

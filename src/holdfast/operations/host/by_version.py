@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.domainxml.document import Element
+from holdfast.domainxml.fact import Started
 from holdfast.domainxml.host.known_changes import known_changes, memory_lost
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.domainxml.metadata import Started, fact
+from holdfast.domainxml.metadata import fact
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.garbled import recorded_versions
 from holdfast.domainxml.snapshots.stored import StoredSnapshot

@@ -13,6 +13,7 @@ from functools import cache
 
 from holdfast.domainxml.document import Element, element, parse, serialize
 from holdfast.domainxml.elements.firmware import firmware_request, nvram_of, nvram_template
+from holdfast.domainxml.fact import Started
 from holdfast.domainxml.host.capabilities import NOT_TOLD, Capabilities, read_capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
@@ -26,7 +27,7 @@ from holdfast.domainxml.host.cpu_outlook import (
 from holdfast.domainxml.host.machine_type import MachineType, emulators, machine_outlook, read_machine_types
 from holdfast.domainxml.host.outlook import Effect, Outlook, newly_blocking
 from holdfast.domainxml.host.support import QEMU, demands, support_outlook
-from holdfast.domainxml.metadata import Started, fact
+from holdfast.domainxml.metadata import fact
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.garbled import recorded_cpu, recorded_versions
 from holdfast.domainxml.versions import NOT_KNOWN, Versions

@@ -18,6 +18,7 @@ def in_rescue(domain: Domain) -> bool:
         return False
     if ours is None:
         return False
-    from holdfast.domainxml.metadata import Rescue, facts_in
+    from holdfast.domainxml.fact import Rescue
+    from holdfast.domainxml.metadata import facts_in
 
     return bool(facts_in(ours, Rescue))

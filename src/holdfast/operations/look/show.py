@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.describe.hardware_tree import Part, hardware_tree
 from holdfast.domainxml.describe.identity import Identity, identity_of
+from holdfast.domainxml.fact import Rescue
 from holdfast.domainxml.manager.nova_metadata import NovaInstance
-from holdfast.domainxml.metadata import Rescue
 from holdfast.domainxml.places.pci import hotplug_places, slot_count
 from holdfast.domainxml.records.disk_record import unfinished
 from holdfast.errors import Failed

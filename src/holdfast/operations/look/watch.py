@@ -14,7 +14,8 @@ from dataclasses import replace
 from queue import Empty, Queue
 
 from holdfast.domainxml.document import is_live, parse
-from holdfast.domainxml.metadata import SeenState, facts
+from holdfast.domainxml.fact import SeenState
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import NoConnection, NotFound
 from holdfast.errors.look import LOST
 from holdfast.libvirtapi.connection import Connection

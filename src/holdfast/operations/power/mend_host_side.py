@@ -27,8 +27,9 @@ from holdfast.domainxml.elements.disk import (
     source_of,
     stated_format,
 )
+from holdfast.domainxml.fact import DiskRecord, Pivoting, Snapshotting
 from holdfast.domainxml.host.volume import pool_folder
-from holdfast.domainxml.metadata import DiskRecord, Pivoting, Snapshotting, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import has_recorded_volume, is_of, on_volume
 from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NoConnection, NotFound, disks, power

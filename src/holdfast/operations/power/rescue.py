@@ -18,9 +18,10 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.disk import default_bus
+from holdfast.domainxml.fact import RunAgain
 from holdfast.domainxml.make.attach_request import complete, conflict, identified, parse_device
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
-from holdfast.domainxml.metadata import RunAgain, fact
+from holdfast.domainxml.metadata import fact
 from holdfast.domainxml.places.behind_all import BUSES as BUSES
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.secret_parts import Shown, shown

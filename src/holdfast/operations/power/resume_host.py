@@ -11,8 +11,9 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import alias, describe
 from holdfast.domainxml.document import devices, parse
+from holdfast.domainxml.fact import Releasing, RunAgain
 from holdfast.domainxml.host.outlook import Outlook
-from holdfast.domainxml.metadata import Releasing, RunAgain, fact, facts
+from holdfast.domainxml.metadata import fact, facts
 from holdfast.errors import HoldfastError, NoConnection, NotFound, NotRecorded, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from holdfast.domainxml.metadata import Snapshotting
+from holdfast.domainxml.fact import Snapshotting
 from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
 from holdfast.domainxml.snapshots.new import new_snapshot
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot

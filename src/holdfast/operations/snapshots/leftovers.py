@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 
+from holdfast.domainxml.fact import Snapshotting
 from holdfast.domainxml.host.image_files import named_paths
-from holdfast.domainxml.metadata import Snapshotting, facts
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.snapshots.new import candidate_disks
 from holdfast.errors import Failed, NotFound
 from holdfast.errors import snapshots as errors

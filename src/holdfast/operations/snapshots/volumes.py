@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from holdfast.domainxml.elements.disk import source_of
-from holdfast.domainxml.metadata import DiskRecord, facts
+from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import on_volume, recorded_disk
 from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.keep_record import record_disk

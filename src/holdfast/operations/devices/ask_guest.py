@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from holdfast.domainxml.device import alias, describe, label
 from holdfast.domainxml.document import Element, serialize
-from holdfast.domainxml.metadata import Releasing
+from holdfast.domainxml.fact import Releasing
 from holdfast.errors import DetachPending, LibvirtRefused, NoConnection
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.devices.go_along import forget_brought
+from holdfast.operations.devices.unused_controllers import forget_brought
 from holdfast.operations.disks.keep_record import forget_disk
 from holdfast.operations.facts import forget, record
 from holdfast.operations.session import OpenDomain

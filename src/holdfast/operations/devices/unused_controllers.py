@@ -10,7 +10,8 @@ from holdfast.domainxml.address import describe_address, pci_address
 from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import find_device, identity, label
 from holdfast.domainxml.document import Element, devices
-from holdfast.domainxml.metadata import Brought, facts
+from holdfast.domainxml.fact import Brought
+from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import devices_behind
