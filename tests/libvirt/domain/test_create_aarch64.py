@@ -42,7 +42,7 @@ def test_an_aarch64_domain_is_sealed_with_its_places_free(
     created = operations.create_domain(connection, "a", given)
     config = parse(created.document)
     assert created.machine.startswith("virt-")
-    assert created.firmware == "uefi /usr/share/AAVMF/AAVMF_CODE.fd"
+    assert created.firmware.startswith("uefi /usr/share/AAVMF/AAVMF_CODE.")
     assert created.cpu == "cortex-a57"
     assert value_at(config, "features/gic@version") is not None
     assert value_at(config, "devices/tpm@model") == "tpm-tis"

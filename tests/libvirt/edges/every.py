@@ -16,6 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DiskSpec, DomainSettings
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, image
+from tests.libvirt.dry_runs.stories import old_firmware
 from tests.libvirt.images import qcow2, qcow2_disk
 from tests.rules.test_commands import COMMANDS
 
@@ -66,6 +67,11 @@ def rescued(connection: Connection, folder: Path) -> None:
     operations.rescue(connection, NAME, DiskSpec(path=str(folder / "other.img"), format="raw"))
 
 
+def with_old_firmware(connection: Connection, folder: Path) -> None:
+    document = connection.find_domain(NAME).xml(CONFIG)
+    connection.define(document.replace("</os>", f"{old_firmware(folder)}</os>"))
+
+
 BEFORE: dict[str, Prepare] = {
     "adopt": released,
     "destroy": paused,
@@ -82,6 +88,8 @@ BEFORE: dict[str, Prepare] = {
     "snapshot revert": with_snapshot,
     "suspend": runs,
     "unrescue": rescued,
+    "upgrade certificates": with_old_firmware,
+    "upgrade firmware": with_old_firmware,
 }
 """Command → what is there before; else :func:`nothing` special."""
 

@@ -248,6 +248,8 @@ def test_uefi_guest_has_internal_snapshots_where_libvirt_makes_them_and_a_note_n
         domain.start()
     result, version = run(uri, "snapshot", "create", "a", "inside"), connection.libvirt_version()
     assert (result.exit_code == 0) == (state == "shut off" and version >= (9, 3))
+    if result.exit_code == 0:
+        done(uri, "snapshot", "delete", "a", "inside")
     if version < (9, 3):
         assert "makes no internal snapshot of a domain with UEFI firmware; 9.3.0 and later" in result.stderr
     elif version >= (10, 10) and state == "running":
