@@ -61,7 +61,8 @@ def cut_off(host: Host, domain: Domain, overlay: Path) -> None:
     with monitor(host) as qemu:
         file = {"driver": "file", "filename": str(overlay)}
         qemu.ask("blockdev-add", **{"driver": "qcow2", "node-name": "over", "file": file, "backing": None})
-        qemu.ask("blockdev-snapshot", node="libvirt-1-format", overlay="over")
+        (node,) = (each["inserted"]["node-name"] for each in qemu.ask("query-block") if "inserted" in each)
+        qemu.ask("blockdev-snapshot", node=node, overlay="over")
         qemu.write("/machine/peripheral/ua-one/virtio-backend", AFTER)
     host.start()
     domain.xml(LIVE)
