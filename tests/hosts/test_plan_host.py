@@ -76,7 +76,11 @@ def test_what_does_not_start_is_exactly_what_is_refused_there(
         plan.name: [str(each) for each in plan.outlooks if each.stops and each.reason != WITHOUT_VFIO] for plan in plans
     }
     assert len(plans) == len(DEFINED)
-    assert {name: sentences for name, sentences in blocked.items() if sentences} == {
+    foreign = {
+        sample.name for sample in DEFINED if sample.arch not in ("x86_64", "i686")
+    }  # that host has no QEMU for it
+    assert all("cannot run domains of this kind" in blocked[name][0] for name in foreign)
+    assert {name: sentences for name, sentences in blocked.items() if sentences and name not in foreign} == {
         "machine-pc-i440fx-2.0": [
             "the host has no machine type pc-i440fx-2.0; the newest of its family is pc-i440fx-10.0"
         ],
