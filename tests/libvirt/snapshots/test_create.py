@@ -247,13 +247,11 @@ def test_uefi_guest_has_internal_snapshots_where_libvirt_makes_them_and_a_note_n
     if state == "running":
         domain.start()
     result, version = run(uri, "snapshot", "create", "a", "inside"), connection.libvirt_version()
-    assert (result.exit_code == 0) == (state == "shut off" and version >= (9, 3))
-    if result.exit_code == 0:
+    if state == "shut off" and version >= (9, 3):
         done(uri, "snapshot", "delete", "a", "inside")
-    if version < (9, 3):
-        assert "makes no internal snapshot of a domain with UEFI firmware; 9.3.0 and later" in result.stderr
-    elif version >= (10, 10) and state == "running":
-        assert "of a running domain with UEFI firmware only where its NVRAM is qcow2" in result.stderr
+    else:
+        words = "only where its NVRAM is qcow2" if version >= (10, 10) else "9.3.0 and later do while it is shut off"
+        assert (result.exit_code, words in result.stderr) == (1, True)
     shown = done(uri, "snapshot", "create", "a", "one", "--external")
     assert f"note: the UEFI variables ({nvram}) are not part of it" in shown
     assert "note: the TPM's state is not part of it" in shown
