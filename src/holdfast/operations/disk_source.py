@@ -46,7 +46,7 @@ def check_source(
 
 def _check_image(connection: Connection, disk: Element, trusted: bool, known: Container[str]) -> None:
     format, place = stated_format(disk), source_of(disk)
-    path = _local_path(connection, disk)
+    path = local_path(connection, disk)
     if path is not None:
         try:
             check_format(path, format, trusted, known, by_pool(connection))
@@ -64,7 +64,7 @@ def is_missing(connection: Connection, disk: Element) -> bool:
     return path is not None and connection.is_local and file_exists(path) is False
 
 
-def _local_path(connection: Connection, disk: Element) -> str | None:
+def local_path(connection: Connection, disk: Element) -> str | None:
     """The file or block device with the image of ``disk``, that of a volume included; None where it is not here."""
     if not connection.is_local:
         return None

@@ -124,9 +124,12 @@ def test_image_is_at_a_place_that_is_said_whatever_its_kind(daemon: Connection, 
     assert domain.xml(CONFIG) == before.replace(f"{tmp_path}/one.img", f"{elsewhere}/one.img")
     pool(daemon, "store", elsewhere).create()
     operations.repair_domain(daemon, "a", sources={"vda": "store/one.img"})
-    other = image(tmp_path, "other")
-    with raising(power.IMAGE_IN_PLACE):
-        operations.repair_domain(daemon, "a", sources={"vda": str(other)})
+    image(elsewhere, "other")
+    daemon._handle.storagePoolLookupByName("store").refresh()
+    for other in (f"{elsewhere}/other.img", "store/other.img", "nbd://localhost/other"):
+        with raising(power.IMAGE_IN_PLACE):
+            operations.repair_domain(daemon, "a", sources={"vda": other})
+    (elsewhere / "other.img").unlink()
     (elsewhere / "one.img").unlink()
     with raising(disks.NO_DISK, target="vdx"):
         operations.repair_domain(daemon, "a", sources={"vdx": "/x"})

@@ -50,7 +50,7 @@ from holdfast.libvirtapi.provisions import (
 )
 from holdfast.libvirtapi.volume import volume_named
 from holdfast.operations.asked_of_libvirt import Step, ask_of_steps
-from holdfast.operations.disk_source import check_source
+from holdfast.operations.disk_source import check_source, local_path
 from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.keep_record import disk_record, record_disk
 from holdfast.operations.disks.known_files import known_files, record_below
@@ -132,9 +132,10 @@ def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> 
     for disk in config.iterfind("devices/disk"):
         target = label(disk)
         if target in sources:
-            _refuse_another(domain, disk, sources[target])
             place = DiskSpec.at(sources[target], format=_format_of(config, disk, sources[target]))
-            yield _said(domain, disk, existing_source(connection, place), place.format or "raw")
+            new = _placed(disk, existing_source(connection, place), place.format or "raw")
+            _refuse_another(domain, disk, new)
+            yield _said(domain, disk, new)
         else:
             yield from (
                 each for each in _of_disk(domain, config, disk) if each.act is not None or not is_optional(disk)
@@ -158,15 +159,16 @@ def _format_of(config: Element, disk: Element, place: str) -> str:
     return recorded.get(place) or stated_format(disk)
 
 
-def _refuse_another(domain: OpenDomain, disk: Element, place: str) -> None:
+def _refuse_another(domain: OpenDomain, disk: Element, new: Element) -> None:
     """A repair finds the image that a disk had, or what its guest went over to; giving it another one is somebody's
     wish, and another command.
     """
-    path = host_path(disk)
-    if path is None or not place.startswith("/") or not file_exists(path):
+    connection = domain.connection
+    path, place = local_path(connection, disk), local_path(connection, new)
+    if path is None or not file_exists(path) or is_pivot_unsettled(domain, disk):
         return
-    rests_on_it = file_identity(path) in map(file_identity, (place, *_below(domain.connection, place)))
-    if not rests_on_it and not is_pivot_unsettled(domain, disk) and place not in written_besides(domain):
+    rests_on = () if place is None else (place, *_below(connection, place))
+    if file_identity(path) not in map(file_identity, rests_on) and place not in written_besides(domain):
         raise power.IMAGE_IN_PLACE(device=describe(disk), path=path)
 
 
@@ -240,9 +242,8 @@ def _another(record: DiskRecord) -> str:
     return f"the volume {record.volume} that is recorded of it {was}, and is not taken"
 
 
-def _said(domain: OpenDomain, disk: Element, source: Source, format: str) -> Fault:
-    """Give ``disk`` the image that the user says is its newest; what that is based on is listed and recorded."""
-    new = _placed(disk, source, format)
+def _said(domain: OpenDomain, disk: Element, new: Element) -> Fault:
+    """Give ``disk`` the image of ``new``, its newest as the user says; what that is based on is listed and recorded."""
     path = host_path(new)
     below = _below(domain.connection, path) if path is not None and domain.connection.is_local else []
     fault = _rebind(domain, disk, new, below)
