@@ -17,6 +17,7 @@ import pytest
 import holdfast
 from holdfast import operations
 from holdfast.errors import HoldfastError, disks, domains, images, power
+from holdfast.hostfiles.image_lock import holders
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -268,7 +269,7 @@ def opened(image: Path) -> Iterator[int]:
     socket = image.with_suffix(".sock")
     with subprocess.Popen(["qemu-nbd", "-t", "-f", "qcow2", "-k", str(socket), str(image)]) as process:
         try:
-            wait_until(socket.exists, "qemu-nbd does not listen")
+            wait_until(lambda: process.pid in holders(str(image)), "qemu-nbd does not open the image")
             yield process.pid
         finally:
             process.terminate()
