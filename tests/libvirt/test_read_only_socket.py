@@ -54,3 +54,10 @@ def test_such_a_socket_is_named_in_one_sentence(
         True,
     )
     assert list(tmp_path.iterdir()) == [tmp_path / "root.qcow2"]
+
+
+def test_a_host_is_not_resumed_over_such_a_socket(daemon: Connection, daemon_uri: str) -> None:
+    daemon.define(domain_xml())
+    operations.set_domain(daemon, "a", operations.DomainSettings(autostart=True))
+    result = run(daemon_uri.replace("libvirt-sock", "libvirt-sock-ro"), "resume-host")
+    assert (result.exit_code, "is read-only, and this changes 'a'" in result.stderr) == (1, True), result.output

@@ -15,6 +15,7 @@ from holdfast.domainxml.fact import Releasing, RunAgain
 from holdfast.domainxml.host.outlook import Outlook
 from holdfast.domainxml.metadata import fact, facts
 from holdfast.errors import HoldfastError, NoConnection, NotFound, NotRecorded, power
+from holdfast.errors.domains import READ_ONLY
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import autostarted
@@ -151,6 +152,8 @@ def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
     except NotRecorded as error:
         return resumed(_outcome(change), error)
     except HoldfastError as error:
+        if error.code == READ_ONLY.code:  # as it is of every other domain
+            raise
         return resumed(Outcome.FAILED, error)
     return resumed(_outcome(change))
 
