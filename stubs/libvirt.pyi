@@ -85,7 +85,7 @@ class virConnect(_TestConnect):
     def domainEventRegisterAny(
         self,
         dom: virDomain | None,
-        eventID: _RebootEvent,
+        eventID: _PlainEvent,
         cb: Callable[[virConnect, virDomain, _T], object],
         opaque: _T,
     ) -> int: ...
@@ -217,6 +217,7 @@ class virStream:
 
 VIR_DOMAIN_EVENT_ID_LIFECYCLE: Final = 0
 VIR_DOMAIN_EVENT_ID_REBOOT: Final = 1
+VIR_DOMAIN_EVENT_ID_CONTROL_ERROR: Final = 7
 VIR_DOMAIN_EVENT_ID_TRAY_CHANGE: Final = 10
 VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: Final = 15
 VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2: Final = 16
@@ -224,7 +225,7 @@ VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: Final = 19
 VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: Final = 22
 
 _LifecycleEvent: TypeAlias = Literal[0]
-_RebootEvent: TypeAlias = Literal[1]
+_PlainEvent: TypeAlias = Literal[1, 7]
 _TrayEvent: TypeAlias = Literal[10]
 _DeviceEvent: TypeAlias = Literal[15, 19, 22]
 _BlockJobEvent: TypeAlias = Literal[16]

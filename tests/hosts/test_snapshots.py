@@ -5,14 +5,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from holdfast import operations
 from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.elements.firmware import nvram_of, set_firmware
 from holdfast.domainxml.host.state_files import StateFolders, name_nvram
-from holdfast.errors import LibvirtRefused
 from holdfast.errors.guard import UNASKED_REVERT_HARDWARE
+from holdfast.errors.snapshots import NO_INTERNAL_WITH_RAW_NVRAM
 from holdfast.hostfiles.firmware.nvram_file import write_nvram
 from holdfast.libvirtapi.connection import Connection
 from tests.libvirt.domains import CONFIG, domain_xml, image
@@ -81,7 +79,7 @@ def test_uefi_guest_has_internal_snapshots_and_its_variables_are_in_them_where_t
         newer.define(domain_xml(name, extra=disk).replace("</os>", UEFI.format(nvram)))
     assert f"({raw}) are not part of it" in operations.create_snapshot(newer, "a", "off").notes[0]
     operations.start(newer, "a")
-    with pytest.raises(LibvirtRefused, match="QCOW2"):
+    with raising(NO_INTERNAL_WITH_RAW_NVRAM, name="a"):
         operations.create_snapshot(newer, "a", "on")
     operations.start(newer, "b")
     assert operations.create_snapshot(newer, "b", "on").notes == ()

@@ -13,7 +13,7 @@ import libvirt
 from holdfast.errors import domains, hosts
 from holdfast.errors.libvirt import CANNOT_CONNECT
 from holdfast.libvirtapi.domain import STATES, Domain, DomainHandle
-from holdfast.libvirtapi.events import ensure_event_loop
+from holdfast.libvirtapi.events import ensure_event_loop, stop_listening
 from holdfast.libvirtapi.translate import code_of, sentence, translated
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class Connection:
     @translated
     def close(self) -> None:
         """Close the connection (virConnectClose)."""
+        stop_listening(self._handle)
         self._handle.close()
 
     @translated

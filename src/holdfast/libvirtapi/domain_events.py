@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeAlias
 import libvirt
 from holdfast.errors import LibvirtRefused, NoConnection
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.events import callback
+from holdfast.libvirtapi.events import callback, keep_listening
 from holdfast.libvirtapi.translate import translated
 
 P = ParamSpec("P")
@@ -79,6 +79,7 @@ def domain_events(connection: Connection, hear: Hear) -> Iterator[None]:
     """
     handle = connection._handle
     register = handle.domainEventRegisterAny
+    keep_listening(handle)
     with contextlib.ExitStack() as undo:
         for registration in (
             lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, _lifecycle, hear),

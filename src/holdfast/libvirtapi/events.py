@@ -23,6 +23,7 @@ GLANCE = 1.0
 
 _started = threading.Lock()
 _loop: threading.Thread | None = None
+_kept: dict[libvirt.virConnect, int] = {}
 
 
 def ensure_event_loop() -> None:
@@ -142,9 +143,33 @@ def stopped(domain: libvirt.virDomain) -> Iterator[Wait]:
         yield wait
 
 
+def keep_listening(conn: libvirt.virConnect) -> None:
+    """Have one callback registered until :func:`stop_listening`, so that no later one of ``conn`` waits in vain.
+
+    An event that comes while the last callback goes can stay in libvirt's queue, whose timer has gone with the
+    callback; the next callback brings a new one, which only the first event of a queue starts: nothing is announced
+    any more (virObjectEventStateQueueRemote, 9.0).
+    """
+    if conn not in _kept:
+        register = conn.domainEventRegisterAny
+        # Something rare that nobody else listens to: libvirt takes one callback of each kind for all domains.
+        _kept[conn] = translated(lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR, _ignore, None))()
+
+
+def stop_listening(conn: libvirt.virConnect) -> None:
+    """Before ``conn`` is closed, which a callback would keep open (virConnectDomainEventDeregisterAny)."""
+    number = _kept.pop(conn, None)
+    if number is not None and not is_lost(conn):
+        translated(conn.domainEventDeregisterAny)(number)
+
+
+def _ignore(*_: object) -> None: ...
+
+
 @contextlib.contextmanager
 def _listening(conn: libvirt.virConnect, register: Callable[[], int]) -> Iterator[None]:
     """What ``register`` has registered is called while the block runs (virConnectDomainEventRegisterAny)."""
+    keep_listening(conn)
     number = translated(register)()
     try:
         yield
