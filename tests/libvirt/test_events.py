@@ -32,7 +32,7 @@ def test_the_event_loop_goes_on_after_a_failure(
         domain.resume()  # its event ends the turn of the loop that is under way
         assert failed.wait(PATIENCE)
         domain.destroy()
-        assert stopped.wait(10) == "stopped"
+        assert stopped.wait(PATIENCE) == "stopped"
     assert "virEventRunDefaultImpl() failed" in caplog.text
 
 
