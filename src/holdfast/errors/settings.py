@@ -109,6 +109,18 @@ SET_IN_PART = Condition(
     "set: {done}; but not {settings}: {cause}",
     "remove the cause and repeat it, or set the rest for the next start, in config alone",
 )
+AUTOSTART_NOT_SET = Condition(
+    "autostart-not-set",
+    Failed,
+    "libvirt has not switched autostart of {name!r} {wanted}, and does not say why: it cannot change its link for that",
+    "see that the folder of these links can be written: /etc/libvirt/qemu/autostart for the system's libvirt",
+)
+SET_IN_MEMORY = Condition(
+    "set-in-memory",
+    PartlyDone,
+    "libvirt has set {settings} of {name!r}, but cannot write it to disk: {cause}",
+    "remove the cause and repeat it: until then it is lost when libvirt's daemon starts anew",
+)
 NOT_LET_GO = Condition(
     "not-let-go",
     PartlyDone,

@@ -240,7 +240,10 @@ class Domain:
 
     @translated
     def set_autostart(self, wanted: bool) -> None:
-        """Have libvirt start it with the host, or not (virDomainSetAutostart)."""
+        """Have libvirt start it with the host, or not (virDomainSetAutostart).
+
+        Where libvirt (9.0) cannot write to the folder of its links for that, it does nothing, and raises nothing.
+        """
         self._handle.setAutostart(wanted)
 
     @changes_domain

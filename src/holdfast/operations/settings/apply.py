@@ -4,7 +4,8 @@ A :class:`SettingStep` knows how a document says a setting. What it makes of bot
 shown to the guard. Then the setting is made by libvirt's own calls, live before config, and by the proved edit where
 there is none. In the end both documents are read again: they are what was predicted, as far as a guest can see, and say
 what was asked for. A crash in between leaves the setting in one document only: it waits there, and repeating the
-operation finishes it.
+operation finishes it. What libvirt says may be in its memory alone, so a setting that has come there before it was on
+disk is written again by each repetition.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from holdfast.domainxml.compare.change import Change, visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, same
-from holdfast.errors import DetachPending, HoldfastError
+from holdfast.errors import DetachPending, HoldfastError, NoConnection
 from holdfast.errors import settings as errors
 from holdfast.errors.domains import TRANSIENT
 from holdfast.errors.guard import UNASKED_SETTING
@@ -63,6 +64,8 @@ class SettingStep:
     ``secret``  the value is never shown
     ``follows`` live does not say it at once: the guest takes its time
     ``once``    it is no matter of two documents, and counts with config
+    ``early``   libvirt has it in its memory before it is on disk, and keeps it there when it cannot write (9.0): so
+                config is written again also where it says it already
     """
 
     name: str
@@ -75,6 +78,7 @@ class SettingStep:
     secret: bool = False
     follows: bool = False
     once: bool = False
+    early: bool = False
 
     def is_seen_as(self, change: Change) -> bool:
         """True for what the guest may see of this step."""
@@ -121,8 +125,8 @@ def change_settings(
     """Carry out ``steps`` in the documents ``definitions`` of ``domain``; the caller holds the domain's lock.
 
     Raises TRANSIENT for what only config can have, what a step cannot be, UNASKED_SETTING, WOULD_NOT_START, and
-    SETTING_NOT_TAKEN where libvirt or QEMU refuses; then nothing was changed. Raises SET_IN_PART, NOT_LET_GO and
-    SET_OTHERWISE where some of it stands.
+    SETTING_NOT_TAKEN where libvirt or QEMU refuses; then nothing was changed. Raises SET_IN_PART, SET_IN_MEMORY,
+    NOT_LET_GO and SET_OTHERWISE where some of it stands.
     """
     plan = _Plan(before, definitions)
     for step in steps:
@@ -240,11 +244,16 @@ def _is_seen_as_any(plan: _Plan, change: Change) -> bool:
 
 
 class _Action(NamedTuple):
-    """What is done: the names of the settings that it makes, the document in which, and how."""
+    """What is done: the steps that it makes, the document in which, and how."""
 
-    settings: list[str]
+    steps: list[SettingStep]
     definition: Definition
     act: Callable[[], None]
+
+    @property
+    def settings(self) -> list[str]:
+        """The names of what it sets."""
+        return [step.name for step in self.steps]
 
 
 def _carry_out(domain: OpenDomain, plan: _Plan) -> None:
@@ -259,14 +268,27 @@ def _carry_out(domain: OpenDomain, plan: _Plan) -> None:
         except DetachPending as error:
             pending = error
         except HoldfastError as error:
+            cause = _with_what_is_in_memory(domain, action, error)
             if done:
-                raise errors.SET_IN_PART(done=done, settings=action.settings, cause=error) from error
+                raise errors.SET_IN_PART(done=done, settings=action.settings, cause=cause) from error
             if action.definition is Definition.LIVE:
-                raise errors.SETTING_NOT_TAKEN(settings=action.settings, cause=error) from error
-            raise
+                raise errors.SETTING_NOT_TAKEN(settings=action.settings, cause=cause) from error
+            if cause is error:
+                raise
+            raise cause from error
         done.append(f"{', '.join(action.settings)} in {action.definition}")
     if pending is not None:
         raise errors.NOT_LET_GO(cause=pending) from pending
+
+
+def _with_what_is_in_memory(domain: OpenDomain, action: _Action, error: HoldfastError) -> HoldfastError:
+    """SET_IN_MEMORY where libvirt has in memory what it could not write; else the ``error`` itself."""
+    early = [step for step in action.steps if step.early]
+    if not early or action.definition is Definition.LIVE or isinstance(error, NoConnection):
+        return error
+    config = domain.look_again().config
+    there = [step.name for step in early if config is not None and step.read(config) == step.value]
+    return errors.SET_IN_MEMORY(name=domain.name, settings=there, cause=error) if there else error
 
 
 def _edits(domain: OpenDomain, plan: _Plan) -> Iterator[_Action]:
@@ -281,17 +303,18 @@ def _edits(domain: OpenDomain, plan: _Plan) -> Iterator[_Action]:
         apply_edit(domain, plan_edit(domain, touch, partial(_is_seen_as_any, plan)))
 
     if steps:
-        yield _Action([step.name for step in steps], Definition.CONFIG, act)
+        yield _Action(steps, Definition.CONFIG, act)
 
 
 def _calls(plan: _Plan, definition: Definition) -> Iterator[_Action]:
     """libvirt's calls for one document, each once, in the order of the steps."""
-    calls: dict[Call, list[str]] = {}
+    calls: dict[Call, list[SettingStep]] = {}
     for step, written in plan.steps:
-        if step.call is not None and definition in written:
-            calls.setdefault(step.call, []).append(step.name)
-    for call, names in calls.items():
-        yield _Action(names, definition, partial(call, definition, plan.after[definition]))
+        is_again = step.early and definition is Definition.CONFIG and definition in plan.after
+        if step.call is not None and (definition in written or is_again):
+            calls.setdefault(step.call, []).append(step)
+    for call, steps in calls.items():
+        yield _Action(steps, definition, partial(call, definition, plan.after[definition]))
 
 
 def _prove(domain: OpenDomain, plan: _Plan) -> None:

@@ -133,6 +133,7 @@ def _disk_steps(settings: DiskSettings, device: _Device) -> Iterator[SettingStep
                 write=device.writer(partial(set_io_limit, name=limit, value=value)),
                 call=device.set_io_limits,
                 later=at_once,
+                early=True,
             )
 
 

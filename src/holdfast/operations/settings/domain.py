@@ -155,7 +155,7 @@ def _text(tag: str, text: str, set_text: Callable[[str, Definition], None]) -> S
     def call(definition: Definition, _: Element) -> None:
         set_text(text, definition)
 
-    return SettingStep(tag, text, read, write, call, at_once)
+    return SettingStep(tag, text, read, write, call, at_once, early=True)
 
 
 def _autostart(domain: OpenDomain, autostart: bool) -> SettingStep:
@@ -169,6 +169,8 @@ def _autostart(domain: OpenDomain, autostart: bool) -> SettingStep:
 
     def call(_: Definition, __: Element) -> None:
         domain.set_autostart(autostart)
+        if domain.autostart() != autostart:
+            raise errors.AUTOSTART_NOT_SET(name=domain.name, wanted="on" if autostart else "off")
 
     return SettingStep("autostart", autostart, read, write, call, at_once, once=True)
 

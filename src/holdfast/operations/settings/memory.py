@@ -12,7 +12,7 @@ from holdfast.domainxml.elements import memory
 from holdfast.errors import settings as errors
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.session import OpenDomain
-from holdfast.operations.settings.apply import NEXT_START, SettingStep, at_next_start, at_once
+from holdfast.operations.settings.apply import NEXT_START, SettingStep, at_once
 from holdfast.operations.settings.values import DomainSettings
 from holdfast.text import size_in_words
 
@@ -24,12 +24,16 @@ def memory_steps(domain: OpenDomain, settings: DomainSettings, documents: Sequen
     """The steps for ``max_memory`` and ``memory`` in these documents of ``domain``, in this order."""
     if settings.max_memory is not None:
         size = settings.max_memory // 1024 * 1024
-        yield _by_module(domain, size, documents) if all(map(memory.most_memory, documents)) else _total(domain, size)
+        yield (
+            _by_module(domain, size, documents)
+            if all(map(memory.most_memory, documents))
+            else _total(domain, size, documents)
+        )
     if settings.memory is not None:
         yield _balloon(domain, settings.memory // 1024 * 1024)
 
 
-def _total(domain: OpenDomain, size: int) -> SettingStep:
+def _total(domain: OpenDomain, size: int, documents: Sequence[Element]) -> SettingStep:
     def write(document: Element) -> None:
         if memory.cells(document):
             raise errors.MEMORY_IN_CELLS(name=domain.name)
@@ -38,7 +42,9 @@ def _total(domain: OpenDomain, size: int) -> SettingStep:
     def call(_: object, document: Element) -> None:
         domain.set_max_memory(memory.total_memory(document) // 1024)
 
-    return SettingStep("max-memory", size, memory.total_memory, write, call, at_next_start, sees=("memory",))
+    has_cells = any(map(memory.cells, documents))  # libvirt's call refuses those, whatever the size
+    sees = ("memory",)
+    return SettingStep("max-memory", size, memory.total_memory, write, call, sees=sees, early=not has_cells)
 
 
 def _by_module(domain: OpenDomain, size: int, documents: Sequence[Element]) -> SettingStep:
@@ -99,7 +105,7 @@ def _balloon(domain: OpenDomain, size: int) -> SettingStep:
         total = memory.total_memory(live)
         return f"the running guest is built with {size_in_words(total)}; {NEXT_START}" if size > total else None
 
-    return SettingStep("memory", size, memory.balloon_memory, write, call, later, follows=True)
+    return SettingStep("memory", size, memory.balloon_memory, write, call, later, follows=True, early=True)
 
 
 def _in_one_word(size: int) -> str:

@@ -55,7 +55,8 @@ def _most(domain: OpenDomain, count: int, with_topology: bool) -> SettingStep:
         domain.set_max_vcpus(vcpu.max_vcpus(document))
 
     # libvirt's call refuses a number that the topology does not make, and has none for the topology (9.0).
-    return SettingStep("max-vcpus", count, vcpu.max_vcpus, write, None if with_topology else call, sees=("vcpu",))
+    libvirts = None if with_topology else call
+    return SettingStep("max-vcpus", count, vcpu.max_vcpus, write, libvirts, sees=("vcpu",), early=True)
 
 
 def _online(domain: OpenDomain, count: int) -> SettingStep:
@@ -74,4 +75,4 @@ def _online(domain: OpenDomain, count: int) -> SettingStep:
             return f"the running guest keeps the {vcpu.least_online(live)} that it was started with"
         return None
 
-    return SettingStep("vcpus", count, vcpu.online_vcpus, write, call, later, sees=("vcpu",))
+    return SettingStep("vcpus", count, vcpu.online_vcpus, write, call, later, sees=("vcpu",), early=True)
