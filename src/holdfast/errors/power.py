@@ -65,6 +65,9 @@ STOPPED_NOT_RECORDED = Condition(
 NOT_RECORDED = Condition(
     "not-recorded", NotRecorded, "it is done, but it cannot be recorded about the domain {name!r} {missing:;}: {cause}"
 )
+AND_NOT_RECORDED = Condition(
+    "and-not-recorded", PartlyDone, "{cause}; and it cannot be recorded about the domain {name!r} {missing:;}: {why}"
+)
 
 MANAGED_SAVE = Condition(
     "managed-save",

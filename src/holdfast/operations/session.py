@@ -17,8 +17,18 @@ from holdfast.domainxml.fact import Creating
 from holdfast.domainxml.metadata import fact, ours_in, with_ours
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.secret_parts import secrets_of
-from holdfast.errors import Failed, HoldfastError, LibvirtRefused, NotFound, PartlyDone, domains
+from holdfast.errors import (
+    Failed,
+    HoldfastError,
+    LibvirtRefused,
+    NoConnection,
+    NotFound,
+    NotRecorded,
+    PartlyDone,
+    domains,
+)
 from holdfast.errors.libvirt import DENIED
+from holdfast.errors.power import AND_NOT_RECORDED
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain, DomainHandle
@@ -48,7 +58,8 @@ class OpenDomain(Domain):
     """A domain as one operation sees it: what was read stays until a call of the operation changes the domain.
 
     ``done_besides``  what the operation has changed beside the domain itself, in sentences
-    ``lacks``         the error to raise in place of a result where all is done and only a record of it is missing
+    ``lacks``         the error to raise in place of a result where all is done and only a record of it is missing; an
+                      error that is raised later says that as well
     """
 
     def __init__(self, connection: Connection, handle: DomainHandle, *, to_change: bool) -> None:
@@ -257,11 +268,23 @@ def changing(
     domain = _open(connection, name, to_change=True)
     refuse_read_only(connection, domain.name, dry_run=dry_run)
     with domain_lock(domain.uuid, domain.name, connection.lock_timeout):
-        with telling_truly(domain):
-            domain.refuse_unless(needs)
-            yield domain
+        try:
+            with telling_truly(domain):
+                domain.refuse_unless(needs)
+                yield domain
+        except HoldfastError as error:
+            if (whole := with_missing_record(error, domain.lacks)) is error:
+                raise
+            raise whole from error
         if domain.lacks is not None:
             raise domain.lacks
+
+
+def with_missing_record(error: HoldfastError, lacks: PartlyDone | None) -> HoldfastError:
+    """``error``, and what ``lacks`` says of a missing record; ``error`` itself where libvirt cannot be reached."""
+    if not isinstance(lacks, NotRecorded) or isinstance(error, NoConnection):
+        return error
+    return AND_NOT_RECORDED(cause=error, why=lacks.cause, **{key: lacks.fields[key] for key in ("name", "missing")})
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import run
 from tests.libvirt.domains import domain_xml
 from tests.libvirt.moments import once_it_waits
+from tests.libvirt.unwritable import unwritable
 from tests.raising import raising
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
@@ -43,6 +45,21 @@ def test_shutdown_does_not_wait_for_a_guest_that_libvirt_forgot(host: Host) -> N
         "the connection to libvirt was lost\n"
         "hint: 'holdfast show deaf' says how it stands, once libvirt is back\n"
     )
+
+
+def test_shutdown_tells_also_then_what_is_not_recorded(host: Host) -> None:
+    (first,) = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
+    with holdfast.connect(host.uri) as connection:
+        operations.adopt_domain(connection, "deaf")
+        operations.destroy(connection, "deaf")
+        operations.start(connection, "deaf")
+    with (
+        unwritable(Path("/etc/libvirt/qemu"), "read-only", "nsenter", "--mount", "--target", first),
+        once_it_waits(lambda: host.restart(guests=False)),
+    ):
+        result = run(host.uri, "shutdown", "deaf", "--timeout", str(PATIENCE))
+    assert result.exit_code == 5
+    assert "the connection to libvirt was lost; and it cannot be recorded about the domain 'deaf'" in result.stderr
 
 
 def test_detach_does_not_wait_for_a_guest_that_libvirt_forgot(host: Host) -> None:

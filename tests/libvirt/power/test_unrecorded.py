@@ -6,6 +6,8 @@ Whatever cannot be recorded is in libvirt's own file, so the folder is really re
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -23,7 +25,8 @@ from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.facts import record
-from holdfast.operations.session import looking
+from holdfast.operations.power_record import recorded_stop
+from holdfast.operations.session import changing, looking
 from holdfast_lab.daemon import private_host
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
@@ -111,12 +114,24 @@ def test_what_stops_a_domain_stops_it_and_tells_what_is_not_recorded(
         operations.destroy(connection, "a")
 
 
-def test_the_power_button_is_pressed_and_the_guest_waited_for(
-    connection: Connection, folder: Path, way: str, domain: Domain
+def test_a_button_without_an_answer_tells_what_is_not_recorded_and_the_audit_names_the_guest_that_ends_later(
+    connection: Connection, uri: str, folder: Path, way: str, domain: Domain
 ) -> None:
     operations.start(connection, "a")
-    with unwritable(folder, way), raising(power.STILL_RUNNING):
-        operations.shutdown(connection, "a", timeout=0)
+    with unwritable(folder, way):
+        result = run(uri, "shutdown", "a", "--timeout", "0")
+        assert result.exit_code == 5, result.output
+        assert "after 0 s the guest is still running; and it cannot be recorded about the domain 'a'" in result.stderr
+        assert "that it stays off after the host has booted" in result.stderr
+        assert "hint: wait for it or repeat" in result.stderr
+    with domain.stopped() as stopped:
+        qemu = int(Path(f"{connection.run_folder}/a.pid").read_text())
+        os.kill(qemu, signal.SIGTERM)  # libvirt sees it end as it sees a guest that has shut down
+        stopped.wait(PATIENCE)
+    (sentence,) = records(connection)
+    assert "it has shut down, and is recorded to run again after the host has booted" in sentence
+    assert "is recorded now that it stays off" in done(uri, "shutdown", "a")
+    assert not on_disk(folder)[0] and not records(connection)
 
 
 def test_a_guest_that_stops_is_told_as_stopped_and_not_recorded(
@@ -127,6 +142,21 @@ def test_a_guest_that_stops_is_told_as_stopped_and_not_recorded(
     with unwritable(folder, way), raising(power.STOPPED_NOT_RECORDED):
         operations.shutdown(connection, "a", timeout=PATIENCE)
     assert domain.state() == "shut off"
+
+
+def test_what_breaks_off_after_the_stop_tells_what_is_not_recorded(
+    connection: Connection, folder: Path, domain: Domain
+) -> None:
+    operations.start(connection, "a", paused=True)
+    with (
+        unwritable(folder, "read-only"),
+        raising(power.AND_NOT_RECORDED) as caught,
+        changing(connection, "a") as opened,
+    ):
+        with recorded_stop(opened):
+            opened.destroy()
+        raise domains.RUNNING(name="a")
+    assert caught.value.cause is not None and caught.value.cause.code == changes.CHANGED_AND_THEN.code
 
 
 def test_restore_continues_and_tells_what_is_not_recorded(

@@ -155,10 +155,7 @@ def _records(config: Element, live: Element | None) -> Iterator[Finding]:
 
 
 def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
-    """What is recorded of whether it runs again after the host has booted, and does not agree with how it stands.
-
-    What its guest has shut down by itself is as that wanted it.
-    """
+    """What is recorded of whether it runs again after the host has booted, and does not agree with how it stands."""
     live, config = documents.live, documents.config
     if config is None:
         return
@@ -175,8 +172,9 @@ def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
     if live is None and is_wanted and not was_switched_off(domain, config):
         sentence = "it is recorded to run, and is off: start it, or a destroy records that it stays off"
         yield Finding(FindingKind.NOT_RUNNING, sentence)
-    elif live is None and is_wanted and domain.was_destroyed():
-        sentence = "it was switched off, and is recorded to run again after the host has booted: a destroy mends that"
+    elif live is None and is_wanted:
+        end = "was switched off" if domain.was_destroyed() else "has shut down"
+        sentence = f"it {end}, and is recorded to run again after the host has booted: a destroy mends that"
         yield Finding(FindingKind.RECORD, sentence)
 
 

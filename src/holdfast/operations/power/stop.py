@@ -14,7 +14,7 @@ from holdfast.operations.power.state_change import (
     power_change,
 )
 from holdfast.operations.power_record import record_missing, recorded_stop
-from holdfast.operations.session import OpenDomain, changing, looking
+from holdfast.operations.session import OpenDomain, changing, looking, with_missing_record
 
 
 def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run: bool = False) -> PowerChange:
@@ -36,11 +36,12 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
         try:
             stopped.wait(timeout)
         except NoConnection as error:
-            raise power.LOST_AFTER_BUTTON(name=domain.name, cause=error) from error
+            raise with_missing_record(power.LOST_AFTER_BUTTON(name=domain.name, cause=error), lacks) from error
     domain.changed(*Definition)
     change = power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
     if change.after not in (SHUT_OFF, GONE):
-        raise power.STILL_RUNNING(name=domain.name, seconds=timeout, state=change.after)
+        still = power.STILL_RUNNING(name=domain.name, seconds=timeout, state=change.after)
+        raise with_missing_record(still, lacks)
     if lacks is not None:
         raise lacks
     return change
