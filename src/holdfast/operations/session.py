@@ -284,7 +284,8 @@ def with_missing_record(error: HoldfastError, lacks: PartlyDone | None) -> Holdf
     """``error``, and what ``lacks`` says of a missing record; ``error`` itself where libvirt cannot be reached."""
     if not isinstance(lacks, NotRecorded) or isinstance(error, NoConnection):
         return error
-    return AND_NOT_RECORDED(cause=error, why=lacks.cause, **{key: lacks.fields[key] for key in ("name", "missing")})
+    name, missing = lacks.fields["name"], lacks.fields["missing"]
+    return AND_NOT_RECORDED(name=name, missing=missing, cause=error, why=lacks.cause)
 
 
 @contextmanager
