@@ -196,7 +196,7 @@ def test_a_dry_run_lists_and_removes_nothing(connection: Connection, uri: str, t
         "uuid": domain.uuid,
         "state": [],
         "switched_off": False,
-        "images": [{"target": "vda", "source": source, "kept": None}],
+        "images": [{"target": "vda", "source": source, "kept": None, "gone": False}],
         "changes": [],
         "waits": [],
         "notes": [],

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
+
+if TYPE_CHECKING:
+    from holdfast.operations import ImageFate
 
 
 @click.command()
@@ -34,7 +39,14 @@ def delete(session: Session, name: str, storage: bool, force: bool, dry_run: boo
     off = "switched off and " if deletion.switched_off else ""
     click.echo(f"{deletion.name}: {'would be ' if dry_run else ''}{off}deleted{rest}")
     for image in deletion.images:
-        fate = f"kept ({image.kept})" if image.kept else "would be removed" if dry_run else "removed"
-        click.echo(f"  {image.target}: {image.source}: {fate}")
+        click.echo(f"  {image.target}: {image.source}: {_fate(image, dry_run)}")
     for note in deletion.notes:
         click.echo(f"note: {note}")
+
+
+def _fate(image: ImageFate, dry_run: bool) -> str:
+    if image.kept:
+        return f"kept ({image.kept})"
+    if image.gone:
+        return "gone already"
+    return "would be removed" if dry_run else "removed"

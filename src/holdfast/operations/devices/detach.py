@@ -30,6 +30,7 @@ from holdfast.operations.devices.ask_guest import RELEASE_TIMEOUT, detach_and_wa
 from holdfast.operations.devices.attach_record import settle_attach
 from holdfast.operations.devices.unused_controllers import GoneAlong, forget_gone, let_go_along
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
+from holdfast.operations.disks.own_images import image_exists
 from holdfast.operations.documents import Documents, saved_memory
 from holdfast.operations.facts import forget, record
 from holdfast.operations.results import Result
@@ -43,7 +44,8 @@ class Detached(Result):
     ``device``       the element that went, without secrets; "" where only what an earlier command had left of it did
     ``label``        what it was called
     ``definitions``  the documents that it went from
-    ``removed``      the image that was being made when an attach was interrupted before any document had the disk
+    ``removed``      the image that was being made when an attach was interrupted before any document had the disk;
+                     None where there was none
     ``went``         the controllers that an attach had brought, and that went with it, in words
     """
 
@@ -90,9 +92,10 @@ def detach_device(
             found.pop(Definition.LIVE, None)
         making = None if found else _left_in_making(before, device, tag)
         if making is not None:
+            removed = making.place if image_exists(connection, making) else None
             if not dry_run:
                 remove_left(domain, making)
-            return _detached(domain, None, making.target, dry_run=dry_run, removed=making.place)
+            return _detached(domain, None, making.target, dry_run=dry_run, removed=removed)
         left = _Left.of(before, device, tag, found)
         if not (found or left.is_something):
             raise _not_found(domain, before, device, tag, config_only)

@@ -37,6 +37,7 @@ from holdfast.operations.disks.newest_image import (
     refuse_lost_pivot,
     refuse_unsettled_pivot,
 )
+from holdfast.operations.disks.own_images import image_exists
 from holdfast.operations.disks.spec import DiskSpec, Place
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, changing
@@ -69,7 +70,7 @@ class MoveAborted(Result):
 
     ``target``   the disk's
     ``image``    where its image is
-    ``removed``  the copy, which is gone; None for one that somebody else had begun
+    ``removed``  the copy, which was removed; None where there was none, and for one that somebody else had begun
     """
 
     target: str
@@ -149,6 +150,7 @@ def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool 
             refuse_lost_pivot(domain, disk.current)
         record = MoveRecord(disk) if left is None else MoveRecord.resumed(disk, left)
         record.refuse_used()
+        there = left is not None and image_exists(connection, left)
         if not dry_run:
             if copying is not None:
                 block.cancel(domain, disk.target)
@@ -160,7 +162,7 @@ def abort_move(connection: Connection, name: str, target: str, *, dry_run: bool 
             dry_run=dry_run,
             target=disk.target,
             image=disk.image or "",
-            removed=None if left is None else left.place,
+            removed=left.place if left is not None and there else None,
         )
 
 
@@ -181,6 +183,7 @@ def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
         name=disk.domain.name,
         uuid=disk.domain.uuid,
         dry_run=dry_run,
+        notes=record.notes,
         target=disk.target,
         before=left.old or left.place,
         after=left.place,
@@ -285,7 +288,7 @@ def _moved(disk: DiskInPlace, to: Destination, record: MoveRecord, dry_run: bool
         name=disk.domain.name,
         uuid=disk.domain.uuid,
         dry_run=dry_run,
-        notes=folder_risks(disk.domain.connection, [to.disk]),
+        notes=(*folder_risks(disk.domain.connection, [to.disk]), *record.notes),
         target=disk.target,
         before=disk.image or "",
         after=to.place,

@@ -21,7 +21,7 @@ from holdfast.operations.disks.in_place import DiskInPlace
 from holdfast.operations.disks.keep_record import Making, begin_making, disk_record
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.disks.newest_image import refuse_held_open
-from holdfast.operations.disks.own_images import image_exists, refuse_used, remove_image, why_kept
+from holdfast.operations.disks.own_images import image_exists, is_gone, refuse_used, remove_image, why_kept
 
 
 def recorded_move(disk: DiskInPlace) -> DiskRecord | None:
@@ -39,6 +39,7 @@ class MoveRecord:
     ``seen``     what was seen at its place, of a move that is taken up again; ``seen_old`` the same of the old image
     ``removed``  the old image, where it goes in the end
     ``kept``     why the old image stays, though it was to go
+    ``notes``    that the old image, which was to go, was not there any more
     """
 
     disk: DiskInPlace
@@ -49,6 +50,7 @@ class MoveRecord:
     seen_old: str = ""
     removed: str | None = None
     kept: str | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def resumed(cls, disk: DiskInPlace, left: DiskRecord) -> MoveRecord:
@@ -124,11 +126,17 @@ class MoveRecord:
         self.seen_old = file_identity(old)
         self.kept = why_kept(self.disk, old, self.seen_old)
         self.removed = old if self.kept is None else None
+        if self.kept is None and is_gone(self.disk.domain.connection, old):
+            self._was_gone(old)
+
+    def _was_gone(self, old: str) -> None:
+        self.removed, self.notes = None, (f"the old image {old} was gone already",)
 
     def _remove(self, old: str) -> None:
         domain, target = self.disk.domain, self.disk.target
         try:
-            remove_image(domain.connection, old, self.seen_old)
+            if not remove_image(domain.connection, old, self.seen_old):
+                self._was_gone(old)
         except HoldfastError as error:
             raise OLD_IMAGE_LEFT(name=domain.name, target=target, cause=error) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.domainxml.device import lookup
 from holdfast.domainxml.document import Element, parse, take_out
@@ -41,11 +41,13 @@ class ImageFate:
     ``target``  the target of its disk
     ``source``  its path or POOL/VOLUME
     ``kept``    why it stays; None where it goes
+    ``gone``    True where it was not there any more
     """
 
     target: str
     source: str
     kept: str | None
+    gone: bool = False
 
 
 def images_to_delete(
@@ -82,7 +84,9 @@ def images_to_delete(
     found: dict[str, ImageFate] = {}
     for disk in disks:
         path = _path_of(connection, disk)
-        source, kept = path or disk.source, disk.kept or _reason_to_keep(path, others, look)
+        source = path or disk.source
+        lacks = not disk.kept and path is None and is_gone(connection, source)
+        kept = None if lacks else disk.kept or _reason_to_keep(path, others, look)
         if source not in found or kept:
             found[source] = ImageFate(disk.target, source, kept)
     for target, path in _left_below_snapshots(domain, [image.source for image in found.values() if image.kept is None]):
@@ -90,7 +94,8 @@ def images_to_delete(
     for place, target in left.items():
         found[place] = ImageFate(target, place, _use_by_others(look(place), others))
     found.update({image.source: image for image in _backing_files(connection, found)})
-    return {image: look(image.source) for image in found.values()}, tuple(unknown)
+    fates = (replace(each, gone=not each.kept and is_gone(connection, each.source)) for each in found.values())
+    return {image: look(image.source) for image in fates}, tuple(unknown)
 
 
 def unknown_below(connection: Connection, fates: Iterable[ImageFate]) -> Iterator[str]:
@@ -134,9 +139,17 @@ def image_exists(connection: Connection, record: DiskRecord) -> bool:
     return not has_active_pool(connection, pool)
 
 
-def remove_image(connection: Connection, place: str, seen: str) -> None:
+def is_gone(connection: Connection, place: str) -> bool:
+    """True when there is nothing at ``place``, a path or POOL/VOLUME; False also where nobody can look."""
+    pool, _, name = place.partition("/")
+    if pool:
+        return has_active_pool(connection, pool) and volume_named(connection, pool, name) is None
+    return connection.is_local and file_exists(place) is False
+
+
+def remove_image(connection: Connection, place: str, seen: str) -> bool:
     """Remove the image at ``place``, a path or POOL/VOLUME, ``seen`` to be what :func:`.file_identity` has told of it;
-    one that is gone already is no error.
+    returns False for one that is gone already.
 
     It goes through its pool where it has one, so that the pool knows. Raises IMAGE_OPEN, EXCHANGED, NO_PERMISSION,
     CANNOT_REMOVE, and what libvirt refuses. (virStorageVolDelete, unlink)
@@ -157,8 +170,9 @@ def remove_image(connection: Connection, place: str, seen: str) -> None:
             volume.delete()
         elif not pool:
             _remove_file(connection, place, seen)
+        return volume is not None or not pool
     except NotFound:
-        return
+        return False
 
 
 def _remove_file(connection: Connection, path: str, seen: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element, parse
@@ -39,7 +39,7 @@ class Deletion(Result):
 
     ``state``         what libvirt kept for the domain, and removed with it, in words: "its NVRAM …", "its 2 snapshots"
     ``switched_off``  True where the guest ran, and was switched off for it
-    ``images``        the images of its disks, each with the reason why it was kept, if it was
+    ``images``        the images of its disks, each with the reason why it was kept, if it was, or that it was gone
     """
 
     state: tuple[str, ...]
@@ -74,13 +74,13 @@ def delete_domain(
         seen, unknown = images_to_delete(domain, documents.own(), storage)
         images = tuple(seen)
         for image in images if documents.live is None and connection.is_local else ():
-            if image.kept is None:
+            if image.kept is None and not image.gone:
                 refuse_held_open(image.source)
         state = _OwnState(domain, documents)
         words = (*state.words(), *_rest(domain))
         notes = (*state.notes, *unknown_below(connection, images), *unknown)
         if not dry_run:
-            _delete(domain, seen, state)
+            images = _delete(domain, seen, state)
         return Deletion(
             name=domain.name,
             uuid=domain.uuid,
@@ -101,7 +101,9 @@ class _OwnState:
         document = documents.config if documents.config is not None else documents.live
         whys = {} if document is None else dict(_whys_it_stays(connection, domain.uuid, document, files))
         self._going = [file for path, file in files.items() if path not in whys]
-        self._there = [file for file in self._going if look(connection, file).there]
+        looks = {file.path: look(connection, file).there for file in self._going}
+        self._there = [file for file in self._going if looks[file.path]]
+        self._to_tell = [file for file in self._going if looks[file.path] is not False]
         self._connection = connection
         self.kept = {files[path].kind for path in whys}
         notes = [f"the {files[path]} stays: {why}" for path, why in whys.items()]
@@ -122,8 +124,8 @@ class _OwnState:
                 yield f"its {file} was removed"
 
     def words(self) -> Iterator[str]:
-        """What goes, in words."""
-        for file in self._going:
+        """What goes, in words, and what may."""
+        for file in self._to_tell:
             yield f"its {file}" if file.kind is StateKind.NVRAM else "its TPM state"
 
 
@@ -155,8 +157,10 @@ def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
         domain.undefine(keep_nvram=True)  # it was never started: what it names was there before
 
 
-def _delete(domain: OpenDomain, images: Mapping[ImageFate, str], state: _OwnState) -> None:
+def _delete(domain: OpenDomain, images: Mapping[ImageFate, str], state: _OwnState) -> tuple[ImageFate, ...]:
+    """Delete it; returns what has become of the ``images``."""
     done: list[str] = []
+    fates: list[ImageFate] = []
     persistent = domain.is_persistent()
     config = domain.documents.config
     takes_steps = config is not None and (domain.is_active() or any(image.kept is None for image in images))
@@ -170,8 +174,9 @@ def _delete(domain: OpenDomain, images: Mapping[ImageFate, str], state: _OwnStat
             with suppress(NotFound):
                 remove_image_file(path)
         for image, seen in images.items():
-            if image.kept is None:
-                remove_image(domain.connection, image.source, seen)
+            is_removed = image.kept is None and remove_image(domain.connection, image.source, seen)
+            fates.append(replace(image, gone=image.kept is None and not is_removed))
+            if is_removed:
                 done.append(f"{image.source} was removed")
         if persistent:
             domain.undefine(keep_nvram=StateKind.NVRAM in state.kept, keep_tpm=StateKind.TPM in state.kept)
@@ -182,6 +187,7 @@ def _delete(domain: OpenDomain, images: Mapping[ImageFate, str], state: _OwnStat
                 rewrite(domain, lambda _: metadata.ours_in(config), Definition.CONFIG)
             raise
         raise NOT_WHOLLY_DELETED(name=domain.name, done=done, cause=error) from error
+    return tuple(fates)
 
 
 def _begun(ours: str | None) -> str:

@@ -271,7 +271,7 @@ def _already_back(opened: Opened, upgrade: str, dry_run: bool) -> NvramUpgrade:
         raise errors.NOTHING_TO_TAKE_BACK(name=opened.domain.name, upgrade=upgrade)
     for path in left if not dry_run else ():
         remove_nvram(path)
-    note = f"left by a command that was interrupted, and removed: {', '.join(left)}"
+    note = f"left by a command that was interrupted, and {'to be ' if dry_run else ''}removed: {', '.join(left)}"
     return replace(not_needed(opened, upgrade, dry_run), notes=(note,))
 
 

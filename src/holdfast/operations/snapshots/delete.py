@@ -18,7 +18,7 @@ from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import Snapshot, snapshots
 from holdfast.operations.disks.image_users import users_of
-from holdfast.operations.disks.own_images import remove_image
+from holdfast.operations.disks.own_images import is_gone, remove_image
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
@@ -33,7 +33,7 @@ class SnapshotDeleted(Result):
 
     ``snapshot``  its name
     ``external``  True where it had overlays, or a file with memory
-    ``removed``   the files that are gone: overlays, whose content is in the images below now, and its memory
+    ``removed``   the files that were removed: overlays, whose content is in the images below now, and its memory
     """
 
     snapshot: str
@@ -59,10 +59,13 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
             refuse_with_managed_save(domain, "its memory goes on with the files that would be merged")
             _refuse_internal_in_overlay(found, stored.values())
             _refuse_below_others(domain, found)
+        gone = [file for file in found.files if is_gone(connection, file)]
         if not dry_run:
             _delete(domain, handles[snapshot], found, stored)
         if not found.memory_file or connection.is_local:
-            return _deleted(domain, snapshot, found.is_external, found.files, dry_run)
+            removed = tuple(file for file in found.files if file not in gone)
+            notes = tuple(f"{file} was gone already" for file in gone)
+            return _deleted(domain, snapshot, found.is_external, removed, dry_run, notes)
         note = f"libvirt 9.0 leaves the file with its memory, 9.1 and later do not: {found.memory_file}"
         return _deleted(domain, snapshot, True, tuple(found.overlays.values()), dry_run, (note,))
 
