@@ -5,6 +5,7 @@ Two tests run side by side, each with one guest at a time; the whole tier has 15
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,10 +23,12 @@ from holdfast_lab.guest import Guest
 from holdfast_lab.probe_image import ProbeImage, probe_image
 
 Boot = Callable[..., Guest]
-"""``boot(name="guest", machine="q35", firmware="bios", format="raw", disks=())``: create, start, wait until it is up.
+"""``boot(name="guest", machine="q35", firmware="bios", format="raw", disks=(), arch="x86_64")``: create, start, wait.
 
 What else is named is a field of DomainSpec.
 """
+
+_image_for = functools.cache(probe_image)
 
 both_machines = pytest.mark.parametrize("machine", ["q35", "pc"])
 
@@ -33,7 +36,7 @@ both_machines = pytest.mark.parametrize("machine", ["q35", "pc"])
 @pytest.fixture(scope="session")
 def probe() -> ProbeImage:
     """The probe guest's image."""
-    return probe_image()
+    return _image_for("x86_64")
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +75,7 @@ def images(host: Host) -> Iterator[Path]:
 
 
 @pytest.fixture
-def boot(connection: Connection, probe: ProbeImage, images: Path) -> Iterator[Boot]:
+def boot(connection: Connection, images: Path) -> Iterator[Boot]:
     """Make running guests with a root disk "root" and an interface on the user network."""
     guests = []
 
@@ -82,17 +85,19 @@ def boot(connection: Connection, probe: ProbeImage, images: Path) -> Iterator[Bo
         firmware: str = "bios",
         format: str = "raw",
         disks: tuple[DiskSpec, ...] = (),
+        arch: str = "x86_64",
         **more: Any,
     ) -> Guest:
         root = DiskSpec(
             path=str(images / f"{name}.img"),
             format=format,
-            copy_from=str(probe.disk),
+            copy_from=str(_image_for(arch).disk),
             source_format="raw",
             serial="root",
         )
         spec = DomainSpec(
             memory=256 << 20,
+            arch=arch,
             machine=machine,
             firmware=firmware,
             disks=(root, *disks),

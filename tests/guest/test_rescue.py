@@ -18,7 +18,7 @@ from holdfast_lab.probe_image import ProbeImage
 from tests.guest.conftest import Boot
 from tests.libvirt.domains import CONFIG, image
 
-GUEST, RESCUE = "console=ttyS0 quiet", "quiet console=ttyS0"
+GUEST, RESCUE = "quiet rdinit=/init", "rdinit=/init quiet"
 """What is on the kernel's command line: of the guest's own system, and of the rescue system."""
 
 

@@ -22,7 +22,7 @@ NO_MIRROR = Condition(
 PACKAGES_NOT_DOWNLOADED = Condition(
     "packages-not-downloaded",
     Failed,
-    "the packages of a later Debian could not be downloaded: {reason}",
+    "packages of another release or architecture could not be downloaded: {reason}",
     "is the mirror reachable?",
 )
 DAMAGED_PACKAGE = Condition("damaged-package", Failed, "{archive} cannot be unpacked")
@@ -33,6 +33,7 @@ NO_KERNEL = Condition(
     "apt knows no kernel package for the probe guest",
     "run 'apt-get update' (Debian or Ubuntu, x86-64)",
 )
+NO_ARM_PACKAGES = Condition("no-arm-packages", Failed, "{reason}", "take another machine type")
 BUILD_PACKAGES_MISSING = Condition(
     "build-packages-missing",
     Failed,

@@ -2,8 +2,7 @@
 
 Debian 13 has libvirt 11.3 and QEMU 10.0; what sid has changes from day to day (12.8 and 11.1 in November 2026).
 
-apt downloads the packages from the machine's own mirror, with lists and a cache of its own: nothing is installed, and
-the machine's apt state is not touched. They are unpacked under ``~/.cache/holdfast`` once, and used as long as every
+The packages (:mod:`holdfast_lab.private_apt`) are unpacked under ``~/.cache/holdfast`` once, and used as long as every
 file is there in its size. :func:`holdfast_lab.daemon.private_host` runs a libvirtd from there.
 """
 
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast_lab import errors
+from holdfast_lab.private_apt import PrivateApt
 
 PACKAGES = (
     *("libvirt-daemon", "libvirt-daemon-driver-qemu", "qemu-system-x86", "qemu-system-modules-spice", "qemu-utils"),
@@ -104,36 +104,10 @@ def is_unpacked(folder: Path) -> bool:
 
 def _download(release: DebianRelease, scratch: Path) -> Path:
     """Download the packages with what they depend on; return the folder of the archives."""
-    codename = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    listed = _run("apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages")
-    mirrors = sorted(
-        {uri for name, _, uri in (line.partition(" ") for line in listed.splitlines()) if name == codename}
-    )
-    if not mirrors:
-        raise errors.NO_MIRROR(codename=codename, release=release.name)
-    keys = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-    signed = f"[signed-by={keys}] " if keys.exists() else ""
-    (scratch / "sources.list").write_text("".join(f"deb {signed}{uri} {release.codename} main\n" for uri in mirrors))
-    (scratch / "status").touch()  # as if nothing were installed
-    settings = {
-        "Dir::Etc::sourcelist": f"{scratch}/sources.list",
-        "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::State": scratch,
-        "Dir::State::status": f"{scratch}/status",
-        "Dir::Cache": scratch,
-        "Acquire::Languages": "none",
-        "Acquire::Retries": 3,
-        "APT::Sandbox::User": "root",
-    }
-    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    archives = scratch / "archives"
-    archives.mkdir()
-    _run("apt-get", *options, "--error-on=any", "update")
-    simulated = _run("apt-get", *options, "--simulate", "--no-install-recommends", "install", *PACKAGES)
+    apt = PrivateApt(scratch, release.codename)
+    simulated = apt.run("apt-get", "--simulate", "--no-install-recommends", "install", *PACKAGES)
     names = re.findall(r"^Inst (\S+)", simulated, re.M)
-    needed = [name for name in names if not name.startswith(_NOT_NEEDED)]
-    _run("apt-get", *options, "download", *needed, folder=archives)
-    return archives
+    return apt.download(*(name for name in names if not name.startswith(_NOT_NEEDED)))
 
 
 def _unpack(archives: Path, system: Path) -> None:
@@ -158,11 +132,3 @@ def _unpack(archives: Path, system: Path) -> None:
     files = [path for path in system.rglob("*") if path.is_file() and not path.is_symlink()]
     sizes = [f"{path.stat().st_size} {path.relative_to(system)}\n" for path in files]
     (system / _MANIFEST).write_text("".join(sizes))
-
-
-def _run(*command: str | Path, folder: Path | None = None) -> str:
-    result = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if result.returncode:
-        said = re.findall(r"^[EW]: .*", result.stderr, re.M) or result.stderr.strip().splitlines()
-        raise errors.PACKAGES_NOT_DOWNLOADED(reason=" ".join(said[:2]) or command[0])
-    return result.stdout

@@ -1,8 +1,8 @@
 """The distribution's packages that the lab needs: the one list that scripts, the demo and the guest's build read.
 
-``python3 packages.py demo|test|nova`` (this file alone, with any Python) prints the names that are missing, one a line.
-Keys are commands, or paths that may hold ``*``. A name as ``new|old`` is a package that was split off: the first of
-them that the distribution has.
+``python3 packages.py demo|demo-virt|test|nova`` (this file alone, with any Python) prints the names that are missing,
+one a line. Keys are commands, or paths that may hold ``*``. A name as ``new|old`` is a package that was split off: the
+first of them that the distribution has.
 """
 
 from __future__ import annotations
@@ -38,6 +38,12 @@ LIBVIRT = {
 }
 """Command or file → package: what a private libvirt with guests needs."""
 
+AARCH64 = {
+    "qemu-system-aarch64": "qemu-system-arm",
+    "/usr/share/AAVMF/AAVMF_CODE*.fd": "qemu-efi-aarch64",
+}
+"""Command or file → package: what ARM guests need besides, which are emulated."""
+
 PYTHON = {
     "/usr/bin/python3": "python3",
     "/usr/lib/python3*/ensurepip": "python3-venv",
@@ -55,8 +61,7 @@ _DAEMON = {
 }
 _TESTS = {
     "/usr/share/OVMF/OVMF_CODE*.fd": "ovmf",
-    "qemu-system-aarch64": "qemu-system-arm",
-    "/usr/share/AAVMF/AAVMF_CODE.fd": "qemu-efi-aarch64",
+    **AARCH64,
     "xorriso": "xorriso",
     "swtpm": "swtpm",
     "swtpm_setup": "swtpm-tools",
@@ -94,7 +99,7 @@ NOVA = {
 }
 """All that the OpenStack of ``scripts/nova-lab`` needs."""
 
-PURPOSES = {"demo": DEMO, "test": TEST, "nova": NOVA}
+PURPOSES = {"demo": DEMO, "demo-virt": {**DEMO, **AARCH64}, "test": TEST, "nova": NOVA}
 
 
 def missing(needed: dict[str, str] = DEMO) -> list[str]:

@@ -1,7 +1,7 @@
 """The control of the scenario: a manager that keeps a list of devices and writes a fresh document from it.
 
 It is the one exception to the rule that nothing is undefined in order to be defined again. Apart from that it is not
-handicapped: machine type, CPU, UUID, MACs, serials, firmware and the number of root ports stay as they are.
+handicapped: machine type, CPU, UUID, MACs, serials, firmware, NVRAM and the number of root ports stay as they are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def regenerate(connection: Connection, domain: Domain, order: Sequence[str]) -> 
     ``order`` are the serials of its disks in the order in which the manager's own list has them.
     """
     document = fresh_document(domain.xml(Definition.CONFIG, secure=True), order)
-    domain.undefine()
+    domain.undefine(keep_nvram=True)
     return connection.define(document)
 
 

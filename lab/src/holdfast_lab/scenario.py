@@ -24,7 +24,7 @@ from holdfast_lab.comparison import Comparison, compare_inventories
 from holdfast_lab.daemon import Host, private_host
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
-from holdfast_lab.packages import LIBVIRT, PROBE_GUEST, SYSTEM_PATH, missing
+from holdfast_lab.packages import AARCH64, LIBVIRT, PROBE_GUEST, SYSTEM_PATH, missing
 from holdfast_lab.patience import PATIENCE
 from holdfast_lab.probe_image import probe_image
 from holdfast_lab.regenerate import regenerate
@@ -44,8 +44,8 @@ LABELS = {
 MAIL_ORDER = (ROOT, *VOLUMES, CONFIG_DRIVE)
 """The order in which the regenerating manager lists disks: volumes before the config drive, whenever they came."""
 
-_MACHINES = {"q35": "q35", "i440fx": "pc"}
-"""The machine type as users call it → as libvirt does."""
+_MACHINES = {"q35": ("x86_64", "q35"), "i440fx": ("x86_64", "pc"), "virt": ("aarch64", "virt")}
+"""The machine type as users call it → its architecture, and what libvirt calls it."""
 
 BASELINE = "soft reboot"
 """The last step before the first regeneration: all that differs later is compared with what the guest saw then."""
@@ -61,7 +61,7 @@ class Managed:
         self.inventories: dict[str, Inventory] = {}
         """Step → what the guest said after it."""
         self._folder = images / name
-        self._machine = machine
+        self._arch, self._machine = _MACHINES[machine]
         self._targets: dict[str, str] = {}
         self._guest: Guest | None = None
 
@@ -119,13 +119,13 @@ class Managed:
 
     def _create(self) -> None:
         images = {serial: str(self._folder / serial) for serial in (ROOT, CONFIG_DRIVE)}
-        root = DiskSpec(
-            path=images[ROOT], format="raw", copy_from=str(probe_image().disk), source_format="raw", serial=ROOT
-        )
+        probe = str(probe_image(self._arch).disk)
+        root = DiskSpec(path=images[ROOT], format="raw", copy_from=probe, source_format="raw", serial=ROOT)
         config = DiskSpec(path=images[CONFIG_DRIVE], format="raw", readonly=True, serial=CONFIG_DRIVE)
         spec = DomainSpec(
             memory=256 << 20,
-            machine=_MACHINES[self._machine],
+            arch=self._arch,
+            machine=self._machine,
             disks=(root, config),
             interfaces=(InterfaceSpec(kind="user", mac=MACS[0]),),
             graphics="none",
@@ -240,9 +240,9 @@ class Scenario:
             managed.close()
 
 
-def check_host() -> None:
+def check_host(machine: str) -> None:
     """Raise PACKAGES_MISSING or NOT_ROOT when the scenario can't be played here."""
-    absent = missing({**LIBVIRT, **PROBE_GUEST})
+    absent = missing({**LIBVIRT, **PROBE_GUEST, **(AARCH64 if machine == "virt" else {})})
     if absent:
         raise errors.PACKAGES_MISSING(packages=" ".join(absent))
     if os.geteuid() != 0:
@@ -252,7 +252,7 @@ def check_host() -> None:
 @contextlib.contextmanager
 def scenario(machine: str) -> Iterator[Scenario]:
     """A private host and the two guests that will be on it; all is gone at the end. Needs root."""
-    probe_image()
+    probe_image(_MACHINES[machine][0])
     with contextlib.ExitStack() as stack:
         try:
             host = stack.enter_context(private_host("holdfast-demo"))

@@ -22,7 +22,13 @@ _WIDTH = 100
 
 
 @click.command()
-@click.option("--machine", type=click.Choice(["q35", "i440fx"]), default="q35", show_default=True, help="Machine type.")
+@click.option(
+    "--machine",
+    type=click.Choice(["q35", "i440fx", "virt"]),
+    default="q35",
+    show_default=True,
+    help="Machine type; virt is an ARM machine, emulated.",
+)
 @click.option(
     "--keep", is_flag=True, help="Leave the guests running, with a shell to try commands on them, until it ends."
 )
@@ -44,7 +50,7 @@ def demo(machine: str, keep: bool, output: str) -> None:
             raise
         raise NO_LAB() from None
 
-    check_host()
+    check_host(machine)
 
     console = Console(stderr=output == "json", highlight=False)
     if not console.is_terminal or console.width > _WIDTH:
@@ -75,6 +81,8 @@ def _introduce(console: Console, machine: str) -> None:
     from holdfast_lab.enclosure import acceleration
 
     how = "with KVM" if acceleration() == "kvm" else "emulated (KVM does not work here)"
+    if machine == "virt":
+        how = "emulated"
     console.print(f"[bold]Two equal guests, {machine}, {how}[/]")
     console.print("One is managed by Holdfast. The other's manager writes a fresh document at each cold start.")
     console.print("Each of them says over its serial console what it sees of its hardware.")
