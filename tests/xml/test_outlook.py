@@ -333,7 +333,7 @@ def test_everything_that_a_start_needs_by_name_is_found() -> None:
     </devices></domain>""")
     found = [f"{kind} {name}" for _, kind, name in named_provisions(domain)]
     assert found == [
-        *("file /k", "image /i", "storage pool p", "volume p/v", "secret ceph u", "network n", "bridge b"),
+        *("file /k", "storage pool p", "volume p/v", "secret ceph u", "network n", "bridge b"),
         *("network device e", "network device made by somebody else t", "PCI device 0000:31:02.1"),
         *("PCI device 0000:31:00.0", "USB device 0951:1666", "USB device 1.4", "mediated device d", "file /dev/iommu"),
         *("SCSI device 2:0:1:3", "secret s"),

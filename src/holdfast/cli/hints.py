@@ -79,6 +79,7 @@ HINTS = {
     "rescue-ended-not-started": "its config document is unchanged; remove the cause, then 'holdfast start {name}'",
     "rescue-not-started": "'holdfast start {name}' starts it as it was; or remove the cause and repeat the rescue",
     "rescue-changed": "it was switched off again; report this, with 'holdfast xml {name}'",
+    "image-missing": _SAY_WHERE,
     "not-repaired": _SAY_WHERE,
     "not-wholly-repaired": _SAY_WHERE,
     "host-side-lacks": _SAY_WHERE,

@@ -31,6 +31,12 @@ NEWEST_UNKNOWN = Condition(
     "which is newer is not known",
     "see which was written last ({written:;}), and say so in a repair",
 )
+IMAGE_MISSING = Condition(
+    "image-missing",
+    Refused,
+    "the domain {name!r} lacks an image: {missing:;}",
+    "bring it back, or say where the newest image of the disk is: repair the domain",
+)
 OVERLAY_IS_NEWER = Condition(
     "overlay-is-newer",
     Refused,

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection
 from holdfast.errors.images import UNREADABLE_IMAGE
+from holdfast.hostfiles import host_devices
 from holdfast.hostfiles.images.header import Read
 from holdfast.hostfiles.images.image import Otherwise, real_path
 from holdfast.hostfiles.permission import may_open
@@ -23,6 +24,12 @@ from holdfast.libvirtapi.volume import Volume, volume_at
 def is_ours(connection: Connection, path: str) -> bool:
     """True where this user itself can read the image ``path`` and write to it."""
     return connection.is_local and may_open(path, write=True)
+
+
+def sees_our_files(connection: Connection) -> bool:
+    """True where the libvirt of ``connection`` is known to see the files that are seen from here."""
+    is_here = connection.is_local
+    return is_here and (connection.is_usual or bool(host_devices.has_our_files(connection.socket)))
 
 
 def by_pool(connection: Connection) -> Otherwise:

@@ -17,10 +17,10 @@ from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.fact import Adopted, DiskRecord, Started
 from holdfast.domainxml.metadata import fact, facts
 from holdfast.errors.creation import BAD_NAME, DOMAIN_EXISTS, IMAGE_NOT_CLONED, NOT_CLONED_HERE, NVRAM_ELSEWHERE
-from holdfast.errors.disks import NO_DISK
+from holdfast.errors.disks import IMAGE_MISSING, NO_DISK
 from holdfast.errors.domains import READ_ONLY, RUNNING, TRANSIENT
 from holdfast.errors.files import CANNOT_CREATE, EXISTS
-from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, NO_IMAGE, QEMU_IMG_FAILED
+from holdfast.errors.images import HEADER_CUT_OFF, HEADER_DAMAGED, QEMU_IMG_FAILED
 from holdfast.errors.power import MANAGED_SAVE
 from holdfast.hostfiles.images.new_image import copy_file
 from holdfast.libvirtapi.connection import Connection
@@ -186,7 +186,7 @@ def test_clone_that_cannot_be_whole_is_refused_and_leaves_nothing(
         operations.clone_domain(connection, "a", "b")
     (tmp_path / "b-vda.img").unlink()
     (tmp_path / "one.img").unlink()
-    with raising(NO_IMAGE, path="one.img"):
+    with raising(IMAGE_MISSING, missing="one.img"):
         operations.clone_domain(connection, "a", "b")
     with raising(READ_ONLY):
         operations.clone_domain(holdfast.connect(uri, readonly=True), "a", "b")

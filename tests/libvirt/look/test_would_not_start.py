@@ -325,7 +325,7 @@ def test_images_of_a_libvirt_that_has_files_of_its_own_are_not_judged(
     daemon: Connection, daemon_uri: str, tmp_path: Path
 ) -> None:
     daemon.define(domain_xml(extra=DEVICES["an image"]))
-    missing = ["disk vdb: the host has no image /nowhere/a"]
+    missing = ["disk vdb pci 0000:01:00.0: there is no image /nowhere/a"]
     assert planned(daemon) == audited(daemon) == missing
     (tmp_path / "root").mkdir()
     path, socket = str(tmp_path / "socket"), daemon.socket

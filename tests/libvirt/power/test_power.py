@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.errors import LibvirtRefused, NotFound
+from holdfast.errors import NotFound, disks
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.moments import once_it_waits
+from tests.raising import raising
 
 VERBS = ["start", "shutdown", "reboot", "reset", "destroy", "suspend", "resume"]
 NEEDS_RUNNING = [["shutdown"], ["reboot"], ["reboot", "--hard"], ["reset"], ["destroy"], ["suspend"], ["resume"]]
@@ -214,7 +215,7 @@ def test_hard_reboot_that_cannot_start_again_says_what_stands(connection: Connec
 def test_start_without_its_image_changes_nothing(connection: Connection, tmp_path: Path) -> None:
     domain = defined(connection, extra=disk_xml(tmp_path, "one", "vda"))
     (tmp_path / "one.img").unlink()
-    with pytest.raises(LibvirtRefused, match=r"one\.img"):
+    with raising(disks.IMAGE_MISSING, missing="one.img"):
         operations.start(connection, "a")
     assert domain.state() == "shut off"
 

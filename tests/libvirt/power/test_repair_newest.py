@@ -16,7 +16,7 @@ from holdfast import connect, operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.metadata import facts
-from holdfast.errors import guard, power
+from holdfast.errors import disks, power
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -106,7 +106,7 @@ def test_recorded_volume_is_not_taken_where_the_document_names_a_newer_image(
     )
     mounted.rename(tmp_path / "not mounted")
     both = f"there is no image {newer}; the volume store/one.qcow2 that is recorded of it was {tmp_path}/pool/one.qcow2"
-    with raising(guard.UNASKED_AT_START, changes=both):
+    with raising(disks.IMAGE_MISSING, missing=both):
         operations.reboot(daemon, "a", hard=True)
     crash(domain)
     before = domain.xml(CONFIG)

@@ -181,12 +181,15 @@ def test_rescue_that_does_not_start_says_what_stands(connection: Connection, tmp
     domain = defined(connection, tmp_path)
     before = domain.xml(CONFIG)
     (tmp_path / "vdb.img").rename(tmp_path / "away")
+    (tmp_path / "vdb.img").mkdir()
     with pytest.raises(LibvirtRefused, match=r"vdb\.img"):
         operations.rescue(connection, "a", medium(tmp_path))
     assert (domain.state(), domain.xml(CONFIG)) == ("shut off", before)
+    (tmp_path / "vdb.img").rmdir()
     (tmp_path / "away").rename(tmp_path / "vdb.img")
     domain.start()
     (tmp_path / "vdb.img").unlink()
+    (tmp_path / "vdb.img").mkdir()
     with raising(power.RESCUE_NOT_STARTED) as partly:
         operations.rescue(connection, "a", medium(tmp_path), force=True)
     assert "'holdfast start a'" in hints.hint(partly.value)
@@ -197,6 +200,7 @@ def test_unrescue_into_a_domain_that_does_not_start_says_what_stands(connection:
     domain = defined(connection, tmp_path)
     operations.rescue(connection, "a", medium(tmp_path))
     (tmp_path / "vdb.img").unlink()
+    (tmp_path / "vdb.img").mkdir()
     with raising(power.RESCUE_ENDED_NOT_STARTED):
         operations.unrescue(connection, "a", start=True)
     assert domain.state() == "shut off"

@@ -147,10 +147,12 @@ def test_libvirt_itself_restores_a_disk_that_another_domain_got(connection: Conn
 def test_restore_that_cannot_start_keeps_the_image(connection: Connection, uri: str, tmp_path: Path) -> None:
     domain = saved(connection, extra=disk_xml(tmp_path, "one", "vda"), changed=False)
     (tmp_path / "one.img").rename(tmp_path / "elsewhere")
+    (tmp_path / "one.img").mkdir()
     result = run(uri, "restore", "a")
     assert result.exit_code == 1
     assert "cannot be restored" in result.stderr and "discard-save" in result.stderr
     assert domain.has_managed_save()
+    (tmp_path / "one.img").rmdir()
     (tmp_path / "elsewhere").rename(tmp_path / "one.img")
     assert operations.restore_domain(connection, "a").after == "paused"
 

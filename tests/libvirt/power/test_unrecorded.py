@@ -224,6 +224,7 @@ def test_a_start_that_fails_takes_its_record_back(connection: Connection, domain
     domain.attach(disk_xml(tmp_path, "one", "vda"), CONFIG)
     before = domain.xml(CONFIG)
     (tmp_path / "one.img").unlink()
+    (tmp_path / "one.img").mkdir()
     with pytest.raises(LibvirtRefused):
         operations.start(connection, "a")
     assert domain.xml(CONFIG) == before

@@ -1,4 +1,4 @@
-"""What a document names of its host, and a start needs there: networks, bridges, devices, pools, images, secrets."""
+"""What a document names of its host, and a start needs there: networks, bridges, devices, pools, volumes, secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from holdfast.domainxml.address import read_pci
 from holdfast.domainxml.device import device_name
 from holdfast.domainxml.document import Element, devices, element, value_at
-from holdfast.domainxml.elements.disk import host_path, is_optional
+from holdfast.domainxml.elements.disk import is_optional
 from holdfast.domainxml.number import as_c_number
 
 
@@ -26,7 +26,6 @@ class ProvisionKind(StrEnum):
     MEDIATED = "mediated device"
     POOL = "storage pool"
     VOLUME = "volume"
-    IMAGE = "image"
     FILE = "file"
     SECRET = "secret"
 
@@ -47,7 +46,7 @@ class Provision(NamedTuple):
 
 
 def named_provisions(domain: Element) -> Iterator[Provision]:
-    """All that a start of ``domain`` needs by name; except what the document marks as optional."""
+    """All that a start of ``domain`` needs by name, but images; except what the document marks as optional."""
     for tag in _BOOT_FILES:
         if path := (domain.findtext(f"os/{tag}") or "").strip():
             yield Provision(f"the {tag}", ProvisionKind.FILE, path)
@@ -65,12 +64,10 @@ def _named(device: Element) -> Iterator[tuple[ProvisionKind, str | None]]:
         yield from _of_interface(device)
     elif device.tag == "hostdev":
         yield from _of_hostdev(device)
-    elif device.tag == "disk" and not is_optional(device):
-        if device.get("type") == "volume":
-            pool, volume = value_at(device, "source@pool"), value_at(device, "source@volume")
-            yield ProvisionKind.POOL, pool
-            yield ProvisionKind.VOLUME, f"{pool}/{volume}"
-        yield ProvisionKind.IMAGE, host_path(device)
+    elif device.tag == "disk" and device.get("type") == "volume" and not is_optional(device):
+        pool, volume = value_at(device, "source@pool"), value_at(device, "source@volume")
+        yield ProvisionKind.POOL, pool
+        yield ProvisionKind.VOLUME, f"{pool}/{volume}"
     elif device.tag == "filesystem" and device.get("type", "mount") == "mount":
         yield ProvisionKind.FILE, value_at(device, "source@dir")
     elif device.tag == "tpm":

@@ -23,7 +23,15 @@ from pathlib import Path
 from holdfast.errors import Failed, NotFound, images
 from holdfast.errors.elements import UNKNOWN_WORD
 from holdfast.errors.files import NO_PERMISSION
-from holdfast.hostfiles.images.header import FORMATS, HEAD_BYTES, Named, Read, detect_format, named_files
+from holdfast.hostfiles.images.header import (
+    FORMATS,
+    HEAD_BYTES,
+    Named,
+    Read,
+    can_name_files,
+    detect_format,
+    named_files,
+)
 
 Otherwise = Callable[[str], Read | None]
 """How an image is read that this user may not open, by its path; None where nothing does."""
@@ -311,6 +319,38 @@ def is_complete(path: str, stated: str | None) -> bool:
             return True
         path, stated = str(Path(path).parent / below.file), below.format
     return False
+
+
+def first_missing(path: str, stated: str, otherwise: Otherwise | None = None) -> tuple[str, str] | None:
+    """The first that is not there of the files of which the image ``path`` is made, and the image that names it: "" for
+    ``path`` itself. None where all are there.
+
+    The formats are the ``stated`` ones, and so what a guest wrote into a raw image leads nowhere. Raises NO_PERMISSION,
+    UNREADABLE_IMAGE, NOT_AN_IMAGE, HEADER_CUT_OFF, HEADER_DAMAGED.
+    """
+    waiting, seen = [(path, "", stated)], set()
+    for file, above, format in waiting:  # grows
+        if file in seen:
+            continue
+        seen.add(file)
+        try:
+            named = _named_in(file, format, otherwise)
+        except NotFound:
+            return file, above
+        for each in named:
+            if (name := file_name(each)) is not None:
+                waiting.append((str(Path(file).parent / name), file, each.format or "raw"))
+    return None
+
+
+def _named_in(path: str, stated: str, otherwise: Otherwise | None) -> list[Named]:
+    """What the image ``path`` names; one whose format can name nothing is only looked for."""
+    if stated not in FORMATS or not can_name_files(stated):
+        with _reading(path):
+            Path(path).stat()
+        return []
+    with reading(path, otherwise) as read:
+        return named_files(path, stated, read)
 
 
 def check_format_name(stated: str) -> None:

@@ -18,6 +18,7 @@ from holdfast.domainxml.metadata import fact
 from holdfast.domainxml.records.disk_record import disagreements, records_apart, unfinished
 from holdfast.domainxml.records.garbled import garbled_facts
 from holdfast.domainxml.snapshots.stored import read_snapshot
+from holdfast.hostfiles.images.image import is_complete
 from holdfast.libvirtapi.domain import PAUSED, Definition, Domain
 from holdfast.libvirtapi.domain_list import Listed
 from holdfast.libvirtapi.snapshot import snapshots
@@ -71,7 +72,12 @@ def judge_domain(
         text = domain.xml(Definition.CONFIG)
         verdict = judge.judge_text(text)
         if not any(namespace in text for namespace in _RECORDED):
-            findings = [*_lacks(provided, verdict, None), *firmware.findings(verdict)]
+            unrecorded = Documents(None, parse(text)) if _may_lack_images(verdict) else None
+            findings = [
+                *_lacks(provided, verdict, None),
+                *firmware.findings(verdict),
+                *(() if unrecorded is None else _headers(judge, domain, unrecorded)),
+            ]
             return Judged(verdict, findings, None, lambda: parse(text))
         alone = parse(text)
         instance = nova_instance(alone)
@@ -113,13 +119,18 @@ def _lacks(provided: HostProvides, verdict: Judgement, instance: NovaInstance | 
             yield Finding(FindingKind.WOULD_NOT_START, lack.sentence)
 
 
+def _may_lack_images(verdict: Judgement) -> bool:
+    """True unless all images are there, as far as looking at their files tells."""
+    return not all(is_complete(use.path, use.format) for use in verdict.images if use.path is not None)
+
+
 def _headers(judge: Judge, domain: Domain, documents: Documents) -> Iterator[Finding]:
-    """Headers of images for which a start would be refused."""
+    """Images that are missing, and headers of images for which a start would be refused."""
     for outlook in images_outlook(judge.connection, domain, documents):
         if outlook.stops:
             yield Finding(FindingKind.WOULD_NOT_START, outlook.sentence)
         else:
-            judge.notes.add("which files the headers of all images name cannot be seen from here")
+            judge.notes.add("whether all images are there, and which files they name, cannot be seen from here")
 
 
 def _drift(domain: Domain, documents: Documents) -> Iterator[Finding]:

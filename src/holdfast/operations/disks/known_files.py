@@ -29,6 +29,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.snapshot import snapshots
 from holdfast.operations.disks.in_place import DiskInPlace
+from holdfast.operations.disks.missing_image import images_missing, refuse_missing_images
 from holdfast.operations.disks.newest_image import refuse_unless_newest
 from holdfast.operations.documents import Documents
 from holdfast.operations.facts import rewrite
@@ -146,22 +147,29 @@ class _Listed(NamedTuple):
     documents: Documents
 
 
-def look_at_images(domain: OpenDomain, document: Element | None = None) -> tuple[str, ...]:
+def look_at_images(domain: OpenDomain, document: Element | None = None, *, may_lack: bool = False) -> tuple[str, ...]:
     """Look at the images that a start of ``document``, else of config, would give to the guest, and at their headers.
 
-    Returns what was not seen, in sentences.
+    Returns what was not seen, in sentences. With ``may_lack`` images may be missing.
 
-    Raises what :func:`refuse_unless_newest` does, NAMES_ANOTHER_NOW where a header names a file that is not known, and
-    what is in _NOT_SEEN_THROUGH. Whatever else is wrong with an image is QEMU's to say.
+    Raises what :func:`refuse_unless_newest` does, NAMES_ANOTHER_NOW where a header names a file that is not known, what
+    is in _NOT_SEEN_THROUGH, and IMAGE_MISSING. Whatever else is wrong with an image is QEMU's to say.
     """
     refuse_unless_newest(domain, document)
     started = document if document is not None else domain.documents.config
     known = known_files(domain)
-    return () if started is None or known is None else tuple(_look(domain.connection, domain.name, started, known))
+    unseen = () if started is None or known is None else tuple(_look(domain.connection, domain.name, started, known))
+    if started is not None and not may_lack:
+        refuse_missing_images(domain, started.iterfind("devices/disk"))
+    return unseen
 
 
 def images_outlook(connection: Connection, domain: Domain, documents: Documents) -> Iterator[Outlook]:
-    """What :func:`look_at_images` makes of the next cold start of ``domain``, which has these ``documents``."""
+    """What :func:`look_at_images` makes of the next cold start of ``domain``, which has these ``documents``, and which
+    images are missing.
+    """
+    if documents.config is not None:
+        yield from images_missing(connection, domain, documents, documents.config.iterfind("devices/disk"))
     try:
         refuse_unless_newest(_Listed(connection, domain.name, documents))
         known = _known_files(domain, documents)

@@ -26,7 +26,7 @@ from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import disk_record
-from holdfast.errors import HoldfastError, Refused, images
+from holdfast.errors import HoldfastError, NotFound, Refused, images
 from holdfast.errors import creation as errors
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
@@ -36,6 +36,7 @@ from holdfast.hostfiles.permission import may_create_in, may_open
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import volume_at, volume_named
 from holdfast.operations.disks.known_files import known_files, names_now
+from holdfast.operations.disks.missing_image import refuse_missing_images
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.documents import read_config
@@ -84,9 +85,9 @@ def clone_domain(
     stays as it is, at its place. Images are copied beside the old ones, in the same pool or folder; what is read-only,
     shareable or removable is shared. ``without`` leaves out disks, by target.
 
-    Raises TRANSIENT, RUNNING, MANAGED_SAVE, NO_DISK for a disk to be left out that is not there, NOT_STARTABLE_HERE
-    where it is to ``start`` and could not, ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE, IMAGE_NOT_CLONED, NVRAM_ELSEWHERE
-    and NVRAM_NOT_READABLE for what cannot be copied, STATE_GONE for an NVRAM that is lost, and as
+    Raises TRANSIENT, RUNNING, MANAGED_SAVE, IMAGE_MISSING, NO_DISK for a disk to be left out that is not there,
+    NOT_STARTABLE_HERE where it is to ``start`` and could not, ENCRYPTED_NOT_CLONED, NOT_CLONED_HERE, IMAGE_NOT_CLONED,
+    NVRAM_ELSEWHERE and NVRAM_NOT_READABLE for what cannot be copied, STATE_GONE for an NVRAM that is lost, and as
     :func:`.create.create_domain` does.
     (virDomainGetXMLDesc, virDomainDefineXMLFlags)
     """
@@ -96,7 +97,12 @@ def clone_domain(
         before = read_config(domain, secure=True)
         asked = _asked(new_serials, without)
         known = known_files(domain)
-        new = _plan(connection, before, new_name, new_serials, fresh_nvram, without, known, start)
+        try:
+            new = _plan(connection, before, new_name, new_serials, fresh_nvram, without, known, start)
+        except NotFound:
+            own = (disk for disk in before.iterfind("devices/disk") if _is_own(disk) and label(disk) not in without)
+            refuse_missing_images(domain, own)
+            raise
         refuse_unasked(new_name, compare_documents(before, new.document), asked, condition=UNASKED_CLONE)
         prove = partial(_prove, before, new_name, asked)
         return make_domain(connection, new, start=start, dry_run=dry_run, prove=prove)

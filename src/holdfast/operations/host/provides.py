@@ -1,4 +1,4 @@
-"""Whether a host has what a document names of it: networks, bridges, devices, pools, images, secrets.
+"""Whether a host has what a document names of it: networks, bridges, devices, pools, volumes, secrets.
 
 Each thing is looked for once as long as the object lives. What cannot be seen is not judged: files and devices of
 another machine, and what a hook of this one, or a manager, may make when the domain starts.
@@ -16,7 +16,6 @@ from holdfast.domainxml.manager.nova_metadata import nova_instance
 from holdfast.hostfiles.host_devices import (
     has_bus_device,
     has_network_device,
-    has_our_files,
     has_start_hook,
     has_usb_device,
     has_usb_place,
@@ -24,6 +23,7 @@ from holdfast.hostfiles.host_devices import (
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.provisions import Presence, has_secret, network_presence, pool_presence, pool_volumes
+from holdfast.operations.image_access import sees_our_files
 
 _BUSES = {ProvisionKind.PCI: "pci", ProvisionKind.SCSI: "scsi", ProvisionKind.MEDIATED: "mdev"}
 _DEVICES = {ProvisionKind.BRIDGE, ProvisionKind.NETWORK_DEVICE, ProvisionKind.USB, *_BUSES}
@@ -41,7 +41,7 @@ class HostProvides:
         self._presence = cache(self._look)
         self._volumes = cache(lambda pool: pool_volumes(connection, pool))
         self._hook = cache(has_start_hook)
-        self._has_our_files = cache(lambda: connection.is_usual or has_our_files(connection.socket))
+        self._sees_our_files = cache(lambda: sees_our_files(connection))
 
     def lacks(self, domain: Element, kinds: Iterable[ProvisionKind] = ProvisionKind) -> Iterator[Outlook]:
         """What ``domain`` names, of these ``kinds``, and the host does not have now."""
@@ -98,8 +98,8 @@ class HostProvides:
         return self._has_here(kind, name) if self._connection.is_local else None
 
     def _has_here(self, kind: ProvisionKind, name: str) -> bool | None:
-        if kind in (ProvisionKind.IMAGE, ProvisionKind.FILE):
-            return file_exists(name) if self._has_our_files() else None
+        if kind is ProvisionKind.FILE:
+            return file_exists(name) if self._sees_our_files() else None
         if kind is not ProvisionKind.USB:
             return has_bus_device(_BUSES[kind], name)
         if ":" in name:

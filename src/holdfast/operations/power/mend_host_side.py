@@ -54,6 +54,7 @@ from holdfast.operations.disk_source import check_source, local_path
 from holdfast.operations.disks.image_size import in_pool
 from holdfast.operations.disks.keep_record import disk_record, record_disk
 from holdfast.operations.disks.known_files import known_files, record_below
+from holdfast.operations.disks.missing_image import images_missing
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.newest_image import (
     forget_pivot,
@@ -66,7 +67,7 @@ from holdfast.operations.facts import forget
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.capabilities import host_capabilities
 from holdfast.operations.host.provides import NOT_MENDED, HostProvides
-from holdfast.operations.image_access import by_pool
+from holdfast.operations.image_access import by_pool, sees_our_files
 from holdfast.operations.proved_edit import apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.session import Need, OpenDomain
 
@@ -148,7 +149,7 @@ def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> 
 def _of_disk(domain: OpenDomain, config: Element, disk: Element) -> Iterator[Fault]:
     if disk.get("type") == "volume":
         yield from _volume(domain.connection, disk)
-    elif (path := host_path(disk)) is not None and domain.connection.is_local:
+    elif (path := host_path(disk)) is not None and sees_our_files(domain.connection):
         yield from _image(domain, config, disk, path)
 
 
@@ -207,7 +208,7 @@ def _volume(connection: Connection, disk: Element) -> Iterator[Fault]:
 
 
 def _image(domain: OpenDomain, config: Element, disk: Element, path: str) -> Iterator[Fault]:
-    if file_exists(path) is False:
+    if any(each.stops for each in images_missing(domain.connection, domain, domain.documents, [disk])):
         yield from _missing_image(domain, config, disk, path)
     write = not is_shared(disk) or disk.find("shareable") is not None
     if lacks_permission(path, write):
@@ -219,27 +220,21 @@ def _missing_image(domain: OpenDomain, config: Element, disk: Element, path: str
     record = disk_record(config, disk)
     is_its = record is not None and has_recorded_volume(record, disk)
     recorded, _, volume = (record.volume if record is not None and is_its else "").partition("/")
+    files = (path, *_below(connection, path))
     for pool in inactive_pools(connection):
         folder = pool_folder(pool.xml)
-        if pool.name == recorded or (folder and path.startswith(f"{folder}/")):
+        if pool.name == recorded or (folder and any(each.startswith(f"{folder}/") for each in files)):
             yield Fault(f"start the storage pool {pool.name!r}", partial(start_pool, connection, pool.name))
-    if file_exists(path):
-        return
-    if recorded and pool_presence(connection, recorded) is Presence.ACTIVE:
+    if recorded and file_exists(path) is False and pool_presence(connection, recorded) is Presence.ACTIVE:
         refresh_pool(connection, recorded)
         found = volume_named(connection, recorded, volume)
         if found is not None and found.path != path:
             source = block_source(found.path) if found.kind() == "block" else file_source(found.path)
             yield _rebind(domain, disk, _placed(disk, source, stated_format(disk)))
             return
-    another = "" if record is None or is_its or not record.volume else f"; {_another(record)}"
-    yield Fault(f"{describe(disk)}: there is no image {path}{another}")
-
-
-def _another(record: DiskRecord) -> str:
-    """Why the recorded volume is not taken: an overlay or a copy that came since is the newer image, and not here."""
-    was = f"was {record.path}" if record.path else "is not known to have had that path"
-    return f"the volume {record.volume} that is recorded of it {was}, and is not taken"
+    for outlook in images_missing(connection, domain, domain.documents, [disk]):
+        if outlook.stops:
+            yield Fault(outlook.sentence)
 
 
 def _said(domain: OpenDomain, disk: Element, new: Element) -> Fault:

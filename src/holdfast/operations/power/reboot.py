@@ -33,11 +33,11 @@ def reboot(
     """Let the guest reboot itself; returns once it was asked (virDomainReboot).
 
     ``hard``: mend what the host provides, then switch off and start again from the config document
-    (virDomainDestroyFlags, virDomainCreateWithFlags). Raises UNASKED_AT_START where the guest would see what nobody
-    asked for, or something it needs is missing, unless ``accept`` takes it; STATE_GONE where its NVRAM or TPM state is
-    lost and not of a kind in ``fresh`` ("nvram", "tpm"); TRANSIENT, for nothing would be left to start; MANAGED_SAVE,
-    which the start would restore over changed disks; IN_RESCUE, which it would end unsaid. Raises OFF_AND_NOT_STARTED
-    when it is off and does not start again.
+    (virDomainDestroyFlags, virDomainCreateWithFlags). Raises IMAGE_MISSING, and UNASKED_AT_START where the guest would
+    see what nobody asked for, or something else it needs is missing, unless ``accept`` takes it; STATE_GONE where its
+    NVRAM or TPM state is lost and not of a kind in ``fresh`` ("nvram", "tpm"); TRANSIENT, for nothing would be left to
+    start; MANAGED_SAVE, which the start would restore over changed disks; IN_RESCUE, which it would end unsaid. Raises
+    OFF_AND_NOT_STARTED when it is off and does not start again.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         if hard:
@@ -56,7 +56,7 @@ def _reboot_hard(domain: OpenDomain, accept: bool, fresh: Collection[str], dry_r
     if config is not None and not dry_run:
         refuse_lost_state(domain.connection, domain.name, config, fresh)
     side = mend_host_side(domain, dry_run=dry_run)
-    unseen = look_at_images(domain)
+    unseen = look_at_images(domain, may_lack=accept or dry_run)
     cold_start = look_before_start(domain, accept=accept, fresh=fresh, dry_run=dry_run, missing=side.remains)
     if not dry_run:
         with recorded_start(domain):

@@ -73,7 +73,7 @@ def repair_domain(
             recorded = record_missing(domain, dry_run=dry_run)
             return replace(result, notes=tuple(f"not recorded before: {each}" for each in recorded))
         try:
-            change = start_locked(domain, dry_run=dry_run)
+            change = start_locked(domain, dry_run=dry_run, mended=True)
         except NoConnection:  # nobody knows whether it runs
             raise
         except HoldfastError as error:

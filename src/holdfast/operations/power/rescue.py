@@ -33,6 +33,7 @@ from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.known_files import look_at_images
+from holdfast.operations.disks.missing_image import refuse_missing_images
 from holdfast.operations.disks.new import described_disk, existing_source
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.guard import ColdStart, look_before_start, refuse_unasked
@@ -93,9 +94,9 @@ def rescue(
     the rescue; a TPM's state is the guest's own. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made
     anew where they are lost. ``adapt`` may change the document that is started for the rescue.
 
-    Raises IN_RESCUE, TRANSIENT, RUNNING_BEFORE_RESCUE, MANAGED_SAVE, STATE_GONE, and Refused where no place is free;
-    NotFound, UsageError and Failed as an attach does, and where the domain does not start. Nothing was changed then;
-    after RESCUE_NOT_STARTED it was switched off. (virDomainCreateXML)
+    Raises IN_RESCUE, TRANSIENT, RUNNING_BEFORE_RESCUE, MANAGED_SAVE, STATE_GONE, IMAGE_MISSING, and Refused
+    where no place is free; NotFound, UsageError and Failed as an attach does, and where the domain does not start.
+    Nothing was changed then; after RESCUE_NOT_STARTED it was switched off. (virDomainCreateXML)
     """
     with _not_in_rescue(connection, name, dry_run) as domain:
         was_active = domain.is_active()
@@ -170,8 +171,8 @@ def unrescue(
 
     ``start`` True and False override that. Where it has been started again already, what is missing from the record of
     that start is recorded. Raises NOT_IN_RESCUE, UNDEFINED_IN_RESCUE, MANAGED_SAVE where the start would restore that,
-    STATE_GONE where its own state is lost and not of a kind in ``fresh``, and RESCUE_ENDED_NOT_STARTED when the rescue
-    is off and the domain does not start. (virDomainDestroyFlags, virDomainCreateWithFlags)
+    STATE_GONE where its own state is lost and not of a kind in ``fresh``, IMAGE_MISSING, and RESCUE_ENDED_NOT_STARTED
+    when the rescue is off and the domain does not start. (virDomainDestroyFlags, virDomainCreateWithFlags)
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         before, documents = domain.state(), domain.documents
@@ -188,6 +189,7 @@ def unrescue(
         if starts:
             refuse_with_managed_save(domain, _OLD_MEMORY)
             refuse_lost_state(connection, domain.name, documents.config, fresh)
+            refuse_missing_images(domain, documents.config.iterfind("devices/disk"))
         started = None if dry_run else _leave(domain, starts, fresh)
         foreseen = RUNNING if starts else SHUT_OFF
         return power_change(domain, before, dry_run, started, foreseen=foreseen, left_rescue=True)

@@ -145,7 +145,7 @@ def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
             notes = (*notes, *side.mended)
             if side.remains:
                 return resumed(Outcome.FAILED, power.HOST_SIDE_LACKS(name=listed.name, remains=side.remains))
-            change = start_locked(domain, dry_run=dry_run)
+            change = start_locked(domain, dry_run=dry_run, mended=True)
             notes = (*notes, *change.notes)
     except NoConnection:
         raise

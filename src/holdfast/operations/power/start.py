@@ -28,24 +28,29 @@ def start(
 
     Where the domain runs already, what is missing from the record of its start is recorded: ``recorded_now`` says what.
 
-    Raises NO_DOMAIN, ALREADY_RUNNING where nothing of that is missing, UNFINISHED, STATE_GONE, NAMES_ANOTHER_NOW for an
-    image that names a file that no record mentions, MANAGED_SAVE_REFUSED, and what libvirt refuses; and
-    STARTED_NOT_RECORDED where it runs, and libvirt cannot write that down.
+    Raises NO_DOMAIN, ALREADY_RUNNING where nothing of that is missing, UNFINISHED, STATE_GONE, IMAGE_MISSING,
+    NAMES_ANOTHER_NOW for an image that names a file that no record mentions, MANAGED_SAVE_REFUSED, and what libvirt
+    refuses; and STARTED_NOT_RECORDED where it runs, and libvirt cannot write that down.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
         return start_locked(domain, paused=paused, fresh=fresh, dry_run=dry_run)
 
 
 def start_locked(
-    domain: OpenDomain, *, paused: bool = False, fresh: Collection[str] = (), dry_run: bool = False
+    domain: OpenDomain,
+    *,
+    paused: bool = False,
+    fresh: Collection[str] = (),
+    dry_run: bool = False,
+    mended: bool = False,
 ) -> PowerChange:
-    """As :func:`start`, for a caller who holds the domain's lock."""
+    """As :func:`start`, for a caller who holds the domain's lock; ``mended``: it has looked for missing images."""
     before = domain.state()
     if domain.is_active():
         if recorded := record_missing(domain, dry_run=dry_run):
             return power_change(domain, before, dry_run, foreseen=before, recorded_now=recorded)
         raise _already_running(domain, before)
-    unseen = look_at_images(domain)
+    unseen = look_at_images(domain, may_lack=mended)
     if domain.has_managed_save():
         restored = _restore(domain, before, paused, fresh, dry_run)
         return replace(restored, notes=(*restored.notes, *unseen))

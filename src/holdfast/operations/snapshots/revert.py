@@ -111,9 +111,9 @@ def _revert_domain(
     domain: OpenDomain, found: Snapshot, stored: StoredSnapshot, *, accept: bool, dry_run: bool
 ) -> SnapshotReverted:
     _refuse_impossible(domain, stored)
+    unseen = look_at_images(domain, stored.taken, may_lack=stored.live is None)
     if not stored.is_external:
         check_images(domain, stored)
-    unseen = look_at_images(domain, stored.taken)
     today, before = domain.documents, domain.state()
     hardware = changes_of_revert(today, stored)
     changes = (*hardware, *size_changes(domain, stored.name, stored.images_inside()))

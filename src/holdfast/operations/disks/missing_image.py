@@ -1,0 +1,92 @@
+"""Images that a domain needs and that are not there, with all that is known of them: whatever would start it, and what
+looks at it beforehand, tells of them in the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from holdfast.domainxml.device import describe, label, lookup
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.disk import backing_files, is_optional, source_of, stated_format
+from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.records.disk_record import disk_record, has_recorded_volume
+from holdfast.domainxml.snapshots.stored import read_snapshot
+from holdfast.errors import HoldfastError, NoConnection
+from holdfast.errors.disks import IMAGE_MISSING
+from holdfast.hostfiles.host_devices import has_start_hook
+from holdfast.hostfiles.images.image import first_missing
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.snapshot import snapshots
+from holdfast.operations.disk_source import local_path
+from holdfast.operations.documents import Documents
+from holdfast.operations.image_access import by_pool, sees_our_files
+from holdfast.operations.session import OpenDomain
+
+
+def refuse_missing_images(domain: OpenDomain, disks: Iterable[Element]) -> None:
+    """Raise IMAGE_MISSING where an image of ``disks`` is not there, or one that it rests on.
+
+    Before a start from shut off a hook of this host may make it (libvirt runs that first): then libvirt has to say so.
+    """
+    documents = domain.documents
+    if documents.live is None and has_start_hook():
+        return
+    found = images_missing(domain.connection, domain, documents, disks)
+    if missing := [outlook.sentence for outlook in found if outlook.stops]:
+        raise IMAGE_MISSING(name=domain.name, missing=missing)
+
+
+def images_missing(
+    connection: Connection, domain: Domain, documents: Documents, disks: Iterable[Element]
+) -> Iterator[Outlook]:
+    """For each of ``disks`` whose image, or one that it rests on, is not there: what is known of it; and what nobody
+    can see. Disks without which libvirt starts a domain are left out. (virDomainListAllSnapshots, where one is missing)
+    """
+    if not sees_our_files(connection):
+        yield Outlook(Effect.UNKNOWN, "disk", "whether its images are there cannot be seen from here")
+        return
+    for disk in disks:
+        path = None if is_optional(disk) else local_path(connection, disk)
+        try:
+            missing = None if path is None else first_missing(path, stated_format(disk), by_pool(connection))
+        except NoConnection:
+            raise
+        except HoldfastError as error:
+            sentence = f"{describe(disk)}: whether all that {path} rests on is there is not known: {error.message}"
+            yield Outlook(Effect.UNKNOWN, "disk", sentence)
+            continue
+        if missing is not None:
+            file, above = missing
+            known = "".join(f"; {each}" for each in _known(domain, documents, disk))
+            rest = f", on which {above} rests" if above else known
+            yield Outlook(Effect.BLOCKS, "disk", f"{describe(disk)}: there is no image {file}{rest}")
+
+
+def _known(domain: Domain, documents: Documents, disk: Element) -> Iterator[str]:
+    """What is known of a ``disk`` besides the path that its document names.
+
+    Where that is an overlay, or a copy that came since, the recorded volume is older than what is missing.
+    """
+    record = None if documents.config is None else disk_record(documents.config, disk)
+    if record is not None and record.volume and has_recorded_volume(record, disk):
+        yield f"it is recorded as the volume {record.volume}"
+    elif record is not None and record.volume:
+        was = f"was {record.path}" if record.path else "is not known to have had that path"
+        yield f"the volume {record.volume} that is recorded of it {was}, and is not taken"
+    if below := list(_said_below(domain, documents, disk)):
+        yield f"it rests on {', '.join(below)}"
+
+
+def _said_below(domain: Domain, documents: Documents, disk: Element) -> Iterator[str]:
+    """What the documents, or else the snapshots of ``domain`` say that the image of ``disk`` rests on."""
+    target, image = label(disk), source_of(disk)
+    same = (lookup(document, target, "disk") for document in documents.present.values())
+    for found in (disk, *(each for each in same if each is not None and source_of(each) == image)):
+        if files := backing_files(found):
+            yield from files
+            return
+    for stored in (read_snapshot(snapshot.xml()) for snapshot in snapshots(domain)):
+        if stored.overlays.get(target) == image and (below := stored.images().get(target)) is not None:
+            yield below
