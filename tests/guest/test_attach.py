@@ -25,13 +25,19 @@ def attach_volume(connection: Connection, guest: Guest, folder: Path, serial: st
     return attached.label
 
 
+def acpi_devices(guest: Guest) -> list[str]:
+    """What the guest made of its ACPI tables: path and address of each device."""
+    each = 'echo "$(cat "$device/path") $(cat "$device/adr" 2>&-)"'
+    return sorted(guest.run(f"for device in /sys/bus/acpi/devices/*; do {each}; done").splitlines())
+
+
 @both_machines
 def test_attached_devices_are_where_both_documents_say_through_every_reboot(
     connection: Connection, boot: Boot, images: Path, machine: str
 ) -> None:
     guest = boot(machine=machine)
     name = guest.domain.name
-    first = guest.inventory()
+    first, devices = guest.inventory(), acpi_devices(guest)
     targets = {serial: attach_volume(connection, guest, images, serial) for serial in ("one", "two", "three")}
     operations.attach_interface(connection, name, InterfaceSpec(kind="user", mac=MAC))
     guest.wait_until(lambda inventory: inventory.interface(MAC))
@@ -54,7 +60,9 @@ def test_attached_devices_are_where_both_documents_say_through_every_reboot(
     guest.wait_for_boot()
     after_soft = guest.inventory()
     assert after_soft.pci == hardware.pci
-    assert after_soft.acpi == first.acpi
+    # A DSDT of QEMU 10.0 declares the slots of what is plugged in first: other bytes, the same devices.
+    assert _but_dsdt(after_soft.acpi) == _but_dsdt(first.acpi)
+    assert acpi_devices(guest) == devices
     operations.reboot(connection, name, hard=True)
     guest.wait_for_boot()
     assert _hardware(guest.inventory()) == _hardware(after_soft)
@@ -82,6 +90,10 @@ def test_naive_attach_moves_at_the_next_cold_start(
     assert before is not None
     assert after is not None
     assert after.address != before.address
+
+
+def _but_dsdt(tables: dict[str, str]) -> dict[str, str]:
+    return {table: digest for table, digest in tables.items() if table != "DSDT"}
 
 
 def _hardware(inventory: Inventory) -> Inventory:
