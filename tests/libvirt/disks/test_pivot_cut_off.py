@@ -9,14 +9,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 import holdfast
 from holdfast import operations
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.errors import HoldfastError, disks, domains, images, power
+from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.hostfiles.image_lock import holders
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
@@ -25,10 +28,11 @@ from holdfast.operations import Place
 from holdfast_lab.daemon import Host
 from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import run
-from tests.libvirt.domains import LIVE, domain_xml, remove_domains
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml, remove_domains
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk
 from tests.libvirt.monitor import monitor
 from tests.libvirt.processes import crash, kill
+from tests.libvirt.unwritable import unwritable
 from tests.raising import raising
 
 AFTER = 7
@@ -291,3 +295,30 @@ def test_image_that_somebody_has_open_is_neither_started_from_nor_removed(
     operations.start(connection, "a", paused=True)
     assert run(uri, "delete", "--storage", "--force", "a").exit_code == 0
     assert not image.exists()
+
+
+@pytest.mark.parametrize("is_seen", [True, False], ids=["repeated at once", "repeated by the next libvirtd"])
+def test_a_copy_that_libvirt_could_not_write_to_config_is_in_config_once_the_move_is_repeated(
+    host: Host, folder: Path, is_seen: bool
+) -> None:
+    (first,) = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
+    new = folder / "new.img"
+    with ExitStack() as until_mended:
+        locked = unwritable(Path("/etc/libvirt/qemu"), "read-only", "nsenter", "--mount", "--target", first)
+        with holdfast.connect(host.uri) as connection:
+            adopted(connection, folder)
+            with at_the_pivot(lambda: until_mended.enter_context(locked)), raising(CHANGED_AND_THEN):
+                operations.move_disk(connection, "a", "vda", Place(path=str(new), format="raw"), delete_source=is_seen)
+        if not is_seen:
+            host.restart()
+    with holdfast.connect(host.uri) as connection:
+        operations.move_disk(connection, "a", "vda")
+    host.restart()
+    with holdfast.connect(host.uri) as connection:
+        domain = connection.find_domain("a")
+        for definition in (LIVE, CONFIG):
+            found = parse(domain.xml(definition)).find("devices/disk")
+            assert found is not None and (source_of(found), stated_format(found)) == (str(new), "raw"), definition
+        assert (folder / "one.qcow2").exists() != is_seen
+        operations.destroy(connection, "a")
+        operations.start(connection, "a", paused=True)

@@ -8,6 +8,7 @@ held throughout.
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from holdfast.domainxml.document import Element, element, same, serialize
 from holdfast.domainxml.elements.disk import Source, source_of, stated_format, with_image
 from holdfast.domainxml.elements.mirror import copy_is_ready, copy_of
 from holdfast.domainxml.fact import Pivoting
+from holdfast.domainxml.records.disk_record import unsettled_pivot
 from holdfast.errors import LibvirtRefused, NoConnection, NotFound
 from holdfast.errors import disks as errors
 from holdfast.hostfiles.images import new_image
@@ -272,3 +274,21 @@ def _go_on_with_copy(to: Destination) -> DiskInPlace | None:
     forget_pivot(to.domain, to.target)
     to.settle()
     return after
+
+
+def let_config_follow(disk: DiskInPlace) -> DiskInPlace:
+    """Let config name the copy that the guest has gone over to, where it still names the old image.
+
+    That libvirt cannot write config then is no error of libvirt's (9.0): it reads the old one when its daemon starts
+    anew. Raises what :func:`prove` does. (virDomainUpdateDeviceFlags)
+    """
+    config, image = disk.documents.config, disk.image
+    pivot = None if config is None or disk.config is None else unsettled_pivot(config, disk.config)
+    if disk.live is None or disk.config is None or pivot is None or pivot.new != image:
+        return disk
+    copied = copy.deepcopy(disk.live)
+    for source in copied.findall("source"):
+        source.attrib.pop("index", None)
+    to = Destination(disk.domain, disk.target, copied, 0)
+    disk.domain.update(serialize(to.given_to(disk.config)), Definition.CONFIG)
+    return prove(disk, image, [Definition.CONFIG])

@@ -25,7 +25,14 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import find_pool
 from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.asked_of_libvirt import Answer
-from holdfast.operations.disks.copy import Destination, copy_shut_off, finish_copy, size_to_copy, start_copy
+from holdfast.operations.disks.copy import (
+    Destination,
+    copy_shut_off,
+    finish_copy,
+    let_config_follow,
+    size_to_copy,
+    start_copy,
+)
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
 from holdfast.operations.disks.known_files import known_below
@@ -173,6 +180,8 @@ def _has(disk: DiskInPlace, left: DiskRecord) -> bool:
 
 def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
     """Finish a move that was interrupted after the disk was given its new image."""
+    if not dry_run:
+        disk = let_config_follow(disk)
     record = MoveRecord.resumed(disk, left)
     if not dry_run:
         forget_pivot(disk.domain, disk.target)
