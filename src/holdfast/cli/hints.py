@@ -252,6 +252,8 @@ HINTS = {
     "snapshot-not-deleted-paused": "'holdfast resume {name}' first",
     "snapshot-not-deleted-running": "QEMU has other images now: 'holdfast shutdown {name}' first",
     "snapshot-deleted-in-part": "remove the cause, then repeat the command",
+    "snapshot-deleted-not-written": "remove the cause, then 'holdfast set {name} --title TITLE', before libvirt's "
+    "daemon starts anew: that writes all of it",
     "snapshot-deleted-changed": "somebody else may have changed it meanwhile: see 'holdfast show'",
     "snapshot-hardware-unknown": "'virsh snapshot-revert --force {name} {snapshot}' reverts to it blindly",
     "other-by-number": "--disks-only takes the right one, while the domain is shut off",

@@ -172,6 +172,13 @@ DELETED_IN_PART = Condition(
     "the snapshot {snapshot!r} is deleted for some of its disks only: {cause}",
     "remove the cause, then repeat this",
 )
+DELETED_NOT_WRITTEN = Condition(
+    "snapshot-deleted-not-written",
+    PartlyDone,
+    "the snapshot {snapshot!r} is deleted, but libvirt cannot write to disk which images {name!r} has now: {cause}",
+    "remove the cause, then change a setting of the domain, such as its title, before libvirt's daemon starts anew: "
+    "that writes all of it",
+)
 DELETED_AND_CHANGED = Condition(
     "snapshot-deleted-changed",
     PartlyDone,

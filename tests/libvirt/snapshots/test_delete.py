@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.libvirt.domain.test_create_in_pools import pool as pool
 from tests.libvirt.domains import CONFIG, domain_xml, image
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk, tags, write
 from tests.libvirt.snapshots.test_create import assert_guest_sees_nothing, in_state, names, texts
+from tests.libvirt.unwritable import unwritable
 from tests.raising import raising
 
 
@@ -239,3 +241,27 @@ def test_record_names_the_volume_that_the_document_has_the_path_of(host: Connect
     (pool / "elsewhere").rename(pool / "a-vda.one.qcow2")
     operations.delete_snapshot(host, "a", "one")
     assert volume() == before
+
+
+@pytest.mark.parametrize("state", ["shut off", "paused"])
+def test_images_that_libvirt_cannot_write_to_config_are_told_and_written_by_the_next_setting(
+    connection: Connection, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    folder = Path(parse_qs(urlsplit(uri).query)["root"][0], "etc/qemu")
+    in_state(connection, state, qcow2_disk(qcow2(tmp_path, "root")))
+    operations.create_snapshot(connection, "a", "one", external=True, memory=False)
+    real = libvirt_snapshot.Snapshot.delete
+    with ExitStack() as until_mended:
+
+        def delete(snapshot: libvirt_snapshot.Snapshot) -> None:
+            until_mended.enter_context(unwritable(folder, "read-only"))
+            real(snapshot)
+
+        monkeypatch.setattr(libvirt_snapshot.Snapshot, "delete", delete)
+        result = run(uri, "snapshot", "delete", "a", "one")
+        assert result.exit_code == 5 and "Read-only" in result.stderr
+        assert "a-vda.one.qcow2" in (folder / "a.xml").read_text()
+    if state == "paused":
+        assert "is deleted, but libvirt cannot write to disk which images 'a' has now" in result.stderr
+        done(uri, "set", "a", "--title", "other")
+        assert "a-vda.one.qcow2" not in (folder / "a.xml").read_text()

@@ -10,12 +10,15 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
+from holdfast.domainxml.device import lookup
+from holdfast.domainxml.document import serialize
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import HoldfastError, LibvirtRefused, NotFound
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.images.image import file_identity
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.snapshot import Snapshot, snapshots
 from holdfast.operations.disks.image_users import users_of
 from holdfast.operations.disks.own_images import is_gone, remove_image
@@ -46,8 +49,8 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
 
     Merging an overlay takes as long as copying what was written to it. Raises NO_SNAPSHOT, IN_RESCUE; NOT_DELETED, or
     one of those beside it, where libvirt cannot; MANAGED_SAVE, INTERNAL_IN_OVERLAY and MERGED_BELOW_OTHER where an
-    external one holds what something else rests on; and DELETED_IN_PART: repeating the call goes on. What
-    :func:`.leftovers.remove_leftovers` raises comes of an unfinished one. (virDomainSnapshotDelete)
+    external one holds what something else rests on; DELETED_NOT_WRITTEN; and DELETED_IN_PART: repeating the call goes
+    on. What :func:`.leftovers.remove_leftovers` raises comes of an unfinished one. (virDomainSnapshotDelete)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         handles = {each.name: each for each in snapshots(domain)}
@@ -131,7 +134,24 @@ def _delete(domain: OpenDomain, handle: Snapshot, found: StoredSnapshot, stored:
     if found.memory_file and domain.connection.is_local:
         with suppress(NotFound):
             remove_image(domain.connection, found.memory_file, seen)
+    _write_config(domain, found)
     settle(domain, [found.name])
+
+
+def _write_config(domain: OpenDomain, found: StoredSnapshot) -> None:
+    """Have libvirt write config, which names the images below now. Raises DELETED_NOT_WRITTEN where it cannot.
+
+    That it could not when it merged an overlay is no error of its own (9.0). (virDomainUpdateDeviceFlags)
+    """
+    config = domain.documents.config
+    disks = () if config is None else (lookup(config, target, "disk") for target in found.overlays)
+    disk = next((each for each in disks if each is not None), None)
+    if disk is None:
+        return
+    try:
+        domain.update(serialize(disk), Definition.CONFIG)
+    except LibvirtRefused as error:
+        raise errors.DELETED_NOT_WRITTEN(name=domain.name, snapshot=found.name, cause=error) from error
 
 
 def _not_deleted(
