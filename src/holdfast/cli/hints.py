@@ -24,7 +24,8 @@ HINTS = {
     "defect": "run with -v for details, and report it",
     "output-lost-afterwards": "'holdfast show NAME' says how a domain stands",
     "no-lab": "install the package holdfast-lab, or with pip beside holdfast; in a checkout 'scripts/demo' does so",
-    "demo-packages-missing": "'scripts/demo' with the same options installs them, or: apt-get install --no-install-recommends {packages}",
+    "demo-packages-missing": "'scripts/demo' with the same options installs them, or:"
+    " apt-get install --no-install-recommends {packages}",
     "demo-not-root": 'sudo "$(command -v holdfast)" demo',
     "build-packages-missing": "apt-get install {packages}",
     "no-permission": f"{_AS_ROOT}; with images of an active storage pool ('virsh pool-list') most things need no root",
