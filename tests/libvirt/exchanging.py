@@ -103,6 +103,15 @@ def folder_instead(folder: Path, other: Path) -> bool:
     return True
 
 
+def another_folder_instead(folder: Path, _: Path) -> bool:
+    """The same with an empty folder, and no link."""
+    if folder.with_name("away").exists():
+        return False
+    folder.rename(folder.with_name("away"))
+    folder.mkdir()
+    return True
+
+
 def as_it_was(folder: Path) -> None:
     """Take :func:`folder_instead` back."""
     if folder.is_symlink():

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.cli.main import holdfast
-from holdfast.hostfiles import cloud_init
+from holdfast.hostfiles import cloud_init, new_file
 from holdfast.hostfiles.images import chain, new_image
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
@@ -41,7 +41,7 @@ CHANGES = (
     (Connection, "start_from"),
     (Pool, "create"),
     (Volume, "delete"),
-    (new_image, "create"),
+    (new_file, "create"),
     (MadeFile, "remove"),
     (chain, "remove_image_file"),
     (cloud_init, "write_seed"),

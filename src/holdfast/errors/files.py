@@ -34,6 +34,18 @@ ANOTHER_FILE = Condition(
     "somebody has put another file in the place of {path}, which had just been made there",
     "choose a folder to which nobody else can write",
 )
+FOLDER_EXCHANGED = Condition(
+    "folder-exchanged",
+    Failed,
+    "somebody has put another folder in the place of {folder} while {path} was being made there",
+    "choose a folder to which nobody else can write",
+)
+LINK_OF_OTHERS = Condition(
+    "link-of-others",
+    Failed,
+    "the symbolic link {link} on the way to {path} is not followed: {who} can exchange it",
+    "name the folder to which it leads",
+)
 CANNOT_CREATE = Condition("cannot-create", Failed, "cannot create {path}: {reason}")
 CANNOT_CREATE_THERE = Condition(
     "cannot-create-there", Failed, "cannot create {path}: no file can be made in {folder}", "choose another folder"

@@ -1,13 +1,24 @@
-"""Who else can put another file in the place of an image: whoever can write to a folder on the way to it."""
+"""Who else can put another file in the place of an image: whoever can write to a folder on the way to it; and opening
+such a folder once, for what is then done in that very folder.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import grp
 import os
 import pwd
 import stat
 from collections.abc import Container, Iterator
 from pathlib import Path
+
+from holdfast.errors import Failed, files
+
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+_MOST_LINKS = 40
+"""Symbolic links that the kernel follows on one way (path_resolution(7))."""
 
 
 def others_who_write(path: str, trusted: Container[int] = ()) -> str | None:
@@ -25,12 +36,72 @@ def others_who_write(path: str, trusted: Container[int] = ()) -> str | None:
             )
         except OSError:
             continue
-        if not _is_ours(found.st_uid, trusted):
-            return f"the user {_user_name(found.st_uid)}"
-        if found.st_mode & stat.S_IWOTH and not keeps:
-            return "everybody"
-        if found.st_mode & stat.S_IWGRP and not keeps and not _is_of_one(found.st_gid, trusted):
-            return f"the group {_group_name(found.st_gid)}"
+        if (who := _who_writes(found, keeps, trusted)) is not None:
+            return who
+    return None
+
+
+def open_folder(path: str) -> int:
+    """A descriptor of the folder ``path``, for what is done in it by name (open(2), O_PATH).
+
+    A symbolic link on the way is followed where nobody but root and this user can have put it there. Raises
+    LINK_OF_OTHERS for another one, and OSError.
+    """
+    parts, links = [*reversed(Path(path).parts)], 0
+    folder = os.open(Path(path).anchor or ".", _FOLDER)
+    try:
+        while parts:
+            name = parts.pop()
+            try:
+                below = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+            except NotADirectoryError:
+                parts += reversed(_link_in(folder, name, path))
+                links += 1
+                if links > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path) from None
+                continue
+            os.close(folder)
+            folder = below
+    except BaseException:
+        os.close(folder)
+        raise
+    return folder
+
+
+def _link_in(folder: int, name: str, path: str) -> tuple[str, ...]:
+    """Where the symbolic link ``name`` leads, in parts. Raises NotADirectoryError where it is none."""
+    link = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        found, around = os.fstat(link), os.fstat(folder)
+        if not stat.S_ISLNK(found.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        keeps = bool(around.st_mode & stat.S_ISVTX) and _is_ours(found.st_uid, ())
+        if (who := _who_writes(around, keeps, ())) is not None:
+            raise files.LINK_OF_OTHERS(path=path, link=name, who=who)
+        return Path(os.readlink("", dir_fd=link)).parts
+    finally:
+        os.close(link)
+
+
+def leads_to(path: str, folder: int) -> bool:
+    """True while ``path`` leads to the very folder that is open as ``folder``."""
+    with contextlib.suppress(OSError, Failed):
+        now = open_folder(path)
+        try:
+            return os.path.samestat(os.fstat(now), os.fstat(folder))
+        finally:
+            os.close(now)
+    return False
+
+
+def _who_writes(folder: os.stat_result, keeps: bool, trusted: Container[int]) -> str | None:
+    """Who else can exchange what is in ``folder``, in words; ``keeps`` where only its owner can (a sticky folder)."""
+    if not _is_ours(folder.st_uid, trusted):
+        return f"the user {_user_name(folder.st_uid)}"
+    if folder.st_mode & stat.S_IWOTH and not keeps:
+        return "everybody"
+    if folder.st_mode & stat.S_IWGRP and not keeps and not _is_of_one(folder.st_gid, trusted):
+        return f"the group {_group_name(folder.st_gid)}"
     return None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from holdfast.errors import files
+from holdfast.hostfiles.folder import leads_to, open_folder
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,23 @@ class MadeFile:
         if not self._is(os.fstat(descriptor)):
             raise files.ANOTHER_FILE(path=self.path)
 
+    def refuse_exchanged(self, folder: int) -> None:
+        """Raise ANOTHER_FILE where something else is at its name in the folder that is open as ``folder``."""
+        try:
+            found = os.stat(Path(self.path).name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            found = None
+        if found is None or not self._is(found):
+            raise files.ANOTHER_FILE(path=self.path)
+
     def remove(self) -> None:
         """Remove it; no error where it is gone, or where something else is at its path by now."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), folder_of(self.path) as folder:
+            self.remove_from(folder)
+
+    def remove_from(self, folder: int) -> None:
+        """The same in the folder that is open as ``folder``, wherever that is by now."""
+        with contextlib.suppress(FileNotFoundError):
             name = Path(self.path).name
             if self._is(os.stat(name, dir_fd=folder, follow_symlinks=False)):
                 os.unlink(name, dir_fd=folder)
@@ -43,13 +58,39 @@ class MadeFile:
         return (found.st_dev, found.st_ino) == (self.device, self.inode)
 
 
-def create(path: str) -> int:
-    """A descriptor of the new file ``path``, for its owner alone; no link is followed (open(2), O_EXCL).
+@contextlib.contextmanager
+def created(path: str) -> Iterator[tuple[MadeFile, int]]:
+    """The new file ``path``, for its owner alone, and its descriptor; after an error inside it is gone.
 
-    Raises what :func:`creating` does.
+    It is made in the folder that is opened first, and no link of others is followed. Raises what :func:`creating` does,
+    LINK_OF_OTHERS, and in the end ANOTHER_FILE and FOLDER_EXCHANGED where ``path`` leads elsewhere by then.
     """
-    with creating(path):
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with contextlib.ExitStack() as stack:
+        with creating(path):
+            folder = open_folder(str(Path(path).parent))
+            stack.callback(os.close, folder)
+            descriptor = create(Path(path).name, folder)
+        stack.callback(os.close, descriptor)
+        made = MadeFile.at(path, descriptor)
+        try:
+            yield made, descriptor
+            made.refuse_exchanged(folder)
+            refuse_exchanged_folder(path, folder)
+        except BaseException:
+            made.remove_from(folder)
+            raise
+
+
+def create(name: str, folder: int) -> int:
+    """A descriptor of a new file in the folder that is open as ``folder``; no link is followed (open(2), O_EXCL)."""
+    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+
+
+def refuse_exchanged_folder(path: str, folder: int) -> None:
+    """Raise FOLDER_EXCHANGED where ``path`` is no longer in the folder that is open as ``folder``."""
+    around = str(Path(path).parent)
+    if not leads_to(around, folder):
+        raise files.FOLDER_EXCHANGED(path=path, folder=around)
 
 
 @contextlib.contextmanager
@@ -114,19 +155,23 @@ def _writing(path: str) -> Iterator[None]:
 def whole_file(path: str, *, over: bool = False) -> Iterator[BinaryIO]:
     """The new file ``path`` (0600), which gets its name when it is whole: killed before, it leaves nothing.
 
-    With ``over`` it takes the place of what is at ``path``, and is called ``.NAME.new`` just before. Raises OSError.
+    With ``over`` it takes the place of what is at ``path``, and is called ``.NAME.new`` just before. Raises OSError,
+    LINK_OF_OTHERS, and FOLDER_EXCHANGED where ``path`` leads elsewhere before it has its name.
     (open(2) with O_TMPFILE; on a file system that has no such files it has a name at once, and goes after an error)
     """
     name = Path(path).name
     before = f".{name.encode()[:200].decode(errors='ignore')}.new"
     first = before if over else name
-    with folder_of(path) as folder:
+    with contextlib.ExitStack() as stack:
+        folder = open_folder(str(Path(path).parent))
+        stack.callback(os.close, folder)
         if over:
             with contextlib.suppress(FileNotFoundError):  # of one that was killed
                 os.unlink(before, dir_fd=folder)
         with _unnamed_or(first, folder) as (file, is_named):
             yield file
             file.flush()
+            refuse_exchanged_folder(path, folder)
             if not is_named:
                 os.link(f"/proc/self/fd/{file.fileno()}", first, src_dir_fd=folder, dst_dir_fd=folder)
         if over:
@@ -149,8 +194,7 @@ def _unnamed_or(name: str, folder: int) -> Iterator[tuple[BinaryIO, bool]]:
         with os.fdopen(descriptor, "wb") as file:
             yield file, False
         return
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
+    with os.fdopen(create(name, folder), "wb") as file:
         try:
             yield file, True
         except BaseException:

@@ -14,7 +14,8 @@ from holdfast import operations
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.errors import HoldfastError
 from holdfast.errors.changes import CHANGED_AND_THEN
-from holdfast.errors.files import ANOTHER_FILE
+from holdfast.errors.files import ANOTHER_FILE, FOLDER_EXCHANGED
+from holdfast.errors.images import QEMU_IMG_FAILED
 from holdfast.hostfiles.images import image
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec, DomainSpec, Place
@@ -26,6 +27,7 @@ from tests.libvirt.disks.foreign import MIB, SECRET
 from tests.libvirt.disks.moves import disk
 from tests.libvirt.domains import CONFIG, domain_xml
 from tests.libvirt.exchanging import (
+    another_folder_instead,
     as_it_was,
     at_each_step,
     exchanging,
@@ -82,6 +84,22 @@ ACTS: dict[str, Act] = {
     "a move": move,
     "a clone": clone,
 }
+
+
+def documents(connection: Connection) -> dict[str, str]:
+    """What is defined, by name; libvirt leaves an empty element where something was recorded for a while."""
+    return {each.name: each.xml(CONFIG).replace("  <metadata/>\n", "") for each in connection.domains()}
+
+
+MADE = [
+    ("a new disk", "new"),
+    ("a copy", "new"),
+    ("an overlay", "new"),
+    ("a disk and a seed", "b-seed.iso"),
+    ("a move", "new"),
+    ("a clone", "d.qcow2"),
+]
+"""What is done, and what is made for it."""
 
 
 @pytest.fixture
@@ -163,6 +181,49 @@ def test_a_folder_exchanged_on_the_way_leads_to_nothing_that_is_removed_or_overw
         begin_anew(connection, shared, own)
 
     count = at_each_step(lambda: folder_instead(shared, other), begin, lambda: act(connection, shared, own))
+    begin()
+    assert count > 3
+
+
+@pytest.mark.parametrize("exchange", [folder_instead, another_folder_instead])
+@pytest.mark.parametrize(("act", "name"), MADE)
+def test_what_is_made_in_a_folder_that_is_exchanged_meanwhile_goes_again_and_nothing_else_is_changed(
+    connection: Connection,
+    folders: tuple[Path, Path, Path],
+    act: str,
+    name: str,
+    exchange: Callable[[Path, Path], bool],
+) -> None:
+    shared, own, other = folders
+    shared.parent.chmod(0o777)
+    begin_anew(connection, shared, own)
+    before = documents(connection)
+
+    def once_made() -> bool:
+        return (shared / name).exists() and exchange(shared, other)
+
+    said = QEMU_IMG_FAILED if act == "a clone" else FOLDER_EXCHANGED  # what it copies is in that folder, too
+    with exchanging(1, once_made) as done, raising(said) as refused:
+        ACTS[act](connection, shared, own)
+    assert done.at and refused.value.exit_code == 1
+    assert not any((folder / name).exists() for folder in (shared, shared.parent / "away", other))
+    assert documents(connection) == before
+
+
+@pytest.mark.parametrize(("act", "name"), MADE)
+def test_nothing_is_made_behind_a_link_of_others_whenever_that_comes(
+    connection: Connection, folders: tuple[Path, Path, Path], act: str, name: str
+) -> None:
+    shared, own, other = folders
+    shared.parent.chmod(0o777)
+    before = set(other.iterdir())
+
+    def begin() -> None:
+        assert set(other.iterdir()) == before
+        as_it_was(shared)
+        begin_anew(connection, shared, own)
+
+    count = at_each_step(lambda: folder_instead(shared, other), begin, lambda: ACTS[act](connection, shared, own))
     begin()
     assert count > 3
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from holdfast.errors import files
 from holdfast.errors import images as errors
+from holdfast.hostfiles.folder import open_folder
 from holdfast.hostfiles.images.given import Given, given
 from holdfast.hostfiles.images.image import OpenImage
-from holdfast.hostfiles.new_file import MadeFile, create, creating, whole_file
+from holdfast.hostfiles.new_file import MadeFile, created, creating, whole_file
 
 _PERCENT = re.compile(r"\(([0-9.]+)/100%\)")
 
@@ -47,12 +48,9 @@ def check_file_name(name: str) -> None:
 
 @contextlib.contextmanager
 def new_image_file(path: str, format: str) -> Iterator[tuple[MadeFile, Given]]:
-    """The new, empty file ``path``, open for an image of this ``format``. Raises what :func:`.new_file.create` does."""
-    descriptor = create(path)
-    try:
-        yield MadeFile.at(path, descriptor), given(OpenImage(path, format, descriptor))
-    finally:
-        os.close(descriptor)
+    """The new, empty file ``path``, open for an image of this ``format``. Raises as :func:`.new_file.created` does."""
+    with created(path) as (made, descriptor):
+        yield made, given(OpenImage(path, format, descriptor))
 
 
 @contextlib.contextmanager
@@ -78,6 +76,8 @@ def refuse_existing(path: str) -> None:
         raise files.EXISTS(path=path)
     if not os.path.isdir(Path(path).parent):  # noqa: PTH112 - Path's own (Python 3.11) raises where it may not look
         raise files.NO_FOLDER(path=Path(path).parent)
+    with contextlib.suppress(OSError):
+        os.close(open_folder(str(Path(path).parent)))
 
 
 def file_exists(path: str) -> bool | None:
