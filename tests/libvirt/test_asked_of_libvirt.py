@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -61,10 +62,11 @@ def processes(folder: Path) -> list[str]:
 
 
 def test_the_answer_is_what_libvirt_then_makes_of_it(connection: Connection) -> None:
-    steps = Step("define", document(extra="<console type='pty'/>")), Step("attach", RNG)
-    answer = ask_of_steps(connection, *steps)
+    of_others = "<metadata><a:b xmlns:a='urn:c' passwd='d'><cookies/></a:b></metadata>"
+    text = domain_xml(extra="<console type='pty'/>").replace("<memory", f"{of_others}<memory")
+    answer = ask_of_steps(connection, Step("define", parse(text)), Step("attach", RNG))
     assert (answer.reason, connection.domains(), folders()) == ("", [], [])
-    made = connection.define(domain_xml(extra="<console type='pty'/>"))
+    made = connection.define(text)
     for promised in answer.documents:
         promised.find("uuid").text = made.uuid  # type: ignore[union-attr]
     assert canonical(answer.documents[0]) == canonical(parse(made.xml(CONFIG)))
@@ -82,10 +84,17 @@ def test_the_answer_is_what_libvirt_then_makes_of_it(connection: Connection) -> 
         ([HAS, Step("update", RNG)], "persistent update of device 'rng' is not supported"),
     ],
 )
-def test_what_libvirt_refuses_is_refused_in_its_words(connection: Connection, steps: list[Step], words: str) -> None:
-    with pytest.raises(LibvirtRefused, match=words):
+def test_what_libvirt_refuses_is_refused_as_the_deed_would_be(
+    connection: Connection, steps: list[Step], words: str
+) -> None:
+    with pytest.raises(LibvirtRefused, match=words) as foreseen:
         ask_of_steps(connection, *steps)
     assert (connection.domains(), folders()) == ([], [])
+    with pytest.raises(LibvirtRefused) as refused:
+        domain = connection.define(serialize(steps[0].element))
+        do = {"attach": domain.attach, "detach": domain.detach, "update": domain.update}
+        do[steps[1].verb](serialize(steps[1].element), CONFIG)
+    assert foreseen.value.fields == refused.value.fields
 
 
 def test_a_domain_that_others_have_defined_past_the_schema_is_taken_as_it_is(connection: Connection) -> None:
@@ -124,9 +133,9 @@ def test_another_libvirt_is_not_asked(
     connection: Connection, uri: str, remote_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_connection(remote_uri) as remote, open_connection(uri, readonly=True) as readonly:
-        for other, words in ((remote, "is on another host"), (readonly, "may only read")):
+        for other, reason in ((remote, f"{remote_uri} is on another host"), (readonly, "the connection may only read")):
             answer = ask_libvirt(other, document())
-            assert (answer.document, words in answer.reason) == (None, True)
+            assert (answer.document, answer.reason) == (None, reason)
     monkeypatch.setattr("holdfast.operations.asked_of_libvirt.library_version", lambda: (99, 1, 0))
     assert ask_libvirt(connection, document()).reason.endswith("answers, and libvirt 99.1.0 is installed here")
 
@@ -136,6 +145,21 @@ def test_a_kind_of_domain_that_only_others_have_here_is_not_judged(connection: C
     asked.set("type", "xen")
     answer = ask_libvirt(connection, asked)
     assert (answer.document, "is not supported" in answer.reason) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "reason"),
+    [
+        (tempfile, "tempdir", "no temporary file can be made: No such file or directory"),
+        (sys, "executable", "/not/there does not start: No such file or directory"),
+    ],
+)
+def test_why_libvirt_could_not_be_asked_is_said(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, of: ModuleType, name: str, reason: str
+) -> None:
+    monkeypatch.setattr(of, name, "/not/there")
+    answer = ask_libvirt(connection, document())
+    assert (answer.was_asked, answer.reason) == (False, reason)
 
 
 def test_no_answer_in_time_leaves_neither_processes_nor_a_folder(

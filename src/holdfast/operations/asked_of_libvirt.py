@@ -106,7 +106,7 @@ def _ask(connection: Connection, steps: Sequence[Step]) -> Answer:
         if connection.is_of_host and answer["refused"].endswith(_OTHER_RIGHTS):
             return Answer(reason="this user's libvirt cannot do all that the host's can")
         raise refusal(answer["refused"], answer["number"])
-    documents = [parse(document, "domain") for document in answer["documents"]]
+    documents = [parse(document) for document in answer["documents"]]
     for document in documents:
         _move_home(document, folder, connection.state_folders)
     return Answer(tuple(documents))
@@ -144,4 +144,4 @@ def _move_home(document: Element, folder: Path, folders: tuple[str, str] | None)
     chosen = os.fspath(folder / "lib" / "qemu" / "nvram")
     for nvram in document.iterfind("os/nvram"):
         if nvram.text is not None and nvram.text.startswith(chosen):
-            nvram.text = None if folders is None else nvram.text.replace(chosen, folders[0], 1)
+            nvram.text = None if folders is None else nvram.text.replace(chosen, folders[0])
