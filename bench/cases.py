@@ -16,6 +16,7 @@ import holdfast
 import libvirt
 from bench.disk_images import disk_image_cases
 from bench.follow import follow_cases
+from bench.history import history_cases
 from bench.measure import Case
 from bench.rescue import rescue_cases
 from bench.settings import settings_cases
@@ -108,6 +109,7 @@ class Bench:
         yield Case("process: list", _process([*virsh, "list", "--all"]), _process([*holdfast_command, "list"]), aim)
         shown = "domain-00000"
         yield Case("process: show", _process([*virsh, "dumpxml", shown]), _process([*holdfast_command, "show", shown]))
+        yield from history_cases(holdfast_command, self.ours, self.bare)
 
     def memory(self, command: str) -> float:
         """The most memory ``holdfast COMMAND`` took, in MiB (ru_maxrss of the process).

@@ -17,7 +17,7 @@ from holdfast.errors import guard
 from holdfast.errors.changes import WOULD_NOT_START
 from holdfast.errors.devices import NOT_RELEASED_PAUSED
 from holdfast.errors.domains import UNFINISHED
-from holdfast.errors.state import STATE_GONE
+from holdfast.errors.firmware import STATE_GONE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import destroy, reboot, start

@@ -8,8 +8,8 @@ import pytest
 
 from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.domains import NO_DOMAIN, TRANSIENT
+from holdfast.errors.firmware import STATE_GONE
 from holdfast.errors.power import RESCUE_INTERRUPTED
-from holdfast.errors.state import STATE_GONE
 from holdfast_nova.connection import HardwareNotKept, in_nova_terms
 
 KEPT = 255

@@ -47,6 +47,8 @@ _MAY_DEFINE = {
 _MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast_nova.vtpm"}
 """The last undefines a secret."""
 
+_RECORDS = {"holdfast.operations.session", "holdfast.operations.domain.make", "holdfast.operations.past.record"}
+
 _TAKES_DOCUMENTS = {
     *{"attach", "detach", "update", "define", "start_from", "start_block_copy", "qemu_command"},
     *{"attach_device", "_shortfalls"},
@@ -182,6 +184,12 @@ def undefine_belongs_to_delete(module: Module) -> Iterator[str]:
     if module.layer in (None, "libvirtapi") or module.name in _MAY_UNDEFINE:
         return
     yield from _calls(module, {"undefine", "undefineFlags"})
+
+
+def whoever_takes_the_lock_records_what_was_done(module: Module) -> Iterator[str]:
+    """The lock of a domain is taken by the session, which records at its end what became of the domain."""
+    if module.name.split(".")[0] in ("holdfast", "holdfast_nova") and module.name not in _RECORDS:
+        yield from (f"import of {name}" for name in imported(module) if name.endswith(".domain_lock"))
 
 
 def _calls(module: Module, names: set[str]) -> Iterator[str]:
@@ -339,6 +347,7 @@ RULES: list[Callable[[Module], Iterator[str]]] = [
     host_files_only_in_hostfiles,
     documents_are_defined_in_three_places,
     undefine_belongs_to_delete,
+    whoever_takes_the_lock_records_what_was_done,
     xml_is_not_made_of_strings,
     xml_is_read_by_the_parser,
     documents_are_shown_without_secrets,

@@ -36,6 +36,11 @@ BREAKS = [
     ),
     (architecture.documents_are_defined_in_three_places, "holdfast.cli.domain.create", "again = connection.define"),
     (architecture.undefine_belongs_to_delete, "holdfast_nova.driver", "guest._domain.undefineFlags()"),
+    (
+        architecture.whoever_takes_the_lock_records_what_was_done,
+        "holdfast.operations.power.start",
+        "from holdfast.hostfiles.lock import domain_lock",
+    ),
     (architecture.xml_is_not_made_of_strings, "holdfast_nova.driver", "f\"<disk type='{kind}'>\""),
     (architecture.undefine_belongs_to_delete, "holdfast.operations.domain.create", "domain.undefine()"),
     (architecture.xml_is_not_made_of_strings, "holdfast.operations.power.start", "f\"<disk type='{kind}'>\""),

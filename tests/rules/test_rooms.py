@@ -25,6 +25,7 @@ BREAKS = {
         "holdfast.domainxml.document -> holdfast.libvirtapi.domain",
         "holdfast.libvirtapi.domain -> holdfast.hostfiles.lock",
         "holdfast.hostfiles.lock -> holdfast.cli.main",
+        "holdfast.hostfiles.lock -> holdfast.history.entry",
         "holdfast.operations.connect -> holdfast.cli.main",
         "holdfast.attic",
     ],
@@ -55,6 +56,8 @@ BREAKS = {
         "holdfast_nova.driver -> libvirt_qemu",
     ],
     "lxml belongs to domainxml": ["holdfast.operations.connect -> lxml"],
+    "the history knows no documents and no libvirt": ["holdfast.history.entry -> holdfast.domainxml.document"],
+    "dulwich belongs to the history": ["holdfast.operations.connect -> dulwich"],
     "click and rich belong to the command line": [
         "holdfast.operations.connect -> click",
         "holdfast.operations.look.show -> rich",

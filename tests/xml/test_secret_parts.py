@@ -22,10 +22,12 @@ from holdfast.domainxml.secret_parts import (
     end_of,
     is_secret,
     keep_secrets,
+    kept_of,
     looks_secret,
     secrets_of,
     shown,
     shown_text,
+    shown_words,
 )
 from holdfast.domainxml.sides import all_values
 from holdfast.errors import InvalidDocument
@@ -93,6 +95,34 @@ def test_every_path_of_the_schema_that_holds_a_secret_is_told_without_it(schema:
         told += map(describe, devices(after))
         assert MARK not in "".join(told), path
         assert MARK in serialize(after)
+
+
+def test_every_path_of_the_schema_that_holds_a_secret_is_kept_without_it_and_marked(schema: set[str]) -> None:
+    for path in {path for path in schema if is_secret(path)}:
+        secret = holding(path, MARK)
+        document, (place,) = kept_of(secret)
+        assert MARK not in document, path
+        prefixes = {prefix: uri for each in secret.iter() for prefix, uri in each.nsmap.items() if prefix}
+        (marked,) = secret.xpath(place, namespaces=prefixes)
+        assert (marked if isinstance(marked, str) else marked.text) == MARK, path
+
+
+def test_documents_that_say_the_same_are_kept_alike() -> None:
+    one = parse("<domain type='qemu' id='1'><a c='1' b='2'/><!-- x --></domain>")
+    other = parse('<domain id="1" type="qemu">\n  <a b="2" c="1"></a>\n</domain>')
+    assert kept_of(one) == kept_of(other)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["create", "a", "--name=b c"], "create a '--name=b c'"),
+        (["--token=abc"], f"'--token={HIDDEN}'"),
+        (["http://user:pass@host/a"], f"'http://user:{HIDDEN}@host/a'"),
+    ],
+)
+def test_words_of_a_command_are_told_without_secrets(words: list[str], told: str) -> None:
+    assert shown_words(words) == told
 
 
 def test_every_secret_of_a_domain_is_left_out_and_all_else_stays() -> None:

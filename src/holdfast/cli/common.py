@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class Session:
     """One run of the command line: opens the connection when a command first asks for it, closes it at the end."""
 
-    def __init__(self, uri: str | None, readonly: bool, lock_timeout: float) -> None:
+    def __init__(self, uri: str | None, readonly: bool, lock_timeout: float, words: Sequence[str] = ()) -> None:
         self.uri = uri
         self.readonly = readonly
         self.lock_timeout = lock_timeout
+        self._words = words
         self._connection: Connection | None = None
 
     @property
@@ -32,6 +33,7 @@ class Session:
             from holdfast.operations.connect import connect
 
             self._connection = connect(self.uri, self.readonly, self.lock_timeout)
+            self._connection.command = ("holdfast", *self._words)
         return self._connection
 
     @property
@@ -105,6 +107,13 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be
 def speaks_utf8() -> bool:
     """True where standard output has all characters."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def local_time(time: str) -> str:
+    """A time in ISO 8601, as people here read it."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def log_to_stderr() -> None:

@@ -28,6 +28,8 @@ HINTS = {
     " apt-get install --no-install-recommends {packages}",
     "demo-not-root": 'sudo "$(command -v holdfast)" demo',
     "build-packages-missing": "apt-get install {packages}",
+    "no-history-for": "on that libvirt's own host: 'holdfast log NAME'",
+    "history-not-set-up": "docs/history.md says how root makes it: two lines",
     "no-permission": f"{_AS_ROOT}; with images of an active storage pool ('virsh pool-list') most things need no root",
     "unreadable-by-this-user": f"{_AS_ROOT}, on libvirt's own host",
     "not-uploaded": "qemu-img convert -O FORMAT {path} NEW, and copy-from=NEW,source-format=FORMAT",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
@@ -56,6 +57,10 @@ COMMANDS = {
         "discard-save": "power.save",
         "snapshot": "power.snapshot",
     },
+    "History": {
+        "log": "past.log",
+        "history": "past.history",
+    },
     "Foresight": {
         "plan": "look.plan",
         "upgrade": "domain.upgrade",
@@ -87,6 +92,7 @@ class HoldfastGroup(click.Group):
     """Imports a command when it is called (``holdfast list`` must not pay for lxml or rich) and reports every error."""
 
     verbose = False
+    words: Sequence[str] = ()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All command names, in the order of COMMANDS."""
@@ -112,6 +118,7 @@ class HoldfastGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - whatever click's own takes
         """Run the command line and exit with the documented code; 130 after Ctrl-C, 141 when the reader has gone."""
         self.verbose = False
+        self.words = list((args[0] if args else extra.get("args")) or sys.argv[1:])
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
@@ -182,4 +189,4 @@ def holdfast(ctx: click.Context, uri: str | None, readonly: bool, lock_timeout: 
     if verbose:
         log_to_stderr()
         holdfast.verbose = True
-    ctx.obj = ctx.with_resource(Session(uri, readonly, lock_timeout))
+    ctx.obj = ctx.with_resource(Session(uri, readonly, lock_timeout, holdfast.words))

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.errors import domains
+from holdfast.hostfiles.shared_folder import is_own, is_set_up
 
 TIMEOUT = 60.0
 """Seconds to wait for another command, unless the connection says otherwise."""
@@ -50,20 +51,10 @@ def lock_folder() -> LockFolder:
     nobody else can take it first, as in /tmp. (A user without an entry there cannot connect to libvirt either.)
     """
     user = os.geteuid()
-    if _is_set_up(SHARED):
+    if is_set_up(SHARED):
         return LockFolder(SHARED, shared=True)
     own = _OF_ROOT if user == 0 else Path(pwd.getpwuid(user).pw_dir, ".local/state/holdfast/locks")
     return LockFolder(own, shared=False)
-
-
-def _is_set_up(folder: Path) -> bool:
-    """True for a folder of root's that keeps its group, which is one of ours, and that nobody else may enter."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    ours = os.geteuid() == 0 or found.st_gid in {os.getegid(), *os.getgroups()}
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and ours and stat.S_IMODE(found.st_mode) == 0o2770
 
 
 @contextlib.contextmanager
@@ -122,9 +113,7 @@ def _open(folder: LockFolder, path: Path, name: str) -> int:
 
 def _make_own(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    # Where a home is open to others, a folder or link that they put there could make us write elsewhere.
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+    if not is_own(folder):
         raise domains.LOCK_FOLDER(folder=folder)
 
 

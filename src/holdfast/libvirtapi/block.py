@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import libvirt
-from holdfast.libvirtapi.domain import Domain, changes_domain
+from holdfast.libvirtapi.domain import Domain, changes_domain, changes_guest
 from holdfast.libvirtapi.translate import translated
 
 
@@ -28,7 +28,7 @@ def resize(domain: Domain, target: str, size: int) -> None:
     domain._handle.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
-@changes_domain
+@changes_guest
 def start_block_copy(domain: Domain, target: str, destination: str) -> None:
     """Start to copy the disk onto the existing image of the ``<disk>`` element ``destination`` (virDomainBlockCopy).
 

@@ -49,13 +49,15 @@ class DomainState:
 class Connection:
     """An open connection. ``uri`` is libvirt's own name for it. Use it as a context manager, or close it.
 
-    ``lock_timeout`` is how many seconds operations over it wait for another one on the same domain.
+    ``lock_timeout`` is how many seconds operations over it wait for another one on the same domain. ``command`` are
+    the words of the command line that asks for what is done over it; the history of the domains tells them.
     """
 
     def __init__(self, handle: libvirt.virConnect, readonly: bool, lock_timeout: float = 60.0) -> None:
         self._handle = handle
         self.readonly = readonly
         self.lock_timeout = lock_timeout
+        self.command: tuple[str, ...] = ()
         self.uri = handle.getURI()
         self._version: tuple[int, int, int] | None = None
 
@@ -79,6 +81,11 @@ class Connection:
     def is_of_host(self) -> bool:
         """True for the one libvirt of a host, which its users share, not one that a user or a process has alone."""
         return self._url().path == "/system"
+
+    @property
+    def is_of_user(self) -> bool:
+        """True for the one libvirt that a user has alone, on this machine."""
+        return self._url().path == "/session" and self.is_local and self.is_usual
 
     @property
     def is_qemu(self) -> bool:
@@ -122,6 +129,27 @@ class Connection:
             return f"{named.rpartition('/')[0]}/qemu" if named else "/run/libvirt/qemu"
         own = os.environ.get("XDG_RUNTIME_DIR")
         return f"{own}/libvirt/qemu/run" if own and url.path == "/session" and self.is_usual else None
+
+    @property
+    def history_folder(self) -> str | None:
+        """Where the history of its domains is, if one is kept; None where that is not on this machine.
+
+        The one libvirt of a host has it in a place that all its users know, one behind a socket that is named beside
+        that socket.
+        """
+        url = self._url()
+        if not self.is_local:
+            return None
+        if url.path == "/embed":
+            return f"{self._said('root')}/holdfast/history.git"
+        if not self.is_usual:
+            return f"{self.socket.rpartition('/')[0]}/holdfast/history.git"
+        if url.path == "/session":
+            from pathlib import Path  # imports urllib, as above
+
+            own = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+            return f"{own}/holdfast/history.git"
+        return "/var/lib/holdfast/history.git" if self.is_of_host else None
 
     @property
     def is_usual(self) -> bool:

@@ -70,6 +70,13 @@ from .look.show import show_domain as show_domain
 from .look.watch import watch as watch
 from .manager.follow import Followed as Followed
 from .manager.follow import follow_document as follow_document
+from .past.log import LoggedChange as LoggedChange
+from .past.log import log_domain as log_domain
+from .past.log import log_host as log_host
+from .past.record import HostRecord as HostRecord
+from .past.record import record_host as record_host
+from .past.view import PastView as PastView
+from .past.view import show_past as show_past
 from .power.pause import resume as resume
 from .power.pause import suspend as suspend
 from .power.reboot import reboot as reboot
@@ -123,6 +130,8 @@ from .vocabulary import DeviceLine as DeviceLine
 from .vocabulary import DiskRecord as DiskRecord
 from .vocabulary import DomainState as DomainState
 from .vocabulary import Effect as Effect
+from .vocabulary import Entry as Entry
+from .vocabulary import EntryKind as EntryKind
 from .vocabulary import Identity as Identity
 from .vocabulary import NovaInstance as NovaInstance
 from .vocabulary import OpenPart as OpenPart

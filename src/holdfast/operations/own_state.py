@@ -23,7 +23,7 @@ from holdfast.domainxml.host.state_files import (
 )
 from holdfast.domainxml.metadata import facts
 from holdfast.errors import NotFound
-from holdfast.errors.state import NVRAM_UNFIT, STATE_GONE, STATE_IN_USE
+from holdfast.errors.firmware import NVRAM_UNFIT, STATE_GONE, STATE_IN_USE
 from holdfast.hostfiles.firmware.flash import loader_build, nvram_build
 from holdfast.hostfiles.images.image import file_identity, real_path
 from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_host, look_at, names_in, why_shared

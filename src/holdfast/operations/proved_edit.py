@@ -79,12 +79,13 @@ def apply_edit(domain: OpenDomain, edit: Edit) -> None:
         raise CHANGED_MEANWHILE(name=domain.name)
     domain.conceal(edit.after)
     try:
-        made = domain.connection.define(serialize(edit.after))
+        domain.connection.define(serialize(edit.after))
     finally:
         domain.changed(Definition.CONFIG)
-    defined = parse(made.xml(Definition.CONFIG))
+    defined = parse(domain.xml(Definition.CONFIG, secure=True))
     if surplus := _surplus(edit, defined):
         domain.connection.define(serialize(edit.before))
+        domain.changed(Definition.CONFIG)
         raise LIBVIRT_ADDS(changes=surplus)
 
 

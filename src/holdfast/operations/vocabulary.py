@@ -16,6 +16,8 @@ from holdfast.domainxml.host.outlook import Outlook as Outlook
 from holdfast.domainxml.make.open_parts import OpenPart as OpenPart
 from holdfast.domainxml.make.open_parts import Remedy as Remedy
 from holdfast.domainxml.manager.nova_metadata import NovaInstance as NovaInstance
+from holdfast.history.entry import Entry as Entry
+from holdfast.history.entry import EntryKind as EntryKind
 from holdfast.libvirtapi.connection import DomainState as DomainState
 from holdfast.libvirtapi.console import Console as Console
 from holdfast.libvirtapi.domain import Definition as Definition

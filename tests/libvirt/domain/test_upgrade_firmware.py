@@ -14,7 +14,7 @@ from holdfast.domainxml.document import canonical, parse, remove_children
 from holdfast.domainxml.elements.firmware import flash_of, nvram_of
 from holdfast.domainxml.fact import KeptNvram
 from holdfast.domainxml.metadata import fact
-from holdfast.errors import domains, state
+from holdfast.errors import domains, firmware
 from holdfast.errors import firmware as errors
 from holdfast.hostfiles.firmware import virt_firmware
 from holdfast.hostfiles.firmware.flash import SUCCESSORS
@@ -293,7 +293,7 @@ def test_another_domain_cannot_have_the_nvram_that_is_kept(connection: Connectio
     document = domain_xml("b").replace(
         "</os>", f"<loader readonly='yes' type='pflash'>{OLD_CODE}</loader><nvram>{kept}</nvram></os>"
     )
-    with raising(state.STATE_IN_USE):
+    with raising(firmware.STATE_IN_USE):
         operations.create_domain_from_document(connection, document)
 
 

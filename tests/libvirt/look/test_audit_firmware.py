@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
-from holdfast.errors import guard, state
+from holdfast.errors import firmware, guard
 from holdfast.hostfiles.firmware.flash import SUCCESSORS
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.audit.report import FindingKind
@@ -71,7 +71,7 @@ def test_a_firmware_that_would_not_find_its_variables_does_not_start(connection:
     assert kind is FindingKind.WOULD_NOT_START
     assert "vars.fd belongs to a 2 MB firmware" in sentence
     assert sentence in [str(outlook) for outlook in operations.plan_reboot(connection, "a").outlooks if outlook.stops]
-    with raising(state.NVRAM_UNFIT):
+    with raising(firmware.NVRAM_UNFIT):
         operations.start(connection, "a", paused=True)
     assert not connection.find_domain("a").is_active()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +64,12 @@ interface detach a 52:54:00:00:00:07
 snapshot create a s
 snapshot list a
 snapshot revert a s
+history record
+log a --patch
+log --all
+show "a@{{0 days ago}}"
+xml "a@{{0 days ago}}"
+diff "a@{{3000-01-01}}" a
 snapshot delete a s
 repair a --no-start
 resume-host
@@ -146,9 +154,19 @@ def folder(tmp_path: Path, web_port: int, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
+@pytest.fixture
+def history(connection: Connection) -> Iterator[Path]:
+    """The folder of the libvirt's history, which is kept meanwhile."""
+    assert connection.history_folder is not None
+    folder = Path(connection.history_folder)
+    folder.mkdir(parents=True)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("output", ["table", "json"])
 def test_no_command_prints_or_logs_a_secret(
-    connection: Connection, uri: str, folder: Path, output: str, caplog: pytest.LogCaptureFixture
+    connection: Connection, uri: str, folder: Path, history: Path, output: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "holdfast.libvirt")
     for words, code in steps(WALK):
@@ -163,6 +181,20 @@ def test_no_command_prints_or_logs_a_secret(
     assert "holdfast.libvirt" in caplog.text
     assert MARK not in caplog.text
     assert MARK not in (folder / "page.html").read_text()
+    objects = [zlib.decompress(path.read_bytes()) for path in history.glob("objects/??/*")]
+    assert len(objects) > 50
+    assert [each for each in objects if MARK.encode() in each] == []
+    assert "not recorded in the history" not in caplog.text
+
+
+def test_every_command_records_what_it_changed(
+    connection: Connection, uri: str, folder: Path, history: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for words, _ in steps(WALK):
+        run(uri, *(word.format(folder=folder, uri=uri) for word in words))
+        left = operations.record_host(connection)
+        assert (left.recorded, left.gone, left.skipped) == ((), (), ()), words
+    assert "not recorded in the history" not in caplog.text
 
 
 def test_the_one_door_shows_them_all(connection: Connection, uri: str, folder: Path) -> None:

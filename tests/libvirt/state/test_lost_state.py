@@ -17,9 +17,9 @@ from holdfast.domainxml.fact import SeenState
 from holdfast.domainxml.host.outlook import Effect
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.domainxml.metadata import facts
+from holdfast.errors.firmware import STATE_GONE
 from holdfast.errors.libvirt import REFUSED
 from holdfast.errors.power import NOT_REPAIRED
-from holdfast.errors.state import STATE_GONE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec, FindingKind, Outcome
 from holdfast.operations.manager.foreign_start import record_start, refuse_start

@@ -11,7 +11,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.state_files import StateKind
-from holdfast.errors.state import NVRAM_BY_NAME, STATE_GONE, STATE_IN_USE
+from holdfast.errors.firmware import NVRAM_BY_NAME, STATE_GONE, STATE_IN_USE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import FindingKind
 from holdfast.operations.own_state import folders_of

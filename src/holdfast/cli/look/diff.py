@@ -21,9 +21,10 @@ from holdfast.errors import Refused
 def diff(session: Session, ctx: click.Context, before: str, after: str, output: str) -> None:
     """Say what a guest would see change from A to B.
 
-    Each is a domain (NAME@live; NAME@config, what the next start uses; NAME, live while it runs and config otherwise)
-    or an XML file: "-" for standard input, or a name with a "/" in it or ".xml" at its end. A file is compared with a
-    domain as libvirt would complete it; two files are compared as they are.
+    Each is a domain (NAME@live; NAME@config, what the next start uses; NAME, live while it runs and config otherwise),
+    an entry of its history (NAME@REV: an id that 'holdfast log' shows, {2 days ago}, {2026-11-30 14:05} or last-start;
+    beside it NAME is what the next start uses), or an XML file: "-" for standard input, or a name with a "/" in it or
+    ".xml" at its end. A file is compared with a domain as libvirt would complete it; two files as they are.
 
     Exit code 0 when the guest sees no difference, 3 when it sees one.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.domainxml.compare.change import Change, ChangeKind
-from holdfast.domainxml.compare.guest_view import device_pairs
+from holdfast.domainxml.compare.guest_view import compare_documents, device_pairs
 from holdfast.domainxml.device import device_name
 from holdfast.domainxml.document import Element, text_of, value_at
 from holdfast.domainxml.elements.disk import source_of
@@ -26,6 +26,13 @@ _MADE_UP = ("group_name", "_max_length")
 def apart(live: Element, config: Element) -> list[Change]:
     """What the host does differently for the domain from its next start on, and its guest does not see."""
     return [*_of_domain(live, config), *_of_devices(live, config)]
+
+
+def all_changes(before: Element, after: Element) -> list[Change]:
+    """What differs between two documents of one domain: what its guest sees, and what it does not."""
+    changes = compare_documents(before, after)
+    known = {change.where for change in changes}
+    return [*changes, *(change for change in apart(before, after) if change.where not in known)]
 
 
 def passwords_apart(live: Element, config: Element) -> list[Change]:

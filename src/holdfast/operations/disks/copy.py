@@ -22,7 +22,6 @@ from holdfast.errors import LibvirtRefused, NoConnection, NotFound
 from holdfast.errors import disks as errors
 from holdfast.hostfiles.images import new_image
 from holdfast.hostfiles.images.given import given_image, refuse_exchanged
-from holdfast.hostfiles.lock import domain_lock
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.domain import Definition
@@ -39,7 +38,7 @@ from holdfast.operations.disks.newest_image import (
     refuse_unsettled_pivot,
 )
 from holdfast.operations.facts import record
-from holdfast.operations.session import OpenDomain, telling_truly
+from holdfast.operations.session import OpenDomain, locked, telling_truly
 from holdfast.text import size_in_words
 
 _FIRST_LOOK, _LONGEST_WAIT = 0.02, 0.5
@@ -214,11 +213,11 @@ def _finished_copy(to: Destination, progress: Progress | None) -> DiskInPlace:
     try:
         while True:
             _wait(to, progress)
-            with domain_lock(domain.uuid, domain.name, domain.connection.lock_timeout):
+            with locked(domain):
                 if (after := _go_on_with_copy(to)) is not None:
                     return after
     except BaseException as error:
-        with domain_lock(domain.uuid, domain.name, domain.connection.lock_timeout):
+        with locked(domain):
             to.give_up()
         if not isinstance(error, NoConnection):
             raise

@@ -42,6 +42,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
+from holdfast.operations.change_record import record_change
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
@@ -217,16 +218,17 @@ def _named(connection: Connection, new: NewDomain, defined: Domain) -> str:
 
     Raises CREATED_UNSEALED.
     """
-    text = defined.xml(Definition.CONFIG)
-    nameless = [
-        each for each in devices(parse(text, "domain")) if alias_stem(each) is not None and user_alias(each) is None
-    ]
+    text = defined.xml(Definition.CONFIG, secure=True)
+    config = parse(text, "domain")
+    nameless = [each for each in devices(config) if alias_stem(each) is not None and user_alias(each) is None]
     if new.as_is or not nameless:
+        record_change(connection, defined.uuid, None, lambda: config)
         return text
     try:
         with changing(connection, defined.uuid) as domain:
+            domain.is_new = True
             apply_edit(domain, plan_edit(domain, name_devices))
-            return domain.xml(Definition.CONFIG)
+            return domain.xml(Definition.CONFIG, secure=True)
     except HoldfastError as error:
         raise CREATED_UNSEALED(name=defined.name, cause=error) from error
 

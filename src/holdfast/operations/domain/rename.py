@@ -8,8 +8,8 @@ from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.elements.firmware import libvirt_names_nvram
 from holdfast.errors import Refused
 from holdfast.errors.changes import HAS_SNAPSHOTS, RENAMED_AND_CHANGED
+from holdfast.errors.firmware import NVRAM_BY_NAME
 from holdfast.errors.guard import UNASKED_RENAME
-from holdfast.errors.state import NVRAM_BY_NAME
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import read_config
 from holdfast.operations.domain_name import check_name, refuse_taken, taking
@@ -39,7 +39,7 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
     """
     check_name(new_name)
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG | Need.OFF, dry_run=dry_run) as domain:
-        old_name, before = domain.name, read_config(domain)
+        old_name, before = domain.name, read_config(domain, secure=True)
         refuse_taken(connection, new_name)
         refuse_with_managed_save(domain, "libvirt does not rename it")
         if domain.snapshot_count():
@@ -50,7 +50,9 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
             with taking(connection, new_name):
                 domain.rename(new_name)
             try:
-                refuse_unasked(new_name, compare_documents(before, read_config(domain)), condition=UNASKED_RENAME)
+                refuse_unasked(
+                    new_name, compare_documents(before, read_config(domain, secure=True)), condition=UNASKED_RENAME
+                )
             except Refused as error:
                 raise RENAMED_AND_CHANGED(name=old_name, cause=error) from error
         return Renamed(name=new_name, uuid=domain.uuid, dry_run=dry_run, before=old_name, after=new_name)

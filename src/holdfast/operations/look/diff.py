@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.domainxml.compare.apart import apart
+from holdfast.domainxml.compare.apart import all_changes
 from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.make.identifiers import identifiers, without_identifiers
+from holdfast.domainxml.secret_parts import shown
 from holdfast.errors import InvalidDocument, LibvirtRefused, NotFound
 from holdfast.errors import look as errors
 from holdfast.libvirtapi.connection import Connection
@@ -16,6 +17,7 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, ask_libvirt
 from holdfast.operations.files import is_file, read_document
 from holdfast.operations.own_state import lost_state
+from holdfast.operations.past.revision import PastDomain, past_domain
 from holdfast.operations.session import Need, looking
 
 _MADE_UP = {"uuid": "the UUID", "devices/interface/mac@address": "MAC addresses"}
@@ -42,7 +44,8 @@ def diff(connection: Connection | None, before: str, after: str) -> DocumentDiff
     """What leads from ``before`` to ``after``.
 
     Each side is a domain ("NAME@live"; "NAME@config", what the next start uses; "NAME", its live document while it
-    runs and config otherwise) or an XML file (:func:`holdfast.operations.files.is_file`; "-" for standard input). Where
+    runs and config otherwise), an entry of its history (:mod:`holdfast.operations.past.revision`), beside which "NAME"
+    is config, or an XML file (:func:`holdfast.operations.files.is_file`; "-" for standard input). Where
     a domain is itself named "x@live", that is what it means; "UUID@live" is the document of the other. ``connection``
     may be None when both are files, which are then compared as they stand. Beside a domain a file counts as its libvirt
     would complete it.
@@ -52,14 +55,18 @@ def diff(connection: Connection | None, before: str, after: str) -> DocumentDiff
     """
     if before == after == "-":
         raise errors.INPUT_TWICE()
-    sides = [_read(connection, name) for name in (before, after)]
+    past = [_past(connection, name) for name in (before, after)]
+    definition = Definition.CONFIG if any(past) else None
+    sides = [
+        _read(connection, name, definition) if then is None else then.document
+        for name, then in zip((before, after), past, strict=True)
+    ]
+    if any(past):
+        sides = [parse(shown(side)) for side in sides]
     files = [is_file(name) for name in (before, after)]
     if connection is None or not any(files) or all(files):
-        changes = compare_documents(*sides)
-        known = {change.where for change in changes}
         is_one = not any(files) and sides[0].findtext("uuid") == sides[1].findtext("uuid")
-        hidden = [change for change in apart(*sides) if change.where not in known] if is_one else []
-        return DocumentDiff(changes=(*changes, *hidden))
+        return DocumentDiff(changes=tuple((all_changes if is_one else compare_documents)(*sides)))
     answer = _ask(connection, sides[files.index(True)])
     if answer.document is not None:
         sides[files.index(True)] = answer.document
@@ -94,13 +101,19 @@ def lost_of(connection: Connection, name: str) -> list[str]:
 
     No document tells of that, and the next start changes it for the guest. Raises as :func:`diff` does.
     """
+    if past_domain(connection, name) is not None:
+        return []
     domain = looking(connection, _found(connection, name)[0])
     config = domain.documents.config
     lost = [] if config is None else lost_state(connection, config)
     return [f"the next start of {domain.name} finds no {file}: it is gone" for file in lost]
 
 
-def _read(connection: Connection | None, name: str) -> Element:
+def _past(connection: Connection | None, name: str) -> PastDomain | None:
+    return None if connection is None or is_file(name) else past_domain(connection, name)
+
+
+def _read(connection: Connection | None, name: str, otherwise: Definition | None) -> Element:
     if is_file(name):
         text = read_document(name)
         try:
@@ -109,11 +122,13 @@ def _read(connection: Connection | None, name: str) -> Element:
             raise errors.INVALID_FILE(path=name, cause=error) from error
     if connection is None:
         raise errors.NO_CONNECTION_GIVEN(name=name)
-    return parse(_domain_document(connection, name), "domain")
+    return parse(_domain_document(connection, name, otherwise), "domain")
 
 
-def _domain_document(connection: Connection, name: str) -> str:
-    stem, definition = _found(connection, name)
+def _domain_document(connection: Connection, name: str, otherwise: Definition | None) -> str:
+    """The document of a domain that ``name`` means; where it says not which, ``otherwise``, or the one in force."""
+    stem, said = _found(connection, name)
+    definition = said or otherwise
     domain = looking(connection, stem, needs=Need.NOTHING if definition is None else _NEEDS[definition])
     if definition is None:
         definition = Definition.LIVE if domain.is_active() else Definition.CONFIG

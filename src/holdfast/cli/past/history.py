@@ -1,0 +1,39 @@
+"""``holdfast history``: keeping the history of a host."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.as_json import print_result
+from holdfast.cli.common import Session, output_option, pass_session
+from holdfast.text import plural, printable
+
+
+@click.group()
+def history() -> None:
+    """Keep the history of this host's domains; 'holdfast log' reads it."""
+
+
+@history.command()
+@output_option
+@pass_session
+def record(session: Session, output: str) -> None:
+    """Record what others have changed since the last entry of each domain.
+
+    Changes that Holdfast makes are recorded at once. This is for those of virsh and other programs, to be run by a
+    timer; it changes no domain.
+    """
+    from holdfast.operations.past.record import record_host
+
+    found = record_host(session.connection)
+    if output == "json":
+        print_result(found)
+        return
+    click.echo(f"{found.domains} {plural(found.domains, 'domain')} looked at, {len(found.recorded)} recorded")
+    for said, names in {
+        "recorded": found.recorded,
+        "gone": found.gone,
+        "being changed just now": found.skipped,
+    }.items():
+        for name in names:
+            click.echo(f"{said}  {printable(name)}")

@@ -1,0 +1,128 @@
+"""The folder of a history: made where it is one user's own, used only where it is as it must be, by one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from holdfast.errors.history import (
+    HISTORY_BUSY,
+    HISTORY_FOLDER,
+    HISTORY_NOT_SET_UP,
+    HISTORY_UNUSABLE,
+    NO_HISTORY_YET,
+)
+from holdfast.hostfiles.shared_folder import is_own, is_set_up
+
+_PATIENCE = 5.0
+"""Seconds. Whoever writes an entry needs milliseconds."""
+_NAP = 0.02
+_LEFT_AFTER = 2.0
+"""Seconds after which a lock file of git's, which lives for milliseconds, was left by a process that was killed."""
+_GROUP_WRITES = 0o007
+_OWNER_WRITES = 0o077
+
+
+def history_is_there(folder: Path) -> bool:
+    """True where something is at ``folder``."""
+    return os.path.lexists(folder)
+
+
+def make_history_folder(folder: Path) -> None:
+    """Make the folder of a history that belongs to this user alone. Raises HISTORY_UNUSABLE."""
+    with said_as_unusable(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def check_history_folder(folder: Path, *, shared: bool) -> None:
+    """Raise where ``folder`` is not what a history is kept in: HISTORY_NOT_SET_UP, NO_HISTORY_YET, HISTORY_FOLDER."""
+    if shared and not is_set_up(folder):
+        raise HISTORY_NOT_SET_UP(folder=folder)
+    if not shared and not history_is_there(folder):
+        raise NO_HISTORY_YET(folder=folder)
+    if not shared and not is_own(folder):
+        raise HISTORY_FOLDER(folder=folder)
+
+
+@contextlib.contextmanager
+def said_as_unusable(folder: Path) -> Iterator[None]:
+    """Let an error of the system be HISTORY_UNUSABLE."""
+    try:
+        yield
+    except OSError as error:
+        raise HISTORY_UNUSABLE(folder=folder, reason=error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def writing_history(folder: Path, *, shared: bool) -> Iterator[None]:
+    """Be the only one of Holdfast's that writes below ``folder``; where that is ``shared``, its group can read all.
+
+    Raises HISTORY_BUSY where another one does not let go of it, and HISTORY_UNUSABLE. (flock(2): ends with the process)
+    """
+    with said_as_unusable(folder):
+        file = os.open(folder / "holdfast.lock", os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
+        try:
+            if shared and os.fstat(file).st_uid == os.geteuid():
+                os.fchmod(file, 0o660)  # whatever the umask has left of it
+            _lock(folder, file)
+            # dulwich knows git's own core.sharedRepository from 0.24 on only, so the umask has to say it.
+            before = os.umask(_GROUP_WRITES if shared else _OWNER_WRITES)
+            try:
+                yield
+            finally:
+                os.umask(before)
+        finally:
+            os.close(file)
+
+
+def _lock(folder: Path, file: int) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        if time.monotonic() >= until:
+            raise HISTORY_BUSY(folder=folder)
+        time.sleep(_NAP)
+
+
+def wait_for_lock_file(path: str) -> None:
+    """Wait a moment for whoever has git's lock file ``path``; remove it where it was left by a process that was killed.
+
+    To be called while :func:`writing_history`.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - os.lstat(path).st_mtime > _LEFT_AFTER:
+            Path(path).unlink()
+        else:
+            time.sleep(_NAP)
+
+
+def make_git_folder(folder: Path) -> None:
+    """Let ``folder`` be an empty, bare repository of git's, where it is none yet; HEAD, which makes it one, comes last.
+
+    To be called while :func:`writing_history`.
+    """
+    if (folder / "HEAD").exists():
+        return
+    for name in ("objects/info", "objects/pack", "refs/heads", "refs/domains"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name, text in {"config": _CONFIG, "HEAD": "ref: refs/heads/main\n"}.items():
+        new = folder / f"{name}.new"
+        new.write_text(text)
+        new.replace(folder / name)
+
+
+_CONFIG = """[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tsharedRepository = group
+"""

@@ -1,0 +1,140 @@
+"""Recording in the history what became of a config document: at the end of each operation that changed one.
+
+A document that differs from the last entry when an operation finds it was changed by others, and is recorded as that
+first. Nothing is decided by what the history says, and nothing stops because it cannot be written: each reason is said
+once, and the operation goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from holdfast.domainxml.compare.apart import all_changes
+from holdfast.domainxml.compare.host_changes import host_changes
+from holdfast.domainxml.describe.given_at_start import given_at_start
+from holdfast.domainxml.document import Element, parse, same
+from holdfast.domainxml.secret_parts import kept_of, shown_words
+from holdfast.errors import HoldfastError
+from holdfast.errors.history import NO_HISTORY_FOR
+from holdfast.errors.programs import DEFECT
+from holdfast.history.entry import EntryKind, Happened, KeptDocument
+from holdfast.history.repository import HistoryPlace, Repository
+from holdfast.hostfiles.history_folder import history_is_there
+from holdfast.hostfiles.process_owner import process_owner, program_name
+from holdfast.libvirtapi.connection import Connection
+
+_said: set[str] = set()
+"""What was said already."""
+
+
+def history_place(connection: Connection) -> HistoryPlace:
+    """Where the history of the domains of ``connection`` belongs. Raises NO_HISTORY_FOR."""
+    if connection.history_folder is None:
+        raise NO_HISTORY_FOR(uri=connection.uri)
+    return HistoryPlace(Path(connection.history_folder), shared=connection.is_of_host and connection.is_usual)
+
+
+def keeps_history(connection: Connection) -> bool:
+    """True where what changes over ``connection`` is recorded: of a user's own libvirt, else where its folder is."""
+    folder = connection.history_folder
+    return folder is not None and not connection.readonly and (connection.is_of_user or history_is_there(Path(folder)))
+
+
+def record_change(
+    connection: Connection,
+    uuid: str,
+    before: Element | None,
+    after: Callable[[], Element | None],
+    live: Callable[[], Element | None] = lambda: None,
+) -> None:
+    """Record that an operation of Holdfast has made ``after`` of the config document ``before``; it never raises.
+
+    ``before`` is None for a new domain or where it is not known, and ``after`` for one that is gone; ``live`` is the
+    document that a domain was started with meanwhile, else None. Both are asked for only where they are recorded.
+    """
+    if not keeps_history(connection):
+        return
+    try:
+        now, started = after(), live()
+        with Repository.made(history_place(connection)) as repository, repository.writing():
+            if before is not None:
+                record_found(repository, connection, uuid, before)
+            elif (last := repository.last(uuid)) is not None:
+                before = parse(last[1].document)
+            if now is not None and (before is None or started is not None or not same(before, now)):
+                given = {} if started is None else given_at_start(started)
+                _add(repository, connection, uuid, EntryKind.CHANGED, before, now, started=given)
+            elif now is None and before is not None:
+                _add(repository, connection, uuid, EntryKind.DELETED, before, before)
+    except HoldfastError as error:
+        _say(error)
+    except Exception as error:  # noqa: BLE001 - the operation is done: a defect in what is said of it does not fail it
+        _say(DEFECT(kind=type(error).__name__, error=error))
+
+
+def differs_from_last(repository: Repository, uuid: str, found: Element) -> bool:
+    """True where the last entry does not say that the config document is ``found``."""
+    last = repository.last(uuid)
+    return last is None or last[1] != _kept(found)
+
+
+def record_found(repository: Repository, connection: Connection, uuid: str, found: Element) -> bool:
+    """Record that the config document is ``found`` as it is; returns False where the last entry says that already.
+
+    To be called while the repository is being written to.
+    """
+    last, kept = repository.last(uuid), _kept(found)
+    if last is None:
+        _add(repository, connection, uuid, EntryKind.FIRST_SEEN, None, found, kept)
+    elif last[1] != kept:
+        _add(repository, connection, uuid, EntryKind.OUTSIDE, parse(last[1].document), parse(kept.document), kept)
+    return last is None or last[1] != kept
+
+
+def record_gone(repository: Repository, connection: Connection, uuid: str) -> str:
+    """Record that libvirt does not know a domain any more; returns its name, or "" where the last entry says that.
+
+    To be called while the repository is being written to.
+    """
+    last = repository.last(uuid)
+    if last is None or last[0].kind in (EntryKind.DELETED, EntryKind.GONE):
+        return ""
+    document = parse(last[1].document)
+    _add(repository, connection, uuid, EntryKind.GONE, document, document, last[1])
+    return last[0].name
+
+
+def _add(
+    repository: Repository,
+    connection: Connection,
+    uuid: str,
+    kind: EntryKind,
+    before: Element | None,
+    after: Element,
+    kept: KeptDocument | None = None,
+    started: dict[str, str] | None = None,
+) -> None:
+    changes = [] if before is None else all_changes(before, after)
+    happened = Happened(
+        kind=kind,
+        name=after.findtext("name") or "",
+        user=process_owner(),
+        command=shown_words(connection.command) or program_name(),
+        changes=tuple(change.to_json() for change in changes),
+        host=() if before is None or changes else tuple(host_changes(before, after)),
+        started=started or {},
+    )
+    repository.add(uuid, kept or _kept(after), happened)
+
+
+def _kept(document: Element) -> KeptDocument:
+    return KeptDocument(*kept_of(document))
+
+
+def _say(error: HoldfastError) -> None:
+    """Say once in this process why nothing is recorded. Where nobody has set up logging, it is on standard error."""
+    if error.message not in _said:
+        _said.add(error.message)
+        logging.getLogger("holdfast").warning("not recorded in the history: %s", error.message)

@@ -1,0 +1,72 @@
+"""Recording in the history what others have changed: for a timer, and for whoever watches a host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.errors import Failed, NotFound
+from holdfast.errors.domains import LOCKED
+from holdfast.errors.history import RECORDED_READ_ONLY
+from holdfast.history.repository import Repository
+from holdfast.hostfiles.lock import domain_lock
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.domain_list import inventory
+from holdfast.operations.change_record import differs_from_last, history_place, record_found, record_gone
+from holdfast.operations.documents import read_config
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostRecord:
+    """What was recorded of a host.
+
+    ``domains``   how many it has, transient ones not counted: they have no config document
+    ``recorded``  the names of those that an entry was made for: they are new, or differed from their last one
+    ``gone``      the names of those that libvirt does not know any more, of which that was recorded
+    ``skipped``   the names of those that a command of Holdfast is changing just now; it records them itself
+    """
+
+    domains: int
+    recorded: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+def record_host(connection: Connection) -> HostRecord:
+    """Record what others have changed of the config documents of all domains, or undefined; see :class:`HostRecord`.
+
+    Raises RECORDED_READ_ONLY over a connection that gives no secrets, and what is wrong with the history:
+    NO_HISTORY_FOR, HISTORY_NOT_SET_UP, HISTORY_FOLDER, HISTORY_BUSY, HISTORY_UNUSABLE.
+    (virConnectListAllDomains, virDomainGetXMLDesc)
+    """
+    if connection.readonly:
+        raise RECORDED_READ_ONLY(uri=connection.uri)
+    with Repository.made(history_place(connection)) as repository:
+        domains = [each.domain for each in inventory(connection) if each.persistent]
+        found = {domain.name: _record(repository, connection, domain) for domain in domains}
+        known = {domain.uuid for domain in connection.domains()}
+        with repository.writing():
+            gone = [record_gone(repository, connection, uuid) for uuid in repository.uuids() if uuid not in known]
+    return HostRecord(
+        domains=len(domains),
+        recorded=tuple(name for name, became in found.items() if became),
+        gone=tuple(name for name in gone if name),
+        skipped=tuple(name for name, became in found.items() if became is None),
+    )
+
+
+def _record(repository: Repository, connection: Connection, domain: Domain) -> bool | None:
+    """True where an entry was made, None where a command is at work on the domain."""
+    try:
+        if not differs_from_last(repository, domain.uuid, read_config(domain, secure=True)):
+            return False
+        with domain_lock(domain.uuid, domain.name, 0):
+            document = read_config(domain, secure=True)
+            with repository.writing():
+                return record_found(repository, connection, domain.uuid, document)
+    except NotFound:  # undefined since it was listed
+        return False
+    except Failed as error:
+        if error.code != LOCKED.code:
+            raise
+        return None

@@ -1,0 +1,85 @@
+"""What NAME@REV means: the document that a domain had at an entry of its history, to be looked at and compared.
+
+REV is the id of an entry, as the log shows it; a moment in braces, {2 days ago}; or last-start.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from holdfast.domainxml.document import Element, parse
+from holdfast.errors import NotFound
+from holdfast.errors.history import BEFORE_HISTORY, NO_ENTRIES, NO_SUCH_ENTRY, SEVERAL_ENTRIES
+from holdfast.history.entry import Entry, KeptDocument
+from holdfast.history.repository import Repository
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.change_record import history_place
+from holdfast.operations.past.log import uuid_of
+from holdfast.operations.past.moment import moment_in
+
+_REVISION = re.compile(r"(?P<name>.+)@((?P<id>[0-9a-f]{7,40})|(?P<start>last-start)|\{(?P<moment>.*)\})", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastDomain:
+    """A domain as it was at an entry of its history.
+
+    ``uuid``   the domain's
+    ``entry``  the entry
+    ``kept``   the config document of then, without its secrets, and where it had some
+    """
+
+    uuid: str
+    entry: Entry
+    kept: KeptDocument
+
+    @property
+    def document(self) -> Element:
+        """The config document of then, without its secrets."""
+        return parse(self.kept.document)
+
+
+def past_domain(connection: Connection, name: str) -> PastDomain | None:
+    """What ``name`` means where it is NAME@REV; None for any other, and where a domain itself has that name.
+
+    Raises NO_ENTRIES, NO_SUCH_ENTRY, SEVERAL_ENTRIES, BEFORE_HISTORY, NOT_A_TIME, and what is wrong with the history.
+    """
+    said = _REVISION.fullmatch(name)
+    if said is None or _is_domain(connection, name):
+        return None
+    with Repository(history_place(connection)) as repository:
+        uuid = uuid_of(connection, repository, said["name"])
+        entries = list(repository.entries(uuid))
+        if not entries:
+            raise NO_ENTRIES(folder=repository.folder, name=said["name"])
+        entry = _entry(said, entries)
+        return PastDomain(uuid=uuid, entry=entry, kept=repository.kept(entry))
+
+
+def _is_domain(connection: Connection, name: str) -> bool:
+    try:
+        connection.find_domain(name)
+    except NotFound:
+        return False
+    return True
+
+
+def _entry(said: re.Match[str], entries: list[Entry]) -> Entry:
+    """The one of ``entries``, of which the last one comes first, that is meant."""
+    name = said["name"]
+    if said["moment"] is not None:
+        moment = moment_in(said["moment"])
+        found = [entry for entry in entries if datetime.fromisoformat(entry.time) <= moment][:1]
+        if not found:
+            raise BEFORE_HISTORY(name=name, revision=said["moment"], first=entries[-1].time)
+    elif said["start"]:
+        found = [entry for entry in entries if entry.started][:1]
+    else:
+        found = [entry for entry in entries if entry.id.startswith(said["id"])]
+    if not found:
+        raise NO_SUCH_ENTRY(name=name, revision=said["start"] or said["id"])
+    if len(found) > 1:
+        raise SEVERAL_ENTRIES(name=name, revision=said["id"])
+    return found[0]
