@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +12,7 @@ import libvirt
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain_events import Heard, domain_events
+from holdfast.libvirtapi.events import keep_listening
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.domains import running
 
@@ -57,6 +59,19 @@ def test_whoever_listens_is_heard_after_others_have_stopped_listening_while_much
                 domain.destroy()
                 assert stopped.wait(PATIENCE) == "stopped"
             domain.start()
+
+
+def test_threads_begin_to_listen_over_one_connection_at_once() -> None:
+    for _ in range(20):
+        with holdfast.connect("test:///default") as connection, ThreadPoolExecutor(8) as threads:
+            together = threading.Barrier(8)
+
+            def listen(handle: libvirt.virConnect, together: threading.Barrier) -> None:
+                together.wait()
+                keep_listening(handle)
+
+            for listening in [threads.submit(listen, connection._handle, together) for _ in range(8)]:
+                listening.result()
 
 
 def test_a_listener_that_fails_is_logged_and_hears_the_next_event(

@@ -23,6 +23,7 @@ GLANCE = 1.0
 
 _started = threading.Lock()
 _loop: threading.Thread | None = None
+_keeping = threading.Lock()
 _kept: dict[libvirt.virConnect, int] = {}
 
 
@@ -150,10 +151,11 @@ def keep_listening(conn: libvirt.virConnect) -> None:
     callback; the next callback brings a new one, which only the first event of a queue starts: nothing is announced
     any more (virObjectEventStateQueueRemote, 9.0).
     """
-    if conn not in _kept:
-        register = conn.domainEventRegisterAny
-        # Something rare that nobody else listens to: libvirt takes one callback of each kind for all domains.
-        _kept[conn] = translated(lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR, _ignore, None))()
+    register = conn.domainEventRegisterAny
+    with _keeping:
+        if conn not in _kept:
+            # Something rare that nobody else listens to: libvirt takes one callback of each kind for all domains.
+            _kept[conn] = translated(lambda: register(None, libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR, _ignore, None))()
 
 
 def stop_listening(conn: libvirt.virConnect) -> None:
