@@ -33,6 +33,7 @@ NO_KERNEL = Condition(
     "apt knows no kernel package for the probe guest",
     "run 'apt-get update' (Debian or Ubuntu, x86-64)",
 )
+NO_KERNEL_FILE = Condition("no-kernel-file", Failed, "neither the kernel package nor its parts contain a kernel")
 NO_ARM_PACKAGES = Condition("no-arm-packages", Failed, "{reason}", "take another machine type")
 BUILD_PACKAGES_MISSING = Condition(
     "build-packages-missing",

@@ -8,6 +8,7 @@ first of them that the distribution has.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -100,6 +101,14 @@ NOVA = {
 """All that the OpenStack of ``scripts/nova-lab`` needs."""
 
 PURPOSES = {"demo": DEMO, "demo-virt": {**DEMO, **AARCH64}, "test": TEST, "nova": NOVA}
+
+
+def kernel_parts(depends: str) -> list[str]:
+    """The packages with parts of a kernel, from what ``apt-cache depends`` prints of its own package.
+
+    Its modules on Ubuntu; from Debian 14 on the kernel itself as well, and the list of what is built into it.
+    """
+    return re.findall(r"Depends: (linux-(?:base|binary|modules)-\d\S+)", depends)
 
 
 def missing(needed: dict[str, str] = DEMO) -> list[str]:

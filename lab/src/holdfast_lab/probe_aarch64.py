@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from holdfast_lab import errors
+from holdfast_lab.packages import kernel_parts
 from holdfast_lab.private_apt import PrivateApt
 
 NO_MODULES = ("ahci",)
@@ -45,7 +46,8 @@ def download(work: Path) -> Path:
     lists.mkdir()
     apt = PrivateApt(lists, platform.freedesktop_os_release()["VERSION_CODENAME"], "arm64")
     (kernel,) = re.findall(r"Depends: (linux-image-\d\S+)", apt.run("apt-cache", "depends", _KERNEL))
-    return apt.download(kernel, "busybox-static", "systemd-boot-efi")
+    parts = kernel_parts(apt.run("apt-cache", "depends", kernel))
+    return apt.download(kernel, *parts, "busybox-static", "systemd-boot-efi")
 
 
 def write_disk(run: Callable[..., str], system: Path, result: Path, size: int) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from holdfast.errors import Failed
 from holdfast_lab import errors, probe_aarch64, probe_agent
-from holdfast_lab.packages import PROBE_GUEST, SYSTEM_PATH, missing
+from holdfast_lab.packages import PROBE_GUEST, SYSTEM_PATH, kernel_parts, missing
 
 KERNELS = ("linux-image-amd64", "linux-image-generic")
 """The packages that depend on the current kernel's real package: Debian's, Ubuntu's."""
@@ -81,7 +81,8 @@ def probe_image(arch: str = "x86_64") -> ProbeImage:
 
     Takes a few seconds then, and a download: 70 MB, or 35 MB for aarch64. Raises what is wrong with building it, when
     no older build is there: NO_KERNEL, BUILD_PACKAGES_MISSING, NO_BUILD_TOOL, BUILD_FAILED, NO_KERNEL_MODULES,
-    AGENT_TOO_LARGE, and what :func:`.probe_agent.agent_archive` and :func:`.probe_aarch64.download` raise.
+    NO_KERNEL_FILE, AGENT_TOO_LARGE, and what :func:`.probe_agent.agent_archive` and :func:`.probe_aarch64.download`
+    raise.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast"
     cache.mkdir(parents=True, exist_ok=True)
@@ -163,14 +164,16 @@ def _aarch64(work: Path, result: Path) -> None:
 
 def _write_boot_files(system: Path, root: Path, result: Path) -> None:
     """Write the kernel of ``system``, and ``root`` as its initramfs."""
-    shutil.copyfile(next(system.glob("boot/vmlinuz-*")), result / "vmlinuz")
+    kernels = [*system.glob("boot/vmlinuz-*"), *system.glob("usr/lib/modules/*/vmlinuz")]
+    if not kernels:
+        raise errors.NO_KERNEL_FILE()
+    shutil.copyfile(kernels[0], result / "vmlinuz")
     (result / "initrd.gz").write_bytes(gzip.compress(_archive(root), 6))
 
 
 def _download_kernel(kernel: str, work: Path) -> Path:
-    """Download the kernel package (and on Ubuntu its modules' one); return the folder."""
-    depends = _run("apt-cache", "depends", kernel)
-    packages = [kernel, *re.findall(r"Depends: (linux-modules-\d\S+)", depends)]
+    """Download the kernel package and those with its parts; return the folder."""
+    packages = [kernel, *kernel_parts(_run("apt-cache", "depends", kernel))]
     _run("apt-get", "-o", "APT::Sandbox::User=root", "download", *packages, cwd=work)
     return work
 
