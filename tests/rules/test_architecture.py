@@ -155,19 +155,19 @@ for command, module in {name: module for section in COMMANDS.values() for name, 
     if command in sys.argv or not sys.argv[1:]:
         importlib.import_module("holdfast.cli." + module)
 import holdfast.operations.look.list
-print(*sorted({"lxml", "rich"} & set(sys.modules)))
+print(*sorted({"dulwich", "lxml", "rich"} & set(sys.modules)))
 """
 
 
 def loaded_by(*commands: str) -> list[str]:
-    """Which of lxml and rich are loaded once the modules of these commands are (all commands: none named)."""
+    """Which of dulwich, lxml and rich are loaded once the modules of these commands are (all commands: none named)."""
     run = subprocess.run([sys.executable, "-c", LOADED, *commands], check=True, capture_output=True, text=True)
     return run.stdout.split()
 
 
-def test_listing_loads_neither_lxml_nor_rich() -> None:
+def test_listing_loads_neither_dulwich_nor_lxml_nor_rich() -> None:
     assert loaded_by("list") == []
 
 
-def test_no_command_loads_rich_before_it_draws() -> None:
-    assert "rich" not in loaded_by()
+def test_no_command_loads_rich_before_it_draws_nor_dulwich_before_it_records() -> None:
+    assert not {"dulwich", "rich"} & set(loaded_by())

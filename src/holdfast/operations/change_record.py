@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from holdfast.domainxml.compare.apart import all_changes
 from holdfast.domainxml.compare.host_changes import host_changes
@@ -17,29 +16,15 @@ from holdfast.domainxml.describe.given_at_start import given_at_start
 from holdfast.domainxml.document import Element, parse, same
 from holdfast.domainxml.secret_parts import kept_of, shown_words
 from holdfast.errors import HoldfastError
-from holdfast.errors.history import NO_HISTORY_FOR
 from holdfast.errors.programs import DEFECT
 from holdfast.history.entry import EntryKind, Happened, KeptDocument
-from holdfast.history.repository import HistoryPlace, Repository
-from holdfast.hostfiles.history_folder import history_is_there
+from holdfast.history.repository import Repository
 from holdfast.hostfiles.process_owner import process_owner, program_name
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.history_place import history_place, keeps_history
 
 _said: set[str] = set()
 """What was said already."""
-
-
-def history_place(connection: Connection) -> HistoryPlace:
-    """Where the history of the domains of ``connection`` belongs. Raises NO_HISTORY_FOR."""
-    if connection.history_folder is None:
-        raise NO_HISTORY_FOR(uri=connection.uri)
-    return HistoryPlace(Path(connection.history_folder), shared=connection.is_of_host and connection.is_usual)
-
-
-def keeps_history(connection: Connection) -> bool:
-    """True where what changes over ``connection`` is recorded: of a user's own libvirt, else where its folder is."""
-    folder = connection.history_folder
-    return folder is not None and not connection.readonly and (connection.is_of_user or history_is_there(Path(folder)))
 
 
 def record_change(
@@ -74,18 +59,14 @@ def record_change(
         _say(DEFECT(kind=type(error).__name__, error=error))
 
 
-def differs_from_last(repository: Repository, uuid: str, found: Element) -> bool:
-    """True where the last entry does not say that the config document is ``found``."""
-    last = repository.last(uuid)
-    return last is None or last[1] != _kept(found)
-
-
-def record_found(repository: Repository, connection: Connection, uuid: str, found: Element) -> bool:
+def record_found(
+    repository: Repository, connection: Connection, uuid: str, found: Element, kept: KeptDocument | None = None
+) -> bool:
     """Record that the config document is ``found`` as it is; returns False where the last entry says that already.
 
     To be called while the repository is being written to.
     """
-    last, kept = repository.last(uuid), _kept(found)
+    last, kept = repository.last(uuid), kept or kept_document(found)
     if last is None:
         _add(repository, connection, uuid, EntryKind.FIRST_SEEN, None, found, kept)
     elif last[1] != kept:
@@ -126,10 +107,11 @@ def _add(
         host=() if before is None or changes else tuple(host_changes(before, after)),
         started=started or {},
     )
-    repository.add(uuid, kept or _kept(after), happened)
+    repository.add(uuid, kept or kept_document(after), happened)
 
 
-def _kept(document: Element) -> KeptDocument:
+def kept_document(document: Element) -> KeptDocument:
+    """What the history keeps of a config document."""
     return KeptDocument(*kept_of(document))
 
 

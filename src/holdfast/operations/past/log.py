@@ -13,7 +13,7 @@ from holdfast.errors.history import NO_ENTRIES, SEVERAL_HAD_NAME
 from holdfast.history.entry import Entry
 from holdfast.history.repository import Repository
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.change_record import history_place
+from holdfast.operations.history_place import history_place
 from holdfast.operations.past.moment import moment_in
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from holdfast.domainxml.document import parse
 from holdfast.errors import Failed, NotFound
 from holdfast.errors.domains import LOCKED
 from holdfast.errors.history import RECORDED_READ_ONLY
 from holdfast.history.repository import Repository
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Domain
+from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import inventory
-from holdfast.operations.change_record import differs_from_last, history_place, record_found, record_gone
-from holdfast.operations.documents import read_config
+from holdfast.operations.change_record import kept_document, record_found, record_gone
+from holdfast.operations.history_place import history_place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +59,18 @@ def record_host(connection: Connection) -> HostRecord:
 def _record(repository: Repository, connection: Connection, domain: Domain) -> bool | None:
     """True where an entry was made, None where a command is at work on the domain."""
     try:
-        if not differs_from_last(repository, domain.uuid, read_config(domain, secure=True)):
+        text = domain.xml(Definition.CONFIG, secure=True)
+        document = parse(text)
+        kept, last = kept_document(document), repository.last(domain.uuid)
+        if last is not None and last[1] == kept:
             return False
         with domain_lock(domain.uuid, domain.name, 0):
-            document = read_config(domain, secure=True)
+            now = domain.xml(Definition.CONFIG, secure=True)
+            if now != text:
+                document = parse(now)
+                kept = kept_document(document)
             with repository.writing():
-                return record_found(repository, connection, domain.uuid, document)
+                return record_found(repository, connection, domain.uuid, document, kept)
     except NotFound:  # undefined since it was listed
         return False
     except Failed as error:

@@ -15,7 +15,7 @@ from holdfast.errors.history import BEFORE_HISTORY, NO_ENTRIES, NO_SUCH_ENTRY, S
 from holdfast.history.entry import Entry, KeptDocument
 from holdfast.history.repository import Repository
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.change_record import history_place
+from holdfast.operations.history_place import history_place
 from holdfast.operations.past.log import uuid_of
 from holdfast.operations.past.moment import moment_in
 
