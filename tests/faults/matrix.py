@@ -25,9 +25,9 @@ from tests.faults.scenarios import SCENARIOS
 from tests.faults.steps import Fault, Kind, Point, Step, points
 
 ROOT = Path(__file__).parents[2]
-ONCE = {"/run/holdfast": "rename a b", "/holdfast-child-": "create --from-xml b.xml"}
-"""What many commands do in the same way, their lock and their question to libvirt: part of a path → the one scenario in
-which the steps of that are points.
+ONCE = {"/run/holdfast": "rename a b", "/history.git": "rename a b", "/holdfast-child-": "create --from-xml b.xml"}
+"""What many commands do in the same way, their lock, their entry in the history, their question to libvirt: part of a
+path → the one scenario in which the steps of that are points.
 """
 TERMINATED = ("create b", "edit a", "disk move a vda")
 """Beginnings of the scenarios that SIGTERM comes in, too: it raises in the main module what SIGINT does."""

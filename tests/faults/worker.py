@@ -25,6 +25,9 @@ from typing import NoReturn
 import holdfast
 import libvirt
 from holdfast.__main__ import main as command_line
+from holdfast.errors import HoldfastError
+from holdfast.history.repository import HistoryPlace, Repository
+from holdfast.libvirtapi.connection import Connection
 from tests.faults import plants
 from tests.faults.judge import Ended, Run, judge, trace
 from tests.faults.scenarios import MAC, SCENARIOS, UUID, Scenario
@@ -46,6 +49,8 @@ class Host:
         os.environ["TMPDIR"] = str(self.temporary)
         os.environ["HOME"] = str(folder / "home")
         self._daemon = daemon
+        self._history = folder / "history.git"
+        Connection.history_folder = property(lambda _: str(self._history))  # type: ignore[method-assign,assignment]
         self._empty_image = b""
         self._adopted: dict[str, str] = {}
         self.folders = {"images": self.images, "tmp": self.temporary, "home": folder / "home"}
@@ -97,6 +102,10 @@ class Host:
                 for path in folder.iterdir() if folder.is_dir() else ():
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
             self._prepare_files()
+            shutil.rmtree(self._history, ignore_errors=True)
+            self._history.mkdir()
+            shutil.chown(self._history, "root", "libvirt")
+            self._history.chmod(0o2770)
             connection.storagePoolLookupByName("default").refresh()
             document = self._document(scenario)
             connection.defineXML(document if scenario.foreign else self._adopted.get(document, document))
@@ -111,6 +120,18 @@ class Host:
             else:
                 ended = self.run(words)
                 assert ended.code == 0, (line, ended)
+
+    def damage_of_history(self) -> list[str]:
+        """What is wrong with the history, in sentences: it can be read whole, and written to."""
+        try:
+            with Repository(HistoryPlace(self._history, shared=True)) as repository:
+                for uuid in repository.uuids():
+                    for entry in repository.entries(uuid):
+                        assert repository.kept(entry).document
+        except HoldfastError as error:
+            return [str(error)]
+        ended = self.run(["history", "record"])
+        return [f"history record: {ended.err}"] * (ended.code != 0)
 
     def _adopt(self, document: str) -> None:
         """Adopt "a", and keep what became of its ``document``: it is the same each time."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -215,3 +216,20 @@ def _where_locked_again(write: Callable[[], T]) -> T:
         except FileLocked as error:
             name = error.lockfilename
             wait_for_lock_file(name.decode(errors="surrogateescape") if isinstance(name, bytes) else name)
+        except OSError as error:
+            _abort_left_open(error)
+            raise
+
+
+def _abort_left_open(error: OSError) -> None:
+    """Remove the lock file that dulwich (0.21 to 1.2) leaves, and open, where the disk takes no more.
+
+    Its own end would try to write it once more, and say on standard error that it could not.
+    """
+    from dulwich.file import _GitFile
+
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for left in {value for frame in frames for value in frame.f_locals.values() if isinstance(value, _GitFile)}:
+        for _ in range(2):  # the first closes the file, and fails as the writing did
+            with contextlib.suppress(OSError):
+                left.abort()

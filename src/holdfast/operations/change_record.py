@@ -8,7 +8,8 @@ once, and the operation goes on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from holdfast.domainxml.compare.apart import all_changes
 from holdfast.domainxml.compare.host_changes import host_changes
@@ -41,7 +42,7 @@ def record_change(
     """
     if not keeps_history(connection):
         return
-    try:
+    with said_once():
         now, started = after(), live()
         with Repository.made(history_place(connection)) as repository, repository.writing():
             if before is not None:
@@ -53,10 +54,6 @@ def record_change(
                 _add(repository, connection, uuid, EntryKind.CHANGED, before, now, started=given)
             elif now is None and before is not None:
                 _add(repository, connection, uuid, EntryKind.DELETED, before, before)
-    except HoldfastError as error:
-        _say(error)
-    except Exception as error:  # noqa: BLE001 - the operation is done: a defect in what is said of it does not fail it
-        _say(DEFECT(kind=type(error).__name__, error=error))
 
 
 def record_found(
@@ -115,8 +112,19 @@ def kept_document(document: Element) -> KeptDocument:
     return KeptDocument(*kept_of(document))
 
 
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Let whatever hinders recording stop nothing: why nothing is recorded is said, once in this process."""
+    try:
+        yield
+    except HoldfastError as error:
+        _say(error)
+    except Exception as error:  # noqa: BLE001 - what was done is done: a defect in what is said of it does not fail it
+        _say(DEFECT(kind=type(error).__name__, error=error))
+
+
 def _say(error: HoldfastError) -> None:
-    """Say once in this process why nothing is recorded. Where nobody has set up logging, it is on standard error."""
+    """Where nobody has set up logging, it is on standard error."""
     if error.message not in _said:
         _said.add(error.message)
         logging.getLogger("holdfast").warning("not recorded in the history: %s", error.message)

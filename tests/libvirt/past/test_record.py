@@ -19,6 +19,7 @@ from holdfast.hostfiles import history_folder
 from holdfast.hostfiles.history_folder import writing_history
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.operations import DiskSpec, DomainSettings, DomainSpec, EntryKind, InterfaceSpec, LoggedChange, Place
+from holdfast.operations.session import changing
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, running
 from tests.raising import raising
@@ -87,9 +88,22 @@ def test_history_record_finds_what_others_changed_once(connection: Connection, u
     assert kinds(connection) == [FIRST_SEEN, OUTSIDE]
 
 
+def test_a_watch_records_what_others_change(connection: Connection, uri: str) -> None:
+    connection.define(domain_xml())
+    operations.record_host(connection)
+    notices = operations.watch([uri], interval=0.1)
+    try:
+        next(notices)
+        connection.find_domain("a").set_max_memory(128 * 1024)
+        next(notices)
+    finally:
+        notices.close()
+    assert kinds(connection) == [FIRST_SEEN, OUTSIDE]
+
+
 def test_history_record_leaves_a_domain_alone_that_a_command_is_changing(connection: Connection) -> None:
     domain = connection.define(domain_xml())
-    with operations.session.changing(connection, "a"):
+    with changing(connection, "a"):
         found: list[operations.HostRecord] = []
         thread = threading.Thread(target=lambda: found.append(operations.record_host(connection)))
         thread.start()

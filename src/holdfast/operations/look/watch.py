@@ -1,8 +1,9 @@
-"""Watching hosts: a notice for each change of state or hardware of their domains, whoever made it. Changes nothing.
+"""Watching hosts: a notice for each change of state or hardware of their domains, whoever made it. Changes no domain.
 
 libvirt announces what happens to a running guest; of a config document it announces nothing that concerns devices. So
 each announcement only says where to look, and every domain is looked at again after some seconds: what differs from
-the look before is the notice. A host that was lost and is back is looked at as a whole, so nothing is missed.
+the look before is the notice. A host that was lost and is back is looked at as a whole, so nothing is missed. What
+others change of a config document on this machine is recorded in its history.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.connect import connect
 from holdfast.operations.look.notice import Notice, Seen, differences
 from holdfast.operations.own_state import look, state_of
+from holdfast.operations.past.record import record_seen
 from holdfast.text import plural
 
 TOGETHER = 0.1
@@ -171,6 +173,8 @@ class _Host:
         config = domain.xml(Definition.CONFIG) if persistent else None
         now = _with_state(connection, Seen(domain.name, state, live, config), before).after(before)
         self._seen[domain.uuid] = now
+        if config is not None and (self._complete if before is None else before.config != config):
+            record_seen(connection, domain)
         if before is not None:
             self._tell(differences(self.uri, domain.uuid, before, now))
         elif self._complete:

@@ -13,8 +13,8 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import inventory
-from holdfast.operations.change_record import kept_document, record_found, record_gone
-from holdfast.operations.history_place import history_place
+from holdfast.operations.change_record import kept_document, record_found, record_gone, said_once
+from holdfast.operations.history_place import history_place, keeps_history
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,13 @@ def record_host(connection: Connection) -> HostRecord:
         gone=tuple(name for name in gone if name),
         skipped=tuple(name for name, became in found.items() if became is None),
     )
+
+
+def record_seen(connection: Connection, domain: Domain) -> None:
+    """Record what others have changed of ``domain``, where a history is kept; it never raises for that."""
+    if keeps_history(connection):
+        with said_once(), Repository.made(history_place(connection)) as repository:
+            _record(repository, connection, domain)
 
 
 def _record(repository: Repository, connection: Connection, domain: Domain) -> bool | None:
