@@ -38,6 +38,8 @@ def test_a_day_needs_no_right_at_all(stranger: OrdinaryUser) -> None:
         "disk extend web vda 96MiB",
         f"disk move web vdb path={home}/c.qcow2 --delete-source",
         "reboot --hard web",
+        "log web --patch",
+        "diff web@last-start web",
         "snapshot create web before",
         "snapshot revert web before --accept",
         "snapshot delete web before",
