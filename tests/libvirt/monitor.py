@@ -34,9 +34,10 @@ class Monitor:
             pass
 
     def write(self, disk: str, mark: int) -> None:
-        """Write ``mark`` into the first bytes of a disk, named by its device, as its guest does."""
-        found = self.ask("human-monitor-command", **{"command-line": f'qemu-io -d {disk} "write -P {mark} 0 4k"'})
-        assert "error" not in found.lower(), found
+        """Write ``mark`` into the first bytes of a disk, named by its device, and flush it, as its guest does."""
+        for deed in (f"write -P {mark} 0 4k", "flush"):
+            found = self.ask("human-monitor-command", **{"command-line": f'qemu-io -d {disk} "{deed}"'})
+            assert "error" not in found.lower(), found
 
     def _answer(self) -> Any:
         while True:

@@ -117,6 +117,8 @@ HINTS = {
     "that it is the copy, --source {target}={old} that it is not; a guest that runs has it after 'holdfast reboot "
     "--hard {name}'",
     "overlay-is-newer": "'holdfast repair {name} --source {target}={overlay}' lets the disk have it",
+    "guest-has-newer": "'holdfast repair {name} --source {target}={overlay}' lets config name it, too; to give it up, "
+    "'holdfast destroy {name}' first",
     "written-elsewhere": "'holdfast repair {name} --source TARGET=PATH' says which disk has it, before the guest is "
     "shut down",
     "being-moved": "'holdfast disk move {name} {target}' finishes that, with --abort it ends",
@@ -249,6 +251,10 @@ HINTS = {
     "unfit-for-external": "leave them out with --without {targets: --without}",
     "after-internal": "'holdfast snapshot delete {name} {other}' first, or make an internal one",
     "snapshot-made-changed": "somebody else may have changed it meanwhile: see 'holdfast show'",
+    "overlays-not-written": "remove the cause, then 'holdfast repair {name}' with --source {overlays: --source} "
+    "writes it",
+    "overlays-taken-back": "remove the cause, then 'holdfast repair {name} --no-start' with --source "
+    "{images: --source}",
     "left-elsewhere": "run this command there",
     "snapshot-not-deleted-detached": "{target} was detached since; 'holdfast disk attach {name} "
     "path={image},format=qcow2,target={target},trust-format' brings it back",

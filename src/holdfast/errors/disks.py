@@ -44,6 +44,12 @@ OVERLAY_IS_NEWER = Condition(
     "which is newer than {image}",
     "name that image in a repair",
 )
+GUEST_HAS_NEWER = Condition(
+    "guest-has-newer",
+    Refused,
+    "the running guest has its disk {target} on {overlay}, which is newer than {image}, that config names",
+    "name the newer image in a repair; without the guest, the older one can be started from",
+)
 WRITTEN_ELSEWHERE = Condition(
     "written-elsewhere",
     Refused,

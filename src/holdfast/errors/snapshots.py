@@ -109,6 +109,20 @@ MADE_AND_CHANGED = Condition(
     "the snapshot {snapshot!r} was made, but the hardware has changed too: {changes:;}",
     "somebody else may have changed it meanwhile: look at the domain",
 )
+OVERLAYS_NOT_WRITTEN = Condition(
+    "overlays-not-written",
+    PartlyDone,
+    "there is no snapshot {snapshot!r}, but the guest of {name!r} writes to its overlays ({overlays}), and libvirt "
+    "cannot write that to disk, where config names the images below: {cause}",
+    "remove the cause, then name the overlays in a repair, which writes it",
+)
+OVERLAYS_TAKEN_BACK = Condition(
+    "overlays-taken-back",
+    PartlyDone,
+    "there is no snapshot {snapshot!r}, and libvirt has removed its overlays again, but config of {name!r} goes on "
+    "naming them, until libvirt's daemon starts anew: {cause}",
+    "remove the cause, then name the images in a repair: {images}",
+)
 
 LEFT_ELSEWHERE = Condition(
     "left-elsewhere",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 from holdfast.domainxml.device import label, lookup
@@ -73,7 +74,9 @@ def refuse_forgotten_qemu(domain: LookedAt) -> None:
 
 
 def refuse_older_image(domain: LookedAt) -> None:
-    """Raise NEWEST_UNKNOWN and OVERLAY_IS_NEWER where config names an image that may not be the disk's newest."""
+    """Raise NEWEST_UNKNOWN, OVERLAY_IS_NEWER and GUEST_HAS_NEWER where config names an image that may not be the disk's
+    newest.
+    """
     config = domain.documents.config
     for disk in () if config is None else config.iterfind("devices/disk"):
         refuse_unsettled_pivot(domain, disk)
@@ -85,6 +88,20 @@ def refuse_older_image(domain: LookedAt) -> None:
                 overlay=entry.file,
                 image=source_of(disk),
             )
+        if (newer := _overlay_in_live(domain, disk)) is not None:
+            raise disks.GUEST_HAS_NEWER(name=domain.name, target=label(disk), overlay=newer, image=source_of(disk))
+
+
+def _overlay_in_live(domain: LookedAt, disk: Element) -> str | None:
+    """The overlay over the image of ``disk`` that the guest has now, where it has one that can be looked at.
+
+    Where libvirt (9.0) cannot write that to disk, config names the image below again once its daemon has started anew.
+    """
+    live = None if domain.documents.live is None else lookup(domain.documents.live, label(disk), "disk")
+    image, now = host_path(disk), None if live is None else host_path(live)
+    if image is None or now in (None, image) or not domain.connection.is_local:
+        return None
+    return now if _is(partial(_rests_on, image=image), now) else None
 
 
 def refuse_unsettled_pivot(domain: LookedAt, disk: Element) -> None:
@@ -128,12 +145,10 @@ def _unsettled(domain: LookedAt, disk: Element) -> Pivoting | None:
 def overlays_written(domain: LookedAt, disk: Element) -> Iterator[Snapshotting]:
     """The records of interrupted snapshots whose overlay over the image of ``disk`` the guest has written to."""
     config, image = domain.documents.config, host_path(disk)
-    entries = [] if config is None else [each for each in facts(config, Snapshotting) if each.file]
-    if image is None or not entries or not domain.connection.is_local:
+    if config is None or image is None or not domain.connection.is_local:
         return
-    named = set().union(*map(named_paths, domain.documents.present.values()))
-    for entry in entries:
-        if entry.file not in named and was_written(entry.file) and _rests_on(entry.file, image):
+    for entry in facts(config, Snapshotting):
+        if entry.file and was_written(entry.file) and _is(partial(_rests_on, image=image), entry.file) is not False:
             yield entry
 
 
@@ -147,7 +162,7 @@ def was_written(overlay: str) -> bool:
 
 def refuse_unless_newest(domain: LookedAt, document: Element | None = None) -> None:
     """Raise what is wrong where a start of ``document``, else of config, would not be on the newest images, or somebody
-    has them: QEMU_FORGOTTEN, NEWEST_UNKNOWN, OVERLAY_IS_NEWER, WRITTEN_ELSEWHERE, IMAGE_OPEN.
+    has them: QEMU_FORGOTTEN, NEWEST_UNKNOWN, OVERLAY_IS_NEWER, GUEST_HAS_NEWER, WRITTEN_ELSEWHERE, IMAGE_OPEN.
 
     Of files that are not here, or not for this user to look at, nothing is known, and nothing refused.
     """
@@ -220,10 +235,7 @@ def _who_has(path: str) -> str:
 
 
 def _rests_on(overlay: str, image: str) -> bool:
-    try:
-        return file_identity(image) in map(file_identity, files_below(overlay))
-    except Failed:
-        return True
+    return file_identity(image) in map(file_identity, files_below(overlay))
 
 
 def _last_written(domain: LookedAt, path: str) -> str:

@@ -250,8 +250,11 @@ def _said(domain: OpenDomain, disk: Element, new: Element) -> Fault:
         record_below(domain, [new] if below else [])
         forget_pivot(domain, label(disk))
         config = domain.documents.config
-        for entry in [] if config is None else facts(config, Snapshotting):
-            if entry in left or entry.file == path:
+        entries = [] if config is None else facts(config, Snapshotting)
+        known = [entry for entry in entries if entry in left or entry.file in (path, host_path(disk))]
+        broken = {entry.snapshot for entry in known}
+        for entry in entries:
+            if entry in known or (entry.snapshot in broken and file_exists(entry.file) is False):
                 forget(domain, entry, Definition.CONFIG)
 
     rests = "".join(f", which rests on {each}" for each in below)

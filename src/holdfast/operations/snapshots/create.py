@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from holdfast.domainxml.fact import Snapshotting
 from holdfast.domainxml.snapshots.carry_metadata import with_metadata_of
 from holdfast.domainxml.snapshots.new import new_snapshot
-from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot
+from holdfast.domainxml.snapshots.stored import StoredSnapshot, read_snapshot, written_images
 from holdfast.errors import LibvirtRefused
 from holdfast.errors import snapshots as errors
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
@@ -26,7 +26,13 @@ from holdfast.operations.facts import record
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
-from holdfast.operations.snapshots.leftovers import being_made, holds, remove_leftovers, settle
+from holdfast.operations.snapshots.leftovers import (
+    being_made,
+    holds,
+    overlays_in_use,
+    remove_leftovers,
+    settle,
+)
 from holdfast.operations.snapshots.plan import (
     LeftOut,
     SnapshotDisk,
@@ -80,7 +86,7 @@ def create_snapshot(
 
     Raises TRANSIENT, IN_RESCUE, MANAGED_SAVE, NAME_TAKEN, NAME_TAKEN_IN_IMAGE, AFTER_INTERNAL and Refused for a file
     that is there; UsageError, NotFound and Failed where it cannot be made (see :func:`.plan.plan_snapshot`); and
-    MADE_AND_CHANGED. (virDomainSnapshotCreateXML)
+    MADE_AND_CHANGED, OVERLAYS_NOT_WRITTEN, OVERLAYS_TAKEN_BACK. (virDomainSnapshotCreateXML)
     """
     wish = SnapshotWish(
         snapshot=snapshot,
@@ -188,17 +194,21 @@ def _refuse_after_internal(domain: OpenDomain) -> None:
 
 
 def _create(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan) -> None:
-    """Make it, and prove that the guest sees nothing of it. Raises MADE_AND_CHANGED."""
+    """Make it, and prove that the guest sees nothing of it. Raises MADE_AND_CHANGED, OVERLAYS_NOT_WRITTEN,
+    OVERLAYS_TAKEN_BACK.
+    """
     before = domain.documents
     for file in plan.files or [""]:
         record(domain, Snapshotting(wish.snapshot, file), Definition.CONFIG)
     disk_only = bool(plan.files) and not plan.memory
     try:
         libvirt_snapshot.make_snapshot(domain, _request(wish, plan), disk_only=disk_only, quiesce=wish.quiesce)
-    except LibvirtRefused:
+    except LibvirtRefused as error:
+        _refuse_overlays_in_use(domain, wish.snapshot, before, error)
         settle(domain, [wish.snapshot])  # libvirt has taken back what it made
         _refuse_name(domain, wish.snapshot, libvirt_snapshot.snapshots(domain))  # somebody else was faster
         raise
+    domain.done_besides.append(f"its snapshot {wish.snapshot} is made")
     after = domain.documents
     _carry_records(domain, wish.snapshot)
     settle(domain, [wish.snapshot])
@@ -206,6 +216,19 @@ def _create(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan) -> None:
     if changes:
         raise errors.MADE_AND_CHANGED(snapshot=wish.snapshot, changes=changes)
     follow_images(domain, before)
+
+
+def _refuse_overlays_in_use(domain: OpenDomain, snapshot: str, before: Documents, cause: LibvirtRefused) -> None:
+    """Raise OVERLAYS_NOT_WRITTEN and OVERLAYS_TAKEN_BACK where libvirt could not write config: see
+    :func:`.overlays_in_use`. While the domain is off it removes them again.
+    """
+    overlays = overlays_in_use(domain, snapshot)
+    if overlays and domain.is_active():
+        given = [f"{target}={overlay}" for target, overlay in overlays.items()]
+        raise errors.OVERLAYS_NOT_WRITTEN(name=domain.name, snapshot=snapshot, overlays=given, cause=cause) from cause
+    if overlays and before.config is not None:
+        images = [f"{target}={image}" for target, image in written_images(before.config).items() if target in overlays]
+        raise errors.OVERLAYS_TAKEN_BACK(name=domain.name, snapshot=snapshot, images=images, cause=cause) from cause
 
 
 def _carry_records(domain: OpenDomain, snapshot: str) -> None:
