@@ -12,6 +12,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.fact import RunAgain
+from holdfast.errors.firmware import STATE_IN_USE
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -21,6 +22,8 @@ from holdfast.operations.session import looking
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml
+from tests.libvirt.state.states import uefi_xml
+from tests.raising import raising
 
 GONE = "the domain 'b' is gone: it was deleted since the domains were listed"
 
@@ -115,6 +118,16 @@ def test_resume_host_goes_on_and_names_what_has_vanished(
     assert "1 of 3 did not start: b" in result.stderr
     assert "b: failed: there is no domain" in result.stdout
     assert connection.find_domain("c").is_active()
+
+
+def test_state_that_another_has_is_found_where_one_vanishes(
+    connection: Connection, three: Callable[[str], None], tmp_path: Path
+) -> None:
+    connection.find_domain("c").undefine()
+    connection.define(uefi_xml("c", tmp_path / "vars.fd"))
+    three("xml")
+    with raising(STATE_IN_USE, user="c"):
+        operations.create_domain_from_document(connection, uefi_xml("d", tmp_path / "vars.fd"))
 
 
 def test_observing_goes_on_where_a_domain_is_held_by_somebody(

@@ -71,7 +71,7 @@ def test_a_firmware_that_would_not_find_its_variables_does_not_start(connection:
     assert kind is FindingKind.WOULD_NOT_START
     assert "vars.fd belongs to a 2 MB firmware" in sentence
     assert sentence in [str(outlook) for outlook in operations.plan_reboot(connection, "a").outlooks if outlook.stops]
-    with raising(firmware.NVRAM_UNFIT):
+    with raising(firmware.NVRAM_UNFIT, name="a", why=sentence):
         operations.start(connection, "a", paused=True)
     assert not connection.find_domain("a").is_active()
 
