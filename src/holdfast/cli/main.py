@@ -128,8 +128,10 @@ class HoldfastGroup(click.Group):
             if self.verbose and error.cause is not None and error.cause.code == DEFECT.code:
                 _print_traceback()
             code = report(error)
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("interrupted; 'holdfast show NAME' says how a domain stands", err=True)
+        except (click.Abort, KeyboardInterrupt) as error:
+            notes = getattr(error.__cause__ or error, "__notes__", ())  # click raises its Abort from the interrupt
+            for sentence in ("interrupted", *notes, "'holdfast show NAME' says how a domain stands"):
+                click.echo(sentence, err=True)
             code = INTERRUPTED
         except OutputLostError:
             code = 0

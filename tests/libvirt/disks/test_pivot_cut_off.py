@@ -312,7 +312,7 @@ def test_a_copy_that_libvirt_could_not_write_to_config_is_in_config_once_the_mov
         if not is_seen:
             host.restart()
     with holdfast.connect(host.uri) as connection:
-        operations.move_disk(connection, "a", "vda")
+        assert operations.move_disk(connection, "a", "vda").before == str(folder / "one.qcow2")
     host.restart()
     with holdfast.connect(host.uri) as connection:
         domain = connection.find_domain("a")
@@ -322,3 +322,28 @@ def test_a_copy_that_libvirt_could_not_write_to_config_is_in_config_once_the_mov
         assert (folder / "one.qcow2").exists() != is_seen
         operations.destroy(connection, "a")
         operations.start(connection, "a", paused=True)
+
+
+@pytest.mark.parametrize("is_seen", [True, False], ids=["repeated at once", "repeated by the next libvirtd"])
+def test_a_swap_that_libvirt_could_not_write_to_config_is_there_once_it_is_repeated(
+    host: Host, folder: Path, is_seen: bool
+) -> None:
+    (first,) = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
+    new = operations.DiskSpec(path=str(qcow2(folder, "new")), format="qcow2")
+    with ExitStack() as until_mended:
+        locked = unwritable(Path("/etc/libvirt/qemu"), "read-only", "nsenter", "--mount", "--target", first)
+        with holdfast.connect(host.uri) as connection:
+            adopted(connection, folder)
+            with at_the_pivot(lambda: until_mended.enter_context(locked)), raising(CHANGED_AND_THEN):
+                operations.swap_disk(connection, "a", "vda", new, copy_content=True)
+        if not is_seen:
+            host.restart()
+            with holdfast.connect(host.uri) as connection, raising(disks.NEWEST_UNKNOWN):
+                operations.reboot(connection, "a", hard=True)
+    with holdfast.connect(host.uri) as connection:
+        operations.swap_disk(connection, "a", "vda", new, copy_content=True)
+    host.restart()
+    with holdfast.connect(host.uri) as connection:
+        assert f"<source file='{new.path}'" in connection.find_domain("a").xml(CONFIG)
+        assert operations.show_domain(connection, "a").unfinished == ()
+        operations.reboot(connection, "a", hard=True)

@@ -20,6 +20,7 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.fact import Releasing, RunAgain, Started
 from holdfast.domainxml.metadata import fact
 from holdfast.errors import LibvirtRefused, changes, domains, power
+from holdfast.libvirtapi import events
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.audit.report import FindingKind
@@ -132,6 +133,24 @@ def test_a_button_without_an_answer_tells_what_is_not_recorded_and_the_audit_nam
     assert "it has shut down, and is recorded to run again after the host has booted" in sentence
     assert "is recorded now that it stays off" in done(uri, "shutdown", "a")
     assert not on_disk(folder)[0] and not records(connection)
+
+
+def test_an_interrupted_wait_for_a_guest_tells_that_it_was_asked_and_what_is_not_recorded(
+    connection: Connection, uri: str, folder: Path, way: str, domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    operations.start(connection, "a")
+    monkeypatch.setattr(events.Wait, "wait", interrupted)
+    result = run(uri, "shutdown", "a")
+    assert (result.exit_code, "cannot be recorded" in result.stderr) == (130, False)
+    assert "interrupted\nthe guest of 'a' was asked to shut down, and may still do so\n" in result.stderr
+    operations.start(connection, "a")  # records that it is wanted running again
+    with unwritable(folder, way):
+        result = run(uri, "shutdown", "a")
+    assert result.exit_code == 130
+    assert "it cannot be recorded that it stays off after the host has booted: " in result.stderr
 
 
 def test_a_guest_that_stops_is_told_as_stopped_and_not_recorded(

@@ -144,7 +144,8 @@ def _report_moved(done: Moved, output: str) -> None:
     if output == "json":
         print_result(done)
         return
-    what = f"{done.target} from {done.before} to {done.after} ({done.image_format})"
+    source = f" from {done.before}" if done.before else ""
+    what = f"{done.target}{source} to {done.after} ({done.image_format})"
     click.echo(f"would move {what}; nothing was changed" if done.dry_run else f"moved {what}, still at {done.address}")
     if done.removed:
         click.echo(f"{done.removed} {'would be' if done.dry_run else 'was'} removed")

@@ -16,8 +16,9 @@ from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.document import value_at
 from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
 from holdfast.domainxml.elements.mirror import copied_to, copy_of
-from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.fact import DiskRecord, Pivoting
 from holdfast.domainxml.host.volume import pool_folder, pool_of_files
+from holdfast.domainxml.metadata import facts
 from holdfast.errors import disks as errors
 from holdfast.hostfiles.permission import may_create_in, may_open
 from holdfast.libvirtapi import block
@@ -180,6 +181,9 @@ def _has(disk: DiskInPlace, left: DiskRecord) -> bool:
 
 def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
     """Finish a move that was interrupted after the disk was given its new image."""
+    config = disk.documents.config
+    pivots = [] if config is None else facts(config, Pivoting)
+    before = left.old or next((each.old for each in pivots if each.new == left.place), "")
     if not dry_run:
         disk = let_config_follow(disk)
     record = MoveRecord.resumed(disk, left)
@@ -194,7 +198,7 @@ def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
         dry_run=dry_run,
         notes=record.notes,
         target=disk.target,
-        before=left.old or left.place,
+        before=before,
         after=left.place,
         image_format=stated_format(disk.current),
         address=describe_address(disk.current),

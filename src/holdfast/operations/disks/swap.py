@@ -23,6 +23,7 @@ from holdfast.operations.disks.copy import (
     copy_shut_off,
     finish_copy,
     give_image,
+    let_config_follow,
     size_to_copy,
     start_copy,
 )
@@ -86,6 +87,8 @@ def swap_disk(
         refuse_without_image(disk)
         wanted = new_disk(existing_source(connection, image), format=image.format or "raw")
         trusted: Container[str] | None = None if image.trust_format else ()
+        if disk.image == source_of(wanted) and not dry_run:
+            disk = let_config_follow(disk)
         settle = partial(_record, disk, image, copy_content)
         to = Destination(domain, disk.target, wanted, 0, settle=settle, known=trusted)
         changes: tuple[Change, ...] = ()

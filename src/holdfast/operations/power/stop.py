@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import NoConnection, power
+from holdfast.errors import NoConnection, fill, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import SHUT_OFF, Definition
 from holdfast.operations.power.rescue_nvram import remove_left_copy
@@ -37,6 +37,11 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
             stopped.wait(timeout)
         except NoConnection as error:
             raise with_missing_record(power.LOST_AFTER_BUTTON(name=domain.name, cause=error), lacks) from error
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"the guest of {domain.name!r} was asked to shut down, and may still do so")
+            if lacks is not None:
+                interrupt.add_note(fill("it cannot be recorded {missing:;}: {cause}", lacks.fields))
+            raise
     domain.changed(*Definition)
     change = power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
     if change.after not in (SHUT_OFF, GONE):
