@@ -56,7 +56,7 @@ class Moved(Result):
     """A move of a disk; the guest sees nothing of it.
 
     ``target``           the disk's
-    ``before``, ``after``  where its image was, and is
+    ``before``, ``after``  where its image was ("" where a move is finished that has not recorded it), and is
     ``image_format``     that of the image
     ``address``          the place of the disk in words: as it was
     ``removed``          the old image, where it was removed
