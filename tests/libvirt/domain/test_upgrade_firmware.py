@@ -13,6 +13,7 @@ from holdfast import operations
 from holdfast.domainxml.document import canonical, parse, remove_children
 from holdfast.domainxml.elements.firmware import flash_of, nvram_of
 from holdfast.domainxml.fact import KeptNvram
+from holdfast.domainxml.host.state_files import upgraded_prefix
 from holdfast.domainxml.metadata import fact
 from holdfast.errors import domains, firmware
 from holdfast.errors import firmware as errors
@@ -146,6 +147,8 @@ def test_an_upgrade_that_is_taken_back_leaves_all_as_it_was(
     connection: Connection, tmp_path: Path, upgrade: str
 ) -> None:
     domain = with_old_firmware(connection, tmp_path)
+    for others in ("b_VARS.fd", f"{upgraded_prefix('another')}_VARS.fd"):
+        (tmp_path / others).touch()
     before, files = without_records(domain), {path: path.read_bytes() for path in tmp_path.iterdir()}
     change, back = UPGRADES[upgrade]
     change(connection, "a")

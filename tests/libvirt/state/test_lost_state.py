@@ -211,6 +211,17 @@ def test_what_a_libvirt_with_files_of_its_own_has_is_unknown(daemon: Connection)
     operations.start(daemon, "a", paused=True)
 
 
+def test_what_was_seen_from_here_is_missed_behind_a_named_socket_too(daemon: Connection, tmp_path: Path) -> None:
+    nvram = tmp_path / "vars.fd"
+    domain = daemon.define(uefi_xml("a", nvram))
+    domain.start(paused=True)
+    operations.adopt_domain(daemon, "a")
+    domain.destroy()
+    lose(nvram)
+    with raising(STATE_GONE, lost=str(nvram)):
+        operations.start(daemon, "a")
+
+
 @kinds
 def test_what_a_running_guest_has_and_nobody_sees_is_not_yet_to_be_made(
     connection: Connection, kind: StateKind
