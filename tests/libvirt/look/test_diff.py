@@ -64,11 +64,15 @@ def test_a_domain_named_like_a_document_is_found_by_its_name(connection: Connect
     assert run(uri, "diff", f"{a.uuid}@live", "a").exit_code == 0
 
 
-def test_a_file_is_compared_with_a_domain(connection: Connection, uri: str, tmp_path: Path) -> None:
+def test_a_file_is_compared_with_a_domain(
+    connection: Connection, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     domain = connection.define(domain_xml())
     file = tmp_path / "saved.xml"
     file.write_text(domain.xml(CONFIG))
-    assert run(uri, "diff", str(file), "a").exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    for name in (str(file), "saved.xml"):
+        assert run(uri, "diff", name, "a").exit_code == 0
     file.write_text(domain.xml(CONFIG).replace("<memory unit='KiB'>65536", "<memory unit='KiB'>131072"))
     result = run(uri, "diff", str(file), "a", "-o", "json")
     assert result.exit_code == 3

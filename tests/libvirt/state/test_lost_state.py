@@ -218,6 +218,7 @@ def test_what_was_seen_from_here_is_missed_behind_a_named_socket_too(daemon: Con
     operations.adopt_domain(daemon, "a")
     domain.destroy()
     lose(nvram)
+    assert state_outlooks(daemon) == {"nvram": Effect.BLOCKS}
     with raising(STATE_GONE, lost=str(nvram)):
         operations.start(daemon, "a")
 
