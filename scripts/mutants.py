@@ -30,7 +30,7 @@ TESTS = {
     "operations": _libvirt(
         "test_*.py", "devices", "domain/test_edit.py", "look", "power/test_power.py", "power/test_repair.py"
     ),
-    "operations.asked_of_libvirt": _libvirt("test_asked_of_libvirt.py"),
+    "operations.asked_of_libvirt": _libvirt("test_asked_of_libvirt.py", "domain/test_asked_before.py"),
     "operations.connect": _libvirt("test_lock.py", "dry_runs/test_read_only.py"),
     "operations.disk_source": _libvirt("disks/test_start_looks.py", "disks/test_pools.py", "disks/test_network.py"),
     "operations.documents": ["tests/xml/test_documents.py", *_libvirt("test_session.py")],
