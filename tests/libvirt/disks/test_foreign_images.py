@@ -14,6 +14,7 @@ import pytest
 from holdfast import operations
 from holdfast.errors import NotFound, images
 from holdfast.errors.elements import UNKNOWN_WORD
+from holdfast.errors.files import ANOTHER_FILE
 from holdfast.hostfiles.images.header import FORMATS
 from holdfast.hostfiles.images.image import check_format
 from holdfast.libvirtapi.connection import Connection
@@ -206,8 +207,10 @@ def test_a_new_file_that_is_exchanged_is_not_written_through(
     program.write_text(EXCHANGING.format(evil=victim, link=new, qemu_img=real))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    create(connection, DiskSpec(path=str(new), size=4 * MIB))
+    with raising(ANOTHER_FILE, path=new):
+        create(connection, DiskSpec(path=str(new), size=4 * MIB))
     assert victim.read_bytes() == SECRET
+    assert not connection.domains()
 
 
 def test_a_folder_that_others_can_write_to_is_named(connection: Connection, uri: str, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ MAC = "52:54:00:00:00:01"
 NOT_CALLED = {
     "console": "it needs a terminal: tests/libvirt/look/test_console.py",
     "demo": "it plays for minutes, in a libvirt of its own",
+    "log": "it needs a history, which no other test here has: tests/libvirt/past/test_past.py",
     "verify": "it needs an agent in the guest",
 }
 
