@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import holdfast
 from holdfast.hostfiles.lock import TIMEOUT
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast_lab import relay
@@ -105,3 +107,13 @@ def daemon(daemon_uri: str) -> Iterator[Connection]:
 def remote_uri(daemon_uri: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A URI with a hostname, as of another machine: libvirt speaks to it through a program, as it does through ssh."""
     return relay.remote_uri(daemon_uri, tmp_path_factory.mktemp("relay"))
+
+
+@pytest.fixture
+def folder(host: Host, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder for images; the host has no domain but "a" of the test, and none afterwards."""
+    path = host.images / str(abs(hash(request.node.name)))
+    path.mkdir()
+    yield path
+    with holdfast.connect(host.uri) as connection:
+        remove_domains(connection)

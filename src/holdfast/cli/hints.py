@@ -29,7 +29,11 @@ HINTS = {
     "demo-not-root": 'sudo "$(command -v holdfast)" demo',
     "build-packages-missing": "apt-get install {packages}",
     "no-history-for": "on that libvirt's own host: 'holdfast log NAME'",
-    "history-not-set-up": "docs/history.md says how root makes it: two lines",
+    "no-entries": "'holdfast log --all' shows what there is",
+    "no-such-entry": "'holdfast log {name}' shows its entries",
+    "several-entries": "'holdfast log {name} -o json' has them in full",
+    "before-history": "'holdfast log {name}' shows its entries",
+    "history-not-set-up": "'sudo install -d -g libvirt -m 2770 {folder}' sets it up",
     "no-permission": f"{_AS_ROOT}; with images of an active storage pool ('virsh pool-list') most things need no root",
     "unreadable-by-this-user": f"{_AS_ROOT}, on libvirt's own host",
     "not-uploaded": "qemu-img convert -O FORMAT {path} NEW, and copy-from=NEW,source-format=FORMAT",
@@ -261,8 +265,8 @@ HINTS = {
     "snapshot-not-deleted-paused": "'holdfast resume {name}' first",
     "snapshot-not-deleted-running": "QEMU has other images now: 'holdfast shutdown {name}' first",
     "snapshot-deleted-in-part": "remove the cause, then repeat the command",
-    "snapshot-deleted-not-written": "remove the cause, then 'holdfast set {name} --title TITLE', before libvirt's "
-    "daemon starts anew: that writes all of it",
+    "snapshot-deleted-not-written": "remove the cause, then 'holdfast set {name} --title TITLE' with the title that it "
+    "has ('' for none), before libvirt's daemon starts anew: that writes all of config",
     "snapshot-deleted-changed": "somebody else may have changed it meanwhile: see 'holdfast show'",
     "snapshot-hardware-unknown": "'virsh snapshot-revert --force {name} {snapshot}' reverts to it blindly",
     "other-by-number": "--disks-only takes the right one, while the domain is shut off",

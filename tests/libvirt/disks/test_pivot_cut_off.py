@@ -28,7 +28,7 @@ from holdfast.operations import Place
 from holdfast_lab.daemon import Host
 from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import run
-from tests.libvirt.domains import CONFIG, LIVE, domain_xml, remove_domains
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk
 from tests.libvirt.monitor import monitor
 from tests.libvirt.processes import crash, kill
@@ -37,16 +37,6 @@ from tests.raising import raising
 
 AFTER = 7
 """What the guest writes once it has gone over."""
-
-
-@pytest.fixture
-def folder(host: Host, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder for images; the host has no domain but "a" of the test, and none afterwards."""
-    path = host.images / str(abs(hash(request.node.name)))
-    path.mkdir()
-    yield path
-    with holdfast.connect(host.uri) as connection:
-        remove_domains(connection)
 
 
 def adopted(connection: Connection, folder: Path) -> Domain:

@@ -23,7 +23,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast_lab.daemon import Host
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, LIVE, domain_xml, remove_domains
+from tests.libvirt.domains import CONFIG, LIVE, domain_xml
 from tests.libvirt.images import mark_of, qcow2, qcow2_disk
 from tests.libvirt.monitor import monitor
 from tests.libvirt.processes import crash
@@ -35,16 +35,6 @@ AFTER = 7
 
 KINDS = {"disks": ["--external", "--no-memory"], "memory": ["--external"], "internal": []}
 """The options of each kind of snapshot."""
-
-
-@pytest.fixture
-def folder(host: Host, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder for images; the host has no domain but "a" of the test, and none afterwards."""
-    path = host.images / str(abs(hash(request.node.name)))
-    path.mkdir()
-    yield path
-    with holdfast.connect(host.uri) as connection:
-        remove_domains(connection)
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def _entry(said: re.Match[str], entries: list[Entry]) -> Entry:
         moment = moment_in(said["moment"])
         found = [entry for entry in entries if datetime.fromisoformat(entry.time) <= moment][:1]
         if not found:
-            raise BEFORE_HISTORY(name=name, revision=said["moment"], first=entries[-1].time)
+            first = datetime.fromisoformat(entries[-1].time).astimezone()
+            raise BEFORE_HISTORY(name=name, revision=said["moment"], first=f"{first:%Y-%m-%d %H:%M:%S}")
     elif said["start"]:
         found = [entry for entry in entries if entry.started][:1]
     else:
