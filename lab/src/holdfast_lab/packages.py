@@ -69,6 +69,7 @@ _TESTS = {
     "virsh": "libvirt-clients",
     "virt-install": "virtinst",
     "pgrep": "procps",
+    "git": "git",
     "tgtd": "tgt",
     "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so": "qemu-block-extra",
     "/usr/lib/x86_64-linux-gnu/qemu/ui-spice-core.so": "qemu-system-modules-spice|qemu-system-common",
