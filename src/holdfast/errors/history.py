@@ -58,3 +58,13 @@ NOT_A_TIME = Condition(
     "{text!r} is no time",
     "write 2 days ago (minutes, hours, days, weeks), 2026-11-30 or 2026-11-30 14:05",
 )
+SETTINGS_OF_OTHERS = Condition(
+    "history-settings-of-others",
+    Failed,
+    "{file} is no file that its owner alone can write to, or not root's, so nothing is taken from it",
+    "correct its owner and mode",
+)
+SETTINGS_UNREADABLE = Condition(
+    "history-settings-unreadable", Failed, "{file}, the settings of the history, cannot be read: {reason}"
+)
+SETTING = Condition("history-setting", Failed, "{key!r} in {file} cannot be what it is: {reason}", "correct the file")

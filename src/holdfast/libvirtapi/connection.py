@@ -152,6 +152,21 @@ class Connection:
         return "/var/lib/holdfast/history.git" if self.is_of_host else None
 
     @property
+    def history_settings_file(self) -> str | None:
+        """Where it is set what becomes of that history; None where that is not on this machine."""
+        folder, url = self.history_folder, self._url()
+        if folder is None:
+            return None
+        if self.is_usual and url.path == "/system":
+            return "/etc/holdfast/history.toml"
+        if self.is_usual and url.path == "/session":
+            from pathlib import Path  # imports urllib, as above
+
+            own = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+            return f"{own}/holdfast/history.toml"
+        return f"{folder.rpartition('/')[0]}/history.toml"
+
+    @property
     def is_usual(self) -> bool:
         """True where it is the libvirt that this kind of URI means here, and not one behind a socket that is named."""
         return "socket=" not in self._url().query
