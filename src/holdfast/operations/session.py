@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from enum import Flag, auto
 from typing import TypeVar, cast
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import Element
 from holdfast.domainxml.fact import Creating
 from holdfast.domainxml.metadata import fact, ours_in, with_ours
 from holdfast.domainxml.namespace import URI
@@ -32,7 +32,7 @@ from holdfast.errors.power import AND_NOT_RECORDED
 from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain, DomainHandle
-from holdfast.operations.change_record import record_change
+from holdfast.operations.config_change import ConfigChange
 from holdfast.operations.documents import Documents, read_config, read_live
 from holdfast.operations.truthful_errors import change_of_document, concealing, telling_what_was_done
 
@@ -58,11 +58,10 @@ class Need(Flag):
 class OpenDomain(Domain):
     """A domain as one operation sees it: what was read stays until a call of the operation changes the domain.
 
-    ``done_besides``  what the operation has changed beside the domain itself, in sentences
-    ``lacks``         the error to raise in place of a result where all is done and only a record of it is missing; an
-                      error that is raised later says that as well
-    ``is_new``        True where the operation is still making the domain
-    ``is_gone``       True where it has undefined it
+    ``done_besides``   what the operation has changed beside the domain itself, in sentences
+    ``lacks``          the error to raise in place of a result where all is done and only a record of it is missing; an
+                       error that is raised later says that as well
+    ``config_change``  what the operation makes of the config document, for the history
     """
 
     def __init__(self, connection: Connection, handle: DomainHandle, *, to_change: bool) -> None:
@@ -71,21 +70,17 @@ class OpenDomain(Domain):
         self._to_change = to_change
         self.done_besides: list[str] = []
         self.lacks: PartlyDone | None = None
+        self.config_change = ConfigChange()
         self._known: dict[str | Definition, object] = {}
         self._first: dict[str | Definition, object] = {}
         self._is_touched = False
-        self._config_texts: list[str] = []
-        self._config_is_read = False
-        self._config_is_touched = False
-        self._was_started = False
-        self.is_new = self.is_gone = False
         self._handled: dict[str, Element] = {}
 
     def changed(self, *definitions: Definition) -> None:
         """Forget what was read of these documents, and of the domain's state."""
         self._is_touched = True
         if Definition.CONFIG in definitions:
-            self._config_is_touched, self._config_is_read = True, False
+            self.config_change.changed()
         # Only define and undefine make a domain persistent or transient, and neither is done to an open one.
         kept = {"persistent", *({Definition.LIVE, Definition.CONFIG} - set(definitions))}
         self._known = {key: value for key, value in self._known.items() if key in kept}
@@ -134,31 +129,24 @@ class OpenDomain(Domain):
         with denied_is_read_only(self.connection, self.name):
             text = super().xml(definition, secure)
         if definition is Definition.CONFIG and secure:
-            self._config_texts = [*self._config_texts[:1], text]
-            self._config_is_read = True
+            self.config_change.read(text)
         return text
 
     def start(self, paused: bool = False) -> None:
         """Start it (virDomainCreateWithFlags)."""
         continues = self._known.get("managed save") is True
         super().start(paused)
-        self._was_started = not continues
+        if not continues:
+            self.config_change.started()
 
     def record_change(self) -> None:
-        """Record in the history what became of the config document; see :mod:`.change_record`."""
-        if self._config_is_touched or self._was_started:
-            before = parse(self._config_texts[0]) if self._config_texts and not self.is_new else None
-            live = (lambda: self.documents.live) if self._was_started else (lambda: None)
-            record_change(self.connection, self.uuid, before, self._config_now, live)
-        self._config_texts, self._config_is_read = [], False
-        self._config_is_touched = self._was_started = False
+        """Record in the history what became of the config document."""
+        self.config_change.record(self.connection, self.uuid, self._config_now, lambda: self.documents.live)
 
     def _config_now(self) -> Element | None:
         """The config document as it is; None where it is gone. It is read only where nothing read since tells."""
-        if self.is_gone:
-            return None
-        if Definition.CONFIG not in self._known and self._config_is_read:
-            return parse(self._config_texts[-1])
+        if Definition.CONFIG not in self._known and (read := self.config_change.as_read()) is not None:
+            return read
         return self._once(Definition.CONFIG, self._read_config)
 
     def is_active(self) -> bool:

@@ -180,7 +180,7 @@ def _delete(domain: OpenDomain, images: Mapping[ImageFate, str], state: _OwnStat
                 done.append(f"{image.source} was removed")
         if persistent:
             domain.undefine(keep_nvram=StateKind.NVRAM in state.kept, keep_tpm=StateKind.TPM in state.kept)
-            domain.is_gone = True
+            domain.config_change.is_gone = True
     except HoldfastError as error:
         # libvirt (9.0) removes what belongs to a domain before the file of its document, and stops where it cannot.
         if not (done := [*done, *state.gone()]):

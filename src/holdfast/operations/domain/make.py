@@ -226,7 +226,7 @@ def _named(connection: Connection, new: NewDomain, defined: Domain) -> str:
         return text
     try:
         with changing(connection, defined.uuid) as domain:
-            domain.is_new = True
+            domain.config_change.is_new = True
             apply_edit(domain, plan_edit(domain, name_devices))
             return domain.xml(Definition.CONFIG, secure=True)
     except HoldfastError as error:
