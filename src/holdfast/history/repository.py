@@ -1,8 +1,10 @@
 """The git repository that a history is: entries are added to the line of one domain, and read from it.
 
 A domain's line is the ref ``refs/domains/UUID``. Its commits have two files: ``domain.xml``, and where secrets were
-left out ``omitted``, which says where. Objects are written before the ref, which is set by compare-and-swap: whoever is
-killed in between leaves objects that nothing refers to. Whatever dulwich meets is one error here, HISTORY_UNUSABLE.
+left out ``omitted``, which says where. Objects are written before the ref, which is locked as git locks it: whoever is
+killed in between leaves objects that nothing refers to. dulwich makes the objects and reads them; the files are written
+here, since it leaves its lock files open where the disk is full (0.21 to 1.2). Whatever it meets is one error,
+HISTORY_UNUSABLE.
 """
 
 from __future__ import annotations
@@ -10,23 +12,22 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from holdfast.errors import HoldfastError
 from holdfast.errors.history import HISTORY_UNUSABLE
 from holdfast.history.entry import Entry, Happened, KeptDocument, entry_of, message_of
 from holdfast.hostfiles.history_folder import (
     check_history_folder,
+    git_file,
     make_git_folder,
     make_history_folder,
-    wait_for_lock_file,
+    write_git_object,
     writing_history,
 )
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from dulwich.object_store import DiskObjectStore
     from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tree
     from dulwich.refs import DiskRefsContainer, Ref
-
-T = TypeVar("T")
 
 _REFS = "refs/domains/"
 _DOCUMENT = b"domain.xml"
@@ -107,12 +106,11 @@ class Repository:
         commit.message = message_of(happened).encode()
         with self._told_as_unusable():
             self._write(*files.values(), tree)
-            while True:
+            with git_file(self.folder / _REFS / uuid) as ref:
                 last = self._last(uuid)
                 commit.parents = [] if last is None else [last]
                 self._write(commit)
-                if self._set(uuid, last, commit.id):
-                    return
+                ref.write(commit.id + b"\n")
 
     def last(self, uuid: str) -> tuple[Entry, KeptDocument] | None:
         """The last entry of the domain ``uuid``, with what is kept of its document; None where there is none."""
@@ -156,15 +154,8 @@ class Repository:
         return KeptDocument(texts.get(_DOCUMENT, ""), tuple(texts.get(_OMITTED, "").splitlines()))
 
     def _write(self, *new: ShaFile) -> None:
-        objects = self._open()[0]
         for each in new:
-            _where_locked_again(partial(objects.add_object, each))
-
-    def _set(self, uuid: str, last: ObjectID | None, new: ObjectID) -> bool:
-        refs = self._open()[1]
-        if last is None:
-            return _where_locked_again(lambda: refs.add_if_new(_ref(uuid), new))
-        return _where_locked_again(lambda: refs.set_if_equals(_ref(uuid), last, new))
+            write_git_object(self.folder, each.id.decode(), each.as_legacy_object())
 
     def _open(self) -> tuple[DiskObjectStore, DiskRefsContainer]:
         if self._opened is None:
@@ -173,9 +164,7 @@ class Repository:
             from dulwich.refs import DiskRefsContainer
 
             folder = str(self._place.folder)
-            objects = DiskObjectStore(f"{folder}/objects")
-            objects.fsync_object_files = True  # 0.21 always does: no ref outlives what it refers to
-            self._opened = objects, DiskRefsContainer(folder)
+            self._opened = DiskObjectStore(f"{folder}/objects"), DiskRefsContainer(folder)
         return self._opened
 
     @contextlib.contextmanager
@@ -204,32 +193,3 @@ def _entry(commit: Commit) -> Entry:
 def _signature(name: str) -> str:
     """``name`` as git takes it for an author."""
     return re.sub(r"[<>\x00-\x1f]", "", name).strip() or "unknown"
-
-
-def _where_locked_again(write: Callable[[], T]) -> T:
-    """What ``write`` returns, once no other program of git's has the file."""
-    from dulwich.file import FileLocked
-
-    while True:
-        try:
-            return write()
-        except FileLocked as error:
-            name = error.lockfilename
-            wait_for_lock_file(name.decode(errors="surrogateescape") if isinstance(name, bytes) else name)
-        except OSError as error:
-            _abort_left_open(error)
-            raise
-
-
-def _abort_left_open(error: OSError) -> None:
-    """Remove the lock file that dulwich (0.21 to 1.2) leaves, and open, where the disk takes no more.
-
-    Its own end would try to write it once more, and say on standard error that it could not.
-    """
-    from dulwich.file import _GitFile
-
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    for left in {value for frame in frames for value in frame.f_locals.values() if isinstance(value, _GitFile)}:
-        for _ in range(2):  # the first closes the file, and fails as the writing did
-            with contextlib.suppress(OSError):
-                left.abort()

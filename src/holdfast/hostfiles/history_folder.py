@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from holdfast.errors.history import (
     HISTORY_BUSY,
@@ -70,7 +71,7 @@ def writing_history(folder: Path, *, shared: bool) -> Iterator[None]:
             if shared and os.fstat(file).st_uid == os.geteuid():
                 os.fchmod(file, 0o660)  # whatever the umask has left of it
             _lock(folder, file)
-            # dulwich knows git's own core.sharedRepository from 0.24 on only, so the umask has to say it.
+            # What core.sharedRepository means to git, the umask says here.
             before = os.umask(_GROUP_WRITES if shared else _OWNER_WRITES)
             try:
                 yield
@@ -93,14 +94,53 @@ def _lock(folder: Path, file: int) -> None:
         time.sleep(_NAP)
 
 
-def wait_for_lock_file(path: str) -> None:
-    """Wait a moment for whoever has git's lock file ``path``; remove it where it was left by a process that was killed.
+@contextlib.contextmanager
+def git_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """The file ``path`` of a repository, to be written anew: as git does it, so that it is whole or as it was.
 
-    To be called while :func:`writing_history`.
+    What is written is a lock file beside it, which keeps git's own programs off ``path`` and in the end takes its name.
+    To be called while :func:`writing_history`. Raises OSError. (git's lockfile.h)
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = Path(f"{path}.lock")
+    descriptor = _new_once_free(lock, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        lock.replace(path)
+    except BaseException:
+        lock.unlink(missing_ok=True)
+        raise
+
+
+def write_git_object(folder: Path, name: str, data: bytes) -> None:
+    """Write the object ``name`` of the repository ``folder``; one that is there is as good as new, for ``git gc``.
+
+    To be called while :func:`writing_history`. Raises OSError.
+    """
+    path = folder / "objects" / name[:2] / name[2:]
+    try:
+        os.utime(path)
+    except (FileNotFoundError, PermissionError):  # not there, or another user's
+        with git_file(path, 0o444) as file:
+            file.write(data)
+
+
+def _new_once_free(lock: Path, mode: int) -> int:
+    while True:
+        try:
+            return os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        except FileExistsError:
+            _wait_for(lock)
+
+
+def _wait_for(lock: Path) -> None:
+    """Wait a moment for whoever has git's lock file; remove it where it was left by a process that was killed."""
     with contextlib.suppress(FileNotFoundError):
-        if time.time() - os.lstat(path).st_mtime > _LEFT_AFTER:
-            Path(path).unlink()
+        if time.time() - lock.lstat().st_mtime > _LEFT_AFTER:
+            lock.unlink()
         else:
             time.sleep(_NAP)
 
