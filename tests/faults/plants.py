@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from holdfast.hostfiles.images.given import Given
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage
 
 
 def _record_after_the_deed() -> None:
@@ -24,7 +24,7 @@ def _leftover() -> None:
 
     create_image = new_image.create_image
 
-    def create(image: Given, size: int) -> None:
+    def create(image: QemuImgImage, size: int) -> None:
         draft = Path(tempfile.gettempdir(), "draft")
         draft.touch()
         create_image(image, size)

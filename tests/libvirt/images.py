@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from holdfast.hostfiles.images import new_image
-from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.internal_snapshot import internal_snapshots
 
 
@@ -17,7 +17,7 @@ def create_image(path: str, format: str, size: int) -> None:
 
 def virtual_size(path: str, format: str) -> int:
     """The bytes that a guest has of an image."""
-    with given_image(path, format, None) as image:
+    with open_for_qemu_img(path, format, None) as image:
         return new_image.virtual_size(image)
 
 

@@ -12,7 +12,7 @@ from holdfast.errors.domains import IN_RESCUE, TRANSIENT
 from holdfast.errors.guard import CHANGED_MEANWHILE, LIBVIRT_ADDS, UNASKED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.asked_of_libvirt import ask_libvirt
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.proved_edit import apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.session import looking
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, places, running
@@ -139,7 +139,7 @@ def test_libvirt_is_not_asked_of_an_edit_that_is_none(connection: Connection) ->
 
 def test_domain_in_rescue_is_not_edited(connection: Connection) -> None:
     running(connection, extra=RNG)
-    record(looking(connection, "a"), Rescue("2026-01-01T00:00:00+00:00", "running", "disk vdb"), LIVE)
+    record_fact(looking(connection, "a"), Rescue("2026-01-01T00:00:00+00:00", "running", "disk vdb"), LIVE)
     with raising(IN_RESCUE):
         plan_edit(looking(connection, "a"), set_backend)
 

@@ -26,7 +26,7 @@ from holdfast.operations.devices.detach import detach_device
 from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.domain.create import create_domain
 from holdfast.operations.domain.spec import DomainSpec
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.guard import ColdStart, look_before_start, refuse_unasked, refuse_unstartable
 from holdfast.operations.look.plan_reboot import plan_reboot
 from holdfast.operations.session import looking
@@ -122,10 +122,10 @@ def test_another_cpu_and_firmware_than_at_the_last_start_are_reported_and_not_re
     domain.destroy()
     assert start(connection, "a", paused=True).sees == ()
     poorer = started.cpu.replace('name="umip" policy="require"', 'name="umip" policy="disable"')
-    record(looking(connection, domain.uuid), Started(poorer, started.firmware), CONFIG)
+    record_fact(looking(connection, domain.uuid), Started(poorer, started.firmware), CONFIG)
     assert look_before_start(looking(connection, "a")).sees == (), "live tells which CPU it has"
     domain.destroy()
-    record(looking(connection, domain.uuid), Started(poorer, "0" * 64))
+    record_fact(looking(connection, domain.uuid), Started(poorer, "0" * 64))
     changes = start(connection, "a", paused=True).sees
     assert any("umip" in sentence for sentence in changes)
     assert any("another build" in sentence for sentence in changes)
@@ -138,7 +138,7 @@ def test_start_by_somebody_else_makes_the_record_stale_until_holdfast_stops_the_
     ours = fact(parse(domain.xml(CONFIG)), Started)
     assert ours is not None
     domain.destroy()
-    record(looking(connection, domain.uuid), Started("<cpu><model>pentium</model></cpu>", "0" * 64))
+    record_fact(looking(connection, domain.uuid), Started("<cpu><model>pentium</model></cpu>", "0" * 64))
     domain.start(paused=True)
     said = " ".join(map(str, plan_reboot(connection, "a").outlooks))
     assert "another build" not in said
@@ -152,7 +152,7 @@ def test_restored_domain_keeps_the_record_of_the_start_that_it_was_saved_after(c
     domain = connection.define(domain_xml())
     adopt_domain(connection, "a")
     start(connection, "a", paused=True)
-    record(looking(connection, domain.uuid), Started("<cpu><model>pentium</model></cpu>", "1" * 64), CONFIG)
+    record_fact(looking(connection, domain.uuid), Started("<cpu><model>pentium</model></cpu>", "1" * 64), CONFIG)
     domain._handle.managedSave(0)
     assert start(connection, "a", paused=True).restored
     assert fact(parse(domain.xml(CONFIG)), Started) == Started("<cpu><model>pentium</model></cpu>", "1" * 64)
@@ -185,7 +185,7 @@ def test_what_the_host_lacks_keeps_a_guest_from_being_switched_off_for_a_start(c
 
 def test_a_start_that_was_begun_by_a_create_is_not_looked_at(connection: Connection) -> None:
     connection.define(domain_xml())
-    record(looking(connection, "a"), Creating("2026-01-01T00:00:00+00:00"))
+    record_fact(looking(connection, "a"), Creating("2026-01-01T00:00:00+00:00"))
     with raising(UNFINISHED):
         look_before_start(looking(connection, "a"))
 
@@ -256,7 +256,7 @@ def test_what_cannot_be_seen_or_read_is_noted(
 ) -> None:
     nvram = tmp_path / "a.fd"
     with_nvram(connection, nvram)
-    record(looking(connection, "a"), Started("<cpu", ""), CONFIG)
+    record_fact(looking(connection, "a"), Started("<cpu", ""), CONFIG)
     nvram.unlink()
     monkeypatch.setattr(type(connection), "is_local", False)
     cold_start = look_before_start(looking(connection, "a"))

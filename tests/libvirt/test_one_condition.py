@@ -19,7 +19,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, disk_xml, domain_xml, image, running
@@ -106,7 +106,7 @@ def test_a_taken_name_whose_domain_lacks_nothing_but_its_start_is_told_so_to_who
 
     with raising(creation.DOMAIN_EXISTS, name="a", uuid=domain.uuid):
         create(start=True)
-    record(looking(connection, "a"), RunAgain("2026-01-01T00:00:00+00:00"), CONFIG)
+    record_fact(looking(connection, "a"), RunAgain("2026-01-01T00:00:00+00:00"), CONFIG)
     with raising(creation.DOMAIN_EXISTS_UNSTARTED, name="a", uuid=domain.uuid) as off:
         create(start=True)
     connection.define(domain_xml("b"))
@@ -128,7 +128,7 @@ def test_a_taken_name_whose_domain_lacks_nothing_but_its_start_is_told_so_to_who
 
 def test_a_name_of_a_domain_that_is_being_created_is_not_there_to_be_taken(connection: Connection) -> None:
     connection.define(domain_xml())
-    record(looking(connection, "a"), Creating("2026-01-01T00:00:00+00:00"))
+    record_fact(looking(connection, "a"), Creating("2026-01-01T00:00:00+00:00"))
     with raising(UNFINISHED, name="a", since="2026-01-01T00:00:00+00:00"):
         operations.create_domain(connection, "a", SMALL)
 

@@ -17,7 +17,7 @@ from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.errors.creation import BAD_NAME
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import read, saved_memory
-from holdfast.operations.facts import forget, forget_all, record
+from holdfast.operations.facts import forget_all, forget_fact, record_fact
 from holdfast.operations.session import Need, OpenDomain, changing, looking, refuse_read_only
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
 from tests.libvirt.images import qcow2, qcow2_disk
@@ -50,12 +50,12 @@ def transient(connection: Connection) -> None:
 
 def in_rescue(connection: Connection) -> None:
     running(connection)
-    record(looking(connection, "a"), Rescue(NOW, "running", "disk vdb"), LIVE)
+    record_fact(looking(connection, "a"), Rescue(NOW, "running", "disk vdb"), LIVE)
 
 
 def being_created(connection: Connection) -> None:
     off(connection)
-    record(looking(connection, "a"), Creating(NOW))
+    record_fact(looking(connection, "a"), Creating(NOW))
 
 
 CONDITIONS: dict[Callable[[Connection], object], dict[Need, Condition[HoldfastError]]] = {
@@ -176,7 +176,7 @@ def test_what_is_written_into_our_element_is_known_and_read_again_with_that_of_o
     off(connection)
     with changing(connection, "a") as domain, counted() as made:
         assert domain.metadata(metadata.URI, CONFIG) is None
-        record(domain, RunAgain(NOW))
+        record_fact(domain, RunAgain(NOW))
         ours = domain.metadata(metadata.URI, CONFIG)
         assert ours is not None and NOW in ours
         assert made[-1] == "virDomainSetMetadata", "nothing is read again"
@@ -193,7 +193,7 @@ def test_what_libvirt_could_not_write_is_not_in_its_memory_where_it_was_looked_a
     connection: Connection, config_folder: Path, looks: bool
 ) -> None:
     off(connection)
-    record(looking(connection, "a"), Creating(NOW))
+    record_fact(looking(connection, "a"), Creating(NOW))
     before = connection.find_domain("a").xml(CONFIG)
     with unwritable(config_folder, "read-only"), pytest.raises(LibvirtRefused), changing(connection, "a") as domain:
         ours = domain.metadata(metadata.URI, CONFIG) if looks else None
@@ -259,16 +259,16 @@ def test_a_fact_is_written_where_it_is_wanted_and_where_nothing_changes_nothing_
         found = looking(connection, "a").documents.present.values()
         return [[fact for kind in kinds for fact in metadata.facts(each, kind)] for each in found]
 
-    record(domain, RunAgain(NOW))
-    record(domain, Creating(NOW), CONFIG)
+    record_fact(domain, RunAgain(NOW))
+    record_fact(domain, Creating(NOW), CONFIG)
     assert told(RunAgain, Creating) == [[RunAgain(NOW)], [RunAgain(NOW), Creating(NOW)]]
     with counted() as made:
-        record(domain, RunAgain(NOW))
-        forget(domain, RunAgain("2026-02-02T00:00:00+00:00"))
+        record_fact(domain, RunAgain(NOW))
+        forget_fact(domain, RunAgain("2026-02-02T00:00:00+00:00"))
     assert "virDomainSetMetadata" not in made
-    forget(domain, RunAgain(NOW), LIVE)
+    forget_fact(domain, RunAgain(NOW), LIVE)
     assert told(RunAgain, Creating) == [[], [RunAgain(NOW), Creating(NOW)]]
-    forget(domain, Creating(NOW))
+    forget_fact(domain, Creating(NOW))
     assert told(RunAgain, Creating) == [[], [RunAgain(NOW)]]
     forget_all(domain)
     assert told(RunAgain, Creating) == [[], []]
@@ -276,7 +276,7 @@ def test_a_fact_is_written_where_it_is_wanted_and_where_nothing_changes_nothing_
 
 def test_live_tells_what_is_ours_until_config_has_forgotten_it(connection: Connection, config_folder: Path) -> None:
     running(connection)
-    record(looking(connection, "a"), RunAgain(NOW))
+    record_fact(looking(connection, "a"), RunAgain(NOW))
     with unwritable(config_folder, "read-only"), pytest.raises(LibvirtRefused):
         forget_all(looking(connection, "a"))
     assert all(NOW in serialize(each) for each in looking(connection, "a").documents.present.values())

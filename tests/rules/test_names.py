@@ -26,7 +26,6 @@ ONE_WORD = {
     "domain": "libvirt's element, libvirt's object, and what a room does with one",
     "firmware": "the element, and the host's files",
     "guest": "the system inside: asked in a test, or by its agent",
-    "images": "of disks, in what the room is about",
     "list": "all of what the room is about",
     "mediated_devices": "of the host: in Nova's words, and in ours",
     "memory": "the element, and its settings",

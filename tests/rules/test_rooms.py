@@ -30,7 +30,7 @@ BREAKS = {
         "holdfast.attic",
     ],
     "the rooms of the command line point down": [
-        "holdfast.cli.table -> holdfast.cli.look.show",
+        "holdfast.cli.columns -> holdfast.cli.look.show",
         "holdfast.cli.look.show -> holdfast.cli.devices.disk",
         "holdfast.cli.attic",
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.hostfiles.firmware.flash import SUCCESSORS, lacks_of_2023, loader_build, nvram_build
+from holdfast.hostfiles.firmware.flash import SUCCESSORS, loader_build, missing_2023_certificates, nvram_build
 
 SIZES = {"2 MB": (1_966_080, 131_072), "4 MB": (3_653_632, 540_672)}
 """Code and variables, as Debian's ovmf 2022.11 has them."""
@@ -44,7 +44,7 @@ def test_a_certificate_of_2023_is_missing_where_the_one_before_it_is_there(tmp_p
 
     def lacks(*names: str) -> list[str] | None:
         nvram.write_bytes(b"\0".join(name.encode() for name in names))
-        return lacks_of_2023(str(nvram))
+        return missing_2023_certificates(str(nvram))
 
     old, new = ([getattr(each, which) for each in SUCCESSORS] for which in ("of_2011", "of_2023"))
     assert lacks() == []
@@ -56,5 +56,5 @@ def test_a_certificate_of_2023_is_missing_where_the_one_before_it_is_there(tmp_p
 
 
 def test_what_cannot_be_read_lacks_nothing_that_anybody_knows_of(tmp_path: Path) -> None:
-    assert lacks_of_2023(str(tmp_path / "none")) is None
-    assert lacks_of_2023(str(tmp_path)) is None
+    assert missing_2023_certificates(str(tmp_path / "none")) is None
+    assert missing_2023_certificates(str(tmp_path)) is None

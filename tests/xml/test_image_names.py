@@ -11,7 +11,7 @@ from tests.raising import raising
 
 from holdfast.errors import images
 from holdfast.hostfiles.images.chain import files_below
-from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.image import check_format
 from holdfast.hostfiles.images.internal_snapshot import internal_snapshots
 
@@ -63,7 +63,7 @@ def test_what_is_no_file_is_known_in_the_words_of_the_header_and_not_given_to_qe
     known = files_below(str(image), elsewhere=True)
     assert known == ["nbd://host/disk"] and files_below(str(image)) == []
     check_format(str(image), "qcow2", known=known)
-    with raising(images.RESTS_ELSEWHERE, other="nbd://host/disk"), given_image(str(image), "qcow2", known):
+    with raising(images.RESTS_ELSEWHERE, other="nbd://host/disk"), open_for_qemu_img(str(image), "qcow2", known):
         pass
 
 

@@ -62,7 +62,7 @@ def parse(text: str | bytes, root: str | None = None) -> Element:
     return element
 
 
-def parse_given(text: str | bytes, root: str | None = None) -> Element:
+def parse_user_document(text: str | bytes, root: str | None = None) -> Element:
     """:func:`parse` of what a user gives to be defined or attached.
 
     Raises BREAK_IN_ATTRIBUTE, too: libvirt writes a line break or a tab in an attribute as it is, and reads it back as

@@ -30,7 +30,7 @@ class Releasing:
 
 
 @dataclass(frozen=True)
-class Brought:
+class AddedController:
     """A controller that came to the domain with an attach: it goes with the last device that is detached from it.
 
     ``controller`` is its label: "scsi 0". ``address`` is its place in words, which tells it from a later one; "" where
@@ -257,7 +257,7 @@ class Rescue:
 
 AnyFact = (
     Releasing
-    | Brought
+    | AddedController
     | Attaching
     | Detaching
     | Started
@@ -276,7 +276,7 @@ AnyFact = (
 
 TAGS: dict[type[object], str] = {
     Releasing: "releasing",
-    Brought: "brought",
+    AddedController: "brought",
     Attaching: "attaching",
     Detaching: "detaching",
     Started: "started",

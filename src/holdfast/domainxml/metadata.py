@@ -17,10 +17,10 @@ from lxml import etree
 from holdfast.domainxml.document import Element, child, element, parse, remove_children, serialize
 from holdfast.domainxml.fact import (
     TAGS,
+    AddedController,
     AnyFact,
     Attaching,
     Below,
-    Brought,
     Detaching,
     DiskRecord,
     KeptNvram,
@@ -165,7 +165,8 @@ def same_subject(one: AnyFact, other: AnyFact) -> bool:
         return one.target == other.target
     if isinstance(one, Attaching) and isinstance(other, Attaching):
         return one.alias == other.alias
-    return one == other if isinstance(one, Releasing | Brought | Detaching | Snapshotting | Below | KeptNvram) else True
+    several = Releasing | AddedController | Detaching | Snapshotting | Below | KeptNvram
+    return one == other if isinstance(one, several) else True
 
 
 def _text(root: Element) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from holdfast.errors import files
 from holdfast.hostfiles.child_process import private_folder, speak
-from holdfast.hostfiles.images.given import Given
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage
 
 _BEGINNINGS = (b"#", b"Content-Type:", b"MIME-Version:", b"From ", b"\x1f\x8b")
 """How user-data that cloud-init (22.4) understands begins: a "#…" line, MIME, or gzip of these."""
@@ -39,7 +39,7 @@ def read_user_data(path: str) -> bytes:
     return data
 
 
-def write_seed(image: Given, user_data: bytes, *, instance_id: str, hostname: str) -> None:
+def write_seed(image: QemuImgImage, user_data: bytes, *, instance_id: str, hostname: str) -> None:
     """Write the seed into the new file ``image``.
 
     Raises NO_XORRISO where that is not installed, XORRISO_FAILED, NO_TEMPORARY_FILE. ``hostname`` is made one: what no

@@ -69,7 +69,7 @@ def created(path: str) -> Iterator[tuple[MadeFile, int]]:
         with creating(path):
             folder = open_folder(str(Path(path).parent))
             stack.callback(os.close, folder)
-            descriptor = create(Path(path).name, folder)
+            descriptor = open_new(Path(path).name, folder)
         stack.callback(os.close, descriptor)
         made = MadeFile.at(path, descriptor)
         try:
@@ -81,7 +81,7 @@ def created(path: str) -> Iterator[tuple[MadeFile, int]]:
             raise
 
 
-def create(name: str, folder: int) -> int:
+def open_new(name: str, folder: int) -> int:
     """A descriptor of a new file in the folder that is open as ``folder``; no link is followed (open(2), O_EXCL)."""
     return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
 
@@ -194,7 +194,7 @@ def _unnamed_or(name: str, folder: int) -> Iterator[tuple[BinaryIO, bool]]:
         with os.fdopen(descriptor, "wb") as file:
             yield file, False
         return
-    with os.fdopen(create(name, folder), "wb") as file:
+    with os.fdopen(open_new(name, folder), "wb") as file:
         try:
             yield file, True
         except BaseException:

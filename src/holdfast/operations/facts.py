@@ -10,12 +10,12 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.session import OpenDomain
 
 
-def record(domain: OpenDomain, new: Fact, only: Definition | None = None) -> None:
+def record_fact(domain: OpenDomain, new: Fact, only: Definition | None = None) -> None:
     """Record ``new``, in ``only`` one document or in all; the caller holds the domain's lock (virDomainSetMetadata)."""
     rewrite(domain, lambda ours: metadata.with_fact(ours, new), only)
 
 
-def forget(domain: OpenDomain, old: Fact, only: Definition | None = None) -> None:
+def forget_fact(domain: OpenDomain, old: Fact, only: Definition | None = None) -> None:
     """Remove ``old``, and with the last fact our element itself; nothing is written where it was not there."""
     rewrite(domain, lambda ours: metadata.without_fact(ours, old), only)
 

@@ -52,7 +52,7 @@ def refuse_unstartable(domain: OpenDomain, before: Element, after: Element, what
 
     Both are config documents, or as much of them as matters: the platform, and the devices that are changed.
     """
-    if reasons := HostOutlook(domain.connection).newly_lacks(before, after):
+    if reasons := HostOutlook(domain.connection).new_devices_block(before, after):
         raise WOULD_NOT_START(what=what, name=domain.name, reasons=reasons)
 
 

@@ -9,7 +9,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.device import label, lookup
 from holdfast.domainxml.document import Element, parse, serialize
-from holdfast.domainxml.fact import Brought
+from holdfast.domainxml.fact import AddedController
 from holdfast.domainxml.metadata import facts
 from holdfast.errors import PartlyDone, devices
 from holdfast.libvirtapi.connection import Connection
@@ -133,7 +133,7 @@ def test_a_controller_that_is_detached_by_itself_is_forgotten(connection: Connec
     operations.attach_device(connection, "a", CHANNEL.format(1, 1))
     domain.detach(CHANNEL.format(1, 1), CONFIG)
     operations.detach_device(connection, "a", "virtio-serial 0")
-    assert facts(parse(domain.xml(CONFIG)), Brought) == []
+    assert facts(parse(domain.xml(CONFIG)), AddedController) == []
 
 
 def test_spare_root_ports_stay_and_those_that_an_attach_brought_go_the_last_first(connection: Connection) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import parse
-from holdfast.domainxml.fact import Attaching, Brought
+from holdfast.domainxml.fact import AddedController, Attaching
 from holdfast.domainxml.metadata import facts
 from holdfast.errors import devices
 from holdfast.libvirtapi.connection import Connection
@@ -183,7 +183,7 @@ def test_an_attach_that_broke_off_after_its_controller_came_is_finished_or_taken
     if repeated == "attach":
         attach_device(connection, "a", disk)
         for definition in (LIVE, CONFIG):
-            assert [fact.controller for fact in facts(parse(domain.xml(definition)), Brought)] == ["scsi 0"]
+            assert [fact.controller for fact in facts(parse(domain.xml(definition)), AddedController)] == ["scsi 0"]
     else:
         detach_device(connection, "a", begun.alias, timeout=0)
         assert scsi_of(domain, CONFIG) == {}
@@ -212,7 +212,7 @@ def test_a_controller_that_came_to_config_alone_comes_to_live_when_the_attach_is
     assert place(domain, "scsi 0") and scsi_of(domain, LIVE) == scsi_of(domain, CONFIG)
     for definition in (LIVE, CONFIG):
         document = parse(domain.xml(definition))
-        assert [fact.controller for fact in facts(document, Brought)] == ["scsi 0"]
+        assert [fact.controller for fact in facts(document, AddedController)] == ["scsi 0"]
         assert document.find("devices/disk") is not None
     assert "attaching" not in domain.xml(CONFIG)
 

@@ -21,7 +21,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import DiskSpec, DomainSpec, Place
 from holdfast.operations.disks import keep_record, move_record, own_images
 from holdfast.operations.disks.keep_record import new_record
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import changing
 from tests.libvirt.disks.foreign import MIB, SECRET
 from tests.libvirt.disks.moves import disk
@@ -273,7 +273,7 @@ def test_a_folder_exchanged_before_an_image_is_removed_leads_to_no_file_of_someb
         (shared / "new").write_bytes(bytes(MIB))
         with changing(connection, "a") as domain:
             left = replace(new_record(disk(domain, CONFIG)), place=str(shared / "new"), format="raw", size=str(MIB))
-            record(domain, left if act is abort else replace(left, target="vdb", alias="ua-b"), CONFIG)
+            record_fact(domain, left if act is abort else replace(left, target="vdb", alias="ua-b"), CONFIG)
         looked_at.clear()
 
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,7 @@ from holdfast.cli import hints
 from holdfast.domainxml.document import parse
 from holdfast.errors import Condition, HoldfastError, LibvirtRefused, disks, elements, files, hosts, images, power
 from holdfast.hostfiles.images import new_image
-from holdfast.hostfiles.images.given import Given
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
@@ -161,7 +161,7 @@ def test_image_that_somebody_makes_at_the_same_moment_is_not_removed(
 ) -> None:
     real = new_image.new_image_file
 
-    def make(path: str, format: str) -> AbstractContextManager[tuple[MadeFile, Given]]:
+    def make(path: str, format: str) -> AbstractContextManager[tuple[MadeFile, QemuImgImage]]:
         Path(path).write_text("mine")
         return real(path, format)
 

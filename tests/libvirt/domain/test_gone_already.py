@@ -16,7 +16,7 @@ from holdfast import operations
 from holdfast.domainxml.fact import DiskRecord
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.own_images import ImageFate
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, looking
 from tests.libvirt.commands import done
@@ -43,20 +43,20 @@ def merge_a_snapshot(connection: Connection, folder: Path) -> tuple[str, str]:
 
 def detach_a_disk(connection: Connection, folder: Path) -> tuple[str, str]:
     connection.define(domain_xml())
-    record(looking(connection, "a"), DiskRecord("vdb", place=f"{folder}/one.img", format="raw"))
+    record_fact(looking(connection, "a"), DiskRecord("vdb", place=f"{folder}/one.img", format="raw"))
     return f"{folder}/one.img", "disk detach a vdb"
 
 
 def abort_a_move(connection: Connection, folder: Path) -> tuple[str, str]:
     connection.define(domain_xml(extra=disk_xml(folder, "one", "vda")))
-    record(looking(connection, "a"), DiskRecord("vda", place=f"{folder}/two.img", format="raw"))
+    record_fact(looking(connection, "a"), DiskRecord("vda", place=f"{folder}/two.img", format="raw"))
     return f"{folder}/two.img", "disk move a vda --abort"
 
 
 def finish_a_move(connection: Connection, folder: Path) -> tuple[str, str]:
     connection.define(domain_xml(extra=disk_xml(folder, "two", "vda")))
     moved = DiskRecord("vda", place=f"{folder}/two.img", format="raw", old=f"{folder}/one.img")
-    record(looking(connection, "a"), moved)
+    record_fact(looking(connection, "a"), moved)
     return f"{folder}/one.img", "disk move a vda"
 
 

@@ -80,7 +80,7 @@ def test_what_everybody_is_told_of_a_platform_is_what_libvirt_chooses(
     connection: Connection, uri: str, platform: Platform
 ) -> None:
     whole, told = (host_capabilities(each, platform) for each in (connection, connect(uri, readonly=True)))
-    assert (whole.is_told, told.is_told) == (True, False)
+    assert (whole.is_complete, told.is_complete) == (True, False)
     for field in ("virt_type", "machine", "arch", "emulator", "max_vcpus"):
         assert getattr(whole, field) == getattr(told, field)
 

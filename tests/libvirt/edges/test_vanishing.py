@@ -17,7 +17,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DomainSpec
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import looking
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.commands import done, run
@@ -111,7 +111,7 @@ def test_resume_host_goes_on_and_names_what_has_vanished(
     connection: Connection, uri: str, three: Callable[[str], None]
 ) -> None:
     for name in "abc":
-        record(looking(connection, name), RunAgain("2026-01-01T00:00:00+00:00"))
+        record_fact(looking(connection, name), RunAgain("2026-01-01T00:00:00+00:00"))
     three("start")
     result = run(uri, "resume-host")
     assert result.exit_code == 5

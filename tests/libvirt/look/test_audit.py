@@ -18,7 +18,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.operations.connect import connect
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import looking
 from tests.libvirt.commands import run
 from tests.libvirt.domains import CONFIG, LIVE, deprecated_machine, disk_xml, domain_xml, image
@@ -95,7 +95,7 @@ def test_a_device_that_is_not_released_is_no_drift(connection: Connection, tmp_p
     domain.start(paused=True)
     domain.attach(own_disk(tmp_path, "data", "vdb"), LIVE)
     assert kinds(connection) == {FindingKind.DRIFT}
-    record(looking(connection, domain.uuid), Releasing("disk", "vdb", "ua-vdb"))
+    record_fact(looking(connection, domain.uuid), Releasing("disk", "vdb", "ua-vdb"))
     (finding,) = found(connection)
     assert finding == Finding(FindingKind.RELEASING, "disk vdb is detached, and the guest has not released it")
 

@@ -23,8 +23,8 @@ from holdfast.operations import (
 from holdfast.operations.audit.hosts import audit_host
 from holdfast.operations.disks.media import insert_medium
 from holdfast.operations.disks.swap import swap_disk
-from holdfast.operations.facts import record
-from holdfast.operations.look.notice import Seen, differences
+from holdfast.operations.facts import record_fact
+from holdfast.operations.look.notice import Observation, differences
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.disks.moves import definitions, images_of_vda, moving_domain
@@ -113,9 +113,9 @@ def test_a_copy_that_goes_on_alone_is_told_and_nothing_else_is_done_to_its_disk(
         detach_device(connection, "a", "vda")
     result = run(uri, "disk", "detach", "a", "vda", "--dry-run")
     assert "'holdfast disk move a vda' finishes that, with --abort it ends" in result.stderr
-    before = Seen("a", "paused", domain.xml(LIVE), domain.xml(CONFIG))
+    before = Observation("a", "paused", domain.xml(LIVE), domain.xml(CONFIG))
     assert done(uri, "disk", "move", "a", "vda", "--abort")
-    after = Seen("a", "paused", domain.xml(LIVE), domain.xml(CONFIG))
+    after = Observation("a", "paused", domain.xml(LIVE), domain.xml(CONFIG))
     assert [each.sentence for each in differences("here", "x", after, before)] == [
         f"disk vda is being copied to {spec.path}"
     ]
@@ -140,7 +140,7 @@ def test_a_copy_that_goes_on_alone_is_finished_in_both_documents(
 def test_a_disk_that_has_gone_over_is_settled_by_repeating_the_swap(connection: Connection, tmp_path: Path) -> None:
     _, spec = copied_by_nobody(connection, tmp_path)
     swap_disk(connection, "a", "vda", spec, copy_content=True)
-    record(looking(connection, "a"), Pivoting("vda", str(tmp_path / "one.img"), str(spec.path), "raw"), CONFIG)
+    record_fact(looking(connection, "a"), Pivoting("vda", str(tmp_path / "one.img"), str(spec.path), "raw"), CONFIG)
     sentence = f"unfinished: the disk vda has switched to {spec.path}, but what follows is not done yet"
     assert sentence in told(connection)
     swap_disk(connection, "a", "vda", spec, copy_content=True)

@@ -14,7 +14,7 @@ from holdfast.domainxml.fact import Releasing, Started
 from holdfast.errors import LibvirtRefused
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, deprecated_machine, domain_xml, has_open_firmware, running
@@ -71,7 +71,7 @@ def test_a_device_that_the_guest_has_not_released_is_told_as_such(connection: Co
     domain.detach(RNG.replace("</rng>", "<alias name='ua-rng'/></rng>"), CONFIG)
     sentence = "rng ua-rng is removed, it was at pci 0000:02:00.0"
     assert foretold(connection) == {"changes": [sentence]}
-    record(looking(connection, "a"), Releasing("rng", "ua-rng", "ua-rng"))
+    record_fact(looking(connection, "a"), Releasing("rng", "ua-rng", "ua-rng"))
     note = "rng ua-rng was detached, and the guest has not released it"
     assert foretold(connection) == {"changes": [sentence], "note": [note]}
 
@@ -113,17 +113,17 @@ def test_host_model_is_compared_with_the_recorded_cpu(connection: Connection) ->
     cpu = parse(domain.xml(LIVE)).find("cpu")
     assert cpu is not None
     domain.destroy()
-    record(looking(connection, "a"), Started(" ".join(serialize(cpu).split()), ""))
+    record_fact(looking(connection, "a"), Started(" ".join(serialize(cpu).split()), ""))
     assert foretold(connection) == {}
     for feature in cpu.xpath("feature[@name='pcommit' or @name='clwb']"):
         cpu.remove(feature)
-    record(looking(connection, "a"), Started(" ".join(serialize(cpu).split()), ""))
+    record_fact(looking(connection, "a"), Started(" ".join(serialize(cpu).split()), ""))
     assert foretold(connection) == {"changes": ["host-model is expanded anew: the CPU gains pcommit, clwb"]}
 
 
 def test_a_recorded_cpu_without_a_model_tells_nothing(connection: Connection) -> None:
     connection.define(with_cpu("<cpu mode='host-model'/>"))
-    record(looking(connection, "a"), Started("<cpu mode='maximum'/>", ""))
+    record_fact(looking(connection, "a"), Started("<cpu mode='maximum'/>", ""))
     assert list(foretold(connection)) == ["unknown"]
 
 
@@ -165,7 +165,7 @@ def test_a_cpu_that_may_lack_features_is_compared_with_what_it_got(connection: C
     domain.start(paused=True)
     assert foretold(connection) == {}
     domain.destroy()
-    record(
+    record_fact(
         looking(connection, "a"),
         Started("<cpu><model>EPYC</model><feature name='vme' policy='disable'/></cpu>", ""),
     )
@@ -179,7 +179,7 @@ def test_another_firmware_build_is_a_change(connection: Connection, tmp_path: Pa
     domain = connection.define(with_loader(code))
     unknown = [f"which build of {code} the guest started with before is not known"]
     assert {**foretold(connection), "note": []} == {"unknown": unknown, "note": []}
-    record(looking(connection, "a"), Started("", hashlib.sha256(code.read_bytes()).hexdigest()))
+    record_fact(looking(connection, "a"), Started("", hashlib.sha256(code.read_bytes()).hexdigest()))
     assert foretold(connection).keys() <= {"note"}
     code.write_bytes(Path(OVMF).read_bytes() + b"\0")
     assert foretold(connection)["changes"] == [f"{code} is another build than at the last start"]

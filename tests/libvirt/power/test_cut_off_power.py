@@ -21,7 +21,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations import DomainSpec
 from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.spec import DiskSpec
-from holdfast.operations.facts import record, rewrite
+from holdfast.operations.facts import record_fact, rewrite
 from holdfast.operations.power.resume_host import Outcome
 from holdfast.operations.power_record import run_again_from_now
 from holdfast.operations.session import looking
@@ -53,7 +53,7 @@ def findings(connection: Connection, *kinds: FindingKind) -> list[str]:
 
 def wants(connection: Connection) -> None:
     """What is recorded before a start."""
-    record(looking(connection, "a"), run_again_from_now(), CONFIG)
+    record_fact(looking(connection, "a"), run_again_from_now(), CONFIG)
 
 
 def unwant(ours: str | None) -> str | None:

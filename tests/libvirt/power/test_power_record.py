@@ -23,7 +23,7 @@ from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NO
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.documents import Documents
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.host.capabilities import host_versions
 from holdfast.operations.power_record import (
     RUNS_AGAIN,
@@ -183,7 +183,7 @@ def test_the_state_of_a_guest_stays_recorded_as_at_its_own_start(
     assert (kept(with_firmware, SeenState, LIVE), kept(with_firmware, RunAgain, LIVE) is None) == (None, False)
     with_firmware.destroy()
     older = SeenState(own.kind, own.path, "older")
-    record(looking(connection, "a"), older)
+    record_fact(looking(connection, "a"), older)
     with_firmware.start(paused=True)
     assert kept(with_firmware, SeenState, LIVE) == older, "libvirt has copied it"
     record_missing(looking(connection, "a"), dry_run=False)
@@ -200,15 +200,15 @@ def test_the_state_of_a_guest_is_recorded_later_where_its_start_was_not(
 
 
 def test_a_fact_is_forgotten_and_the_others_stay(connection: Connection, domain: Domain) -> None:
-    record(looking(connection, "a"), RELEASING)
-    record(looking(connection, "a"), WANTED)
+    record_fact(looking(connection, "a"), RELEASING)
+    record_fact(looking(connection, "a"), WANTED)
     with changing(connection, "a") as opened:
         forget_if_possible(opened, RELEASING, "that the disk is gone")
     assert (kept(domain, Releasing), kept(domain, RunAgain)) == (None, WANTED)
 
 
 def test_what_cannot_be_forgotten_is_told_in_the_end(connection: Connection, uri: str, domain: Domain) -> None:
-    record(looking(connection, "a"), RELEASING)
+    record_fact(looking(connection, "a"), RELEASING)
     with (
         raising(NOT_RECORDED, name="a", missing=["that the disk is gone"], cause="Read-only"),
         changing_unrecorded(connection, uri) as opened,
@@ -245,8 +245,8 @@ def test_a_start_by_a_manager_is_recorded_in_config_of_what_holdfast_keeps(conne
     domain.start(paused=True)
     record_start_by_manager(looking(connection, "a"))
     assert "holdfast" not in domain.xml(CONFIG)
-    record(looking(connection, "a"), RELEASING)
-    record(looking(connection, "a"), STARTED, LIVE)
+    record_fact(looking(connection, "a"), RELEASING)
+    record_fact(looking(connection, "a"), STARTED, LIVE)
     record_start_by_manager(looking(connection, "a"))
     started = kept(domain, Started)
     assert isinstance(started, Started) and "<model" in started.cpu
@@ -259,8 +259,8 @@ def test_whether_it_runs_is_observed_of_what_holdfast_keeps_and_of_no_rescue(con
     domain.start(paused=True)
     record_whether_it_runs(looking(connection, "a"))
     assert "holdfast" not in domain.xml(CONFIG)
-    record(looking(connection, "a"), RELEASING)
-    record(looking(connection, "a"), RESCUE, LIVE)
+    record_fact(looking(connection, "a"), RELEASING)
+    record_fact(looking(connection, "a"), RESCUE, LIVE)
     record_whether_it_runs(looking(connection, "a"))
     assert kept(domain, RunAgain) is None
     domain.destroy()

@@ -24,7 +24,7 @@ from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.asked_of_libvirt import Answer
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import looking
 from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import done, run
@@ -91,7 +91,7 @@ def test_moved_image_is_found_by_the_volume_that_is_recorded(daemon: Connection,
     domain = daemon.define(domain_xml(extra=disk_xml(old, "one", "vda") + disk_xml(old, "two", "vdb")))
     operations.adopt_domain(daemon, "a")
     (kept,) = [each for each in facts(parse(domain.xml(CONFIG)), DiskRecord) if each.target == "vdb"]
-    record(looking(daemon, domain.uuid), replace(kept, volume="store/two.img", path=f"{old}/two.img"))
+    record_fact(looking(daemon, domain.uuid), replace(kept, volume="store/two.img", path=f"{old}/two.img"))
     (old / "two.img").rename(tmp_path / "two.img")
     new.mkdir()
     (tmp_path / "two.img").rename(new / "two.img")

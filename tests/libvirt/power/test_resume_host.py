@@ -19,7 +19,7 @@ from holdfast.errors.devices import NOT_RELEASED_PAUSED
 from holdfast.errors.power import STILL_RUNNING
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.power.resume_host import Outcome, Resumed
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
@@ -73,7 +73,7 @@ def test_what_crashed_runs_again_in_its_order_and_nothing_else(daemon: Connectio
     domains["auto"]._handle.setAutostart(1)
     for number, name in enumerate(["c", "a", "b", "stopped"]):
         operations.start(daemon, name, paused=True)
-        record(looking(daemon, name), RunAgain(f"2026-01-01T00:00:0{number}+00:00"))
+        record_fact(looking(daemon, name), RunAgain(f"2026-01-01T00:00:0{number}+00:00"))
     for name in ("c", "a", "b"):
         crash(domains[name])
     domains["stopped"].destroy()
@@ -93,7 +93,7 @@ def test_what_crashed_runs_again_in_its_order_and_nothing_else(daemon: Connectio
 def test_one_that_does_not_start_holds_up_no_other(connection: Connection, tmp_path: Path, uri: str) -> None:
     for name in ("a", "b"):
         domain = adopted(connection, name, extra=disk_xml(tmp_path, name, "vda"))
-        record(looking(connection, domain.uuid), RunAgain("2026-01-01T00:00:00+00:00"))
+        record_fact(looking(connection, domain.uuid), RunAgain("2026-01-01T00:00:00+00:00"))
     (tmp_path / "a.img").unlink()
     result = run(uri, "resume-host", "-o", "json")
     assert result.exit_code == 5

@@ -25,7 +25,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.disks.spec import DiskSpec
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.power_record import recorded_stop
 from holdfast.operations.session import changing, looking
 from holdfast_lab.daemon import private_host
@@ -227,8 +227,8 @@ def test_unrescue_starts_the_domain_and_tells_what_is_not_recorded(
 def test_resume_host_says_of_what_runs_that_it_runs(
     connection: Connection, uri: str, folder: Path, way: str, domain: Domain
 ) -> None:
-    record(looking(connection, "a"), RunAgain("2026-01-01T00:00:00+00:00"))
-    record(looking(connection, "a"), Releasing("disk", "vdb", "ua-vdb"))
+    record_fact(looking(connection, "a"), RunAgain("2026-01-01T00:00:00+00:00"))
+    record_fact(looking(connection, "a"), Releasing("disk", "vdb", "ua-vdb"))
     with unwritable(folder, way):
         result = run(uri, "resume-host", "-o", "json")
         assert result.exit_code == 5, result.output

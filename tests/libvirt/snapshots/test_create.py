@@ -18,7 +18,7 @@ from holdfast.errors import LibvirtRefused, snapshots
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml
@@ -358,7 +358,7 @@ def test_hardware_that_somebody_changed_meanwhile_is_told(
 def test_record_of_a_snapshot_that_was_made_after_all_is_forgotten(connection: Connection, tmp_path: Path) -> None:
     domain = in_state(connection, "shut off", qcow2_disk(qcow2(tmp_path, "root")))
     operations.create_snapshot(connection, "a", "one")
-    record(
+    record_fact(
         looking(connection, "a"), Snapshotting("one", ""), CONFIG
     )  # as when the command was killed, and libvirt went on
     assert [(each.name, each.state) for each in operations.list_snapshots(connection, "a")] == [("one", "shutoff")]

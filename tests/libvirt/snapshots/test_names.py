@@ -13,7 +13,7 @@ from holdfast.errors import LibvirtRefused, snapshots
 from holdfast.errors.files import EXISTS
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, running
@@ -108,7 +108,7 @@ def test_file_of_an_interrupted_snapshot_that_is_in_use_is_not_removed(connectio
     other = connection.define(domain_xml("b", extra=qcow2_disk(tmp_path / "more.qcow2")))
     other.start(paused=True)
     for file in ("root", "more"):  # the one that the domain has, and one that only some QEMU has
-        record(looking(connection, domain.uuid), Snapshotting(file, str(tmp_path / f"{file}.qcow2")), CONFIG)
+        record_fact(looking(connection, domain.uuid), Snapshotting(file, str(tmp_path / f"{file}.qcow2")), CONFIG)
         with raising(snapshots.LEFT_IN_USE):
             operations.delete_snapshot(connection, "a", file)
         assert (tmp_path / f"{file}.qcow2").exists()
@@ -116,7 +116,7 @@ def test_file_of_an_interrupted_snapshot_that_is_in_use_is_not_removed(connectio
 
 def test_leftovers_on_another_host_are_cleaned_there(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = connection.define(domain_xml())
-    record(looking(connection, domain.uuid), Snapshotting("one", "/images/x"), CONFIG)
+    record_fact(looking(connection, domain.uuid), Snapshotting("one", "/images/x"), CONFIG)
     monkeypatch.setattr(Connection, "is_local", False)
     with raising(snapshots.LEFT_ELSEWHERE):
         operations.delete_snapshot(connection, "a", "one")

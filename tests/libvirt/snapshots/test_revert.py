@@ -18,7 +18,7 @@ from holdfast.errors.images import NO_IMAGE
 from holdfast.libvirtapi import snapshot as libvirt_snapshot
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import looking
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml
@@ -144,12 +144,12 @@ def test_metadata_survives_libvirt_stopping_in_the_middle(
 def test_our_facts_stay_for_disks_that_are_still_there(connection: Connection, tmp_path: Path) -> None:
     domain = in_state(connection, "paused", qcow2_disk(qcow2(tmp_path, "root")))
     operations.adopt_domain(connection, "a")
-    record(looking(connection, domain.uuid), Started("cpu of then", ""), CONFIG)
+    record_fact(looking(connection, domain.uuid), Started("cpu of then", ""), CONFIG)
     operations.create_snapshot(connection, "a", "one")
     attach_later(connection, tmp_path)
-    record(looking(connection, domain.uuid), DiskRecord("vda", role="config"))
-    record(looking(connection, domain.uuid), DiskRecord("vdb", role="volume"))
-    record(looking(connection, domain.uuid), Started("cpu of today", ""), CONFIG)
+    record_fact(looking(connection, domain.uuid), DiskRecord("vda", role="config"))
+    record_fact(looking(connection, domain.uuid), DiskRecord("vdb", role="volume"))
+    record_fact(looking(connection, domain.uuid), Started("cpu of today", ""), CONFIG)
     operations.revert_to_snapshot(connection, "a", "one", accept=True)
     live, config = (parse(domain.xml(definition)) for definition in (LIVE, CONFIG))
     for document in (live, config):

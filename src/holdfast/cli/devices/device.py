@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.as_json import print_envelope, print_result
+from holdfast.cli.columns import columns
 from holdfast.cli.common import (
     Seconds,
     Session,
@@ -16,7 +17,6 @@ from holdfast.cli.common import (
     pass_session,
 )
 from holdfast.cli.completion import complete_devices
-from holdfast.cli.table import columns
 
 if TYPE_CHECKING:
     from holdfast.operations.devices.attach import Attached

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.as_json import print_envelope, print_result
+from holdfast.cli.columns import columns
 from holdfast.cli.common import Session, dry_run_option, fresh_options, output_option, pass_session
 from holdfast.cli.completion import complete_domains
-from holdfast.cli.table import columns
 from holdfast.errors import HoldfastError, NotFound
 from holdfast.errors.changes import ADOPTED_IN_PART
 

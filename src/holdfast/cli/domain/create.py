@@ -8,11 +8,11 @@ import click
 from click.core import ParameterSource
 
 from holdfast.cli.as_json import print_result
+from holdfast.cli.columns import columns
 from holdfast.cli.common import Session, dry_run_option, output_option, pass_session
 from holdfast.cli.devices.copy_progress import progress_bar
 from holdfast.cli.devices.options import DISK_HELP, INTERFACE_HELP, parse_disk, parse_interface
 from holdfast.cli.size import parse_size
-from holdfast.cli.table import columns
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.text import plural
 

@@ -49,7 +49,7 @@ def verify(session: Session, ctx: click.Context, name: str, timeout: float, outp
 
 
 def _lines(found: Verification) -> Iterator[str]:
-    from holdfast.cli.table import columns
+    from holdfast.cli.columns import columns
 
     if found.instance is not None:
         yield heading(found.name, found.uuid, found.instance)

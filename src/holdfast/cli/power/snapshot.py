@@ -112,7 +112,7 @@ def _created(created: SnapshotCreated) -> list[str]:
 def list_(session: Session, name: str, output: str) -> None:
     """List the snapshots, oldest first, and what reverting to each would change in today's hardware."""
     from holdfast import operations
-    from holdfast.cli.table import columns
+    from holdfast.cli.columns import columns
 
     found = operations.list_snapshots(session.connection, name)
     if output == "json":

@@ -85,7 +85,7 @@ def new_module(size: int, node: str, slot: int, alias: str) -> Element:
     )
 
 
-def lacking_module(domain: Element, documents: Iterable[Element], size: int) -> Element | None:
+def missing_module(domain: Element, documents: Iterable[Element], size: int) -> Element | None:
     """A module of ``size`` that one of ``documents`` has and ``domain`` does not have; None when there is none."""
     for document in documents:
         for module in document.iterfind("devices/memory[@model='dimm']"):

@@ -12,9 +12,9 @@ from holdfast.errors.hosts import HOST_CANNOT, NO_MACHINE_TYPE
 _HYPERV_UNSAID = frozenset({"relaxed", "vapic", "spinlocks"})
 """The Hyper-V features that every host has where libvirt, before 9.0, says nothing of them."""
 
-NOT_TOLD = "libvirt does not tell a read-only connection which CPU and devices this host can provide"
-"""The sentence for where :attr:`Capabilities.is_told` is False."""
-CPU_NOT_TOLD = "which CPU host-model becomes is not known: libvirt does not tell a read-only connection"
+CAPABILITIES_UNKNOWN = "libvirt does not tell a read-only connection which CPU and devices this host can provide"
+"""The sentence for where :attr:`Capabilities.is_complete` is False."""
+HOST_MODEL_UNKNOWN = "which CPU host-model becomes is not known: libvirt does not tell a read-only connection"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Capabilities:
     ``loaders``            the firmware files that exist here
     ``enums``              a section ("devices/disk") and an enumeration in it ("bus") → its values
     ``unsupported``        sections of which the host has nothing
-    ``is_told``            False where libvirt says no more than platform and number of vCPUs: the rest is unknown
+    ``is_complete``            False where libvirt says no more than platform and number of vCPUs: the rest is unknown
 
     An enumeration that libvirt does not report is not there, and says nothing; one that it reports without a value says
     that the host has none. :meth:`offered` tells the two apart.
@@ -51,7 +51,7 @@ class Capabilities:
     canonical_models: dict[str, str]
     enums: dict[tuple[str, str], frozenset[str]]
     unsupported: frozenset[str]
-    is_told: bool = True
+    is_complete: bool = True
 
     def offered(self, section: str, enum: str) -> frozenset[str] | None:
         """The values that the host has of an enumeration, () for none; None where libvirt does not say."""
@@ -120,7 +120,7 @@ def capabilities_for_readers(host: Element, platform: Platform) -> Capabilities:
         canonical_models={},
         enums={},
         unsupported=frozenset(),
-        is_told=False,
+        is_complete=False,
     )
 
 

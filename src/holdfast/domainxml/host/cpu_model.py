@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 
 from holdfast.domainxml.document import Element, element
-from holdfast.domainxml.host.capabilities import CPU_NOT_TOLD, Capabilities
+from holdfast.domainxml.host.capabilities import HOST_MODEL_UNKNOWN, Capabilities
 from holdfast.domainxml.platform import X86
 from holdfast.errors import hosts
 
@@ -24,11 +24,11 @@ def new_cpu(name: str, capabilities: Capabilities) -> Element:
     cannot run; neither where that is not told.
     """
     if name in MODES:
-        if capabilities.is_told and name not in capabilities.cpu_modes:
+        if capabilities.is_complete and name not in capabilities.cpu_modes:
             virt_type, possible = capabilities.virt_type, _usable(capabilities)
             raise hosts.CPU_MODE_NOT_HERE(cpu=name, virt_type=virt_type, possible=possible)
         return element("cpu", {"mode": name})
-    if capabilities.is_told and name not in capabilities.cpu_models:
+    if capabilities.is_complete and name not in capabilities.cpu_models:
         raise hosts.UNKNOWN_CPU(cpu=name, possible=_usable(capabilities))
     if not capabilities.cpu_models.get(name, True):
         raise hosts.CPU_NOT_HERE(cpu=name, possible=_usable(capabilities))
@@ -55,8 +55,8 @@ def seal_cpu(domain: Element, capabilities: Capabilities) -> list[str]:
     if cpu is None:
         return []
     mode = cpu.get("mode", "custom")
-    if mode == "host-model" and not capabilities.is_told:
-        return [CPU_NOT_TOLD]
+    if mode == "host-model" and not capabilities.is_complete:
+        return [HOST_MODEL_UNKNOWN]
     if mode == "host-model":
         _make_concrete(cpu, capabilities)
     elif mode == "host-passthrough":

@@ -200,7 +200,7 @@ def _hyperv(domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
     But libvirt (12.8) chooses none where it is told of none.
     """
     offered = capabilities.enums.get(("features/hyperv", "features"))
-    if hyperv_mode(domain) == "host-model" and not offered and capabilities.is_told:
+    if hyperv_mode(domain) == "host-model" and not offered and capabilities.is_complete:
         sentence = "the host has no Hyper-V features to choose from (hyperv mode='host-model')"
         yield Outlook(Effect.BLOCKS, "features", sentence)
     if offered is None or capabilities.virt_type != "kvm":

@@ -11,7 +11,7 @@ import secrets
 
 from holdfast.domainxml.address import address_of, pci_address
 from holdfast.domainxml.device import USER_ALIAS, alias, identity, label, user_alias
-from holdfast.domainxml.document import Element, devices, element, parse_given, remove_children, same, value_at
+from holdfast.domainxml.document import Element, devices, element, parse_user_document, remove_children, same, value_at
 from holdfast.domainxml.elements.disk import is_shared, new_serial, next_target, source_of
 from holdfast.domainxml.elements.interface import new_mac
 from holdfast.domainxml.places.controllers import free_controller_index
@@ -23,7 +23,7 @@ _NO_DEVICE = {"domain", "domainsnapshot", "network", "pool", "volume", "devices"
 
 def parse_device(text: str) -> Element:
     """Parse the element of one device. Raises InvalidDocument: NOT_ONE_DEVICE for a whole domain."""
-    device = parse_given(text)
+    device = parse_user_document(text)
     if device.tag in _NO_DEVICE:
         raise NOT_ONE_DEVICE(line=device.sourceline, found=device.tag)
     return device

@@ -223,7 +223,7 @@ def _characters(graphics: str, is_x86: bool) -> list[Element]:
 
 def _tpm(capabilities: Capabilities) -> Element:
     model = defaults_of(capabilities.arch).tpm
-    if capabilities.is_told and model not in (capabilities.offered("devices/tpm", "model") or ()):
+    if capabilities.is_complete and model not in (capabilities.offered("devices/tpm", "model") or ()):
         raise hosts.NO_TPM()
     return element("tpm", {"model": model}, element("backend", {"type": "emulator", "version": "2.0"}))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from holdfast.domainxml.document import Element, parse_given, serialize
+from holdfast.domainxml.document import Element, parse_user_document, serialize
 from holdfast.errors import InvalidDocument
 from holdfast.errors import documents as errors
 
@@ -19,7 +19,7 @@ def last_domain(text: str) -> Element:
     InvalidDocument, with the line.
     """
     try:
-        return parse_given(text, "domain")
+        return parse_user_document(text, "domain")
     except InvalidDocument as error:
         reason = error.__cause__
         if not isinstance(reason, etree.XMLSyntaxError) or reason.code not in _MORE_FOLLOWS:
@@ -30,7 +30,7 @@ def last_domain(text: str) -> Element:
             raise errors.OTHER_ELEMENT(line=node.sourceline, expected="domain", found=node.tag)
     if not documents:
         raise errors.NOT_XML(reason="there is no element in it")
-    return parse_given(serialize(documents[-1]))
+    return parse_user_document(serialize(documents[-1]))
 
 
 def _documents(text: str) -> list[Element]:

@@ -90,7 +90,7 @@ def scsi_controller_of(target: str) -> int:
     return number_of_target(target) // _SCSI_UNITS
 
 
-def lacking_controllers(device: Element, domain: Element) -> tuple[str, int]:
+def count_missing_controllers(device: Element, domain: Element) -> tuple[str, int]:
     """The kind and the number of the controllers that ``domain`` lacks for the address that ``device`` names.
 
     libvirt (9.0) adds every one up to the one that the address names, not that one alone.
@@ -103,10 +103,10 @@ def lacking_controllers(device: Element, domain: Element) -> tuple[str, int]:
     return kind, last + 1 - len({index for each in of_kind if (index := number_at(each, "@index")) <= last})
 
 
-def may_bring(domain: Element, device: Element) -> bool:
+def may_add_controllers(domain: Element, device: Element) -> bool:
     """False where ``domain`` is known to have all controllers for ``device``, so that libvirt adds none for it."""
     if address_of(device) is not None:
-        return lacking_controllers(device, domain)[1] > 0
+        return count_missing_controllers(device, domain)[1] > 0
     if device.tag in _WITHOUT_CONTROLLER:
         return False
     model = value_at(device, "model@type") or device.get("model") or ""

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.fact import (
+    AddedController,
     Adopted,
     AnyFact,
     Attaching,
-    Brought,
     Creating,
     Deleting,
     Detaching,
@@ -94,7 +94,7 @@ def _form(pattern: str) -> Callable[[str], bool]:
 
 _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     Releasing: {"device": _form("[a-z]+"), "alias": _is_said},
-    Brought: {"controller": _is_said},
+    AddedController: {"controller": _is_said},
     Detaching: {"device": _form("[a-z]+"), "label": _is_said},
     Attaching: {"device": _form("[a-z]+"), "alias": _is_said},
     Started: {

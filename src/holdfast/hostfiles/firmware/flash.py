@@ -57,7 +57,7 @@ def nvram_build(path: str) -> str | None:
     return next((name for name, (_, variables) in _BUILDS.items() if size == variables), None)
 
 
-def lacks_of_2023(path: str) -> list[str] | None:
+def missing_2023_certificates(path: str) -> list[str] | None:
     """The certificates of 2023 that are nowhere in the file ``path``, though those of 2011 before them are.
 
     None where it cannot be read. A word that is left of a variable of before counts as there.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from holdfast.errors import files
-from holdfast.hostfiles.images.given import Given, given_image
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, open_for_qemu_img
 from holdfast.hostfiles.images.header import detect_format
 from holdfast.hostfiles.images.new_image import copy_image
 from holdfast.hostfiles.new_file import creating, remove_file, whole_file
@@ -29,7 +29,7 @@ def read_nvram(path: str) -> bytes | None:
         raise files.UNREADABLE_BY_THIS_USER(path=path, reason=error.strerror) from error
     if detect_format(content) != _QCOW2:
         return content
-    with given_image(path, _QCOW2) as source, _in_memory(_RAW) as image:
+    with open_for_qemu_img(path, _QCOW2) as source, _in_memory(_RAW) as image:
         copy_image(source, image)
         return Path(image.place).read_bytes()
 
@@ -68,7 +68,7 @@ def when_written(path: str) -> float:
 
 
 @contextlib.contextmanager
-def _in_memory(format: str, content: bytes = b"") -> Iterator[Given]:
+def _in_memory(format: str, content: bytes = b"") -> Iterator[QemuImgImage]:
     """An image in memory, for qemu-img (memfd_create(2))."""
     descriptor = os.memfd_create("holdfast-nvram", os.MFD_CLOEXEC)
     try:
@@ -76,6 +76,6 @@ def _in_memory(format: str, content: bytes = b"") -> Iterator[Given]:
             file.write(content)
         place = f"/dev/fd/{descriptor}"
         itself = ("-f", format, place)
-        yield Given("an NVRAM in memory", format, place, itself, itself, (descriptor,))
+        yield QemuImgImage("an NVRAM in memory", format, place, itself, itself, (descriptor,))
     finally:
         os.close(descriptor)

@@ -101,7 +101,7 @@ def moved(nvram: Nvram, template: bytes) -> Nvram:
     return after
 
 
-def lacking_successors(nvram: Nvram) -> list[Successor]:
+def missing_successors(nvram: Nvram) -> list[Successor]:
     """The certificates of 2023 that an NVRAM lacks, though it has those of 2011 before them."""
     data = {name: nvram.data_of(name) for name in ("KEK", "db")}
     return [
@@ -124,7 +124,7 @@ def with_successors(nvram: Nvram, wanted: Sequence[Successor]) -> Nvram:
         _run("--input", given, *words, "--output", made)
         after = nvram_from(_content(made))
     changed = {each.name for each in nvram.variables ^ after.variables}
-    if changed != {each.variable for each in wanted} or lacking_successors(after):
+    if changed != {each.variable for each in wanted} or missing_successors(after):
         raise errors.VIRT_FIRMWARE_FAILED(reason="what it wrote has other changes than these certificates")
     return after
 

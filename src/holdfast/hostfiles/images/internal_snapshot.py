@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from holdfast.errors import images
-from holdfast.hostfiles.images.given import Given
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage
 from holdfast.hostfiles.images.header import HEAD_BYTES, Read, detect_format
 from holdfast.hostfiles.images.image import Otherwise, reading
 from holdfast.hostfiles.images.new_image import qemu_img
@@ -61,7 +61,7 @@ def _table(path: str, read: Read) -> list[tuple[str, str, bytes]]:
     return found
 
 
-def bring_back(image: Given, id: str) -> None:
+def bring_back(image: QemuImgImage, id: str) -> None:
     """Give the qcow2 ``image`` what its internal snapshot ``id`` holds; what it has now is lost (qemu-img snapshot -a).
 
     By ID, for QEMU takes a name that is a number for the ID of another one (7.2). Raises NO_QEMU_IMG, and
@@ -70,7 +70,7 @@ def bring_back(image: Given, id: str) -> None:
     qemu_img("snapshot", "-a", id, *image.options, images=[image])
 
 
-def remove_internal(image: Given, name: str) -> None:
+def remove_internal(image: QemuImgImage, name: str) -> None:
     """Remove the internal snapshot ``name``; what the image has now stays (qemu-img snapshot -d).
 
     Raises NO_QEMU_IMG, QEMU_IMG_FAILED.

@@ -13,7 +13,7 @@ from pathlib import Path
 from holdfast.errors import files
 from holdfast.errors import images as errors
 from holdfast.hostfiles.folder import open_folder
-from holdfast.hostfiles.images.given import Given, given
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, for_qemu_img
 from holdfast.hostfiles.images.image import OpenImage
 from holdfast.hostfiles.new_file import MadeFile, created, creating, whole_file
 
@@ -47,18 +47,18 @@ def check_file_name(name: str) -> None:
 
 
 @contextlib.contextmanager
-def new_image_file(path: str, format: str) -> Iterator[tuple[MadeFile, Given]]:
+def new_image_file(path: str, format: str) -> Iterator[tuple[MadeFile, QemuImgImage]]:
     """The new, empty file ``path``, open for an image of this ``format``. Raises as :func:`.new_file.created` does."""
     with created(path) as (made, descriptor):
-        yield made, given(OpenImage(path, format, descriptor))
+        yield made, for_qemu_img(OpenImage(path, format, descriptor))
 
 
 @contextlib.contextmanager
-def unnamed_image(format: str) -> Iterator[Given]:
+def unnamed_image(format: str) -> Iterator[QemuImgImage]:
     """A small image in memory, which is nowhere else (memfd_create(2))."""
     descriptor = os.memfd_create("image", os.MFD_CLOEXEC)
     try:
-        yield given(OpenImage("image", format, descriptor))
+        yield for_qemu_img(OpenImage("image", format, descriptor))
     finally:
         os.close(descriptor)
 
@@ -91,12 +91,12 @@ def file_exists(path: str) -> bool | None:
     return True
 
 
-def create_image(image: Given, size: int) -> None:
+def create_image(image: QemuImgImage, size: int) -> None:
     """Make a new image of ``size`` bytes of a new file. Raises what :func:`qemu_img` does."""
     qemu_img("create", "-q", "-f", image.format, image.place, str(size), images=[image])
 
 
-def copy_image(source: Given, image: Given) -> None:
+def copy_image(source: QemuImgImage, image: QemuImgImage) -> None:
     """Copy ``source`` into a new file, whole, without a backing file. Raises what :func:`qemu_img` does."""
     qemu_img("convert", "-O", image.format, *source.options, image.place, images=[source, image])
 
@@ -117,7 +117,7 @@ def copy_file(source: str, path: str) -> MadeFile | None:
         return MadeFile.at(path, file.fileno())
 
 
-def copy_onto(source: Given, image: Given, progress: Progress | None = None) -> None:
+def copy_onto(source: QemuImgImage, image: QemuImgImage, progress: Progress | None = None) -> None:
     """Write all that ``source`` holds onto an existing ``image``.
 
     It is on the disk, not only in memory, when this returns. ``progress`` is called with what is copied. Raises what
@@ -127,7 +127,7 @@ def copy_onto(source: Given, image: Given, progress: Progress | None = None) -> 
     qemu_img("convert", *to, *source.options, image.place, images=[source, image], progress=progress)
 
 
-def create_overlay(base: Given, image: Given, size: int | None = None) -> None:
+def create_overlay(base: QemuImgImage, image: QemuImgImage, size: int | None = None) -> None:
     """Make a qcow2 overlay over ``base`` of a new file, whose header names it and its format.
 
     It is as large as its base, or ``size`` bytes. Raises NOT_SMALLER, and what :func:`virtual_size` and
@@ -140,7 +140,7 @@ def create_overlay(base: Given, image: Given, size: int | None = None) -> None:
     qemu_img("create", "-q", "-f", "qcow2", *over, image.place, str(size or smallest), images=[image])
 
 
-def virtual_size(image: Given) -> int:
+def virtual_size(image: QemuImgImage) -> int:
     """The bytes that a guest has of an image.
 
     Raises NO_QEMU_IMG, UNREADABLE_IMAGE.
@@ -151,7 +151,7 @@ def virtual_size(image: Given) -> int:
     return int(json.loads(done.stdout)["virtual-size"])
 
 
-def grow_image(image: Given, size: int) -> None:
+def grow_image(image: QemuImgImage, size: int) -> None:
     """Make an image ``size`` bytes large.
 
     Raises NOT_SMALLER, and what :func:`virtual_size` and :func:`qemu_img` do.
@@ -163,7 +163,7 @@ def grow_image(image: Given, size: int) -> None:
         qemu_img("resize", "-q", *image.options, str(size), images=[image])
 
 
-def qemu_img(*arguments: str, images: Sequence[Given] = (), progress: Progress | None = None) -> None:
+def qemu_img(*arguments: str, images: Sequence[QemuImgImage] = (), progress: Progress | None = None) -> None:
     """Run qemu-img; ``images`` are those that it is given.
 
     Raises NO_QEMU_IMG, and QEMU_IMG_FAILED with the last line that it printed.
@@ -174,7 +174,7 @@ def qemu_img(*arguments: str, images: Sequence[Given] = (), progress: Progress |
 
 
 def _finished(
-    *arguments: str, images: Sequence[Given], progress: Progress | None = None
+    *arguments: str, images: Sequence[QemuImgImage], progress: Progress | None = None
 ) -> subprocess.CompletedProcess[str]:
     command = ("qemu-img", *arguments)
     descriptors = [descriptor for image in images for descriptor in image.descriptors]
@@ -188,7 +188,7 @@ def _finished(
         raise errors.NO_QEMU_IMG() from error
 
 
-def _last_line(done: subprocess.CompletedProcess[str], images: Iterable[Given]) -> str:
+def _last_line(done: subprocess.CompletedProcess[str], images: Iterable[QemuImgImage]) -> str:
     """What qemu-img said in the end, with the names that the images have for people."""
     lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
     line = lines[-1].removeprefix("qemu-img: ")

@@ -74,7 +74,7 @@ def judge_domain(
         if not any(namespace in text for namespace in _RECORDED):
             unrecorded = Documents(None, parse(text)) if _may_lack_images(verdict) else None
             findings = [
-                *_lacks(provided, verdict, None),
+                *_missing_provisions(provided, verdict, None),
                 *firmware.findings(verdict),
                 *(() if unrecorded is None else _headers(judge, domain, unrecorded)),
             ]
@@ -82,7 +82,7 @@ def judge_domain(
         alone = parse(text)
         instance = nova_instance(alone)
         findings = [
-            *_lacks(provided, verdict, instance),
+            *_missing_provisions(provided, verdict, instance),
             *firmware.findings(verdict),
             *_headers(judge, domain, Documents(None, alone)),
             *_records(alone, None),
@@ -96,7 +96,7 @@ def judge_domain(
     verdict = judge.judge(config, documents.live)
     instance = nova_instance(config)
     findings = [
-        *(() if documents.config is None else _lacks(provided, verdict, instance)),
+        *(() if documents.config is None else _missing_provisions(provided, verdict, instance)),
         *firmware.findings(verdict),
         *_headers(judge, domain, documents),
         *_lost(judge, config),
@@ -111,12 +111,12 @@ def judge_domain(
     return Judged(verdict, findings, instance, lambda: current, tuple(kept_nvram(config)))
 
 
-def _lacks(provided: HostProvides, verdict: Judgement, instance: NovaInstance | None) -> Iterator[Finding]:
+def _missing_provisions(provided: HostProvides, verdict: Judgement, instance: NovaInstance | None) -> Iterator[Finding]:
     """What of the host a start needs and does not find."""
     for provision in verdict.provisions:
-        lack = provided.lack(provision, made_at_start=instance is not None)
-        if lack is not None and lack.stops:
-            yield Finding(FindingKind.WOULD_NOT_START, lack.sentence)
+        outlook = provided.outlook_for(provision, made_at_start=instance is not None)
+        if outlook is not None and outlook.stops:
+            yield Finding(FindingKind.WOULD_NOT_START, outlook.sentence)
 
 
 def _may_lack_images(verdict: Judgement) -> bool:

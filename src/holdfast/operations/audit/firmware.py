@@ -10,7 +10,7 @@ from functools import cache
 
 from holdfast.domainxml.elements.firmware import Flash
 from holdfast.domainxml.host.state_files import StateFile, StateKind
-from holdfast.hostfiles.firmware.flash import OLD_BUILD, lacks_of_2023, loader_build
+from holdfast.hostfiles.firmware.flash import OLD_BUILD, loader_build, missing_2023_certificates
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.audit.judge import Judgement
@@ -51,7 +51,7 @@ class FirmwareLook:
             yield Finding(FindingKind.EXPIRING_FIRMWARE, sentence)
 
     def _certificates(self, nvram: StateFile) -> Iterator[Finding]:
-        lacks = lacks_of_2023(nvram.path) if self._exists_now(nvram) else []
+        lacks = missing_2023_certificates(nvram.path) if self._exists_now(nvram) else []
         if lacks is None:
             self._unread += 1
         elif lacks:

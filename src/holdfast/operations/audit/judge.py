@@ -19,7 +19,7 @@ from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.boot import booted_devices
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of, stated_format
 from holdfast.domainxml.elements.firmware import Flash, flash_of, is_uefi
-from holdfast.domainxml.host.capabilities import NOT_TOLD
+from holdfast.domainxml.host.capabilities import CAPABILITIES_UNKNOWN
 from holdfast.domainxml.host.machine_type import QemuRelease, dropped_in, released, why_it_ends
 from holdfast.domainxml.host.named_provisions import Provision, named_provisions
 from holdfast.domainxml.host.outlook import Outlook
@@ -123,8 +123,8 @@ class Judge:
         except HoldfastError as error:
             self.notes.add(f"whether this host can start its domains is not known: {error.message}")
             return []
-        if any(outlook.sentence == NOT_TOLD for outlook in outlooks):
-            self.notes.add(f"whether this host can start its domains is not known: {NOT_TOLD}")
+        if any(outlook.sentence == CAPABILITIES_UNKNOWN for outlook in outlooks):
+            self.notes.add(f"whether this host can start its domains is not known: {CAPABILITIES_UNKNOWN}")
         return [outlook for outlook in outlooks if outlook.stops]
 
     def _expiring(self, config: Element, machine: Machine) -> Iterator[Finding]:
@@ -147,8 +147,8 @@ class Judge:
             raise
         except HoldfastError as error:
             answer = error.message
-        if not isinstance(answer, str) and not answer.is_told:
-            answer = NOT_TOLD
+        if not isinstance(answer, str) and not answer.is_complete:
+            answer = CAPABILITIES_UNKNOWN
         if isinstance(answer, str):
             self.notes.add(f"which CPU models expire is not known for {platform.emulator or platform.arch}: {answer}")
             return frozenset()

@@ -14,7 +14,7 @@ from holdfast.errors import devices as errors
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.devices.unused_controllers import forget_brought
 from holdfast.operations.disks.keep_record import forget_disk
-from holdfast.operations.facts import forget, record
+from holdfast.operations.facts import forget_fact, record_fact
 from holdfast.operations.session import OpenDomain
 
 RELEASE_TIMEOUT = 20.0
@@ -52,13 +52,13 @@ def detach_and_wait(domain: OpenDomain, found: dict[Definition, Element], timeou
         else:  # a detach that was interrupted may have left its record
             _forget_records(domain, live, Definition.CONFIG)
         if not _is_gone(domain, live):
-            record(domain, entry)
+            record_fact(domain, entry)
             try:
                 removal.wait(timeout)
             except NoConnection as error:
                 raise errors.LOST_BEFORE_RELEASE(device=describe(live), cause=error) from error
     if _is_gone(domain, live):
-        forget(domain, entry)
+        forget_fact(domain, entry)
         _forget_records(domain, live, Definition.LIVE)
         return
     answer = "refused to release" if removal.outcome == "refused" else "has not released"

@@ -28,9 +28,14 @@ from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.devices.ask_guest import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.devices.attach_plan import PlannedAttach, free_places, plan_attach, refuse_without_place
 from holdfast.operations.devices.attach_record import begin_attach, begun_attach, settle_attach, with_alias_of
-from holdfast.operations.devices.brought import came_in_words, consoles_brought, controllers_brought, marked_as_first
+from holdfast.operations.devices.attach_side_effects import (
+    added_consoles,
+    added_controllers,
+    marked_as_first,
+    side_effects_in_words,
+)
 from holdfast.operations.devices.slot_marks import take_marks_back
-from holdfast.operations.devices.unused_controllers import let_go_along
+from holdfast.operations.devices.unused_controllers import remove_unused_controllers
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import disk_record, usual_record
 from holdfast.operations.disks.known_files import record_below
@@ -174,9 +179,9 @@ def _promised(
     ):
         if step is not request and (controller := find_device(after, step)) is not None:
             words.append(device_in_words(controller))
-        brought = controllers_brought(before, after, step)
-        words += came_in_words(
-            [*consoles_brought(before, after, step), *brought], marked_as_first(before, after, brought)
+        brought = added_controllers(before, after, step)
+        words += side_effects_in_words(
+            [*added_consoles(before, after, step), *brought], marked_as_first(before, after, brought)
         )
     after = answer.documents[-1]
     device = find_device(after, request)
@@ -240,7 +245,7 @@ def _take_back(domain: OpenDomain, before: Documents, came: list[Element], error
         try:
             release(found)
             if Definition.CONFIG in found:
-                let_go_along(domain, now, found[Definition.CONFIG], release, config_only=False)
+                remove_unused_controllers(domain, now, found[Definition.CONFIG], release, config_only=False)
         except HoldfastError as stays:
             find_live, find_config = domain.documents.find_live, domain.documents.find_config
             left = [short_name(each) for each in came if find_live(each) is not None or find_config(each) is not None]
@@ -308,7 +313,7 @@ def _placed(before: Element | None, after: Element, request: Element, live: Elem
     device = find_device(after, request)
     if device is None:
         raise errors.GONE_FROM_CONFIG(device=describe(request))
-    if controllers_brought(before, after, request) or not _fits(device, live):
+    if added_controllers(before, after, request) or not _fits(device, live):
         return None
     address = address_of(device)
     return request if address is None else with_address(request, address)
@@ -331,7 +336,7 @@ def _fits(device: Element, live: Element | None) -> bool:
 def _undo_config(domain: OpenDomain, before: Documents, request: Element) -> None:
     """Take ``request`` and what it brought out of config again, and prove that config is as it was."""
     now = domain.documents
-    device, brought = now.find_config(request), controllers_brought(before.config, now.config, request)
+    device, brought = now.find_config(request), added_controllers(before.config, now.config, request)
     marked = marked_as_first(before.config, now.config, brought)
     for extra in ([] if device is None else [device]) + brought:
         domain.detach(serialize(extra), Definition.CONFIG)
@@ -354,16 +359,16 @@ def _confirm(domain: OpenDomain, before: Documents, request: Element) -> Attache
     if not all(same_place(addresses[0], other) for other in addresses[1:]):
         places = [f"{describe_address(device)} in {definition}" for definition, device in found.items()]
         raise errors.TWO_ADDRESSES(device=describe(request), places=places)
-    brought = controllers_brought(before.config, after.config, request)
+    brought = added_controllers(before.config, after.config, request)
     marked = marked_as_first(before.config, after.config, brought)
-    brought = [*consoles_brought(before.config, after.config, request), *brought]
+    brought = [*added_consoles(before.config, after.config, request), *brought]
     for definition in found:
         expected = {describe(device) for device in [found[definition], *brought, *marked]}
         others = [change for change in after.changed_since(before, definition) if change not in expected]
         if others:
             raise errors.CHANGED_ELSEWHERE(device=describe(request), definition=definition, changes=others)
     device = found.get(Definition.CONFIG, found.get(Definition.LIVE, request))
-    return _attached(domain, device, tuple(found), came_in_words(brought, marked))
+    return _attached(domain, device, tuple(found), side_effects_in_words(brought, marked))
 
 
 def _attached(

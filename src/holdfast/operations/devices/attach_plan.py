@@ -11,7 +11,7 @@ from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, child, devices
 from holdfast.domainxml.make.attach_request import complete, conflict, identified, resumes
 from holdfast.domainxml.places import pci
-from holdfast.domainxml.places.controllers import MOST_CONTROLLERS, lacking_controllers, missing_controllers
+from holdfast.domainxml.places.controllers import MOST_CONTROLLERS, count_missing_controllers, missing_controllers
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
@@ -153,7 +153,7 @@ def _refuse_conflicts(request: Element, before: Documents) -> None:
 
 def _refuse_far_address(request: Element, document: Element) -> None:
     """Refuse an address for which more than the one controller that it names would come: it is a slip."""
-    kind, count = lacking_controllers(request, document)
+    kind, count = count_missing_controllers(request, document)
     if count > 1:
         raise errors.FAR_ADDRESS(device=describe(request), count=count, kind=kind)
 

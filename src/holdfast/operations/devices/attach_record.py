@@ -14,11 +14,11 @@ from holdfast.domainxml import metadata
 from holdfast.domainxml.address import PciAddress, describe_address, pci_address
 from holdfast.domainxml.device import alias, label, user_alias
 from holdfast.domainxml.document import Element, devices, element, value_at
-from holdfast.domainxml.fact import Attaching, Brought, DiskRecord
+from holdfast.domainxml.fact import AddedController, Attaching, DiskRecord
 from holdfast.domainxml.make.attach_request import names_one_device
 from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.places import pci
-from holdfast.domainxml.places.controllers import may_bring
+from holdfast.domainxml.places.controllers import may_add_controllers
 from holdfast.domainxml.records.disk_record import recorded_disk, usual_record
 from holdfast.domainxml.secret_parts import fingerprint
 from holdfast.operations.devices.attach_plan import PlannedAttach
@@ -57,7 +57,7 @@ def begin_attach(
     """
     definition, document = list(domain.documents.present.items())[-1]
     known = begun_attach(domain.documents, device)
-    brings = planned.controllers or (len(planned.targets) == 1 and may_bring(document, planned.request))
+    brings = planned.controllers or (len(planned.targets) == 1 and may_add_controllers(document, planned.request))
     is_cut = len(planned.targets) > 1 and not names_one_device(device)
     records = new is not None and (metadata.ours_in(document) is not None or new != usual_record(planned.request))
     if known is None and not (brings or is_cut or records):
@@ -97,20 +97,22 @@ def settle_attach(
     came = [] if entry is None else list(_brought(list(present.values())[-1], entry))
     for definition, document in present.items():
         labels = set(map(label, document.iterfind("devices/controller")))
-        there = [each for each in came if each.controller in labels]
+        added = [each for each in came if each.controller in labels]
         is_there = new is not None and recorded_disk(document, new) is not None
 
-        def settled(ours: str | None, is_there: bool = is_there, there: Sequence[Brought] = there) -> str | None:
+        def settled(
+            ours: str | None, is_there: bool = is_there, added: Sequence[AddedController] = added
+        ) -> str | None:
             ours = ours if entry is None or not is_over else metadata.without_fact(ours, entry)
             is_kept = ours is not None or is_stated
-            for each in there:
+            for each in added:
                 ours = metadata.with_fact(ours, each)
             return ours if new is None or not (is_there and is_kept) else metadata.with_fact(ours, new)
 
         rewrite(domain, settled, definition)
 
 
-def _brought(document: Element, entry: Attaching) -> Iterator[Brought]:
+def _brought(document: Element, entry: Attaching) -> Iterator[AddedController]:
     """The controllers of ``document`` that came since the attach began, and which device each made the first."""
     before, first = entry.controllers.split(", "), entry.first.split(", ")
     controllers = document.findall("devices/controller")
@@ -119,7 +121,7 @@ def _brought(document: Element, entry: Attaching) -> Iterator[Brought]:
     for controller in came:
         place = pci_address(controller)
         beside = [each for each in marked if place is not None and _is_in_slot(each, place)]
-        yield Brought(label(controller), describe_address(controller) or "", label(beside[0]) if beside else "")
+        yield AddedController(label(controller), describe_address(controller) or "", label(beside[0]) if beside else "")
 
 
 def _is_in_slot(device: Element, place: PciAddress) -> bool:

@@ -28,11 +28,11 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.devices.ask_guest import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.devices.attach_record import settle_attach
-from holdfast.operations.devices.unused_controllers import GoneAlong, forget_gone, let_go_along
+from holdfast.operations.devices.unused_controllers import RemovedControllers, forget_gone, remove_unused_controllers
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
 from holdfast.operations.disks.own_images import image_exists
 from holdfast.operations.documents import Documents, saved_memory
-from holdfast.operations.facts import forget, record
+from holdfast.operations.facts import forget_fact, record_fact
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -107,13 +107,14 @@ def detach_device(
                 raise errors.WOULD_COME_BACK(device=describe(match), holders=[*map(describe, holders)])
         answer = _ask(domain, found.get(Definition.CONFIG)) if dry_run else Answer()
         if dry_run:
-            along = let_go_along(domain, before, found.get(Definition.CONFIG), None, config_only=config_only)
+            going = found.get(Definition.CONFIG)
+            along = remove_unused_controllers(domain, before, going, None, config_only=config_only)
         else:
             along = _carry_out(domain, found, left, timeout, config_only=config_only)
         notes = (*saved_memory(domain, before), *along.notes)
     gone = next(iter(found.values()), None)
     detached = _detached(domain, gone, device, dry_run=dry_run, definitions=tuple(found), notes=notes)
-    return answer.on(replace(detached, went=along.went))
+    return answer.on(replace(detached, went=along.removed))
 
 
 @dataclass(frozen=True)
@@ -157,27 +158,27 @@ class _Left:
         """Forget all that is no longer so, and know which controllers came with it (virDomainSetMetadata)."""
         settle_attach(domain, self.attaching)
         if self.released is not None:
-            forget(domain, self.released)
+            forget_fact(domain, self.released)
             if self.released.device == "disk":
                 forget_disk(domain, self.released.as_device(), [Definition.LIVE])
         if self.disk is not None:
-            forget(domain, self.disk)
+            forget_fact(domain, self.disk)
 
 
 def _carry_out(
     domain: OpenDomain, found: dict[Definition, Element], left: _Left, timeout: float, *, config_only: bool
-) -> GoneAlong:
+) -> RemovedControllers:
     """Detach the device that was ``found``, and what goes with it; where that takes several steps, this is recorded."""
     left.settle(domain)
     before, device, entry = domain.documents, found.get(Definition.CONFIG), left.detaching
-    if device is not None and let_go_along(domain, before, device, None, config_only=config_only).went:
+    if device is not None and remove_unused_controllers(domain, before, device, None, config_only=config_only).removed:
         entry = Detaching(str(device.tag), label(device), alias(device) or "")
-        record(domain, entry, Definition.CONFIG)
+        record_fact(domain, entry, Definition.CONFIG)
     try:
         if found:
             detach_and_wait(domain, found, timeout)
         release = partial(detach_and_wait, domain, timeout=timeout)
-        along = let_go_along(domain, before, device, release, config_only=config_only)
+        along = remove_unused_controllers(domain, before, device, release, config_only=config_only)
     except NoConnection:
         raise
     except HoldfastError:
@@ -191,7 +192,7 @@ def _carry_out(
 
 def _forget_detaching(domain: OpenDomain, entry: Detaching | None) -> None:
     if entry is not None:
-        forget(domain, entry, Definition.CONFIG)
+        forget_fact(domain, entry, Definition.CONFIG)
 
 
 def _ask(domain: OpenDomain, device: Element | None) -> Answer:

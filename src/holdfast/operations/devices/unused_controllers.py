@@ -10,7 +10,7 @@ from holdfast.domainxml.address import describe_address, pci_address
 from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import find_device, identity, label
 from holdfast.domainxml.document import Element, devices
-from holdfast.domainxml.fact import Brought
+from holdfast.domainxml.fact import AddedController
 from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places import pci
@@ -19,7 +19,7 @@ from holdfast.errors import HoldfastError, PartlyDone
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.devices.slot_marks import take_marks_back
 from holdfast.operations.documents import Documents
-from holdfast.operations.facts import forget
+from holdfast.operations.facts import forget_fact
 from holdfast.operations.session import OpenDomain
 
 _RELEASED = ("scsi",)
@@ -30,23 +30,23 @@ Release = Callable[[dict[Definition, Element]], None]
 
 
 @dataclass(frozen=True)
-class GoneAlong:
+class RemovedControllers:
     """What went, or would go, in words, and in ``notes`` what does not, and why."""
 
-    went: tuple[str, ...]
+    removed: tuple[str, ...]
     notes: tuple[str, ...]
 
 
-def let_go_along(
+def remove_unused_controllers(
     domain: OpenDomain, before: Documents, device: Element | None, release: Release | None, *, config_only: bool
-) -> GoneAlong:
+) -> RemovedControllers:
     """Detach the controllers that an attach brought to ``domain``, and that nothing is on any more without ``device``.
 
     ``device`` is what was detached from the config document of ``before``; None where it had gone before. Without
     ``release`` nothing is done but foreseen. Controllers that live has go only where a running guest can release them:
     live and config agree. What the guest does not let go of raises nothing: the device that was asked for is gone.
     """
-    went, notes = [], []
+    removed, notes = [], []
     for controller in [] if before.config is None else _going(before.config, device):
         live = None if config_only else domain.documents.live
         running = None if live is None else find_device(live, controller)
@@ -59,9 +59,9 @@ def let_go_along(
                 release({definition: each for definition, each in found.items() if each is not None})
         except PartlyDone as error:
             notes.append(error.message)
-        went.append(device_in_words(controller))
+        removed.append(device_in_words(controller))
         notes += [] if release is None or running is not None else _take_mark_back(domain, before.config, controller)
-    return GoneAlong(tuple(went), tuple(notes))
+    return RemovedControllers(tuple(removed), tuple(notes))
 
 
 def _going(config: Element, device: Element | None) -> list[Element]:
@@ -80,18 +80,18 @@ def _going(config: Element, device: Element | None) -> list[Element]:
 def forget_brought(domain: OpenDomain, device: Element, definition: Definition) -> None:
     """Forget that ``device`` came with an attach, if it is a controller that did (virDomainSetMetadata)."""
     document = domain.documents.get(definition) if device.tag == "controller" else None
-    for fact in () if document is None else facts(document, Brought):
+    for fact in () if document is None else facts(document, AddedController):
         if fact.controller == label(device):
-            forget(domain, fact, definition)
+            forget_fact(domain, fact, definition)
 
 
 def forget_gone(domain: OpenDomain) -> None:
     """Forget controllers that came with an attach and that config has no more, as an interrupted detach leaves it."""
     config = domain.documents.config
     there = set() if config is None else set(map(label, config.iterfind("devices/controller")))
-    for fact in [] if config is None else facts(config, Brought):
+    for fact in [] if config is None else facts(config, AddedController):
         if fact.controller not in there:
-            forget(domain, fact, Definition.CONFIG)
+            forget_fact(domain, fact, Definition.CONFIG)
 
 
 def _take_mark_back(domain: OpenDomain, before: Element | None, controller: Element) -> list[str]:
@@ -131,10 +131,10 @@ def _unused(document: Element) -> list[Element]:
     ]
 
 
-def _fact_of(document: Element, controller: Element) -> Brought | None:
+def _fact_of(document: Element, controller: Element) -> AddedController | None:
     """What ``document`` records of ``controller``, if it came with an attach."""
     known = label(controller), describe_address(controller) or ""
-    return next((each for each in facts(document, Brought) if (each.controller, each.address) == known), None)
+    return next((each for each in facts(document, AddedController) if (each.controller, each.address) == known), None)
 
 
 def _drop(document: Element, device: Element | None) -> None:

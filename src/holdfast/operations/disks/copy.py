@@ -21,7 +21,7 @@ from holdfast.domainxml.records.disk_record import unsettled_pivot
 from holdfast.errors import LibvirtRefused, NoConnection, NotFound
 from holdfast.errors import disks as errors
 from holdfast.hostfiles.images import new_image
-from holdfast.hostfiles.images.given import given_image, refuse_exchanged
+from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img, refuse_exchanged
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.domain import Definition
@@ -29,7 +29,7 @@ from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.image_size import disk_size, image_size
 from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, find_disk_now, prove
-from holdfast.operations.disks.known_files import given_of, refuse_unknown_below
+from holdfast.operations.disks.known_files import open_disk_for_qemu_img, refuse_unknown_below
 from holdfast.operations.disks.newest_image import (
     forget_pivot,
     is_pivot_lost,
@@ -37,7 +37,7 @@ from holdfast.operations.disks.newest_image import (
     refuse_lost_pivot,
     refuse_unsettled_pivot,
 )
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.session import OpenDomain, locked, telling_truly
 from holdfast.text import size_in_words
 
@@ -137,7 +137,7 @@ def size_to_copy(disk: DiskInPlace, *, by_libvirt: bool = False) -> int:
     if by_libvirt:
         refuse_unknown_below(disk)
     elif not disk.runs:
-        with given_of(disk):
+        with open_disk_for_qemu_img(disk):
             pass
     return size
 
@@ -156,8 +156,8 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
             return give_image(disk, to)
         percent = None if progress is None else lambda part: progress(int(to.size * part / 100), to.size)
         with (
-            given_of(disk) as source,
-            given_image(to.place, stated_format(to.disk), to.known) as image,
+            open_disk_for_qemu_img(disk) as source,
+            open_for_qemu_img(to.place, stated_format(to.disk), to.known) as image,
         ):
             if made is not None:
                 made.refuse_another(image.descriptors[0])
@@ -259,7 +259,9 @@ def _go_on_with_copy(to: Destination) -> DiskInPlace | None:
         if not copy_is_ready(disk.live):
             refuse_lost_pivot(to.domain, disk.live)
             return None
-        record(to.domain, Pivoting(to.target, disk.image or "", to.place, stated_format(to.disk)), Definition.CONFIG)
+        record_fact(
+            to.domain, Pivoting(to.target, disk.image or "", to.place, stated_format(to.disk)), Definition.CONFIG
+        )
         try:
             block.pivot(to.domain, to.target)
         except (LibvirtRefused, NotFound):  # libvirt knows how it ended

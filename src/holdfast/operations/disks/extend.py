@@ -21,7 +21,7 @@ from holdfast.operations.disks.in_place import (
     refuse_while_copied,
     refuse_without_image,
 )
-from holdfast.operations.disks.known_files import given_of, refuse_unknown_below
+from holdfast.operations.disks.known_files import open_disk_for_qemu_img, refuse_unknown_below
 from holdfast.operations.disks.newest_image import refuse_forgotten_qemu
 from holdfast.operations.image_access import is_ours, volume_of_file
 from holdfast.operations.results import Result
@@ -70,7 +70,7 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
         if size < before:
             raise errors.SMALLER(target=disk.target, size=size_in_words(before), wanted=size_in_words(size))
         if size > before and dry_run and _is_grown_here(disk):
-            with given_of(disk):
+            with open_disk_for_qemu_img(disk):
                 pass
         elif size > before and dry_run and not disk.runs:
             _volume_to_grow(disk)
@@ -115,7 +115,7 @@ def _is_grown_here(disk: DiskInPlace) -> bool:
 
 def _extend_shut_off(disk: DiskInPlace, size: int) -> None:
     if _is_grown_here(disk):
-        with given_of(disk) as given:
+        with open_disk_for_qemu_img(disk) as given:
             new_image.grow_image(given, size)
     else:
         _volume_to_grow(disk).resize(size)

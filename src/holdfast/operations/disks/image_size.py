@@ -7,7 +7,7 @@ from collections.abc import Container
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import host_path, source_of, stated_format
-from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.new_image import virtual_size
 from holdfast.hostfiles.permission import may_open
 from holdfast.libvirtapi import block
@@ -45,14 +45,14 @@ def whole_sectors(size: int) -> int:
 def image_size(connection: Connection, disk: Element, known: Container[str] | None = ()) -> int | None:
     """The size in bytes of the image that a ``<disk>`` element names, which no guest has; None where it is not known.
 
-    ``known`` is as for :func:`given_image`. Raises NO_QEMU_IMG, UNREADABLE_IMAGE, and what that does.
+    ``known`` is as for :func:`open_for_qemu_img`. Raises NO_QEMU_IMG, UNREADABLE_IMAGE, and what that does.
     """
     image = source_of(disk)
     if image is None:
         return None
     path = host_path(disk)
     if connection.is_local and disk.get("type") != "volume" and (path is None or may_open(path)):
-        with given_image(image, stated_format(disk), known) as given:
+        with open_for_qemu_img(image, stated_format(disk), known) as given:
             return whole_sectors(virtual_size(given))
     volume = volume_of(connection, disk)
     return None if volume is None else whole_sectors(volume.capacity())

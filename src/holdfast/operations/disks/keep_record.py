@@ -34,14 +34,14 @@ from holdfast.errors.disks import BEING_MOVED
 from holdfast.hostfiles.images.image import file_identity
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.own_images import image_exists, refuse_used, remove_image
-from holdfast.operations.facts import forget, record, rewrite
+from holdfast.operations.facts import forget_fact, record_fact, rewrite
 from holdfast.operations.session import OpenDomain
 
 
 def record_disk(domain: OpenDomain, new: DiskRecord, definitions: Iterable[Definition]) -> None:
     """Record ``new`` in place of what was recorded of its disk; the caller holds the lock (virDomainSetMetadata)."""
     for definition in definitions:
-        record(domain, new, definition)
+        record_fact(domain, new, definition)
 
 
 def forget_disk(domain: OpenDomain, disk: Element, definitions: Iterable[Definition]) -> None:
@@ -162,4 +162,4 @@ def remove_left(domain: OpenDomain, left: DiskRecord) -> None:
         seen = file_identity(left.place)
         refuse_used(domain, left, seen)
         remove_image(domain.connection, left.place, seen)
-    forget(domain, left)
+    forget_fact(domain, left)

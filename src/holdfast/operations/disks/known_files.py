@@ -22,7 +22,7 @@ from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import Failed, HoldfastError, NoConnection, Refused, images
 from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images.chain import files_below
-from holdfast.hostfiles.images.given import Given, given_image
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, open_for_qemu_img
 from holdfast.hostfiles.images.header import can_name_files
 from holdfast.hostfiles.images.image import check_format, real_path
 from holdfast.libvirtapi.connection import Connection
@@ -62,8 +62,8 @@ class KnownFiles:
 
     def __init__(self, domain: Domain, documents: Documents) -> None:
         self._domain = domain
-        told = _told(documents.present.values())
-        self._files = {real_path(name) if name.startswith("/") else name for name in told}
+        names = _names_in(documents.present.values())
+        self._files = {real_path(name) if name.startswith("/") else name for name in names}
         self._of_snapshots: set[str] | None = None
 
     def __contains__(self, path: object) -> bool:
@@ -77,7 +77,7 @@ class KnownFiles:
         return self._of_snapshots
 
 
-def _told(documents: Iterable[Element]) -> Iterator[str]:
+def _names_in(documents: Iterable[Element]) -> Iterator[str]:
     for document in documents:
         for disk in document.iterfind("devices/disk"):
             yield from (path for path in (source_of(disk), *backing_files(disk)) if path is not None)
@@ -100,7 +100,7 @@ def _known_files(domain: Domain, documents: Documents) -> Container[str] | None:
 
 
 def known_below(domain: OpenDomain, disk: Element) -> Container[str] | None:
-    """What the image of a ``disk`` of ``domain`` may rest on, for :func:`.images.given.given_image`.
+    """What the image of a ``disk`` of ``domain`` may rest on, for :func:`.images.for_qemu_img.open_for_qemu_img`.
 
     A raw image names nothing, whatever its guest wrote into it.
     """
@@ -108,28 +108,33 @@ def known_below(domain: OpenDomain, disk: Element) -> Container[str] | None:
 
 
 @contextlib.contextmanager
-def given_of(disk: DiskInPlace) -> Iterator[Given]:
+def open_disk_for_qemu_img(disk: DiskInPlace) -> Iterator[QemuImgImage]:
     """The image of a disk of a domain that is shut off, for qemu-img.
 
-    Raises NAMES_ANOTHER_NOW where its header names a file that is not known, and else what :func:`given_image` does.
+    Raises NAMES_ANOTHER_NOW where its header names a file that is not known, and as :func:`open_for_qemu_img`.
     """
-    with names_now(disk.domain.name):
-        given = given_image(disk.image or "", stated_format(disk.current), known_below(disk.domain, disk.current))
-        with given as image:
-            yield image
+    known = known_below(disk.domain, disk.current)
+    with (
+        about_attached_image(disk.domain.name),
+        open_for_qemu_img(disk.image or "", stated_format(disk.current), known) as image,
+    ):
+        yield image
 
 
 def refuse_unknown_below(disk: DiskInPlace) -> None:
-    """Look at the header of an image of this host that libvirt is to open by its path. Raises as :func:`given_of`."""
+    """Check the header of an image of this host that libvirt will open by its path.
+
+    Raises as :func:`open_disk_for_qemu_img`.
+    """
     path, known, connection = host_path(disk.current), known_below(disk.domain, disk.current), disk.domain.connection
     if path is not None and known is not None and connection.is_local:
-        with names_now(disk.domain.name):
+        with about_attached_image(disk.domain.name):
             check_format(path, stated_format(disk.current), known=known, otherwise=by_pool(connection))
 
 
 @contextlib.contextmanager
-def names_now(name: str) -> Iterator[None]:
-    """Let NAMES_ANOTHER_FILE be NAMES_ANOTHER_NOW, of an image that the domain ``name`` has already."""
+def about_attached_image(name: str) -> Iterator[None]:
+    """Raise NAMES_ANOTHER_NOW in place of NAMES_ANOTHER_FILE: the image belongs to the domain ``name`` already."""
     try:
         yield
     except Refused as error:
@@ -192,7 +197,7 @@ def _look(connection: Connection, name: str, document: Element, known: Container
             yield f"which files the header of {path} names was not looked at: it is on another host"
             continue
         try:
-            with names_now(name):
+            with about_attached_image(name):
                 check_format(path, format, known=known, otherwise=by_pool(connection))
         except HoldfastError as error:
             if error.code in (images.NAMES_ANOTHER_NOW.code, *_NOT_SEEN_THROUGH):

@@ -191,7 +191,7 @@ def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
         forget_pivot(disk.domain, disk.target)
         record.settle()
     elif left.old:
-        record.foresee(left.old)
+        record.decide_old_image(left.old)
     return Moved(
         name=disk.domain.name,
         uuid=disk.domain.uuid,
@@ -217,7 +217,7 @@ def _under_way(
     if left is not None and left.place == copying:
         record = MoveRecord.resumed(disk, left)
         if delete_source and dry_run:
-            record.foresee(disk.image or "")
+            record.decide_old_image(disk.image or "")
         elif delete_source:
             record.delete_source_too()
     to = copied_to(disk.current)
@@ -250,7 +250,7 @@ def _planned(
             partial.take_back()
     record = MoveRecord(disk)
     if delete_source and dry_run:
-        record.foresee(disk.image or "")
+        record.decide_old_image(disk.image or "")
     return record, Destination(
         disk.domain,
         disk.target,

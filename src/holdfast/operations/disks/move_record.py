@@ -116,12 +116,12 @@ class MoveRecord:
         if self.making is None:
             return
         if old := self.making.record.old:
-            self.foresee(old)
+            self.decide_old_image(old)
             if self.removed is not None:
                 self._remove(old)
         self.making.conclude(finished=True)
 
-    def foresee(self, old: str) -> None:
+    def decide_old_image(self, old: str) -> None:
         """Find out whether the image ``old`` can go: ``removed`` and ``kept`` say so afterwards."""
         self.seen_old = file_identity(old)
         self.kept = why_kept(self.disk, old, self.seen_old)

@@ -30,7 +30,7 @@ from holdfast.domainxml.records.disk_record import new_record
 from holdfast.errors import Failed, images
 from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images import new_image
-from holdfast.hostfiles.images.given import Given, bytes_of, given_image
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, bytes_of, open_for_qemu_img
 from holdfast.hostfiles.images.image import check_format_name, file_identity, is_block_device
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.hostfiles.permission import may_open
@@ -131,10 +131,10 @@ class NewImage:
                 new_image.create_image(image, self.spec.size or 0)
         return file_source(self.path), made
 
-    def _make_from(self, image: Given) -> None:
+    def _make_from(self, image: QemuImgImage) -> None:
         """The image that it is made from is looked at once more, and used by the descriptor at which that was done."""
         spec = self.spec
-        with given_image(spec.made_from, spec.source_format or "", self.known) as source:
+        with open_for_qemu_img(spec.made_from, spec.source_format or "", self.known) as source:
             if spec.overlay_of is not None:
                 new_image.create_overlay(source, image, spec.size)
                 return
@@ -156,7 +156,7 @@ class NewImage:
 
     def _upload(self, pool: Pool, undo: ExitStack, progress: Progress | None) -> Volume:
         """Make the volume of a file of this user's, as it is, and enlarge it then (virStorageVolUpload)."""
-        with given_image(self.spec.made_from, self.format, self.known) as source:
+        with open_for_qemu_img(self.spec.made_from, self.format, self.known) as source:
             large, (size, chunks) = new_image.virtual_size(source), bytes_of(source)
             wanted = self.spec.size or large
             if wanted < large:

@@ -37,7 +37,7 @@ from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.documents import Documents
-from holdfast.operations.facts import forget
+from holdfast.operations.facts import forget_fact
 from holdfast.operations.session import OpenDomain
 
 
@@ -208,7 +208,7 @@ def forget_pivot(domain: OpenDomain, target: str) -> None:
     config = domain.documents.config
     for pivot in () if config is None else facts(config, Pivoting):
         if pivot.target == target:
-            forget(domain, pivot, Definition.CONFIG)
+            forget_fact(domain, pivot, Definition.CONFIG)
 
 
 def _written_files(document: Element | None) -> Iterator[str]:

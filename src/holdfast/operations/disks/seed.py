@@ -12,7 +12,7 @@ from holdfast.domainxml.host.volume import new_volume
 from holdfast.errors import images
 from holdfast.hostfiles import cloud_init
 from holdfast.hostfiles.images import new_image
-from holdfast.hostfiles.images.given import bytes_of
+from holdfast.hostfiles.images.for_qemu_img import bytes_of
 from holdfast.hostfiles.images.image import real_path
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.hostfiles.permission import may_create_in

@@ -22,7 +22,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.keep_record import refuse_while_moved
 from holdfast.operations.disks.known_files import record_below
-from holdfast.operations.facts import forget_all, record, rewrite
+from holdfast.operations.facts import forget_all, record_fact, rewrite
 from holdfast.operations.own_state import lost_state, state_to_record
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -117,7 +117,7 @@ def _record_state(domain: OpenDomain) -> None:
     known = {seen.kind for seen in facts(config, SeenState)}
     for seen in state_to_record(domain.connection, live, config):
         if seen.kind not in known:
-            record(domain, seen, Definition.CONFIG)
+            record_fact(domain, seen, Definition.CONFIG)
 
 
 def adoption_of(origin: str, owner: str = "") -> Adopted:

@@ -31,11 +31,11 @@ from holdfast.errors import creation as errors
 from holdfast.errors.disks import NO_DISK
 from holdfast.errors.guard import UNASKED_CLONE, UNASKED_CLONED
 from holdfast.hostfiles.images import new_image
-from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.permission import may_create_in, may_open
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import volume_at, volume_named
-from holdfast.operations.disks.known_files import known_files, names_now
+from holdfast.operations.disks.known_files import about_attached_image, known_files
 from holdfast.operations.disks.missing_image import refuse_missing_images
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec
@@ -177,10 +177,10 @@ def _plan_copy(
         known = ()  # the guest writes the first bytes, and a pool believes them
     bus = value_at(disk, "target@bus") or "virtio"
     try:
-        with names_now(before.findtext("name") or ""):
+        with about_attached_image(before.findtext("name") or ""):
             plan = plan_disk(connection, spec, name=new_name, target=label(disk), bus=bus, known=known)
             if plan.image is not None and plan.image.path is not None:
-                with given_image(spec.made_from, format, known):
+                with open_for_qemu_img(spec.made_from, format, known):
                     pass
     except Refused as error:
         if error.code not in _NOT_COPIED:

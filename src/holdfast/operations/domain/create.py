@@ -14,7 +14,7 @@ from holdfast.domainxml.document import Element, child, element, parse, value_at
 from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, is_optional, new_disk, next_target
 from holdfast.domainxml.elements.firmware import ask_for_firmware
 from holdfast.domainxml.elements.interface import checked_mac, new_interface
-from holdfast.domainxml.host.capabilities import NOT_TOLD, Capabilities
+from holdfast.domainxml.host.capabilities import CAPABILITIES_UNKNOWN, Capabilities
 from holdfast.domainxml.host.cpu_model import new_cpu
 from holdfast.domainxml.host.named_provisions import ProvisionKind
 from holdfast.domainxml.host.outlook import Outlook
@@ -44,7 +44,7 @@ from holdfast.operations.domain_name import check_name, refuse_taken
 from holdfast.operations.host.capabilities import host_capabilities
 from holdfast.operations.host.name_firmware import name_firmware
 from holdfast.operations.host.outlook import HostOutlook, KnownGuest
-from holdfast.operations.host.provides import NOT_MENDED
+from holdfast.operations.host.provides import NOT_MENDABLE
 from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.session import denied_is_read_only, refuse_read_only
 
@@ -82,14 +82,14 @@ def create_domain(
     name_firmware(connection, domain, capabilities)
     _check_networks(connection, domain)
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
-    if not capabilities.is_told:
-        notes.append(NOT_TOLD)
+    if not capabilities.is_complete:
+        notes.append(CAPABILITIES_UNKNOWN)
     elif spec.os == "windows" and (missing := missing_hyperv(capabilities)):
         notes.append(
             f"this host's {capabilities.virt_type} lacks these, which make Windows faster: {', '.join(missing)}"
         )
     host = HostOutlook(connection)
-    _refuse_unstartable(name, (*host.support(domain, capabilities), *host.provides.lacks(domain, NOT_MENDED)))
+    _refuse_unstartable(name, (*host.support(domain, capabilities), *host.provides.missing(domain, NOT_MENDABLE)))
     below = found_below(connection, (trusted for disk in disks for trusted in disk.trusted))
     new = NewDomain(document=domain, disks=disks, stated=_stated(spec), notes=notes, below=below)
     return make_domain(connection, new, start=start, dry_run=dry_run, progress=progress)
@@ -152,13 +152,13 @@ def not_startable(connection: Connection, domain: Element, start: bool, *, is_ne
     """
     host = HostOutlook(connection)
     hardware = list(host.hardware(domain, KnownGuest()))
-    lacks = [*host.provides.lacks(domain, {*NOT_MENDED, ProvisionKind.NETWORK})]
-    lacks += [outlook for outlook in hardware if outlook.part == "firmware"]  # a file that is not there
-    cannot = [outlook for outlook in hardware if outlook not in lacks]
-    refused = [*(cannot if start or is_new else ()), *(lacks if start else ())]
+    missing = [*host.provides.missing(domain, {*NOT_MENDABLE, ProvisionKind.NETWORK})]
+    missing += [outlook for outlook in hardware if outlook.part == "firmware"]  # a file that is not there
+    cannot = [outlook for outlook in hardware if outlook not in missing]
+    refused = [*(cannot if start or is_new else ()), *(missing if start else ())]
     _refuse_unstartable(domain.findtext("name") or "", refused)
-    unknown = [outlook.sentence for outlook in cannot if outlook.sentence == NOT_TOLD]
-    return [*unknown, *(f"it does not start yet: {lack}" for lack in (*cannot, *lacks) if lack.stops)]
+    unknown = [outlook.sentence for outlook in cannot if outlook.sentence == CAPABILITIES_UNKNOWN]
+    return [*unknown, *(f"it does not start yet: {outlook}" for outlook in (*cannot, *missing) if outlook.stops)]
 
 
 def _refuse_unstartable(name: str, outlooks: Iterable[Outlook]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.document import Element, parse, parse_given, same
+from holdfast.domainxml.document import Element, parse, parse_user_document, same
 from holdfast.domainxml.make.identifiers import name_interfaces
 from holdfast.domainxml.secret_parts import secrets_of
 from holdfast.errors import HoldfastError
@@ -69,7 +69,7 @@ def edit_domain(
     somebody else changed the document since ``original`` was read, LibvirtRefused with libvirt's words, and
     LIBVIRT_ADDS. Nothing was changed then. (virDomainDefineXMLFlags by the proved edit)
     """
-    before, after = parse(original, "domain"), parse_given(edited, "domain")
+    before, after = parse(original, "domain"), parse_user_document(edited, "domain")
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
         _refuse_another(domain, before, after)
         if same(before, after):
@@ -104,7 +104,7 @@ def kept_texts(connection: Connection, uuid: str, document: str) -> list[Path]:
 def _says_the_same(connection: Connection, document: str, text: str) -> bool:
     """True where two texts say the same, or libvirt would make the same of them."""
     try:
-        before, after = parse(document, "domain"), parse_given(text, "domain")
+        before, after = parse(document, "domain"), parse_user_document(text, "domain")
         if same(before, after):
             return True
         if list(secrets_of(before)) != list(secrets_of(after)):

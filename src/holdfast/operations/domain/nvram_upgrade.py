@@ -67,7 +67,7 @@ class NvramUpgrade(Result):
     lost: tuple[str, ...] = ()
 
 
-class Said(TypedDict):
+class VariableNames(TypedDict):
     """What a result says of the variables in an NVRAM."""
 
     entries: tuple[str, ...]
@@ -191,10 +191,12 @@ def not_needed(opened: Opened, upgrade: str, dry_run: bool, nvram: Nvram | None 
     )
 
 
-def _in(nvram: Nvram | None) -> Said:
+def _in(nvram: Nvram | None) -> VariableNames:
     if nvram is None:
-        return Said(entries=(), keys=())
-    return Said(entries=nvram.entries, keys=tuple(key for key in ("PK", "KEK", "db", "dbx") if key in nvram.names))
+        return VariableNames(entries=(), keys=())
+    return VariableNames(
+        entries=nvram.entries, keys=tuple(key for key in ("PK", "KEK", "db", "dbx") if key in nvram.names)
+    )
 
 
 def take_back_upgrade(

@@ -13,7 +13,7 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import firmware_request, libvirt_names_nvram
-from holdfast.domainxml.host.capabilities import CPU_NOT_TOLD, Capabilities
+from holdfast.domainxml.host.capabilities import HOST_MODEL_UNKNOWN, Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
 from holdfast.domainxml.host.cpu_outlook import cpu_mode
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
@@ -104,7 +104,7 @@ def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool)
     # What was taken from live the guest has already, whatever config said of it before.
     notes = () if edit.is_empty else saved_memory(domain, documents)
     if domain.connection.readonly and cpu_mode(edit.after) == "host-model":
-        notes = (*notes, CPU_NOT_TOLD)
+        notes = (*notes, HOST_MODEL_UNKNOWN)
     seen = (change for change in visible(edit.changes) if live is None or not makes_concrete(change))
     return Sealed(
         name=domain.name,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from holdfast.domainxml.document import Element
 from holdfast.errors import firmware as errors
 from holdfast.hostfiles.firmware.nvram_file import read_nvram
-from holdfast.hostfiles.firmware.virt_firmware import Nvram, lacking_successors, nvram_from, with_successors
+from holdfast.hostfiles.firmware.virt_firmware import Nvram, missing_successors, nvram_from, with_successors
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.nvram_upgrade import (
     NvramUpgrade,
@@ -36,7 +36,7 @@ def upgrade_certificates(
         if content is None:
             raise errors.NO_NVRAM_YET(name=opened.domain.name)
         nvram = nvram_from(content)
-        lacking = lacking_successors(nvram)
+        lacking = missing_successors(nvram)
         if not lacking:
             return not_needed(opened, "certificates", dry_run, nvram)
         made = with_successors(nvram, lacking)
@@ -50,7 +50,7 @@ def take_back_certificates(
     """Take back :func:`upgrade_certificates`, as :func:`.nvram_upgrade.take_back_upgrade` does."""
 
     def again(before: Nvram) -> Nvram:
-        lacking = lacking_successors(before)
+        lacking = missing_successors(before)
         return with_successors(before, lacking) if lacking else before
 
     return take_back_upgrade(connection, name, "certificates", again, accept=accept, dry_run=dry_run)

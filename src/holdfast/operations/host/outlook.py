@@ -14,7 +14,7 @@ from functools import cache
 from holdfast.domainxml.document import Element, element, parse, serialize
 from holdfast.domainxml.elements.firmware import firmware_request, nvram_of, nvram_template
 from holdfast.domainxml.fact import Started
-from holdfast.domainxml.host.capabilities import NOT_TOLD, Capabilities, read_capabilities
+from holdfast.domainxml.host.capabilities import CAPABILITIES_UNKNOWN, Capabilities, read_capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
     cpu_mode,
@@ -119,7 +119,7 @@ class HostOutlook:
         ``known`` is what the guest has now; ``origin`` the host that the domain is on, if that is another one.
         """
         yield from self.hardware(domain, known, origin)
-        yield from self.provides.lacks(domain)
+        yield from self.provides.missing(domain)
 
     def hardware(self, domain: Element, known: KnownGuest, origin: HostOutlook | None = None) -> Iterator[Outlook]:
         """As :meth:`of`, but not whether what ``domain`` names of the host is there."""
@@ -134,11 +134,11 @@ class HostOutlook:
         if isinstance(capabilities, str):
             yield Outlook(Effect.BLOCKS, "host", capabilities)
             return
-        if capabilities.is_told:
+        if capabilities.is_complete:
             # Of this host as it was before an upgrade nothing can be asked any more.
             yield from self._cpu(domain, platform, capabilities, known.cpu, None if origin is self else origin)
         else:
-            yield Outlook(Effect.UNKNOWN, "host", NOT_TOLD)
+            yield Outlook(Effect.UNKNOWN, "host", CAPABILITIES_UNKNOWN)
         yield from self._firmware(domain, capabilities, known)
         yield from self.support(domain, capabilities)
 
@@ -146,7 +146,7 @@ class HostOutlook:
         """Why the document ``after`` would not start here, for reasons that ``before`` did not have; in sentences."""
         return newly_blocking(*(self.of(document, KnownGuest()) for document in (before, after)))
 
-    def newly_lacks(self, before: Element, after: Element) -> list[str]:
+    def new_devices_block(self, before: Element, after: Element) -> list[str]:
         """As :meth:`newly_blocks`, where only devices differ; nothing is asked where they demand nothing new.
 
         Images and networks are not looked at: whoever changes them refuses those that are not there.
@@ -156,7 +156,7 @@ class HostOutlook:
             capabilities = self._answers(Platform.of(before))
             if not isinstance(capabilities, str):
                 found = newly_blocking(*(self.support(document, capabilities) for document in (before, after)))
-        return sorted({*found, *newly_blocking((), self.provides.newly_lacks(before, after))})
+        return sorted({*found, *newly_blocking((), self.provides.newly_missing(before, after))})
 
     def support(self, domain: Element, capabilities: Capabilities) -> Iterator[Outlook]:
         """What of ``domain`` this host, whose ``capabilities`` these are, cannot give."""
@@ -352,7 +352,7 @@ class HostOutlook:
     def _variables(self, domain: Element, loader: str, capabilities: Capabilities) -> Iterator[Outlook]:
         """UEFI variables that are yet to be made, and that libvirt knows no template of."""
         path, has_template = nvram_of(domain), nvram_template(domain) is not None or loader in capabilities.loaders
-        if path is None or has_template or not capabilities.is_told:
+        if path is None or has_template or not capabilities.is_complete:
             return
         if self._connection.is_local and self._connection.is_usual and look_at(path).there is False:
             sentence = f"there is no NVRAM {path}, and libvirt knows no template for {loader} to make it from"

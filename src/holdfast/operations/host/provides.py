@@ -1,7 +1,7 @@
-"""Whether a host has what a document names of it: networks, bridges, devices, pools, volumes, secrets.
+"""Whether a host has what a document names: networks, bridges, devices, pools, volumes, secrets.
 
-Each thing is looked for once as long as the object lives. What cannot be seen is not judged: files and devices of
-another machine, and what a hook of this one, or a manager, may make when the domain starts.
+Each thing is looked up once in the life of a :class:`HostProvides`. What cannot be seen is not judged: files and
+devices of another machine, and what a hook or a manager may make when the domain starts.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from holdfast.operations.image_access import sees_our_files
 
 _BUSES = {ProvisionKind.PCI: "pci", ProvisionKind.SCSI: "scsi", ProvisionKind.MEDIATED: "mdev"}
 _DEVICES = {ProvisionKind.BRIDGE, ProvisionKind.NETWORK_DEVICE, ProvisionKind.USB, *_BUSES}
-"""What may be made for the domain in the moment in which it starts."""
+"""Kinds that a hook or a manager may make for the domain when it starts."""
 
-NOT_MENDED = frozenset({*_DEVICES, ProvisionKind.FILE, ProvisionKind.SECRET})
-"""What only a person can bring back. Of the rest a repair mends what it can, and says itself what it cannot."""
+NOT_MENDABLE = frozenset({*_DEVICES, ProvisionKind.FILE, ProvisionKind.SECRET})
+"""Kinds that only a person can bring back. A repair mends what it can of the others, and reports what it cannot."""
 
 
 class HostProvides:
-    """What the host of ``connection`` provides. Threads may share it: at worst something is looked for twice."""
+    """What the host of ``connection`` provides. Threads may share it: at worst something is looked up twice."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -43,25 +43,25 @@ class HostProvides:
         self._hook = cache(has_start_hook)
         self._sees_our_files = cache(lambda: sees_our_files(connection))
 
-    def lacks(self, domain: Element, kinds: Iterable[ProvisionKind] = ProvisionKind) -> Iterator[Outlook]:
-        """What ``domain`` names, of these ``kinds``, and the host does not have now."""
+    def missing(self, domain: Element, kinds: Iterable[ProvisionKind] = ProvisionKind) -> Iterator[Outlook]:
+        """Those provisions of these ``kinds`` that ``domain`` names and the host does not have now."""
         wanted, made = set(kinds), nova_instance(domain) is not None
         for provision in named_provisions(domain):
-            if provision.kind in wanted and (lack := self.lack(provision, made_at_start=made)) is not None:
-                yield lack
+            if provision.kind in wanted and (outlook := self.outlook_for(provision, made_at_start=made)) is not None:
+                yield outlook
 
-    def newly_lacks(self, before: Element, after: Element) -> Iterator[Outlook]:
-        """What ``after`` names and ``before`` did not, of what only a person can bring back."""
+    def newly_missing(self, before: Element, after: Element) -> Iterator[Outlook]:
+        """What ``after`` names, ``before`` did not, and the host does not have, of the kinds in NOT_MENDABLE."""
         known = {(provision.kind, provision.name) for provision in named_provisions(before)}
         made = nova_instance(after) is not None
         for provision in named_provisions(after):
-            if provision.kind in NOT_MENDED and (provision.kind, provision.name) not in known:
-                lack = self.lack(provision, made_at_start=made)
-                if lack is not None:
-                    yield lack
+            if provision.kind in NOT_MENDABLE and (provision.kind, provision.name) not in known:
+                outlook = self.outlook_for(provision, made_at_start=made)
+                if outlook is not None:
+                    yield outlook
 
-    def lack(self, provision: Provision, *, made_at_start: bool = False) -> Outlook | None:
-        """What is to be said where the host does not have ``provision``; None where it has, and where nobody knows.
+    def outlook_for(self, provision: Provision, *, made_at_start: bool = False) -> Outlook | None:
+        """What a start without ``provision`` comes to; None where the host has it, and where nobody knows.
 
         ``made_at_start``: a manager makes devices of the host for the domain when it starts it.
         """

@@ -65,7 +65,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """One look at a domain: its documents as text, None where it has none. ``last`` is live of the run before.
 
     ``beside`` is what it has beside its documents; ``known`` what was last there, by path (:attr:`.Look.born`).
@@ -79,7 +79,7 @@ class Seen:
     beside: Mapping[StateFile, Look] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)
 
-    def after(self, before: Seen | None) -> Seen:
+    def after(self, before: Observation | None) -> Observation:
         """This look, with what is remembered from the look ``before``: the hardware and the state of the last run."""
         there = {file.path: found.born for file, found in self.beside.items() if found.there}
         if before is None:
@@ -87,12 +87,12 @@ class Seen:
         last = before.live if self.live is None and before.live is not None else before.last
         return replace(self, last=last, known={**before.known, **there})
 
-    def in_state(self, state: str) -> Seen:
+    def in_state(self, state: str) -> Observation:
         """As it is, in another state."""
         return replace(self, state=state)
 
 
-def differences(host: str, uuid: str, before: Seen, after: Seen) -> Iterator[Notice]:
+def differences(host: str, uuid: str, before: Observation, after: Observation) -> Iterator[Notice]:
     """What happened between two looks at a domain: its name, its state, then its hardware.
 
     A change of both documents is reported once. At a start the guest's hardware is compared with that of its last
@@ -127,7 +127,7 @@ def differences(host: str, uuid: str, before: Seen, after: Seen) -> Iterator[Not
         )
 
 
-def _of_state(before: Seen, after: Seen) -> Iterator[str]:
+def _of_state(before: Observation, after: Observation) -> Iterator[str]:
     """What of its NVRAM and TPM state has gone, or is another file than was last there."""
     for file, now in after.beside.items():
         last, then = before.known.get(file.path), before.beside.get(file)

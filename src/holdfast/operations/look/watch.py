@@ -24,7 +24,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_events import Heard, domain_events
 from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.connect import connect
-from holdfast.operations.look.notice import Notice, Seen, differences
+from holdfast.operations.look.notice import Notice, Observation, differences
 from holdfast.operations.own_state import look, state_of
 from holdfast.operations.past.record import record_seen
 from holdfast.text import plural
@@ -78,7 +78,7 @@ class _Host:
         self._readonly = readonly
         self._notices = notices
         self._stop = stop
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, Observation] = {}
         self.unreached: NoConnection | None = None
         """Why it could not be reached so far; None once it was."""
         self._complete = False
@@ -171,7 +171,7 @@ class _Host:
         if live is not None and (before is None or live != before.live) and not is_live(parse(live)):
             live = None  # it was stopped since
         config = domain.xml(Definition.CONFIG) if persistent else None
-        now = _with_state(connection, Seen(domain.name, state, live, config), before).after(before)
+        now = _with_state(connection, Observation(domain.name, state, live, config), before).after(before)
         self._seen[domain.uuid] = now
         if config is not None and (self._complete if before is None else before.config != config):
             record_seen(connection, domain)
@@ -190,7 +190,7 @@ class _Host:
             self._notices.put(notice)
 
 
-def _with_state(connection: Connection, now: Seen, before: Seen | None) -> Seen:
+def _with_state(connection: Connection, now: Observation, before: Observation | None) -> Observation:
     """The look ``now``, with what the domain has beside its documents; they are parsed only where they have changed."""
     if not connection.is_local:
         return now

@@ -63,10 +63,10 @@ from holdfast.operations.disks.newest_image import (
     written_besides,
 )
 from holdfast.operations.disks.spec import DiskSpec
-from holdfast.operations.facts import forget
+from holdfast.operations.facts import forget_fact
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.capabilities import host_capabilities
-from holdfast.operations.host.provides import NOT_MENDED, HostProvides
+from holdfast.operations.host.provides import NOT_MENDABLE, HostProvides
 from holdfast.operations.image_access import by_pool, sees_our_files
 from holdfast.operations.proved_edit import apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.session import Need, OpenDomain
@@ -74,14 +74,14 @@ from holdfast.operations.session import Need, OpenDomain
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: what is done about it, in a sentence; ``act`` is None where it cannot be mended from here.
+    """One fault: a sentence on what is done about it, and ``mend``, which does so; None where nothing can be done here.
 
-    ``foresee`` raises what ``act`` would raise, as far as that can be told beforehand.
+    ``check`` changes nothing, and raises what ``mend`` would raise, as far as that is known beforehand.
     """
 
     sentence: str
-    act: Callable[[], None] | None = None
-    foresee: Callable[[], object] = bool
+    mend: Callable[[], None] | None = None
+    check: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,21 +107,22 @@ def mend_host_side(domain: OpenDomain, sources: Mapping[str, str] | None = None,
     known = {label(disk) for disk in config.iterfind("devices/disk")}
     if unknown := set(sources or {}) - known:
         raise disks.NO_DISK(name=domain.name, target=min(unknown), known=sorted(known) or "none")
-    for step in _faults(domain, config, sources or {}):
-        if step.act is None:
-            remains.append(step.sentence)
+    for fault in _faults(domain, config, sources or {}):
+        if fault.mend is None:
+            remains.append(fault.sentence)
             continue
         try:
             if dry_run:
-                step.foresee()
+                if fault.check is not None:
+                    fault.check()
             else:
-                step.act()
-                domain.done_besides.append(f"mended: {step.sentence}")
-            mended.append(step.sentence)
+                fault.mend()
+                domain.done_besides.append(f"mended: {fault.sentence}")
+            mended.append(fault.sentence)
         except NoConnection:
             raise
         except HoldfastError as error:
-            remains.append(f"{step.sentence}: {error.message}")
+            remains.append(f"{fault.sentence}: {error.message}")
     return HostSide(tuple(mended), tuple(remains))
 
 
@@ -136,14 +137,14 @@ def _faults(domain: OpenDomain, config: Element, sources: Mapping[str, str]) -> 
             place = DiskSpec.at(sources[target], format=_format_of(config, disk, sources[target]))
             new = _placed(disk, existing_source(connection, place), place.format or "raw")
             _refuse_another(domain, disk, new)
-            yield _said(domain, disk, new)
+            yield _use_named_image(domain, disk, new)
         else:
             yield from (
-                each for each in _of_disk(domain, config, disk) if each.act is not None or not is_optional(disk)
+                each for each in _of_disk(domain, config, disk) if each.mend is not None or not is_optional(disk)
             )
-    for lack in HostProvides(connection).lacks(config, NOT_MENDED):
-        if lack.stops:
-            yield Fault(lack.sentence)
+    for outlook in HostProvides(connection).missing(config, NOT_MENDABLE):
+        if outlook.stops:
+            yield Fault(outlook.sentence)
 
 
 def _of_disk(domain: OpenDomain, config: Element, disk: Element) -> Iterator[Fault]:
@@ -230,23 +231,23 @@ def _missing_image(domain: OpenDomain, config: Element, disk: Element, path: str
         found = volume_named(connection, recorded, volume)
         if found is not None and found.path != path:
             source = block_source(found.path) if found.kind() == "block" else file_source(found.path)
-            yield _rebind(domain, disk, _placed(disk, source, stated_format(disk)))
+            yield _give_image(domain, disk, _placed(disk, source, stated_format(disk)))
             return
     for outlook in images_missing(connection, domain, domain.documents, [disk]):
         if outlook.stops:
             yield Fault(outlook.sentence)
 
 
-def _said(domain: OpenDomain, disk: Element, new: Element) -> Fault:
+def _use_named_image(domain: OpenDomain, disk: Element, new: Element) -> Fault:
     """Give ``disk`` the image of ``new``, its newest as the user says; what that is based on is listed and recorded."""
     path = host_path(new)
     below = _below(domain.connection, path) if path is not None and domain.connection.is_local else []
-    fault = _rebind(domain, disk, new, below)
+    fault = _give_image(domain, disk, new, below)
     left = [entry for entry in overlays_written(domain, new) if entry.file != path]
 
-    def act() -> None:
-        assert fault.act is not None
-        fault.act()
+    def mend() -> None:
+        assert fault.mend is not None
+        fault.mend()
         record_below(domain, [new] if below else [])
         forget_pivot(domain, label(disk))
         config = domain.documents.config
@@ -255,11 +256,11 @@ def _said(domain: OpenDomain, disk: Element, new: Element) -> Fault:
         broken = {entry.snapshot for entry in known}
         for entry in entries:
             if entry in known or (entry.snapshot in broken and file_exists(entry.file) is False):
-                forget(domain, entry, Definition.CONFIG)
+                forget_fact(domain, entry, Definition.CONFIG)
 
     rests = "".join(f", which rests on {each}" for each in below)
     given_up = "".join(f"; {entry.file} stays, and no longer belongs to the disk" for entry in left)
-    return Fault(f"{fault.sentence}{rests}{given_up}", act, fault.foresee)
+    return Fault(f"{fault.sentence}{rests}{given_up}", mend, fault.check)
 
 
 def _placed(disk: Element, source: Source, format: str) -> Element:
@@ -272,13 +273,13 @@ def _placed(disk: Element, source: Source, format: str) -> Element:
     return new
 
 
-def _rebind(domain: OpenDomain, disk: Element, new: Element, below: Sequence[str] = ()) -> Fault:
+def _give_image(domain: OpenDomain, disk: Element, new: Element, below: Sequence[str] = ()) -> Fault:
     """Let ``disk`` be as ``new``, with another image, which rests on nothing unknown, or on ``below``."""
     source = new.find("source")
     place = "another place" if source is None else " ".join(map(str, source.attrib.values()))
     known = {real_path(each) if each.startswith("/") else each for each in below} if below else known_files(domain)
 
-    def act() -> None:
+    def mend() -> None:
         check_source(domain.connection, domain.uuid, new, known=known or ())
         before = parse(domain.xml(Definition.CONFIG))
         domain.update(serialize(new), Definition.CONFIG)
@@ -292,7 +293,7 @@ def _rebind(domain: OpenDomain, disk: Element, new: Element, below: Sequence[str
             raise
         _record_place(domain, new)
 
-    def foresee() -> None:
+    def check() -> None:
         check_source(domain.connection, domain.uuid, new, known=known or ())
         config = domain.documents.config
         assert config is not None  # what a repair needs
@@ -300,7 +301,7 @@ def _rebind(domain: OpenDomain, disk: Element, new: Element, below: Sequence[str
         if answer.documents:
             refuse_unasked(domain.name, compare_documents(*answer.documents))
 
-    return Fault(f"{describe(disk)}: its image is at {place}", act, foresee)
+    return Fault(f"{describe(disk)}: its image is at {place}", mend, check)
 
 
 def _record_place(domain: OpenDomain, disk: Element) -> None:

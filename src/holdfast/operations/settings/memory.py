@@ -53,7 +53,7 @@ def _by_module(domain: OpenDomain, size: int, documents: Sequence[Element]) -> S
     def write(document: Element) -> None:
         _check_module(domain, document, size)
         growth = size - memory.total_memory(document)
-        module = memory.lacking_module(document, documents, growth)
+        module = memory.missing_module(document, documents, growth)
         if module is None:
             module = _new_module(domain, growth, memory.cells(document)[0], documents)
         memory.add_module(document, copy.deepcopy(module))

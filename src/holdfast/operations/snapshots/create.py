@@ -22,7 +22,7 @@ from holdfast.libvirtapi.snapshot import Snapshot
 from holdfast.operations.disk_source import refuse_existing_image
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.documents import Documents
-from holdfast.operations.facts import record
+from holdfast.operations.facts import record_fact
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -199,7 +199,7 @@ def _create(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan) -> None:
     """
     before = domain.documents
     for file in plan.files or [""]:
-        record(domain, Snapshotting(wish.snapshot, file), Definition.CONFIG)
+        record_fact(domain, Snapshotting(wish.snapshot, file), Definition.CONFIG)
     disk_only = bool(plan.files) and not plan.memory
     try:
         libvirt_snapshot.make_snapshot(domain, _request(wish, plan), disk_only=disk_only, quiesce=wish.quiesce)

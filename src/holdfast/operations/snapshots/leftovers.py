@@ -20,17 +20,17 @@ from holdfast.errors import snapshots as errors
 from holdfast.errors.disks import OVERLAY_IS_NEWER
 from holdfast.hostfiles.image_lock import is_held_open
 from holdfast.hostfiles.images.chain import files_below
-from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.image import file_identity
 from holdfast.hostfiles.images.internal_snapshot import internal_snapshots, remove_internal
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.disks.known_files import known_files, names_now
+from holdfast.operations.disks.known_files import about_attached_image, known_files
 from holdfast.operations.disks.missing_image import refuse_missing_images
 from holdfast.operations.disks.newest_image import refuse_older_image, was_written
 from holdfast.operations.disks.own_images import remove_image
 from holdfast.operations.documents import Documents
-from holdfast.operations.facts import forget
+from holdfast.operations.facts import forget_fact
 from holdfast.operations.image_access import by_pool
 from holdfast.operations.session import OpenDomain
 
@@ -52,7 +52,7 @@ def settle(domain: OpenDomain, settled: Collection[str]) -> None:
     """Forget the records of the snapshots ``settled``, which nobody is making any more."""
     for entry in being_made(domain.documents):
         if entry.snapshot in settled:
-            forget(domain, entry, Definition.CONFIG)
+            forget_fact(domain, entry, Definition.CONFIG)
 
 
 def overlays_in_use(domain: OpenDomain, snapshot: str) -> dict[str, str]:
@@ -83,7 +83,7 @@ def remove_leftovers(domain: OpenDomain, snapshot: str) -> None:
             _remove_file(domain, entry)
         else:
             _remove_internal(domain, snapshot)
-        forget(domain, entry, Definition.CONFIG)
+        forget_fact(domain, entry, Definition.CONFIG)
 
 
 def _remove_file(domain: OpenDomain, entry: Snapshotting) -> None:
@@ -110,5 +110,8 @@ def _remove_internal(domain: OpenDomain, snapshot: str) -> None:
         return  # QEMU has the images, and writes a snapshot over one of the same name
     for disk in candidate_disks(documents.config, external=False):
         if not (disk.left_out or disk.impossible) and holds(domain.connection, disk.source, snapshot):
-            with names_now(domain.name), given_image(disk.source, "qcow2", known_files(domain)) as image:
+            with (
+                about_attached_image(domain.name),
+                open_for_qemu_img(disk.source, "qcow2", known_files(domain)) as image,
+            ):
                 remove_internal(image, snapshot)

@@ -29,10 +29,10 @@ from holdfast.operations.own_state import refuse_state_of_others, state_of
 from holdfast.operations.power_record import record_outcome, run_again_from_now
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
-from holdfast.operations.snapshots.images import check_images, size_changes
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, no_external_revert
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
 from holdfast.operations.snapshots.revert_disks import find_disks_of_then, revert_disks
+from holdfast.operations.snapshots.revert_images import check_images, size_changes
 
 
 @dataclass(frozen=True, kw_only=True)

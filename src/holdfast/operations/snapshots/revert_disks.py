@@ -15,12 +15,12 @@ from holdfast.domainxml.elements.disk import stated_format
 from holdfast.domainxml.snapshots.stored import StoredSnapshot, written_images
 from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
-from holdfast.hostfiles.images.given import given_image
+from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.internal_snapshot import bring_back
-from holdfast.operations.disks.known_files import known_files, names_now
+from holdfast.operations.disks.known_files import about_attached_image, known_files
 from holdfast.operations.session import Need, OpenDomain
-from holdfast.operations.snapshots.images import id_in, refuse_below_others, size_changes
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk
+from holdfast.operations.snapshots.revert_images import id_in, refuse_below_others, size_changes
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,10 @@ def revert_disks(domain: OpenDomain, snapshot: str, disks: Sequence[SnapshotDisk
             id = id_in(domain.connection, disk.image, snapshot)
             if id is None:
                 raise errors.GONE_FROM_IMAGE(image=disk.image, snapshot=snapshot)
-            with names_now(domain.name), given_image(disk.image, "qcow2", known_files(domain)) as image:
+            with (
+                about_attached_image(domain.name),
+                open_for_qemu_img(disk.image, "qcow2", known_files(domain)) as image,
+            ):
                 bring_back(image, id)
         except HoldfastError as error:
             if not done:

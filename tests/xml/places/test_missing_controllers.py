@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.places.controllers import (
-    lacking_controllers,
+    count_missing_controllers,
     missing_controllers,
     numbered,
     scsi_controller_of,
@@ -38,7 +38,7 @@ DOMAIN = parse(
     ],
 )
 def test_controllers_up_to_the_one_that_an_address_names_are_lacking(device: str, lacking: tuple[str, int]) -> None:
-    assert lacking_controllers(parse(device), NUMBERED) == lacking
+    assert count_missing_controllers(parse(device), NUMBERED) == lacking
 
 
 def test_controllers_without_an_index_get_the_first_that_is_free() -> None:

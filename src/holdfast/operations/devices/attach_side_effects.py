@@ -10,7 +10,7 @@ from holdfast.domainxml.number import number_at
 from holdfast.domainxml.places import pci
 
 
-def controllers_brought(before: Element | None, after: Element | None, request: Element) -> list[Element]:
+def added_controllers(before: Element | None, after: Element | None, request: Element) -> list[Element]:
     """The controllers that came to ``after`` with ``request``, in the order in which they can go: buses last."""
     if before is None or after is None:
         return []
@@ -19,7 +19,7 @@ def controllers_brought(before: Element | None, after: Element | None, request: 
     return sorted(added, key=lambda controller: (controller.get("type") == "pci", -number_at(controller, "@index")))
 
 
-def consoles_brought(before: Element | None, after: Element | None, request: Element) -> list[Element]:
+def added_consoles(before: Element | None, after: Element | None, request: Element) -> list[Element]:
     """The console that came to ``after`` because ``request`` is its first serial port: both are one device.
 
     It goes with the serial port (libvirt 9.0).
@@ -48,6 +48,6 @@ def marked_as_first(before: Element | None, after: Element | None, brought: list
     ]
 
 
-def came_in_words(brought: list[Element], marked: list[Element]) -> tuple[str, ...]:
+def side_effects_in_words(brought: list[Element], marked: list[Element]) -> tuple[str, ...]:
     """What came along, in words: the controllers that were ``brought``, and the devices that are ``marked`` for it."""
     return (*map(device_in_words, reversed(brought)), *(f"{describe(port)} as the first of several" for port in marked))

@@ -24,7 +24,7 @@ _RESTS_ON_OTHERS = ("qcow2", "qcow", "qed", "vmdk")
 
 
 @dataclass(frozen=True)
-class Given:
+class QemuImgImage:
     """An image as qemu-img is told of it.
 
     ``name``         for people: its path or URL
@@ -44,7 +44,7 @@ class Given:
 
 
 @contextlib.contextmanager
-def given_image(place: str, format: str, known: Container[str] | None = ()) -> Iterator[Given]:
+def open_for_qemu_img(place: str, format: str, known: Container[str] | None = ()) -> Iterator[QemuImgImage]:
     """The image at ``place``, a path or a URL of QEMU's; a file or block device is checked and stays open meanwhile.
 
     ``known`` are the real paths of what it may rest on. With None, and on the network, it is opened by name, and QEMU
@@ -52,26 +52,26 @@ def given_image(place: str, format: str, known: Container[str] | None = ()) -> I
     """
     if not place.startswith("/"):
         by_url = ("-f", format, place)
-        yield Given(place, format, place, by_url, by_url)
+        yield QemuImgImage(place, format, place, by_url, by_url)
     elif known is None:
         by_name = (f"json:{json.dumps({'driver': format, 'file.filename': place})}",)
-        yield Given(place, format, place, by_name, by_name)
+        yield QemuImgImage(place, format, place, by_name, by_name)
     else:
         with opened_image(place, format, known) as image:
-            yield given(image)
+            yield for_qemu_img(image)
 
 
-def given(image: OpenImage) -> Given:
+def for_qemu_img(image: OpenImage) -> QemuImgImage:
     """An image that is open, as qemu-img is told of it. Raises RESTS_ELSEWHERE where part of it is no file here."""
     for each in image.whole():
         if each.elsewhere:
             raise images.RESTS_ELSEWHERE(path=each.path, other=each.elsewhere[0])
     descriptors = tuple(each.descriptor for each in image.whole())
     whole, itself = (f"json:{json.dumps(each)}" for each in (_node(image), _without_backing(image)))
-    return Given(image.path, image.format, _name(image), (whole,), (itself,), descriptors)
+    return QemuImgImage(image.path, image.format, _name(image), (whole,), (itself,), descriptors)
 
 
-def bytes_of(image: Given) -> tuple[int, Iterator[bytes]]:
+def bytes_of(image: QemuImgImage) -> tuple[int, Iterator[bytes]]:
     """The bytes of an image that is one file or block device whole, and how many they are; raises UNREADABLE_IMAGE.
 
     Raises NOT_UPLOADED for one that is made of more.
@@ -91,7 +91,7 @@ def _chunks(path: str, file: int, size: int) -> Iterator[bytes]:
             raise images.UNREADABLE_IMAGE(path=path, reason=error.strerror) from error
 
 
-def refuse_exchanged(image: Given, seen: str) -> None:
+def refuse_exchanged(image: QemuImgImage, seen: str) -> None:
     """Raise EXCHANGED where another file is open than was ``seen`` there (:func:`.image.file_identity`)."""
     if image.descriptors and identity_of_file(os.fstat(image.descriptors[0])) != seen:
         raise images.EXCHANGED(path=image.name)
