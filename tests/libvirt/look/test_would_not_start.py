@@ -38,20 +38,21 @@ HOSTDEVS = {
     "<address bus='0' target='0' unit='0'/></source></hostdev>",
 }
 BRIDGE = "<interface type='bridge'><source bridge='hf-none'/><model type='virtio'/></interface>"
-IGB = "<interface type='user'><model type='igb'/></interface>"
+NO_SUCH = "<interface type='user'><model type='no-such'/></interface>"
 
 DEVICES = {
-    "igb": IGB,
-    "e1000": IGB.replace("igb", "e1000"),
-    "e1000e": IGB.replace("igb", "e1000e"),
-    "rtl8139": IGB.replace("igb", "rtl8139"),
-    "virtio-net, another name of virtio-net-pci": IGB.replace("igb", "virtio-net"),
+    "igb": NO_SUCH.replace("no-such", "igb"),
+    "e1000": NO_SUCH.replace("no-such", "e1000"),
+    "e1000e": NO_SUCH.replace("no-such", "e1000e"),
+    "rtl8139": NO_SUCH.replace("no-such", "rtl8139"),
+    "virtio-net, another name of virtio-net-pci": NO_SUCH.replace("no-such", "virtio-net"),
     "a bridge": BRIDGE,
     "ac97": "<sound model='ac97'/>",
     "ib700": "<watchdog model='ib700'/>",
     "lsilogic": "<controller type='scsi' index='0' model='lsilogic'/>",
     "dc390": "<controller type='scsi' index='0' model='dc390'/>",
     "qxl": "<video><model type='qxl'/></video>",
+    "no model of any QEMU": NO_SUCH,
     "an image": "<disk type='file'><source file='/nowhere/a'/><target dev='vdb' bus='virtio'/></disk>",
     "an optional CD": "<disk type='file' device='cdrom'><source file='/nowhere/a' startupPolicy='optional'/>"
     "<target dev='sdb' bus='sata'/></disk>",
@@ -72,9 +73,12 @@ def planned(connection: Connection) -> list[str]:
 
 
 def with_a_left_controller(connection: Connection, folder: Path) -> Domain:
-    """A q35 domain to which virsh attached an IDE disk, and took it away again."""
+    """A q35 domain to which virsh attached an IDE disk, and took it away again; skips where libvirt refuses (11.3)."""
     domain = connection.define(domain_xml())
-    domain.attach(disk_xml(folder, "ide", "hda", bus="ide"), CONFIG)
+    try:
+        domain.attach(disk_xml(folder, "ide", "hda", bus="ide"), CONFIG)
+    except LibvirtRefused as refused:
+        pytest.skip(f"no IDE disk gets into such a domain here: {refused.message}")
     domain.detach(disk_xml(folder, "ide", "hda", bus="ide"), CONFIG)
     return domain
 
@@ -121,7 +125,7 @@ def test_a_disk_on_ide_is_attached_where_the_machine_has_it(connection: Connecti
     domain.start(paused=True)
 
 
-@pytest.mark.parametrize("device", [IGB, BRIDGE, *HOSTDEVS.values()])
+@pytest.mark.parametrize("device", [NO_SUCH, BRIDGE, *HOSTDEVS.values()])
 def test_an_attach_of_what_the_host_does_not_have_changes_nothing(connection: Connection, device: str) -> None:
     domain = running(connection)
     before = domain.xml(CONFIG), domain.xml(LIVE)
@@ -156,7 +160,6 @@ def test_a_domain_that_would_not_start_is_not_created(connection: Connection, tm
 
     for wrong in (
         replace(spec, interfaces=(interface,)),
-        replace(spec, interfaces=(InterfaceSpec(kind="user", model="igb"),)),
         replace(spec, disks=(replace(spec.disks[0], bus="ide"),)),
     ):
         for dry_run in (True, False):
@@ -173,7 +176,7 @@ def test_a_document_for_what_is_not_there_yet_is_created_with_a_note_and_not_sta
     created = operations.create_domain_from_document(connection, document)
     assert any("it does not start yet" in note and "no bridge hf-none" in note for note in created.notes)
     with raising(creation.NOT_STARTABLE_HERE):
-        operations.create_domain_from_document(connection, domain_xml("b", extra=IGB))
+        operations.create_domain_from_document(connection, domain_xml("b", extra=NO_SUCH))
 
 
 def test_a_left_controller_is_named_with_the_way_out(connection: Connection, uri: str, tmp_path: Path) -> None:
@@ -195,14 +198,14 @@ def test_a_left_controller_is_named_with_the_way_out(connection: Connection, uri
 
 
 def test_a_domain_that_does_not_start_anyway_can_be_changed(connection: Connection, tmp_path: Path) -> None:
-    domain = with_a_left_controller(connection, tmp_path)
+    domain = connection.define(domain_xml(extra=BRIDGE))
     assert operations.attach_device(connection, "a", disk_xml(tmp_path, "one")).label == "vda"
     operations.set_domain(connection, "a", operations.DomainSettings(title="b"))
     assert parse(domain.xml(CONFIG)).findtext("title") == "b"
 
 
 def test_a_domain_that_does_not_start_anyway_is_sealed(connection: Connection) -> None:
-    domain = connection.define(domain_xml(extra=HOSTDEVS["pci"] + IGB))
+    domain = connection.define(domain_xml(extra=HOSTDEVS["pci"] + NO_SUCH))
     before = planned(connection)
     operations.seal_domain(connection, "a")
     assert "ua-hostdev0" in domain.xml(CONFIG)
@@ -217,17 +220,13 @@ def test_a_second_device_that_the_host_does_not_have_is_another_reason() -> None
     assert newly_blocking([], [igb]) == [igb.sentence]
 
 
-def test_a_hard_reboot_does_not_switch_off_what_would_not_start(connection: Connection, tmp_path: Path) -> None:
+def test_a_hard_reboot_does_not_switch_off_what_would_not_start(connection: Connection) -> None:
     domain = running(connection)
-    domain.attach(disk_xml(tmp_path, "ide", "hda", bus="ide"), CONFIG)
-    assert run_plan_says(connection, "disk hda: the host has no disk bus ide")
+    domain.attach(BRIDGE, CONFIG)
+    assert any("no bridge hf-none" in reason for reason in planned(connection))
     with pytest.raises(Refused):
         operations.reboot(connection, "a", hard=True)
     assert domain.is_active()
-
-
-def run_plan_says(connection: Connection, sentence: str) -> bool:
-    return sentence in planned(connection)
 
 
 def test_a_revert_to_what_does_not_start_wants_to_be_accepted(connection: Connection, tmp_path: Path) -> None:
@@ -365,7 +364,7 @@ def test_the_audit_names_it_first(connection: Connection, uri: str, tmp_path: Pa
 
 
 def test_an_audit_that_may_not_ask_says_so(connection: Connection, uri: str) -> None:
-    connection.define(domain_xml(extra=IGB))
+    connection.define(domain_xml(extra=NO_SUCH))
     result = run(uri, "--readonly", "audit", "-o", "json")
     (host,) = json.loads(result.stdout)["hosts"]
     assert host["unread"] == []
