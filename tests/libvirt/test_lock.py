@@ -320,7 +320,7 @@ def test_a_command_waits_as_long_as_it_is_told(connection: Connection, uri: str)
     with domain_lock(domain.uuid, domain.name):
         result = run(uri, "--lock-timeout", "0", "start", "a")
     assert (result.exit_code, domain.is_active()) == (1, False)
-    assert f"(process {os.getpid()}), and did not end within 0 s" in result.stderr
+    assert f"(process {os.getpid()}), and did not finish within 0 s" in result.stderr
     assert "--lock-timeout" in result.stderr
     assert run(uri, "--lock-timeout", "-1", "start", "a").exit_code == 2
     done(uri, "--lock-timeout", "0", "start", "a", "--paused")

@@ -90,7 +90,7 @@ def test_devices_that_the_guest_has_not_released_were_asked_for() -> None:
 
 def test_a_copy_is_told_unless_config_tells_of_a_move() -> None:
     copied = disk(source="<source file='/{}'/><mirror type='file'><source file='/new'/></mirror>")
-    sentence = "the disk vda is being copied to /new, or was when something broke"
+    sentence = "the disk vda is being copied to /new, or was interrupted"
     assert list(copying(documents(copied + disk("vdb"), disk()))) == [sentence]
     assert list(copying(documents(copied, None))) == [sentence]
     record = DiskRecord("vda", "ua-vda", place="/new", format="raw")

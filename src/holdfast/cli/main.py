@@ -130,7 +130,7 @@ class HoldfastGroup(click.Group):
             code = report(error)
         except (click.Abort, KeyboardInterrupt) as error:
             notes = getattr(error.__cause__ or error, "__notes__", ())  # click raises its Abort from the interrupt
-            for sentence in ("interrupted", *notes, "'holdfast show NAME' says how a domain stands"):
+            for sentence in ("interrupted", *notes, "'holdfast show NAME' shows the domain as it is now"):
                 click.echo(sentence, err=True)
             code = INTERRUPTED
         except OutputLostError:

@@ -33,25 +33,25 @@ NOT_AS_IT_RUNS = Condition(
 OTHER_KIND_OF_MACHINE = Condition(
     "other-kind-of-machine",
     OtherMachine,
-    "{machine} is another kind of machine than {now}: the guest would see other hardware altogether",
-    "it can have another version of {kind}; a domain of another kind is created",
+    "{machine} is a different kind of machine from {now}: the guest would see entirely different hardware",
+    "choose another version of {kind}, or create a new domain",
 )
 EARLIER_MACHINE = Condition(
     "earlier-machine",
     Refused,
     "{machine} is an earlier version than {now}, which the guest has",
-    "allow a lower version: it is the way back",
+    "allow a lower version, to go back to it",
 )
 PERHAPS_EARLIER_MACHINE = Condition(
     "perhaps-earlier-machine",
     Refused,
     "{machine} may be an earlier version than {now}, which the guest has",
-    "allow a lower version: it is the way back",
+    "allow a lower version, to go back to it",
 )
 WOULD_NOT_START = Condition(
     "would-not-start",
     Refused,
-    "with {what} the domain {name!r} would not start here any more: {reasons:;}",
+    "with {what}, the domain {name!r} would no longer start here: {reasons:;}",
     "choose what this host has, or provide it first",
 )
 
@@ -59,7 +59,7 @@ CHANGED_AND_THEN = Condition(
     "changed-and-then",
     PartlyDone,
     "{cause}; but {name!r} is no longer as it was: {done:;}",
-    "look at what it has now; remove the cause, then repeat what was begun",
+    "look at what it has now; fix the cause, then repeat the command",
 )
 
 HAS_SNAPSHOTS = Condition(
@@ -68,25 +68,25 @@ HAS_SNAPSHOTS = Condition(
     "the domain {name!r} has snapshots, whose documents keep its name",
     "delete them first",
 )
-RENAMED_AND_CHANGED = Condition("renamed-and-changed", PartlyDone, "{name!r} is renamed; {cause}")
+RENAMED_AND_CHANGED = Condition("renamed-and-changed", PartlyDone, "{name!r} was renamed; {cause}")
 
 ADOPTED_IN_PART = Condition(
     "adopted-in-part",
     PartlyDone,
     "{failed} of {all:domain} could not be adopted: {causes:;}",
-    "the others are adopted; remove the cause, then repeat it",
+    "the others are adopted; fix the cause, then repeat it",
 )
 NOT_ADOPTED = Condition("not-adopted", Failed, "the domain {name!r} is not adopted: there is nothing to release")
 IMAGE_LEFT = Condition(
     "image-left",
     Refused,
-    "an image was being made for {target} of {name!r} when something broke: {place}",
+    "creating an image for {target} of {name!r} was interrupted: {place}",
     "detach that disk: the image goes with it",
 )
 SNAPSHOT_LEFT = Condition(
     "snapshot-left",
     Refused,
-    "the making of the snapshot {snapshot!r} of {name!r} was interrupted",
+    "creating the snapshot {snapshot!r} of {name!r} was interrupted",
     "delete that snapshot: what is left of it goes with it",
 )
 
@@ -94,11 +94,11 @@ RUNNING_BEFORE_DELETE = Condition(
     "running-before-delete",
     Refused,
     "the domain {name!r} is running",
-    "shut it down first, or let the delete switch it off, as pulling the plug does",
+    "shut it down first, or let the delete switch it off, like pulling the plug",
 )
 NOT_WHOLLY_DELETED = Condition(
     "not-wholly-deleted",
     PartlyDone,
     "the domain {name!r} is only partly deleted: {done:;}; then: {cause}",
-    "remove the cause, then repeat the delete with the same options",
+    "fix the cause, then repeat the delete with the same options",
 )

@@ -10,7 +10,7 @@ BAD_NAME = Condition("bad-name", UsageError, "{name!r} cannot be the name of a d
 LONG_NAME = Condition(
     "long-name",
     UsageError,
-    "the name {start}… is too long for a domain: {bytes} bytes, and {most} leave room for the names of its files",
+    "the name {start}… is too long for a domain: {bytes} bytes; at most {most} leave room for the names of its files",
 )
 NAME_OF_DOCUMENT = Condition(
     "name-of-document",
@@ -21,14 +21,14 @@ NAME_OF_DOCUMENT = Condition(
 DOMAIN_EXISTS = Condition(
     "domain-exists",
     Refused,
-    "there is a domain {name!r} already, with the UUID {uuid}",
+    "there is already a domain {name!r}, with the UUID {uuid}",
     "choose another name, or delete that domain first",
 )
 DOMAIN_EXISTS_UNSTARTED = Condition(
     "domain-exists-unstarted",
     Refused,
-    "there is a domain {name!r} already, with the UUID {uuid}, which {state}",
-    "if it is the one that you mean, start it; else choose another name",
+    "there is already a domain {name!r}, with the UUID {uuid}, which {state}",
+    "if that is the one you mean, start it; otherwise choose another name",
 )
 
 TOO_LITTLE_MEMORY = Condition(
@@ -51,26 +51,26 @@ NOT_STARTABLE_HERE = Condition(
 CREATED_NOT_STARTED = Condition(
     "created-not-started",
     PartlyDone,
-    "the domain {name!r} is created, but does not start: {cause}",
-    "remove the cause and start it, or delete it",
+    "the domain {name!r} was created, but does not start: {cause}",
+    "fix the cause and start it, or delete it",
 )
 NOT_AS_GIVEN = Condition(
     "not-as-given",
     Refused,
-    "libvirt would not make the domain {name!r} exactly as its document says: {changes:;}",
-    "nothing was made; complete the document, or let the domain be made of it as libvirt and Holdfast complete it",
+    "libvirt would not create the domain {name!r} exactly as its document says: {changes:;}",
+    "nothing was created; complete the document, or let libvirt and Holdfast complete it",
 )
 CREATED_OTHERWISE = Condition(
     "created-otherwise",
     PartlyDone,
-    "the domain {name!r} is created, but libvirt has not made it exactly as its document says: {changes:;}",
+    "the domain {name!r} was created, but not exactly as its document says: {changes:;}",
     "compare the two, or delete the domain",
 )
 CREATED_UNSEALED = Condition(
     "created-unsealed",
     PartlyDone,
-    "the domain {name!r} is created, but what libvirt added to it has no alias of its own: {cause}",
-    "remove the cause and seal it",
+    "the domain {name!r} was created, but what libvirt added to it has no alias of its own: {cause}",
+    "fix the cause and seal it",
 )
 CREATION_CUT_OFF = Condition(
     "creation-cut-off",
@@ -80,7 +80,7 @@ CREATION_CUT_OFF = Condition(
 )
 
 ENCRYPTED_NOT_CLONED = Condition(
-    "encrypted-not-cloned", Refused, "{device} is encrypted, and is not copied", "leave {target} out"
+    "encrypted-not-cloned", Refused, "{device} is encrypted: Holdfast does not copy it", "leave {target} out"
 )
 NOT_CLONED_HERE = Condition(
     "not-cloned-here",
@@ -88,11 +88,11 @@ NOT_CLONED_HERE = Condition(
     "{device} is on {source}, which cannot be copied here",
     "leave {target} out, and attach another disk",
 )
-IMAGE_NOT_CLONED = Condition("image-not-cloned", Refused, "{device} is not copied: {cause}", "leave {target} out")
+IMAGE_NOT_CLONED = Condition("image-not-cloned", Refused, "{device} cannot be copied: {cause}", "leave {target} out")
 NVRAM_NOT_READABLE = Condition(
     "nvram-not-readable",
     Refused,
-    "this user may not read the NVRAM that the clone would have a copy of: {path}",
+    "this user may not read the NVRAM, which the clone needs a copy of: {path}",
     "do it as root; or let the clone begin with a fresh NVRAM",
 )
 NVRAM_ELSEWHERE = Condition(
@@ -101,4 +101,4 @@ NVRAM_ELSEWHERE = Condition(
     "an NVRAM can be copied only on its own host",
     "clone the domain there, or let the clone begin with the firmware's defaults",
 )
-CLONED_IN_PART = Condition("cloned-in-part", PartlyDone, "{name!r} is cloned; {cause}")
+CLONED_IN_PART = Condition("cloned-in-part", PartlyDone, "{name!r} was cloned; {cause}")

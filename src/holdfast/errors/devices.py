@@ -5,7 +5,10 @@ from __future__ import annotations
 from holdfast.errors import Condition, Failed, NoFreePlace, NotFound, PartlyDone, Refused
 
 TAKEN = Condition(
-    "taken", Refused, "{what} is taken: {holder} in {definition}", "choose another, or detach that device first"
+    "taken",
+    Refused,
+    "{what} is already taken by {holder} in {definition}",
+    "choose another, or detach that device first",
 )
 NO_FREE_PLACE = Condition(
     "no-free-place",
@@ -16,8 +19,8 @@ NO_FREE_PLACE = Condition(
 CONTROLLER_STAYS = Condition(
     "controller-stays",
     PartlyDone,
-    "{cause}; what came for it is still there: {controllers}, because {why}",
-    "detach {last} to finish taking it back",
+    "{cause}; what was added for it is still there ({controllers}), because {why}",
+    "detach {last} to finish undoing the attach",
 )
 CONTROLLER_IN_LIVE_ONLY = Condition(
     "controller-in-live-only",
@@ -28,8 +31,8 @@ CONTROLLER_IN_LIVE_ONLY = Condition(
 LIVE_REFUSES = Condition(
     "live-refuses",
     Failed,
-    "the running domain does not take {device}: {cause}",
-    "if it can only be there from the start: attach it in config alone",
+    "the running domain does not accept {device}: {cause}",
+    "if a running guest cannot get it, attach it in config alone",
 )
 NO_SUCH_PLACE_IN_LIVE = Condition(
     "no-such-place-in-live",
@@ -71,7 +74,7 @@ FAR_ADDRESS = Condition(
     "far-address",
     Refused,
     "the place of {device} does not exist: libvirt would add {count} {kind} controllers for it",
-    "take a place that there is, or leave it to libvirt",
+    "choose a place that exists, or leave the choice to libvirt",
 )
 FAR_TARGET = Condition(
     "far-target",
@@ -80,7 +83,7 @@ FAR_TARGET = Condition(
     "choose a nearer target, or leave it out",
 )
 FITS_SEVERAL = Condition(
-    "fits-several", Refused, "that element fits several devices: {names}", "name one of them instead"
+    "fits-several", Refused, "the element matches several devices: {names}", "name one of them instead"
 )
 IN_LIVE_ONLY = Condition(
     "in-live-only",
@@ -109,7 +112,7 @@ WOULD_COME_BACK = Condition(
 NOT_RELEASED = Condition(
     "not-released",
     PartlyDone,
-    "the guest {answer} {device}; config is without it, so it goes with the next start at the latest",
+    "the guest {answer} {device}; config no longer has it, so it is gone at the next start at the latest",
     "repeat the detach to finish it",
 )
 LOST_BEFORE_RELEASE = Condition(
@@ -124,6 +127,6 @@ NOT_RELEASED_TRANSIENT = Condition(
 NOT_RELEASED_PAUSED = Condition(
     "not-released-paused",
     PartlyDone,
-    "the guest {answer} {device}; config is without it, so it goes with the next start at the latest",
+    "the guest {answer} {device}; config no longer has it, so it is gone at the next start at the latest",
     "the domain is paused: resume it, then repeat the detach to finish it",
 )

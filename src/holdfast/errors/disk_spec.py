@@ -6,7 +6,7 @@ from holdfast.errors import Condition, UsageError
 
 TWO_PLACES = Condition("two-places", UsageError, "a disk is at a path, in a pool or at a URL, not in two places")
 NEW_ON_NETWORK = Condition(
-    "new-on-network", UsageError, "an image on the network must exist already", "give neither a size nor a source"
+    "new-on-network", UsageError, "an image on the network must already exist", "give neither a size nor a source"
 )
 VOLUME_WITHOUT_POOL = Condition("volume-without-pool", UsageError, "a volume needs its pool", "name both")
 POOL_WITHOUT_VOLUME = Condition(
@@ -22,7 +22,7 @@ NOT_ABSOLUTE = Condition("not-absolute", UsageError, "the path of an image must 
 CONTROL_CHARACTERS = Condition(
     "control-characters",
     UsageError,
-    "{name!r} has a line break, a tab or another control character, which no document keeps",
+    "{name!r} has a line break, a tab or another control character, which no document can keep",
     "give the image another name",
 )
 VOLUME_LIKE_OPTION = Condition(
@@ -46,7 +46,7 @@ SOURCE_FORMAT_NOT_STATED = Condition(
 SOURCE_FORMAT_WITHOUT_SOURCE = Condition(
     "source-format-without-source",
     UsageError,
-    "the format of a source needs an image to copy or to overlay",
+    "a source format needs an image to copy or overlay",
     "the format of the disk itself is stated apart from it",
 )
 COPY_AND_OVERLAY = Condition(
@@ -69,5 +69,5 @@ NO_PLACE = Condition(
     "no-place",
     UsageError,
     "a disk can be moved to a path or into a pool",
-    "name either, and with a pool a volume if you like",
+    "name one of them; with a pool, you may name a volume, too",
 )

@@ -27,14 +27,13 @@ BEING_COPIED = Condition(
 NEWEST_UNKNOWN = Condition(
     "newest-unknown",
     Refused,
-    "something broke while the disk {target} of {name!r} was switching from {old} to {new}: "
-    "which is newer is not known",
+    "switching the disk {target} of {name!r} from {old} to {new} was interrupted: which of them is newer is not known",
     "see which was written last ({written:;}), and say so in a repair",
 )
 IMAGE_MISSING = Condition(
     "image-missing",
     Refused,
-    "the domain {name!r} lacks an image: {missing:;}",
+    "an image of the domain {name!r} is missing: {missing:;}",
     "bring it back, or say where the newest image of the disk is: repair the domain",
 )
 OVERLAY_IS_NEWER = Condition(
@@ -47,26 +46,26 @@ OVERLAY_IS_NEWER = Condition(
 GUEST_HAS_NEWER = Condition(
     "guest-has-newer",
     Refused,
-    "the running guest has its disk {target} on {overlay}, which is newer than {image}, that config names",
-    "name the newer image in a repair; without the guest, the older one can be started from",
+    "the running guest uses {overlay} for its disk {target}, which is newer than the image in config, {image}",
+    "name the newer image in a repair; to give it up, switch the guest off first",
 )
 WRITTEN_ELSEWHERE = Condition(
     "written-elsewhere",
     Refused,
     "the QEMU of {name!r} writes to {others}, which neither document names: libvirt has lost track of it",
-    "say in a repair which disk has it, before the guest is shut down",
+    "before the guest is shut down, say in a repair which disk it belongs to",
 )
 BEING_MOVED = Condition(
     "being-moved",
     Refused,
-    "the disk {target} of {name!r} is being moved to {place}, or was when something broke",
+    "the disk {target} of {name!r} is being moved to {place}, or its move was interrupted",
     "finish that, or abort it",
 )
 ANOTHER_IMAGE_IN_CONFIG = Condition(
     "another-image-in-config",
     Refused,
     "the disk {target} of {name!r} has {image} in live and another image in config",
-    "a hard reboot takes that of config; then repeat this",
+    "a hard reboot switches to the one in config; then repeat this",
 )
 DISK_HAS_SNAPSHOTS = Condition(
     "disk-has-snapshots",
@@ -88,11 +87,11 @@ _LOOK = "somebody else may have changed it meanwhile: look at the domain"
 GONE_MEANWHILE = Condition(
     "disk-gone-meanwhile",
     PartlyDone,
-    "{device} of {name!r} was to have {image}, but it is gone from {definition}",
+    "{device} of {name!r} was to get {image}, but is gone from {definition}",
     _LOOK,
 )
 NOT_THE_IMAGE = Condition(
-    "not-the-image", PartlyDone, "{device} of {name!r} was to have {image}, but has {found} in {definition}", _LOOK
+    "not-the-image", PartlyDone, "{device} of {name!r} was to get {image}, but has {found} in {definition}", _LOOK
 )
 DISK_CHANGED_TOO = Condition(
     "disk-changed-too",
@@ -113,11 +112,11 @@ SMALLER = Condition(
     "the disk {target} has {size}: with {wanted} it would lose data",
     "a disk can only become larger",
 )
-DOES_NOT_GROW = Condition("does-not-grow", Failed, "the disk {target} does not become larger: {cause}")
+DOES_NOT_GROW = Condition("does-not-grow", Failed, "the disk {target} cannot be extended: {cause}")
 GROWS_WHERE_IT_IS = Condition(
     "grows-where-it-is",
     Failed,
-    "the disk {target} does not become larger: {cause}",
+    "the disk {target} cannot be extended: {cause}",
     "make {image} larger where it is, then repeat this",
 )
 NOT_IN_A_POOL = Condition(
@@ -146,7 +145,7 @@ TRAY_STAYS_SHUT = Condition(
     "tray-stays-shut",
     PartlyDone,
     "the guest of {name!r} has locked the tray of {target}; it was asked to open it",
-    "repeat it when the guest has let go (unmount it there), or force the tray open",
+    "unmount it in the guest, then repeat this; or force the tray open",
 )
 TRAY_NEVER_OPENED = Condition(
     "tray-never-opened",
@@ -163,7 +162,7 @@ MEDIUM_NOT_IN_CONFIG = Condition(
 MEDIUM_NOT_BACK = Condition(
     "medium-not-back",
     PartlyDone,
-    "{cause}; the tray of {target} of {name!r} was opened for it, and {medium} does not go back in: {why}",
+    "{cause}; the tray of {target} of {name!r} was opened for it, and {medium} cannot be put back: {why}",
     "eject the medium, then insert what is to be in the drive",
 )
 
@@ -182,19 +181,19 @@ COPIED_ON_ITS_HOST = Condition(
 CHANGED_WHILE_COPIED = Condition(
     "changed-while-copied",
     Refused,
-    "the domain {name!r} was started, or its disk {target} changed, by somebody else meanwhile",
+    "somebody else has started the domain {name!r}, or changed its disk {target}, meanwhile",
     "look at the domain, then repeat this",
 )
 COPY_ENDED = Condition(
     "copy-ended",
     Failed,
-    "the copying ended before all of the disk {target} was copied: it stays at {image}, and the copy is gone",
-    "is there room for it at {place}? libvirt's log of the domain says what QEMU said",
+    "copying the disk {target} ended too early: it stays at {image}, and the copy is gone",
+    "is there room for it at {place}? libvirt's log of the domain has QEMU's own words",
 )
 SWITCHED_OFF_WHILE_COPIED = Condition(
     "switched-off-while-copied",
     Failed,
-    "the domain was switched off before all of the disk {target} was copied: it stays at {image}, and the copy is gone",
+    "the domain was switched off while the disk {target} was being copied: it stays at {image}, and the copy is gone",
 )
 LIBVIRT_GONE_WHILE_COPIED = Condition(
     "libvirt-gone-while-copied",
@@ -214,7 +213,7 @@ MOVED_ALREADY = Condition(
     "moved-already",
     Failed,
     "the disk {target} of {name!r} is already at {place}: nothing is left to abort",
-    "move it without naming a place, which settles what is recorded of it",
+    "move it once more, without naming a place, to complete its record",
 )
 ONLY_LIBVIRT_REACHES = Condition(
     "only-libvirt-reaches",
@@ -226,7 +225,7 @@ OLD_IMAGE_LEFT = Condition(
     "old-image-left",
     PartlyDone,
     "the disk {target} of {name!r} was moved, but its old image is still there: {cause}",
-    "remove the cause, then move it without naming a place, which finishes it",
+    "fix the cause, then move it without naming a place, which finishes it",
 )
 
 NOT_AN_EXISTING_IMAGE = Condition(
@@ -236,25 +235,25 @@ ANOTHER_CONTENT = Condition(
     "another-content",
     Refused,
     "the content of {target} would change under the running guest of {name!r}",
-    "shut it down first; or let what the disk holds be copied onto the other image",
+    "shut it down first, or have the content of the disk copied to the other image",
 )
 
 USES_NOT_SEEN = Condition(
     "uses-not-seen",
     Refused,
     "which images other domains use can be seen only on their own host",
-    "do it there; or let no images be removed but those that are recorded to go with their domain",
+    "do it there, or remove only images that are recorded to go with their domain",
 )
 USES_NOT_SEEN_IN_MOVE = Condition(
     "uses-not-seen-in-move",
     Refused,
     "which images other domains use can be seen only on their own host",
-    "let the old image stay",
+    "keep the old image",
 )
 IMAGES_LEFT = Condition(
     "images-left",
     Refused,
-    "an image was being made for {name!r} when something broke, and is left: {places}",
+    "creating an image for {name!r} was interrupted, and part of it is still there: {places}",
     "delete the domain with its storage, which removes it too",
 )
 LEFT_IMAGE_IN_USE = Condition(

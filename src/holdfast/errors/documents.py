@@ -19,7 +19,7 @@ BREAK_IN_ATTRIBUTE = Condition(
     "break-in-attribute",
     InvalidDocument,
     "line {line}: {attribute!r} of <{element}> has a line break or a tab in its value, which libvirt does not keep",
-    "give another name to what it names",
+    "rename what it names",
 )
 NOT_ONE_DEVICE = Condition(
     "not-one-device",

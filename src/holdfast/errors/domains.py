@@ -21,7 +21,7 @@ IN_RESCUE = Condition("in-rescue", Refused, "the domain {name!r} is in rescue", 
 UNFINISHED = Condition(
     "unfinished",
     Refused,
-    "the creation of {name!r} was begun at {since}, and is not finished",
+    "the creation of {name!r} began at {since} and is not finished",
     "if it was interrupted, delete the domain with its storage, then create it again",
 )
 NOT_RUNNING = Condition("not-running", Failed, "the domain {name!r} is not running", "start it")
@@ -30,7 +30,7 @@ RUNNING = Condition("running", Refused, "the domain {name!r} is running", "shut 
 LOCKED = Condition(
     "locked",
     Failed,
-    "another Holdfast command is at work on the domain {name!r} ({holder}), and did not end within {seconds:g} s",
+    "another Holdfast command is at work on the domain {name!r} ({holder}), and did not finish within {seconds:g} s",
     "wait for it, or ask what it is doing",
 )
 LOCK_FOLDER = Condition(

@@ -19,7 +19,7 @@ BAD_SERIAL = Condition(
 LONG_SERIAL = Condition(
     "long-serial",
     UsageError,
-    "the serial {serial!r} has {length} characters, but of a {bus} disk's a guest sees only {most}",
+    "the serial {serial!r} has {length} characters, but a guest sees only {most} of a {bus} disk's",
 )
 FLOPPY_BUS = Condition(
     "floppy-bus", UsageError, "a floppy is on the bus fdc, and nothing else is", "bus=fdc goes with device=floppy"
@@ -61,6 +61,6 @@ IDE_FULL = Condition("ide-full", Refused, "all four places on IDE are taken", "a
 PCI_FULL = Condition(
     "pci-full",
     Refused,
-    "no place on PCI is free for the disk, nor one for a port behind all others",
+    "PCI has no free place for the disk, nor for another port behind all others",
     "another bus, where the domain has a controller for it: sata, usb, scsi; ide on pc",
 )

@@ -18,7 +18,7 @@ NO_PERMISSION = Condition(
     "no-permission",
     Failed,
     "this user may not {deed} {path}",
-    "do it as root, on libvirt's own host; what an active storage pool has, libvirt does for its users",
+    "do it as root, on libvirt's own host; images in an active storage pool need no root",
 )
 CANNOT_WRITE = Condition("cannot-write", Failed, "cannot write {path}: {reason}")
 NO_TEMPORARY_FILE = Condition(
@@ -78,13 +78,13 @@ EDITOR_FAILED = Condition("editor-failed", Failed, "the editor {editor!r} ended 
 TEXT_NOT_REMOVED = Condition(
     "text-not-removed",
     PartlyDone,
-    "the text that was edited could not be removed, with any secrets in it: {path}",
+    "the edited text could not be removed, and may hold secrets: {path}",
     "remove it yourself",
 )
 EDITOR_LEFT_NO_FILE = Condition(
     "editor-left-no-file",
     Failed,
-    "the editor {editor!r} has replaced the text with something that is not a file: {path}",
+    "the editor {editor!r} replaced the text with something that is not a file: {path}",
 )
 
 NO_USER_DATA = Condition("no-user-data", NotFound, "there is no user-data {path}")

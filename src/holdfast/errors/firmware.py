@@ -27,7 +27,7 @@ NO_FLASH = Condition(
     "no-flash",
     Refused,
     "the document of {name!r} names no UEFI firmware with an NVRAM in a file",
-    "where it leaves the choice to libvirt, seal the domain first",
+    "if it leaves the choice to libvirt, seal the domain first",
 )
 NO_NVRAM_YET = Condition(
     "no-nvram-yet", NotFound, "{name!r} has no NVRAM yet, and its document names no template", "start it once"
@@ -40,7 +40,7 @@ WANTS_RECOVERY_KEY = Condition(
     "have that key at hand, or suspend BitLocker in the guest; then accept this",
 )
 NOTHING_TO_TAKE_BACK = Condition(
-    "nothing-to-take-back", NotFound, "no upgrade of the {upgrade} of {name!r} is recorded that could be taken back"
+    "nothing-to-take-back", NotFound, "no upgrade of the {upgrade} of {name!r} is on record to be taken back"
 )
 NOT_THE_LAST_UPGRADE = Condition(
     "not-the-last-upgrade",

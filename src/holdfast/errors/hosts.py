@@ -8,7 +8,7 @@ HOST_CANNOT = Condition(
     "host-cannot",
     LibvirtRefused,
     "the host cannot run domains of this kind: {reason}",
-    "look at the host's capabilities for those that it can",
+    "the host's capabilities list the kinds that it can run",
 )
 NO_MACHINE_TYPE = Condition(
     "no-machine-type", NotFound, "the host has no machine type {machine}", "possible: {possible}"

@@ -8,12 +8,12 @@ IMAGE_OPEN = Condition(
     "image-open",
     Refused,
     "{path} is open in {who}",
-    "what that writes would be lost, or written over: end it first, if it is no running domain's",
+    "end it first, unless it belongs to a running domain: what it writes would be lost or overwritten",
 )
 EXCHANGED = Condition(
     "exchanged",
     Failed,
-    "somebody has put another file in the place of {path} meanwhile, which stays",
+    "somebody has put another file in the place of {path} meanwhile; it was left alone",
     "see who can write to its folder, and to those above it",
 )
 NO_IMAGE = Condition("no-image", NotFound, "there is no image {path}")
@@ -118,7 +118,7 @@ NOT_UPLOADED = Condition(
     "not-uploaded",
     Refused,
     "no active pool has {path}, and it can be uploaded only as it is: {reason}",
-    "convert it first, and upload what comes of that",
+    "convert it first, and upload the result",
 )
 MADE_ON_ITS_HOST = Condition(
     "made-on-its-host",
@@ -141,13 +141,13 @@ NO_PLACE_FOR_IMAGE = Condition(
 SAME_IMAGE_TWICE = Condition("same-image-twice", UsageError, "two disks cannot both have the image {path}")
 
 IMAGE_TOO_LARGE = Condition(
-    "image-too-large", UsageError, "{size} bytes are too large for {format}: the largest has {largest} bytes"
+    "image-too-large", UsageError, "{size} bytes are too many for {format}: it can have {largest} at most"
 )
 NOT_SMALLER = Condition(
     "image-not-smaller",
     Refused,
     "an image of {now} bytes cannot be made smaller ({size} bytes)",
-    "say no size, and it keeps its own",
+    "leave out the size: then it keeps its own",
 )
 NO_QEMU_IMG = Condition(
     "no-qemu-img",

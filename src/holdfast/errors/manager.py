@@ -19,7 +19,7 @@ RESTORED_WHILE_RUNNING = Condition(
     "restored-while-running",
     Refused,
     "the domain {name!r} is running",
-    "a recorded document is restored while it is off",
+    "shut it down: a document is restored only while the domain is off",
 )
 SAME_MACHINE = Condition(
     "same-machine", Refused, "the domain {name!r} is a {machine} already", "let its document follow the new one"

@@ -29,14 +29,14 @@ ASLEEP = Condition(
 QEMU_FORGOTTEN = Condition(
     "qemu-forgotten",
     Refused,
-    "libvirt takes {name!r} for shut off, but its QEMU runs: process {pid}",
-    "shut the guest down from inside, or end that process (SIGTERM): libvirt does not find it again",
+    "libvirt takes {name!r} for shut off, but its QEMU is still running: process {pid}",
+    "shut the guest down from inside, or end that process (SIGTERM): libvirt will not find it again",
 )
 STILL_RUNNING = Condition(
     "still-running",
     PartlyDone,
     "the power button of {name!r} was pressed; after {seconds:g} s the guest is still {state}",
-    "wait for it, press it again, or switch the domain off at once, as pulling the plug does",
+    "wait for it, press it again, or switch the domain off at once, like pulling the plug",
 )
 LOST_AFTER_BUTTON = Condition(
     "lost-after-button",
@@ -48,19 +48,19 @@ OFF_AND_NOT_STARTED = Condition(
     "off-and-not-started",
     PartlyDone,
     "the domain {name!r} was switched off, but does not start again: {cause}",
-    "its config document is unchanged; remove the cause, then start it",
+    "its config document is unchanged; fix the cause, then start it",
 )
 STARTED_NOT_RECORDED = Condition(
     "started-not-recorded",
     NotRecorded,
     "the domain {name!r} runs, but it cannot be recorded {missing:;}: {cause}",
-    "remove the cause, then start it again: that leaves what runs as it is, and records what is missing",
+    "fix the cause, then start it again: that leaves what runs as it is, and records what is missing",
 )
 STOPPED_NOT_RECORDED = Condition(
     "stopped-not-recorded",
     NotRecorded,
     "it is done, but it cannot be recorded about the domain {name!r} {missing:;}: {cause}",
-    "remove the cause, then switch it off again: where it is off already, that is recorded",
+    "fix the cause, then switch it off again: where it is off already, that is recorded",
 )
 NOT_RECORDED = Condition(
     "not-recorded", NotRecorded, "it is done, but it cannot be recorded about the domain {name!r} {missing:;}: {cause}"
@@ -92,7 +92,7 @@ MANAGED_SAVE_REFUSED = Condition(
     "managed-save-refused",
     Failed,
     "the saved memory of {name!r} cannot be restored: {cause}",
-    "remove the cause, or drop it",
+    "fix the cause, or drop it",
 )
 
 NOT_IN_RESCUE = Condition("not-in-rescue", Failed, "the domain {name!r} is not in rescue, it is {state}")
@@ -100,7 +100,7 @@ NOT_IN_RESCUE_OFF = Condition(
     "not-in-rescue-off",
     Failed,
     "the domain {name!r} is not in rescue, it is {state}",
-    "a start starts it as its own self",
+    "start it: it boots from its own disks",
 )
 UNDEFINED_IN_RESCUE = Condition(
     "undefined-in-rescue",
@@ -112,25 +112,25 @@ RUNNING_BEFORE_RESCUE = Condition(
     "running-before-rescue",
     Refused,
     "the domain {name!r} is running",
-    "shut it down first, or let the rescue switch it off, as pulling the plug does",
+    "shut it down first, or let the rescue switch it off, like pulling the plug",
 )
 RESCUE_ENDED_NOT_STARTED = Condition(
     "rescue-ended-not-started",
     PartlyDone,
     "the rescue of {name!r} was switched off, but the domain does not start: {cause}",
-    "its config document is unchanged; remove the cause, then start it",
+    "its config document is unchanged; fix the cause, then start it",
 )
 RESCUE_COPY_STAYS = Condition(
     "rescue-copy-stays",
     PartlyDone,
     "the rescue runs, but its copy of the NVRAM cannot be removed: {cause}",
-    "nothing needs that name; the end of the rescue removes it",
+    "it does no harm, and leaving the rescue removes it",
 )
 RESCUE_NOT_STARTED = Condition(
     "rescue-not-started",
     PartlyDone,
     "the domain {name!r} was switched off, but its rescue does not start: {cause}",
-    "start it as it was; or remove the cause and repeat the rescue",
+    "start it as it was; or fix the cause and repeat the rescue",
 )
 RESCUE_INTERRUPTED = Condition(
     "rescue-interrupted", Failed, "somebody else stopped or undefined {name!r} while it was starting"
@@ -156,13 +156,13 @@ RESCUE_NEW_IMAGE = Condition(
 RESCUE_TAKEN = Condition("rescue-taken", Refused, "{what} is taken by {device} of the domain itself", "choose another")
 
 NOT_REPAIRED = Condition(
-    "not-repaired", Failed, "the domain {name!r} cannot be repaired: {why}", "remove the cause, then repair it again"
+    "not-repaired", Failed, "the domain {name!r} cannot be repaired: {why}", "fix the cause, then repair it again"
 )
 NOT_WHOLLY_REPAIRED = Condition(
     "not-wholly-repaired",
     PartlyDone,
     "the domain {name!r} is only partly repaired ({mended:;}): {why}",
-    "remove the cause, then repair it again",
+    "fix the cause, then repair it again",
 )
 REPAIRED_NOT_STARTED = Condition(
     "repaired-not-started", Failed, "the domain {name!r} cannot be repaired: it does not start: {cause}"
@@ -176,19 +176,19 @@ IMAGE_IN_PLACE = Condition(
     "image-in-place",
     Refused,
     "the image of {device} is where it was: {path}",
-    "to give a disk another image is another operation: swap it",
+    "to give the disk another image, swap it",
 )
 DISK_GONE = Condition("disk-gone", Failed, "{device} is gone: somebody else detached it meanwhile")
 HOST_RESUMED_IN_PART = Condition("host-resumed-in-part", PartlyDone, "{failed} of {all} did not start: {names}")
 HOST_OBSERVED_IN_PART = Condition(
     "host-observed-in-part",
     PartlyDone,
-    "for {failed} of {all:domain} it is not recorded whether they run: {names}; the first: {cause}",
+    "whether they run could not be recorded for {failed} of {all:domain}: {names}; the first: {cause}",
 )
 HOST_RESUMED_UNRECORDED = Condition(
     "host-resumed-unrecorded",
     NotRecorded,
     "all domains that should run do so, but not everything about {names} is recorded: {cause}",
-    "remove the cause, then start them again: that leaves what runs as it is, and records what is missing",
+    "fix the cause, then start them again: that leaves what runs as it is, and records what is missing",
 )
-HOST_SIDE_LACKS = Condition("host-side-lacks", Failed, "{remains:;}", "remove the cause, then repair the domain")
+HOST_SIDE_LACKS = Condition("host-side-lacks", Failed, "{remains:;}", "fix the cause, then repair the domain")

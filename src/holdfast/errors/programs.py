@@ -25,12 +25,12 @@ OUTPUT_LOST = Condition("output-lost", Failed, "standard output cannot be writte
 OUTPUT_LOST_AFTERWARDS = Condition(
     "output-lost-afterwards",
     PartlyDone,
-    "it is done, but the report cannot be written to standard output: {reason}",
-    "look at how the domain stands now",
+    "it is done, but standard output cannot be written to: {reason}",
+    "look at the domain",
 )
 TOO_FEW_FILES = Condition(
     "too-few-files",
     Failed,
-    "this process may have only {limit:file} open, and needs {needed}",
+    "this process may open only {limit:file}, and needs {needed}",
     "raise the limit: ulimit -n {needed}",
 )

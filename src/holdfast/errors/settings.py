@@ -22,10 +22,12 @@ NAMELESS = Condition("nameless", UsageError, "a network or bridge must have a na
 NO_BOOT_DEVICE = Condition(
     "no-boot-device",
     NotFound,
-    "the next start of {name!r} has no device {device!r}",
+    "the config document of {name!r} has no device {device!r}",
     "look at the domain's devices",
 )
-NOT_BOOTABLE = Condition("not-bootable", UsageError, "nothing can be booted from {device}", "from a {kinds} it can")
+NOT_BOOTABLE = Condition(
+    "not-bootable", UsageError, "nothing can be booted from {device}", "devices that can be booted from: {kinds}"
+)
 NO_GRAPHICS = Condition(
     "no-graphics", NotFound, "{name!r} has no graphics that ask for a password", "graphics of these kinds do: {kinds}"
 )
@@ -36,19 +38,19 @@ NOT_IN_CONFIG = Condition(
     "set it in both documents, or look at the domain's devices",
 )
 
-_IN_CELLS = "change it and the cells in one go, by an edit of the document"
+_IN_CELLS = "change both in one edit of the document"
 MEMORY_IN_CELLS = Condition("memory-in-cells", Refused, "the memory of {name!r} is divided among NUMA cells", _IN_CELLS)
 VCPUS_IN_CELLS = Condition("vcpus-in-cells", Refused, "the vCPUs of {name!r} are divided among NUMA cells", _IN_CELLS)
 BEYOND_MAX_MEMORY = Condition(
     "beyond-max-memory",
     Refused,
     "{name!r} is built with {built}: it cannot have {asked}",
-    "raise the most that it can have to {asked} as well",
+    "raise its maximum to {asked} as well",
 )
 NO_BALLOON = Condition(
     "no-balloon",
     Refused,
-    "{name!r} has no memory balloon: all that it is built with is the guest's",
+    "{name!r} has no memory balloon: the guest always has all that it is built with",
     "lower what it is built with to {asked}",
 )
 MODULES_TOO_LARGE = Condition(
@@ -61,13 +63,13 @@ BEYOND_MODULES = Condition(
     "beyond-modules",
     Refused,
     "{name!r} can grow to {most}, not {asked}",
-    "raise <maxMemory> by an edit of the document",
+    "edit the document, and raise <maxMemory>",
 )
 ODD_MODULE = Condition(
     "odd-module",
     UsageError,
     "a module of {size} would be of no use to a Linux guest: it takes memory in blocks of {block}",
-    "say {next}",
+    "ask for {next}",
 )
 MODULE_FOR_WHICH_CELL = Condition(
     "module-for-which-cell",
@@ -82,7 +84,7 @@ BEYOND_MAX_VCPUS = Condition(
     "beyond-max-vcpus",
     Refused,
     "{name!r} cannot have {asked:vCPU}: at most {most}",
-    "raise the most that it can have to {asked} as well; the guest has them after its next start",
+    "raise its maximum to {asked} as well; the guest gets them at its next start",
 )
 OTHER_TOPOLOGY = Condition(
     "other-topology",
@@ -93,33 +95,33 @@ OTHER_TOPOLOGY = Condition(
 TOPOLOGY_DOES_NOT_FIT = Condition(
     "topology-does-not-fit",
     Refused,
-    "the topology {topology} makes {made:vCPU}, and there are to be {asked}",
+    "the topology {topology} makes {made:vCPU}, but {asked} are asked for",
     "{made:vCPU} at most would fit it",
 )
 
 SETTING_NOT_TAKEN = Condition(
     "setting-not-taken",
     Failed,
-    "the running domain does not take {settings}: {cause}",
+    "the running domain does not accept {settings}: {cause}",
     "set it for the next start, in config alone",
 )
 SET_IN_PART = Condition(
     "set-in-part",
     PartlyDone,
     "set: {done}; but not {settings}: {cause}",
-    "remove the cause and repeat it, or set the rest for the next start, in config alone",
+    "fix the cause and repeat it, or set the rest for the next start, in config alone",
 )
 AUTOSTART_NOT_SET = Condition(
     "autostart-not-set",
     Failed,
-    "libvirt has not switched autostart of {name!r} {wanted}, and does not say why: it cannot change its link for that",
+    "libvirt has not switched autostart of {name!r} {wanted}, and does not say why: it cannot change its link",
     "see that the folder of these links can be written: /etc/libvirt/qemu/autostart for the system's libvirt",
 )
 SET_IN_MEMORY = Condition(
     "set-in-memory",
     PartlyDone,
     "libvirt has set {settings} of {name!r}, but cannot write it to disk: {cause}",
-    "remove the cause and repeat it: until then it is lost when libvirt's daemon starts anew",
+    "fix the cause and repeat it: until then it is lost when libvirt's daemon restarts",
 )
 NOT_LET_GO = Condition(
     "not-let-go",

@@ -45,7 +45,7 @@ NOT_ALL_DISKS = Condition(
 NOT_QUIET = Condition(
     "quiesce-of-nothing",
     UsageError,
-    "file systems are frozen only while the disks alone of a running guest are taken",
+    "file systems can be frozen only for a snapshot of a running guest's disks alone",
     "make it external and without memory",
 )
 RELATIVE_FOLDER = Condition(
@@ -57,8 +57,8 @@ BESIDE_DEVICE = Condition(
 DISKS_ALONE = Condition(
     "disks-alone",
     Failed,
-    "the domain {name!r} runs: the disks alone of a running guest can be taken only externally",
-    "make it external, or take the memory too",
+    "the domain {name!r} is running: a snapshot of its disks alone must be external",
+    "make it external, or include the memory",
 )
 MEMORY_OF_PAUSED = Condition(
     "memory-of-paused",
@@ -70,8 +70,8 @@ MEMORY_OF_PAUSED = Condition(
 NO_INTERNAL_WITH_UEFI = Condition(
     "no-internal-with-uefi",
     Failed,
-    "libvirt {version} makes no internal snapshot of a domain with UEFI firmware; {off} and later do while it is shut "
-    "off, {running} and later also while it runs if its NVRAM is qcow2",
+    "libvirt {version} makes no internal snapshots of domains with UEFI firmware; {off} and later do while they are "
+    "shut off, {running} and later also while they run, if their NVRAM is qcow2",
     "make it external",
 )
 NO_INTERNAL_WITH_RAW_NVRAM = Condition(
@@ -85,7 +85,7 @@ UNFIT_FOR_INTERNAL = Condition(
     "unfit-for-internal",
     Failed,
     "the domain {name!r} has disks that cannot be part of this snapshot: {disks:;}",
-    "an external one takes other formats too",
+    "make it external: that works with other formats, too",
 )
 UNFIT_FOR_EXTERNAL = Condition(
     "unfit-for-external",
@@ -93,14 +93,12 @@ UNFIT_FOR_EXTERNAL = Condition(
     "the domain {name!r} has disks that cannot be part of this snapshot: {disks:;}",
     "leave them out: {targets}",
 )
-NO_DISK_TO_TAKE = Condition(
-    "no-disk-to-take", Failed, "no disk of {name!r} would be part of this snapshot: there is nothing to take"
-)
+NO_DISK_TO_TAKE = Condition("no-disk-to-take", Failed, "no disk of {name!r} would be part of this snapshot")
 AFTER_INTERNAL = Condition(
     "after-internal",
     Refused,
-    "after the internal snapshot {other!r} an external one could not be deleted again, and while it is there {other!r} "
-    "could not be reverted to",
+    "an external snapshot after the internal one {other!r} could not be deleted again, and as long as it exists, "
+    "{other!r} could not be reverted to",
     "delete {other!r} first, or make an internal one",
 )
 MADE_AND_CHANGED = Condition(
@@ -112,22 +110,22 @@ MADE_AND_CHANGED = Condition(
 OVERLAYS_NOT_WRITTEN = Condition(
     "overlays-not-written",
     PartlyDone,
-    "there is no snapshot {snapshot!r}, but the guest of {name!r} writes to its overlays ({overlays}), and libvirt "
-    "cannot write that to disk, where config names the images below: {cause}",
-    "remove the cause, then name the overlays in a repair, which writes it",
+    "the snapshot {snapshot!r} was not made, but the guest of {name!r} writes to its overlays ({overlays}); libvirt "
+    "cannot save that, and config on disk still names the images below them: {cause}",
+    "fix the cause, then name the overlays in a repair, which saves it",
 )
 OVERLAYS_TAKEN_BACK = Condition(
     "overlays-taken-back",
     PartlyDone,
-    "there is no snapshot {snapshot!r}, and libvirt has removed its overlays again, but config of {name!r} goes on "
-    "naming them, until libvirt's daemon starts anew: {cause}",
-    "remove the cause, then name the images in a repair: {images}",
+    "the snapshot {snapshot!r} was not made, and libvirt has removed its overlays again, but config of {name!r} names "
+    "them until libvirt's daemon restarts: {cause}",
+    "fix the cause, then name the images in a repair: {images}",
 )
 
 LEFT_ELSEWHERE = Condition(
     "left-elsewhere",
     Refused,
-    "the making of the snapshot {snapshot!r} was interrupted, and what is left of it is on another host",
+    "creating the snapshot {snapshot!r} was interrupted, and what is left of it is on another host",
     "do this on that host",
 )
 LEFT_IN_USE = Condition(
@@ -184,14 +182,14 @@ DELETED_IN_PART = Condition(
     "snapshot-deleted-in-part",
     PartlyDone,
     "the snapshot {snapshot!r} is deleted for some of its disks only: {cause}",
-    "remove the cause, then repeat this",
+    "fix the cause, then repeat this",
 )
 DELETED_NOT_WRITTEN = Condition(
     "snapshot-deleted-not-written",
     PartlyDone,
-    "the snapshot {snapshot!r} is deleted, but libvirt cannot write to disk which images {name!r} has now: {cause}",
-    "remove the cause, then change a setting of the domain, such as its title, before libvirt's daemon starts anew: "
-    "that writes all of it",
+    "the snapshot {snapshot!r} is deleted, but libvirt cannot save which images {name!r} has now: {cause}",
+    "fix the cause, then change a setting of the domain, such as its title, before libvirt's daemon restarts: that "
+    "saves all of it",
 )
 DELETED_AND_CHANGED = Condition(
     "snapshot-deleted-changed",
@@ -226,13 +224,13 @@ SEVERAL_IN_IMAGE = Condition(
 NOT_IN_IMAGE = Condition(
     "not-in-image",
     Failed,
-    "{image} does not have the snapshot {snapshot!r} in it: libvirt would revert other disks, and stop",
+    "{image} does not contain the snapshot {snapshot!r}: libvirt would revert other disks, and stop",
 )
 OTHER_BY_NUMBER = Condition(
     "other-by-number",
     Refused,
     "QEMU would revert {image} to the snapshot {other!r}, whose number is {snapshot}",
-    "bringing back the disks alone takes the right one, while the domain is shut off",
+    "bring back the disks alone while the domain is shut off: that takes the right one",
 )
 BELOW_SNAPSHOT = Condition(
     "below-snapshot",
@@ -246,7 +244,7 @@ REVERT_STOPPED = Condition(
     "revert-stopped",
     PartlyDone,
     "libvirt stopped in the middle of reverting to {snapshot!r}, and the domain is {state}: {cause}",
-    "look at the domain, remove the cause, then repeat this",
+    "look at the domain, fix the cause, then repeat this",
 )
 REVERTED_AND_CHANGED = Condition(
     "reverted-changed",
@@ -267,10 +265,10 @@ IMAGES_ELSEWHERE = Condition(
 NO_DISK_OF_IT = Condition(
     "no-disk-of-snapshot", Failed, "no disk that {name!r} has today has the snapshot {snapshot!r} in its image"
 )
-GONE_FROM_IMAGE = Condition("gone-from-image", Failed, "{image} does not have the snapshot {snapshot!r} any more")
+GONE_FROM_IMAGE = Condition("gone-from-image", Failed, "{image} no longer has the snapshot {snapshot!r}")
 DISKS_IN_PART = Condition(
     "disks-reverted-in-part",
     PartlyDone,
-    "only the disks {done} went back to the snapshot: {cause}",
-    "remove the cause, then repeat this",
+    "only the disks {done} were reverted: {cause}",
+    "fix the cause, then repeat this",
 )

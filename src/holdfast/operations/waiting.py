@@ -65,7 +65,7 @@ def copying(documents: Documents) -> Iterator[str]:
     for disk in [] if live is None else live.iterfind("devices/disk"):
         place, known = copy_of(disk), [] if config is None else left_in_making(config)
         if place is not None and not any(is_of(record, disk) for record in known):
-            yield f"the disk {label(disk)} is being copied to {place}, or was when something broke"
+            yield f"the disk {label(disk)} is being copied to {place}, or was interrupted"
 
 
 def waiting_since(before: Documents, after: Documents) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def test_a_device_that_brings_controllers_takes_them_along_whenever_its_attach_b
     before = text_of(domain, CONFIG)
     with broken_off("set_metadata" if step == 2 else "attach", step):
         attach_device(connection, "a", DOG)
-    assert unfinished(connection) == ["the attach of watchdog ua-dog is under way, or was when something broke"]
+    assert unfinished(connection) == ["the attach of watchdog ua-dog is under way, or was interrupted"]
     detach_device(connection, "a", "ua-dog")
     assert text_of(domain, CONFIG) == before
 
@@ -100,7 +100,7 @@ def test_a_detach_that_broke_off_before_the_controllers_went_goes_on_when_repeat
     attach_device(connection, "a", DOG)
     with broken_off("detach", step):
         detach_device(connection, "a", "ua-dog")
-    assert unfinished(connection) == ["the detach of watchdog ua-dog is under way, or was when something broke"]
+    assert unfinished(connection) == ["the detach of watchdog ua-dog is under way, or was interrupted"]
     would = detach_device(connection, "a", "ua-dog", dry_run=True)
     assert detach_device(connection, "a", "ua-dog").went == would.went
     assert text_of(domain, CONFIG) == before

@@ -151,8 +151,10 @@ def test_a_controller_that_the_guest_does_not_give_back_is_named_and_a_detach_ta
     file.write_text(refused)
     result = run(uri, "device", "attach", "a", str(file))
     assert result.exit_code == 5
-    assert "what came for it is still there: controller scsi 0, because the guest has not released" in result.stderr
-    assert "'holdfast device detach a \"scsi 0\"' finishes taking it back" in result.stderr
+    assert (
+        "what was added for it is still there (controller scsi 0), because the guest has not released" in result.stderr
+    )
+    assert "'holdfast device detach a \"scsi 0\"' finishes undoing the attach" in result.stderr
     assert (scsi_of(domain, CONFIG), scsi_of(domain, LIVE)) == ({}, {"scsi 0": "virtio-scsi"})
     for dry_run in (True, False):
         with raising(devices.CONTROLLER_IN_LIVE_ONLY, controller="scsi 0"):
@@ -179,7 +181,7 @@ def test_an_attach_that_broke_off_after_its_controller_came_is_finished_or_taken
         with pytest.raises(KeyboardInterrupt):
             attach_device(connection, "a", disk)
     (begun,) = facts(parse(domain.xml(CONFIG)), Attaching)
-    assert f"the attach of disk {begun.alias} is under way, or was when something broke" in found(connection)
+    assert f"the attach of disk {begun.alias} is under way, or was interrupted" in found(connection)
     if repeated == "attach":
         attach_device(connection, "a", disk)
         for definition in (LIVE, CONFIG):

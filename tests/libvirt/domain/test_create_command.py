@@ -25,7 +25,7 @@ def run(uri: str, *arguments: str) -> Result:
 
 
 BAD = {
-    "name-taken": (["taken", "--memory", "64MiB", "--disk", "NEW"], 3, "there is a domain 'taken' already"),
+    "name-taken": (["taken", "--memory", "64MiB", "--disk", "NEW"], 3, "there is already a domain 'taken'"),
     "name": (["a/b", "--memory", "64MiB", "--disk", "NEW"], 2, "cannot be the name of a domain"),
     "name-too-long": (["a" * 241, "--memory", "64MiB", "--disk", "NEW"], 2, "too long for a domain: 241 bytes"),
     "name-of-a-document": (["a@live", "--memory", "64MiB", "--disk", "NEW"], 2, "the live document of 'a'"),
@@ -136,7 +136,7 @@ def test_bad_request_is_one_sentence_and_leaves_nothing(
 def test_domain_that_does_not_start_is_partly_done(connection: Connection, uri: str, tmp_path: Path) -> None:
     result = run(uri, "a", "--memory", "900000GiB", "--disk", f"size=1MiB,path={tmp_path}/d", "--start")
     assert result.exit_code == 5
-    assert "is created, but does not start" in result.output and "holdfast start a" in result.output
+    assert "was created, but does not start" in result.output and "holdfast start a" in result.output
     assert (tmp_path / "d").exists() and connection.find_domain("a")
 
 

@@ -48,7 +48,7 @@ def check_lost(made: Call, found: Ended, reason: str) -> None:
     """The exit code and the sentence of output that is lost."""
     lines = found.said.splitlines()
     if made.changes:
-        sentence = "it is done, but the report cannot be written to standard output"
+        sentence = "it is done, but standard output cannot be written to"
         assert (found.code, lines[:1], len(lines)) == (5, [f"error: {sentence}: {reason}"], 2)
     else:
         assert (found.code, lines) == (1, [f"error: standard output cannot be written to: {reason}"])

@@ -124,7 +124,7 @@ def test_so_few_open_files_that_libvirt_would_abort_are_refused_and_a_limit_that
         result = shell(f"ulimit -n {limit}; HOLDFAST list")
         assert (result.returncode, result.stderr.splitlines()[0]) == (
             1,
-            f"error: this process may have only {limit} files open, and needs 32",
+            f"error: this process may open only {limit} files, and needs 32",
         )
     assert shell("ulimit -Sn 10; HOLDFAST list").returncode == 0
 

@@ -139,7 +139,7 @@ def test_observing_goes_on_where_a_domain_is_held_by_somebody(
     with domain_lock(connection.find_domain("a").uuid, "a"):
         result = run(uri, "--lock-timeout", "0", "resume-host", "--observe")
     assert result.exit_code == 5
-    assert "for 1 of 3 domains it is not recorded whether they run: a; the first: " in result.stderr
+    assert "whether they run could not be recorded for 1 of 3 domains: a; the first: " in result.stderr
     assert ["holdfast:wanted" in connection.find_domain(name).xml(CONFIG) for name in "abc"] == [False, True, True]
 
 

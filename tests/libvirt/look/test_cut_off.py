@@ -106,13 +106,13 @@ def test_a_copy_that_goes_on_alone_is_told_and_nothing_else_is_done_to_its_disk(
     connection: Connection, uri: str, tmp_path: Path
 ) -> None:
     domain, spec = copied_by_nobody(connection, tmp_path)
-    sentence = f"the disk vda is being copied to {spec.path}, or was when something broke"
+    sentence = f"the disk vda is being copied to {spec.path}, or was interrupted"
     assert f"unfinished: {sentence}" in told(connection)
     assert sentence in " ".join(done(uri, "show", "a").split())
     with raising(disks.BEING_COPIED, target="vda"):
         detach_device(connection, "a", "vda")
     result = run(uri, "disk", "detach", "a", "vda", "--dry-run")
-    assert "'holdfast disk move a vda' finishes that, with --abort it ends" in result.stderr
+    assert "'holdfast disk move a vda' finishes it, --abort cancels it" in result.stderr
     before = Observation("a", "paused", domain.xml(LIVE), domain.xml(CONFIG))
     assert done(uri, "disk", "move", "a", "vda", "--abort")
     after = Observation("a", "paused", domain.xml(LIVE), domain.xml(CONFIG))

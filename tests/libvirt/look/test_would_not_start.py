@@ -110,7 +110,7 @@ def test_a_disk_on_a_bus_that_the_machine_does_not_have_is_refused_before(
     new = f"path={tmp_path}/new.qcow2,size=1MiB,bus=ide"
     result = run(uri, "disk", "attach", "a", new)
     assert result.exit_code == 3
-    assert "would not start here any more: disk hda: the host has no disk bus ide" in result.stderr
+    assert "would no longer start here: disk hda: the host has no disk bus ide" in result.stderr
     assert not (tmp_path / "new.qcow2").exists()
     assert domain.xml(CONFIG) == before
     domain.start(paused=True)

@@ -61,7 +61,8 @@ def test_unrescue_of_what_is_not_in_rescue_is_an_error(connection: Connection, u
     result = run(uri, "unrescue", "a")
     assert (result.exit_code, result.stderr) == (
         1,
-        "error: the domain 'a' is not in rescue, it is shut off\nhint: 'holdfast start a' starts it as its own self\n",
+        "error: the domain 'a' is not in rescue, it is shut off\n"
+        "hint: 'holdfast start a' boots it from its own disks\n",
     )
     domain.start()
     assert run(uri, "unrescue", "a").exit_code == 1

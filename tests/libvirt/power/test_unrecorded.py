@@ -307,7 +307,7 @@ def test_observing_looks_at_all_domains_and_names_those_that_cannot_be_recorded(
     connection.define(domain_xml("b"))
     with unwritable(folder, way):
         result = run(uri, "resume-host", "--observe")
-        assert result.exit_code == 5 and "for 1 of 2 domains it is not recorded whether they run: a" in result.stderr
+        assert result.exit_code == 5 and "whether they run could not be recorded for 1 of 2 domains: a" in result.stderr
     done(uri, "resume-host", "--observe")
     assert on_disk(folder)[0]
 

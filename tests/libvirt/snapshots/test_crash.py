@@ -118,7 +118,7 @@ def test_deleting_the_unfinished_snapshot_leaves_nothing_of_it(crashed: Crashed)
 @pytest.mark.parametrize("crashed", [True], indirect=True)
 def test_domain_with_an_unfinished_snapshot_is_not_released_and_its_files_go_with_it(crashed: Crashed) -> None:
     released, kept, gone = crashed.calls({"call": "release_domain"}, {"call": "delete_domain"}, DELETE_ALL)
-    assert released == "the making of the snapshot 'one' of 'a' was interrupted"
+    assert released == "creating the snapshot 'one' of 'a' was interrupted"
     assert "a-vda.one.qcow2" in kept
     removed = {image["source"] for image in gone["images"] if image["kept"] is None}
     assert removed == {str(path) for path in crashed.folder.glob("*.qcow2")} | {

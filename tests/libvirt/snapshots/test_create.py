@@ -195,7 +195,7 @@ def test_disk_that_no_overlay_can_take_is_left_out_on_request(
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--no-memory"], 1, "can be taken only externally"),
+        (["--no-memory"], 1, "a snapshot of its disks alone must be external"),
         (["--without", "vda"], 2, "--without goes with --external"),
         (["--external", "--without", "vdz"], 4, "no disk 'vdz'"),
         (["--external", "--without", "vda"], 1, "nothing to take"),
@@ -250,7 +250,7 @@ def test_uefi_guest_has_internal_snapshots_where_libvirt_makes_them_and_a_note_n
     if state == "shut off" and version >= (9, 3):
         done(uri, "snapshot", "delete", "a", "inside")
     else:
-        words = "only where its NVRAM is qcow2" if version >= (10, 10) else "9.3.0 and later do while it is shut off"
+        words = "only where its NVRAM is qcow2" if version >= (10, 10) else "9.3.0 and later do while they are shut off"
         assert (result.exit_code, words in result.stderr) == (1, True)
     shown = done(uri, "snapshot", "create", "a", "one", "--external")
     assert f"note: the UEFI variables ({nvram}) are not part of it" in shown

@@ -260,7 +260,7 @@ def test_images_that_libvirt_cannot_write_to_config_are_told_and_written_by_the_
         monkeypatch.setattr(libvirt_snapshot.Snapshot, "delete", delete)
         result = run(uri, "snapshot", "delete", "a", "one")
         assert result.exit_code == 5, result.output
-        assert "is deleted, but libvirt cannot write to disk which images 'a' has now" in result.stderr
+        assert "is deleted, but libvirt cannot save which images 'a' has now" in result.stderr
         assert "a-vda.one.qcow2" in (folder / "a.xml").read_text()
     done(uri, "set", "a", "--title", "other")
     assert "a-vda.one.qcow2" not in (folder / "a.xml").read_text()

@@ -133,14 +133,14 @@ def unfinished(domain: Element) -> Iterator[str]:
     if deleting is not None:
         yield f"its deletion, begun at {deleting.since}, is not finished: some or all of its images are gone"
     for begun in facts(domain, Attaching):
-        yield f"the attach of {begun.device} {begun.alias} is under way, or was when something broke"
+        yield f"the attach of {begun.device} {begun.alias} is under way, or was interrupted"
     for gone in facts(domain, Detaching):
-        yield f"the detach of {gone.device} {gone.label} is under way, or was when something broke"
+        yield f"the detach of {gone.device} {gone.label} is under way, or was interrupted"
     for snapshot in dict.fromkeys(entry.snapshot for entry in facts(domain, Snapshotting)):
-        yield f"the snapshot {snapshot!r} is being made, or was when something broke"
+        yield f"the snapshot {snapshot!r} is being made, or was interrupted"
     for disk in domain.iterfind("devices/disk"):
         if (pivot := unsettled_pivot(domain, disk)) is not None:
-            yield f"the disk {pivot.target} is switching from {pivot.old} to {pivot.new}, or was when something broke"
+            yield f"the disk {pivot.target} is switching from {pivot.old} to {pivot.new}, or was interrupted"
     records = facts(domain, DiskRecord)
     moved = [record.target for record in records if record.in_making]
     images = {target_of(disk): source_of(disk) for disk in domain.iterfind("devices/disk")}
@@ -149,9 +149,9 @@ def unfinished(domain: Element) -> Iterator[str]:
             yield f"the disk {entry.target} has switched to {entry.new}, but what follows is not done yet"
     for record in _left_in_making(domain, records):
         if recorded_disk(domain, record) is None:
-            yield f"an image for {record.target} is being made at {record.where}, or was when something broke"
+            yield f"an image for {record.target} is being made at {record.where}, or was interrupted"
         else:
-            yield f"the disk {record.target} is being moved to {record.where}, or was when something broke"
+            yield f"the disk {record.target} is being moved to {record.where}, or was interrupted"
     for record in records:
         if not record.in_making or not has_image(domain, record):
             continue

@@ -53,7 +53,7 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
 
 
 def destroy(connection: Connection, name: str, *, dry_run: bool = False) -> PowerChange:
-    """Switch off at once, as pulling the plug does (virDomainDestroyFlags). The config document stays.
+    """Switch off at once, like pulling the plug (virDomainDestroyFlags). The config document stays.
 
     A transient domain, which has none, is gone afterwards. Where the domain is off already, what is missing from the
     record of its end is recorded: ``recorded_now`` says what. Raises NOT_RUNNING where nothing of that is missing.
