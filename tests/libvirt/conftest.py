@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,7 +92,7 @@ def host() -> Iterator[Host]:
 
 @pytest.fixture
 def daemon(daemon_uri: str) -> Iterator[Connection]:
-    """The private libvirtd without domains, networks and pools; what the test leaves behind goes."""
+    """The private libvirtd without domains, networks, pools and a history; what the test leaves behind goes."""
     with open_connection(daemon_uri) as connection:
         yield connection
         remove_domains(connection)
@@ -101,6 +102,7 @@ def daemon(daemon_uri: str) -> Iterator[Connection]:
                 each.destroy()
             if is_persistent:
                 each.undefine()
+        shutil.rmtree(str(connection.history_folder), ignore_errors=True)
 
 
 @pytest.fixture

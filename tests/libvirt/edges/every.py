@@ -28,7 +28,6 @@ MAC = "52:54:00:00:00:01"
 NOT_CALLED = {
     "console": "it needs a terminal: tests/libvirt/look/test_console.py",
     "demo": "it plays for minutes, in a libvirt of its own",
-    "log": "it needs a history, which no other test here has: tests/libvirt/past/test_past.py",
     "verify": "it needs an agent in the guest",
 }
 
@@ -68,6 +67,10 @@ def rescued(connection: Connection, folder: Path) -> None:
     operations.rescue(connection, NAME, DiskSpec(path=str(folder / "other.img"), format="raw"))
 
 
+def recorded(connection: Connection, folder: Path) -> None:
+    operations.record_host(connection)
+
+
 def with_old_firmware(connection: Connection, folder: Path) -> None:
     document = connection.find_domain(NAME).xml(CONFIG)
     connection.define(document.replace("</os>", f"{old_firmware(folder)}</os>"))
@@ -77,6 +80,7 @@ BEFORE: dict[str, Prepare] = {
     "adopt": released,
     "destroy": paused,
     "discard-save": saved,
+    "log": recorded,
     "reboot": paused,
     "reset": paused,
     "restore": saved,
@@ -96,6 +100,7 @@ BEFORE: dict[str, Prepare] = {
 
 VALUES = {
     "NAME": NAME,
+    "[NAME]": NAME,
     "[NAME]…": NAME,
     "A": NAME,
     "B": f"{NAME}@config",
