@@ -28,7 +28,6 @@ HINTS = {
     " apt-get install --no-install-recommends {packages}",
     "demo-not-root": 'sudo "$(command -v holdfast)" demo',
     "build-packages-missing": "apt-get install {packages}",
-    "no-history-for": "on that libvirt's own host: 'holdfast log NAME'",
     "no-entries": "'holdfast log --all' shows what there is",
     "no-such-entry": "'holdfast log {name}' shows its entries",
     "several-entries": "'holdfast log {name} -o json' has them in full",

@@ -127,7 +127,7 @@ class HoldfastGroup(click.Group):
         except HoldfastError as error:
             if self.verbose and error.cause is not None and error.cause.code == DEFECT.code:
                 _print_traceback()
-            code = report(error)
+            code = report(error, self.words)
         except (click.Abort, KeyboardInterrupt) as error:
             notes = getattr(error.__cause__ or error, "__notes__", ())  # click raises its Abort from the interrupt
             for sentence in ("interrupted", *notes, "'holdfast show NAME' shows the domain as it is now"):
@@ -148,10 +148,14 @@ def _print_traceback() -> None:
     traceback.print_exc()
 
 
-def report(error: HoldfastError) -> int:
-    """Say an error and its hint on standard error; returns its exit code."""
+def report(error: HoldfastError, words: Sequence[str] = ()) -> int:
+    """Say an error of the command line ``words`` and its hint on standard error; returns its exit code."""
     click.echo(f"error: {error.message}", err=True)
     hints = [hint(error), *getattr(error, "__notes__", ())]
+    if error.code == "no-history-for":
+        from holdfast.cli.own_host import asked_there
+
+        hints = [asked_there(str(error.fields["uri"]), words)]
     if any(hints):
         click.echo(f"hint: {'; '.join(filter(None, hints))}", err=True)
     return error.exit_code

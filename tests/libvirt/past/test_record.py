@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -262,9 +263,10 @@ def test_without_a_folder_nothing_is_recorded_or_said(
 def test_remote_libvirt_records_nothing_here(remote_uri: str, uri: str) -> None:
     with open_connection(remote_uri) as connection:
         assert connection.history_folder is None
-        result = run(remote_uri, "log", "a")
+        host = urlsplit(connection.uri).hostname
+    result = run(remote_uri, "log", "a b", "--patch")
     assert result.exit_code == 4
-    assert "'holdfast log NAME'" in result.stderr
+    assert result.stderr.splitlines()[1] == f"hint: on {host}: holdfast -c qemu:///system log 'a b' --patch"
 
 
 LOOKS = ("list", "show a", "xml a", "diff a a", "log a", "interface attach a user --dry-run")
