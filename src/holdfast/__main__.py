@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-# A command lives for a moment and makes few cycles: looking for them during the imports takes a fifth of its start.
+# A command lives for a moment and makes few reference cycles; collecting them during the imports takes a fifth of it.
 gc.set_threshold(100_000)
 
 if not all(importlib.util.find_spec(library) for library in ("click", "rich")):
@@ -22,23 +22,23 @@ from holdfast.cli.main import INTERRUPTED, holdfast, report  # noqa: E402
 from holdfast.cli.streams import use_standard_streams  # noqa: E402
 from holdfast.errors.programs import TOO_FEW_FILES  # noqa: E402
 
-FILES = 32
-"""So many files a command may have open: libvirt aborts the process where it cannot open one (GLib, in 9.0)."""
+OPEN_FILES = 32
+"""How many open files a command needs: libvirt aborts the process where it cannot open one (GLib, in 9.0)."""
 
 ENDED_BY: list[int] = []
-"""The signal that asks this process to end, once one has come."""
+"""The signal that asked this process to end; empty until one comes."""
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    """Take back what is half made, as Ctrl-C does: a systemd stop or a closed terminal is no reason to leave it."""
+    """End as after Ctrl-C, which undoes what is half done: for a stop by systemd, and for a closed terminal."""
     ENDED_BY.append(number)
     raise KeyboardInterrupt
 
 
-def _begin_in_utf8() -> None:
-    """Begin again where Python takes names for anything but UTF-8, which they are to libvirt whatever the locale says.
+def _restart_in_utf8() -> None:
+    """Start this process anew in UTF-8 mode where the locale has Python read names in another encoding.
 
-    What is printed is in the locale's characters all the same.
+    To libvirt, names are UTF-8 whatever the locale says. Output stays in the locale's encoding.
     """
     if sys.getfilesystemencoding() == "utf-8":
         return
@@ -54,28 +54,28 @@ def _in_utf8(argument: str) -> bytes:
         return os.fsencode(argument)
 
 
-def _may_open_files() -> None:
-    """Raise the limit of open files where it is too low and may be raised; else exit."""
+def _allow_open_files() -> None:
+    """Raise the limit on open files to OPEN_FILES if it is lower; exit where this process may not."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < FILES:
-        sys.exit(report(TOO_FEW_FILES(limit=hard, needed=FILES)))
-    if soft < FILES:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, hard))
+    if hard < OPEN_FILES:
+        sys.exit(report(TOO_FEW_FILES(limit=hard, needed=OPEN_FILES)))
+    if soft < OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
 
 
 def main() -> NoReturn:
     """Run the command line of this process; after SIGTERM or SIGHUP its exit code is 128 and the signal's number."""
-    _begin_in_utf8()
+    _restart_in_utf8()
     use_standard_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup(1) has it ignored
             signal.signal(number, _end)
     try:
-        _may_open_files()
+        _allow_open_files()
         holdfast.main(prog_name="holdfast")
     except SystemExit as end:
-        # All is closed. Taking the interpreter apart would last as long as listing the domains (10 ms), and could still
-        # meet libvirt's event thread, or a completion that was given up.
+        # Everything is closed. The interpreter's own shutdown would take as long as listing the domains (10 ms), and
+        # could still clash with libvirt's event thread, or with a completion that was given up.
         sys.stdout.flush()
         sys.stderr.flush()
         code = end.code if isinstance(end.code, int) else 0

@@ -16,7 +16,7 @@ from holdfast.errors import Condition, HoldfastError, LibvirtRefused, domains
 from holdfast.errors.changes import CHANGED_AND_THEN
 from holdfast.errors.creation import BAD_NAME
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import read, saved_memory
+from holdfast.operations.documents import read, saved_memory_notes
 from holdfast.operations.facts import forget_all, forget_fact, record_fact
 from holdfast.operations.session import Need, OpenDomain, changing, looking, refuse_read_only
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, running
@@ -240,12 +240,12 @@ def test_a_domain_is_read_as_it_is_now_and_its_secrets_only_when_asked(connectio
 
 def test_saved_memory_comes_before_a_change_of_config(connection: Connection) -> None:
     domain = running(connection)
-    assert saved_memory(domain, read(domain)) == ()
+    assert saved_memory_notes(domain, read(domain)) == ()
     domain.managed_save()
-    (note,) = saved_memory(domain, read(domain))
+    (note,) = saved_memory_notes(domain, read(domain))
     assert note.startswith("the next start continues from the managed-save image, without this change")
     domain.discard_managed_save()
-    assert saved_memory(domain, read(domain)) == ()
+    assert saved_memory_notes(domain, read(domain)) == ()
 
 
 def test_a_fact_is_written_where_it_is_wanted_and_where_nothing_changes_nothing_is_written(

@@ -1,4 +1,4 @@
-"""What can be wrong with making the demo's world and the tests', and with its guests."""
+"""What can be wrong with building the private world of the demo and the tests, and with the guests in it."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Releasing:
 
 @dataclass(frozen=True)
 class AddedController:
-    """A controller that came to the domain with an attach: it goes with the last device that is detached from it.
+    """A controller that libvirt added for an attach: it goes once the last device behind it is detached.
 
     ``controller`` is its label: "scsi 0". ``address`` is its place in words, which tells it from a later one; "" where
     it has none. ``marked`` is the label of a device that it made the first of several in one slot; "" where it did not.

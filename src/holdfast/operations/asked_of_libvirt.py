@@ -56,8 +56,8 @@ class Answer:
         """The document in the end; None where libvirt was not asked."""
         return self.documents[-1] if self.documents else None
 
-    def on(self, foreseen: R) -> R:
-        """The result of a dry run, with whether libvirt was asked, and why not."""
+    def noted_in(self, foreseen: R) -> R:
+        """The result ``foreseen`` of a dry run, with whether libvirt was asked, and if not, why."""
         return replace(foreseen, asked_of_libvirt=self.was_asked, notes=(*foreseen.notes, *self.notes))
 
     @property

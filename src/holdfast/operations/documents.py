@@ -115,7 +115,7 @@ def read_config(domain: Domain, secure: bool = False) -> Element:
     return parse(domain.xml(Definition.CONFIG, secure))
 
 
-def saved_memory(domain: Domain, documents: Documents) -> tuple[str, ...]:
+def saved_memory_notes(domain: Domain, documents: Documents) -> tuple[str, ...]:
     """What to add to a change of config while a managed-save image waits; empty where none does."""
     if documents.live is not None or not domain.has_managed_save():
         return ()

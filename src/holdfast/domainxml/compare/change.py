@@ -45,7 +45,7 @@ class Change:
 
     @property
     def words(self) -> str:
-        """The sentence without whether the guest sees it."""
+        """The sentence, without the remark that the guest does not see a cosmetic change."""
         return str(replace(self, kind=ChangeKind.CHANGED)) if self.kind is ChangeKind.COSMETIC else str(self)
 
     @property

@@ -1,11 +1,11 @@
-"""What many domains' documents have in common: a document whose names, UUIDs, MACs, paths … are placeholders.
+"""The pattern of a document: its text with placeholders for names, UUIDs, MACs, paths and the like.
 
-Domains of one kind have the same pattern, so that what depends on nothing else is found out once for thousands of them.
-What was found out about the pattern then gets the values back: ``fill_pattern(judge(pattern), values)`` equals
-``judge(document)``, which the tests ask for the whole corpus.
+Thousands of domains share one pattern, so an audit judges it once, and puts the values of each domain back into the
+sentences that it found: ``fill_pattern(judge(pattern), values)`` equals ``judge(document)``, as the tests check for
+the whole corpus.
 
-Here alone a document is cut as text: to parse each one would cost an audit more than all the rest of it. What is read
-is the pattern, by the parser; where it is no XML, the document itself.
+Only here is a document cut up as text: parsing each one would cost an audit more than everything else that it does. The
+pattern is then read by the parser; where it is not XML, the document itself is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 _FIRST, _LAST = 0xE000, 0xF8FF
 """The placeholders are private-use characters, one for each value: no parser objects to them."""
 
-_OWN = re.compile(
+_OWN_VALUES = re.compile(
     r"(<(?:name|uuid|title|description|serial|genid|memory unit='KiB'|currentMemory unit='KiB')>"
     r"|<metadata>(?=.*?</metadata>)"
     r"|<source (?:file|dev|bridge|network|protocol='rbd' name)='|<mac address='|<alias name='ua-"
@@ -35,7 +35,7 @@ def pattern_of(document: str) -> tuple[str, list[str]]:
     """
     if not document.isascii() and _PLACEHOLDER.search(document):
         return document, []
-    pieces = _OWN.split(document)  # what is between, what announces a value, the value; and so on
+    pieces = _OWN_VALUES.split(document)  # the text in between, what announces a value, the value; and so on
     values = pieces[2::3]
     if len(values) > len(_PLACEHOLDERS):
         return document, []

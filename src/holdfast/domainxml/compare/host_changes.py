@@ -24,7 +24,7 @@ def host_changes(before: Element, after: Element) -> Iterator[str]:
         if pair.before is not None and pair.after is not None and pair.before.tag in DEVICES:
             parts = ", ".join(_differing(DEVICES[str(pair.before.tag)], pair.before, pair.after))
             if parts:
-                yield f"{short_name(pair.after)}: {parts}{_becomes(pair.before, pair.after)}"
+                yield f"{short_name(pair.after)}: {parts}{_new_source(pair.before, pair.after)}"
     for path in ("devices/graphics", "metadata"):
         old_texts, new_texts = ([canonical(each) for each in document.iterfind(path)] for document in (before, after))
         if old_texts != new_texts:
@@ -33,7 +33,7 @@ def host_changes(before: Element, after: Element) -> Iterator[str]:
 
 def _differing(sides: Sides, before: Element, after: Element) -> list[str]:
     """The parts of an element's host side that differ, each in a word or two: "source", "driver io"."""
-    old, new = ({path: value for path, value in _said(each) if _is_of_host(sides, path)} for each in (before, after))
+    old, new = ({path: value for path, value in _values(each) if _is_of_host(sides, path)} for each in (before, after))
     paths = [path for path in (old | new) if old.get(path) != new.get(path)]
     return list(dict.fromkeys(_part(sides.tree, re.split(r"[/#]", path)[0]) for path in paths))
 
@@ -45,7 +45,7 @@ def _part(node: Node, path: str) -> str:
     return tag if below is not None and below.is_host else f"{tag} {attribute}".strip()
 
 
-def _said(each: Element) -> Iterator[tuple[str, str]]:
+def _values(each: Element) -> Iterator[tuple[str, str]]:
     return ((path.lstrip("/"), value) for path, value in all_values(each, "").items())
 
 
@@ -53,6 +53,6 @@ def _is_of_host(sides: Sides, path: str) -> bool:
     return not path.endswith("@unit") and sides.side_of(re.sub(r"#\d+", "", path)) is Side.HOST
 
 
-def _becomes(before: Element, after: Element) -> str:
+def _new_source(before: Element, after: Element) -> str:
     old, new = ((connected_to if each.tag == "interface" else source_of)(each) for each in (before, after))
     return "" if old == new else f" ({new}, was {old})"

@@ -31,7 +31,7 @@ class Capabilities:
     ``loaders``            the firmware files that exist here
     ``enums``              a section ("devices/disk") and an enumeration in it ("bus") → its values
     ``unsupported``        sections of which the host has nothing
-    ``is_complete``            False where libvirt says no more than platform and number of vCPUs: the rest is unknown
+    ``is_complete``        False over a read-only connection, which knows only platform and vCPUs: the rest is unknown
 
     An enumeration that libvirt does not report is not there, and says nothing; one that it reports without a value says
     that the host has none. :meth:`offered` tells the two apart.

@@ -1,7 +1,7 @@
-"""How qemu-img is given an image: by the descriptors at which it was checked, so that nothing is opened by name again.
+"""How qemu-img is handed an image: as the descriptors at which it was checked, so that nothing is opened by name again.
 
-qemu-img (7.2) opens ``/dev/fd/N``; ``/dev/fdset`` is QEMU's alone. A format that can rest on another image is told what
-it rests on, or that it rests on nothing, whatever its header says.
+qemu-img (7.2) opens ``/dev/fd/N``; only QEMU itself knows ``/dev/fdset``. For a format that can rest on another image,
+qemu-img is also told what the image rests on, or that it rests on nothing, whatever its header says.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _RESTS_ON_OTHERS = ("qcow2", "qcow", "qed", "vmdk")
 
 @dataclass(frozen=True)
 class QemuImgImage:
-    """An image as qemu-img is told of it.
+    """An image in the words of qemu-img's command line.
 
     ``name``         for people: its path or URL
     ``format``       the stated one
-    ``place``        for where it is written to
-    ``options``      for where it is read or changed, with all that it rests on
-    ``itself``       the same without that
+    ``place``        the argument where the image is written as a whole
+    ``options``      the arguments where it is read or changed, together with all that it rests on
+    ``itself``       the same without what it rests on
     ``descriptors``  those that qemu-img needs
     """
 
@@ -47,8 +47,8 @@ class QemuImgImage:
 def open_for_qemu_img(place: str, format: str, known: Container[str] | None = ()) -> Iterator[QemuImgImage]:
     """The image at ``place``, a path or a URL of QEMU's; a file or block device is checked and stays open meanwhile.
 
-    ``known`` are the real paths of what it may rest on. With None, and on the network, it is opened by name, and QEMU
-    follows its header. Raises RESTS_ELSEWHERE, and what :func:`opened_image` does.
+    ``known`` are the real paths of what it may rest on. With None, and for an image on the network, qemu-img opens it
+    by name and follows its header. Raises RESTS_ELSEWHERE, and what :func:`opened_image` does.
     """
     if not place.startswith("/"):
         by_url = ("-f", format, place)
@@ -62,7 +62,7 @@ def open_for_qemu_img(place: str, format: str, known: Container[str] | None = ()
 
 
 def for_qemu_img(image: OpenImage) -> QemuImgImage:
-    """An image that is open, as qemu-img is told of it. Raises RESTS_ELSEWHERE where part of it is no file here."""
+    """An open image for qemu-img. Raises RESTS_ELSEWHERE where part of it is no file here."""
     for each in image.whole():
         if each.elsewhere:
             raise images.RESTS_ELSEWHERE(path=each.path, other=each.elsewhere[0])
@@ -72,9 +72,9 @@ def for_qemu_img(image: OpenImage) -> QemuImgImage:
 
 
 def bytes_of(image: QemuImgImage) -> tuple[int, Iterator[bytes]]:
-    """The bytes of an image that is one file or block device whole, and how many they are; raises UNREADABLE_IMAGE.
+    """The size of an image that is one file or block device, and its bytes; reading these raises UNREADABLE_IMAGE.
 
-    Raises NOT_UPLOADED for one that is made of more.
+    Raises NOT_UPLOADED for an image that consists of several files.
     """
     if len(image.descriptors) != 1:
         raise images.NOT_UPLOADED(path=image.name, reason="it may rest on other files")

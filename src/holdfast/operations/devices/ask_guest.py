@@ -12,7 +12,7 @@ from holdfast.domainxml.fact import Releasing
 from holdfast.errors import DetachPending, LibvirtRefused, NoConnection
 from holdfast.errors import devices as errors
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.devices.unused_controllers import forget_brought
+from holdfast.operations.devices.unused_controllers import forget_added_controller
 from holdfast.operations.disks.keep_record import forget_disk
 from holdfast.operations.facts import forget_fact, record_fact
 from holdfast.operations.session import OpenDomain
@@ -82,7 +82,7 @@ def _detach_from_config(domain: OpenDomain, device: Element) -> None:
 
 def _forget_records(domain: OpenDomain, device: Element, definition: Definition) -> None:
     forget_disk(domain, device, [definition])
-    forget_brought(domain, device, definition)
+    forget_added_controller(domain, device, definition)
 
 
 def _is_gone(domain: OpenDomain, device: Element) -> bool:

@@ -39,7 +39,7 @@ from holdfast.operations.devices.unused_controllers import remove_unused_control
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.keep_record import disk_record, usual_record
 from holdfast.operations.disks.known_files import record_below
-from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.documents import Documents, saved_memory_notes
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -148,7 +148,7 @@ def foreseen(domain: OpenDomain, planned: PlannedAttach) -> Attached:
         request = _elsewhere(domain.documents, request)
         answer = _ask(domain, planned, request)
     promised = _attached(domain, *_promised(planned, answer, request))
-    return answer.on(replace(promised, dry_run=True, notes=_notes(domain, domain.documents, planned)))
+    return answer.noted_in(replace(promised, dry_run=True, notes=_notes(domain, domain.documents, planned)))
 
 
 def _ask(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Answer:
@@ -260,7 +260,7 @@ def _take_back(domain: OpenDomain, before: Documents, came: list[Element], error
 
 def _notes(domain: OpenDomain, before: Documents, planned: PlannedAttach) -> tuple[str, ...]:
     disks = [planned.request] if planned.request.tag == "disk" else []
-    return (*saved_memory(domain, before), *folder_risks(domain.connection, disks))
+    return (*saved_memory_notes(domain, before), *folder_risks(domain.connection, disks))
 
 
 def _attach(domain: OpenDomain, before: Documents, request: Element, targets: tuple[Definition, ...]) -> Attached:

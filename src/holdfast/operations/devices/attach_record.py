@@ -87,17 +87,17 @@ def settle_attach(
     is_stated: bool = False,
     is_over: bool = True,
 ) -> None:
-    """Record in each document what came with an attach, and ``new`` of its disk; where it ``is_over`` forget that it
-    began.
+    """Record in each document the controllers that were added for an attach, and ``new``, the record of its disk.
 
-    Nothing is recorded of a disk of a domain of which Holdfast keeps no facts, unless that ``is_stated``.
+    Where the attach ``is_over``, the fact that it began is removed. The record of a disk is written only if Holdfast
+    keeps facts about the domain, or ``is_stated``: the user said something about the disk.
     (virDomainSetMetadata)
     """
     present = domain.documents.present
-    came = [] if entry is None else list(_brought(list(present.values())[-1], entry))
+    all_added = [] if entry is None else list(_added(list(present.values())[-1], entry))
     for definition, document in present.items():
         labels = set(map(label, document.iterfind("devices/controller")))
-        added = [each for each in came if each.controller in labels]
+        added = [each for each in all_added if each.controller in labels]
         is_there = new is not None and recorded_disk(document, new) is not None
 
         def settled(
@@ -112,7 +112,7 @@ def settle_attach(
         rewrite(domain, settled, definition)
 
 
-def _brought(document: Element, entry: Attaching) -> Iterator[AddedController]:
+def _added(document: Element, entry: Attaching) -> Iterator[AddedController]:
     """The controllers of ``document`` that came since the attach began, and which device each made the first."""
     before, first = entry.controllers.split(", "), entry.first.split(", ")
     controllers = document.findall("devices/controller")

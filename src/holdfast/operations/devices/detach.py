@@ -28,10 +28,14 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
 from holdfast.operations.devices.ask_guest import RELEASE_TIMEOUT, detach_and_wait
 from holdfast.operations.devices.attach_record import settle_attach
-from holdfast.operations.devices.unused_controllers import RemovedControllers, forget_gone, remove_unused_controllers
+from holdfast.operations.devices.unused_controllers import (
+    RemovedControllers,
+    forget_missing_controllers,
+    remove_unused_controllers,
+)
 from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
 from holdfast.operations.disks.own_images import image_exists
-from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.documents import Documents, saved_memory_notes
 from holdfast.operations.facts import forget_fact, record_fact
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
@@ -111,10 +115,10 @@ def detach_device(
             along = remove_unused_controllers(domain, before, going, None, config_only=config_only)
         else:
             along = _carry_out(domain, found, left, timeout, config_only=config_only)
-        notes = (*saved_memory(domain, before), *along.notes)
+        notes = (*saved_memory_notes(domain, before), *along.notes)
     gone = next(iter(found.values()), None)
     detached = _detached(domain, gone, device, dry_run=dry_run, definitions=tuple(found), notes=notes)
-    return answer.on(replace(detached, went=along.removed))
+    return answer.noted_in(replace(detached, went=along.removed))
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,7 @@ def _carry_out(
         raise
     _forget_detaching(domain, entry)
     if left.detaching is not None:
-        forget_gone(domain)
+        forget_missing_controllers(domain)
     return along
 
 

@@ -1,4 +1,4 @@
-"""Removing the controllers that came with an attach, once the last device on them is detached."""
+"""Removing the controllers that libvirt added for an attach, once the last device behind them is detached."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from holdfast.operations.documents import Documents
 from holdfast.operations.facts import forget_fact
 from holdfast.operations.session import OpenDomain
 
-_RELEASED = ("scsi",)
-"""The controllers that a running guest can release (libvirt 9.0): all others stay until it is off."""
+_RELEASABLE = ("scsi",)
+"""The types of controllers that a running guest can release (libvirt 9.0): all others stay until it is off."""
 
 Release = Callable[[dict[Definition, Element]], None]
 """Detaches one device from these documents, and waits for the guest."""
@@ -31,7 +31,7 @@ Release = Callable[[dict[Definition, Element]], None]
 
 @dataclass(frozen=True)
 class RemovedControllers:
-    """What went, or would go, in words, and in ``notes`` what does not, and why."""
+    """Which controllers were removed, or would be, in words; and in ``notes`` which stay, and why."""
 
     removed: tuple[str, ...]
     notes: tuple[str, ...]
@@ -40,17 +40,19 @@ class RemovedControllers:
 def remove_unused_controllers(
     domain: OpenDomain, before: Documents, device: Element | None, release: Release | None, *, config_only: bool
 ) -> RemovedControllers:
-    """Detach the controllers that an attach brought to ``domain``, and that nothing is on any more without ``device``.
+    """Detach the controllers of ``domain`` that were added for an attach, and that are unused once ``device`` is gone.
 
-    ``device`` is what was detached from the config document of ``before``; None where it had gone before. Without
-    ``release`` nothing is done but foreseen. Controllers that live has go only where a running guest can release them:
-    live and config agree. What the guest does not let go of raises nothing: the device that was asked for is gone.
+    ``before`` are the documents before the detach, ``device`` is what it takes out of their config: None where an
+    earlier detach did. ``release`` detaches one controller; with None nothing is done, and the result says what would
+    be. A controller that live has, too, is removed only if a running guest can release it, so that live and config
+    agree. One that the guest does not release is a note and no error: the device that was asked for is gone.
     """
     removed, notes = [], []
-    for controller in [] if before.config is None else _going(before.config, device):
+    still_there = device if release is None else None
+    for controller in [] if before.config is None else _unused_without(before.config, device):
         live = None if config_only else domain.documents.live
         running = None if live is None else find_device(live, controller)
-        if live is not None and running is not None and not _can_go(live, running, device if release is None else None):
+        if live is not None and running is not None and not _can_be_released(live, running, still_there):
             notes.append(f"the controller {label(controller)}, which came with it, stays while the guest runs")
             break
         found = {Definition.LIVE: running, Definition.CONFIG: controller}
@@ -64,29 +66,29 @@ def remove_unused_controllers(
     return RemovedControllers(tuple(removed), tuple(notes))
 
 
-def _going(config: Element, device: Element | None) -> list[Element]:
-    """The controllers that nothing is on without ``device``, in the order in which they can go."""
+def _unused_without(config: Element, device: Element | None) -> list[Element]:
+    """The controllers that only ``device`` uses, in the order in which they can go; with None, all that are unused."""
     after = copy.deepcopy(config)
-    spare = set() if device is None else {label(each) for each in _unused(config)}
-    _drop(after, device)
+    unused_before = set() if device is None else {label(each) for each in _unused(config)}
+    _remove(after, device)
     found: list[Element] = []
-    while freed := [each for each in _unused(after) if label(each) not in spare]:
+    while freed := [each for each in _unused(after) if label(each) not in unused_before]:
         found += [copy.deepcopy(each) for each in freed]
         for controller in freed:
-            _drop(after, controller)
+            _remove(after, controller)
     return found
 
 
-def forget_brought(domain: OpenDomain, device: Element, definition: Definition) -> None:
-    """Forget that ``device`` came with an attach, if it is a controller that did (virDomainSetMetadata)."""
+def forget_added_controller(domain: OpenDomain, device: Element, definition: Definition) -> None:
+    """Remove the fact that ``device`` was added for an attach, if it is such a controller (virDomainSetMetadata)."""
     document = domain.documents.get(definition) if device.tag == "controller" else None
     for fact in () if document is None else facts(document, AddedController):
         if fact.controller == label(device):
             forget_fact(domain, fact, definition)
 
 
-def forget_gone(domain: OpenDomain) -> None:
-    """Forget controllers that came with an attach and that config has no more, as an interrupted detach leaves it."""
+def forget_missing_controllers(domain: OpenDomain) -> None:
+    """Remove the facts about controllers that config no longer has, as an interrupted detach leaves them."""
     config = domain.documents.config
     there = set() if config is None else set(map(label, config.iterfind("devices/controller")))
     for fact in [] if config is None else facts(config, AddedController):
@@ -95,7 +97,7 @@ def forget_gone(domain: OpenDomain) -> None:
 
 
 def _take_mark_back(domain: OpenDomain, before: Element | None, controller: Element) -> list[str]:
-    """Let a device be the only one of its slot again, if ``controller`` came beside it; why not, in a sentence."""
+    """Remove the mark that a device got when ``controller`` was added to its slot; or say why it stays."""
     config, fact = domain.documents.config, None if before is None else _fact_of(before, controller)
     place = pci_address(controller)
     if config is None or fact is None or not fact.marked or place is None:
@@ -110,14 +112,14 @@ def _take_mark_back(domain: OpenDomain, before: Element | None, controller: Elem
     return []
 
 
-def _can_go(live: Element, controller: Element, going: Element | None) -> bool:
-    """True where a running guest can release ``controller``, on which nothing is in ``live`` but what is ``going``."""
+def _can_be_released(live: Element, controller: Element, going: Element | None) -> bool:
+    """True where a running guest can release ``controller``: nothing in ``live`` is behind it but what is ``going``."""
     staying = [each for each in devices_behind(live, controller) if going is None or identity(each) != identity(going)]
-    return controller.get("type") in _RELEASED and not staying
+    return controller.get("type") in _RELEASABLE and not staying
 
 
 def _unused(document: Element) -> list[Element]:
-    """The controllers that came with an attach, and that nothing is on.
+    """The controllers that were added for an attach, and that no device is behind.
 
     Of each type only the last: libvirt fills a gap between their numbers, with a model of its own choice (9.0).
     """
@@ -132,12 +134,12 @@ def _unused(document: Element) -> list[Element]:
 
 
 def _fact_of(document: Element, controller: Element) -> AddedController | None:
-    """What ``document`` records of ``controller``, if it came with an attach."""
+    """The fact in ``document`` that ``controller`` was added for an attach; None where there is none."""
     known = label(controller), describe_address(controller) or ""
     return next((each for each in facts(document, AddedController) if (each.controller, each.address) == known), None)
 
 
-def _drop(document: Element, device: Element | None) -> None:
+def _remove(document: Element, device: Element | None) -> None:
     found = None if device is None else find_device(document, device)
     parent = None if found is None else found.getparent()
     if found is not None and parent is not None:

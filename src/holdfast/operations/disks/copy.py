@@ -28,7 +28,13 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disks.image_size import disk_size, image_size
-from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, find_disk_now, prove
+from holdfast.operations.disks.in_place import (
+    DiskInPlace,
+    ask_of_disk,
+    find_disk,
+    find_disk_now,
+    prove_only_image_changed,
+)
 from holdfast.operations.disks.known_files import open_disk_for_qemu_img, refuse_unknown_below
 from holdfast.operations.disks.newest_image import (
     forget_pivot,
@@ -173,13 +179,13 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
 def give_image(disk: DiskInPlace, to: Destination) -> DiskInPlace:
     """Let config name another image; nothing is copied. The caller holds the lock.
 
-    Raises CHANGED_WHILE_COPIED, and what :func:`prove` does. (virDomainUpdateDeviceFlags)
+    Raises CHANGED_WHILE_COPIED, and what :func:`prove_only_image_changed` does. (virDomainUpdateDeviceFlags)
     """
     now = disk.again()
     if now.runs or now.config is None or not same(now.current, disk.current):
         raise errors.CHANGED_WHILE_COPIED(name=to.domain.name, target=to.target)
     to.domain.update(serialize(to.given_to(now.config)), Definition.CONFIG)
-    after = prove(now, to.place, [Definition.CONFIG])
+    after = prove_only_image_changed(now, to.place, [Definition.CONFIG])
     to.settle()
     return after
 
@@ -271,7 +277,7 @@ def _go_on_with_copy(to: Destination) -> DiskInPlace | None:
         refuse_unsettled_pivot(to.domain, disk.current)
         condition = errors.COPY_ENDED if disk.runs else errors.SWITCHED_OFF_WHILE_COPIED
         raise condition(target=to.target, image=disk.image, place=to.place)
-    after = prove(disk, to.place, disk.present)
+    after = prove_only_image_changed(disk, to.place, disk.present)
     forget_pivot(to.domain, to.target)
     to.settle()
     return after
@@ -281,7 +287,7 @@ def let_config_follow(disk: DiskInPlace) -> DiskInPlace:
     """Let config name the copy that the guest has gone over to, where it still names the old image.
 
     That libvirt cannot write config then is no error of libvirt's (9.0): it reads the old one when its daemon starts
-    anew. Raises what :func:`prove` does. (virDomainUpdateDeviceFlags)
+    anew. Raises what :func:`prove_only_image_changed` does. (virDomainUpdateDeviceFlags)
     """
     config, image = disk.documents.config, disk.image
     pivot = None if config is None or disk.config is None else unsettled_pivot(config, disk.config)
@@ -292,4 +298,4 @@ def let_config_follow(disk: DiskInPlace) -> DiskInPlace:
         source.attrib.pop("index", None)
     to = Destination(disk.domain, disk.target, copied, 0)
     disk.domain.update(serialize(to.given_to(disk.config)), Definition.CONFIG)
-    return prove(disk, image, [Definition.CONFIG])
+    return prove_only_image_changed(disk, image, [Definition.CONFIG])

@@ -16,7 +16,7 @@ from holdfast.operations.disks.image_size import change_of_size, disk_size, volu
 from holdfast.operations.disks.in_place import (
     DiskInPlace,
     find_disk,
-    prove,
+    prove_only_image_changed,
     refuse_managed_save,
     refuse_while_copied,
     refuse_without_image,
@@ -33,8 +33,8 @@ from holdfast.text import size_in_words
 class Extended(Result):
     """An extend; ``changes`` is the size that the guest sees.
 
-    ``target``           the disk's
-    ``image``            where its image is
+    ``target``             the disk's target
+    ``image``              where its image is
     ``before``, ``after``  its size in bytes
     """
 
@@ -47,14 +47,14 @@ class Extended(Result):
 def extend_disk(connection: Connection, name: str, target: str, size: int, *, dry_run: bool = False) -> Extended:
     """Make the disk ``target`` of the domain ``name`` ``size`` bytes large, rounded up to whole sectors.
 
-    While it runs QEMU does it and tells the guest (virDomainBlockResize); shut off, the image is enlarged (qemu-img),
-    or the volume where libvirt is on another host or this user may not write to the image (virStorageVolResize). Of
-    exactly this size already: nothing is done.
+    While it runs, QEMU does it and tells the guest (virDomainBlockResize); while it is shut off, qemu-img does
+    it, or libvirt where it is on another host or this user may not write to the image (virStorageVolResize). A disk of
+    exactly this size is left alone.
 
     Raises IN_RESCUE, QEMU_FORGOTTEN, NO_DISK, NOT_A_DISK, IS_A_DRIVE, NOT_ITS_OWN, BEING_COPIED, MANAGED_SAVE,
     SIZE_UNKNOWN, SMALLER; DOES_NOT_GROW, GROWS_WHERE_IT_IS, NOT_IN_A_POOL when what holds the image does not let it
     grow: block devices and network exports are made larger where they are, and then extended to the size they have.
-    NOT_EXTENDED, and what :func:`prove` raises, when somebody else was at work meanwhile.
+    NOT_EXTENDED, and what :func:`prove_only_image_changed` raises, when somebody else was at work meanwhile.
     """
     size = whole_sectors(size)
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
@@ -69,12 +69,9 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
             raise errors.SIZE_UNKNOWN(name=domain.name, image=image)
         if size < before:
             raise errors.SMALLER(target=disk.target, size=size_in_words(before), wanted=size_in_words(size))
-        if size > before and dry_run and _is_grown_here(disk):
-            with open_disk_for_qemu_img(disk):
-                pass
-        elif size > before and dry_run and not disk.runs:
-            _volume_to_grow(disk)
-        elif size > before and not dry_run:
+        if size > before and dry_run:
+            _refuse_unextendable(disk)
+        elif size > before:
             _extend(disk, size)
         return Extended(
             name=domain.name,
@@ -88,12 +85,21 @@ def extend_disk(connection: Connection, name: str, target: str, size: int, *, dr
         )
 
 
+def _refuse_unextendable(disk: DiskInPlace) -> None:
+    """Raise what :func:`_extend` would, as far as that is known beforehand."""
+    if _is_extended_by_qemu_img(disk):
+        with open_disk_for_qemu_img(disk):
+            pass
+    elif not disk.runs:
+        _volume_to_extend(disk)
+
+
 def _extend(disk: DiskInPlace, size: int) -> None:
     if disk.runs:
         _extend_running(disk, size)
     else:
         _extend_shut_off(disk, size)
-    after = disk_size(prove(disk, disk.image, ()))
+    after = disk_size(prove_only_image_changed(disk, disk.image, ()))
     if after is not None and after != size:
         raise errors.NOT_EXTENDED(target=disk.target, wanted=size, size=after)
 
@@ -106,22 +112,22 @@ def _extend_running(disk: DiskInPlace, size: int) -> None:
         raise condition(target=disk.target, image=disk.image, cause=error) from error
 
 
-def _is_grown_here(disk: DiskInPlace) -> bool:
-    """True where qemu-img enlarges the image."""
+def _is_extended_by_qemu_img(disk: DiskInPlace) -> bool:
+    """True where qemu-img makes the image larger: of a domain that is shut off, and that this user may open."""
     path, connection = host_path(disk.current), disk.domain.connection
     is_named = connection.is_local and disk.current.get("type") != "volume"
     return not disk.runs and is_named and (path is None or is_ours(connection, path))
 
 
 def _extend_shut_off(disk: DiskInPlace, size: int) -> None:
-    if _is_grown_here(disk):
+    if _is_extended_by_qemu_img(disk):
         with open_disk_for_qemu_img(disk) as given:
             new_image.grow_image(given, size)
     else:
-        _volume_to_grow(disk).resize(size)
+        _volume_to_extend(disk).resize(size)
 
 
-def _volume_to_grow(disk: DiskInPlace) -> Volume:
+def _volume_to_extend(disk: DiskInPlace) -> Volume:
     """The volume that libvirt enlarges, by its path. Raises NOT_IN_A_POOL, FORMAT_OF_VOLUME, NAMES_ANOTHER_NOW."""
     connection, image, format = disk.domain.connection, disk.image or "", stated_format(disk.current)
     volume = volume_of(connection, disk.current) or volume_of_file(connection, image)

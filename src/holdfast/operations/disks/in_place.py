@@ -130,7 +130,7 @@ def ask_of_disk(disk: DiskInPlace, wanted: Element | None) -> Answer:
     return ask_of_steps(disk.domain.connection, Step("have", config), Step("update", wanted))
 
 
-def prove(before: DiskInPlace, image: str | None, where: Iterable[Definition]) -> DiskInPlace:
+def prove_only_image_changed(before: DiskInPlace, image: str | None, where: Iterable[Definition]) -> DiskInPlace:
     """Read both documents again: in those of ``where`` the disk has ``image``, and nothing else has changed anywhere.
 
     Returns the disk as it is now. Raises GONE_MEANWHILE, NOT_THE_IMAGE, DISK_CHANGED_TOO, OTHERS_CHANGED_TOO.

@@ -13,11 +13,11 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer
 from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.folder_risk import folder_risks
-from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, prove
+from holdfast.operations.disks.in_place import DiskInPlace, ask_of_disk, find_disk, prove_only_image_changed
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import existing_source
 from holdfast.operations.disks.spec import DiskSpec
-from holdfast.operations.documents import saved_memory
+from holdfast.operations.documents import saved_memory_notes
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, changing
 
@@ -84,20 +84,20 @@ def _change(
             for definition, disk in wanted.items():
                 if source_of(disk) != source_of(drive.present[definition]):
                     _update(drive, disk, definition, force)
-            prove(drive, after, wanted)
+            prove_only_image_changed(drive, after, wanted)
             if medium is not None and medium.trust_format:
                 record_below(domain, wanted.values())
         change = MediumChange(
             name=domain.name,
             uuid=domain.uuid,
             dry_run=dry_run,
-            notes=(*saved_memory(domain, drive.documents), *folder_risks(connection, wanted.values())),
+            notes=(*saved_memory_notes(domain, drive.documents), *folder_risks(connection, wanted.values())),
             target=drive.target,
             before=drive.image,
             after=after,
             definitions=tuple(wanted),
         )
-        return answer.on(change)
+        return answer.noted_in(change)
 
 
 def _update(drive: DiskInPlace, changed: Element, definition: Definition, force: bool) -> None:

@@ -132,7 +132,7 @@ def move_disk(
             else:
                 _begin(disk, to, progress)
         if dry_run or not disk.runs:
-            return answer.on(_moved(disk, to, record, dry_run))
+            return answer.noted_in(_moved(disk, to, record, dry_run))
     finish_copy(to, progress)
     return _moved(disk, to, record, dry_run)
 

@@ -117,7 +117,7 @@ def swap_disk(
         address=describe_address(disk.current),
         copied=copy_content,
     )
-    return answer.on(swapped)
+    return answer.noted_in(swapped)
 
 
 def _act(disk: DiskInPlace, to: Destination, copy_content: bool, progress: Progress | None) -> None:

@@ -17,7 +17,7 @@ from holdfast.hostfiles.editor import left_drafts, remove_draft, text_of_left
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import ask_libvirt
-from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.documents import Documents, saved_memory_notes
 from holdfast.operations.guard import nothing_asked, refuse_unasked
 from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.own_state import refuse_state_of_others, state_of, unfit_nvram
@@ -79,7 +79,7 @@ def edit_domain(
         completed = after if answer.document is None else answer.document
         result = _result(domain, before, completed, dry_run)
         if dry_run:
-            return answer.on(result)
+            return answer.noted_in(result)
         if not accept:
             refuse_unasked(domain.name, result.changes, nothing_asked, also=result.blocks, condition=UNASKED_EDIT)
         apply_edit(domain, Edit(before, after, result.changes, expected=completed))
@@ -125,7 +125,7 @@ def _result(domain: OpenDomain, before: Element, after: Element, dry_run: bool) 
         dry_run=dry_run,
         changes=tuple(compare_documents(before, after)),
         waits=waiting_since(Documents(live, before), Documents(live, after)),
-        notes=saved_memory(domain, domain.documents),
+        notes=saved_memory_notes(domain, domain.documents),
         edited=True,
         blocks=(*HostOutlook(domain.connection).newly_blocks(before, after), *_newly_unfit(domain, before, after)),
         at_next_start=live is not None,

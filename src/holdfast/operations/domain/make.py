@@ -170,7 +170,7 @@ def make_domain(
         if dry_run:
             if answer.document is not None:
                 prove(answer.document, False)
-            return answer.on(_foreseen(connection, new, answer.document, start))
+            return answer.noted_in(_foreseen(connection, new, answer.document, start))
         defined = _make_and_define(connection, new, progress)
         with telling_what_was_done(new.name, lambda: ["it is created"]):
             return _finish(connection, new, defined, start, prove)

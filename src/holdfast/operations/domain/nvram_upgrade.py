@@ -161,7 +161,7 @@ def replace_nvram(
         kept=kept.path or None,
     )
     if dry_run:
-        return ask_of_edit(domain, planned).on(result)
+        return ask_of_edit(domain, planned).noted_in(result)
     if has_tpm(opened.config) and not accept:
         raise errors.WANTS_RECOVERY_KEY(name=domain.name)
     if nvram is not None:
@@ -248,7 +248,7 @@ def take_back_upgrade(
             lost=lost,
         )
         if dry_run:
-            return ask_of_edit(domain, planned).on(result)
+            return ask_of_edit(domain, planned).noted_in(result)
         if lost and not accept:
             raise errors.LOSES_VARIABLES(name=domain.name, since=last.since, lost=lost)
         if has_tpm(opened.config) and not accept:

@@ -22,7 +22,7 @@ from holdfast.domainxml.places.root_ports import provide_root_ports
 from holdfast.domainxml.platform import Platform
 from holdfast.errors.changes import NOT_AS_IT_RUNS, WOULD_NOT_START
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.documents import Documents, saved_memory_notes
 from holdfast.operations.domain.spec import check_root_ports
 from holdfast.operations.host.capabilities import host_capabilities
 from holdfast.operations.host.name_firmware import name_firmware
@@ -69,7 +69,7 @@ def seal_domain(
             refuse_state_of_others(connection, edit.after)
         result = _result(domain, documents, edit, dry_run)
         if dry_run:
-            return ask_of_edit(domain, edit).on(result)
+            return ask_of_edit(domain, edit).noted_in(result)
         if not edit.is_empty:
             apply_edit(domain, edit)
     return result
@@ -102,7 +102,7 @@ def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool)
     left = open_parts(edit.after, live)
     closed = tuple(part for part in open_parts(edit.before, live) if part not in left)
     # What was taken from live the guest has already, whatever config said of it before.
-    notes = () if edit.is_empty else saved_memory(domain, documents)
+    notes = () if edit.is_empty else saved_memory_notes(domain, documents)
     if domain.connection.readonly and cpu_mode(edit.after) == "host-model":
         notes = (*notes, HOST_MODEL_UNKNOWN)
     seen = (change for change in visible(edit.changes) if live is None or not makes_concrete(change))

@@ -1,7 +1,7 @@
-"""Another version of the same machine type for one domain: the one change of its hardware that QEMU's age forces.
+"""Giving a domain another version of its machine type, since QEMU drops each version six years after it came.
 
-Only the version changes. Every address is in the config document and stays; what the versions differ in beyond their
-name is QEMU's, and in no document.
+Only the version changes. Every address is in the config document and stays. A version also stands for details that only
+QEMU knows, and no document states.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.errors import changes as errors
 from holdfast.errors.hosts import NO_MACHINE_TYPE
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.documents import Documents, saved_memory
+from holdfast.operations.documents import Documents, saved_memory_notes
 from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.proved_edit import Edit, apply_edit, ask_of_edit, plan_edit
 from holdfast.operations.results import Result
@@ -29,7 +29,7 @@ class MachineUpgrade(Result):
     """A change of the machine type. ``changes`` is empty where the domain is of that version already.
 
     ``before``, ``after``  the versioned machine types
-    ``outlooks``           what else is to be known of the new one, or of the step between the two
+    ``outlooks``           what else is known about the new version, and about the step between the two
     """
 
     before: str
@@ -42,8 +42,8 @@ def upgrade_machine(
 ) -> MachineUpgrade:
     """Give the domain ``name`` the machine type ``machine``, a later version of the one it has, in config.
 
-    An alias ("q35") means the version that it stands for today. ``lower`` allows an earlier version too, or one whose
-    name does not tell: the way back. A running guest keeps what it has until its next cold start.
+    An alias ("q35") means the version that it stands for today. ``lower`` also allows a version that is earlier, or
+    whose name does not say whether it is: to go back. A running guest keeps what it has until its next cold start.
 
     Raises TRANSIENT, IN_RESCUE, OTHER_KIND_OF_MACHINE, NO_MACHINE_TYPE, EARLIER_MACHINE and PERHAPS_EARLIER_MACHINE
     without ``lower``, and WOULD_NOT_START; then nothing was changed.
@@ -54,7 +54,7 @@ def upgrade_machine(
         edit = _plan(domain, host, machine, lower)
         result = _result(domain, host, edit, dry_run)
         if dry_run:
-            return ask_of_edit(domain, edit).on(result)
+            return ask_of_edit(domain, edit).noted_in(result)
         if not edit.is_empty:
             apply_edit(domain, edit)
     return result
@@ -73,7 +73,7 @@ def _plan(domain: OpenDomain, host: HostOutlook, machine: str, lower: bool) -> E
 
 
 def _choose(host: HostOutlook, platform: Platform, asked: str, lower: bool) -> str:
-    """The versioned name of ``asked``, when the domain may have it."""
+    """The versioned name of the machine type ``asked``, if the domain may have it."""
     now, machines = platform.machine, host.machines(platform.arch, platform.virt_type)
     found = machines.get(asked)
     name = asked if found is None else found.canonical or found.name
@@ -99,7 +99,7 @@ def _result(domain: OpenDomain, host: HostOutlook, edit: Edit, dry_run: bool) ->
         dry_run=dry_run,
         changes=tuple(visible(edit.changes)),
         waits=waiting_since(Documents(documents.live, edit.before), Documents(documents.live, edit.after)),
-        notes=() if edit.is_empty else saved_memory(domain, documents),
+        notes=() if edit.is_empty else saved_memory_notes(domain, documents),
         before=before,
         after=after,
         outlooks=(*machine_outlook(after, machines, machines), *crossing),

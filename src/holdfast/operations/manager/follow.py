@@ -66,7 +66,7 @@ def follow_document(
         following = _Following(template, before, is_own)
         edit = following.left_open(plan_edit(domain, following.apply, following.asked))
         if dry_run:
-            return ask_of_edit(domain, edit).on(following.result(domain, edit, dry_run))
+            return ask_of_edit(domain, edit).noted_in(following.result(domain, edit, dry_run))
         if not edit.is_empty:
             apply_edit(domain, edit)
     return following.result(domain, edit, dry_run)

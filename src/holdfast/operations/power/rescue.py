@@ -135,7 +135,7 @@ def rescue(
             label=label(found),
             address=describe_address(found),
         )
-        return answer.on(rescued)
+        return answer.noted_in(rescued)
 
 
 def _wanted_state(domain: OpenDomain, config: Element) -> str:

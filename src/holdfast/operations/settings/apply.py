@@ -25,7 +25,7 @@ from holdfast.errors.domains import TRANSIENT
 from holdfast.errors.guard import UNASKED_SETTING
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.asked_of_libvirt import Answer, Step, ask_of_steps
-from holdfast.operations.documents import Documents, read, saved_memory
+from holdfast.operations.documents import Documents, read, saved_memory_notes
 from holdfast.operations.guard import refuse_unasked, refuse_unstartable
 from holdfast.operations.proved_edit import apply_edit, plan_edit
 from holdfast.operations.results import Result
@@ -147,10 +147,10 @@ def change_settings(
         dry_run=dry_run,
         changes=changes,
         waits=waiting_since(before, plan.documents),
-        notes=(*notes, *(saved_memory(domain, before) if plan.changes_something else ())),
+        notes=(*notes, *(saved_memory_notes(domain, before) if plan.changes_something else ())),
         settings=tuple(plan.settings),
     )
-    return answer.on(change)
+    return answer.noted_in(change)
 
 
 class _Plan:

@@ -23,13 +23,13 @@ class SnapshotInfo:
     ``created``     ISO 8601, UTC; "" for an unfinished one
     ``state``       what the domain was in: "running", "paused", "shutoff", "disk-snapshot" (of a running one, without
                     its memory); "unfinished" while it is made, and when that was interrupted
-    ``external``    True where the images were left as they are, and each disk has been written to an overlay since
+    ``external``    True where the images were left as they are, and the guest has written to overlays since
     ``memory``      True where the guest's memory is part of it
     ``parent``      the one before it; None for the first
     ``current``     True for the one that was made or reverted to last
     ``files``       the files that were made for it
     ``changes``     what a revert would change of the hardware that the domain has today
-    ``impossible``  the sentence on why there is no reverting to it; None where there is
+    ``impossible``  why it cannot be reverted to, in a sentence; None where it can
     """
 
     name: str
@@ -62,7 +62,7 @@ def snapshot_names(connection: Connection, name: str) -> list[str]:
 
 
 def _stored(domain: OpenDomain) -> list[StoredSnapshot]:
-    """What libvirt keeps of each, oldest first."""
+    """The snapshots that libvirt has, oldest first."""
     found = []
     for snapshot in snapshots(domain):
         try:

@@ -1,4 +1,4 @@
-"""What a snapshot would be made of, or why it cannot be made: looked at before anything is done.
+"""What a snapshot would consist of, or why it cannot be made: worked out before anything is done.
 
 Where this libvirt cannot do it, one sentence names the version that can.
 """
@@ -22,14 +22,15 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.session import OpenDomain
 from holdfast.text import has_control_characters
 
-_LONGEST = 255 - len(".xml.new")
-"""Bytes: libvirt writes NAME.xml.new beside its other files, after the images are done (9.0)."""
+_LONGEST_NAME = 255 - len(".xml.new")
+"""In bytes: libvirt writes a file NAME.xml.new, and only once the images are done (9.0)."""
 
 _EXTERNAL_REVERT = (9, 9, 0)
+"""The first libvirt that reverts to external snapshots (its NEWS)."""
 _INTERNAL_UEFI_OFF = (9, 3, 0)
+"""The first that makes internal snapshots of domains with UEFI firmware while they are shut off (its NEWS)."""
 _INTERNAL_UEFI = (10, 10, 0)
-"""libvirt's own NEWS: the first versions that revert to external snapshots, make internal ones of domains with UEFI
-firmware while they are shut off, and also while they run if their NVRAM is qcow2."""
+"""The first that also does so while they run, if their NVRAM is qcow2 (its NEWS)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +94,17 @@ class SnapshotPlan:
 
 
 def check_snapshot_name(name: str) -> None:
-    """Raise BAD_SNAPSHOT_NAME, NAME_IS_NUMBER or LONG_SNAPSHOT_NAME for what libvirt, QEMU or a shell mistakes."""
+    """Raise BAD_SNAPSHOT_NAME, NAME_IS_NUMBER or LONG_SNAPSHOT_NAME for what libvirt, QEMU or a shell misreads."""
     if not name or not name.isprintable() or "/" in name or name[0] in ".-" or name != name.strip():
         raise errors.BAD_SNAPSHOT_NAME(snapshot=name)
     if name.isdecimal():
         raise errors.NAME_IS_NUMBER(snapshot=name)
-    if len(name.encode()) > _LONGEST:
-        raise errors.LONG_SNAPSHOT_NAME(beginning=name[:20], most=_LONGEST)
+    if len(name.encode()) > _LONGEST_NAME:
+        raise errors.LONG_SNAPSHOT_NAME(beginning=name[:20], most=_LONGEST_NAME)
 
 
 def no_external_revert(connection: Connection, images: Collection[str] = ()) -> HoldfastError | None:
-    """What is to be raised where this libvirt cannot revert to external snapshots; None where it can.
+    """The error to raise where this libvirt cannot revert to external snapshots; None where it can.
 
     NO_EXTERNAL_REVERT, or, with the snapshot's ``images``, NO_EXTERNAL_REVERT_IMAGES. (virConnectGetLibVersion)
     """
@@ -213,7 +214,7 @@ def _beside(disk: CandidateDisk, folder: str | None, file: str) -> str:
 
 
 def _notes(connection: Connection, document: Element, external: bool, without_memory: bool) -> Iterator[str]:
-    """What a snapshot does not have in it, and what cannot be done with it."""
+    """What the snapshot does not include, and what cannot be done with it."""
     nvram = nvram_of(document)
     inside = not external and document.find("os/nvram[@format='qcow2']") is not None
     if (nvram or document.find("os[@firmware='efi']") is not None) and not inside:

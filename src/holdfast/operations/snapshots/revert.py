@@ -142,7 +142,7 @@ def _revert_domain(
         disks=tuple(SnapshotDisk(target, image, None) for target, image in stored.images_inside().items()),
         detached=_detached(today, stored),
     )
-    return answer.on(reverted)
+    return answer.noted_in(reverted)
 
 
 def _newly_blocks(domain: OpenDomain, stored: StoredSnapshot) -> list[str]:
