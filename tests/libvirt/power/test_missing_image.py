@@ -25,8 +25,8 @@ from tests.libvirt.processes import crash
 BASE, OVERLAY = "pool/one.qcow2", "mounted/over.qcow2"
 
 MISSING = {
-    OVERLAY: "there is no image {}/mounted/over.qcow2; the volume store/one.qcow2 that is recorded of it was "
-    "{}/pool/one.qcow2, and is not taken; it rests on {}/pool/one.qcow2",
+    OVERLAY: "there is no image {}/mounted/over.qcow2; the volume store/one.qcow2 recorded for it had the path "
+    "{}/pool/one.qcow2, so it is not used; it rests on {}/pool/one.qcow2",
     BASE: "there is no image {}/pool/one.qcow2, on which {}/mounted/over.qcow2 rests",
 }
 """What is missing → what is said of it."""

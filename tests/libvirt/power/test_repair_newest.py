@@ -105,7 +105,9 @@ def test_recorded_volume_is_not_taken_where_the_document_names_a_newer_image(
         found == f"vda is recorded as the volume store/one.qcow2 at {tmp_path}/pool/one.qcow2, but its image is {newer}"
     )
     mounted.rename(tmp_path / "not mounted")
-    both = f"there is no image {newer}; the volume store/one.qcow2 that is recorded of it was {tmp_path}/pool/one.qcow2"
+    both = (
+        f"there is no image {newer}; the volume store/one.qcow2 recorded for it had the path {tmp_path}/pool/one.qcow2"
+    )
     with raising(disks.IMAGE_MISSING, missing=both):
         operations.reboot(daemon, "a", hard=True)
     crash(domain)

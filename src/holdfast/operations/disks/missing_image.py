@@ -1,5 +1,6 @@
-"""Images that a domain needs and that are not there, with all that is known of them: whatever would start it, and what
-looks at it beforehand, tells of them in the same words.
+"""Missing images of a domain, with all that is known of them.
+
+Whatever would start the domain, and whatever looks at it beforehand, reports them in the same words.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from holdfast.operations.session import OpenDomain
 
 
 def refuse_missing_images(domain: OpenDomain, disks: Iterable[Element]) -> None:
-    """Raise IMAGE_MISSING where an image of ``disks`` is not there, or one that it rests on.
+    """Raise IMAGE_MISSING where an image of ``disks``, or one that it rests on, is missing.
 
-    Before a start from shut off a hook of this host may make it (libvirt runs that first): then libvirt has to say so.
+    Where this host has a start hook, which libvirt runs first and which may make the image, it is left to libvirt to
+    refuse the start of a domain that is shut off.
     """
     documents = domain.documents
     if documents.live is None and has_start_hook():
@@ -41,8 +43,10 @@ def refuse_missing_images(domain: OpenDomain, disks: Iterable[Element]) -> None:
 def images_missing(
     connection: Connection, domain: Domain, documents: Documents, disks: Iterable[Element]
 ) -> Iterator[Outlook]:
-    """For each of ``disks`` whose image, or one that it rests on, is not there: what is known of it; and what nobody
-    can see. Disks without which libvirt starts a domain are left out. (virDomainListAllSnapshots, where one is missing)
+    """For each of ``disks`` whose image, or one that it rests on, is missing: what is known of it.
+
+    What cannot be seen is reported as unknown. Disks without which libvirt starts a domain are left out.
+    (virDomainListAllSnapshots, where one is missing)
     """
     if not sees_our_files(connection):
         yield Outlook(Effect.UNKNOWN, "disk", "whether its images are there cannot be seen from here")
@@ -59,27 +63,27 @@ def images_missing(
             continue
         if missing is not None:
             file, above = missing
-            known = "".join(f"; {each}" for each in _known(domain, documents, disk))
+            known = "".join(f"; {each}" for each in _known_besides(domain, documents, disk))
             rest = f", on which {above} rests" if above else known
             yield Outlook(Effect.BLOCKS, "disk", f"{describe(disk)}: there is no image {file}{rest}")
 
 
-def _known(domain: Domain, documents: Documents, disk: Element) -> Iterator[str]:
-    """What is known of a ``disk`` besides the path that its document names.
+def _known_besides(domain: Domain, documents: Documents, disk: Element) -> Iterator[str]:
+    """What is known of a ``disk`` besides the path that its document names, in sentences.
 
-    Where that is an overlay, or a copy that came since, the recorded volume is older than what is missing.
+    Where that path is an overlay, or a copy made since, the recorded volume is older than the missing image.
     """
     record = None if documents.config is None else disk_record(documents.config, disk)
     if record is not None and record.volume and has_recorded_volume(record, disk):
         yield f"it is recorded as the volume {record.volume}"
     elif record is not None and record.volume:
-        was = f"was {record.path}" if record.path else "is not known to have had that path"
-        yield f"the volume {record.volume} that is recorded of it {was}, and is not taken"
-    if below := list(_said_below(domain, documents, disk)):
+        had = f"had the path {record.path}" if record.path else "is not known to have had that path"
+        yield f"the volume {record.volume} recorded for it {had}, so it is not used"
+    if below := list(_named_below(domain, documents, disk)):
         yield f"it rests on {', '.join(below)}"
 
 
-def _said_below(domain: Domain, documents: Documents, disk: Element) -> Iterator[str]:
+def _named_below(domain: Domain, documents: Documents, disk: Element) -> Iterator[str]:
     """What the documents, or else the snapshots of ``domain`` say that the image of ``disk`` rests on."""
     target, image = label(disk), source_of(disk)
     same = (lookup(document, target, "disk") for document in documents.present.values())

@@ -1,8 +1,8 @@
-"""Whether a domain is about to run on its own newest images, and whether anybody has them: asked before any is started,
-and before an image is removed.
+"""Whether a domain would run on its newest images, and whether another process has them open.
 
-libvirt may have died in the moment in which a guest went over to another image, and may have forgotten a QEMU with it
-(9.0: "unknown mirror job type"). What the files and QEMU's locks then show is reported; nothing is guessed.
+This is checked before a domain is started, and before an image is removed. libvirt may have died at the moment when a
+guest switched to another image, and may have forgotten its QEMU, too (9.0: "unknown mirror job type"). What the files
+and QEMU's locks then show is reported; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from holdfast.operations.session import OpenDomain
 
 
 class LookedAt(Protocol):
-    """What is asked of a domain here; an :class:`OpenDomain` is one."""
+    """What this module needs to know of a domain; an :class:`OpenDomain` is one."""
 
     @property
     def connection(self) -> Connection:
-        """That to its libvirt."""
+        """The connection to its libvirt."""
 
     @property
     def name(self) -> str:
@@ -58,16 +58,16 @@ class LookedAt(Protocol):
 
 
 def refuse_held_open(path: str) -> None:
-    """Raise IMAGE_OPEN for a file that is about to be removed while a QEMU has it.
+    """Raise IMAGE_OPEN for a file that is about to be removed while a QEMU has it open.
 
-    A qemu-img whose command was killed writes to the end, and what it writes is nobody's.
+    A qemu-img that goes on after its command was killed does not count: nobody needs what it writes.
     """
     if path.startswith("/") and _is(is_held_open, path) and set(holders(path).values()) != {"qemu-img"}:
         raise images.IMAGE_OPEN(path=path, who=_who_has(path))
 
 
 def refuse_forgotten_qemu(domain: LookedAt) -> None:
-    """Raise QEMU_FORGOTTEN where libvirt takes ``domain`` for shut off, and its QEMU runs."""
+    """Raise QEMU_FORGOTTEN where libvirt takes ``domain`` for shut off while its QEMU runs."""
     pid = None if domain.documents.live is not None else _qemu(domain)
     if pid is not None:
         raise power.QEMU_FORGOTTEN(name=domain.name, pid=pid or "unknown from here")
@@ -93,9 +93,9 @@ def refuse_older_image(domain: LookedAt) -> None:
 
 
 def _overlay_in_live(domain: LookedAt, disk: Element) -> str | None:
-    """The overlay over the image of ``disk`` that the guest has now, where it has one that can be looked at.
+    """The overlay over the image of ``disk`` that the guest writes to now; None where it has none, or none can be seen.
 
-    Where libvirt (9.0) cannot write that to disk, config names the image below again once its daemon has started anew.
+    If libvirt (9.0) could not write config to disk, config names the image below again once its daemon has restarted.
     """
     live = None if domain.documents.live is None else lookup(domain.documents.live, label(disk), "disk")
     image, now = host_path(disk), None if live is None else host_path(live)
@@ -105,14 +105,15 @@ def _overlay_in_live(domain: LookedAt, disk: Element) -> str | None:
 
 
 def refuse_unsettled_pivot(domain: LookedAt, disk: Element) -> None:
-    """Raise NEWEST_UNKNOWN for a ``disk`` that has gone over to a copy, or has not, as nobody knows."""
+    """Raise NEWEST_UNKNOWN for a ``disk`` of which nobody knows whether it has switched to its copy."""
     if (pivot := _unsettled(domain, disk)) is not None:
         raise _newest_unknown(domain, pivot.target, pivot.old, pivot.new)
 
 
 def is_pivot_lost(domain: OpenDomain, live: Element) -> bool:
-    """True for a disk of live that goes over to a copy and never ends: libvirt died meanwhile, and when it came back
-    QEMU's job was over (9.0). (virDomainGetBlockJobInfo)
+    """True for a disk of live that is marked as switching to a copy although QEMU's job is over.
+
+    libvirt (9.0) leaves it so when it dies meanwhile. (virDomainGetBlockJobInfo)
     """
     if not is_pivoting(live) or block.copied(domain, label(live)) is not None:
         return False
@@ -161,10 +162,10 @@ def was_written(overlay: str) -> bool:
 
 
 def refuse_unless_newest(domain: LookedAt, document: Element | None = None) -> None:
-    """Raise what is wrong where a start of ``document``, else of config, would not be on the newest images, or somebody
-    has them: QEMU_FORGOTTEN, NEWEST_UNKNOWN, OVERLAY_IS_NEWER, GUEST_HAS_NEWER, WRITTEN_ELSEWHERE, IMAGE_OPEN.
+    """Refuse a start of ``document``, else of config, that would not be on the newest images, or on images in use.
 
-    Of files that are not here, or not for this user to look at, nothing is known, and nothing refused.
+    Raises QEMU_FORGOTTEN, NEWEST_UNKNOWN, OVERLAY_IS_NEWER, GUEST_HAS_NEWER, WRITTEN_ELSEWHERE and IMAGE_OPEN. Files of
+    another host, and those that this user may not look at, are not judged.
     """
     refuse_forgotten_qemu(domain)
     if document is None:
@@ -172,7 +173,7 @@ def refuse_unless_newest(domain: LookedAt, document: Element | None = None) -> N
     started, live = document if document is not None else domain.documents.config, domain.documents.live
     if not domain.connection.is_local:
         return
-    if others := written_besides(domain):
+    if others := written_elsewhere(domain):
         raise disks.WRITTEN_ELSEWHERE(name=domain.name, others=others)
     for path in _written_files(started) if live is None else ():
         if _is(forbids_writing, path):
@@ -185,11 +186,11 @@ def _qemu(domain: LookedAt) -> int | None:
     return None if folder is None else owner_of(f"{folder}/{domain.name}.pid")
 
 
-def written_besides(domain: LookedAt) -> list[str]:
-    """The images that the QEMU of ``domain`` writes to, and that none of its documents names anywhere.
+def written_elsewhere(domain: LookedAt) -> list[str]:
+    """The images that the QEMU of ``domain`` writes to and that none of its documents names anywhere.
 
-    The image that it has left it may keep open for writing, too (a qcow2 one, 7.2). One that is not where the document
-    says was moved under the running guest, and is missed by whoever looks for images.
+    QEMU may also keep an image open for writing that it no longer uses (a qcow2 one, 7.2). Where an image is not where
+    live says, it was moved under the running guest: that is reported as a missing image, and not here.
     """
     documents, live = list(domain.documents.present.values()), domain.documents.live
     if live is None or any(each.find("devices/disk/transient") is not None for each in documents):
@@ -204,7 +205,7 @@ def written_besides(domain: LookedAt) -> list[str]:
 
 
 def forget_pivot(domain: OpenDomain, target: str) -> None:
-    """Forget that the disk ``target`` goes over to a copy: it is known how that ended. (virDomainSetMetadata)"""
+    """Remove the fact that the disk ``target`` is switching to a copy: that is over (virDomainSetMetadata)."""
     config = domain.documents.config
     for pivot in () if config is None else facts(config, Pivoting):
         if pivot.target == target:
@@ -212,9 +213,9 @@ def forget_pivot(domain: OpenDomain, target: str) -> None:
 
 
 def _written_files(document: Element | None) -> Iterator[str]:
-    """The images to which QEMU alone writes while it has ``document``.
+    """The image files to which only QEMU writes while it runs with ``document``.
 
-    Without block devices: QEMU has them by a node of libvirt's own making, and so its locks are not seen here.
+    Block devices are left out: QEMU opens them at a node of libvirt's own making, so its locks cannot be seen here.
     """
     for disk in () if document is None else document.iterfind("devices/disk[@type='file']"):
         path = host_path(disk)

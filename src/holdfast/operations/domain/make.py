@@ -1,8 +1,8 @@
-"""Making a domain that is decided: the one moment at which libvirt is handed its hardware, to keep it.
+"""Making a domain, once everything about it is decided: the one moment at which libvirt is given its hardware.
 
-First a domain of this name is defined that has no devices yet and records which images are being made; the images are
-made; and the whole document takes its place, in one step. A failure on the way removes all of it again. After a crash
-libvirt tells which images lie around, and deleting the domain with its storage removes them.
+First a domain of this name is defined that has no devices and records which images are being made. Then the images are
+made, and the whole document replaces the first one in one step. A failure on the way removes all of it again. After a
+crash the record says which images are left, and deleting the domain with its storage removes them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
 from holdfast.operations.domain.delete import take_back
-from holdfast.operations.domain.unasked_parts import CameAlong, came_along
+from holdfast.operations.domain.unasked_parts import UnaskedParts, unasked_parts
 from holdfast.operations.domain_name import refuse_taken, taking
 from holdfast.operations.own_state import folders_of, look, state_of
 from holdfast.operations.power.start import start as start_domain
@@ -71,7 +71,7 @@ class Created(Result):
     ``devices``            those that a person asks for; without an address where libvirt is yet to choose it
     ``free_places``        how many PCI devices can be attached while it runs; None where libvirt is not asked in a dry
                            run: it has no places yet
-    ``changes``            of a document that was handed in: see :class:`.unasked_parts.CameAlong`
+    ``changes``            of a document that was handed in: see :class:`.unasked_parts.UnaskedParts`
     ``brought``            the devices that libvirt adds to what was asked for, with their places
     ``images``             what was made for it: paths, or POOL/VOLUME
     ``started``            True where it was started
@@ -91,16 +91,16 @@ class Created(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class NewDomain:
-    """A domain that is decided, and not yet made.
+    """A domain of which everything is decided, and nothing made yet.
 
     ``document``    whole, and sealed
     ``given``       the document as somebody handed it in, with the identifiers that it did not state
-    ``as_is``       True where it is to be made exactly so, with no record of ours
-    ``disks``       those of it that were planned here: some with an image that is to be made
-    ``stated``      identifiers that were given, and not chosen at random
+    ``as_is``       True where libvirt is to make exactly this document, with no record of ours
+    ``disks``       those that were planned here; some need an image to be made
+    ``stated``      identifiers that somebody stated, as opposed to those chosen at random
     ``notes``       what cannot be sealed and what else is worth knowing, in sentences
-    ``below``       what images of it rest on, where that was taken as trusted
-    ``other_files`` makes what its document names besides, right before the define: a copied NVRAM
+    ``below``       files that its images rest on and that were accepted because they are trusted
+    ``other_files`` makes the other files that its document names, right before the define: a copied NVRAM
     """
 
     document: Element
@@ -184,11 +184,11 @@ def _finish(
         _prove_as_given(new, parse(defined.xml(Definition.CONFIG), "domain"), is_made=True)
     text = _named(connection, new, defined)
     config = parse(text, "domain")
-    came = came_along(connection, new.document, new.given, config)
+    unasked = unasked_parts(connection, new.document, new.given, config)
     prove(config, True)
     if start:
         _start(connection, defined)
-    return _result(new, config, shown_text(text), came, free_places=len(hotplug_places(config)), started=start)
+    return _result(new, config, shown_text(text), unasked, free_places=len(hotplug_places(config)), started=start)
 
 
 def _foreseen(connection: Connection, new: NewDomain, made: Element | None, start: bool) -> Created:
@@ -196,12 +196,12 @@ def _foreseen(connection: Connection, new: NewDomain, made: Element | None, star
     domain = new.document if made is None else made
     if not new.as_is:
         name_devices(domain)
-    came = CameAlong() if made is None else came_along(connection, new.document, new.given, made)
+    unasked = UnaskedParts() if made is None else unasked_parts(connection, new.document, new.given, made)
     promised = without_identifiers(domain, but=new.stated)
-    came = came.without(identifiers(domain) - new.stated)
+    unasked = unasked.without(identifiers(domain) - new.stated)
     places = None if made is None else len(hotplug_places(made))
     text = shown_indented(promised)
-    return _result(new, promised, text, came, free_places=places, started=start, dry_run=True)
+    return _result(new, promised, text, unasked, free_places=places, started=start, dry_run=True)
 
 
 def _prove_as_given(new: NewDomain, made: Element, *, is_made: bool = False) -> None:
@@ -321,7 +321,7 @@ def _result(
     new: NewDomain,
     domain: Element,
     document: Shown,
-    came: CameAlong,
+    unasked: UnaskedParts,
     *,
     free_places: int | None,
     started: bool = False,
@@ -331,7 +331,7 @@ def _result(
         name=domain.findtext("name") or "",
         uuid=domain.findtext("uuid") or "",
         dry_run=dry_run,
-        changes=came.changes,
+        changes=unasked.changes,
         notes=tuple(new.notes),
         document=document,
         machine=Platform.of(domain).machine,
@@ -341,6 +341,6 @@ def _result(
         devices=tuple(device_lines(domain)),
         free_places=free_places,
         images=new.images,
-        brought=came.brought,
+        brought=unasked.brought,
         started=started,
     )

@@ -20,28 +20,28 @@ _RANDOM = "one chosen at random"
 
 
 @dataclass(frozen=True)
-class CameAlong:
-    """What came along.
+class UnaskedParts:
+    """What a new domain has besides what was asked for.
 
-    ``changes``  what the guest sees that is not as in the document that was handed in: serials and ports that Holdfast
-                 adds, and what libvirt does not accept as it is written
+    ``changes``  what the guest sees differ from the document that was handed in: serials and ports that Holdfast adds,
+                 and what libvirt does not accept as written
     ``brought``  the devices that libvirt adds, with their places
     """
 
     changes: tuple[Change, ...] = ()
     brought: tuple[str, ...] = ()
 
-    def without(self, random: Container[str | None]) -> CameAlong:
+    def without(self, random: Container[str | None]) -> UnaskedParts:
         """The same without ``random`` values, which will be different when it is really done."""
         changes = (replace(each, after=_RANDOM) if each.after in random else each for each in self.changes)
         return replace(self, changes=tuple(changes))
 
 
-def came_along(connection: Connection, asked: Element, given: Element | None, made: Element) -> CameAlong:
-    """What came along in ``made``, of which ``asked`` is the document as Holdfast asks libvirt for it.
+def unasked_parts(connection: Connection, asked: Element, given: Element | None, made: Element) -> UnaskedParts:
+    """What libvirt's document ``made`` has beyond what was asked for; ``asked`` is what Holdfast gave to libvirt.
 
-    ``given`` is the one that was handed in, with the identifiers that it did not state; None where there was none.
-    Where libvirt cannot be asked what it would make of that alone, all new devices count as added by libvirt.
+    ``given`` is the document that was handed in, completed with identifiers; None where a specification was. If libvirt
+    cannot be asked what it would make of ``given`` alone, all new devices count as added by libvirt.
     """
     differs = _seen(asked if given is None else given, made)
     ours: list[Change] = []
@@ -50,10 +50,10 @@ def came_along(connection: Connection, asked: Element, given: Element | None, ma
         ours = [] if completed is None else _seen(completed, made)
         ours += [change for change in differs if change not in ours and _is_other(change, completed is None)]
     added = [change for change in differs if change.kind is ChangeKind.ADDED and change not in ours]
-    return CameAlong(tuple(ours), tuple(_came_in_words(added, asked if given is None else given, made)))
+    return UnaskedParts(tuple(ours), tuple(_added_in_words(added, asked if given is None else given, made)))
 
 
-def _came_in_words(added: list[Change], before: Element, made: Element) -> Iterator[str]:
+def _added_in_words(added: list[Change], before: Element, made: Element) -> Iterator[str]:
     """The devices of ``made`` that are ``added`` to ``before``."""
     devices: dict[tuple[str, str | None], deque[Element]] = {}
     for pair, sides in device_pairs(before, made):

@@ -58,7 +58,7 @@ class KnownGuest:
 def known_guest(running: Element | None, config: Element) -> KnownGuest:
     """What is known of the guest: from the document that it runs with, else from what its last start recorded.
 
-    A record that stands in the running document too was copied there by somebody else's start: it is of one before.
+    A record that is in the running document, too, was copied there when somebody else started it: it is out of date.
     """
     started = fact(config, Started)
     cpu = None if running is None else running.find("cpu")
@@ -94,7 +94,7 @@ class HostOutlook:
         return self._machines(arch, virt_type)
 
     def speaks_of(self, emulator: str) -> bool:
-        """False for a QEMU of a domain's own, of whose machine types the host says nothing."""
+        """False for an ``emulator`` whose machine types the host does not report: one that only its domain names."""
         return not emulator or emulator in self._emulators()
 
     def capabilities(self, platform: Platform) -> Capabilities | str:
@@ -103,7 +103,7 @@ class HostOutlook:
 
     @property
     def versions(self) -> Versions:
-        """By which a domain would be started here."""
+        """The versions of QEMU and libvirt that would start a domain here."""
         return self._versions()
 
     def expanded_cpu(self, domain: Element) -> Element | None:
@@ -186,7 +186,7 @@ class HostOutlook:
             elif difference := cpu_difference(before, after, names):
                 yield _cpu(Effect.CHANGES, f"host-model is expanded anew: the CPU {difference}")
                 if not same_model(before, after, names):
-                    yield from self._lost(before, platform)
+                    yield from self._lost_features(before, platform)
         elif mode == "host-passthrough":
             sentence = "the CPU is the host's own (host-passthrough): it follows its processor, microcode and QEMU"
             yield _cpu(Effect.NOTE, sentence)
@@ -195,7 +195,7 @@ class HostOutlook:
             yield _cpu(Effect.UNKNOWN, sentence)
         elif mode == "minimum":
             yield _cpu(Effect.UNKNOWN, "the CPU has match='minimum': it follows what the host has beyond its model")
-            yield from self._lost(before, platform)
+            yield from self._lost_features(before, platform)
         else:
             yield from self._custom_cpu(domain, platform, capabilities, before, origin)
 
@@ -239,24 +239,24 @@ class HostOutlook:
         if before is not None and same_model(before, cpu):
             lost = self._missing(before, platform)
         elif origin is not None:
-            lost = origin._given([name for name in missing if name not in lacked], cpu, platform)
+            lost = origin._available([name for name in missing if name not in lacked], cpu, platform)
         else:
             if missing:
                 words = f"the host lacks {', '.join(missing)} of {model_of(cpu)}"
                 yield _cpu(Effect.UNKNOWN, f"{words}; whether the guest had them before is not known")
             return
-        gained = self._given([name for name in lacked if name not in missing], cpu, platform)
+        gained = self._available([name for name in lacked if name not in missing], cpu, platform)
         if words := gains_and_losses(gained, lost):
             yield _cpu(Effect.CHANGES, f"the CPU {words}")
 
     def _missing(self, cpu: Element, platform: Platform) -> list[str]:
-        """The features of a concrete CPU that are not to be had here. Raises LibvirtRefused."""
+        """The features of a concrete CPU that a domain cannot have here. Raises LibvirtRefused."""
         lacked = self._shortfall(_exact(cpu), platform)
         # libvirt hides some that a domain has if it asks for them by name.
         return [name for name in lacked if name not in self._possible(platform)]
 
     def _forbidden(self, cpu: Element, platform: Platform) -> list[str]:
-        """The features that are to be had here, and that the CPU must not have."""
+        """The features that the host has and the CPU forbids. Raises LibvirtRefused."""
         lacked = self._shortfall(_exact(cpu), platform)
         return [name for name in self._shortfall(cpu, platform) if name not in lacked]
 
@@ -264,8 +264,8 @@ class HostOutlook:
         shortfall = self._shortfalls(serialize(cpu).strip(), platform)
         return shortfall.split(", ") if shortfall else []
 
-    def _given(self, features: list[str], cpu: Element, platform: Platform) -> list[str]:
-        """Those features that are to be had here: a model has more of them in one libvirt than in another."""
+    def _available(self, features: list[str], cpu: Element, platform: Platform) -> list[str]:
+        """Those of ``features`` that a domain can have here: a model has more in one libvirt than in another."""
         if not features:
             return []
         named = {node.get("name") for node in cpu.iterfind("feature")}
@@ -277,8 +277,8 @@ class HostOutlook:
             return []
         return [name for name in features if name not in missing]
 
-    def _lost(self, before: Element | None, platform: Platform) -> Iterator[Outlook]:
-        """What of a concrete CPU is not to be had here."""
+    def _lost_features(self, before: Element | None, platform: Platform) -> Iterator[Outlook]:
+        """The features of the CPU ``before`` that a domain would lose here."""
         if before is None:
             return
         try:
@@ -350,7 +350,7 @@ class HostOutlook:
             yield _firmware(Effect.CHANGES, f"{loader} is another build than at the last start")
 
     def _variables(self, domain: Element, loader: str, capabilities: Capabilities) -> Iterator[Outlook]:
-        """UEFI variables that are yet to be made, and that libvirt knows no template of."""
+        """Whether the UEFI variables would have to be made, and libvirt knows no template for them."""
         path, has_template = nvram_of(domain), nvram_template(domain) is not None or loader in capabilities.loaders
         if path is None or has_template or not capabilities.is_complete:
             return
@@ -368,8 +368,8 @@ class HostOutlook:
         """Every CPU feature that a domain can have here; none where libvirt (< 12.5) hides none."""
         if self._connection.readonly or self._connection.libvirt_version() < (12, 5, 0):
             return frozenset()
-        told = read_capabilities(self._connection.domain_capabilities(*platform, all_cpu_features=True))
-        return frozenset() if told.host_model is None else features_on(told.host_model)
+        reported = read_capabilities(self._connection.domain_capabilities(*platform, all_cpu_features=True))
+        return frozenset() if reported.host_model is None else features_on(reported.host_model)
 
     def _compare_cpu(self, cpu: str, platform: Platform) -> str:
         return self._connection.cpu_shortfall(cpu, *platform)
@@ -380,7 +380,7 @@ class HostOutlook:
 
 
 def _exact(cpu: Element) -> Element:
-    """The CPU without what a host must not have besides: that is another question than what it lacks."""
+    """A copy of the CPU that says nothing about what the host must not have: only what the host lacks is asked."""
     exact = copy.deepcopy(cpu)
     exact.set("match", "exact")
     for feature in exact.iterfind("feature[@policy='forbid']"):

@@ -16,7 +16,7 @@ def document(connection: Connection, name: str, *, live: bool = False, secure: b
     "NAME@REV" is the config document that it had then (:mod:`holdfast.operations.past.revision`).
     ``secure`` gives it as libvirt has it, with its secrets, which a read-only connection may not see: what is to be
     defined again needs them. Without, it is fit to be shown. Raises NO_DOMAIN, TRANSIENT where there is no config, and
-    NOT_RUNNING where there is no live; PAST_DOCUMENT where of a past one something else than that is asked for.
+    NOT_RUNNING where there is no live; PAST_DOCUMENT for a past one with ``live`` or ``secure``.
     """
     past = past_domain(connection, name)
     if past is not None:

@@ -60,7 +60,7 @@ from holdfast.operations.disks.newest_image import (
     forget_pivot,
     is_pivot_unsettled,
     overlays_written,
-    written_besides,
+    written_elsewhere,
 )
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.facts import forget_fact
@@ -170,7 +170,7 @@ def _refuse_another(domain: OpenDomain, disk: Element, new: Element) -> None:
     if path is None or not file_exists(path) or is_pivot_unsettled(domain, disk):
         return
     rests_on = () if place is None else (place, *_below(connection, place))
-    if file_identity(path) not in map(file_identity, rests_on) and place not in written_besides(domain):
+    if file_identity(path) not in map(file_identity, rests_on) and place not in written_elsewhere(domain):
         raise power.IMAGE_IN_PLACE(device=describe(disk), path=path)
 
 

@@ -1,7 +1,7 @@
 """Deleting a snapshot: today's content of the disks stays, and the guest sees nothing of it.
 
-An internal one goes out of the images. What an external one has in overlays is merged into the images that they rest
-on, and the overlays are gone; libvirt 9.0 and later can.
+An internal snapshot is removed from the images. The overlays of an external one are merged into the images below them,
+and removed; libvirt can from 9.0 on.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
     Merging an overlay takes as long as copying what was written to it. Raises NO_SNAPSHOT, IN_RESCUE; NOT_DELETED, or
     one of those beside it, where libvirt cannot; MANAGED_SAVE, INTERNAL_IN_OVERLAY and MERGED_BELOW_OTHER where an
     external one holds what something else rests on; DELETED_NOT_WRITTEN; and DELETED_IN_PART: repeating the call goes
-    on. What :func:`.leftovers.remove_leftovers` raises comes of an unfinished one. (virDomainSnapshotDelete)
+    on. For an unfinished one, raises as :func:`.leftovers.remove_leftovers`. (virDomainSnapshotDelete)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE, dry_run=dry_run) as domain:
         handles = {each.name: each for each in snapshots(domain)}
@@ -62,12 +62,12 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
             refuse_with_managed_save(domain, "its memory goes on with the files that would be merged")
             _refuse_internal_in_overlay(found, stored.values())
             _refuse_below_others(domain, found)
-        gone = [file for file in found.files if is_gone(connection, file)]
+        already_gone = [file for file in found.files if is_gone(connection, file)]
         if not dry_run:
             _delete(domain, handles[snapshot], found, stored)
         if not found.memory_file or connection.is_local:
-            removed = tuple(file for file in found.files if file not in gone)
-            notes = tuple(f"{file} was gone already" for file in gone)
+            removed = tuple(file for file in found.files if file not in already_gone)
+            notes = tuple(f"{file} was gone already" for file in already_gone)
             return _deleted(domain, snapshot, found.is_external, removed, dry_run, notes)
         note = f"libvirt 9.0 leaves the file with its memory, 9.1 and later do not: {found.memory_file}"
         return _deleted(domain, snapshot, True, tuple(found.overlays.values()), dry_run, (note,))
@@ -77,10 +77,10 @@ def _delete_unfinished(domain: OpenDomain, snapshot: str, dry_run: bool) -> Snap
     files = [entry.file for entry in being_made(domain.documents) if entry.snapshot == snapshot]
     if not files:
         raise errors.NO_SNAPSHOT(name=domain.name, snapshot=snapshot)
-    there = tuple(file for file in files if file and domain.connection.is_local and file_exists(file))
+    left = tuple(file for file in files if file and domain.connection.is_local and file_exists(file))
     if not dry_run:
         remove_leftovers(domain, snapshot)
-    return _deleted(domain, snapshot, any(files), there, dry_run)
+    return _deleted(domain, snapshot, any(files), left, dry_run)
 
 
 def _deleted(
@@ -141,7 +141,7 @@ def _delete(domain: OpenDomain, handle: Snapshot, found: StoredSnapshot, stored:
 def _write_config(domain: OpenDomain, found: StoredSnapshot) -> None:
     """Have libvirt write config, which names the images below now. Raises DELETED_NOT_WRITTEN where it cannot.
 
-    That it could not when it merged an overlay is no error of its own (9.0). (virDomainUpdateDeviceFlags)
+    libvirt (9.0) reports no error if it could not when it merged an overlay. (virDomainUpdateDeviceFlags)
     """
     config = domain.documents.config
     disks = () if config is None else (lookup(config, target, "disk") for target in found.overlays)
