@@ -32,24 +32,18 @@ TESTS = {
     ),
     "operations.asked_of_libvirt": _libvirt("test_asked_of_libvirt.py", "domain/test_asked_before.py"),
     "operations.connect": _libvirt("test_lock.py", "dry_runs/test_read_only.py"),
-    "operations.disk_source": _libvirt("disks/test_start_looks.py", "disks/test_pools.py", "disks/test_network.py"),
+    "operations.disk_source": _libvirt("disks/test_disk_source.py"),
     "operations.documents": ["tests/xml/test_documents.py", *_libvirt("test_session.py")],
     "operations.domain_name": ["tests/xml/test_domain_names.py", *_libvirt("test_one_condition.py")],
     "operations.facts": _libvirt("test_session.py"),
     "operations.files": _libvirt("look/test_diff.py"),
     "operations.guard": _libvirt("test_guard.py"),
     "operations.host.capabilities": _libvirt("domain/test_seal.py"),
-    "operations.host.outlook": _libvirt("look/test_plan.py", "look/test_would_not_start.py"),
-    "operations.host.provides": _libvirt("look/test_would_not_start.py"),
+    "operations.host.outlook": ["tests/xml/outlook"],
+    "operations.host.provides": _libvirt("look/test_provides.py"),
     "operations.host.name_firmware": _libvirt("domain/test_seal.py"),
     "operations.managed_save": _libvirt("power/test_save.py"),
-    "operations.own_state": _libvirt(
-        "state/test_lost_state.py",
-        "state/test_whose_state.py",
-        "look/test_audit_firmware.py",
-        "domain/test_upgrade_firmware.py",
-        "edges/test_vanishing.py",
-    ),
+    "operations.own_state": _libvirt("state/test_own_state.py"),
     "operations.power_record": _libvirt("power/test_power_record.py", "power/test_unrecorded.py"),
     "operations.proved_edit": _libvirt("test_edit_document.py"),
     "operations.session": [*_libvirt("test_session.py", "test_exit_codes.py"), "-k", "not nothing_is_changed"],
@@ -119,13 +113,13 @@ def prepare(module: str) -> Path:
 
 def mutmut(folder: Path, *arguments: str, enclosed: bool = False) -> list[str]:
     """The command line that runs mutmut; in an enclosure where its tests start a libvirt, which needs root."""
-    environment = {"CI": "true", "PYTHONPATH": f"{folder}/mutants/src"}
-    command = ["env", *(f"{name}={text}" for name, text in environment.items())]
-    command += [sys.executable, "-m", "mutmut", *arguments]
+    environment = {"CI": "true", "PYTHONPATH": f"{folder}/mutants/src:{ROOT}/scripts"}
+    command = ["env", *(f"{name}={text}" for name, text in environment.items()), sys.executable, "-m"]
     if not enclosed:
-        return command
+        return [*command, "mutmut", *arguments]
     as_root = [] if os.geteuid() == 0 else ["sudo"]
-    return [*as_root, sys.executable, "-m", "holdfast_lab.enclosure", "--emulate", *command]
+    enclosure = [sys.executable, "-m", "holdfast_lab.enclosure", "--emulate"]
+    return [*as_root, *enclosure, *command, "mutmut_in_sessions", *arguments]
 
 
 def survivors(folder: Path) -> list[str]:

@@ -110,7 +110,7 @@ def capabilities_for_readers(host: Element, platform: Platform) -> Capabilities:
         machine=machine if found is None else found.get("canonical", machine),
         arch=arch,
         emulator=platform.emulator or emulator,
-        max_vcpus=None if found is None else number_at(found, "@maxCpus"),
+        max_vcpus=None if found is None else number_at(found, "@maxCpus") or None,
         cpu_modes=frozenset(),
         host_model=None,
         cpu_models={},
