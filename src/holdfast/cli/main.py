@@ -61,6 +61,10 @@ COMMANDS = {
         "log": "past.log",
         "history": "past.history",
     },
+    "Hosts": {
+        "export": "hosts.archive",
+        "import": "hosts.archive",
+    },
     "Foresight": {
         "plan": "look.plan",
         "upgrade": "domain.upgrade",

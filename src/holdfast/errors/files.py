@@ -56,6 +56,8 @@ NAME_TOO_LONG = Condition(
 PATH_TOO_LONG = Condition(
     "path-too-long", UsageError, "the path {start}… is too long: {size} bytes, and {most} are possible"
 )
+NOT_AN_ARCHIVE = Condition("not-an-archive", InvalidDocument, "{path} is not an archive: {reason}")
+DAMAGED_ARCHIVE = Condition("damaged-archive", InvalidDocument, "the archive {path} is damaged: {reason}")
 CANNOT_PERMIT = Condition("cannot-permit", Failed, "cannot change the permissions of {path}: {reason}")
 
 NOT_TEXT = Condition("not-text", InvalidDocument, "{path} is not {what}: line {line} is not UTF-8 text")

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, LibvirtRefused, NotFound, Refused, UsageError
+from holdfast.errors import (
+    Condition,
+    Failed,
+    InvalidDocument,
+    LibvirtRefused,
+    NotFound,
+    PartlyDone,
+    Refused,
+    UsageError,
+)
 
 HOST_CANNOT = Condition(
     "host-cannot",
@@ -55,3 +64,41 @@ NO_POOL = Condition(
     "no-pool", NotFound, "there is no storage pool {pool!r} at {uri}", "list the storage pools of that host"
 )
 POOL_NOT_ACTIVE = Condition("pool-not-active", Failed, "the storage pool {pool!r} is not active", "start the pool")
+
+EXPORTED_ON_ITS_HOST = Condition(
+    "exported-on-its-host",
+    Refused,
+    "what a domain has beside its document can be read only on its host, and {uri} is elsewhere",
+    "export it there",
+)
+
+NOT_AN_EXPORT = Condition(
+    "not-an-export", InvalidDocument, "{path} is no export of Holdfast: {reason}", "export the domain anew"
+)
+MAC_IN_USE = Condition(
+    "mac-in-use", Refused, "the domain {user!r} has the MAC address {mac}, too", "delete that domain, or clone it"
+)
+REACHES_HOST = Condition(
+    "reaches-host",
+    Refused,
+    "by the document of {name!r} its guest could reach of this host: {reaches:;}",
+    "say what stands for it here, or accept it as it is",
+)
+STATE_NOT_IN_ARCHIVE = Condition(
+    "state-not-in-archive",
+    Refused,
+    "the {kind} of {name!r} is not in {path}, and a start would begin with an empty one",
+    "export the domain with it, or accept a fresh one",
+)
+UNASKED_IMPORT = Condition(
+    "unasked-import",
+    Refused,
+    "the guest of {name!r} would see other hardware here: {changes:;}",
+    "map only what is on the host's side",
+)
+IMPORTED_OTHERWISE = Condition(
+    "imported-otherwise",
+    PartlyDone,
+    "the domain {name!r} is imported, but its guest would see other hardware here: {changes:;}",
+    "do not start it; delete it, and import it where libvirt leaves it as it is",
+)

@@ -55,6 +55,11 @@ from .domain.upgrade_firmware import take_back_firmware as take_back_firmware
 from .domain.upgrade_firmware import upgrade_firmware as upgrade_firmware
 from .domain.upgrade_machine import MachineUpgrade as MachineUpgrade
 from .domain.upgrade_machine import upgrade_machine as upgrade_machine
+from .hosts.export import Exported as Exported
+from .hosts.export import ExportedPart as ExportedPart
+from .hosts.export import PartKind as PartKind
+from .hosts.export import export_domain as export_domain
+from .hosts.import_domain import import_domain as import_domain
 from .look.console import open_console as open_console
 from .look.diff import DocumentDiff as DocumentDiff
 from .look.diff import diff as diff
@@ -132,6 +137,7 @@ from .vocabulary import DomainState as DomainState
 from .vocabulary import Effect as Effect
 from .vocabulary import Entry as Entry
 from .vocabulary import EntryKind as EntryKind
+from .vocabulary import HostMaps as HostMaps
 from .vocabulary import Identity as Identity
 from .vocabulary import NovaInstance as NovaInstance
 from .vocabulary import OpenPart as OpenPart

@@ -15,6 +15,7 @@ from holdfast.domainxml.host.outlook import Effect as Effect
 from holdfast.domainxml.host.outlook import Outlook as Outlook
 from holdfast.domainxml.make.open_parts import OpenPart as OpenPart
 from holdfast.domainxml.make.open_parts import Remedy as Remedy
+from holdfast.domainxml.make.rebind import HostMaps as HostMaps
 from holdfast.domainxml.manager.nova_metadata import NovaInstance as NovaInstance
 from holdfast.history.entry import Entry as Entry
 from holdfast.history.entry import EntryKind as EntryKind

@@ -242,6 +242,17 @@ story(
         "start": True,
     },
 )
+story("export_domain", off, lambda folder: {"archive": str(folder / "a.tar"), "all_disks": True})
+
+
+def printed(connection: Connection, folder: Path) -> None:
+    """The document of a domain that is gone."""
+    off(connection, folder)
+    (folder / "a.xml").write_text(connection.find_domain("a").xml(CONFIG))
+    connection.find_domain("a").undefine()
+
+
+story("import_domain", printed, lambda folder: {"path": str(folder / "a.xml"), "accept_host": True, "start": True})
 story("attach_device", runs, lambda folder: {"device": disk_xml(folder, "more", bus="scsi")})
 story("attach_disk", runs, lambda folder: {"disk": DiskSpec(path=str(folder / "new.qcow2"), size=MIB)})
 story("attach_interface", off, lambda _: {"interface": InterfaceSpec(kind="user")})

@@ -22,6 +22,7 @@ ASKING = {
     "create_domain",
     "create_domain_from_document",
     "clone_domain",
+    "import_domain",
     "attach_device",
     "attach_disk",
     "attach_interface",

@@ -120,6 +120,8 @@ VALUES = {
 """What stands for an argument."""
 
 ARGUMENTS = {
+    "export": f"{NAME} " + "{folder}/ä.tar",
+    "import": "{folder}/ö.xml",
     "create": "ö --memory 64MiB --virt-type qemu --graphics none --disk path={folder}/ü.qcow2,size=1MiB",
     "disk media eject": f"{NAME} sda",
     "disk media insert": f"{NAME} sda " + "path={folder}/other.img",
@@ -179,6 +181,9 @@ def prepare(connection: Connection, folder: Path, made: Call) -> None:
     _image(folder, "other")
     image(folder, "other")
     (folder / "rng.xml").write_text("<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>")
+    printed = connection.define(domain_xml("ö", "pc-q35-7.1"))
+    (folder / "ö.xml").write_text(printed.xml(CONFIG))
+    printed.undefine()
     connection.define(domain_xml(NAME, "pc-q35-7.1", extra=devices))
     operations.adopt_domain(connection, NAME)
     made.before(connection, folder)

@@ -13,8 +13,8 @@ from tests.libvirt.edges.forked import Ended, Forking, forking
 from tests.rules.test_commands import COMMANDS
 
 CALLED = sorted(COMMANDS.keys() - NOT_CALLED)
-LEAVES_NO_TRACE = {"disk extend", "reset", "snapshot revert"}
-"""In what libvirt says of the domains: what they change is in the image, or in the guest."""
+LEAVES_NO_TRACE = {"disk extend", "export", "reset", "snapshot revert"}
+"""In what libvirt says of the domains: what they change is in an image or another file, or in the guest."""
 FULL = "No space left on device"
 CLOSED = "Bad file descriptor"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import (
@@ -52,7 +53,7 @@ class PlannedDisk:
 
     element: Element
     spec: DiskSpec
-    image: NewImage | PlannedSeed | None = None
+    image: ImageToMake | None = None
 
     @property
     def trusted(self) -> list[Element]:
@@ -89,6 +90,23 @@ class PlannedDisk:
             return settled
         size = str(self.spec.size or "")
         return replace(settled, place=source_of(self.element) or "", format=self.image.format, size=size)
+
+
+class ImageToMake(Protocol):
+    """An image that is decided, and not yet made. Its name for people is its place: a path, or POOL/VOLUME."""
+
+    @property
+    def format(self) -> str:
+        """Its format."""
+
+    @property
+    def in_pool(self) -> str | None:
+        """POOL/VOLUME; None for one at a path."""
+
+    def make(
+        self, connection: Connection, undo: ExitStack, progress: Progress | None = None
+    ) -> tuple[Source, MadeFile | None]:
+        """Make it and return where it is, and the file that it is outside a pool; ``undo`` then removes it again."""
 
 
 @dataclass(frozen=True)

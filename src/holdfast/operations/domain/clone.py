@@ -179,7 +179,7 @@ def _plan_copy(
     try:
         with about_attached_image(before.findtext("name") or ""):
             plan = plan_disk(connection, spec, name=new_name, target=label(disk), bus=bus, known=known)
-            if plan.image is not None and plan.image.path is not None:
+            if plan.image is not None and plan.image.in_pool is None:
                 with open_for_qemu_img(spec.made_from, format, known):
                     pass
     except Refused as error:

@@ -1,0 +1,1 @@
+"""Commands about more than one host."""

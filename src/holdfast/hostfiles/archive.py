@@ -1,0 +1,335 @@
+"""An archive of files with checksums: a tar archive (POSIX.1-2001) without holes, which other tools can read.
+
+Files with holes are members in GNU's sparse format 1.0 (GNU tar, bsdtar and Python's tarfile read it). The last member,
+``SHA256SUMS``, has the checksum of every other one, as ``sha256sum --check`` takes them. An archive that is read is
+somebody's input: no name in it is used as a path, and what does not have its checksum is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import itertools
+import os
+import re
+import stat
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+
+from holdfast.errors import HoldfastError, files
+from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, for_qemu_img
+from holdfast.hostfiles.images.image import OpenImage
+from holdfast.hostfiles.images.new_image import copy_image
+from holdfast.hostfiles.new_file import created, creating, whole_file
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+SUMS = "SHA256SUMS"
+_CHUNK = 1 << 20
+_ZEROS = memoryview(bytes(_CHUNK))
+_BLOCK = 512
+_LONGEST = 64 << 20
+"""Bytes of the longest member that is read into memory."""
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+
+Extents = list[tuple[int, int]]
+"""Offset and length of each piece of a file that is not a hole, in bytes."""
+
+
+class _Hash(Protocol):
+    def update(self, data: Buffer, /) -> None: ...
+
+
+@contextlib.contextmanager
+def new_archive(path: str) -> Iterator[ArchiveWriter]:
+    """The new file ``path`` as an archive, for its owner alone; it is there whole or not at all.
+
+    Raises as :func:`.new_file.creating` does, and CANNOT_WRITE.
+    """
+    with creating(path), whole_file(path) as file:
+        writer = ArchiveWriter(file, Path(path).parent)
+        yield writer
+        writer.finish()
+
+
+class ArchiveWriter:
+    """An archive that is being written to ``file``: members one after another, and their checksums at the end.
+
+    ``folder`` has room for an image.
+    """
+
+    def __init__(self, file: BinaryIO, folder: Path) -> None:
+        self._folder = folder
+        self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)
+        self._sums: dict[str, str] = {}
+
+    def add_bytes(self, name: str, data: bytes) -> None:
+        """Add a member that has ``data``."""
+        self._add(name, len(data), [data])
+        self._sums[name] = hashlib.sha256(data).hexdigest()
+
+    def add_file(self, name: str, descriptor: int) -> None:
+        """Add what is open as ``descriptor``, a file or a block device, without its holes. Raises OSError."""
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        extents, hashed = _extents(descriptor, size), hashlib.sha256()
+        pieces = _pieces(descriptor, extents, size, hashed)
+        data = sum(length for _, length in extents)
+        if data == size:
+            self._add(name, size, pieces)
+        else:
+            sparse_map = _sparse_map(extents, size)
+            headers = {"major": "1", "minor": "0", "name": name, "realsize": str(size)}
+            pax = {f"GNU.sparse.{key}": value for key, value in headers.items()}
+            self._add(f"GNUSparseFile.0/{name}", len(sparse_map) + data, itertools.chain([sparse_map], pieces), pax)
+        for _ in pieces:  # only the zeros at the end are left, for the checksum
+            pass
+        self._sums[name] = hashed.hexdigest()
+
+    def add_image(self, name: str, image: QemuImgImage) -> None:
+        """Add an image, whole: what it rests on, or has data in, becomes part of it.
+
+        Raises what qemu-img has to say, and OSError.
+        """
+        if len(image.descriptors) == 1:
+            self.add_file(name, image.descriptors[0])
+            return
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            copy_image(image, for_qemu_img(OpenImage(image.name, image.format, file.fileno())))
+            self.add_file(name, file.fileno())
+
+    def add_path(self, name: str, path: str) -> None:
+        """Add the file ``path``, or all files that are in the folder ``path``, as ``name`` and below it; links are not
+        followed, and nothing else is taken. Raises UNREADABLE_BY_THIS_USER.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise files.UNREADABLE_BY_THIS_USER(path=path, reason=error.strerror) from error
+        try:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                for entry in sorted(os.listdir(descriptor)):  # noqa: PTH208 - of the folder that is open
+                    self.add_path(f"{name}/{entry}", f"{path}/{entry}")
+            elif stat.S_ISREG(os.fstat(descriptor).st_mode):
+                self.add_file(name, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def finish(self) -> None:
+        """Write the checksums, and the end of the archive."""
+        text = "".join(f"{checksum}  {name}\n" for name, checksum in self._sums.items())
+        self._add(SUMS, len(text), [text.encode()])
+        self._tar.close()
+
+    def _add(self, name: str, size: int, pieces: Iterable[bytes], pax: dict[str, str] | None = None) -> None:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.pax_headers = size, 0o600, pax or {}
+        self._tar.addfile(info, _Stream(pieces))  # type: ignore[arg-type]  # it takes whatever can be read
+
+
+class _Stream:
+    """Pieces of bytes as tarfile reads them: so many bytes at a time."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._left) < size and (piece := next(self._pieces, b"")):
+            self._left += piece
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+
+def is_archive(path: str) -> bool:
+    """True where the file ``path`` is a tar archive. Raises NO_FILE, UNREADABLE."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_BLOCK)[257:262] == b"ustar"
+    except FileNotFoundError as error:
+        raise files.NO_FILE(path=path) from error
+    except OSError as error:
+        raise files.UNREADABLE(path=path, reason=error.strerror) from error
+
+
+class ArchiveReader:
+    """The archive that the file ``path`` is. Raises NO_FILE, UNREADABLE, NOT_AN_ARCHIVE, and DAMAGED_ARCHIVE."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with ExitStack() as stack:
+            try:
+                self._file = stack.enter_context(Path(path).open("rb"))
+                tar = stack.enter_context(tarfile.open(fileobj=self._file, mode="r:"))
+                self._members = {info.name: info for info in tar if info.isreg()}
+            except FileNotFoundError as error:
+                raise files.NO_FILE(path=path) from error
+            except OSError as error:
+                raise files.UNREADABLE(path=path, reason=error.strerror) from error
+            except tarfile.TarError as error:
+                raise files.NOT_AN_ARCHIVE(path=path, reason=error) from error
+            self._sums = dict(self._read_sums())
+            self._opened = stack.pop_all()
+
+    def __enter__(self) -> ArchiveReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def names(self) -> list[str]:
+        """The members that have a checksum."""
+        return list(self._sums)
+
+    def size(self, name: str) -> int:
+        """The bytes of a member, holes included."""
+        return self._member(name).size
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a member, at most 64 MiB of them. Raises DAMAGED_ARCHIVE."""
+        data = self._read(self._member(name))
+        if hashlib.sha256(data).hexdigest() != self._sums[name]:
+            raise self._damaged(f"{name} does not have its checksum")
+        return data
+
+    def copy_to(self, name: str, descriptor: int) -> None:
+        """Write a member to the empty file that is open as ``descriptor``; its holes stay holes.
+
+        Raises DAMAGED_ARCHIVE where it does not have its checksum: the file is not to be used then; OSError where the
+        file cannot be written.
+        """
+        info, hashed, end = self._member(name), hashlib.sha256(), 0
+        for offset, piece in self._pieces(info):
+            _hash_zeros(hashed, offset - end)
+            hashed.update(piece)
+            _write_all(descriptor, piece, offset)
+            end = offset + len(piece)
+        _hash_zeros(hashed, info.size - end)
+        os.ftruncate(descriptor, info.size)
+        if hashed.hexdigest() != self._sums[name]:
+            raise self._damaged(f"{name} does not have its checksum")
+
+    def restore_to(self, name: str, path: str, undo: ExitStack) -> None:
+        """Make a member the new file ``path``, or all that is below it the new files of the folder ``path``.
+
+        ``undo`` removes them again. Raises DAMAGED_ARCHIVE, and as :func:`.new_file.created` does.
+        """
+        if name in self._sums:
+            with created(path) as (made, descriptor):
+                self.copy_to(name, descriptor)
+            undo.callback(made.remove)
+            return
+        with creating(path):
+            for folder in [each for each in (*reversed(Path(path).parents), Path(path)) if not each.exists()]:
+                folder.mkdir(mode=0o711 if folder != Path(path) else 0o700)
+                undo.callback(_remove_if_empty, folder)
+        for member in self._below(name):
+            self.restore_to(member, f"{path}/{member.removeprefix(f'{name}/')}", undo)
+
+    def _below(self, name: str) -> list[str]:
+        """The files of a folder, which has no folders in it. Raises DAMAGED_ARCHIVE for any other name."""
+        found = [each for each in self._sums if each.startswith(f"{name}/")]
+        for each in found:
+            if not _FILE_NAME.fullmatch(each.removeprefix(f"{name}/")):
+                raise self._damaged(f"{each!r} is no name for a file")
+        return found
+
+    def _read_sums(self) -> Iterator[tuple[str, str]]:
+        if SUMS not in self._members:
+            raise self._damaged(f"it has no {SUMS}, so it is not whole")
+        for line in self._read(self._members[SUMS]).decode(errors="replace").splitlines():
+            found = _SUM.fullmatch(line)
+            if found is None or found[2] not in self._members:
+                raise self._damaged(f"{SUMS} names what it does not have: {line[:80]!r}")
+            yield found[2], found[1]
+
+    def _member(self, name: str) -> tarfile.TarInfo:
+        if name not in self._sums:
+            raise self._damaged(f"it has no {name}")
+        return self._members[name]
+
+    def _read(self, info: tarfile.TarInfo) -> bytes:
+        if info.size > _LONGEST:
+            raise self._damaged(f"{info.name} is too long")
+        data = bytearray(info.size)
+        for offset, piece in self._pieces(info):
+            data[offset : offset + len(piece)] = piece
+        return bytes(data)
+
+    def _pieces(self, info: tarfile.TarInfo) -> Iterator[tuple[int, bytes]]:
+        """What a member has but holes, in order, each piece with its offset."""
+        self._file.seek(info.offset_data)
+        end = 0
+        for offset, length in cast("Extents", info.sparse) or [(0, info.size)]:
+            if offset < end or length < 0 or offset + length > info.size:
+                raise self._damaged(f"the map of {info.name} makes no sense")
+            end = offset + length
+            while offset < end:
+                piece = self._file.read(min(_CHUNK, end - offset))
+                if not piece:
+                    raise self._damaged(f"it ends in the middle of {info.name}")
+                yield offset, piece
+                offset += len(piece)
+
+    def _damaged(self, reason: str) -> HoldfastError:
+        return files.DAMAGED_ARCHIVE(path=self.path, reason=reason)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _extents(descriptor: int, size: int) -> Extents:
+    """The pieces of a file that are no holes (lseek(2), SEEK_DATA); a block device has none."""
+    found: Extents = []
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return [(0, size)]
+    offset = 0
+    while offset < size:
+        try:
+            begin = os.lseek(descriptor, offset, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            break  # a hole up to the end
+        offset = os.lseek(descriptor, begin, os.SEEK_HOLE)
+        found.append((begin, offset - begin))
+    return found
+
+
+def _pieces(descriptor: int, extents: Extents, size: int, hashed: _Hash) -> Iterator[bytes]:
+    """The bytes of ``extents``; meanwhile ``hashed`` is fed with the whole file of ``size`` bytes, holes as zeros."""
+    end = 0
+    for offset, length in extents:
+        _hash_zeros(hashed, offset - end)
+        end = offset + length
+        for at in range(offset, end, _CHUNK):
+            piece = os.pread(descriptor, min(_CHUNK, end - at), at)
+            hashed.update(piece)
+            yield piece
+    _hash_zeros(hashed, size - end)
+
+
+def _sparse_map(extents: Extents, size: int) -> bytes:
+    """GNU tar's map of format 1.0, in whole blocks: how many pieces there are, and where; the last is the end."""
+    numbers = [len(extents) + 1, *itertools.chain.from_iterable(extents), size, 0]
+    text = "".join(f"{number}\n" for number in numbers).encode()
+    return text + bytes(-len(text) % _BLOCK)
+
+
+def _hash_zeros(hashed: _Hash, length: int) -> None:
+    for at in range(0, length, _CHUNK):
+        hashed.update(_ZEROS[: min(_CHUNK, length - at)])
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written

@@ -1,0 +1,255 @@
+"""Importing a domain: what another host exported, or a document of one, arrives here with the hardware it had.
+
+The document is replayed, never made anew: what it names of its old host is replaced as far as somebody says by what,
+and the guest's side is proved to stay. The archive is somebody's input: what of the host a guest could reach by it is
+taken only when that is asked for.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+
+from holdfast.domainxml.compare.guest_view import compare_documents
+from holdfast.domainxml.compare.host_changes import host_changes
+from holdfast.domainxml.device import label
+from holdfast.domainxml.document import Element, parse, value_at
+from holdfast.domainxml.elements.disk import Source, file_source, host_path, set_source, stated_format
+from holdfast.domainxml.host.reaches import reaches
+from holdfast.domainxml.make.identifiers import identifiers
+from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps, rebind
+from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.records.disk_record import disk_record
+from holdfast.errors import NotFound
+from holdfast.errors.creation import NO_NAME
+from holdfast.errors.hosts import (
+    IMPORTED_OTHERWISE,
+    MAC_IN_USE,
+    NOT_AN_EXPORT,
+    REACHES_HOST,
+    STATE_NOT_IN_ARCHIVE,
+    UNASKED_IMPORT,
+)
+from holdfast.hostfiles.archive import ArchiveReader, is_archive
+from holdfast.hostfiles.document_file import read_document
+from holdfast.hostfiles.firmware.descriptors import read_firmwares
+from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
+from holdfast.hostfiles.images.new_image import new_image_file
+from holdfast.hostfiles.new_file import MadeFile
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Definition
+from holdfast.libvirtapi.domain_list import inventory
+from holdfast.libvirtapi.volume import Progress
+from holdfast.operations.disks.new import PlannedDisk, plan_disk
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.create import check_new_name, not_startable
+from holdfast.operations.domain.make import Created, NewDomain, make_domain
+from holdfast.operations.guard import refuse_unasked
+from holdfast.operations.host.capabilities import host_capabilities
+from holdfast.operations.hosts.export import DOCUMENT, FORMAT, MANIFEST, VERSION, ExportedPart, PartKind
+from holdfast.operations.own_state import refuse_state_of_others, state_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arriving:
+    """What is to arrive: the document as it was, and the parts that come with it in an ``archive``, if there is one."""
+
+    document: Element
+    parts: tuple[ExportedPart, ...] = ()
+    archive: ArchiveReader | None = None
+
+
+@dataclass(frozen=True)
+class ArchivedImage:
+    """An image to be made of a member of an archive, at a path where this user may make files."""
+
+    archive: ArchiveReader
+    member: str
+    path: str
+    format: str
+    in_pool: None = None
+
+    def __str__(self) -> str:
+        return self.path
+
+    def make(
+        self, connection: Connection, undo: ExitStack, progress: Progress | None = None
+    ) -> tuple[Source, MadeFile | None]:
+        """Make it, and check that it rests on nothing; ``undo`` then removes it again."""
+        with new_image_file(self.path, self.format) as (made, image):
+            undo.callback(made.remove)
+            self.archive.copy_to(self.member, image.descriptors[0])
+        with open_for_qemu_img(self.path, self.format):
+            return file_source(self.path), made
+
+
+def import_domain(
+    connection: Connection,
+    path: str,
+    *,
+    maps: HostMaps = NO_MAPS,
+    folder: str | None = None,
+    fresh: Collection[str] = (),
+    accept_host: bool = False,
+    start: bool = False,
+    progress: Progress | None = None,
+    dry_run: bool = False,
+) -> Created:
+    """Let the domain that the file ``path`` has arrive here, with the same UUID, MAC addresses and every address.
+
+    ``path`` is an archive of :func:`.export.export_domain`, or a document, as ``virsh dumpxml --inactive`` prints it.
+    ``maps`` say what stands for what of the old host; images of the archive go where the document then has them, or
+    into ``folder``. ``accept_host`` takes what else of this host the guest could reach by the document. What the domain
+    had beside it begins anew where it is not in the archive, and is of a kind in ``fresh`` ("nvram", "tpm").
+
+    Raises NO_FILE, UNREADABLE, NOT_AN_ARCHIVE, DAMAGED_ARCHIVE, NOT_AN_EXPORT, UNASKED_IMPORT, REACHES_HOST,
+    MAC_IN_USE, STATE_NOT_IN_ARCHIVE, STATE_IN_USE, and as :func:`.create.create_domain` does; then nothing is left of
+    it. (virDomainDefineXMLFlags)
+    """
+    with ExitStack() as stack:
+        arriving = _open(stack, path)
+        before = arriving.document
+        name = before.findtext("name") or ""
+        check_new_name(connection, name, dry_run, to_start=start)
+        after = copy.deepcopy(before)
+        rebind(after, maps)
+        _name_emulator(connection, after)
+        disks = list(_plan_disks(connection, arriving, after, folder))
+        refuse_unasked(name, compare_documents(before, after), condition=UNASKED_IMPORT)
+        if not accept_host:
+            _refuse_reaches(connection, after, maps, [str(disk.image) for disk in disks])
+        _refuse_macs(connection, after)
+        restore = _plan_state(connection, arriving, after, fresh)
+        notes = [*map(_taken, host_changes(before, after)), *not_startable(connection, after, start)]
+        new = NewDomain(
+            document=after,
+            disks=disks,
+            stated=frozenset(identifiers(before)),
+            notes=notes,
+            other_files=restore,
+        )
+        prove = partial(_prove, before)
+        return make_domain(connection, new, start=start, dry_run=dry_run, progress=progress, prove=prove)
+
+
+def _open(stack: ExitStack, path: str) -> Arriving:
+    """Raises NOT_AN_EXPORT for an archive of something else."""
+    if path == "-" or not is_archive(path):
+        return Arriving(document=_document(read_document(path)))
+    archive = stack.enter_context(ArchiveReader(path))
+    try:
+        manifest = json.loads(archive.read(MANIFEST))
+        if manifest["format"] != FORMAT:
+            raise NOT_AN_EXPORT(path=path, reason=f"its format is {manifest['format']!r}")
+        if manifest["version"] != VERSION:
+            raise NOT_AN_EXPORT(path=path, reason=f"this Holdfast does not know version {manifest['version']!r} of it")
+        parts = tuple(ExportedPart(**{**part, "kind": PartKind(part["kind"])}) for part in manifest["parts"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise NOT_AN_EXPORT(path=path, reason=f"its {MANIFEST} cannot be read ({error})") from error
+    return Arriving(document=_document(archive.read(DOCUMENT).decode()), parts=parts, archive=archive)
+
+
+def _document(text: str) -> Element:
+    domain = parse(text, "domain")
+    domain.attrib.pop("id", None)
+    if not (domain.findtext("name") or "").strip():
+        raise NO_NAME()
+    return domain
+
+
+def _name_emulator(connection: Connection, domain: Element) -> None:
+    """Let ``domain`` have this host's QEMU: where another one is, nobody knows what it is here."""
+    capabilities = host_capabilities(connection, Platform.of(domain)._replace(emulator=""))
+    if (emulator := domain.find("devices/emulator")) is not None:
+        emulator.text = capabilities.emulator
+
+
+def _plan_disks(
+    connection: Connection, arriving: Arriving, domain: Element, folder: str | None
+) -> Iterator[PlannedDisk]:
+    """The images that come with it, each at its place here, which is put into ``domain``. Raises NOT_AN_EXPORT."""
+    archive, disks = arriving.archive, {label(disk): disk for disk in domain.iterfind("devices/disk")}
+    for part in arriving.parts:
+        if part.kind is not PartKind.DISK or archive is None:
+            continue
+        disk = disks.get(part.target)
+        if disk is None or stated_format(disk) != part.format:
+            reason = f"its document has no disk {part.target} of the format {part.format}"
+            raise NOT_AN_EXPORT(path=archive.path, reason=reason)
+        path = host_path(disk) or ""
+        if folder is not None:
+            path = f"{folder.rstrip('/')}/{PurePosixPath(path).name}"
+        record = disk_record(domain, disk)
+        spec = DiskSpec(
+            path=path,
+            format=part.format,
+            size=part.size,
+            role=(record.role if record is not None else "") or None,
+            delete_with_domain={"yes": True, "no": False}.get(record.delete) if record is not None else None,
+        )
+        name = domain.findtext("name") or ""
+        plan_disk(connection, spec, name=name, target=part.target, bus=value_at(disk, "target@bus") or "virtio")
+        set_source(disk, file_source(path))
+        for below in disk.findall("backingStore"):
+            disk.remove(below)
+        yield PlannedDisk(disk, spec, ArchivedImage(archive, part.member, path, part.format))
+
+
+def _refuse_reaches(connection: Connection, domain: Element, maps: HostMaps, images: Collection[str]) -> None:
+    """Raise REACHES_HOST for what is no image of the archive, no firmware of this host, and not mapped to."""
+    firmware = read_firmwares()
+    known = {*images, *(each.loader for each in firmware), *(each.template for each in firmware)}
+    known |= {*host_capabilities(connection, Platform.of(domain)).loaders}
+    found = [reach for reach in reaches(domain) if reach.place not in known and not maps.lead_to(reach.place)]
+    if found:
+        raise REACHES_HOST(name=domain.findtext("name"), reaches=found)
+
+
+def _refuse_macs(connection: Connection, domain: Element) -> None:
+    """Raise MAC_IN_USE for an interface that another domain of this host has. (virConnectListAllDomains)"""
+    macs = {value_at(interface, "mac@address") for interface in domain.iterfind("devices/interface")} - {None}
+    for each in inventory(connection) if macs else ():
+        with suppress(NotFound):
+            document = parse(each.domain.xml(Definition.CONFIG if each.persistent else Definition.LIVE))
+            for interface in document.iterfind("devices/interface"):
+                if (mac := value_at(interface, "mac@address")) in macs:
+                    raise MAC_IN_USE(user=each.domain.name, mac=mac)
+
+
+def _plan_state(
+    connection: Connection, arriving: Arriving, domain: Element, fresh: Collection[str]
+) -> Callable[[ExitStack], None] | None:
+    """What brings NVRAM and TPM state of the archive to their places here; None where there is nothing to bring.
+
+    Raises STATE_NOT_IN_ARCHIVE for what would begin anew unasked, and STATE_IN_USE.
+    """
+    refuse_state_of_others(connection, domain)
+    archive, kinds = arriving.archive, {part.kind for part in arriving.parts}
+    brought: list[tuple[str, str]] = []
+    for file in state_of(connection, domain):
+        if archive is not None and PartKind(file.kind) in kinds and file.kind not in fresh:
+            brought.append((file.kind, file.path))
+        elif file.kind not in fresh and archive is not None:
+            raise STATE_NOT_IN_ARCHIVE(kind=file.kind, name=domain.findtext("name"), path=archive.path)
+
+    def restore(undo: ExitStack) -> None:
+        assert archive is not None
+        for member, path in brought:
+            archive.restore_to(member, path, undo)
+
+    return restore if brought else None
+
+
+def _taken(change: str) -> str:
+    return f"of this host: {change}"
+
+
+def _prove(before: Element, made: Element, is_made: bool) -> None:
+    """Raise UNASKED_IMPORT where libvirt would make another guest of the document, IMPORTED_OTHERWISE where it has."""
+    condition = IMPORTED_OTHERWISE if is_made else UNASKED_IMPORT
+    refuse_unasked(made.findtext("name") or "", compare_documents(before, made), condition=condition)
