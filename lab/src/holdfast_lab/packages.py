@@ -70,6 +70,8 @@ _TESTS = {
     "virt-install": "virtinst",
     "pgrep": "procps",
     "git": "git",
+    "age": "age",
+    "gpg": "gpg",
     "tgtd": "tgt",
     "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so": "qemu-block-extra",
     "/usr/lib/x86_64-linux-gnu/qemu/ui-spice-core.so": "qemu-system-modules-spice|qemu-system-common",

@@ -95,8 +95,13 @@ HINTS = {
     "not-wholly-repaired": _SAY_WHERE,
     "host-side-lacks": _SAY_WHERE,
     "image-in-place": "'holdfast disk swap' gives a disk another image",
-    "state-gone": "put it back where it was; or get a new one with 'holdfast start {name}', or what else starts it, "
-    "and --fresh-nvram or --fresh-tpm",
+    "state-gone": "'holdfast history restore-state {name}' puts a copy back, if there is one; or get a new one with "
+    "'holdfast start {name}', or what else starts it, and --fresh-nvram or --fresh-tpm",
+    "state-elsewhere": "run holdfast on that host",
+    "identity-needed": "--identity FILE",
+    "state-copy-damaged": "'holdfast history states NAME' lists the others, for --copy",
+    "no-state-copy": "'holdfast history states {name}' lists what there is",
+    "several-state-copies": "'holdfast history states {name} -o json' has them in full",
     "state-in-use": "name another file, or none: then the domain gets one of its own",
     "nvram-by-name": "'holdfast seal {name}' first: then its document names the file",
     "nvram-unfit": "'holdfast upgrade firmware {name}' gives it a firmware of this host, with its variables",

@@ -1,8 +1,10 @@
-"""What can be wrong with the firmware of a guest, and with its own state: UEFI variables, the state of its TPM."""
+"""What can be wrong with the firmware of a guest, with its own state (UEFI variables, what its TPM keeps), and with
+copies of that.
+"""
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, NotFound, Refused
+from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
 
 NO_VIRT_FIRMWARE = Condition(
     "no-virt-firmware",
@@ -84,4 +86,48 @@ NVRAM_UNFIT = Condition(
     Refused,
     "{name!r} would start without its UEFI variables: {why}",
     "move the domain to a firmware that this host has, together with its variables",
+)
+
+NO_STATE_PLACE = Condition(
+    "no-state-place",
+    NotFound,
+    "{file} sets no place for copies of NVRAM and TPM state",
+    'write there: state = "/FOLDER" or "ssh://HOST/FOLDER"',
+)
+COPIES_UNUSABLE = Condition("state-copies-unusable", Failed, "cannot use the copies of state in {place}: {reason}")
+COPIES_OPEN_TO_OTHERS = Condition(
+    "state-copies-open",
+    Failed,
+    "{who} can exchange what is in {place}, so Holdfast keeps no copies of state there",
+    "correct the owners and modes of that folder and those above it",
+)
+STATE_NOT_COPIED = Condition(
+    "state-not-copied",
+    PartlyDone,
+    "could not copy all state of {failed:domain} ({names}); the first error: {cause}",
+    "remove the cause; the next run copies what has changed",
+)
+BEING_WRITTEN = Condition("state-being-written", Failed, "somebody is writing to {path} just now", "copy it later")
+NO_CIPHER_PROGRAM = Condition("no-cipher-program", Failed, "{program} is not installed", "install {program}")
+NOT_ENCRYPTED = Condition("not-encrypted", Failed, "{program} could not encrypt to {recipient}: {reason}")
+NOT_DECRYPTED = Condition("not-decrypted", Failed, "{program} could not decrypt the copy: {reason}")
+IDENTITY_NEEDED = Condition(
+    "identity-needed",
+    UsageError,
+    "the copy {copy} of {name!r} is encrypted with age",
+    "name the file with the private key",
+)
+COPY_DAMAGED = Condition("state-copy-damaged", Failed, "the copy {copy} is damaged: {reason}", "take another one")
+NO_STATE_COPY = Condition("no-state-copy", NotFound, "{place} has no copy of the {wanted} of {name!r}")
+SEVERAL_STATE_COPIES = Condition(
+    "several-state-copies", UsageError, "several copies of the state of {name!r} begin with {copy}", "give more of it"
+)
+NO_STATE_LOST = Condition(
+    "no-state-lost",
+    Refused,
+    "{name!r} has lost no state that a copy could bring back: {why:; }",
+    "what is there is never replaced: to do so all the same, move it away first",
+)
+STATE_ELSEWHERE = Condition(
+    "state-elsewhere", Refused, "the state of the domains of {uri} is on their own host", "do it there"
 )

@@ -87,6 +87,13 @@ def domain_lock(uuid: str, name: str, timeout: float = TIMEOUT) -> Iterator[None
             os.close(file)
 
 
+@contextlib.contextmanager
+def copying_lock(uuid: str, name: str, timeout: float = TIMEOUT) -> Iterator[None]:
+    """As :func:`domain_lock`, for copying the state of the domain, which keeps no command from changing the domain."""
+    with domain_lock(f"{uuid}.state", name, timeout):
+        yield
+
+
 def _is_at(path: Path, file: int) -> bool:
     try:
         return os.path.samestat(path.lstat(), os.fstat(file))

@@ -75,11 +75,19 @@ from .look.show import show_domain as show_domain
 from .look.watch import watch as watch
 from .manager.follow import Followed as Followed
 from .manager.follow import follow_document as follow_document
+from .past.copy_state import CopiedState as CopiedState
+from .past.copy_state import LeftState as LeftState
+from .past.copy_state import StatesCopied as StatesCopied
+from .past.copy_state import copy_state as copy_state
 from .past.log import LoggedChange as LoggedChange
 from .past.log import log_domain as log_domain
 from .past.log import log_host as log_host
 from .past.record import HostRecord as HostRecord
 from .past.record import record_host as record_host
+from .past.restore_state import BroughtBack as BroughtBack
+from .past.restore_state import StateRestored as StateRestored
+from .past.restore_state import list_state_copies as list_state_copies
+from .past.restore_state import restore_state as restore_state
 from .past.view import PastView as PastView
 from .past.view import show_past as show_past
 from .power.pause import resume as resume
@@ -146,4 +154,5 @@ from .vocabulary import Part as Part
 from .vocabulary import QemuRelease as QemuRelease
 from .vocabulary import Remedy as Remedy
 from .vocabulary import Rescue as Rescue
+from .vocabulary import StateCopy as StateCopy
 from .vocabulary import Topology as Topology

@@ -1,17 +1,25 @@
-"""Where the history of a libvirt's domains is kept, whether one is, and what is set for it.
+"""Where the history of a libvirt's domains is kept, whether one is, what is set for it, and where copies of state are.
 
 No document is needed for that, as ``log`` needs none.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from holdfast.errors import HoldfastError
+from holdfast.errors.firmware import NO_STATE_PLACE
 from holdfast.errors.history import NO_HISTORY_FOR
 from holdfast.history.repository import HistoryPlace
 from holdfast.hostfiles.history_folder import history_is_there
 from holdfast.hostfiles.history_settings import HistorySettings, read_history_settings
 from holdfast.libvirtapi.connection import Connection
+
+if TYPE_CHECKING:
+    from holdfast.hostfiles.state_copies.place import StatePlace
+    from holdfast.hostfiles.state_copies.state_copy import StateCopy
 
 
 def history_place(connection: Connection) -> HistoryPlace:
@@ -36,3 +44,24 @@ def history_settings(connection: Connection) -> HistorySettings:
         raise NO_HISTORY_FOR(uri=connection.uri)
     file = Path(connection.history_settings_file)
     return read_history_settings(file, of_root=connection.is_of_host and connection.is_usual)
+
+
+def place_of_copies(connection: Connection) -> StatePlace:
+    """Where the copies of the state of the domains of ``connection`` are.
+
+    Raises NO_STATE_PLACE, COPIES_UNUSABLE, and what :func:`history_settings` does.
+    """
+    from holdfast.hostfiles.state_copies.place import state_place  # much is imported there, which few verbs need
+
+    settings = history_settings(connection)
+    if not settings.state:
+        raise NO_STATE_PLACE(file=connection.history_settings_file)
+    return state_place(settings.state)
+
+
+def newest_copies(connection: Connection, uuid: str) -> dict[str, StateCopy]:
+    """Kind → the last copy of the state of the domain ``uuid``; none where none are kept, or they cannot be seen."""
+    with suppress(HoldfastError):
+        copies = place_of_copies(connection).copies(uuid).get(uuid, [])
+        return {copy.kind: copy for copy in reversed(copies)}
+    return {}

@@ -30,6 +30,7 @@ from holdfast.hostfiles.state_file import UNKNOWN, Look, is_another, is_of_this_
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.domain_list import inventory
+from holdfast.operations.history_place import newest_copies
 
 
 def state_of(connection: Connection, document: Element) -> list[StateFile]:
@@ -84,7 +85,10 @@ def refuse_lost_state(connection: Connection, name: str, config: Element, fresh:
     """Raise STATE_GONE where the next start would make anew what is lost, unless it is of a kind in ``fresh``."""
     lost = [file for file in lost_state(connection, config) if file.kind not in fresh]
     if lost:
-        raise STATE_GONE(name=name, lost=[f"its {file}" for file in lost], kinds=[file.kind for file in lost])
+        copies = newest_copies(connection, config.findtext("uuid") or "")
+        of_copies = {kind: f" (there is a copy {copy.told})" for kind, copy in copies.items()}
+        said = [f"its {file}{of_copies.get(file.kind, '')}" for file in lost]
+        raise STATE_GONE(name=name, lost=said, kinds=[file.kind for file in lost])
 
 
 def state_outlook(

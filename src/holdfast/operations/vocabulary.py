@@ -19,6 +19,7 @@ from holdfast.domainxml.make.rebind import HostMaps as HostMaps
 from holdfast.domainxml.manager.nova_metadata import NovaInstance as NovaInstance
 from holdfast.history.entry import Entry as Entry
 from holdfast.history.entry import EntryKind as EntryKind
+from holdfast.hostfiles.state_copies.state_copy import StateCopy as StateCopy
 from holdfast.libvirtapi.connection import DomainState as DomainState
 from holdfast.libvirtapi.console import Console as Console
 from holdfast.libvirtapi.domain import Definition as Definition

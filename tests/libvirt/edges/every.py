@@ -28,6 +28,9 @@ MAC = "52:54:00:00:00:01"
 NOT_CALLED = {
     "console": "it needs a terminal: tests/libvirt/look/test_console.py",
     "demo": "it plays for minutes, in a libvirt of its own",
+    "history copy-state": "it needs a place for copies of state: tests/libvirt/past/test_state_copies.py",
+    "history restore-state": "it needs a copy of state that is lost: tests/libvirt/past/test_state_copies.py",
+    "history states": "it needs a place for copies of state: tests/libvirt/past/test_state_copies.py",
     "verify": "it needs an agent in the guest",
 }
 

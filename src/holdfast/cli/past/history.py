@@ -6,12 +6,17 @@ import click
 
 from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, output_option, pass_session
+from holdfast.cli.past.states import copy_state, restore_state, states
 from holdfast.text import plural, printable
 
 
 @click.group()
 def history() -> None:
     """Keep the history of this host's domains; 'holdfast log' reads it."""
+
+
+for _command in (copy_state, states, restore_state):
+    history.add_command(_command)
 
 
 @history.command()
