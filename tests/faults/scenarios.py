@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 UUID = "11111111-2222-4333-8444-555555555555"
 MAC = "52:54:00:00:00:01"
+NVRAM = "/var/lib/libvirt/qemu/nvram/a_VARS.fd"
 
 OFF: tuple[str, ...] = ()
 PAUSED = ("start --paused a",)
@@ -87,6 +88,13 @@ def _all() -> list[Scenario]:
         Scenario("upgrade firmware a --back", (*STARTED_ONCE, "upgrade firmware a"), firmware="2M"),
         Scenario("upgrade certificates a", STARTED_ONCE, firmware="2M"),
         Scenario("upgrade certificates a --back", (*STARTED_ONCE, "upgrade certificates a"), firmware="2M"),
+        Scenario("history copy-state", STARTED_ONCE, firmware="uefi"),
+        Scenario(
+            "history restore-state a",
+            (*STARTED_ONCE, "history copy-state", f"mv {NVRAM} {{tmp}}/lost.fd"),
+            firmware="uefi",
+            ends="its NVRAM is gone",
+        ),
         Scenario("seal a --add-serials --add-ports 2"),
         Scenario("adopt a", foreign=True),
         Scenario("adopt a", PAUSED, foreign=True, note="paused"),

@@ -54,6 +54,10 @@ class Host:
         self._empty_image = b""
         self._adopted: dict[str, str] = {}
         self.folders = {"images": self.images, "tmp": self.temporary, "home": folder / "home"}
+        self._settings = folder / "history.toml"
+        Connection.history_settings_file = property(lambda _: str(self._settings))  # type: ignore[method-assign,assignment]
+        self.folders["copies"] = folder / "copies"
+        self._settings.write_text(f'state = "{self.folders["copies"]}"\n')
         self.folders |= {name: STATE / name for name in ("nvram", "save", "ram")}
         with self.libvirt() as connection:
             pool = f"<pool type='dir'><name>default</name><target><path>{self.images}</path></target></pool>"
@@ -101,6 +105,7 @@ class Host:
             for folder in self.folders.values():
                 for path in folder.iterdir() if folder.is_dir() else ():
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            self.folders["copies"].mkdir(mode=0o700, exist_ok=True)
             self._prepare_files()
             shutil.rmtree(self._history, ignore_errors=True)
             self._history.mkdir()

@@ -31,6 +31,7 @@ _VOLUME = re.compile(r""" volume=["'][^"']*["'] path=["']([^"']*)["']""")
 _CONTROLLER = re.compile(r"^    <controller [^>]*(/>|>.*?^    </controller>)$", re.MULTILINE | re.DOTALL)
 _AT_RANDOM = [
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
+    (re.compile(r"\d{8}T\d{12}Z\.(nvram|tpm)\.off\.[0-9a-z]+\."), r"TIME.\1.off.ENTRY."),
     (re.compile(r"52:54:00(:[0-9a-f]{2}){3}"), "MAC"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^'\"<]*"), "TIME"),
     (re.compile(r"<creationTime>\d+"), "<creationTime>TIME"),

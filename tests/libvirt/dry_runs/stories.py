@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from holdfast import operations
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import (
     DiskSettings,
@@ -132,6 +134,18 @@ def with_new_certificates(connection: Connection, folder: Path) -> None:
     operations.upgrade_certificates(connection, "a")
 
 
+def with_lost_nvram(connection: Connection, folder: Path) -> None:
+    """There is a copy of it."""
+    with_old_firmware(connection, folder)
+    assert connection.history_settings_file is not None
+    settings, kept = Path(connection.history_settings_file), folder / "kept"
+    kept.mkdir(mode=0o700)
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(f'state = "{kept}"')
+    operations.copy_state(connection)
+    Path(nvram_of(parse(connection.find_domain("a").xml(CONFIG))) or "").unlink()
+
+
 def nothing(connection: Connection, folder: Path) -> None:
     """There is no domain."""
 
@@ -219,6 +233,7 @@ story("upgrade_machine", runs, lambda _: {"machine": "pc-q35-7.1", "lower": True
 story("upgrade_firmware", with_old_firmware)
 story("take_back_firmware", with_new_firmware)
 story("upgrade_certificates", with_old_firmware)
+story("restore_state", with_lost_nvram)
 story("take_back_certificates", with_new_certificates)
 story("adopt_domain", off)
 story("release_domain", adopted)

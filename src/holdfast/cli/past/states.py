@@ -100,8 +100,9 @@ def restore_state(session: Session, name: str, copy: str, identity: str, dry_run
     if output == "json":
         print_result(done)
         return
+    did = "would bring" if dry_run else "brought"
     for each in done.restored:
-        click.echo(f"{printable(done.name)}: {'would bring' if dry_run else 'brought'} back {printable(each.what)}, {each.copy.told}")
+        click.echo(f"{printable(done.name)}: {did} back {printable(each.what)}, {each.copy.told}")
     for note in done.notes:
         click.echo(f"note: {printable(note)}")
 

@@ -50,7 +50,7 @@ class StatePlace(ABC):
 
     @abstractmethod
     def add(self, uuid: str, copy: StateCopy, content: bytes, superfluous: Collection[StateCopy]) -> None:
-        """Add the file of ``copy``; once it is there, remove those of the ``superfluous``."""
+        """Add the file of ``copy``; once it is there, remove those of the ``superfluous``. One at a time a domain."""
 
 
 def state_place(name: str) -> StatePlace:
@@ -91,6 +91,8 @@ class _Folder(StatePlace):
             around = Path(self.name, uuid)
             around.mkdir(mode=0o700, exist_ok=True)
             self._refuse_others(uuid)
+            for left in around.glob(".*.new"):  # of one that was killed
+                left.unlink()
             with whole_file(str(around / copy.file_name), over=True) as file:
                 file.write(content)
                 file.flush()

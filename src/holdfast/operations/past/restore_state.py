@@ -91,9 +91,7 @@ def restore_state(
             uuid=domain.uuid,
             dry_run=dry_run,
             notes=tuple(f"there is no copy of its {file}" for file in gone if file not in chosen and not copy),
-            restored=tuple(
-                BroughtBack(what=str(file), path=file.path, copy=each) for file, each in chosen.items()
-            ),
+            restored=tuple(BroughtBack(what=str(file), path=file.path, copy=each) for file, each in chosen.items()),
         )
 
 
