@@ -149,6 +149,17 @@ def _all() -> list[Scenario]:
         Scenario("device attach a {tmp}/watchdog.xml"),
         Scenario("device attach a {tmp}/scsi.xml", PAUSED, note="with a controller"),
         Scenario("device detach a ua-dog", ("device attach a {tmp}/watchdog.xml",)),
+        # history
+        Scenario("rollback a last-start --accept", (*STARTED_ONCE, f"interface detach a {MAC}")),
+        Scenario(
+            "rollback a last-start --accept",
+            (*STARTED_ONCE, f"interface detach a {MAC}"),
+            firmware="uefi",
+            graphics=True,
+            note="uefi",
+        ),
+        Scenario("history restore a", ("history record", "virsh -q undefine a")),
+        Scenario("history restore a", ("delete a",), note="deleted by us"),
         # snapshots
         Scenario("snapshot create a s"),
         Scenario("snapshot create a s", PAUSED, note="paused"),

@@ -15,7 +15,8 @@ from holdfast.domainxml.describe.hardware_tree import hardware_tree
 from holdfast.domainxml.describe.summary import device_lines
 from holdfast.domainxml.describe.unknown_parts import unknown_parts
 from holdfast.domainxml.device import describe
-from holdfast.domainxml.document import Element, child, devices, element, parse, same, serialize
+from holdfast.domainxml.document import Element, canonical, child, devices, element, parse, same, serialize
+from holdfast.domainxml.past.secret_places import close_console, put_back_secrets
 from holdfast.domainxml.secret_parts import (
     HARMLESS,
     SECRET,
@@ -105,6 +106,55 @@ def test_every_path_of_the_schema_that_holds_a_secret_is_kept_without_it_and_mar
         prefixes = {prefix: uri for each in secret.iter() for prefix, uri in each.nsmap.items() if prefix}
         (marked,) = secret.xpath(place, namespaces=prefixes)
         assert (marked if isinstance(marked, str) else marked.text) == MARK, path
+
+
+def test_every_secret_of_the_schema_comes_back_from_the_same_place_or_as_it_is_given(schema: set[str]) -> None:
+    for path in {path for path in schema if is_secret(path)}:
+        today = holding(path, MARK)
+        document, places = kept_of(today)
+        for now, given in [(today, {}), (None, dict.fromkeys(places, MARK))]:
+            back = parse(document)
+            assert put_back_secrets(back, places, now, given) == [], path
+            assert same(back, today), path
+        (lacking,) = put_back_secrets(parse(document), places, None, {})
+        assert lacking.path == places[0]
+
+
+def test_every_secret_of_a_domain_comes_back_although_other_devices_have_come() -> None:
+    secretive = parse(secretive_xml())
+    document, places = kept_of(secretive)
+    today = parse(secretive_xml())
+    child(today, "devices").insert(0, parse(web_disk("vdb", "other.raw").replace(MARK, "another")))
+    back = parse(document)
+    assert put_back_secrets(back, places, today, {}) == []
+    assert same(back, parse(canonical(secretive)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("cookie name='a'", "cookie name='c'"),
+        ("<qemu:arg value='-object'/>", "<qemu:arg value='-S'/><qemu:arg value='-object'/>"),
+        ("entry name='opt/org.example/a'", "entry name='opt/org.example/b'"),
+        ("name='image.raw'", "name='another.raw'"),
+    ],
+)
+def test_no_secret_is_taken_from_what_is_another_thing_by_now(old: str, new: str) -> None:
+    document, places = kept_of(parse(secretive_xml()))
+    today = secretive_xml().replace(old, new)
+    assert today != secretive_xml()
+    back = parse(document)
+    lacking = put_back_secrets(back, places, parse(today), {})
+    assert lacking
+    assert set(secrets_of(back)) <= set(secrets_of(parse(secretive_xml())))
+
+
+@pytest.mark.parametrize("graphics", [VNC, SPICE, "<graphics type='vnc' socket='/run/a' passwd='a'/>"])
+def test_a_console_whose_password_is_lost_listens_nowhere(graphics: str) -> None:
+    console = parse(graphics)
+    del console.attrib["passwd"]
+    close_console(console)
+    assert same(console, parse(f"<graphics type='{console.get('type')}'><listen type='none'/></graphics>"))
 
 
 def test_documents_that_say_the_same_are_kept_alike() -> None:

@@ -39,6 +39,24 @@ HINTS = {
     "state-not-in-archive": "'--fresh-{kind}' accepts that",
     "unasked-import": "leave out the '--map-…' that changes it",
     "imported-otherwise": "'holdfast delete {name}'",
+    "not-a-revision": "an id as 'holdfast log NAME' shows it, last-start, '{{2 days ago}}' or '{{2026-11-30 14:05}}'",
+    "rollback-of-running": "'holdfast shutdown {name}', then 'holdfast rollback {name} {revision}'; "
+    "'holdfast diff {name} {name}@{revision}' shows what its guest would see",
+    "rollback-unfinished": "'holdfast show {name}' says what; repeat the command that began it, or 'holdfast repair "
+    "{name} --no-start'",
+    "rollback-leaves-disk": "'holdfast disk detach {name} {target}' first: the image stays where it is",
+    "rollback-leaves-snapshot": "'holdfast snapshot delete {name} {snapshot}' first",
+    "rollback-firmware": "'holdfast upgrade firmware {name} --back' takes an upgrade of the firmware back, where that "
+    "came between",
+    "unasked-rollback": "--accept takes it",
+    "secrets-needed": "--secret PLACE=FILE for each; with - as FILE it is asked for",
+    "no-such-secret": "'holdfast show NAME@REV' says where there were secrets",
+    "still-there": "'holdfast rollback {name} REV' brings back what it had; a deleted domain of the same name goes by "
+    "its UUID, which 'holdfast log --all -o json' has",
+    "name-taken-since": "'holdfast rename {uuid} NEW' gives that one another name",
+    "deleted-unfinished": "look at its images, then 'holdfast xml {name}@REV' and 'holdfast create --from-xml'",
+    "forget-of-known": "'holdfast log --all' shows whose entries there are; a deleted domain of the same name goes by "
+    "its UUID",
     "no-permission": f"{_AS_ROOT}; images in an active storage pool ('virsh pool-list') mostly need no root",
     "unreadable-by-this-user": f"{_AS_ROOT}, on libvirt's own host",
     "not-uploaded": "qemu-img convert -O FORMAT {path} NEW, and copy-from=NEW,source-format=FORMAT",

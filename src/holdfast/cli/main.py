@@ -59,6 +59,7 @@ COMMANDS = {
     },
     "History": {
         "log": "past.log",
+        "rollback": "past.rollback",
         "history": "past.history",
     },
     "Hosts": {

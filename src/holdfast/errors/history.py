@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, NotFound, UsageError
+from holdfast.errors import Condition, Failed, NotFound, Refused, UsageError
 
 NO_HISTORY_FOR = Condition(
     "no-history-for",
@@ -68,3 +68,85 @@ SETTINGS_UNREADABLE = Condition(
     "history-settings-unreadable", Failed, "{file}, the settings of the history, cannot be read: {reason}"
 )
 SETTING = Condition("history-setting", Failed, "{key!r} in {file} cannot be what it is: {reason}", "correct the file")
+NOT_AN_AGE = Condition(
+    "not-an-age", UsageError, "{text!r} is no age", "write 90 days or 5 years (days, weeks, months, years)"
+)
+NOT_A_REVISION = Condition(
+    "not-a-revision",
+    UsageError,
+    "{text!r} names no entry of a history",
+    "an id as the log shows it, last-start, or a moment in braces does",
+)
+ROLLBACK_OF_RUNNING = Condition(
+    "rollback-of-running",
+    Refused,
+    "the domain {name!r} is running, and earlier hardware comes back only while it is shut off",
+    "shut it down, then repeat this",
+)
+ROLLBACK_UNFINISHED = Condition(
+    "rollback-unfinished",
+    Refused,
+    "something that was begun with {name!r} is not finished: {what:;}",
+    "finish it, or take it back, by the command that began it",
+)
+ROLLBACK_LEAVES_DISK = Condition(
+    "rollback-leaves-disk",
+    Refused,
+    "{name!r} had no {target} at {revision}: with the hardware of then it would lose {image}",
+    "detach the disk first, which leaves its image where it is",
+)
+ROLLBACK_LEAVES_SNAPSHOT = Condition(
+    "rollback-leaves-snapshot",
+    Refused,
+    "the snapshot {snapshot!r} of {name!r} is of {target} on {image}, which {target} was not at {revision}",
+    "delete the snapshot first",
+)
+ROLLBACK_FIRMWARE = Condition(
+    "rollback-firmware",
+    Refused,
+    "{name!r} would start without its UEFI variables: {why}",
+    "take back first what has changed its firmware since",
+)
+UNASKED_ROLLBACK = Condition(
+    "unasked-rollback",
+    Refused,
+    "with its hardware of {revision} the guest of {name!r} would see: {changes:;}",
+    "accept it",
+)
+SECRETS_NEEDED = Condition(
+    "secrets-needed",
+    Refused,
+    "the history keeps no secrets, and {name!r} does not have today what was at {places: and}",
+    "give each of them",
+)
+NO_SUCH_SECRET = Condition(
+    "no-such-secret",
+    UsageError,
+    "at {revision} {name!r} had no secret at {place!r}",
+    "it had some at {places: and}",
+)
+HAD_NO_SECRETS = Condition("had-no-secrets", UsageError, "at {revision} {name!r} had no secrets, so none can be given")
+STILL_THERE = Condition(
+    "still-there",
+    Refused,
+    "libvirt has the domain {name!r}, with the UUID {uuid}: it was not deleted",
+    "roll it back to an earlier document; name a deleted domain that had the same name by its UUID",
+)
+NAME_TAKEN_SINCE = Condition(
+    "name-taken-since",
+    Refused,
+    "another domain is called {name!r} by now, with the UUID {uuid}",
+    "give that one another name first",
+)
+DELETED_UNFINISHED = Condition(
+    "deleted-unfinished",
+    Refused,
+    "something that was begun with {name!r} was not finished when it was deleted: {what:;}",
+    "look at its images, and create it from its last document",
+)
+FORGET_OF_KNOWN = Condition(
+    "forget-of-known",
+    Refused,
+    "libvirt has the domain {name!r}, so its history stays",
+    "name a deleted domain that had the same name by its UUID",
+)

@@ -60,6 +60,11 @@ class Happened:
         return "outside Holdfast" if self.kind in (EntryKind.OUTSIDE, EntryKind.GONE) else self.user
 
     @property
+    def is_end(self) -> bool:
+        """True where the domain is not there any more."""
+        return self.kind in (EntryKind.DELETED, EntryKind.GONE)
+
+    @property
     def act(self) -> str:
         """What was done, in one line: what was asked for, or what was found."""
         return self.command if self.kind in (EntryKind.CHANGED, EntryKind.DELETED) else str(self.kind)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +22,14 @@ from typing import TYPE_CHECKING, cast
 from holdfast.errors import HoldfastError
 from holdfast.errors.history import HISTORY_UNUSABLE
 from holdfast.history.entry import Entry, Happened, KeptDocument, entry_of, message_of
+from holdfast.history.prune import Reached, remove_unreached
 from holdfast.hostfiles.history_folder import (
     check_history_folder,
     git_file,
+    git_lock,
     make_git_folder,
     make_history_folder,
+    remove_git_ref,
     write_git_object,
     writing_history,
 )
@@ -140,6 +143,32 @@ class Repository:
         with self._told_as_unusable():
             found = self._open()[1].subkeys(cast("Ref", _REFS.encode()))
             return sorted(each.decode() for each in found if not each.endswith((b".lock", b".new")))
+
+    def forget(self, lines: Mapping[str, Entry]) -> list[str]:
+        """Remove the lines of these domains, with all objects that only they have; not to be called while writing.
+
+        Each line goes where its last entry is the given one still; the UUIDs of those that went are returned.
+        """
+        with self._told_as_unusable():
+            objects = self._open()[0]
+            kept, went = Reached(objects), Reached(objects)
+            kept.add(self._tips(but=[_ref(uuid) for uuid in lines]))  # most of them before others have to wait
+            gone = []
+            with self.writing():
+                for uuid, entry in lines.items():
+                    with git_lock(self.folder / _REFS / uuid):
+                        if (last := self._last(uuid)) == entry.id.encode() and last is not None:
+                            went.add([last])
+                            remove_git_ref(self.folder, f"{_REFS}{uuid}")
+                            gone.append(uuid)
+                kept.add(self._tips())
+                remove_unreached(self.folder, objects, kept.ids, went.ids)
+                self._opened = None
+        return gone
+
+    def _tips(self, but: Collection[Ref] = ()) -> list[ObjectID]:
+        """What the refs refer to, whoever made them; ``but`` not these."""
+        return [id for ref, id in self._open()[1].as_dict().items() if ref not in but]
 
     def _last(self, uuid: str) -> ObjectID | None:
         return cast("ObjectID | None", self._open()[1].read_ref(_ref(uuid)))

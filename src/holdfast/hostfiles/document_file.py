@@ -29,6 +29,17 @@ def read_password(path: str) -> str:
     return password
 
 
+def read_secret(path: str) -> str:
+    """The text in the file ``path``, "-" for standard input, without the end of its last line.
+
+    Raises what :func:`read_password` does.
+    """
+    secret = _read(path, "a secret", MAX_BYTES).removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise files.NO_PASSWORD(path=path)
+    return secret
+
+
 def _read(path: str, what: str, most: int) -> str:
     try:
         if path == "-":

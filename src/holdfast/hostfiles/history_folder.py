@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -128,6 +128,33 @@ def write_git_object(folder: Path, name: str, data: bytes) -> None:
             file.write(data)
 
 
+@contextlib.contextmanager
+def git_lock(path: Path) -> Iterator[None]:
+    """Keep git's own programs off the file ``path`` of a repository. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = Path(f"{path}.lock")
+    os.close(_new_once_free(lock, 0o666))
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def remove_git_ref(folder: Path, name: str) -> None:
+    """Remove the ref ``name`` of the repository ``folder``, wherever git has put it.
+
+    To be called with its :func:`git_lock`, while :func:`writing_history`. Raises OSError.
+    """
+    packed = folder / "packed-refs"
+    if packed.exists():
+        lines = packed.read_text(errors="surrogateescape").splitlines(keepends=True)
+        rest = [line for line in lines if line.rstrip("\n").partition(" ")[2] != name]
+        if rest != lines:
+            with git_file(packed) as file:
+                file.write("".join(rest).encode(errors="surrogateescape"))
+    (folder / name).unlink(missing_ok=True)
+
+
 def _new_once_free(lock: Path, mode: int) -> int:
     while True:
         try:
@@ -158,6 +185,33 @@ def make_git_folder(folder: Path) -> None:
         new = folder / f"{name}.new"
         new.write_text(text)
         new.replace(folder / name)
+
+
+def loose_objects(folder: Path) -> Iterator[tuple[str, float]]:
+    """The id of each object of git's that has a file of its own, and when that was written (seconds since 1970)."""
+    for file in (folder / "objects").glob("[0-9a-f][0-9a-f]/*"):
+        if len(file.name) == 38:
+            with contextlib.suppress(FileNotFoundError):
+                yield file.parent.name + file.name, file.stat().st_mtime
+
+
+def remove_objects(folder: Path, ids: Iterable[str]) -> None:
+    """Remove the files of these objects of git's. To be called while :func:`writing_history`."""
+    for id in ids:
+        (folder / "objects" / id[:2] / id[2:]).unlink(missing_ok=True)
+
+
+def remove_packs(folder: Path, names: Iterable[str]) -> None:
+    """Remove packs of git's, by their names without an ending; and what git has noted of all objects, to make it anew.
+
+    To be called while :func:`writing_history`.
+    """
+    objects = folder / "objects"
+    for name in names:
+        for file in sorted(objects.glob(f"pack/{name}.*")):  # its index goes before the pack itself
+            file.unlink(missing_ok=True)
+    for noted in ("pack/multi-pack-index", "info/commit-graph"):
+        (objects / noted).unlink(missing_ok=True)
 
 
 _CONFIG = """[core]

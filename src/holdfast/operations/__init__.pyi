@@ -46,6 +46,10 @@ from .domain.make import Created as Created
 from .domain.nvram_upgrade import NvramUpgrade as NvramUpgrade
 from .domain.rename import Renamed as Renamed
 from .domain.rename import rename_domain as rename_domain
+from .domain.restore_deleted import Undeleted as Undeleted
+from .domain.restore_deleted import restore_deleted as restore_deleted
+from .domain.rollback import RolledBack as RolledBack
+from .domain.rollback import rollback_domain as rollback_domain
 from .domain.seal import Sealed as Sealed
 from .domain.seal import seal_domain as seal_domain
 from .domain.spec import DomainSpec as DomainSpec
@@ -79,6 +83,8 @@ from .past.copy_state import CopiedState as CopiedState
 from .past.copy_state import LeftState as LeftState
 from .past.copy_state import StatesCopied as StatesCopied
 from .past.copy_state import copy_state as copy_state
+from .past.forget import Forgotten as Forgotten
+from .past.forget import forget_history as forget_history
 from .past.log import LoggedChange as LoggedChange
 from .past.log import log_domain as log_domain
 from .past.log import log_host as log_host

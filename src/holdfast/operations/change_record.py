@@ -47,7 +47,7 @@ def record_change(
         with Repository.made(history_place(connection)) as repository, repository.writing():
             if before is not None:
                 record_found(repository, connection, uuid, before)
-            elif (last := repository.last(uuid)) is not None:
+            elif (last := repository.last(uuid)) is not None and not last[0].is_end:
                 before = parse(last[1].document)
             if now is not None and (before is None or started is not None or not same(before, now)):
                 given = {} if started is None else given_at_start(started)
@@ -66,9 +66,9 @@ def record_found(
     last, kept = repository.last(uuid), kept or kept_document(found)
     if last is None:
         _add(repository, connection, uuid, EntryKind.FIRST_SEEN, None, found, kept)
-    elif last[1] != kept:
+    elif last[1] != kept or last[0].is_end:
         _add(repository, connection, uuid, EntryKind.OUTSIDE, parse(last[1].document), parse(kept.document), kept)
-    return last is None or last[1] != kept
+    return last is None or last[1] != kept or last[0].is_end
 
 
 def record_gone(repository: Repository, connection: Connection, uuid: str) -> str:
@@ -77,7 +77,7 @@ def record_gone(repository: Repository, connection: Connection, uuid: str) -> st
     To be called while the repository is being written to.
     """
     last = repository.last(uuid)
-    if last is None or last[0].kind in (EntryKind.DELETED, EntryKind.GONE):
+    if last is None or last[0].is_end:
         return ""
     document = parse(last[1].document)
     _add(repository, connection, uuid, EntryKind.GONE, document, document, last[1])

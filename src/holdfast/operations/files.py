@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.hostfiles.document_file import read_document, read_password
+from holdfast.hostfiles.document_file import read_document, read_password, read_secret
 from holdfast.hostfiles.editor import Draft, text_of_left
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.hostfiles.new_file import new_file, remove_file, write_private
@@ -16,6 +16,7 @@ __all__ = [
     "new_file",
     "read_document",
     "read_password",
+    "read_secret",
     "remove_file",
     "text_of_left",
     "write_private",

@@ -1,7 +1,8 @@
-"""What a story has set for the history is not set for the next one."""
+"""What a story has recorded in the history, or set for it, is nothing to the next one."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from holdfast.libvirtapi.connection import Connection
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_set(connection: Connection) -> Iterator[None]:
-    """The settings go when the test ends."""
+def nothing_stays(connection: Connection) -> Iterator[None]:
+    """The history and its settings go when the test ends."""
     yield
     assert connection.history_settings_file is not None
     Path(connection.history_settings_file).unlink(missing_ok=True)
+    shutil.rmtree(str(connection.history_folder), ignore_errors=True)

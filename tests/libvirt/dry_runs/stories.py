@@ -297,6 +297,39 @@ story("set_disk", paused, lambda _: {"disk": "vda", "settings": DiskSettings(rea
 story("set_interface", off, lambda _: {"interface": MAC, "settings": InterfaceSettings(link="down")})
 
 
+def with_history(connection: Connection) -> None:
+    """Begin a history, which :mod:`.conftest` removes."""
+    assert connection.history_folder is not None
+    Path(connection.history_folder).mkdir(parents=True)
+
+
+def changed_since(connection: Connection, folder: Path) -> None:
+    with_history(connection)
+    off(connection, folder)
+    operations.detach_device(connection, "a", MAC)
+
+
+def deleted(connection: Connection, folder: Path) -> None:
+    changed_since(connection, folder)
+    operations.delete_domain(connection, "a")
+
+
+def rolled_back(connection: Connection, dry_run: bool) -> Result:
+    first = operations.log_domain(connection, "a")[-1]
+    return operations.rollback_domain(connection, "a", first.short_id, accept=True, dry_run=dry_run)
+
+
+STORIES["rollback_domain"] = (
+    changed_since,
+    lambda connection, _folder: lambda dry_run: rolled_back(connection, dry_run),
+)
+story("restore_deleted", deleted)
+STORIES["forget_history"] = (
+    deleted,
+    lambda connection, _folder: lambda dry_run: operations.forget_history(connection, "a", dry_run=dry_run)[0],
+)
+
+
 def edited(connection: Connection, dry_run: bool) -> Result:
     now = settled(connection, Path())
     then = now.replace("</uuid>", "</uuid>\n  <title>t</title>")

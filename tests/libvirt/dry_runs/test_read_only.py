@@ -35,6 +35,8 @@ ASKING = {
     "set_disk",
     "set_interface",
     "edit_domain",
+    "rollback_domain",
+    "restore_deleted",
     "seal_domain",
     "upgrade_machine",
     "upgrade_firmware",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ NOT_CALLED = {
     "history copy-state": "it needs a place for copies of state: tests/libvirt/past/test_state_copies.py",
     "history restore-state": "it needs a copy of state that is lost: tests/libvirt/past/test_state_copies.py",
     "history states": "it needs a place for copies of state: tests/libvirt/past/test_state_copies.py",
+    "history forget": "it changes no domain: tests/libvirt/past/test_forget.py",
     "verify": "it needs an agent in the guest",
 }
 
@@ -79,14 +81,31 @@ def with_old_firmware(connection: Connection, folder: Path) -> None:
     connection.define(document.replace("</os>", f"{old_firmware(folder)}</os>"))
 
 
+def with_history(connection: Connection, folder: Path) -> None:
+    """The domain was started, and has lost its interface since."""
+    assert connection.history_folder is not None
+    shutil.rmtree(connection.history_folder, ignore_errors=True)
+    Path(connection.history_folder).mkdir(parents=True)
+    paused(connection, folder)
+    operations.destroy(connection, NAME)
+    operations.detach_device(connection, NAME, MAC)
+
+
+def deleted(connection: Connection, folder: Path) -> None:
+    with_history(connection, folder)
+    operations.delete_domain(connection, NAME)
+
+
 BEFORE: dict[str, Prepare] = {
     "adopt": released,
     "destroy": paused,
     "discard-save": saved,
+    "history restore": deleted,
     "log": recorded,
     "reboot": paused,
     "reset": paused,
     "restore": saved,
+    "rollback": with_history,
     "resume": paused,
     "resume-host": wanted,
     "save": paused,
@@ -105,6 +124,7 @@ VALUES = {
     "NAME": NAME,
     "[NAME]": NAME,
     "[NAME]…": NAME,
+    "[REV]": "last-start",
     "A": NAME,
     "B": f"{NAME}@config",
     "NEW_NAME": "ö",
@@ -135,6 +155,7 @@ OPTIONS = {
     "disk set": "--read-iops-sec 100",
     "interface set": "--link down",
     "reboot": "--hard",
+    "rollback": "--accept",
     "rescue": "--image {folder}/other.img --format raw",
     "set": "--title é",
     "shutdown": "--dry-run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.secret_parts import secrets_of
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.operations import DiskSettings, DiskSpec, DomainSettings, Place
+from holdfast.operations import DiskSettings, DiskSpec, DomainSettings, InterfaceSpec, Place
 from holdfast.operations.manager.restore import restore_document
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, image
 from tests.libvirt.images import qcow2, qcow2_disk
@@ -77,6 +78,15 @@ def snapshot(connection: Connection, _: Path) -> None:
     operations.delete_snapshot(connection, "a", "s")
 
 
+def roll_back(connection: Connection, _: Path) -> None:
+    assert connection.history_folder is not None
+    Path(connection.history_folder).mkdir(parents=True)
+    operations.attach_interface(connection, "a", InterfaceSpec(kind="user"))
+    then = operations.log_domain(connection, "a")[-1].short_id
+    operations.rollback_domain(connection, "a", then, accept=True)
+    shutil.rmtree(connection.history_folder)
+
+
 def clone(connection: Connection, _: Path) -> None:
     operations.clone_domain(connection, "a", "b")
 
@@ -125,6 +135,7 @@ SHUT_OFF = {
     "upgrade": Deed(lambda c, _: operations.upgrade_machine(c, "a", "pc-q35-7.2")),
     "rescue": Deed(rescue),
     "swap": Deed(swap),
+    "roll back": Deed(roll_back),
     "restore the document": Deed(restore_the_document),
 }
 RUNNING = {

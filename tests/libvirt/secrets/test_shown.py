@@ -70,6 +70,9 @@ log --all
 show "a@{{0 days ago}}"
 xml "a@{{0 days ago}}"
 diff "a@{{3000-01-01}}" a
+rollback a "{{3000-01-01}}"
+history restore a -> 3
+history forget b
 snapshot delete a s
 repair a --no-start
 resume-host

@@ -6,6 +6,7 @@ import click
 
 from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, output_option, pass_session
+from holdfast.cli.past.deleted import forget, restore
 from holdfast.cli.past.states import copy_state, restore_state, states
 from holdfast.text import plural, printable
 
@@ -38,7 +39,12 @@ def record(session: Session, output: str) -> None:
     for said, names in {
         "recorded": found.recorded,
         "gone": found.gone,
+        "history forgotten": found.forgotten,
         "being changed just now": found.skipped,
     }.items():
         for name in names:
             click.echo(f"{said}  {printable(name)}")
+
+
+history.add_command(restore)
+history.add_command(forget)

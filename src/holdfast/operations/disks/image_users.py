@@ -7,19 +7,19 @@ from collections.abc import Collection, Iterator
 from holdfast.errors import Failed
 from holdfast.hostfiles.images.chain import files_below
 from holdfast.hostfiles.images.image import Otherwise, file_identity
+from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.image_access import by_pool
-from holdfast.operations.session import OpenDomain
 
 
-def users_of(domain: OpenDomain, images: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Image and name of another domain, for each of ``images`` that it has, or that its images rest on.
+def users_of(connection: Connection, uuid: str, images: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Image and name of another domain than ``uuid``, for each of ``images`` that it has, or that its images rest on.
 
     The headers of all images on this host are read, after one bulk call for their names.
     """
     wanted = {file_identity(image): image for image in images}
-    otherwise = by_pool(domain.connection)
-    for other, paths in domain.connection.images():
-        if other.uuid == domain.uuid:
+    otherwise = by_pool(connection)
+    for other, paths in connection.images():
+        if other.uuid == uuid:
             continue
         for path in paths:
             for each in (path, *_below(path, otherwise)):

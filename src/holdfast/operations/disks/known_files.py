@@ -62,8 +62,7 @@ class KnownFiles:
 
     def __init__(self, domain: Domain, documents: Documents) -> None:
         self._domain = domain
-        names = _names_in(documents.present.values())
-        self._files = {real_path(name) if name.startswith("/") else name for name in names}
+        self._files = _files_in(documents.present.values())
         self._of_snapshots: set[str] | None = None
 
     def __contains__(self, path: object) -> bool:
@@ -75,6 +74,21 @@ class KnownFiles:
             stored = [read_snapshot(snapshot.xml()) for snapshot in snapshots(self._domain)]
             self._of_snapshots = {real_path(image) for each in stored for image in each.images().values()}
         return self._of_snapshots
+
+
+def files_known_of(document: Element) -> set[str] | None:
+    """What the images of a domain that is not there may rest on, as its ``document`` tells; else as known_files()."""
+    return _files_in([document]) if _are_kept([document]) else None
+
+
+def _files_in(documents: Iterable[Element]) -> set[str]:
+    return {real_path(name) if name.startswith("/") else name for name in _names_in(documents)}
+
+
+def _are_kept(documents: Iterable[Element]) -> bool:
+    """True for a domain whose images are known: it was created or adopted here, and nobody makes them anew."""
+    adopted = [fact(document, Adopted) for document in documents]
+    return any(each is not None and each.origin not in _MAKES_IMAGES for each in adopted)
 
 
 def _names_in(documents: Iterable[Element]) -> Iterator[str]:
@@ -93,10 +107,7 @@ def known_files(domain: OpenDomain) -> Container[str] | None:
 
 
 def _known_files(domain: Domain, documents: Documents) -> Container[str] | None:
-    adopted = [fact(document, Adopted) for document in documents.present.values()]
-    if not any(each is not None and each.origin not in _MAKES_IMAGES for each in adopted):
-        return None
-    return KnownFiles(domain, documents)
+    return KnownFiles(domain, documents) if _are_kept(documents.present.values()) else None
 
 
 def known_below(domain: OpenDomain, disk: Element) -> Container[str] | None:

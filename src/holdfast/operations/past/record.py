@@ -14,7 +14,8 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.change_record import kept_document, record_found, record_gone, said_once
-from holdfast.operations.history_place import history_place, keeps_history
+from holdfast.operations.history_place import history_place, history_settings, keeps_history
+from holdfast.operations.past.forget import forget_older
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,20 +25,25 @@ class HostRecord:
     ``domains``   how many it has, transient ones not counted: they have no config document
     ``recorded``  the names of those that an entry was made for: they are new, or differed from their last one
     ``gone``      the names of those that libvirt does not know any more, of which that was recorded
+    ``forgotten`` the names of those whose history is gone, because they were deleted longer ago than it is to be kept
     ``skipped``   the names of those that a command of Holdfast is changing just now; it records them itself
     """
 
     domains: int
     recorded: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
 
 
 def record_host(connection: Connection) -> HostRecord:
     """Record what others have changed of the config documents of all domains, or undefined; see :class:`HostRecord`.
 
+    The history of a domain that was deleted longer ago than its settings say (``keep``) is removed.
+
     Raises RECORDED_READ_ONLY over a connection that gives no secrets, and what is wrong with the history:
-    NO_HISTORY_FOR, HISTORY_NOT_SET_UP, HISTORY_FOLDER, HISTORY_BUSY, HISTORY_UNUSABLE.
+    NO_HISTORY_FOR, HISTORY_NOT_SET_UP, HISTORY_FOLDER, HISTORY_BUSY, HISTORY_UNUSABLE; with its settings, once all is
+    recorded: SETTINGS_OF_OTHERS, SETTINGS_UNREADABLE, SETTING.
     (virConnectListAllDomains, virDomainGetXMLDesc)
     """
     if connection.readonly:
@@ -48,10 +54,13 @@ def record_host(connection: Connection) -> HostRecord:
         known = {domain.uuid for domain in connection.domains()}
         with repository.writing():
             gone = [record_gone(repository, connection, uuid) for uuid in repository.uuids() if uuid not in known]
+        keep = history_settings(connection).keep
+        forgotten = () if keep is None else forget_older(connection, repository, keep)
     return HostRecord(
         domains=len(domains),
         recorded=tuple(name for name, became in found.items() if became),
         gone=tuple(name for name in gone if name),
+        forgotten=tuple(each.name for each in forgotten),
         skipped=tuple(name for name, became in found.items() if became is None),
     )
 
@@ -63,13 +72,19 @@ def record_seen(connection: Connection, domain: Domain) -> None:
             _record(repository, connection, domain)
 
 
+def record_absent(connection: Connection, uuid: str) -> None:
+    """Record that libvirt does not know a domain any more, where the history does not say so; it never raises."""
+    with said_once(), Repository(history_place(connection)) as repository, repository.writing():
+        record_gone(repository, connection, uuid)
+
+
 def _record(repository: Repository, connection: Connection, domain: Domain) -> bool | None:
     """True where an entry was made, None where a command is at work on the domain."""
     try:
         text = domain.xml(Definition.CONFIG, secure=True)
         document = parse(text)
         kept, last = kept_document(document), repository.last(domain.uuid)
-        if last is not None and last[1] == kept:
+        if last is not None and last[1] == kept and not last[0].is_end:
             return False
         with domain_lock(domain.uuid, domain.name, 0):
             now = domain.xml(Definition.CONFIG, secure=True)

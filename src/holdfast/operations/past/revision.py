@@ -6,12 +6,13 @@ REV is the id of an entry, as the log shows it; a moment in braces, {2 days ago}
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.errors import NotFound
-from holdfast.errors.history import BEFORE_HISTORY, NO_ENTRIES, NO_SUCH_ENTRY, SEVERAL_ENTRIES
+from holdfast.errors.history import BEFORE_HISTORY, NO_ENTRIES, NO_SUCH_ENTRY, NOT_A_REVISION, SEVERAL_ENTRIES
 from holdfast.history.entry import Entry, KeptDocument
 from holdfast.history.repository import Repository
 from holdfast.libvirtapi.connection import Connection
@@ -19,7 +20,8 @@ from holdfast.operations.history_place import history_place
 from holdfast.operations.past.log import uuid_of
 from holdfast.operations.past.moment import moment_in
 
-_REVISION = re.compile(r"(?P<name>.+)@((?P<id>[0-9a-f]{7,40})|(?P<start>last-start)|\{(?P<moment>.*)\})", re.DOTALL)
+_REVISION = r"((?P<id>[0-9a-f]{7,40})|(?P<start>last-start)|\{(?P<moment>.*)\})"
+_PAST = re.compile(rf"(?P<name>.+)@{_REVISION}", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +48,51 @@ def past_domain(connection: Connection, name: str) -> PastDomain | None:
 
     Raises NO_ENTRIES, NO_SUCH_ENTRY, SEVERAL_ENTRIES, BEFORE_HISTORY, NOT_A_TIME, and what is wrong with the history.
     """
-    said = _REVISION.fullmatch(name)
+    said = _PAST.fullmatch(name)
     if said is None or _is_domain(connection, name):
         return None
+    return _past(connection, said["name"], said)
+
+
+def domain_at(connection: Connection, name: str, revision: str) -> PastDomain:
+    """The domain ``name`` as it was at ``revision``, an id, "last-start" or "{2 days ago}".
+
+    Raises NOT_A_REVISION, and else as :func:`past_domain` does.
+    """
+    said = re.fullmatch(_REVISION, revision, re.DOTALL)
+    if said is None:
+        raise NOT_A_REVISION(text=revision)
+    return _past(connection, name, said)
+
+
+def last_of(connection: Connection, name: str) -> PastDomain:
+    """The last that the history has of the domain ``name``, which may be deleted.
+
+    Raises NO_ENTRIES, SEVERAL_HAD_NAME, and what is wrong with the history.
+    """
     with Repository(history_place(connection)) as repository:
-        uuid = uuid_of(connection, repository, said["name"])
+        uuid = uuid_of(connection, repository, name)
+        last = repository.last(uuid)
+        if last is None:
+            raise NO_ENTRIES(folder=repository.folder, name=name)
+        return PastDomain(uuid=uuid, entry=last[0], kept=last[1])
+
+
+def documents_before(connection: Connection, past: PastDomain) -> Iterator[Element]:
+    """The documents that the domain had before that entry, without their secrets, the last one first."""
+    with Repository(history_place(connection)) as repository:
+        entries = repository.entries(past.uuid)
+        next(entry for entry in entries if entry.id == past.entry.id)
+        yield from (parse(repository.kept(entry).document) for entry in entries)
+
+
+def _past(connection: Connection, name: str, said: re.Match[str]) -> PastDomain:
+    with Repository(history_place(connection)) as repository:
+        uuid = uuid_of(connection, repository, name)
         entries = list(repository.entries(uuid))
         if not entries:
-            raise NO_ENTRIES(folder=repository.folder, name=said["name"])
-        entry = _entry(said, entries)
+            raise NO_ENTRIES(folder=repository.folder, name=name)
+        entry = _entry(name, said, entries)
         return PastDomain(uuid=uuid, entry=entry, kept=repository.kept(entry))
 
 
@@ -66,9 +104,8 @@ def _is_domain(connection: Connection, name: str) -> bool:
     return True
 
 
-def _entry(said: re.Match[str], entries: list[Entry]) -> Entry:
-    """The one of ``entries``, of which the last one comes first, that is meant."""
-    name = said["name"]
+def _entry(name: str, said: re.Match[str], entries: list[Entry]) -> Entry:
+    """The one of ``entries`` of ``name``, of which the last one comes first, that is meant."""
     if said["moment"] is not None:
         moment = moment_in(said["moment"])
         found = [entry for entry in entries if datetime.fromisoformat(entry.time) <= moment][:1]

@@ -114,7 +114,7 @@ def _refuse_below_others(domain: OpenDomain, found: StoredSnapshot) -> None:
     """Raise MERGED_BELOW_OTHER: libvirt (9.0) does not look whether another domain rests on the image below."""
     if not domain.connection.is_local:
         return
-    for path, user in users_of(domain, [*found.images().values(), *found.overlays.values()]):
+    for path, user in users_of(domain.connection, domain.uuid, [*found.images().values(), *found.overlays.values()]):
         raise errors.MERGED_BELOW_OTHER(user=user, image=path)
 
 

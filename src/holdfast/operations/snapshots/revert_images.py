@@ -73,7 +73,7 @@ def refuse_below_others(domain: OpenDomain, images: Iterable[str]) -> None:
             raise errors.BELOW_SNAPSHOT(name=domain.name, other=other.name, images=sorted(resting))
     if not domain.connection.is_local:
         return
-    for image, user in users_of(domain, wanted):
+    for image, user in users_of(domain.connection, domain.uuid, wanted):
         raise errors.USED_BY_OTHER(user=user, image=image)
     below = {
         file_identity(path)

@@ -1,0 +1,75 @@
+"""What a recorded document needs when it arrives, besides itself: its secrets, and the state that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.fact import SeenState
+from holdfast.domainxml.host.state_files import StateFile
+from holdfast.domainxml.metadata import add_facts, drop_facts, facts
+from holdfast.domainxml.past.secret_places import SecretPlace, close_console
+from holdfast.errors.firmware import STATE_GONE
+from holdfast.errors.history import HAD_NO_SECRETS, NO_SUCH_SECRET, SECRETS_NEEDED
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.own_state import look, refuse_state_of_others
+from holdfast.operations.past.revision import PastDomain
+
+
+def places_given(past: PastDomain, secrets: Mapping[str, str]) -> tuple[str, ...]:
+    """Where the document of ``past`` lacks its secrets. Raises NO_SUCH_SECRET, HAD_NO_SECRETS for other ``secrets``."""
+    places, revision = past.kept.omitted, past.entry.short_id
+    for place in secrets:
+        if not places:
+            raise HAD_NO_SECRETS(name=past.entry.name, revision=revision)
+        if place not in places:
+            raise NO_SUCH_SECRET(name=past.entry.name, revision=revision, place=place, places=places)
+    return places
+
+
+def do_without(name: str, document: Element, lacking: Iterable[SecretPlace]) -> list[str]:
+    """Let ``document``, in place, do without the secrets that it is ``lacking``; returns what comes of it, in words.
+
+    A graphical console that lacks its password listens nowhere. Raises SECRETS_NEEDED for what nobody can do without.
+    """
+    there = [place for place in lacking if place.is_in(document)]
+    if needed := [place.path for place in there if not (place.is_console or place.is_of_metadata)]:
+        raise SECRETS_NEEDED(name=name, places=needed)
+    notes = []
+    for place in there:
+        if place.is_console:
+            close_console(place.node)
+            kind = place.node.get("type")
+            notes.append(
+                f"the {kind} console listens nowhere: its password is not kept, and was not given ({place.path})"
+            )
+        else:
+            notes.append(f"not kept, and left out of the metadata: {place.path}")
+    return notes
+
+
+def look_at_state(
+    connection: Connection, document: Element, files: Iterable[StateFile], fresh: Collection[str]
+) -> list[str]:
+    """Look at the state that comes with ``document``; returns what is to be known of it, in sentences.
+
+    What may be made anew, because its kind is in ``fresh``, is taken out of the records. Raises STATE_GONE for what is
+    not there, and STATE_IN_USE.
+    """
+    wanted = list(files)
+    if wanted:
+        refuse_state_of_others(connection, document)
+    seen = {file: look(connection, file).there for file in wanted}
+    lost = [file for file in wanted if seen[file] is False and file.kind not in fresh]
+    if lost:
+        name = document.findtext("name")
+        raise STATE_GONE(name=name, lost=[f"its {file}" for file in lost], kinds=[file.kind for file in lost])
+    anew = [file for file in wanted if seen[file] is False]
+    records = [each for each in facts(document, SeenState) if each.kind not in {file.kind for file in anew}]
+    if anew:
+        drop_facts(document, SeenState)
+        add_facts(document, *records)
+    return [
+        *(f"its {file} is made anew at its next start" for file in anew),
+        *(f"whether its {file} is there cannot be seen from here" for file in wanted if seen[file] is None),
+    ]
