@@ -22,6 +22,7 @@ from holdfast.errors.power import MANAGED_SAVE
 from holdfast.hostfiles.state_copies.own_files import read_state
 from holdfast.hostfiles.state_copies.state_copy import KEPT
 from holdfast.libvirtapi.connection import Connection
+from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import done, run
 from tests.libvirt.past.kept import NVRAM, TPM, Kept, write
 from tests.libvirt.state.states import create, lose, place, started_once
@@ -236,3 +237,32 @@ def test_copies_of_a_deleted_domain_are_found_by_its_name(connection: Connection
     operations.delete_domain(connection, "a")
     assert len(operations.list_state_copies(connection, "a")) == 1
     assert done(uri, "history", "states", "a").startswith("COPY")
+
+
+def test_a_watch_copies_the_state_of_what_stops(connection: Connection, uri: str, kept: Kept, key: Path) -> None:
+    create(connection)
+    operations.start(connection, "a", paused=True)
+    notices = operations.watch([uri], interval=0.1)
+    try:
+        next(notices)
+        connection.find_domain("a").destroy()
+        wait_until(lambda: len(kept.copies(TPM)) == 1, "no copy was made")
+    finally:
+        notices.close()
+    assert [copy.running for copy in kept.copies()] == [False]
+
+
+def test_what_hinders_a_watch_from_copying_is_logged(
+    connection: Connection, uri: str, kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.folder.rmdir()
+    create(connection)
+    operations.start(connection, "a", paused=True)
+    notices = operations.watch([uri], interval=0.1)
+    try:
+        next(notices)
+        connection.find_domain("a").destroy()
+        wait_until(lambda: bool(caplog.messages), "nothing was said")
+    finally:
+        notices.close()
+    assert "the state of a domain that has stopped was not copied: cannot use the copies" in caplog.messages[0]

@@ -3,7 +3,8 @@
 libvirt announces what happens to a running guest; of a config document it announces nothing that concerns devices. So
 each announcement only says where to look, and every domain is looked at again after some seconds: what differs from
 the look before is the notice. A host that was lost and is back is looked at as a whole, so nothing is missed. What
-others change of a config document on this machine is recorded in its history.
+others change of a config document on this machine is recorded in its history, and the state of a domain that has
+stopped is copied to where copies are kept.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, Queue
 
@@ -26,6 +28,7 @@ from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.connect import connect
 from holdfast.operations.look.notice import Notice, Observation, differences
 from holdfast.operations.own_state import look, state_of
+from holdfast.operations.past.copy_state import copy_stopped
 from holdfast.operations.past.record import record_seen
 from holdfast.text import plural
 
@@ -81,11 +84,13 @@ class _Host:
         self._seen: dict[str, Observation] = {}
         self.unreached: NoConnection | None = None
         """Why it could not be reached so far; None once it was."""
+        self._stopped: Queue[tuple[Connection, str]] = Queue()
         self._complete = False
         """True once every domain was looked at: from then on one that was not seen before is new."""
 
     def run(self) -> None:
         """Follow the host until the watch ends."""
+        threading.Thread(target=self._copy_state, name=f"copy state of {self.uri}", daemon=True).start()
         try:
             reached = lost = False
             while not self._stop.is_set():
@@ -102,6 +107,12 @@ class _Host:
                 self._stop.wait(self._interval)
         except BaseException as error:  # noqa: BLE001 - it is raised where the notices are read
             self._notices.put(error)
+
+    def _copy_state(self) -> None:
+        """Copy the state of what has stopped: no notice waits for that, which can take long over ssh."""
+        while not self._stop.is_set():
+            with suppress(Empty):
+                copy_stopped(*self._stopped.get(timeout=1.0))
 
     def _follow(self, connection: Connection) -> None:
         heard: Queue[Heard] = Queue()
@@ -175,6 +186,8 @@ class _Host:
         self._seen[domain.uuid] = now
         if config is not None and (self._complete if before is None else before.config != config):
             record_seen(connection, domain)
+        if before is not None and before.live is not None and not active and not connection.readonly:
+            self._stopped.put((connection, domain.uuid))
         if before is not None:
             self._tell(differences(self.uri, domain.uuid, before, now))
         elif self._complete:

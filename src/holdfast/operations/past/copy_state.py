@@ -5,6 +5,7 @@ For a timer, and for a watch when it sees a domain stop. Nothing of a domain is 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -89,6 +90,19 @@ def copy_state(connection: Connection, names: Sequence[str] = ()) -> StatesCopie
             if left and left[-1].error is not None and left[-1].error.code == COPIES_UNUSABLE.code:
                 break
     return StatesCopied(domains=len(uuids), copied=tuple(copied), left=tuple(left))
+
+
+def copy_stopped(connection: Connection, uuid: str) -> None:
+    """Copy the state of a domain that has stopped, where a place for that is set; why it could not is logged."""
+    try:
+        if history_settings(connection).state:
+            for each in copy_state(connection, [uuid]).left:
+                if each.error is not None:
+                    raise each.error
+    except NotFound:  # it is gone by now
+        return
+    except HoldfastError as error:
+        logging.getLogger("holdfast").warning("the state of a domain that has stopped was not copied: %s", error)
 
 
 def _of_domain(
