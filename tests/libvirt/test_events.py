@@ -11,7 +11,7 @@ import holdfast
 import libvirt
 from holdfast import operations
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain_events import Heard, domain_events
+from holdfast.libvirtapi.domain_events import Announcement, domain_events
 from holdfast.libvirtapi.events import keep_listening
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.domains import running
@@ -81,7 +81,7 @@ def test_a_listener_that_fails_is_logged_and_hears_the_next_event(
     said: list[str] = []
     stopped = threading.Event()
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: Announcement) -> None:
         said.append(heard.state)
         if heard.state == "shut off":
             stopped.set()

@@ -116,7 +116,7 @@ def generated_aliases(domain: Element) -> Iterator[tuple[Element, Element]]:
             yield device, found
 
 
-def put_aside(device: Element, alias: Element) -> None:
+def remove_without_trace(device: Element, alias: Element) -> None:
     """Take ``alias`` out of ``device``, with its white space: the text is as if it had never been there."""
     before = alias.getprevious()
     if alias.getnext() is None and before is not None and _is_blank(before.tail):

@@ -176,7 +176,7 @@ def remove_children(parent: Element, *tags: str) -> None:
             parent.remove(found)
 
 
-def take_out(element: Element) -> None:
+def remove_from_parent(element: Element) -> None:
     """Take ``element`` out of the element that it is in, whichever that is."""
     parent = element.getparent()
     if parent is not None:

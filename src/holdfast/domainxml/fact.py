@@ -136,7 +136,7 @@ class Snapshotting:
 
 @dataclass(frozen=True)
 class Pivoting:
-    """A disk goes over to a copy: from before QEMU is asked for it until both documents say so.
+    """A disk switches to a copy: from before QEMU is asked for it until both documents say so.
 
     Where the document has the ``old`` image and nothing copies, nobody knows which of the two is the newer. ``target``
     is the disk's; ``new`` is the copy, and ``format`` the copy's.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from holdfast.errors.files import NO_TEMPORARY_FILE
-from holdfast.hostfiles.own_folder import CHILD, left_folders, lock_with_others, new_place
+from holdfast.hostfiles.own_folder import CHILD, left_folders, lock_with_others, unused_path
 
 LIMIT = 30.0
 """Seconds for an answer. It takes less than one; and minutes where KVM is there and does not work (9.0)."""
@@ -53,7 +53,7 @@ def private_folder() -> Iterator[Path]:
     """
     for left in left_folders(CHILD):
         _remove(left)
-    folder = new_place(CHILD)
+    folder = unused_path(CHILD)
     try:
         yield folder
     finally:

@@ -30,7 +30,7 @@ def make_locked(prefix: str) -> tuple[Path, int]:
         folder.rmdir()  # somebody was looking whether it is a left one, before it was locked
 
 
-def new_place(prefix: str) -> Path:
+def unused_path(prefix: str) -> Path:
     """Where a new folder can be made, under a name that nobody foresees."""
     return Path(_temporary_folder(), f"{prefix}{os.urandom(4).hex()}")
 

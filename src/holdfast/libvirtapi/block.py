@@ -45,7 +45,7 @@ def start_block_copy(domain: Domain, target: str, destination: str) -> None:
 
 
 @translated
-def copied(domain: Domain, target: str) -> tuple[int, int] | None:
+def copy_progress(domain: Domain, target: str) -> tuple[int, int] | None:
     """How much of how much is copied, in bytes; None when no job is at work on the disk (virDomainGetBlockJobInfo)."""
     info = domain._handle.blockJobInfo(target, 0)
     return (info["cur"], info["end"]) if info else None

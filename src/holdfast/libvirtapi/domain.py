@@ -265,7 +265,7 @@ class Domain:
 
     def stopped(self) -> AbstractContextManager[events.Wait]:
         """Listen for the domain to stop; enter before calling :meth:`shutdown`."""
-        return events.stopped(self._handle)
+        return events.domain_stop(self._handle)
 
     @changes_guest
     def start(self, paused: bool = False) -> None:

@@ -20,7 +20,7 @@ KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 4
 
 
 @dataclass(frozen=True)
-class Heard:
+class Announcement:
     """One announcement: of which domain, what it says, and the state it implies.
 
     ``sentence`` is empty where the announcement only says that something can be looked at now, ``state`` (in virsh's
@@ -33,7 +33,7 @@ class Heard:
     state: str = ""
 
 
-Hear: TypeAlias = Callable[[Heard], None]
+Hear: TypeAlias = Callable[[Announcement], None]
 
 _LIFECYCLE = {
     libvirt.VIR_DOMAIN_EVENT_STARTED: ("started", "running"),
@@ -103,8 +103,8 @@ def _forget(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Non
         translated(call)(*args, **kwargs)
 
 
-def _heard(domain: libvirt.virDomain, sentence: str = "", state: str = "") -> Heard:
-    return Heard(domain.UUIDString(), domain.name(), sentence, state)
+def _heard(domain: libvirt.virDomain, sentence: str = "", state: str = "") -> Announcement:
+    return Announcement(domain.UUIDString(), domain.name(), sentence, state)
 
 
 @callback
@@ -143,4 +143,4 @@ def _block_job(
 
 @callback
 def _lost(_: libvirt.virConnect, _reason: int, hear: Hear) -> None:
-    hear(Heard("", ""))
+    hear(Announcement("", ""))

@@ -129,7 +129,7 @@ def device_removal(domain: libvirt.virDomain, alias: str) -> Iterator[Wait]:
 
 
 @contextlib.contextmanager
-def stopped(domain: libvirt.virDomain) -> Iterator[Wait]:
+def domain_stop(domain: libvirt.virDomain) -> Iterator[Wait]:
     """Listen for the domain to stop running, for whatever reason (VIR_DOMAIN_EVENT_ID_LIFECYCLE, STOPPED)."""
     conn = domain.connect()
     wait = Wait(conn)

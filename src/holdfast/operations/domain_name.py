@@ -47,8 +47,8 @@ def refuse_taken(connection: Connection, name: str, *, to_start: bool = False) -
 
 
 @contextmanager
-def taking(connection: Connection, *names: str) -> Iterator[None]:
-    """Around the call of libvirt that takes a name, or a name and a UUID: as :func:`refuse_taken` has looked before.
+def taking_name(connection: Connection, *names: str) -> Iterator[None]:
+    """Wraps the libvirt call that takes a name, or a name and a UUID, after a check by :func:`refuse_taken`.
 
     Where libvirt refuses, because somebody else was faster, it raises what :func:`refuse_taken` does; else it changes
     nothing.

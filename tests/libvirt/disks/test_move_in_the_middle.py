@@ -93,7 +93,7 @@ def test_interrupted_move_leaves_nothing(connection: Connection, domain: Domain,
     assert (images_of_vda(domain), without_image_of_vda(domain), records(domain)) == before
     assert not (tmp_path / "new").exists()
     if domain.is_active():
-        assert block.copied(domain, "vda") is None
+        assert block.copy_progress(domain, "vda") is None
     move_disk(connection, "a", "vda", Place(path=str(tmp_path / "new")))
 
 

@@ -109,7 +109,7 @@ def move_cut_off(host: Host, folder: Path, cut_off: Callable[[Host], None]) -> P
 
 def crashed(domain: Domain) -> None:
     """End the QEMU of a domain, once libvirtd has found it again."""
-    wait_until(lambda: block.copied(domain, "vda") is None, "libvirtd does not see that the copying has ended")
+    wait_until(lambda: block.copy_progress(domain, "vda") is None, "libvirtd does not see that copying has ended")
     crash(domain)
 
 
@@ -150,7 +150,7 @@ def test_move_of_which_libvirt_forgot_the_end_is_neither_repeated_nor_started_ov
     new = move_cut_off(host, folder, cut_off)
     with holdfast.connect(host.uri) as connection:
         domain = connection.find_domain("a")
-        wait_until(lambda: block.copied(domain, "vda") is None, "libvirtd does not see that the copying has ended")
+        wait_until(lambda: block.copy_progress(domain, "vda") is None, "libvirtd does not see that copying has ended")
         assert f"<source file='{new}'" not in domain.xml(LIVE).partition("<mirror")[0], "libvirt knows better"
         refused(connection, disks.NEWEST_UNKNOWN)
         (audited,) = operations.audit_host(connection).domains
@@ -201,7 +201,7 @@ def test_hard_reboot_does_not_switch_off_a_qemu_that_writes_to_another_image_tha
     host.start()
     with holdfast.connect(host.uri) as connection:
         domain = connection.find_domain("a")
-        wait_until(lambda: "<mirror" not in domain.xml(LIVE), "libvirtd does not see that the copying has ended")
+        wait_until(lambda: "<mirror" not in domain.xml(LIVE), "libvirtd does not see that copying has ended")
         with raising(disks.WRITTEN_ELSEWHERE, others=new):
             operations.reboot(connection, "a", hard=True)
         assert domain.is_active()
@@ -231,7 +231,7 @@ def test_libvirtd_killed_at_any_moment_of_a_pivot_loses_nothing(host: Host, fold
     with holdfast.connect(host.uri) as connection:
         domain = connection.find_domain("a")
         with suppress(HoldfastError):
-            block.copied(domain, "vda")  # waits until libvirtd has found its QEMU again, if it does
+            block.copy_progress(domain, "vda")  # waits until libvirtd has found its QEMU again, if it does
         try:
             operations.move_disk(connection, "a", "vda")
         except HoldfastError as error:

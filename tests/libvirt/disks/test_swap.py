@@ -132,7 +132,7 @@ def test_another_size_is_what_the_guest_would_see(
 def test_stock_copy_onto_a_larger_image_fails_in_the_middle(connection: Connection, tmp_path: Path) -> None:
     domain, image = moving_domain(connection, tmp_path, start=True), other(tmp_path, size=2 * SIZE)
     block.start_block_copy(domain, "vda", disk_xml(tmp_path, "x").replace("x.img", "other.img"))
-    while block.copied(domain, "vda") is not None:
+    while block.copy_progress(domain, "vda") is not None:
         pass
     assert parse(domain.xml(LIVE)).find("devices/disk/mirror") is None
     with raising(disks.OTHER_SIZE, target="vda", size="8 MiB", wanted="4 MiB"):

@@ -45,7 +45,7 @@ def overlay(host: Host) -> Iterator[Path]:
             patch.setattr(libvirt_snapshot, "make_snapshot", lambda *_, **__: cut_off(host, domain, overlay))
             operations.create_snapshot(connection, "a", "one", external=True, memory=False)
     with holdfast.connect(host.uri) as connection:
-        block.copied(connection.find_domain("a"), "vda")  # waits until libvirtd has found its QEMU again
+        block.copy_progress(connection.find_domain("a"), "vda")  # waits until libvirtd has found its QEMU again
     yield overlay
     with holdfast.connect(host.uri) as connection:
         remove_domains(connection)

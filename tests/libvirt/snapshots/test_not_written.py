@@ -94,7 +94,7 @@ def restarted(host: Host) -> None:
     """libvirtd starts anew, and has found the QEMU of "a" again."""
     host.restart()
     with holdfast.connect(host.uri) as connection:
-        block.copied(connection.find_domain("a"), "vda")
+        block.copy_progress(connection.find_domain("a"), "vda")
 
 
 @pytest.mark.parametrize("kind", ["disks", "memory"])

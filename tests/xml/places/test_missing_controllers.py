@@ -8,8 +8,8 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.places.controllers import (
     count_missing_controllers,
     missing_controllers,
-    numbered,
     scsi_controller_of,
+    with_indexes,
 )
 
 NUMBERED = parse(
@@ -42,7 +42,7 @@ def test_controllers_up_to_the_one_that_an_address_names_are_lacking(device: str
 
 
 def test_controllers_without_an_index_get_the_first_that_is_free() -> None:
-    found = [controller.get("index") for controller in numbered(DOMAIN).iterfind("devices/controller")]
+    found = [controller.get("index") for controller in with_indexes(DOMAIN).iterfind("devices/controller")]
     assert found == ["0", "1", "3", "0", "1", "2"]
     assert [each.get("index") for each in DOMAIN.iterfind("devices/controller")][-1] is None
 

@@ -30,13 +30,13 @@ def diff(session: Session, ctx: click.Context, before: str, after: str, output: 
     """
     from holdfast.operations.files import is_file
     from holdfast.operations.look.diff import diff as compare
-    from holdfast.operations.look.diff import lost_of
+    from holdfast.operations.look.diff import lost_state_of
 
     connection = None if is_file(before) and is_file(after) else session.connection
     difference = compare(connection, before, after)
     seen = [change for change in difference.changes if change.is_visible]
     names = [name for name in (before, after) if not is_file(name)]
-    lost = dict.fromkeys(note for name in names for note in lost_of(session.connection, name))
+    lost = dict.fromkeys(note for name in names for note in lost_state_of(session.connection, name))
     difference = replace(difference, notes=(*difference.notes, *lost))
     if output == "json":
         print_result(difference)

@@ -33,7 +33,7 @@ _IDENTIFIED_BY = {
 """By what libvirt (9.0) finds the device that it is to detach."""
 
 
-def fitting(domain: Element, pattern: Element) -> list[Element]:
+def devices_fitting(domain: Element, pattern: Element) -> list[Element]:
     """The devices of ``domain`` that ``pattern`` can mean: those that say all that it says, and maybe more.
 
     Where there are none: those that libvirt tells from others by what ``pattern`` says of that, and that say nothing

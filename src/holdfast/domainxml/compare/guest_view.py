@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.match import Pair, pairs_by_kind
-from holdfast.domainxml.device import device_name, generated_aliases, put_aside, short_name, user_alias
+from holdfast.domainxml.device import device_name, generated_aliases, remove_without_trace, short_name, user_alias
 from holdfast.domainxml.document import NOTHING, Element, parse, serialize, value_at
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.secret_parts import shown_value
@@ -82,7 +82,7 @@ def _devices(before: Element, after: Element) -> Iterator[Change]:
     found = (list(document.iterfind("devices/*")) for document in (before, after))
     aliases = [*generated_aliases(before), *generated_aliases(after)]
     for device, alias in aliases:
-        put_aside(device, alias)
+        remove_without_trace(device, alias)
     differing = _differing(*found)
     for device, alias in aliases:
         device.append(alias)

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Iterable
 
 from holdfast.domainxml.device import find_device
-from holdfast.domainxml.document import Element, child, element, take_out, text_of
+from holdfast.domainxml.document import Element, child, element, remove_from_parent, text_of
 from holdfast.domainxml.number import as_number, number_at
 from holdfast.domainxml.units import unit_size
 
@@ -115,7 +115,7 @@ def remove_module(domain: Element, module: Element) -> None:
     """Take ``module`` out of ``domain``, and its size off the guest's memory."""
     size = _size(module.find("target/size"))
     total, current = total_memory(domain) - size, balloon_memory(domain) - size
-    take_out(module)
+    remove_from_parent(module)
     _set(domain, "memory", total)
     _set(domain, "currentMemory", current)
 

@@ -29,7 +29,7 @@ def parse_device(text: str) -> Element:
     return device
 
 
-def complete(device: Element, documents: list[Element]) -> Element:
+def complete_request(device: Element, documents: list[Element]) -> Element:
     """A copy of ``device`` with the target of a disk, or the index of a controller: the first that is free.
 
     What ``device`` says already stays. ``documents`` are the domain's.
@@ -49,7 +49,7 @@ def complete(device: Element, documents: list[Element]) -> Element:
     return completed
 
 
-def identified(device: Element) -> Element:
+def with_identifiers(device: Element) -> Element:
     """A copy of ``device`` with a user's alias, and with a MAC address and a serial where its kind has them.
 
     What ``device`` says already stays. All is chosen at random, so that no device is taken for one that went before. A
@@ -65,8 +65,8 @@ def identified(device: Element) -> Element:
     return request
 
 
-def without_made_up(device: Element, promised: Element) -> Element:
-    """A copy of ``device`` without what :func:`identified` chose for it at random: what ``promised`` does not have."""
+def without_random_identifiers(device: Element, promised: Element) -> Element:
+    """A copy of ``device`` without the random choices of :func:`with_identifiers`: what ``promised`` does not have."""
     copied = copy.deepcopy(device)
     for tag in ("alias", "mac", "serial"):
         if promised.find(tag) is None:
@@ -93,7 +93,7 @@ def conflict(request: Element, document: Element) -> tuple[str, Element] | None:
     return None
 
 
-def resumes(request: Element, device: Element) -> bool:
+def is_from_earlier_attach(request: Element, device: Element) -> bool:
     """True when ``device`` is what an earlier attach of the same ``request`` left in config.
 
     That is a device of the same kind that has all that the request names: alias, target, MAC, address, source.

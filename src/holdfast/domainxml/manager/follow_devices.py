@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.device import alias, device_name, short_name
-from holdfast.domainxml.document import Element, child, devices, remove_children, take_out, value_at
+from holdfast.domainxml.document import Element, child, devices, remove_children, remove_from_parent, value_at
 from holdfast.domainxml.elements.disk import next_target, source_of, stated_format
 from holdfast.domainxml.elements.memory import add_module, remove_module
 from holdfast.domainxml.make.seal import name_device
@@ -178,7 +178,7 @@ def remove_device(domain: Element, device: Element) -> None:
     if device.tag == "memory":
         remove_module(domain, device)
     else:
-        take_out(device)
+        remove_from_parent(device)
 
 
 def _controller_for(domain: Element, template: Element, device: Element) -> Element | None:

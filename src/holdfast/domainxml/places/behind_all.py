@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from holdfast.domainxml.address import PciAddress, pci_address
-from holdfast.domainxml.document import Element, child, devices, element, take_out, value_at
+from holdfast.domainxml.document import Element, child, devices, element, remove_from_parent, value_at
 from holdfast.domainxml.number import as_number, number_at
 from holdfast.domainxml.places.bus import bus_of
 from holdfast.domainxml.places.controllers import free_controller_index
@@ -128,7 +128,7 @@ def _new_controller(domain: Element, bus: str) -> list[Element]:
             raise errors.IDE_FULL()
         return [element("controller", {"type": "ide", "index": "0"})]  # i440fx has it, said or not
     for none in domain.findall(f"devices/controller[@type='{bus}'][@model='none']"):
-        take_out(none)
+        remove_from_parent(none)
     controller = element("controller", {"type": bus, "index": free_controller_index(bus, [domain]), **_NEW[bus]})
     return [*_place_on_pci(domain, controller), controller]
 

@@ -36,8 +36,8 @@ def controller_of(domain: Element, device: Element) -> Element | None:
     return next((each for each in controllers if (each.get("type"), each.get("index")) == named), None)
 
 
-def holding(domain: Element, controller: Element) -> list[Element]:
-    """The controllers of higher numbers for whose disks libvirt would fill the gap that ``controller`` would leave."""
+def controllers_bringing_back(domain: Element, controller: Element) -> list[Element]:
+    """The controllers with disks and higher numbers: because of them libvirt would add ``controller`` again."""
     kind, number = controller.get("type"), number_at(controller, "@index")
     if controller.tag != "controller" or kind not in _FILLED:
         return []
@@ -114,7 +114,7 @@ def may_add_controllers(domain: Element, device: Element) -> bool:
     return not (is_virtio and pci.is_endpoint(device) and pci.hotplug_places(domain))
 
 
-def numbered(domain: Element) -> Element:
+def with_indexes(domain: Element) -> Element:
     """A copy of ``domain`` in which every controller has an index: the first that is free, as libvirt gives them."""
     copied = copy.deepcopy(domain)
     for controller in copied.iterfind("devices/controller"):

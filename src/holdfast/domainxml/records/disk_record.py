@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from holdfast.domainxml.device import user_alias
-from holdfast.domainxml.document import Element, take_out, value_at
+from holdfast.domainxml.document import Element, remove_from_parent, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.fact import (
     Adopted,
@@ -99,7 +99,7 @@ def rename_record(domain: Element, disk: Element, target: str | None) -> None:
         if not is_of(record, disk):
             continue
         if target is None:
-            take_out(element)
+            remove_from_parent(element)
         else:
             element.set("target", target)
 
@@ -117,7 +117,7 @@ def _left_in_making(domain: Element, records: list[DiskRecord]) -> list[DiskReco
 
 
 def unsettled_pivot(domain: Element, disk: Element) -> Pivoting | None:
-    """The record that ``disk``, as the document ``domain`` has it, may have gone over to a copy; None where it has not,
+    """The record that ``disk``, as the document ``domain`` has it, may have switched to a copy; None where it has not,
     as whoever records it knows, or where the document names the copy already, or a third image.
     """
     found = [each for each in facts(domain, Pivoting) if each.target == target_of(disk) and each.old == source_of(disk)]

@@ -43,11 +43,11 @@ def _carried(text: str, live: Element | None, config: Element | None) -> Element
     today = config if config is not None else live
     for then, now in ((domain, live if inactive is not None and live is not None else today), (inactive, today)):
         if then is not None and now is not None:
-            carry(now, then)
+            carry_metadata(now, then)
     return root
 
 
-def carry(today: Element, then: Element) -> None:
+def carry_metadata(today: Element, then: Element) -> None:
     """Let the older document ``then`` have the title, description and metadata of ``today``.
 
     Of Holdfast's own facts, those about the hardware or a disk of that time stay; all others are today's.

@@ -87,7 +87,7 @@ def nvram_from(content: bytes) -> Nvram:
     return Nvram(content, frozenset(found), tuple(_TITLE.findall(said)), as_json)
 
 
-def moved(nvram: Nvram, template: bytes) -> Nvram:
+def move_variables(nvram: Nvram, template: bytes) -> Nvram:
     """An NVRAM like ``template``, with all the variables of ``nvram`` and no others. Raises as :func:`nvram_from`.
 
     (virt-fw-vars --delete --set-json)

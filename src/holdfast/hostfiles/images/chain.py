@@ -9,7 +9,7 @@ from pathlib import Path
 from holdfast.errors import NotFound, images
 from holdfast.errors.files import NO_PERMISSION
 from holdfast.hostfiles.images.header import HEAD_BYTES, detect_format
-from holdfast.hostfiles.images.image import Otherwise, file_name, identity_of_file, named_by, reading, real_path
+from holdfast.hostfiles.images.image import Otherwise, file_name, identity_of_file, image_reader, named_by, real_path
 from holdfast.hostfiles.new_file import folder_of
 
 _LARGEST_TABLE = 32 << 20
@@ -49,7 +49,7 @@ def holds_data(path: str) -> bool:
     Raises UNREADABLE_IMAGE, NOT_AN_IMAGE, HEADER_CUT_OFF. (QEMU's docs/interop/qcow2.txt: the L1 table)
     """
     try:
-        with reading(path) as read:
+        with image_reader(path) as read:
             header = read(0, HEAD_BYTES)
             if detect_format(header) != "qcow2":
                 return False

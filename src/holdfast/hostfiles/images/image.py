@@ -207,12 +207,12 @@ def read_header(path: str, size: int = HEAD_BYTES) -> bytes:
 
     Raises NO_IMAGE, NO_PERMISSION, UNREADABLE_IMAGE, and NOT_AN_IMAGE for something else (a folder, a socket).
     """
-    with reading(path) as read:
+    with image_reader(path) as read:
         return read(0, size)
 
 
 @contextlib.contextmanager
-def reading(path: str, otherwise: Otherwise | None = None) -> Iterator[Read]:
+def image_reader(path: str, otherwise: Otherwise | None = None) -> Iterator[Read]:
     """What reads the image ``path``, which is opened once. Raises as :func:`read_header` does, also when it reads."""
     with ExitStack() as stack:
         yield _open(stack, path, otherwise)[1]
@@ -223,7 +223,7 @@ def named_by(path: str, otherwise: Otherwise | None = None) -> list[Named]:
 
     For deciding what may go, never what to open. Raises what :func:`read_header` does, HEADER_CUT_OFF, HEADER_DAMAGED.
     """
-    with reading(path, otherwise) as read:
+    with image_reader(path, otherwise) as read:
         found = detect_format(read(0, HEAD_BYTES))
         return named_files(path, found, read) if found in FORMATS else []
 
@@ -265,7 +265,7 @@ def _check_kind(path: str, mode: int) -> None:
         raise images.NOT_AN_IMAGE(path=path)
 
 
-def disguise(path: str) -> str | None:
+def disguised_format(path: str) -> str | None:
     """The format that the raw image ``path`` begins like; None for an honest one. Reads its first bytes only.
 
     Raises what :func:`read_header` does.
@@ -310,7 +310,7 @@ def is_complete(path: str, stated: str | None) -> bool:
     """
     for _ in range(_DEEPEST):
         try:
-            with reading(path) as read:
+            with image_reader(path) as read:
                 named = named_files(path, "qcow2", read) if stated == "qcow2" else []
         except (NotFound, Failed):
             return False
@@ -349,7 +349,7 @@ def _named_in(path: str, stated: str, otherwise: Otherwise | None) -> list[Named
         with _reading(path):
             Path(path).stat()
         return []
-    with reading(path, otherwise) as read:
+    with image_reader(path, otherwise) as read:
         return named_files(path, stated, read)
 
 

@@ -7,7 +7,7 @@ import struct
 from holdfast.errors import images
 from holdfast.hostfiles.images.for_qemu_img import QemuImgImage
 from holdfast.hostfiles.images.header import HEAD_BYTES, Read, detect_format
-from holdfast.hostfiles.images.image import Otherwise, reading
+from holdfast.hostfiles.images.image import Otherwise, image_reader
 from holdfast.hostfiles.images.new_image import qemu_img
 
 _ENTRY = struct.Struct(">QIHHIIQII")
@@ -22,7 +22,7 @@ def internal_snapshots(path: str, otherwise: Otherwise | None = None) -> dict[st
 
     Raises NO_IMAGE, NO_PERMISSION, UNREADABLE_IMAGE, NOT_AN_IMAGE, SNAPSHOT_TABLE_DAMAGED.
     """
-    with reading(path, otherwise) as read:
+    with image_reader(path, otherwise) as read:
         return {id: name for id, name, _ in _table(path, read)}
 
 
@@ -31,7 +31,7 @@ def sizes_of_snapshot(path: str, id: str, otherwise: Otherwise | None = None) ->
 
     None where the image does not say so (version 2 need not). Raises as :func:`internal_snapshots` does.
     """
-    with reading(path, otherwise) as read:
+    with image_reader(path, otherwise) as read:
         for each, _, extra in _table(path, read):
             if each == id and len(extra) >= 16:
                 return struct.unpack_from(">Q", read(0, HEAD_BYTES), 24)[0], struct.unpack_from(">Q", extra, 8)[0]
@@ -61,7 +61,7 @@ def _table(path: str, read: Read) -> list[tuple[str, str, bytes]]:
     return found
 
 
-def bring_back(image: QemuImgImage, id: str) -> None:
+def revert_to_internal(image: QemuImgImage, id: str) -> None:
     """Give the qcow2 ``image`` what its internal snapshot ``id`` holds; what it has now is lost (qemu-img snapshot -a).
 
     By ID, for QEMU takes a name that is a number for the ID of another one (7.2). Raises NO_QEMU_IMG, and

@@ -19,10 +19,10 @@ from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.domain_list import Listed, inventory
 from holdfast.operations.audit.domain import judge_domain
 from holdfast.operations.audit.firmware import FirmwareLook
-from holdfast.operations.audit.images import Images
+from holdfast.operations.audit.images import ImageFindings
 from holdfast.operations.audit.judge import Judge
 from holdfast.operations.audit.report import DomainReport, FindingKind, HostReport, Machine
-from holdfast.operations.audit.state import States, left_by_killed
+from holdfast.operations.audit.state import StateFindings, killed_leftovers
 from holdfast.operations.connect import connect
 from holdfast.operations.host.capabilities import host_versions
 from holdfast.operations.host.provides import HostProvides
@@ -101,8 +101,8 @@ class _Audit:
         self._judge = Judge(connection)
         self._provided = HostProvides(connection)
         self._firmware = FirmwareLook(connection)
-        self._images = Images(connection.is_local)
-        self._states = States(connection)
+        self._images = ImageFindings(connection.is_local)
+        self._states = StateFindings(connection)
         self._found: dict[str, DomainReport] = {}
         self._machines: Counter[Machine] = Counter()
         self._unread: list[str] = []
@@ -135,7 +135,7 @@ class _Audit:
                 *self._firmware.notes(),
                 *_lock_notes(self._connection),
             ),
-            orphans=(*(() if lost or self._unread else self._states.orphans()), *left_by_killed(self._connection)),
+            orphans=(*(() if lost or self._unread else self._states.orphans()), *killed_leftovers(self._connection)),
             domain_count=len(self._found),
             machines=self._machines,
             domains=tuple(reports),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from holdfast.errors import HoldfastError
-from holdfast.hostfiles.images.image import disguise, file_identity
+from holdfast.hostfiles.images.image import disguised_format, file_identity
 from holdfast.operations.audit.judge import ImageUse
 from holdfast.operations.audit.report import Finding, FindingKind
 from holdfast.text import plural
@@ -15,7 +15,7 @@ _OTHERS = 3
 """So many other domains with the same image are named."""
 
 
-class Images:
+class ImageFindings:
     """The images of one host, as its domains come by. ``is_local`` is whether their files can be read from here."""
 
     def __init__(self, is_local: bool) -> None:
@@ -50,7 +50,7 @@ class Images:
             if use.path is None or use.format != "raw" or not use.writes:
                 continue
             try:
-                found = disguise(use.path)
+                found = disguised_format(use.path)
             except HoldfastError as error:
                 self._unread += 1
                 self._reason = self._reason or error.message

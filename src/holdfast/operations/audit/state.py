@@ -15,7 +15,7 @@ from holdfast.operations.audit.report import Finding, FindingKind, Orphan
 from holdfast.operations.own_state import folders_of
 
 
-class States:
+class StateFindings:
     """The state of all domains of one host, as they come by."""
 
     def __init__(self, connection: Connection) -> None:
@@ -71,7 +71,7 @@ class States:
                     yield place
 
 
-def left_by_killed(connection: Connection) -> Iterator[Orphan]:
+def killed_leftovers(connection: Connection) -> Iterator[Orphan]:
     """What commands of this user have left in the temporary folder of this host when they were killed."""
     for folder in left_folders(EDIT) if connection.is_local else ():
         yield Orphan.at(str(folder), _TEXT, is_folder=True)

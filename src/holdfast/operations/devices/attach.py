@@ -16,7 +16,7 @@ from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
 from holdfast.domainxml.fact import Attaching, DiskRecord
-from holdfast.domainxml.make.attach_request import identified, parse_device, without_made_up
+from holdfast.domainxml.make.attach_request import parse_device, with_identifiers, without_random_identifiers
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import devices_behind, has_controller
 from holdfast.domainxml.secret_parts import Shown, shown
@@ -107,13 +107,13 @@ def attach_element(
     if there is not None:
         if not dry_run:
             _settle(domain, entry, there, _record_of(domain, there, described, is_there=True), trust_format)
-        return attached_before(domain, there, dry_run=dry_run)
+        return already_attached(domain, there, dry_run=dry_run)
     planned = plan_attach(domain, device, config_only=config_only, trust_format=trust_format)
     if dry_run:
-        return foreseen(domain, planned)
+        return expected_attach(domain, planned)
     new = _record_of(domain, planned.request, described, is_there=planned.resumes)
     entry = begin_attach(domain, planned, device, new)
-    attached = carry_out(domain, planned, entry)
+    attached = carry_out_attach(domain, planned, entry)
     _settle(domain, entry, planned.request, new, trust_format)
     return attached
 
@@ -141,8 +141,8 @@ def _settle(
     settle_attach(domain, entry, new, is_stated=new is not None and new != usual_record(device))
 
 
-def foreseen(domain: OpenDomain, planned: PlannedAttach) -> Attached:
-    """What :func:`carry_out` will return. Raises what it would raise, as far as libvirt can be asked."""
+def expected_attach(domain: OpenDomain, planned: PlannedAttach) -> Attached:
+    """What :func:`carry_out_attach` will return. Raises what it would raise, as far as libvirt can be asked."""
     answer, request = _ask(domain, planned, planned.request), planned.request
     if answer.document is not None and not _is_possible(domain.documents, planned, answer, request):
         request = _elsewhere(domain.documents, request)
@@ -155,7 +155,7 @@ def _ask(domain: OpenDomain, planned: PlannedAttach, request: Element) -> Answer
     config = domain.documents.config
     if config is None or Definition.CONFIG not in planned.targets:
         return Answer()
-    attached = (Step("attach", device) for device in (*map(identified, planned.controllers), request))
+    attached = (Step("attach", device) for device in (*map(with_identifiers, planned.controllers), request))
     return ask_of_steps(domain.connection, Step("have", config), *attached)
 
 
@@ -187,10 +187,10 @@ def _promised(
     device = find_device(after, request)
     if device is None:
         raise errors.GONE_FROM_CONFIG(device=describe(request))
-    return without_made_up(device, planned.promised), planned.targets, tuple(words)
+    return without_random_identifiers(device, planned.promised), planned.targets, tuple(words)
 
 
-def carry_out(domain: OpenDomain, planned: PlannedAttach, entry: Attaching | None) -> Attached:
+def carry_out_attach(domain: OpenDomain, planned: PlannedAttach, entry: Attaching | None) -> Attached:
     """Attach a device as planned; ``entry``, which records that this begins, is left to be settled.
 
     Raises what :func:`attach_device` does of what libvirt and QEMU refuse; both documents are then as they were.
@@ -201,7 +201,7 @@ def carry_out(domain: OpenDomain, planned: PlannedAttach, entry: Attaching | Non
         for controller in planned.waiting:
             _attach_one(domain, controller, planned.targets)
             came.append(controller)
-        for controller in map(identified, planned.controllers):
+        for controller in map(with_identifiers, planned.controllers):
             attached = _attach_one(domain, controller, planned.targets)
             came.append(controller)
             words += [device_in_words(parse(attached.device)), *attached.brought]
@@ -217,7 +217,7 @@ def carry_out(domain: OpenDomain, planned: PlannedAttach, entry: Attaching | Non
     return replace(attached, brought=(*words, *attached.brought), notes=_notes(domain, before, planned))
 
 
-def attached_before(domain: OpenDomain, device: Element, *, dry_run: bool) -> Attached:
+def already_attached(domain: OpenDomain, device: Element, *, dry_run: bool) -> Attached:
     """What is said about a device that an interrupted attach has already added to all documents."""
     definitions = tuple(each for each in domain.documents.present if domain.documents.find(each, device) is not None)
     notes = ("it had been attached before something broke, which is recorded now",)

@@ -18,16 +18,16 @@ from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.devices.attach import (
     Attached,
+    already_attached,
     attach_device,
     attach_element,
-    attached_before,
-    carry_out,
-    foreseen,
+    carry_out_attach,
+    expected_attach,
 )
 from holdfast.operations.devices.attach_plan import plan_attach
 from holdfast.operations.devices.attach_record import begin_attach, begun_attach, settle_attach
 from holdfast.operations.disks.folder_risk import folder_risks
-from holdfast.operations.disks.keep_record import Making, image_in_making, remove_left
+from holdfast.operations.disks.keep_record import Making, image_in_making, remove_half_made
 from holdfast.operations.disks.known_files import record_below
 from holdfast.operations.disks.new import DEFAULT_POOL, described_disk, described_record, existing_source, plan_disk
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
@@ -86,10 +86,10 @@ def _attach_new(
     attach = plan_attach(domain, planned.element, config_only=config_only, image_is_new=True)
     overlaid = folder_risks(connection, [], [disk.overlay_of])
     if dry_run:
-        promised = foreseen(domain, attach)
+        promised = expected_attach(domain, attach)
         return replace(promised, notes=(*promised.notes, *overlaid))
     if str(planned.image) in left:
-        remove_left(domain, left[str(planned.image)])
+        remove_half_made(domain, left[str(planned.image)])
     asked = planned.element
     planned = replace(planned, element=attach.request)  # which gets the image, once that is made
     settled = planned.record(usual_role(planned.element))
@@ -99,7 +99,7 @@ def _attach_new(
         planned.make(connection, undo, progress)
         entry = begin_attach(domain, attach, asked)
         try:
-            attached = carry_out(domain, attach, entry)
+            attached = carry_out_attach(domain, attach, entry)
             settle_attach(domain, entry)
         except BaseException:
             if _is_attached(domain, making):
@@ -128,7 +128,7 @@ def _finished(
     if not dry_run:
         settle_attach(domain, begun_attach(before, element))
         Making(domain, record, record.settled, ()).conclude(finished=True)
-    return attached_before(domain, element, dry_run=dry_run)
+    return already_attached(domain, element, dry_run=dry_run)
 
 
 def _waiting_for_live(before: Documents, disk: DiskSpec) -> Element | None:

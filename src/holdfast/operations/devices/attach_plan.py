@@ -9,7 +9,7 @@ from holdfast.domainxml.address import PciAddress
 from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, child, devices
-from holdfast.domainxml.make.attach_request import complete, conflict, identified, resumes
+from holdfast.domainxml.make.attach_request import complete_request, conflict, is_from_earlier_attach, with_identifiers
 from holdfast.domainxml.places import pci
 from holdfast.domainxml.places.controllers import MOST_CONTROLLERS, count_missing_controllers, missing_controllers
 from holdfast.errors import devices as errors
@@ -65,9 +65,9 @@ def plan_attach(
     if waiting is not None:
         planned = PlannedAttach(request=waiting, promised=waiting, targets=(Definition.LIVE,), resumes=True)
     else:
-        promised, targets = complete(device, documents), domain.targets(config_only)
+        promised, targets = complete_request(device, documents), domain.targets(config_only)
         planned = PlannedAttach(
-            request=identified(promised),
+            request=with_identifiers(promised),
             promised=promised,
             targets=targets,
             controllers=tuple(_missing_controllers(domain, promised, targets)),
@@ -138,7 +138,7 @@ def _waiting_for_live(device: Element, before: Documents) -> Element | None:
     if before.live is None or before.config is None:
         return None
     for waiting in devices(before.config):
-        if resumes(device, waiting) and find_device(before.live, waiting) is None:
+        if is_from_earlier_attach(device, waiting) and find_device(before.live, waiting) is None:
             return waiting
     return None
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from holdfast.domainxml.compare.fitting import fitting
+from holdfast.domainxml.compare.fitting import devices_fitting
 from holdfast.domainxml.device import alias, describe, find_device, label, lookup, user_alias
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.mirror import copy_of
 from holdfast.domainxml.fact import Attaching, Detaching, DiskRecord, Releasing
 from holdfast.domainxml.make.attach_request import parse_device
 from holdfast.domainxml.metadata import facts
-from holdfast.domainxml.places.controllers import holding
+from holdfast.domainxml.places.controllers import controllers_bringing_back
 from holdfast.domainxml.secret_parts import Shown, shown
 from holdfast.errors import HoldfastError, NoConnection
 from holdfast.errors import devices as errors
@@ -33,7 +33,7 @@ from holdfast.operations.devices.unused_controllers import (
     forget_missing_controllers,
     remove_unused_controllers,
 )
-from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_left
+from holdfast.operations.disks.keep_record import forget_disk, left_in_making, refuse_while_moved, remove_half_made
 from holdfast.operations.disks.own_images import image_exists
 from holdfast.operations.documents import Documents, saved_memory_notes
 from holdfast.operations.facts import forget_fact, record_fact
@@ -98,7 +98,7 @@ def detach_device(
         if making is not None:
             removed = making.place if image_exists(connection, making) else None
             if not dry_run:
-                remove_left(domain, making)
+                remove_half_made(domain, making)
             return _detached(domain, None, making.target, dry_run=dry_run, removed=removed)
         left = _Left.of(before, device, tag, found)
         if not (found or left.is_something):
@@ -107,7 +107,7 @@ def detach_device(
             refuse_while_moved(domain, match, before.present.values())
             if (copy := copy_of(match)) is not None:
                 raise BEING_COPIED(name=domain.name, target=label(match), place=copy)
-            if holders := holding(before.present[definition], match):
+            if holders := controllers_bringing_back(before.present[definition], match):
                 raise errors.WOULD_COME_BACK(device=describe(match), holders=[*map(describe, holders)])
         answer = _ask(domain, found.get(Definition.CONFIG)) if dry_run else Answer()
         if dry_run:
@@ -235,7 +235,7 @@ def _meant(text: str, before: Documents) -> Element:
     fits: list[Element] = []
     for document in before.present.values():
         known = [find_device(document, each) for each in fits]
-        fits += [device for device in fitting(document, wanted) if device not in known]
+        fits += [device for device in devices_fitting(document, wanted) if device not in known]
     if len(fits) > 1:
         raise errors.FITS_SEVERAL(names=[*map(describe, fits)])
     return fits[0] if fits else wanted

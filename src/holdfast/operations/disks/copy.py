@@ -159,7 +159,7 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
     try:
         made = to.prepare()
         if to.is_filled:
-            return give_image(disk, to)
+            return set_config_image(disk, to)
         percent = None if progress is None else lambda part: progress(int(to.size * part / 100), to.size)
         with (
             open_disk_for_qemu_img(disk) as source,
@@ -170,14 +170,14 @@ def copy_shut_off(disk: DiskInPlace, to: Destination, progress: Progress | None 
             elif to.seen is not None:
                 refuse_exchanged(image, to.seen)
             new_image.copy_onto(source, image, percent)
-        return give_image(disk, to)
+        return set_config_image(disk, to)
     except BaseException:
         to.give_up()
         raise
 
 
-def give_image(disk: DiskInPlace, to: Destination) -> DiskInPlace:
-    """Let config name another image; nothing is copied. The caller holds the lock.
+def set_config_image(disk: DiskInPlace, to: Destination) -> DiskInPlace:
+    """Have config name another image; nothing is copied. The caller holds the lock.
 
     Raises CHANGED_WHILE_COPIED, and what :func:`prove_only_image_changed` does. (virDomainUpdateDeviceFlags)
     """
@@ -247,7 +247,7 @@ def _wait(to: Destination, progress: Progress | None) -> None:
 
 def _copied(to: Destination) -> tuple[int, int] | None:
     try:
-        return block.copied(to.domain, to.target)
+        return block.copy_progress(to.domain, to.target)
     except (LibvirtRefused, NotFound):
         return None  # the domain was switched off, the disk is gone, or QEMU is too busy to say: the next step looks
 
@@ -283,11 +283,11 @@ def _go_on_with_copy(to: Destination) -> DiskInPlace | None:
     return after
 
 
-def let_config_follow(disk: DiskInPlace) -> DiskInPlace:
-    """Let config name the copy that the guest has gone over to, where it still names the old image.
+def switch_config_to_copy(disk: DiskInPlace) -> DiskInPlace:
+    """Have config name the copy that the guest has switched to, where it still names the old image.
 
-    That libvirt cannot write config then is no error of libvirt's (9.0): it reads the old one when its daemon starts
-    anew. Raises what :func:`prove_only_image_changed` does. (virDomainUpdateDeviceFlags)
+    libvirt (9.0) reports no error when it could not write config then: its daemon reads the old one when it restarts.
+    Raises what :func:`prove_only_image_changed` does. (virDomainUpdateDeviceFlags)
     """
     config, image = disk.documents.config, disk.image
     pivot = None if config is None or disk.config is None else unsettled_pivot(config, disk.config)

@@ -5,7 +5,7 @@ How to use it, under the domain's lock:
 - To read what is recorded: ``disk_record(document, disk)``. Each document has the records of its own disks.
 - When a disk has come to some documents, or what is recorded of it has changed: ``record_disk(domain, record,
   definitions)``, with ``new_record(disk, role=…)`` or ``dataclasses.replace(old, id=…)``. The record names the disk by
-  its alias, so the element needs one first (``attach_request.identified``).
+  its alias, so the element needs one first (``attach_request.with_identifiers``).
 - When a disk has left some documents: ``forget_disk(domain, disk, definitions)``.
 - When a file or volume is made for a disk (a new image, a copy to move to): do it inside ``with
   image_in_making(domain, record, place=…, format=…)``, from before the file exists until a document names it. A crash
@@ -153,7 +153,7 @@ def refuse_while_moved(domain: OpenDomain, disk: Element, documents: Iterable[El
         raise BEING_MOVED(name=domain.name, target=left[0].target, place=left[0].place)
 
 
-def remove_left(domain: OpenDomain, left: DiskRecord) -> None:
+def remove_half_made(domain: OpenDomain, left: DiskRecord) -> None:
     """Remove an image that was being made when something broke, and its record; no error when it is not there.
 
     Raises LEFT_IMAGE_IN_USE. (virStorageVolDelete, unlink, virDomainSetMetadata)

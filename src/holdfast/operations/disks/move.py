@@ -30,9 +30,9 @@ from holdfast.operations.disks.copy import (
     Destination,
     copy_shut_off,
     finish_copy,
-    let_config_follow,
     size_to_copy,
     start_copy,
+    switch_config_to_copy,
 )
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_another_image, refuse_without_image
@@ -185,7 +185,7 @@ def _settle(disk: DiskInPlace, left: DiskRecord, dry_run: bool) -> Moved:
     pivots = [] if config is None else facts(config, Pivoting)
     before = left.old or next((each.old for each in pivots if each.new == left.place), "")
     if not dry_run:
-        disk = let_config_follow(disk)
+        disk = switch_config_to_copy(disk)
     record = MoveRecord.resumed(disk, left)
     if not dry_run:
         forget_pivot(disk.domain, disk.target)

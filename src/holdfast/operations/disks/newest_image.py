@@ -115,7 +115,7 @@ def is_pivot_lost(domain: OpenDomain, live: Element) -> bool:
 
     libvirt (9.0) leaves it so when it dies meanwhile. (virDomainGetBlockJobInfo)
     """
-    if not is_pivoting(live) or block.copied(domain, label(live)) is not None:
+    if not is_pivoting(live) or block.copy_progress(domain, label(live)) is not None:
         return False
     domain.changed(Definition.LIVE)  # it may have ended just now
     now = None if domain.documents.live is None else lookup(domain.documents.live, label(live), "disk")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from holdfast.domainxml.device import lookup
-from holdfast.domainxml.document import Element, parse, take_out
+from holdfast.domainxml.document import Element, parse, remove_from_parent
 from holdfast.domainxml.fact import DiskRecord, Snapshotting
 from holdfast.domainxml.host.image_files import DiskImage, disk_images, named_paths
 from holdfast.domainxml.metadata import facts
@@ -277,7 +277,7 @@ def _users_of_images(
         for document in documents:
             own = lookup(document, but.target, "disk") if but is not None and but.domain.uuid == other.uuid else None
             if own is not None:
-                take_out(own)
+                remove_from_parent(own)
             paths = named_paths(document)
             for disk in disk_images(document):
                 path = _path_of(connection, disk)

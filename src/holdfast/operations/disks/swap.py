@@ -22,10 +22,10 @@ from holdfast.operations.disks.copy import (
     Destination,
     copy_shut_off,
     finish_copy,
-    give_image,
-    let_config_follow,
+    set_config_image,
     size_to_copy,
     start_copy,
+    switch_config_to_copy,
 )
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.image_size import change_of_size, disk_size, image_size
@@ -88,7 +88,7 @@ def swap_disk(
         wanted = new_disk(existing_source(connection, image), format=image.format or "raw")
         trusted: Container[str] | None = None if image.trust_format else ()
         if disk.image == source_of(wanted) and not dry_run:
-            disk = let_config_follow(disk)
+            disk = switch_config_to_copy(disk)
         settle = partial(_record, disk, image, copy_content)
         to = Destination(domain, disk.target, wanted, 0, settle=settle, known=trusted)
         changes: tuple[Change, ...] = ()
@@ -122,7 +122,7 @@ def swap_disk(
 
 def _act(disk: DiskInPlace, to: Destination, copy_content: bool, progress: Progress | None) -> None:
     if not copy_content:
-        give_image(disk, to)
+        set_config_image(disk, to)
     elif disk.runs:
         start_copy(disk, to)
     else:

@@ -23,7 +23,7 @@ from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.new_domain import boot_from_disk_then_cd, missing_hyperv, new_domain
 from holdfast.domainxml.make.seal import LOWEST_CID, identify, seal
 from holdfast.domainxml.make.virt_install import last_domain
-from holdfast.domainxml.places.controllers import MOST_CONTROLLERS, numbered, scsi_controller_of
+from holdfast.domainxml.places.controllers import MOST_CONTROLLERS, scsi_controller_of, with_indexes
 from holdfast.domainxml.places.root_ports import SPARE
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import NotFound
@@ -136,7 +136,7 @@ def create_domain_from_document(
         missing_notes += not_startable(connection, domain, start)
         exactly = NewDomain(document=domain, as_is=True, stated=stated, notes=missing_notes)
         return make_domain(connection, exactly, start=start, dry_run=dry_run)
-    given = numbered(domain)
+    given = with_indexes(domain)
     name_firmware(connection, domain, capabilities)
     spare = SPARE if root_ports is None else root_ports
     notes = seal(domain, capabilities, root_ports=spare, vsock_cid=free_cid(connection, domain))

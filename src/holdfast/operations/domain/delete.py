@@ -141,11 +141,11 @@ def _whys_it_stays(
             yield path, reason
 
 
-def take_back(connection: Connection, uuid: str, interrupted: bool) -> None:
+def take_back_creation(connection: Connection, uuid: str, interrupted: bool) -> None:
     """Undefine a domain whose creation failed, if it is there and unfinished; its images are gone already.
 
-    ``interrupted``: anything may have come in between, so it stays when there is an image after all, which nobody else
-    would know of. (virDomainUndefineFlags)
+    ``interrupted``: an image may have been made all the same. Then the domain stays, since only its record names the
+    image. (virDomainUndefineFlags)
     """
     try:
         domain = connection.find_domain(uuid)

@@ -46,9 +46,9 @@ from holdfast.operations.change_record import record_change
 from holdfast.operations.disks.folder_risk import folder_risks
 from holdfast.operations.disks.new import PlannedDisk
 from holdfast.operations.domain.adopt import adoption_of, now
-from holdfast.operations.domain.delete import take_back
+from holdfast.operations.domain.delete import take_back_creation
 from holdfast.operations.domain.unasked_parts import UnaskedParts, unasked_parts
-from holdfast.operations.domain_name import refuse_taken, taking
+from holdfast.operations.domain_name import refuse_taken, taking_name
 from holdfast.operations.own_state import folders_of, look, state_of
 from holdfast.operations.power.start import start as start_domain
 from holdfast.operations.power_record import record_outcome, run_again_from_now
@@ -272,8 +272,8 @@ def _make_images(connection: Connection, new: NewDomain, undo: ExitStack, progre
     unfinished = unfinished_domain(new.document, with_nvram=new.other_files is not None)
     making = [disk.making(disk.record("")) for disk in new.disks if disk.image is not None]
     set_facts(unfinished, Creating(now()), *making)
-    undo.push(lambda kind, _error, _trace: take_back(connection, new.uuid, kind is KeyboardInterrupt))
-    with taking(connection, new.name, new.uuid):
+    undo.push(lambda kind, _error, _trace: take_back_creation(connection, new.uuid, kind is KeyboardInterrupt))
+    with taking_name(connection, new.name, new.uuid):
         connection.define(serialize(unfinished))
     for disk in new.disks:
         disk.make(connection, undo, progress)
@@ -283,7 +283,7 @@ def _define(connection: Connection, new: NewDomain, undo: ExitStack) -> Domain:
     """Define, and keep the images from then on: also when the answer was lost, or came together with a Ctrl-C."""
     wanted = () if new.makes_files else (new.name, new.uuid)  # else the unfinished domain has them by now
     try:
-        with taking(connection, *wanted):
+        with taking_name(connection, *wanted):
             defined = connection.define(serialize(new.document))
     except NoConnection:
         undo.pop_all()

@@ -75,7 +75,7 @@ class VariableNames(TypedDict):
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedNvram:
     """A domain that is shut off, with the firmware that its document names, and its NVRAM.
 
     ``content`` is None where there is no NVRAM yet: the domain was never started.
@@ -100,7 +100,7 @@ RECOVERY_KEY = (
 
 
 @contextmanager
-def opened_nvram(connection: Connection, name: str, *, dry_run: bool) -> Iterator[Opened]:
+def opened_nvram(connection: Connection, name: str, *, dry_run: bool) -> Iterator[OpenedNvram]:
     """The domain ``name`` with its NVRAM, for an upgrade, while it is shut off.
 
     Raises TRANSIENT, IN_RESCUE, RUNNING, UNFINISHED, MANAGED_SAVE, FLASH_ELSEWHERE, NO_FLASH, STATE_GONE for an NVRAM
@@ -116,7 +116,7 @@ def opened_nvram(connection: Connection, name: str, *, dry_run: bool) -> Iterato
         if flash is None or path is None:
             raise errors.NO_FLASH(name=domain.name)
         refuse_lost_state(connection, domain.name, config, [StateKind.TPM])
-        yield Opened(domain, config, flash, path, read_nvram(path))
+        yield OpenedNvram(domain, config, flash, path, read_nvram(path))
 
 
 def has_tpm(config: Element) -> bool:
@@ -125,7 +125,7 @@ def has_tpm(config: Element) -> bool:
 
 
 def replace_nvram(
-    opened: Opened,
+    opened: OpenedNvram,
     upgrade: str,
     nvram: Nvram | None,
     touch: Callable[[Element], None],
@@ -178,7 +178,7 @@ def replace_nvram(
     return result
 
 
-def not_needed(opened: Opened, upgrade: str, dry_run: bool, nvram: Nvram | None = None) -> NvramUpgrade:
+def nothing_to_upgrade(opened: OpenedNvram, upgrade: str, dry_run: bool, nvram: Nvram | None = None) -> NvramUpgrade:
     """An upgrade that has nothing to do."""
     return NvramUpgrade(
         name=opened.domain.name,
@@ -259,14 +259,14 @@ def take_back_upgrade(
     return result
 
 
-def _refuse_needed_by_snapshot(opened: Opened) -> None:
+def _refuse_needed_by_snapshot(opened: OpenedNvram) -> None:
     for snapshot in snapshots(opened.domain) if opened.domain.snapshot_count() else ():
         stored = read_snapshot(snapshot.xml())
         if opened.path in (nvram_of(each) for each in (stored.live, stored.config) if each is not None):
             raise errors.SNAPSHOT_HAS_NVRAM(name=opened.domain.name, snapshot=snapshot.name, path=opened.path)
 
 
-def _already_back(opened: Opened, upgrade: str, dry_run: bool) -> NvramUpgrade:
+def _already_back(opened: OpenedNvram, upgrade: str, dry_run: bool) -> NvramUpgrade:
     """End a taking back that was cut off: nothing is left to do but to remove a file."""
     left = left_upgraded(opened.config)
     if not left:
@@ -274,10 +274,10 @@ def _already_back(opened: Opened, upgrade: str, dry_run: bool) -> NvramUpgrade:
     for path in left if not dry_run else ():
         remove_nvram(path)
     note = f"left by a command that was interrupted, and {'to be ' if dry_run else ''}removed: {', '.join(left)}"
-    return replace(not_needed(opened, upgrade, dry_run), notes=(note,))
+    return replace(nothing_to_upgrade(opened, upgrade, dry_run), notes=(note,))
 
 
-def _written_since(opened: Opened, kept: KeptNvram, again: Callable[[Nvram], Nvram]) -> tuple[str, ...]:
+def _written_since(opened: OpenedNvram, kept: KeptNvram, again: Callable[[Nvram], Nvram]) -> tuple[str, ...]:
     """The names of the variables that the guest has written since the NVRAM was replaced."""
     before = read_nvram(kept.path) if kept.path else None
     if before is None and kept.path:

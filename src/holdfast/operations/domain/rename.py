@@ -12,7 +12,7 @@ from holdfast.errors.firmware import NVRAM_BY_NAME
 from holdfast.errors.guard import UNASKED_RENAME
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import read_config
-from holdfast.operations.domain_name import check_name, refuse_taken, taking
+from holdfast.operations.domain_name import check_name, refuse_taken, taking_name
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
@@ -47,7 +47,7 @@ def rename_domain(connection: Connection, name: str, new_name: str, *, dry_run: 
         if libvirt_names_nvram(before):
             raise NVRAM_BY_NAME(name=old_name)
         if not dry_run:
-            with taking(connection, new_name):
+            with taking_name(connection, new_name):
                 domain.rename(new_name)
             try:
                 refuse_unasked(

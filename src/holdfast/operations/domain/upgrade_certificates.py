@@ -11,7 +11,7 @@ from holdfast.hostfiles.firmware.virt_firmware import Nvram, missing_successors,
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.nvram_upgrade import (
     NvramUpgrade,
-    not_needed,
+    nothing_to_upgrade,
     opened_nvram,
     replace_nvram,
     take_back_upgrade,
@@ -38,7 +38,7 @@ def upgrade_certificates(
         nvram = nvram_from(content)
         lacking = missing_successors(nvram)
         if not lacking:
-            return not_needed(opened, "certificates", dry_run, nvram)
+            return nothing_to_upgrade(opened, "certificates", dry_run, nvram)
         made = with_successors(nvram, lacking)
         done = replace_nvram(opened, "certificates", made, _nothing, accept=accept, dry_run=dry_run)
         return replace(done, added=tuple(each.of_2023 for each in lacking))

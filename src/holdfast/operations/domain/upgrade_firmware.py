@@ -9,13 +9,13 @@ from holdfast.errors import NotFound, files
 from holdfast.hostfiles.firmware.descriptors import Firmware, choose_firmware
 from holdfast.hostfiles.firmware.flash import OLD_BUILD, loader_build
 from holdfast.hostfiles.firmware.nvram_file import read_nvram
-from holdfast.hostfiles.firmware.virt_firmware import moved, nvram_from
+from holdfast.hostfiles.firmware.virt_firmware import move_variables, nvram_from
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.nvram_upgrade import (
     NvramUpgrade,
-    Opened,
-    not_needed,
+    OpenedNvram,
+    nothing_to_upgrade,
     opened_nvram,
     replace_nvram,
     take_back_upgrade,
@@ -37,11 +37,11 @@ def upgrade_firmware(connection: Connection, name: str, *, accept: bool = False,
     """
     with opened_nvram(connection, name, dry_run=dry_run) as opened:
         if not _is_needed(opened):
-            return not_needed(opened, "firmware", dry_run)
+            return nothing_to_upgrade(opened, "firmware", dry_run)
         nvram = None if opened.content is None else nvram_from(opened.content)
         firmware = _choose(opened, nvram is not None and "PK" in nvram.names)
         if nvram is not None:
-            nvram = moved(nvram, _template(firmware))
+            nvram = move_variables(nvram, _template(firmware))
 
         def touch(document: Element) -> None:
             set_firmware(
@@ -65,14 +65,14 @@ def take_back_firmware(
     return take_back_upgrade(connection, name, "firmware", lambda before: before, accept=accept, dry_run=dry_run)
 
 
-def _is_needed(opened: Opened) -> bool:
+def _is_needed(opened: OpenedNvram) -> bool:
     loader = opened.flash.loader
     if file_exists(loader) is False or loader_build(loader) == OLD_BUILD:
         return True
     return unfit_nvram(opened.domain.connection, opened.config) is not None
 
 
-def _choose(opened: Opened, has_keys: bool) -> Firmware:
+def _choose(opened: OpenedNvram, has_keys: bool) -> Firmware:
     """The firmware of this host that is like the one of before: with Secure Boot or without, keys enrolled or not."""
     capabilities = host_capabilities(opened.domain.connection, Platform.of(opened.config))
 

@@ -96,7 +96,7 @@ def _ask(connection: Connection, document: Element) -> Answer:
     return Answer(tuple(without_identifiers(each, stated) for each in answer.documents), answer.reason)
 
 
-def lost_of(connection: Connection, name: str) -> list[str]:
+def lost_state_of(connection: Connection, name: str) -> list[str]:
     """What the domain that one side of a :func:`diff` names has lost of its NVRAM and TPM state, in sentences.
 
     No document tells of that, and the next start changes it for the guest. Raises as :func:`diff` does.

@@ -23,7 +23,7 @@ from holdfast.errors import NoConnection, NotFound
 from holdfast.errors.look import LOST
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
-from holdfast.libvirtapi.domain_events import Heard, domain_events
+from holdfast.libvirtapi.domain_events import Announcement, domain_events
 from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.connect import connect
 from holdfast.operations.look.notice import Notice, Observation, differences
@@ -115,7 +115,7 @@ class _Host:
                 copy_stopped(*self._stopped.get(timeout=1.0))
 
     def _follow(self, connection: Connection) -> None:
-        heard: Queue[Heard] = Queue()
+        heard: Queue[Announcement] = Queue()
         with domain_events(connection, heard.put):
             known = self._complete
             self._look_at_all(connection, heard)
@@ -126,7 +126,7 @@ class _Host:
                 self._listen(connection, heard)
                 self._look_at_all(connection, heard)
 
-    def _listen(self, connection: Connection, heard: Queue[Heard]) -> None:
+    def _listen(self, connection: Connection, heard: Queue[Announcement]) -> None:
         """Look at what is announced, until it is time to look at everything."""
         until = time.monotonic() + self._interval
         while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
@@ -144,7 +144,7 @@ class _Host:
             for uuid in dict.fromkeys(item.uuid for item in items):
                 self._look_again(connection, uuid)
 
-    def _announce(self, item: Heard) -> None:
+    def _announce(self, item: Announcement) -> None:
         """Tell what libvirt announced, unless a look has told it already."""
         seen = self._seen.get(item.uuid)
         if seen is None or not item.sentence or (item.state and item.state == seen.state):
@@ -159,14 +159,14 @@ class _Host:
         except NotFound:
             self._gone(uuid)
 
-    def _look_at_all(self, connection: Connection, heard: Queue[Heard]) -> None:
+    def _look_at_all(self, connection: Connection, heard: Queue[Announcement]) -> None:
         states = {each.uuid: each.state for each in connection.domain_states()}
         listed = inventory(connection)
         for each in listed:
             domain, state = each.domain, states.get(each.domain.uuid, "")
             before = self._seen.get(domain.uuid)
             if before is not None and before.state != state:
-                heard.put(Heard(domain.uuid, domain.name))  # behind what libvirt is about to announce of it
+                heard.put(Announcement(domain.uuid, domain.name))  # behind what libvirt is about to announce of it
                 continue
             try:
                 self._look(connection, domain, state, each.active, each.persistent)

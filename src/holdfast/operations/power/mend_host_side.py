@@ -162,7 +162,7 @@ def _format_of(config: Element, disk: Element, place: str) -> str:
 
 
 def _refuse_another(domain: OpenDomain, disk: Element, new: Element) -> None:
-    """A repair finds the image that a disk had, or what its guest went over to; giving it another one is somebody's
+    """A repair finds the image that a disk had, or what its guest switched to; giving it another one is somebody's
     wish, and another command.
     """
     connection = domain.connection

@@ -16,7 +16,7 @@ from holdfast.operations.guard import look_before_start
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import refuse_lost_state
 from holdfast.operations.power.mend_host_side import mend_host_side
-from holdfast.operations.power.state_change import PowerChange, active_state, hearing_state, power_change
+from holdfast.operations.power.state_change import PowerChange, active_state, answering_state, power_change
 from holdfast.operations.power_record import recorded_start
 from holdfast.operations.session import Need, OpenDomain, changing
 
@@ -42,7 +42,7 @@ def reboot(
     with changing(connection, name, dry_run=dry_run) as domain:
         if hard:
             return _reboot_hard(domain, accept, fresh, dry_run)
-        before = hearing_state(domain)
+        before = answering_state(domain)
         if not dry_run:
             domain.reboot()
         return power_change(domain, before, dry_run, foreseen=before)

@@ -19,7 +19,7 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.disk import default_bus
 from holdfast.domainxml.fact import RunAgain
-from holdfast.domainxml.make.attach_request import complete, conflict, identified, parse_device
+from holdfast.domainxml.make.attach_request import complete_request, conflict, parse_device, with_identifiers
 from holdfast.domainxml.make.rescue import rescue_document, without_rescue
 from holdfast.domainxml.metadata import fact
 from holdfast.domainxml.places.behind_all import BUSES as BUSES
@@ -106,7 +106,7 @@ def rescue(
         before = domain.state()
         config = parse(domain.xml(Definition.CONFIG, secure=True))
         asked = _medium(connection, domain, config, medium, trust_format)
-        disk = asked if dry_run else identified(asked)
+        disk = asked if dry_run else with_identifiers(asked)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         copy = rescue_document(config, disk, since=now, before=before if was_active else _wanted_state(domain, config))
         if adapt is not None:
@@ -219,12 +219,12 @@ def _medium(
     given = parse_device(medium) if isinstance(medium, str) else _from_spec(connection, config, medium)
     for place in given.findall("address"):
         given.remove(place)  # it gets the last one there is
-    disk = complete(given, [config])
+    disk = complete_request(given, [config])
     if disk.tag != "disk" or disk.get("device", "disk") not in ("disk", "cdrom"):
         raise power.RESCUE_NO_DISK()
     if disk.find("source") is None:
         raise power.RESCUE_NO_IMAGE()
-    taken = conflict(identified(disk), config)
+    taken = conflict(with_identifiers(disk), config)
     if taken is not None:
         raise power.RESCUE_TAKEN(what=taken[0], device=label(taken[1]))
     trust = trust_format or (isinstance(medium, DiskSpec) and medium.trust_format)

@@ -101,7 +101,7 @@ def active_state(domain: OpenDomain) -> str:
     return state
 
 
-def hearing_state(domain: OpenDomain) -> str:
+def answering_state(domain: OpenDomain) -> str:
     """The state of a domain whose guest can answer a button. Raises NOT_RUNNING, PAUSED, ASLEEP."""
     state = active_state(domain)
     if state == PAUSED:

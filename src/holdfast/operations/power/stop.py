@@ -10,7 +10,7 @@ from holdfast.operations.power.state_change import (
     GONE,
     PowerChange,
     active_state,
-    hearing_state,
+    answering_state,
     power_change,
 )
 from holdfast.operations.power_record import record_missing, recorded_stop
@@ -27,7 +27,7 @@ def shutdown(connection: Connection, name: str, *, timeout: float = 60, dry_run:
         with changing(connection, name, dry_run=dry_run) as domain:
             if (recorded := _record_missing_stop(domain, dry_run)) is not None:
                 return recorded
-            before, rescue = hearing_state(domain), domain.in_rescue
+            before, rescue = answering_state(domain), domain.in_rescue
             if dry_run:
                 return power_change(domain, before, dry_run, foreseen=SHUT_OFF, left_rescue=rescue)
             with recorded_stop(domain, at_once=False):

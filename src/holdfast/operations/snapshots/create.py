@@ -27,11 +27,11 @@ from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.leftovers import (
-    being_made,
-    holds,
+    forget_unfinished,
+    has_internal_snapshot,
     overlays_in_use,
     remove_leftovers,
-    settle,
+    unfinished_snapshots,
 )
 from holdfast.operations.snapshots.plan import (
     LeftOut,
@@ -108,7 +108,7 @@ def create_snapshot(
         plan = plan_snapshot(domain, wish)
         _refuse_taken(domain, wish, plan, others)
         if not dry_run:
-            settle(domain, [each.name for each in others])
+            forget_unfinished(domain, [each.name for each in others])
             remove_leftovers(domain, snapshot)
             _create(domain, wish, plan)
         return _created(domain, wish, plan, dry_run)
@@ -131,7 +131,7 @@ def _created(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, dry_run
 
 def _made_before(domain: OpenDomain, wish: SnapshotWish, others: Collection[Snapshot]) -> StoredSnapshot | None:
     """The snapshot of this name that libvirt has made for us, when something broke before that was recorded."""
-    if wish.snapshot not in [each.snapshot for each in being_made(domain.documents)]:
+    if wish.snapshot not in [each.snapshot for each in unfinished_snapshots(domain.documents)]:
         return None
     made = [read_snapshot(each.xml()) for each in others if each.name == wish.snapshot]
     return made[0] if made and made[0].is_external is wish.external else None
@@ -140,7 +140,7 @@ def _made_before(domain: OpenDomain, wish: SnapshotWish, others: Collection[Snap
 def _settle_made(domain: OpenDomain, made: StoredSnapshot) -> None:
     """Record that it is made, as :func:`_create` would have done."""
     _carry_records(domain, made.name)
-    settle(domain, [made.name])
+    forget_unfinished(domain, [made.name])
     follow_images(domain, Documents(made.taken if domain.documents.live is not None else None, made.config))
 
 
@@ -168,12 +168,16 @@ def _refuse_taken(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan, ot
         _refuse_after_internal(domain)
     if not domain.connection.is_local:
         return
-    ours = [each.file for each in being_made(domain.documents) if each.snapshot == wish.snapshot]
+    ours = [each.file for each in unfinished_snapshots(domain.documents) if each.snapshot == wish.snapshot]
     for path in plan.files:
         if path not in ours:
             refuse_existing_image(domain.connection, path)
     for disk in plan.disks:
-        if disk.overlay is None and "" not in ours and holds(domain.connection, disk.image, wish.snapshot):
+        if (
+            disk.overlay is None
+            and "" not in ours
+            and has_internal_snapshot(domain.connection, disk.image, wish.snapshot)
+        ):
             raise errors.NAME_TAKEN_IN_IMAGE(image=disk.image, snapshot=wish.snapshot)
 
 
@@ -205,13 +209,13 @@ def _create(domain: OpenDomain, wish: SnapshotWish, plan: SnapshotPlan) -> None:
         libvirt_snapshot.make_snapshot(domain, _request(wish, plan), disk_only=disk_only, quiesce=wish.quiesce)
     except LibvirtRefused as error:
         _refuse_overlays_in_use(domain, wish.snapshot, before, error)
-        settle(domain, [wish.snapshot])  # libvirt has taken back what it made
+        forget_unfinished(domain, [wish.snapshot])  # libvirt has taken back what it made
         _refuse_name(domain, wish.snapshot, libvirt_snapshot.snapshots(domain))  # somebody else was faster
         raise
     domain.done_besides.append(f"its snapshot {wish.snapshot} is made")
     after = domain.documents
     _carry_records(domain, wish.snapshot)
-    settle(domain, [wish.snapshot])
+    forget_unfinished(domain, [wish.snapshot])
     changes = after.guest_changes_since(before)
     if changes:
         raise errors.MADE_AND_CHANGED(snapshot=wish.snapshot, changes=changes)

@@ -26,7 +26,7 @@ from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
-from holdfast.operations.snapshots.leftovers import being_made, remove_leftovers, settle
+from holdfast.operations.snapshots.leftovers import forget_unfinished, remove_leftovers, unfinished_snapshots
 from holdfast.operations.snapshots.volumes import follow_images
 
 
@@ -74,7 +74,7 @@ def delete_snapshot(connection: Connection, name: str, snapshot: str, *, dry_run
 
 
 def _delete_unfinished(domain: OpenDomain, snapshot: str, dry_run: bool) -> SnapshotDeleted:
-    files = [entry.file for entry in being_made(domain.documents) if entry.snapshot == snapshot]
+    files = [entry.file for entry in unfinished_snapshots(domain.documents) if entry.snapshot == snapshot]
     if not files:
         raise errors.NO_SNAPSHOT(name=domain.name, snapshot=snapshot)
     left = tuple(file for file in files if file and domain.connection.is_local and file_exists(file))
@@ -135,7 +135,7 @@ def _delete(domain: OpenDomain, handle: Snapshot, found: StoredSnapshot, stored:
         with suppress(NotFound):
             remove_image(domain.connection, found.memory_file, seen)
     _write_config(domain, found)
-    settle(domain, [found.name])
+    forget_unfinished(domain, [found.name])
 
 
 def _write_config(domain: OpenDomain, found: StoredSnapshot) -> None:

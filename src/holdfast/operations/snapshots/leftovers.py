@@ -35,12 +35,12 @@ from holdfast.operations.image_access import by_pool
 from holdfast.operations.session import OpenDomain
 
 
-def being_made(documents: Documents) -> list[Snapshotting]:
+def unfinished_snapshots(documents: Documents) -> list[Snapshotting]:
     """The records of snapshots that are being made, or whose making was interrupted."""
     return [] if documents.config is None else facts(documents.config, Snapshotting)
 
 
-def holds(connection: Connection, image: str, snapshot: str) -> bool:
+def has_internal_snapshot(connection: Connection, image: str, snapshot: str) -> bool:
     """True when a qcow2 image has an internal snapshot of this name; False where it cannot be read from here."""
     try:
         return snapshot in internal_snapshots(image, by_pool(connection)).values()
@@ -48,9 +48,9 @@ def holds(connection: Connection, image: str, snapshot: str) -> bool:
         return False  # unknown to this user: libvirt and QEMU look for themselves
 
 
-def settle(domain: OpenDomain, settled: Collection[str]) -> None:
+def forget_unfinished(domain: OpenDomain, settled: Collection[str]) -> None:
     """Forget the records of the snapshots ``settled``, which nobody is making any more."""
-    for entry in being_made(domain.documents):
+    for entry in unfinished_snapshots(domain.documents):
         if entry.snapshot in settled:
             forget_fact(domain, entry, Definition.CONFIG)
 
@@ -60,7 +60,7 @@ def overlays_in_use(domain: OpenDomain, snapshot: str) -> dict[str, str]:
 
     libvirt (9.0) lets the disks have them, cannot write that to disk, and forgets the snapshot.
     """
-    ours = [entry.file for entry in being_made(domain.documents) if entry.snapshot == snapshot]
+    ours = [entry.file for entry in unfinished_snapshots(domain.documents) if entry.snapshot == snapshot]
     return {
         label(disk): path
         for document in domain.documents.present.values()
@@ -76,7 +76,7 @@ def remove_leftovers(domain: OpenDomain, snapshot: str) -> None:
     has written to one, IMAGE_MISSING where config names one that is gone, and LEFT_ELSEWHERE where they cannot be
     looked at.
     """
-    for entry in [entry for entry in being_made(domain.documents) if entry.snapshot == snapshot]:
+    for entry in [entry for entry in unfinished_snapshots(domain.documents) if entry.snapshot == snapshot]:
         if not domain.connection.is_local:
             raise errors.LEFT_ELSEWHERE(snapshot=snapshot)
         if entry.file:
@@ -109,7 +109,7 @@ def _remove_internal(domain: OpenDomain, snapshot: str) -> None:
     if documents.config is None or documents.live is not None:
         return  # QEMU has the images, and writes a snapshot over one of the same name
     for disk in candidate_disks(documents.config, external=False):
-        if not (disk.left_out or disk.impossible) and holds(domain.connection, disk.source, snapshot):
+        if not (disk.left_out or disk.impossible) and has_internal_snapshot(domain.connection, disk.source, snapshot):
             with (
                 about_attached_image(domain.name),
                 open_for_qemu_img(disk.source, "qcow2", known_files(domain)) as image,

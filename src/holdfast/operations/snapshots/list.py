@@ -10,7 +10,7 @@ from holdfast.errors import NotFound
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.snapshot import current_snapshot, snapshots
 from holdfast.operations.session import OpenDomain, looking
-from holdfast.operations.snapshots.leftovers import being_made
+from holdfast.operations.snapshots.leftovers import unfinished_snapshots
 from holdfast.operations.snapshots.plan import no_external_revert
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
 
@@ -96,7 +96,7 @@ def _finished(domain: OpenDomain, stored: list[StoredSnapshot]) -> list[Snapshot
 def _unfinished(domain: OpenDomain) -> list[SnapshotInfo]:
     """Those that are being made, or whose making was interrupted."""
     files: dict[str, list[str]] = {}
-    for entry in being_made(domain.documents):
+    for entry in unfinished_snapshots(domain.documents):
         files.setdefault(entry.snapshot, []).extend([entry.file] if entry.file else [])
     return [
         SnapshotInfo(

@@ -31,7 +31,7 @@ from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk, no_external_revert
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
-from holdfast.operations.snapshots.revert_disks import find_disks_of_then, revert_disks
+from holdfast.operations.snapshots.revert_disks import find_revertible_disks, revert_disks
 from holdfast.operations.snapshots.revert_images import check_images, size_changes
 
 
@@ -87,7 +87,7 @@ def revert_to_snapshot(
 
 
 def _revert_disks(domain: OpenDomain, stored: StoredSnapshot, *, accept: bool, dry_run: bool) -> SnapshotReverted:
-    then = find_disks_of_then(domain, stored)
+    then = find_revertible_disks(domain, stored)
     if not (accept or dry_run):
         refuse_unasked(domain.name, then.sizes, condition=UNASKED_REVERT_SIZES)
     if not dry_run:

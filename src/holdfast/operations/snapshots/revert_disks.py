@@ -16,15 +16,15 @@ from holdfast.domainxml.snapshots.stored import StoredSnapshot, written_images
 from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
 from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
-from holdfast.hostfiles.images.internal_snapshot import bring_back
+from holdfast.hostfiles.images.internal_snapshot import revert_to_internal
 from holdfast.operations.disks.known_files import about_attached_image, known_files
 from holdfast.operations.session import Need, OpenDomain
 from holdfast.operations.snapshots.plan import LeftOut, SnapshotDisk
-from holdfast.operations.snapshots.revert_images import id_in, refuse_below_others, size_changes
+from holdfast.operations.snapshots.revert_images import internal_snapshot_id, refuse_below_others, size_changes
 
 
 @dataclass(frozen=True)
-class DisksOfThen:
+class RevertibleDisks:
     """What can be brought back into the hardware of today.
 
     ``disks``     today's disks whose content can be brought back
@@ -39,7 +39,7 @@ class DisksOfThen:
     notes: tuple[str, ...]
 
 
-def find_disks_of_then(domain: OpenDomain, stored: StoredSnapshot) -> DisksOfThen:
+def find_revertible_disks(domain: OpenDomain, stored: StoredSnapshot) -> RevertibleDisks:
     """What of ``stored`` can come back to the disks that ``domain`` has today.
 
     Raises RUNNING, NOT_INSIDE, IMAGES_ELSEWHERE, NO_DISK_OF_IT, and what :func:`.images.refuse_below_others` raises.
@@ -56,12 +56,12 @@ def find_disks_of_then(domain: OpenDomain, stored: StoredSnapshot) -> DisksOfThe
     images = {
         target: image
         for target, image in today.items()
-        if formats[target] == "qcow2" and id_in(domain.connection, image, stored.name) is not None
+        if formats[target] == "qcow2" and internal_snapshot_id(domain.connection, image, stored.name) is not None
     }
     if not images:
         raise errors.NO_DISK_OF_IT(name=domain.name, snapshot=stored.name)
     refuse_below_others(domain, images.values())
-    return DisksOfThen(
+    return RevertibleDisks(
         disks=tuple(SnapshotDisk(target, image, None) for target, image in images.items()),
         left_out=tuple(LeftOut(target, "its image has no such snapshot") for target in today if target not in images),
         sizes=tuple(size_changes(domain, stored.name, images)),
@@ -88,14 +88,14 @@ def revert_disks(domain: OpenDomain, snapshot: str, disks: Sequence[SnapshotDisk
     done: list[str] = []
     for disk in disks:
         try:
-            id = id_in(domain.connection, disk.image, snapshot)
+            id = internal_snapshot_id(domain.connection, disk.image, snapshot)
             if id is None:
                 raise errors.GONE_FROM_IMAGE(image=disk.image, snapshot=snapshot)
             with (
                 about_attached_image(domain.name),
                 open_for_qemu_img(disk.image, "qcow2", known_files(domain)) as image,
             ):
-                bring_back(image, id)
+                revert_to_internal(image, id)
         except HoldfastError as error:
             if not done:
                 raise

@@ -18,7 +18,7 @@ from holdfast.operations.session import OpenDomain
 from holdfast.text import size_in_words
 
 
-def id_in(connection: Connection, image: str, snapshot: str) -> str | None:
+def internal_snapshot_id(connection: Connection, image: str, snapshot: str) -> str | None:
     """The ID of the internal snapshot of this name in a qcow2 image; None when it has none.
 
     Raises SEVERAL_IN_IMAGE, and NotFound and Failed when the image cannot be read.
@@ -32,11 +32,11 @@ def id_in(connection: Connection, image: str, snapshot: str) -> str | None:
 def size_changes(domain: OpenDomain, snapshot: str, images: Mapping[str, str]) -> list[Change]:
     """Which of ``images`` (by target) get another size for their guest by a revert: an internal snapshot has its own.
 
-    Nothing is known of images on another host. Raises what :func:`id_in` raises.
+    Nothing is known of images on another host. Raises what :func:`internal_snapshot_id` raises.
     """
     found = []
     for target, image in images.items() if domain.connection.is_local else ():
-        id = id_in(domain.connection, image, snapshot)
+        id = internal_snapshot_id(domain.connection, image, snapshot)
         sizes = None if id is None else sizes_of_snapshot(image, id, by_pool(domain.connection))
         if sizes is not None and sizes[0] != sizes[1]:
             now, then = (size_in_words(size) for size in sizes)
@@ -47,14 +47,14 @@ def size_changes(domain: OpenDomain, snapshot: str, images: Mapping[str, str]) -
 def check_images(domain: OpenDomain, stored: StoredSnapshot) -> None:
     """Refuse where libvirt's revert would fail after the first disk, or hit another snapshot.
 
-    Raises NOT_IN_IMAGE, OTHER_BY_NUMBER, and what :func:`refuse_below_others` and :func:`id_in` raise.
+    Raises NOT_IN_IMAGE, OTHER_BY_NUMBER, and what :func:`refuse_below_others` and :func:`internal_snapshot_id` raise.
     """
     images = list(stored.images_inside().values())
     refuse_below_others(domain, images)
     if not domain.connection.is_local:
         return
     for image in images:
-        if id_in(domain.connection, image, stored.name) is None:
+        if internal_snapshot_id(domain.connection, image, stored.name) is None:
             raise errors.NOT_IN_IMAGE(image=image, snapshot=stored.name)
         other = internal_snapshots(image, by_pool(domain.connection)).get(stored.name, stored.name)
         if other != stored.name:

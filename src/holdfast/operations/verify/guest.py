@@ -19,7 +19,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.guest_agent import ask
 from holdfast.operations.documents import Documents
-from holdfast.operations.power.state_change import hearing_state
+from holdfast.operations.power.state_change import answering_state
 from holdfast.operations.session import OpenDomain, looking
 from holdfast.operations.verify import agent_answer
 from holdfast.operations.verify.agent_answer import GuestDisk, GuestInterface, GuestSystem, fit
@@ -92,7 +92,7 @@ def verify_domain(connection: Connection, name: str, *, timeout: float = PATIENC
 
 
 def _verify(domain: OpenDomain) -> Verification:
-    hearing_state(domain)
+    answering_state(domain)
     live = parse(domain.xml(Definition.LIVE))
     _refuse_without_agent(domain.name, live)
     disks = _answer(domain, "guest-get-disks", agent_answer.parse_disks)
