@@ -1,4 +1,4 @@
-"""What operations return, as JSON: one envelope for all commands, and one form for each kind of value."""
+"""The JSON of all commands: one envelope, and one form for each kind of value that operations return."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holdfast.json_value import Json
 
 VERSION = 1
-"""Of the JSON of all commands; raised when a field goes or changes its meaning, not when one is added."""
+"""The version of this JSON: raised when a field is removed or changes its meaning, not when one is added."""
 
 
 def print_result(result: DataclassInstance, **more: object) -> None:

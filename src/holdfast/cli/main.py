@@ -167,7 +167,7 @@ def report(error: HoldfastError, words: Sequence[str] = ()) -> int:
 
 
 def _code_of_output(code: int) -> int:
-    """The exit code of the whole: that of the command, unless what it said is lost and it has no trouble to tell."""
+    """The exit code of the process: that of the command, unless it succeeded and its output is lost."""
     output = standard_output()
     if output is None or output.failure is None or code:
         return code

@@ -28,15 +28,15 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
     """Edit the config document of a domain, secrets included, in $VISUAL, $EDITOR or vi.
 
     What the guest would see of the edit is shown, and you are asked before it is defined; without a terminal such an
-    edit is refused with exit code 3, unless --accept takes it. A document with errors can be edited again; a text that
-    is not defined is kept, and its path is printed, also by the next edit of the domain. A running guest has it after
-    its next start.
+    edit needs --accept, and is refused with exit code 3 otherwise. A document with errors can be edited again; a text
+    that is not defined is kept, and its path is printed, also by the next edit of the domain. A running guest gets the
+    edit at its next start.
     """
     from holdfast.operations.domain.edit import edit_domain, kept_texts, text_to_edit
     from holdfast.operations.files import Draft
 
     original = text_to_edit(session.connection, name, to_change=not dry_run)
-    # Refuse early what would be anyway.
+    # What would be refused in the end is refused before the editor opens.
     uuid = edit_domain(session.connection, name, original, original, dry_run=dry_run).uuid
     kept = _tell_kept(session, uuid, original)
     with Draft(name, uuid, _text_to_edit(kept, original)) as draft:
@@ -58,7 +58,7 @@ def edit(session: Session, name: str, accept: bool, dry_run: bool, output: str) 
 
 
 def _tell_kept(session: Session, uuid: str, original: str) -> list[Path]:
-    """The texts that earlier edits have left, named on standard error."""
+    """Name the texts that earlier edits have left on standard error, and return them."""
     from holdfast.operations.domain.edit import kept_texts
 
     kept = kept_texts(session.connection, uuid, original)

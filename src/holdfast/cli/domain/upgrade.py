@@ -28,7 +28,7 @@ def upgrade() -> None:
 @upgrade.command()
 @domain_argument
 @click.argument("machine", metavar="MACHINE")
-@click.option("--lower", is_flag=True, help="Allow an earlier version too: the way back.")
+@click.option("--lower", is_flag=True, help="Also allow an earlier version, to go back to it.")
 @dry_run_option
 @output_option
 @pass_session
@@ -55,9 +55,9 @@ def machine(session: Session, name: str, machine: str, lower: bool, dry_run: boo
 def firmware(session: Session, name: str, back: bool, accept: bool, dry_run: bool, output: str) -> None:
     """Move a domain from a 2 MB UEFI firmware, or one that is gone, to one that this host has.
 
-    Boot entries, Secure Boot keys and all other variables go along; the NVRAM of before stays beside the new one. The
-    domain must be shut off. A guest with a TPM may ask for the recovery key of its disks (BitLocker): refused with exit
-    code 3 unless --accept takes that.
+    Boot entries, Secure Boot keys and all other variables go along; the old NVRAM stays beside the new one. The domain
+    must be shut off. A guest with a TPM may ask for the recovery key of its disks (BitLocker): this needs --accept, and
+    is refused with exit code 3 otherwise.
     """
     from holdfast import operations
 
@@ -75,9 +75,9 @@ def firmware(session: Session, name: str, back: bool, accept: bool, dry_run: boo
 def certificates(session: Session, name: str, back: bool, accept: bool, dry_run: bool, output: str) -> None:
     """Add Microsoft's certificates of 2023 to the Secure Boot keys of a domain that has those of 2011.
 
-    They are added to KEK and db; PK and dbx stay as they are, and so does the NVRAM of before, beside the new one. The
-    domain must be shut off. A guest with a TPM may ask for the recovery key of its disks (BitLocker): refused with exit
-    code 3 unless --accept takes that.
+    They are added to KEK and db; PK and dbx stay as they are, and so does the old NVRAM, beside the new one. The domain
+    must be shut off. A guest with a TPM may ask for the recovery key of its disks (BitLocker): this needs --accept, and
+    is refused with exit code 3 otherwise.
     """
     from holdfast import operations
 

@@ -81,7 +81,7 @@ def host(session: Session, ctx: click.Context, target: str | None, names: tuple[
 @plan.command()
 @domain_argument
 @click.argument("machine", metavar="MACHINE")
-@click.option("--lower", is_flag=True, help="Allow an earlier version too: the way back.")
+@click.option("--lower", is_flag=True, help="Also allow an earlier version, to go back to it.")
 @output_option
 @click.pass_context
 @pass_session

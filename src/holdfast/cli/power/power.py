@@ -80,8 +80,8 @@ def reboot(session: Session, name: str, hard: bool, accept: bool, fresh: list[st
     """Ask the guest to reboot; with --hard switch it off and start it.
 
     A hard reboot starts from the config document as it stands; none is generated. Where config and live differ, so
-    that the guest would see other hardware, it is refused with exit code 3, unless --accept takes the change
-    (look first with --dry-run). Exit code 5 when it was switched off and does not start again.
+    that the guest would see other hardware, this needs --accept, and is refused with exit code 3 otherwise (look first
+    with --dry-run). Exit code 5 when the domain was switched off and does not start again.
     """
     from holdfast import operations
 

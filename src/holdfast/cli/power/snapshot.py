@@ -65,9 +65,9 @@ def create(
     dry_run: bool,
     output: str,
 ) -> None:
-    """Make a snapshot of a domain: its disks, its hardware, and its memory where it runs.
+    """Make a snapshot of a domain: its disks, its hardware, and its memory while it runs.
 
-    The guest sees nothing of it; while its memory is written it stands still.
+    The guest sees nothing of it, but stands still while its memory is written.
     """
     from holdfast import operations
 
@@ -148,9 +148,9 @@ def revert(
 ) -> None:
     """Bring a domain back to a snapshot: its disks, memory and hardware of that time. What it has now is lost.
 
-    Refused with exit code 3 where the guest would see its hardware change, unless --accept takes it (look first with
-    --dry-run). Title, description and metadata stay those of today, and no image is removed. --disks-only is for
-    internal snapshots of a domain that is shut off.
+    Where the guest would see its hardware change, this needs --accept, and is refused with exit code 3 otherwise (look
+    first with --dry-run). Title, description and metadata stay those of today, and no image is removed. --disks-only
+    is for internal snapshots of a domain that is shut off.
     """
     from holdfast import operations
 
