@@ -101,7 +101,7 @@ def test_a_domain_that_others_have_defined_past_the_schema_is_taken_as_it_is(con
     loose = document(extra="<rng colour='red' model='virtio'><backend model='builtin'/></rng>")
     assert ask_of_steps(connection, Step("have", loose), Step("attach", RNG)).reason == ""
     answer = ask_of_steps(connection, Step("have", parse("<domain type='qemu'><name>a</name></domain>")))
-    assert (answer.documents, answer.reason.startswith("it does not take the domain as it is: ")) == ((), True)
+    assert (answer.documents, answer.reason.startswith("it does not accept the domain as it is: ")) == ((), True)
 
 
 def test_a_path_that_libvirt_chooses_is_where_the_domain_will_have_it(connection: Connection) -> None:

@@ -39,7 +39,7 @@ def answer(folder: str, arch: str, virt_type: str, steps: Sequence[tuple[str, st
         documents.extend(_documents(connection, steps))
     except libvirt.libvirtError as error:
         if not documents and steps[0][0] == "have":
-            return {"failed": f"it does not take the domain as it is: {sentence(error)}"}
+            return {"failed": f"it does not accept the domain as it is: {sentence(error)}"}
         return {"refused": sentence(error), "number": code_of(error)}
     return {"documents": documents}
 

@@ -73,7 +73,7 @@ def test_a_disk_that_was_attached_and_not_recorded_is_recorded_by_repeating(
         attach_disk(connection, "a", disk)
     assert len(unfinished(connection)) == 1 and not recorded(domain, CONFIG)
     repeated = attach_disk(connection, "a", disk)
-    assert repeated.notes == ("it had been attached before something broke, which is recorded now",)
+    assert repeated.notes == ("an interrupted command had attached it already; this is now recorded",)
     assert recorded(domain, CONFIG) == recorded(domain, LIVE) == {"vda"}
     assert not unfinished(connection)
 
@@ -121,7 +121,7 @@ def test_what_is_recorded_of_a_disk_that_has_gone_goes_when_its_detach_is_repeat
         uri, "disk", "detach", "a", "vda", "--dry-run"
     )
     told = done(uri, "disk", "detach", "a", "vda")
-    assert told == "vda is in no document any more, and its record is gone, too\n"
+    assert told == "vda is in neither document; its record is gone now, too\n"
     assert not recorded(domain, CONFIG)
 
 

@@ -219,6 +219,7 @@ def test_a_header_that_cannot_be_read_is_named_and_stops_nothing(
         return real(path, *rest, **named)
 
     monkeypatch.setattr(os, "open", denied)
-    assert f"note: which files the header of {root} names was not looked at: this user may not read the image" in done(
-        uri, "start", "--paused", "a"
+    assert (
+        f"note: the files that the header of {root} names were not checked: this user may not read the image"
+        in done(uri, "start", "--paused", "a")
     )

@@ -290,7 +290,7 @@ def test_an_image_with_a_damaged_header_goes_with_its_domain(connection: Connect
     cut.write_bytes(cut.read_bytes()[:12])
     said = done(uri, "delete", "--storage", "a", "--dry-run")
     for image, problem in ((damaged, "is damaged"), (cut, "is cut off")):
-        assert f"what {image} rests on is not known, and stays" in said
+        assert f"what {image} rests on is not known, so it stays" in said
         assert problem in said
     assert damaged.exists()
     assert fates(operations.delete_domain(connection, "a", storage=True)) == {"damaged.qcow2": None, "cut.qcow2": None}

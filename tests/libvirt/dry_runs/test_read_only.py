@@ -110,7 +110,7 @@ PASSWORD = "<graphics type='vnc' passwd='pssst'/>"
         (("<devices>", f"{HOST_MODEL}<devices>"), "seal a", "which CPU host-model becomes is not known"),
         (BY_LIBVIRT, "seal a", "would seal: the firmware files"),
         (BY_LIBVIRT, "rescue a --image {folder}/medium.img --device cdrom", "would boot from"),
-        (NO_EMULATOR, "repair a", "take the emulator /usr/bin/qemu-system-x86_64"),
+        (NO_EMULATOR, "repair a", "use the emulator /usr/bin/qemu-system-x86_64"),
         (("</devices>", f"{PASSWORD}</devices>"), "set a --title t", "not asked of libvirt"),
         (("</devices>", f"{PASSWORD}</devices>"), "clone a b", "not asked of libvirt"),
         (("", ""), "start a", "would start from its config document"),

@@ -201,7 +201,7 @@ def test_what_a_readonly_connection_is_not_told_of_the_host_is_unknown(connectio
     """libvirt forbids it to ask: virConnectGetDomainCapabilities is for read-write connections (9.0)."""
     running(connection)
     for command in (["reboot", "a"], ["host"]):
-        assert "unknown: libvirt does not tell a read-only connection" in done(uri, "-r", "plan", *command)
+        assert "unknown: over a read-only connection libvirt does not say" in done(uri, "-r", "plan", *command)
 
 
 def test_what_is_not_there_is_said(connection: Connection, uri: str) -> None:

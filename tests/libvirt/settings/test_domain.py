@@ -232,7 +232,7 @@ def test_json_has_every_field(connection: Connection, uri: str) -> None:
             "value": 512 * MIB,
             "before": {"live": 256 * MIB, "config": 256 * MIB},
             "changed": ["config"],
-            "later": "the running guest has it after its next start",
+            "later": "the running guest gets it at its next start",
         },
         {"name": "autostart", "value": True, "before": {"config": False}, "changed": ["config"], "later": None},
     ]

@@ -102,7 +102,7 @@ def test_what_can_only_be_at_the_next_start_waits_and_is_said(connection: Connec
     text = done(uri, "set", "a", "--max-vcpus", "8", "--vcpus", "6", "--max-memory", "512MiB", "--memory", "300MiB")
     for line in (
         "a: max-vcpus is 8, was 4, in config",
-        "max-vcpus 8 waits: the running guest has it after its next start",
+        "max-vcpus 8 waits: the running guest gets it at its next start",
         "vcpus 6 waits: the running guest can have 4 at most",
         "max-memory is 512 MiB, was 256 MiB, in config",
         "memory 300 MiB waits: the running guest is built with 256 MiB",

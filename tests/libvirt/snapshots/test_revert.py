@@ -95,7 +95,7 @@ def test_changed_hardware_is_refused_listed_and_taken_with_accept(
     (change,) = operations.list_snapshots(connection, "a")[0].changes
     assert str(change) == "disk vdb is removed, it was at pci 0000:03:00.0"
     shown = done(uri, "snapshot", "revert", "a", "one", "--accept")
-    assert f"vdb is not attached any more; its image is kept: {later}" in shown
+    assert f"vdb is no longer attached; its image is kept: {later}" in shown
     assert "vdb" not in domain.xml(LIVE) + domain.xml(CONFIG)
     assert mark_of(later) == 9
 

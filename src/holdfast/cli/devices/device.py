@@ -168,7 +168,7 @@ def _report_detached(detached: Detached, output: str, dry_run: bool) -> None:
     elif detached.definitions:
         click.echo(f"detached {detached.label} from {where}")
     else:
-        click.echo(f"{detached.label} is in no document any more, and its record is gone, too")
+        click.echo(f"{detached.label} is in neither document; its record is gone now, too")
     for controller in () if dry_run or output == "json" else detached.went:
         click.echo(f"with it went {controller}")
     _note(detached.notes, output)

@@ -105,7 +105,7 @@ def _report_medium(done: MediumChange, output: str) -> None:
 @click.argument("place", metavar="[PLACE]", type=parse_place, required=False)
 @click.option("--delete-source", is_flag=True, help="Remove the old image in the end, unless another domain uses it.")
 @click.option(
-    "--abort", is_flag=True, help="End a move that is under way or was interrupted; the disk stays where it is."
+    "--abort", is_flag=True, help="Cancel a move that is under way or was interrupted; the disk stays where it is."
 )
 @dry_run_option
 @output_option

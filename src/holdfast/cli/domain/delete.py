@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @domain_argument
 @click.option("--storage", is_flag=True, help="Also remove the images that only this domain uses.")
-@click.option("--force", is_flag=True, help="Also when it runs: it is switched off first.")
+@click.option("--force", is_flag=True, help="Also while it is running: it is switched off first.")
 @dry_run_option
 @output_option
 @pass_session

@@ -151,6 +151,6 @@ def _sentences(edited: Edited) -> Iterator[str]:
     seen = [change for change in edited.changes if change.is_visible]
     yield from (f"the guest will see: {change}" for change in seen)
     yield from (str(change) for change in edited.changes if change not in seen)
-    yield from (f"it would not start any more: {sentence}" for sentence in edited.blocks)
+    yield from (f"it would no longer start: {sentence}" for sentence in edited.blocks)
     if not seen:
         yield "the guest sees no difference"

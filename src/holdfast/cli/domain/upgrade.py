@@ -12,11 +12,11 @@ from holdfast.cli.common import Session, domain_argument, dry_run_option, output
 if TYPE_CHECKING:
     from holdfast.operations import NvramUpgrade
 
-_back_option = click.option("--back", is_flag=True, help="Take the upgrade back: the NVRAM of before comes back.")
+_back_option = click.option("--back", is_flag=True, help="Take the upgrade back, and return to the old NVRAM.")
 _accept_option = click.option(
     "--accept",
     is_flag=True,
-    help="Take that the guest asks for a recovery key, and what it has written since an upgrade that is taken back.",
+    help="Accept that the guest asks for a recovery key, and loses what it has written since an upgrade taken back.",
 )
 
 
@@ -109,7 +109,7 @@ def _print(found: NvramUpgrade, output: str) -> None:
     if found.before != found.after:
         click.echo(f"  NVRAM: {found.after}")
     if found.kept:
-        click.echo(f"  the NVRAM of before stays: {found.kept}")
+        click.echo(f"  the old NVRAM stays: {found.kept}")
     for note in found.notes:
         click.echo(f"  note: {note}")
     if found.dry_run:

@@ -23,14 +23,16 @@ from holdfast.operations.power.rescue import BUSES
 
 @click.command()
 @domain_argument
-@click.option("--image", required=True, metavar="FILE|POOL/VOLUME|URL", help="What to boot from; it exists already.")
+@click.option(
+    "--image", required=True, metavar="FILE|POOL/VOLUME|URL", help="The image to boot from, which must exist."
+)
 @click.option("--format", "image_format", metavar="FORMAT", help="Its format: raw, qcow2 … A CD is raw by default.")
 @click.option(
     "--device", type=click.Choice(["disk", "cdrom"]), default="disk", show_default=True, help="What to attach it as."
 )
 @click.option("--bus", type=click.Choice(BUSES), help="The bus it is on [default: virtio; a CD: sata, on pc ide].")
 @trust_format_option
-@click.option("--force", is_flag=True, help="Also when it runs: it is switched off first.")
+@click.option("--force", is_flag=True, help="Also while it is running: it is switched off first.")
 @accept_option
 @fresh_options
 @dry_run_option

@@ -176,7 +176,7 @@ def _reverted(reverted: SnapshotReverted) -> list[str]:
     if sees:
         lines.append("the guest sees:")
         lines += [f"  {sentence}" for sentence in sees]
-    lines += [f"{disk.target} is not attached any more; its image is kept: {disk.image}" for disk in reverted.detached]
+    lines += [f"{disk.target} is no longer attached; its image is kept: {disk.image}" for disk in reverted.detached]
     lines += [f"note: {note}" for note in reverted.notes]
     return lines
 

@@ -26,7 +26,7 @@ def changed_sources(before: Element, after: Element) -> Iterator[str]:
             yield f"{pair.after.tag!s} {label(pair.after)} is on {new or 'nothing'}, it was on {old or 'nothing'}"
         old, new = copy_of(pair.before), copy_of(pair.after)
         if old != new:
-            done = f"is being copied to {new}" if new else f"is not being copied to {old} any more"
+            done = f"is being copied to {new}" if new else f"is no longer being copied to {old}"
             yield f"{pair.after.tag!s} {label(pair.after)} {done}"
 
 

@@ -12,9 +12,9 @@ from holdfast.errors.hosts import HOST_CANNOT, NO_MACHINE_TYPE
 _HYPERV_UNSAID = frozenset({"relaxed", "vapic", "spinlocks"})
 """The Hyper-V features that every host has where libvirt, before 9.0, says nothing of them."""
 
-CAPABILITIES_UNKNOWN = "libvirt does not tell a read-only connection which CPU and devices this host can provide"
+CAPABILITIES_UNKNOWN = "over a read-only connection libvirt does not say which CPU and devices this host can provide"
 """The sentence for where :attr:`Capabilities.is_complete` is False."""
-HOST_MODEL_UNKNOWN = "which CPU host-model becomes is not known: libvirt does not tell a read-only connection"
+HOST_MODEL_UNKNOWN = "which CPU host-model becomes is not known: libvirt does not say so over a read-only connection"
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ def _hyperv(config: Element) -> Iterator[OpenPart]:
 def _machine(config: Element) -> Iterator[OpenPart]:
     name = Platform.of(config).machine
     if name and not _VERSIONED.search(name):
-        yield OpenPart("machine", f"the machine type {name} is an alias: it names another version later", Remedy.SEAL)
+        yield OpenPart(
+            "machine", f"the machine type {name} is an alias: it will stand for another version later", Remedy.SEAL
+        )
 
 
 def _firmware(config: Element) -> Iterator[OpenPart]:

@@ -176,12 +176,12 @@ def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
         sentence = f"that it runs again after the host has booted is recorded in live alone: {remedy}"
         yield Finding(FindingKind.RECORD, sentence)
     if documents.rescue is not None and domain.state() == PAUSED:
-        sentence = "its rescue is paused, as one that was cut off before it ran: resume it, or unrescue it"
+        sentence = "its rescue is paused, perhaps because it was cut off before it ran: resume it, or unrescue it"
         yield Finding(FindingKind.UNFINISHED, sentence)
     if live is not None and is_wanted and (lacking := unfinished_start(documents)):
         yield Finding(FindingKind.RECORD, f"it {lacking}: a start records it")
     if live is None and is_wanted and not was_switched_off(domain, config):
-        sentence = "it is recorded to run, and is off: start it, or a destroy records that it stays off"
+        sentence = "it is recorded to run, but is off: start it, or destroy it to record that it stays off"
         yield Finding(FindingKind.NOT_RUNNING, sentence)
     elif live is None and is_wanted:
         end = "was switched off" if domain.was_destroyed() else "has shut down"

@@ -136,7 +136,7 @@ class Judge:
         model = value_at(config, "cpu/model")
         if model and value_at(config, "cpu@mode") in (None, "custom") and model in self._deprecated_cpus(config):
             yield Finding(
-                FindingKind.EXPIRING_CPU, f"the CPU model {model} is deprecated: a later QEMU does not have it any more"
+                FindingKind.EXPIRING_CPU, f"the CPU model {model} is deprecated: a later QEMU will not have it"
             )
 
     def _deprecated_cpus(self, config: Element) -> frozenset[str]:

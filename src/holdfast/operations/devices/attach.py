@@ -220,7 +220,7 @@ def carry_out_attach(domain: OpenDomain, planned: PlannedAttach, entry: Attachin
 def already_attached(domain: OpenDomain, device: Element, *, dry_run: bool) -> Attached:
     """What is said about a device that an interrupted attach has already added to all documents."""
     definitions = tuple(each for each in domain.documents.present if domain.documents.find(each, device) is not None)
-    notes = ("it had been attached before something broke, which is recorded now",)
+    notes = ("an interrupted command had attached it already; this is now recorded",)
     return replace(_attached(domain, device, definitions), dry_run=dry_run, notes=notes)
 
 

@@ -205,7 +205,7 @@ def _look(connection: Connection, name: str, document: Element, known: Container
         if path is None or not can_name_files(format):
             continue
         if not connection.is_local:
-            yield f"which files the header of {path} names was not looked at: it is on another host"
+            yield f"the files that the header of {path} names were not checked: it is on another host"
             continue
         try:
             with about_attached_image(name):
@@ -214,7 +214,7 @@ def _look(connection: Connection, name: str, document: Element, known: Container
             if error.code in (images.NAMES_ANOTHER_NOW.code, *_NOT_SEEN_THROUGH):
                 raise
             if error.code in (images.UNREADABLE_IMAGE.code, NO_PERMISSION.code):
-                yield f"which files the header of {path} names was not looked at: {error.message}"
+                yield f"the files that the header of {path} names were not checked: {error.message}"
 
 
 def found_below(connection: Connection, disks: Iterable[Element]) -> list[Below]:

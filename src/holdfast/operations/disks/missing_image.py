@@ -58,7 +58,7 @@ def images_missing(
         except NoConnection:
             raise
         except HoldfastError as error:
-            sentence = f"{describe(disk)}: whether all that {path} rests on is there is not known: {error.message}"
+            sentence = f"{describe(disk)}: whether everything that {path} rests on exists is not known: {error.message}"
             yield Outlook(Effect.UNKNOWN, "disk", sentence)
             continue
         if missing is not None:

@@ -107,7 +107,7 @@ def unknown_below(connection: Connection, fates: Iterable[ImageFate]) -> Iterato
             except Failed as error:
                 if error.code not in _UNKNOWN:
                     raise
-                yield f"what {image.source} rests on is not known, and stays: {error.message}"
+                yield f"what {image.source} rests on is not known, so it stays: {error.message}"
 
 
 def refuse_used(domain: OpenDomain, record: DiskRecord, seen: str) -> None:

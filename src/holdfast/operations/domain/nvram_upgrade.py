@@ -95,7 +95,7 @@ class OpenedNvram:
 
 RECOVERY_KEY = (
     "a disk that the guest sealed with its TPM (BitLocker, LUKS) asks for its recovery key at the next start: have it "
-    "at hand, or suspend BitLocker in the guest before"
+    "at hand, or suspend BitLocker in the guest beforehand"
 )
 
 

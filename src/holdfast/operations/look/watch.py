@@ -196,7 +196,7 @@ class _Host:
     def _gone(self, uuid: str) -> None:
         seen = self._seen.pop(uuid, None)
         if seen is not None:
-            self._tell([Notice.of_state(self.uri, seen.name, uuid, "gone: libvirt has no such domain any more")])
+            self._tell([Notice.of_state(self.uri, seen.name, uuid, "gone: libvirt no longer has this domain")])
 
     def _tell(self, notices: Iterable[Notice]) -> None:
         for notice in notices:

@@ -213,7 +213,9 @@ def _image(domain: OpenDomain, config: Element, disk: Element, path: str) -> Ite
         yield from _missing_image(domain, config, disk, path)
     write = not is_shared(disk) or disk.find("shareable") is not None
     if lacks_permission(path, write):
-        yield Fault(f"let the owner of {path} {'read and write' if write else 'read'} it", lambda: permit(path, write))
+        yield Fault(
+            f"allow the owner of {path} to {'read and write' if write else 'read'} it", lambda: permit(path, write)
+        )
 
 
 def _missing_image(domain: OpenDomain, config: Element, disk: Element, path: str) -> Iterator[Fault]:
@@ -329,7 +331,7 @@ def _emulator(domain: OpenDomain, config: Element) -> Iterator[Fault]:
         child(child(document, "devices"), "emulator").text = found
 
     yield Fault(
-        f"take the emulator {found} for {path}",
+        f"use the emulator {found} in place of {path}",
         lambda: apply_edit(domain, plan_edit(domain, touch)),
         lambda: ask_of_edit(domain, plan_edit(domain, touch)),
     )

@@ -48,7 +48,7 @@ class NvramCopy:
         if firmware_request(config) is not None:
             # libvirt 9.0 keeps firmware='efi' in config, chooses the files at each start, and takes no template then.
             name_firmware(connection, copy, host_capabilities(connection, Platform.of(config)))
-            if not connection.readonly:  # libvirt does not tell a read-only connection
+            if not connection.readonly:  # over a read-only connection libvirt does not say it
                 self._own = self._own or nvram_in_command(connection.qemu_command(serialize(config)))
         self._template = nvram_template(copy), value_at(copy, "os/nvram@templateFormat")
         if self._own is not None:

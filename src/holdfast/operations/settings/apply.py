@@ -36,7 +36,7 @@ Value = str | int | bool | None
 Call = Callable[[Definition, Element], None]
 """Tells libvirt to have one thing in a document as the given document says it."""
 
-NEXT_START = "the running guest has it after its next start"
+NEXT_START = "the running guest gets it at its next start"
 
 
 def at_next_start(live: Element) -> str | None:

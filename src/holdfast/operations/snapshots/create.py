@@ -151,7 +151,7 @@ def _finished(domain: OpenDomain, made: StoredSnapshot, dry_run: bool) -> Snapsh
         name=domain.name,
         uuid=domain.uuid,
         dry_run=dry_run,
-        notes=("it had been made before something broke, and is finished now",),
+        notes=("an interrupted command had made it already; it is now finished",),
         snapshot=made.name,
         external=made.is_external,
         memory=made.memory != "no",
