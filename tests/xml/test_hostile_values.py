@@ -83,7 +83,7 @@ OTHERS: dict[str, object] = {
 """Annotation → what is given. A function that takes something else needs its line here."""
 
 NEEDS: dict[str, Callable[[Element], bool]] = {
-    "device.put_aside": lambda device: False,  # an alias that it has, and nothing behind it
+    "device.remove_without_trace": lambda device: False,  # an alias that it has, and nothing behind it
     "elements.memory.last_module": lambda domain: domain.find("devices/memory") is not None,
     "elements.mirror.copied_to": lambda disk: disk.find("mirror") is not None,
     "elements.disk.driver_word": lambda disk: False,  # a key of its own
