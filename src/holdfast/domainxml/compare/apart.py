@@ -1,6 +1,7 @@
-"""What live and config of one domain say differently though no guest sees it: which image or network, limits, names.
+"""Differences between live and config that no guest sees: which image or network, limits, names.
 
-Only what libvirt's own calls change in one of the two, and does not fill in by itself when a domain starts (9.0).
+Only such parts are compared as libvirt's own calls can change in one of the two documents, and as libvirt does not fill
+in by itself when a domain starts (9.0).
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from holdfast.text import HIDDEN, size_in_words
 
 _OF_DOMAIN = ("title", "description", "cputune", "blkiotune", "memtune")
 _MADE_UP = ("group_name", "_max_length")
-"""Parts of ``<iotune>`` that QEMU's driver gives to live by itself."""
+"""Ends of the names of those parts of ``<iotune>`` that libvirt fills in in live by itself."""
 
 
 def apart(live: Element, config: Element) -> list[Change]:
-    """What the host does differently for the domain from its next start on, and its guest does not see."""
+    """What the host will do differently for the domain from its next start on, without its guest seeing it."""
     return [*_of_domain(live, config), *_of_devices(live, config)]
 
 
@@ -36,7 +37,7 @@ def all_changes(before: Element, after: Element) -> list[Change]:
 
 
 def passwords_apart(live: Element, config: Element) -> list[Change]:
-    """That graphics ask for another password from the next start on, of documents that have their secrets."""
+    """Whether graphics will ask for another password from the next start on; the documents must have their secrets."""
     now, then = (
         [each.get("passwd") for each in document.iterfind("devices/graphics") if each.get("type") in WITH_PASSWORD]
         for document in (live, config)

@@ -1,7 +1,7 @@
-"""Which device in a document that a manager generated for a domain is which in the domain's own document.
+"""Which device of a domain's own document is which in a document that a manager generated for the domain.
 
-A generated document has no addresses, names its disks anew each time, and does not have the serials and aliases that
-the domain was given later. So devices are identified by other things here than between two documents from libvirt.
+A generated document has no addresses, names its disks anew each time, and lacks the serials and aliases that the domain
+got later. So devices are identified by other things here than between two documents from libvirt.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def _are_two(pair: Pair) -> bool:
         return False
     if one.tag == "disk" and _is_one_image(one, other):
         return False
-    if one.tag == "disk" and not _is_known(one, other):
+    if one.tag == "disk" and not _has_same_name(one, other):
         return pair.other_name is not None or not _may_be_one_image(one, other)
     return pair.other_name is not None or any(one.get(key) != other.get(key) for key in _KIND.get(str(one.tag), ()))
 
 
-def _is_known(disk: Element, other: Element) -> bool:
+def _has_same_name(disk: Element, other: Element) -> bool:
     return any((name := value_at(disk, path)) and name == value_at(other, path) for path in ("serial", "alias@name"))
 
 

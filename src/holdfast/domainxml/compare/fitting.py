@@ -1,4 +1,4 @@
-"""Which devices of a document an element means that somebody wrote, or printed, of one of them."""
+"""Which devices of a document an element can mean: one that somebody wrote by hand, or printed from the document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from holdfast.domainxml.units import unit_size
 
 _CHARACTER = ("@type", "source", "target")
 _OF_THE_MOMENT = ("target@state", "@tty", "source@portid", "source@index", "alias@name")
-"""What a start gives anew, or a guest does: whether it has opened a channel."""
+"""What changes by itself: a start chooses it anew, or the guest does (whether it has opened a channel)."""
 
 _IDENTIFIED_BY = {
     "disk": ("target@dev",),
@@ -30,48 +30,48 @@ _IDENTIFIED_BY = {
     "memory": ("@model", "source", "target"),
     **dict.fromkeys(("serial", "parallel", "console", "channel"), _CHARACTER),
 }
-"""By what libvirt (9.0) finds the device that it is to detach."""
+"""Element → the paths by which libvirt (9.0) finds the device to detach."""
 
 
 def devices_fitting(domain: Element, pattern: Element) -> list[Element]:
-    """The devices of ``domain`` that ``pattern`` can mean: those that say all that it says, and maybe more.
+    """The devices of ``domain`` that ``pattern`` can mean: those that have everything that it has, and maybe more.
 
-    Where there are none: those that libvirt tells from others by what ``pattern`` says of that, and that say nothing
-    else differently. What they do not say at all, libvirt may have left out.
+    Where there are none: those that are equal in the paths of _IDENTIFIED_BY, and contradict ``pattern`` nowhere. A
+    device may lack other parts of ``pattern``: libvirt may have left them out.
     """
     found = matching(domain, pattern)
-    asked = _known(pattern)
+    asked = _lasting_values(pattern)
     beginnings = "|".join(_IDENTIFIED_BY.get(str(pattern.tag), ("@type", "@model")))
-    wanted = {path for path in asked if re.match(rf"({beginnings})(?![a-z])", path)}
-    if found or not wanted:
+    identifying = {path for path in asked if re.match(rf"({beginnings})(?![a-z])", path)}
+    if found or not identifying:
         return found
-    return [device for device in devices(domain) if _fits(device, pattern, asked, wanted)]
+    return [device for device in devices(domain) if _fits(device, pattern, asked, identifying)]
 
 
-def _fits(device: Element, pattern: Element, asked: dict[str, str], wanted: set[str]) -> bool:
+def _fits(device: Element, pattern: Element, asked: dict[str, str], identifying: set[str]) -> bool:
     if device.tag != pattern.tag or user_alias(pattern) not in (None, user_alias(device)):
         return False
-    known = _known(device)
-    return all(known.get(path, None if path in wanted else value) == value for path, value in asked.items())
+    values = _lasting_values(device)
+    return all(values.get(path, None if path in identifying else value) == value for path, value in asked.items())
 
 
-def _known(device: Element) -> dict[str, str]:
-    """What ``device`` says, as far as libvirt knows it and it lasts, path by path, numbers in one notation."""
+def _lasting_values(device: Element) -> dict[str, str]:
+    """Path → value of ``device``, for what libvirt knows and what lasts; numbers are in one notation."""
     sides = DEVICES.get(str(device.tag)) or Sides(str(device.tag))
-    units = {path: unit for path, unit in _said(device) if path.endswith("@unit")}
-    passing = [*units, *_OF_THE_MOMENT]
+    units = {path: unit for path, unit in _values(device) if path.endswith("@unit")}
+    ignored = [*units, *_OF_THE_MOMENT]
     if device.tag == "interface":
-        passing.append("target@dev")
+        ignored.append("target@dev")
     if device.get("type") == "pty":  # the host numbers them anew at each start
-        passing.append("source@path")
+        ignored.append("source@path")
     return {
         path: _plain(value, units.get(f"{path}@unit"))
-        for path, value in _said(device)
-        if path not in passing and sides.side_of(re.sub(r"#\d+", "", path)) is not None
+        for path, value in _values(device)
+        if path not in ignored and sides.side_of(re.sub(r"#\d+", "", path)) is not None
     }
 
 
-def _said(device: Element) -> Iterator[tuple[str, str]]:
+def _values(device: Element) -> Iterator[tuple[str, str]]:
     return ((path.lstrip("/"), value) for path, value in all_values(device, "").items())
 
 

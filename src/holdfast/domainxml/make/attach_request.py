@@ -1,4 +1,4 @@
-"""The device element of an attach, completed so that libvirt makes nothing up.
+"""The device element of an attach, completed so that libvirt has nothing left to choose.
 
 libvirt (9.0) parses the element once for live and once for config. A MAC address, an alias or a target that is missing
 would come out differently in the two.
@@ -32,7 +32,7 @@ def parse_device(text: str) -> Element:
 def complete_request(device: Element, documents: list[Element]) -> Element:
     """A copy of ``device`` with the target of a disk, or the index of a controller: the first that is free.
 
-    What ``device`` says already stays. ``documents`` are the domain's.
+    What ``device`` has already stays. ``documents`` are the domain's.
     """
     completed = copy.deepcopy(device)
     if user_alias(completed) is None:
@@ -52,8 +52,8 @@ def complete_request(device: Element, documents: list[Element]) -> Element:
 def with_identifiers(device: Element) -> Element:
     """A copy of ``device`` with a user's alias, and with a MAC address and a serial where its kind has them.
 
-    What ``device`` says already stays. All is chosen at random, so that no device is taken for one that went before. A
-    lease gets no alias, of which libvirt (9.0) keeps none: its lockspace and key are its name.
+    What ``device`` has already stays. Everything is chosen at random, so that no device is mistaken for an earlier one.
+    A lease gets no alias, since libvirt (9.0) keeps none of it: its lockspace and key are its name.
     """
     request = copy.deepcopy(device)
     if user_alias(request) is None and request.tag != "lease":

@@ -1,7 +1,6 @@
-"""Facts in our element in ``<metadata>`` that Holdfast did not write like this: somebody edited them by hand.
+"""Facts in our element in ``<metadata>`` that cannot be read, because somebody edited them by hand.
 
-No operation ends because of one. What the fact should say is then unknown, until it is written again in the normal
-course.
+No operation fails because of one. What the fact should say is unknown until Holdfast writes it again.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def recorded_cpu(started: Started) -> Element | None:
         return None
 
 
-def _is_said(text: str) -> bool:
+def _is_not_empty(text: str) -> bool:
     return bool(text)
 
 
@@ -93,30 +92,30 @@ def _form(pattern: str) -> Callable[[str], bool]:
 
 
 _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
-    Releasing: {"device": _form("[a-z]+"), "alias": _is_said},
-    AddedController: {"controller": _is_said},
-    Detaching: {"device": _form("[a-z]+"), "label": _is_said},
-    Attaching: {"device": _form("[a-z]+"), "alias": _is_said},
+    Releasing: {"device": _form("[a-z]+"), "alias": _is_not_empty},
+    AddedController: {"controller": _is_not_empty},
+    Detaching: {"device": _form("[a-z]+"), "label": _is_not_empty},
+    Attaching: {"device": _form("[a-z]+"), "alias": _is_not_empty},
     Started: {
         "cpu": _is_cpu,
         "firmware": _form("([0-9a-f]{64})?"),
         "qemu": _is_version,
         "libvirt": _is_version,
     },
-    SeenState: {"kind": _form("(nvram|tpm)"), "path": _is_said},
-    Adopted: {"since": _is_time, "origin": _is_said},
+    SeenState: {"kind": _form("(nvram|tpm)"), "path": _is_not_empty},
+    Adopted: {"since": _is_time, "origin": _is_not_empty},
     Creating: {"since": _is_time},
     Deleting: {"since": _is_time},
     DiskRecord: {
-        "target": _is_said,
+        "target": _is_not_empty,
         "role": _form(f"({'|'.join(ROLES)})?"),
         "delete": _form("(yes|no)?"),
         "size": _form("[0-9]{0,20}"),
     },
     RunAgain: {"since": _is_time, "starting": _form("(yes)?")},
-    Rescue: {"since": _is_time, "before": _is_said, "brought": _is_said},
-    Snapshotting: {"snapshot": _is_said},
-    Pivoting: {"target": _is_said, "old": _is_said, "new": _is_said},
+    Rescue: {"since": _is_time, "before": _is_not_empty, "brought": _is_not_empty},
+    Snapshotting: {"snapshot": _is_not_empty},
+    Pivoting: {"target": _is_not_empty, "old": _is_not_empty, "new": _is_not_empty},
     KeptNvram: {"upgrade": _form("(firmware|certificates)"), "since": _is_time, "os": _is_os},
 }
 """Fact → field → whether a text can stand there."""
