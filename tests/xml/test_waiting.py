@@ -11,12 +11,12 @@ from holdfast.domainxml.fact import DiskRecord, Releasing, Rescue
 from holdfast.domainxml.metadata import Fact
 from holdfast.operations.documents import Documents
 from holdfast.operations.waiting import (
-    copying,
     device_notes,
+    disks_being_copied,
     is_asked_for,
-    standing_apart,
     unreleased,
     waiting,
+    waiting_host_changes,
     waiting_since,
 )
 
@@ -53,7 +53,7 @@ def documents(live: str | None, config: str | None, *facts: Fact, mark: Rescue |
 
 def test_nothing_waits_for_a_domain_with_one_document() -> None:
     for one in (documents(disk(), None), documents(None, disk())):
-        assert waiting(one) == standing_apart(one) == []
+        assert waiting(one) == waiting_host_changes(one) == []
         assert device_notes(one) == {}
 
 
@@ -72,9 +72,9 @@ def test_only_what_did_not_wait_before_an_operation_is_told_of_it() -> None:
 
 def test_what_the_host_will_do_otherwise_is_told_but_not_in_a_rescue() -> None:
     other = NIC.format("br1")
-    (change,) = standing_apart(documents(NIC.format("br0"), other))
+    (change,) = waiting_host_changes(documents(NIC.format("br0"), other))
     assert (change.before, change.after) == ("bridge br0", "bridge br1")
-    assert standing_apart(documents(NIC.format("br0"), other, mark=RESCUE)) == []
+    assert waiting_host_changes(documents(NIC.format("br0"), other, mark=RESCUE)) == []
 
 
 def test_devices_that_the_guest_has_not_released_were_asked_for() -> None:
@@ -91,13 +91,13 @@ def test_devices_that_the_guest_has_not_released_were_asked_for() -> None:
 def test_a_copy_is_told_unless_config_tells_of_a_move() -> None:
     copied = disk(source="<source file='/{}'/><mirror type='file'><source file='/new'/></mirror>")
     sentence = "the disk vda is being copied to /new, or was interrupted"
-    assert list(copying(documents(copied + disk("vdb"), disk()))) == [sentence]
-    assert list(copying(documents(copied, None))) == [sentence]
+    assert list(disks_being_copied(documents(copied + disk("vdb"), disk()))) == [sentence]
+    assert list(disks_being_copied(documents(copied, None))) == [sentence]
     record = DiskRecord("vda", "ua-vda", place="/new", format="raw")
     other = DiskRecord("vdb", "ua-vdb", place="/b", format="raw")
-    assert list(copying(documents(copied, disk(), other))) == [sentence]
-    assert list(copying(documents(copied, disk(), other, record))) == []
-    assert list(copying(documents(None, disk()))) == []
+    assert list(disks_being_copied(documents(copied, disk(), other))) == [sentence]
+    assert list(disks_being_copied(documents(copied, disk(), other, record))) == []
+    assert list(disks_being_copied(documents(None, disk()))) == []
 
 
 COPIED = "<source file='/{}'/><mirror type='file'><source file='/new'/></mirror>"

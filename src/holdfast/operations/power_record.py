@@ -1,9 +1,9 @@
 """What is recorded about a domain when it is started and stopped, without ever keeping it from starting or stopping.
 
-Before a start it is recorded that the domain is wanted running, and afterwards what it was started with; before a stop,
-that it is to stay off. So wherever a command is killed, it is on record what was wanted. Where the start or stop fails,
-the record is put back. A record that cannot be written, on a full disk say, stops nothing: the operation does what was
-asked for, and in the end reports what is missing. Starting a domain that runs, or stopping one that is off, records it.
+Before a start, the record says that the domain is to run again, and afterwards what it was started with; before a stop,
+that it is to stay off. So wherever a command is killed, the record says what was wanted. If the start or stop fails,
+the record is put back. If it cannot be written (on a full disk, say), the operation does what was asked for all the
+same, and reports in the end what is missing. Starting a running domain, or stopping one that is off, records that.
 
 All this is recorded in config alone, and only for domains that Holdfast created or adopted. A start by somebody else
 copies it into live: its presence there shows that what the domain was started with is not recorded. The caller holds
@@ -45,10 +45,10 @@ Rewrite = Callable[[str | None], str | None]
 
 @contextmanager
 def recorded_start(domain: OpenDomain, *, cold: bool = True) -> Iterator[None]:
-    """Around the call that starts ``domain``: record that it is wanted running and, for a ``cold`` start, with what.
+    """Wraps the call that starts ``domain``: records that it is to run again and, for a ``cold`` start, what it gets.
 
-    That is its CPU, its firmware, and the files of its state, as far as they can be read here. After a start that is
-    not cold, what was recorded before stays valid.
+    That is its CPU, its firmware, and the files of its state, as far as they can be read here. After any other start,
+    what was recorded before stays valid.
     """
     with _taken_back_where_it_fails(domain):
         failed = _try_to_write(domain, _with_start_begun if cold else _with_run_again)
@@ -67,9 +67,9 @@ def recorded_start(domain: OpenDomain, *, cold: bool = True) -> Iterator[None]:
 
 @contextmanager
 def recorded_stop(domain: OpenDomain, *, for_good: bool = True, at_once: bool = True) -> Iterator[None]:
-    """Around the call that stops ``domain``: where it is ``for_good``, record that it stays off.
+    """Wraps the call that stops ``domain``: if that is ``for_good``, records that it stays off.
 
-    Where it does not stop ``at_once``, its guest may run on, so the record is removed from live as well.
+    If it does not stop ``at_once``, its guest may run on, so the record is removed from live as well.
 
     If somebody else started the domain, the CPU that its guest has is recorded; its firmware is unknown. The record of
     its state stays that of our own start: compared with it, one can see what was made anew since.
@@ -92,7 +92,7 @@ def recorded_stop(domain: OpenDomain, *, for_good: bool = True, at_once: bool = 
 
 
 def unrecorded(documents: Documents) -> list[str]:
-    """What is missing from a domain's record, compared with a start, or for a domain that is off a stop, by Holdfast.
+    """What a start by Holdfast, or for a domain that is off a stop, would have recorded, and the record does not have.
 
     Nothing for a domain that Holdfast keeps no records of, or that is in rescue.
     """
@@ -142,7 +142,7 @@ def record_missing(domain: OpenDomain, *, dry_run: bool) -> tuple[str, ...]:
 
 
 def forget_if_possible(domain: OpenDomain, old: Fact, what: str) -> None:
-    """Forget ``old``, which says ``what``; where that fails, the start that follows goes on all the same."""
+    """Remove the fact ``old``, which says ``what``; where that fails, the start that follows goes on all the same."""
     failed = _try_to_write(domain, lambda ours: metadata.without_fact(ours, old))
     if failed is not None:
         domain.lacks = NOT_RECORDED(name=domain.name, missing=[what], cause=failed)
@@ -195,7 +195,7 @@ def _try_to_write(
 
 @contextmanager
 def _taken_back_where_it_fails(domain: OpenDomain) -> Iterator[None]:
-    """Where what is done within fails and the domain is left as it was, running or off, put our element back too."""
+    """Put our element back if what is done within fails and leaves the domain as it was, running or off."""
     ran = domain.is_active()
     before = {definition: metadata.ours_in(document) for definition, document in domain.documents.present.items()}
     try:

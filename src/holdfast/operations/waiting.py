@@ -1,4 +1,4 @@
-"""What waits for the next cold start of a domain: worked out here, for whatever shows it, plans it or refuses it."""
+"""What waits for the next cold start of a domain, worked out here for whatever shows, plans or refuses it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from holdfast.operations.documents import Documents, read
 def waiting(documents: Documents) -> list[Change]:
     """What the guest of ``documents.live`` will see differ after its next cold start; nothing while it is shut off.
 
-    What a rescue brought goes with it, and is left out.
+    What only the rescue has is left out.
     """
     if documents.live is None or documents.config is None:
         return []
@@ -35,16 +35,16 @@ def waiting(documents: Documents) -> list[Change]:
     return changes if documents.rescue is None else without_rescue(changes, documents.rescue)
 
 
-def standing_apart(documents: Documents) -> list[Change]:
-    """What the host will do differently after the next cold start, and the guest does not see; nothing in a rescue."""
+def waiting_host_changes(documents: Documents) -> list[Change]:
+    """What the host will do differently after the next cold start, unseen by the guest; nothing in a rescue."""
     live, config = documents.live, documents.config
     return [] if live is None or config is None or documents.rescue is not None else apart(live, config)
 
 
-def passwords_standing_apart(domain: Domain, documents: Documents) -> list[Change]:
-    """That the graphics ask for another password after the next cold start, of ``domain``, which has these documents.
+def waiting_password_changes(domain: Domain, documents: Documents) -> list[Change]:
+    """Whether graphics of ``domain``, which has these documents, ask for another password after the next cold start.
 
-    Nothing over a connection that may only read: it is told none. (virDomainGetXMLDesc, for those that can ask for one)
+    Nothing over a read-only connection, which gets no passwords. (virDomainGetXMLDesc, for those that can ask for one)
     """
     live = documents.live if documents.rescue is None and documents.config is not None else None
     if live is None or not any(each.get("type") in WITH_PASSWORD for each in live.iterfind("devices/graphics")):
@@ -59,7 +59,7 @@ def passwords_standing_apart(domain: Domain, documents: Documents) -> list[Chang
     return [] if now is None or then is None else passwords_apart(now, then)
 
 
-def copying(documents: Documents) -> Iterator[str]:
+def disks_being_copied(documents: Documents) -> Iterator[str]:
     """The disks that QEMU is copying, in sentences; without those that config records as being moved."""
     live, config = documents.live, documents.config
     for disk in [] if live is None else live.iterfind("devices/disk"):

@@ -32,12 +32,12 @@ from holdfast.operations.own_state import state_outlook
 from holdfast.operations.power_record import unfinished_start, was_switched_off
 from holdfast.operations.snapshots.revert_changes import changes_of_revert
 from holdfast.operations.waiting import (
-    copying,
+    disks_being_copied,
     is_asked_for,
-    passwords_standing_apart,
-    standing_apart,
     unreleased,
     waiting,
+    waiting_host_changes,
+    waiting_password_changes,
 )
 
 _CHANGES = 2
@@ -140,9 +140,9 @@ def _drift(domain: Domain, documents: Documents) -> Iterator[Finding]:
     for change in waiting(documents):
         if not asked_for(change):
             yield Finding(FindingKind.DRIFT, f"at the next start {change}")
-    for change in (*standing_apart(documents), *passwords_standing_apart(domain, documents)):
+    for change in (*waiting_host_changes(documents), *waiting_password_changes(domain, documents)):
         yield Finding(FindingKind.APART, f"at the next start {change.words}")
-    yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in copying(documents))
+    yield from (Finding(FindingKind.UNFINISHED, sentence) for sentence in disks_being_copied(documents))
 
 
 def _lost(judge: Judge, config: Element) -> Iterator[Finding]:

@@ -16,7 +16,13 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents
 from holdfast.operations.managed_save import documents_of_guest
 from holdfast.operations.session import OpenDomain, looking
-from holdfast.operations.waiting import copying, device_notes, passwords_standing_apart, standing_apart, waiting
+from holdfast.operations.waiting import (
+    device_notes,
+    disks_being_copied,
+    waiting,
+    waiting_host_changes,
+    waiting_password_changes,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +82,8 @@ def show_domain(connection: Connection, name: str) -> DomainView:
         slots=slot_count(current),
         free_slots=tuple(str(place) for place in hotplug_places(current)),
         changes=tuple(waiting(documents)),
-        apart=(*standing_apart(documents), *passwords_standing_apart(domain, documents)),
-        unfinished=tuple(dict.fromkeys((*begun, *copying(domain.documents)))),
+        apart=(*waiting_host_changes(documents), *waiting_password_changes(domain, documents)),
+        unfinished=tuple(dict.fromkeys((*begun, *disks_being_copied(domain.documents)))),
     )
 
 

@@ -1,8 +1,8 @@
-"""Rescue: another medium is booted on the very hardware of a domain, and leaving it leaves nothing behind.
+"""Rescue: another medium is booted on the very hardware of a domain, and leaving the rescue leaves nothing behind.
 
-An edited copy of the config document is started over the domain, which libvirt keeps for that one run
-(virDomainCreateXML): config is not touched, so whatever ends the run, the next start is the domain's own. The copy
-starts paused, and runs only once it is seen that libvirt put everything where config has it.
+The domain is started from an edited copy of its config document, which libvirt keeps for that one run
+(virDomainCreateXML). Config is not touched, so whatever ends the run, the next start is the domain's own. The copy
+starts paused, and runs only once libvirt is seen to have put everything where config has it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 
 NAME = "rescue"
-"""The serial of a rescue medium where none is given: what the rescue system finds itself by."""
+"""The serial of a rescue medium where none is given: by it the rescue system finds its own disk."""
 
 _OLD_MEMORY = "the next start would restore old memory over changed disks"
 
@@ -90,7 +90,7 @@ def rescue(
 
     ``medium`` is an existing image or a ``<disk>`` element; its bus is virtio, usb, sata, scsi or ide. It is the last
     of the devices and the first that is booted. ``force`` switches a running domain off first, which is Refused
-    otherwise; ``accept`` then takes changes of its hardware that wait in config. A UEFI guest's NVRAM is copied for
+    otherwise; ``accept`` then accepts changes of its hardware that wait in config. A UEFI guest's NVRAM is copied for
     the rescue; a TPM's state is the guest's own. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made
     anew where they are lost. ``adapt`` may change the document that is started for the rescue.
 
@@ -139,9 +139,10 @@ def rescue(
 
 
 def _wanted_state(domain: OpenDomain, config: Element) -> str:
-    """The state of a domain that is off; "running" where it is recorded to run, and its guest has not shut it down.
+    """The state to return to after the rescue of a domain that is off.
 
-    So is one of which a rescue was cut off once it was switched off for that.
+    "running" where it is recorded to run and its guest has not shut it down: a rescue may have been cut off after it
+    had switched the domain off.
     """
     if fact(config, RunAgain) is None or (was_switched_off(domain, config) and not domain.was_destroyed()):
         return SHUT_OFF
@@ -150,7 +151,7 @@ def _wanted_state(domain: OpenDomain, config: Element) -> str:
 
 @contextmanager
 def _not_in_rescue(connection: Connection, name: str, dry_run: bool) -> Iterator[OpenDomain]:
-    """The domain, to be rescued; what a killed rescue that runs has left is removed before this one is refused."""
+    """The domain, unless it is in rescue: then what a killed rescue has left is removed, and this one is refused."""
     with changing(connection, name, needs=Need.CONFIG, dry_run=dry_run) as domain:
         if domain.in_rescue and not dry_run:
             remove_left_copy(domain)
