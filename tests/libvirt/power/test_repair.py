@@ -186,7 +186,7 @@ def test_missing_emulator_is_replaced_by_the_proved_edit(daemon: Connection, tmp
     planned = operations.repair_domain(daemon, "a", dry_run=True)
     repaired = operations.repair_domain(daemon, "a")
     assert planned.mended == repaired.mended
-    assert repaired.mended == (f"use the emulator {qemu} for {other}",)
+    assert repaired.mended == (f"use the emulator {qemu} in place of {other}",)
     assert domain.xml(CONFIG) == before.replace(str(other), str(qemu))
 
 
