@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator
 
 from holdfast.domainxml.device import user_alias
-from holdfast.domainxml.document import Element, canonical, child, remove_children, same, take_out, value_at
+from holdfast.domainxml.document import Element, canonical, child, remove_children, remove_from_parent, same, value_at
 from holdfast.domainxml.elements.disk import source_of, without_image
 from holdfast.domainxml.elements.firmware import libvirt_names_nvram, nvram_format, nvram_of, set_nvram
 from holdfast.domainxml.fact import AddedController
@@ -93,7 +93,7 @@ def _let_records_follow(then: Element, today: Element, disks: dict[Element, Elem
             element.attrib.pop("alias", None)
             element.attrib.update({"alias": alias} if (alias := user_alias(disk)) else {})
         elif now is not None:
-            take_out(element)
+            remove_from_parent(element)
 
 
 def _take_image(disk: Element, now: Element) -> None:
