@@ -39,11 +39,11 @@ _MACHINE = re.compile(r"the machine '([^']+)' is not supported|does not support 
 """How libvirt (9.0) says of domain capabilities, and of a document, that its QEMU has no such machine type."""
 
 _DEVICE = re.compile(r"unknown device type '([^']+)'")
-"""What it says of an element that is to be attached and is no device that it knows."""
+"""What libvirt says of an element to attach that is no device it knows."""
 
 
 class _Kept(threading.local):
-    """libvirt's last error in this thread, as :attr:`libvirtError.err` has it, when Python began to collect garbage."""
+    """libvirt's last error in this thread before Python collected garbage, in the form of :attr:`libvirtError.err`."""
 
     error: tuple[object, ...] | None = None
 
@@ -66,8 +66,8 @@ def keep_errors() -> None:
     libvirt.registerErrorHandler(lambda *_: None, None)
 
 
-def restored(error: libvirt.libvirtError) -> libvirt.libvirtError:
-    """``error`` with what was kept, where it has been lost."""
+def with_kept_error(error: libvirt.libvirtError) -> libvirt.libvirtError:
+    """``error``, with the number and reason that :func:`keep_errors` kept where it has lost its own."""
     if error.err is None:
         error.err = _kept.error
     return error
@@ -75,7 +75,7 @@ def restored(error: libvirt.libvirtError) -> libvirt.libvirtError:
 
 def code_of(error: libvirt.libvirtError) -> int:
     """libvirt's number of ``error``, 0 where it has none."""
-    return restored(error).get_error_code() or 0
+    return with_kept_error(error).get_error_code() or 0
 
 
 def translate(error: libvirt.libvirtError) -> HoldfastError:
@@ -112,7 +112,7 @@ def refusal(reason: str, code: int) -> HoldfastError:
 
 def sentence(error: libvirt.libvirtError) -> str:
     """What libvirt says, in one line: schema errors come with several (libvirt 9.0)."""
-    text = restored(error).get_error_message() or str(error)
+    text = with_kept_error(error).get_error_message() or str(error)
     return "; ".join(line.strip() for line in text.splitlines() if line.strip()).rstrip(".")
 
 

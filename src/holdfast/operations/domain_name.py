@@ -35,7 +35,7 @@ def check_name(name: str) -> None:
 def refuse_taken(connection: Connection, name: str, *, to_start: bool = False) -> None:
     """Raise DOMAIN_EXISTS when there is a domain of this name or UUID, and UNFINISHED while it is being created.
 
-    Where one is wanted ``to_start``, and only that is missing of the one that there is, DOMAIN_EXISTS_UNSTARTED.
+    With ``to_start``, DOMAIN_EXISTS_UNSTARTED for a domain of which only the start is missing.
     """
     try:
         domain = looking(connection, name, needs=Need.WHOLE)
@@ -50,8 +50,7 @@ def refuse_taken(connection: Connection, name: str, *, to_start: bool = False) -
 def taking_name(connection: Connection, *names: str) -> Iterator[None]:
     """Wraps the libvirt call that takes a name, or a name and a UUID, after a check by :func:`refuse_taken`.
 
-    Where libvirt refuses, because somebody else was faster, it raises what :func:`refuse_taken` does; else it changes
-    nothing.
+    If libvirt refuses because somebody else was faster, what :func:`refuse_taken` raises is raised instead.
     """
     try:
         yield

@@ -1,7 +1,7 @@
 """How an image of this host is reached: by this user itself, through the storage pool that has it, or not at all.
 
-Images belong to root or to QEMU's user, and whoever may manage libvirt may open few of them. What a pool has, libvirt
-reads, enlarges, copies and removes for its users. The rest is unknown to them: :data:`NO_PERMISSION` tells so.
+Images belong to root or to QEMU's user, and a user who may manage libvirt may open few of them. What an active pool
+has, libvirt reads, enlarges, copies and removes for its users. They cannot reach the rest: NO_PERMISSION says so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from holdfast.libvirtapi.storage import pool_over
 from holdfast.libvirtapi.volume import Volume, volume_at
 
 
-def is_ours(connection: Connection, path: str) -> bool:
+def may_open_directly(connection: Connection, path: str) -> bool:
     """True where this user itself can read the image ``path`` and write to it."""
     return connection.is_local and may_open(path, write=True)
 
@@ -33,7 +33,7 @@ def sees_our_files(connection: Connection) -> bool:
 
 
 def by_pool(connection: Connection) -> Otherwise:
-    """What reads the headers of images that this user may not open (virStorageVolDownload)."""
+    """A reader of the headers of images that this user may not open, through their pools (virStorageVolDownload)."""
 
     def reader(path: str) -> Read | None:
         volume = None if connection.readonly else volume_of_file(connection, path)
@@ -45,7 +45,7 @@ def by_pool(connection: Connection) -> Otherwise:
 def volume_of_file(connection: Connection, path: str) -> Volume | None:
     """The volume that the image ``path`` is; None where no active pool has it.
 
-    A pool that does not know it, and has its folder, looks again: it may have been put there past libvirt.
+    A pool that has its folder, and does not know the image yet, is refreshed: libvirt may not have made the image.
     (virStorageVolLookupByPath, virStoragePoolRefresh)
     """
     for each in dict.fromkeys([path, real_path(path)] if connection.is_local else [path]):

@@ -86,7 +86,7 @@ def judge_domain(
             *firmware.findings(verdict),
             *_headers(judge, domain, Documents(None, alone)),
             *_records(alone, None),
-            *_wanted(domain, Documents(None, alone)),
+            *_run_record(domain, Documents(None, alone)),
             *_lost(judge, alone),
         ]
         return Judged(verdict, findings, instance, lambda: alone, tuple(kept_nvram(alone)))
@@ -102,7 +102,7 @@ def judge_domain(
         *_lost(judge, config),
         *_drift(domain, documents),
         *_records(config, documents.live),
-        *_wanted(domain, documents),
+        *_run_record(domain, documents),
         *_snapshots(listed, documents),
     ]
     if documents.config is None:
@@ -165,25 +165,25 @@ def _records(config: Element, live: Element | None) -> Iterator[Finding]:
     yield from (Finding(FindingKind.RECORD, sentence) for sentence in (*disagreements(config), *halves, *garbled))
 
 
-def _wanted(domain: Domain, documents: Documents) -> Iterator[Finding]:
-    """What is recorded of whether it runs again after the host has booted, and does not agree with how it stands."""
+def _run_record(domain: Domain, documents: Documents) -> Iterator[Finding]:
+    """Where the record of whether it runs again after the host has booted disagrees with how the domain stands."""
     live, config = documents.live, documents.config
     if config is None:
         return
-    is_wanted = fact(config, RunAgain) is not None
-    if live is not None and not is_wanted and fact(live, RunAgain) is not None:
+    runs_again = fact(config, RunAgain) is not None
+    if live is not None and not runs_again and fact(live, RunAgain) is not None:
         remedy = "a start records it" if documents.rescue is None else "destroy it, or unrescue and start it"
         sentence = f"that it runs again after the host has booted is recorded in live alone: {remedy}"
         yield Finding(FindingKind.RECORD, sentence)
     if documents.rescue is not None and domain.state() == PAUSED:
         sentence = "its rescue is paused, perhaps because it was cut off before it ran: resume it, or unrescue it"
         yield Finding(FindingKind.UNFINISHED, sentence)
-    if live is not None and is_wanted and (lacking := unfinished_start(documents)):
+    if live is not None and runs_again and (lacking := unfinished_start(documents)):
         yield Finding(FindingKind.RECORD, f"it {lacking}: a start records it")
-    if live is None and is_wanted and not was_switched_off(domain, config):
+    if live is None and runs_again and not was_switched_off(domain, config):
         sentence = "it is recorded to run, but is off: start it, or destroy it to record that it stays off"
         yield Finding(FindingKind.NOT_RUNNING, sentence)
-    elif live is None and is_wanted:
+    elif live is None and runs_again:
         end = "was switched off" if domain.was_destroyed() else "has shut down"
         sentence = f"it {end}, and is recorded to run again after the host has booted: a destroy mends that"
         yield Finding(FindingKind.RECORD, sentence)

@@ -23,7 +23,7 @@ from holdfast.operations.disks.in_place import (
 )
 from holdfast.operations.disks.known_files import open_disk_for_qemu_img, refuse_unknown_below
 from holdfast.operations.disks.newest_image import refuse_forgotten_qemu
-from holdfast.operations.image_access import is_ours, volume_of_file
+from holdfast.operations.image_access import may_open_directly, volume_of_file
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, changing
 from holdfast.text import size_in_words
@@ -116,7 +116,7 @@ def _is_extended_by_qemu_img(disk: DiskInPlace) -> bool:
     """True where qemu-img makes the image larger: of a domain that is shut off, and that this user may open."""
     path, connection = host_path(disk.current), disk.domain.connection
     is_named = connection.is_local and disk.current.get("type") != "volume"
-    return not disk.runs and is_named and (path is None or is_ours(connection, path))
+    return not disk.runs and is_named and (path is None or may_open_directly(connection, path))
 
 
 def _extend_shut_off(disk: DiskInPlace, size: int) -> None:
