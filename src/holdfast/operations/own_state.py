@@ -7,7 +7,8 @@ What was never recorded, or cannot be looked at, stops nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.firmware import Flash, flash_of, nvram_of
@@ -22,7 +23,7 @@ from holdfast.domainxml.host.state_files import (
     upgraded_prefix,
 )
 from holdfast.domainxml.metadata import facts
-from holdfast.errors import NotFound
+from holdfast.errors import NotFound, Refused
 from holdfast.errors.firmware import NVRAM_UNFIT, STATE_GONE, STATE_IN_USE
 from holdfast.hostfiles.firmware.flash import loader_build, nvram_build
 from holdfast.hostfiles.images.image import file_identity, real_path
@@ -31,6 +32,9 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.history_place import newest_copies
+
+if TYPE_CHECKING:
+    from holdfast.hostfiles.state_copies.state_copy import StateCopy
 
 
 def state_of(connection: Connection, document: Element) -> list[StateFile]:
@@ -85,10 +89,14 @@ def refuse_lost_state(connection: Connection, name: str, config: Element, fresh:
     """Raise STATE_GONE where the next start would make anew what is lost, unless it is of a kind in ``fresh``."""
     lost = [file for file in lost_state(connection, config) if file.kind not in fresh]
     if lost:
-        copies = newest_copies(connection, config.findtext("uuid") or "")
-        of_copies = {kind: f" (there is a copy {copy.told})" for kind, copy in copies.items()}
-        said = [f"its {file}{of_copies.get(file.kind, '')}" for file in lost]
-        raise STATE_GONE(name=name, lost=said, kinds=[file.kind for file in lost])
+        raise state_gone(name, lost, newest_copies(connection, config.findtext("uuid") or ""))
+
+
+def state_gone(name: str, lost: Sequence[StateFile], copies: Mapping[str, StateCopy]) -> Refused:
+    """STATE_GONE for the state that is ``lost``, which says how old the ``copies`` of it are, by its kind."""
+    told = {kind: f" (there is a copy {copy.told})" for kind, copy in copies.items()}
+    said = [f"its {file}{told.get(file.kind, '')}" for file in lost]
+    return STATE_GONE(name=name, lost=said, kinds=[file.kind for file in lost])
 
 
 def state_outlook(

@@ -266,3 +266,21 @@ def test_what_hinders_a_watch_from_copying_is_logged(
     finally:
         notices.close()
     assert "the state of a domain that has stopped was not copied: cannot use the copies" in caplog.messages[0]
+
+
+def test_a_deleted_domain_comes_back_without_state_of_which_there_is_a_copy(
+    connection: Connection, uri: str, kept: Kept
+) -> None:
+    nvram = place(connection, started_once(connection), NVRAM)
+    before = nvram.read_bytes()
+    operations.copy_state(connection)
+    operations.delete_domain(connection, "a")
+    with raising(STATE_GONE, kinds=str(TPM), lost="less than a minute old"):
+        operations.restore_deleted(connection, "a")
+    said = done(uri, "history", "restore", "a", "--fresh-tpm")
+    assert f"its NVRAM {nvram} is not there: bring back its copy of 2" in said
+    with raising(STATE_GONE):
+        operations.start(connection, "a", paused=True)
+    operations.restore_state(connection, "a")
+    assert nvram.read_bytes() == before
+    operations.start(connection, "a", paused=True)

@@ -9,10 +9,10 @@ from holdfast.domainxml.fact import SeenState
 from holdfast.domainxml.host.state_files import StateFile
 from holdfast.domainxml.metadata import add_facts, drop_facts, facts
 from holdfast.domainxml.past.secret_places import SecretPlace, close_console
-from holdfast.errors.firmware import STATE_GONE
 from holdfast.errors.history import HAD_NO_SECRETS, NO_SUCH_SECRET, SECRETS_NEEDED
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.own_state import look, refuse_state_of_others
+from holdfast.operations.history_place import newest_copies
+from holdfast.operations.own_state import look, refuse_state_of_others, state_gone
 from holdfast.operations.past.revision import PastDomain
 
 
@@ -53,23 +53,26 @@ def look_at_state(
 ) -> list[str]:
     """Look at the state that comes with ``document``; returns what is to be known of it, in sentences.
 
-    What may be made anew, because its kind is in ``fresh``, is taken out of the records. Raises STATE_GONE for what is
-    not there, and STATE_IN_USE.
+    What may be made anew, because its kind is in ``fresh``, is taken out of the records. What is on record and has a
+    copy can be brought back before the next start, which is refused until then. Raises STATE_GONE for what else is not
+    there, and STATE_IN_USE.
     """
     wanted = list(files)
     if wanted:
         refuse_state_of_others(connection, document)
     seen = {file: look(connection, file).there for file in wanted}
     lost = [file for file in wanted if seen[file] is False and file.kind not in fresh]
-    if lost:
-        name = document.findtext("name")
-        raise STATE_GONE(name=name, lost=[f"its {file}" for file in lost], kinds=[file.kind for file in lost])
-    anew = [file for file in wanted if seen[file] is False]
+    recorded = {each.kind for each in facts(document, SeenState)}
+    copies = newest_copies(connection, document.findtext("uuid") or "") if lost else {}
+    if any(file.kind not in copies or file.kind not in recorded for file in lost):
+        raise state_gone(document.findtext("name") or "", lost, copies)
+    anew = [file for file in wanted if seen[file] is False and file not in lost]
     records = [each for each in facts(document, SeenState) if each.kind not in {file.kind for file in anew}]
     if anew:
         drop_facts(document, SeenState)
         add_facts(document, *records)
     return [
+        *(f"its {file} is not there: bring back its copy {copies[file.kind].told}, before it starts" for file in lost),
         *(f"its {file} is made anew at its next start" for file in anew),
         *(f"whether its {file} is there cannot be seen from here" for file in wanted if seen[file] is None),
     ]
