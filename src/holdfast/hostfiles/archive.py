@@ -25,7 +25,7 @@ from holdfast.errors import HoldfastError, files
 from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, for_qemu_img
 from holdfast.hostfiles.images.image import OpenImage
 from holdfast.hostfiles.images.new_image import copy_image
-from holdfast.hostfiles.new_file import created, creating, whole_file
+from holdfast.hostfiles.new_file import creating, whole_file
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -36,7 +36,6 @@ _ZEROS = memoryview(bytes(_CHUNK))
 _BLOCK = 512
 _LONGEST = 64 << 20
 """Bytes of the longest member that is read into memory."""
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 Extents = list[tuple[int, int]]
@@ -103,23 +102,6 @@ class ArchiveWriter:
         with tempfile.TemporaryFile(dir=self._folder) as file:
             copy_image(image, for_qemu_img(OpenImage(image.name, image.format, file.fileno())))
             self.add_file(name, file.fileno())
-
-    def add_path(self, name: str, path: str) -> None:
-        """Add the file ``path``, or all files that are in the folder ``path``, as ``name`` and below it; links are not
-        followed, and nothing else is taken. Raises UNREADABLE_BY_THIS_USER.
-        """
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise files.UNREADABLE_BY_THIS_USER(path=path, reason=error.strerror) from error
-        try:
-            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                for entry in sorted(os.listdir(descriptor)):  # noqa: PTH208 - of the folder that is open
-                    self.add_path(f"{name}/{entry}", f"{path}/{entry}")
-            elif stat.S_ISREG(os.fstat(descriptor).st_mode):
-                self.add_file(name, descriptor)
-        finally:
-            os.close(descriptor)
 
     def finish(self) -> None:
         """Write the checksums, and the end of the archive."""
@@ -215,31 +197,6 @@ class ArchiveReader:
         if hashed.hexdigest() != self._sums[name]:
             raise self._damaged(f"{name} does not have its checksum")
 
-    def restore_to(self, name: str, path: str, undo: ExitStack) -> None:
-        """Make a member the new file ``path``, or all that is below it the new files of the folder ``path``.
-
-        ``undo`` removes them again. Raises DAMAGED_ARCHIVE, and as :func:`.new_file.created` does.
-        """
-        if name in self._sums:
-            with created(path) as (made, descriptor):
-                self.copy_to(name, descriptor)
-            undo.callback(made.remove)
-            return
-        with creating(path):
-            for folder in [each for each in (*reversed(Path(path).parents), Path(path)) if not each.exists()]:
-                folder.mkdir(mode=0o711 if folder != Path(path) else 0o700)
-                undo.callback(_remove_if_empty, folder)
-        for member in self._below(name):
-            self.restore_to(member, f"{path}/{member.removeprefix(f'{name}/')}", undo)
-
-    def _below(self, name: str) -> list[str]:
-        """The files of a folder, which has no folders in it. Raises DAMAGED_ARCHIVE for any other name."""
-        found = [each for each in self._sums if each.startswith(f"{name}/")]
-        for each in found:
-            if not _FILE_NAME.fullmatch(each.removeprefix(f"{name}/")):
-                raise self._damaged(f"{each!r} is no name for a file")
-        return found
-
     def _read_sums(self) -> Iterator[tuple[str, str]]:
         if SUMS not in self._members:
             raise self._damaged(f"it has no {SUMS}, so it is not whole")
@@ -279,11 +236,6 @@ class ArchiveReader:
 
     def _damaged(self, reason: str) -> HoldfastError:
         return files.DAMAGED_ARCHIVE(path=self.path, reason=reason)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
 
 
 def _extents(descriptor: int, size: int) -> Extents:

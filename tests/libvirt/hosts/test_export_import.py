@@ -22,8 +22,9 @@ from holdfast.errors.creation import DOMAIN_EXISTS
 from holdfast.errors.disks import IMAGE_MISSING, NO_DISK
 from holdfast.errors.documents import NOT_WELL_FORMED, NOT_XML
 from holdfast.errors.domains import RUNNING
-from holdfast.errors.files import DAMAGED_ARCHIVE, EXISTS, NO_FOLDER, NOT_AN_ARCHIVE
+from holdfast.errors.files import CANNOT_CREATE, DAMAGED_ARCHIVE, EXISTS, NO_FOLDER, NOT_AN_ARCHIVE
 from holdfast.errors.hosts import MAC_IN_USE, NOT_AN_EXPORT, REACHES_HOST, STATE_NOT_IN_ARCHIVE
+from holdfast.hostfiles.state_copies.own_files import put_back
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
@@ -245,3 +246,11 @@ def test_maps_replace_what_is_named_of_the_old_host_and_nothing_that_the_guest_s
     after = connection.find_domain("web").xml(CONFIG)
     assert not visible(compare(document, after))
     assert f"{elsewhere}/web.qcow2" in after
+
+
+def test_names_in_an_archive_lead_nowhere_else(connection: Connection, web: Domain, tmp_path: Path) -> None:
+    state = [file.path for file in state_of(connection, parse(web.xml(CONFIG))) if file.kind == "tpm"]
+    for name in ("../out", "/etc/out", "a/b", ".."):
+        with raising(CANNOT_CREATE, path=state[0] + "-new"):
+            put_back(state[0] + "-new", {f"folder/{name}": b"x"})
+    assert not list(Path(state[0]).parent.rglob("out"))

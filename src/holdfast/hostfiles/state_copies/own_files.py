@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from holdfast.errors import files
+from holdfast.errors import HoldfastError, files
 from holdfast.errors.firmware import BEING_WRITTEN
 from holdfast.hostfiles.folder import open_folder
 from holdfast.hostfiles.new_file import creating, open_new, whole_file
@@ -57,10 +57,23 @@ def put_back(path: str, content: Mapping[str, bytes]) -> None:
     what :func:`.new_file.creating` does, LINK_OF_OTHERS and FOLDER_EXCHANGED.
     """
     with creating(path):
+        names = [name.removeprefix(_FOLDER) for name in content]
+        if any("/" in name or name in ("", ".", "..") for name in names):
+            raise ValueError(f"what is to be put there has names that lead elsewhere: {', '.join(content)}")
         if _FILE in content:
             _put_file(path, content[_FILE])
         else:
             _put_folder(path, {name.removeprefix(_FOLDER): data for name, data in content.items()})
+
+
+def take_away(path: str, content: Mapping[str, bytes]) -> None:
+    """Remove what :func:`put_back` has put at ``path``, where it is still the same."""
+    with contextlib.suppress(HoldfastError, OSError):
+        if read_state(path) == content:
+            if _FILE in content:
+                Path(path).unlink()
+            else:
+                shutil.rmtree(path)
 
 
 def _put_file(path: str, data: bytes) -> None:

@@ -16,6 +16,7 @@ from holdfast.domainxml.host.state_files import StateFile
 from holdfast.errors.hosts import EXPORTED_ON_ITS_HOST
 from holdfast.hostfiles.archive import ArchiveWriter, new_archive
 from holdfast.hostfiles.images.new_image import refuse_existing, virtual_size
+from holdfast.hostfiles.state_copies.own_files import read_state
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_without_image
@@ -46,7 +47,7 @@ class PartKind(StrEnum):
 class ExportedPart:
     """One member of the archive.
 
-    ``member``  its name in there; of the TPM's state, which has several, the folder
+    ``member``  its name in there; of NVRAM and TPM state, which can be several, the folder
     ``kind``    what it is
     ``path``    where it came from on the host; "" for the document
     ``target``, ``format``, ``size``  of a disk: its target, the format of its image, and the bytes that the guest has
@@ -166,7 +167,8 @@ def _write(writer: ArchiveWriter, domain: OpenDomain, parts: Collection[Exported
             with open_disk_for_qemu_img(find_disk(domain, part.target)) as image:
                 writer.add_image(part.member, image)
         elif part.kind is not PartKind.DOCUMENT:
-            writer.add_path(part.member, part.path)
+            for name, content in (read_state(part.path) or {}).items():
+                writer.add_bytes(f"{part.member}/{name}", content)
 
 
 def _manifest(domain: OpenDomain, parts: Collection[ExportedPart]) -> dict[str, object]:

@@ -27,6 +27,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import NotFound
 from holdfast.errors.creation import NO_NAME
+from holdfast.errors.files import EXISTS
 from holdfast.errors.hosts import (
     IMPORTED_OTHERWISE,
     MAC_IN_USE,
@@ -41,6 +42,8 @@ from holdfast.hostfiles.firmware.descriptors import read_firmwares
 from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.new_image import new_image_file
 from holdfast.hostfiles.new_file import MadeFile
+from holdfast.hostfiles.state_copies.own_files import put_back, take_away
+from holdfast.hostfiles.state_file import look_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.domain_list import inventory
@@ -226,21 +229,26 @@ def _plan_state(
 ) -> Callable[[ExitStack], None] | None:
     """What brings NVRAM and TPM state of the archive to their places here; None where there is nothing to bring.
 
-    Raises STATE_NOT_IN_ARCHIVE for what would begin anew unasked, and STATE_IN_USE.
+    Raises STATE_NOT_IN_ARCHIVE for what would begin anew unasked, STATE_IN_USE and EXISTS for what is there.
     """
     refuse_state_of_others(connection, domain)
     archive, kinds = arriving.archive, {part.kind for part in arriving.parts}
-    brought: list[tuple[str, str]] = []
+    brought: dict[str, dict[str, bytes]] = {}
     for file in state_of(connection, domain):
-        if archive is not None and PartKind(file.kind) in kinds and file.kind not in fresh:
-            brought.append((file.kind, file.path))
-        elif file.kind not in fresh and archive is not None:
+        if archive is None or file.kind in fresh:
+            continue
+        if PartKind(file.kind) not in kinds:
             raise STATE_NOT_IN_ARCHIVE(kind=file.kind, name=domain.findtext("name"), path=archive.path)
+        if look_at(file.path).there:
+            raise EXISTS(path=file.path)
+        begin = f"{file.kind}/"
+        members = [name for name in archive.names() if name.startswith(begin)]
+        brought[file.path] = {name.removeprefix(begin): archive.read(name) for name in members}
 
     def restore(undo: ExitStack) -> None:
-        assert archive is not None
-        for member, path in brought:
-            archive.restore_to(member, path, undo)
+        for path, content in brought.items():
+            put_back(path, content)
+            undo.callback(take_away, path, content)
 
     return restore if brought else None
 
