@@ -127,7 +127,7 @@ def test_a_start_that_is_killed_is_named_by_the_audit_and_ended_by_what_the_hint
             repeated = run(daemon_uri, *command.split())
             if name == "b":
                 assert repeated.exit_code == 3
-                assert ("'holdfast start b' is all that is missing" in repeated.stderr) == bool(kinds)
+                assert ("the one you mean, 'holdfast start b'" in repeated.stderr) == bool(kinds)
                 run(daemon_uri, "start", "b")
             assert looking(host, name).is_active() and not unrecorded(looking(host, name).documents)
         assert not named(host)

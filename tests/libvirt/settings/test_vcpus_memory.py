@@ -180,9 +180,9 @@ CELLS = (
         ("", DomainSettings(memory=512 * MIB), BEYOND_MAX_MEMORY, "built with 256 MiB", "add --max-memory 512MiB"),
         (CELLS, DomainSettings(max_memory=512 * MIB), MEMORY_IN_CELLS, "NUMA cells", "holdfast edit a"),
         (CELLS, DomainSettings(max_vcpus=8), VCPUS_IN_CELLS, "NUMA cells", "holdfast edit a"),
-        ("", DomainSettings(max_vcpus=5000), WOULD_NOT_START, "with 5000 vCPUs the domain 'a'", "choose"),
+        ("", DomainSettings(max_vcpus=5000), WOULD_NOT_START, "with 5000 vCPUs, the domain 'a'", "choose"),
         ("", DomainSettings(boot=("vdz",)), NO_BOOT_DEVICE, "no device 'vdz'", "device list a"),
-        ("", DomainSettings(boot=("memballoon",)), NOT_BOOTABLE, "booted from memballoon", "from a disk, interface"),
+        ("", DomainSettings(boot=("memballoon",)), NOT_BOOTABLE, "booted from memballoon", ": disk, interface"),
         ("", DomainSettings(graphics_password="x"), NO_GRAPHICS, "'a' has no graphics", "vnc, spice"),
     ],
 )
