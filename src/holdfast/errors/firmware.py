@@ -125,7 +125,7 @@ SEVERAL_STATE_COPIES = Condition(
 NO_STATE_LOST = Condition(
     "no-state-lost",
     Refused,
-    "{name!r} has lost no state that a copy could bring back: {why:; }",
+    "{name!r} has lost no state that a copy could bring back: {why:;}",
     "what is there is never replaced: to do so all the same, move it away first",
 )
 STATE_ELSEWHERE = Condition(

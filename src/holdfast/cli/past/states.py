@@ -105,6 +105,8 @@ def restore_state(session: Session, name: str, copy: str, identity: str, dry_run
         click.echo(f"{printable(done.name)}: {did} back {printable(each.what)}, {each.copy.told}")
     for note in done.notes:
         click.echo(f"note: {printable(note)}")
+    if dry_run:
+        click.echo("nothing was changed")
 
 
 def _lines(found: StatesCopied) -> Iterator[str]:

@@ -91,15 +91,20 @@ class _Folder(StatePlace):
             around = Path(self.name, uuid)
             around.mkdir(mode=0o700, exist_ok=True)
             self._refuse_others(uuid)
-            for left in around.glob(".*.new"):  # of one that was killed
-                left.unlink()
-            with whole_file(str(around / copy.file_name), over=True) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                for left in around.glob(".*.new"):  # of one that was killed
+                    left.unlink()
+                with whole_file(str(around / copy.file_name), over=True) as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except BaseException:
+                with contextlib.suppress(OSError):  # it has other copies
+                    around.rmdir()
+                raise
             with self._opened(uuid) as folder:
                 for each in superfluous:
-                    with contextlib.suppress(FileNotFoundError):
+                    with contextlib.suppress(OSError):  # it goes with a later one
                         os.unlink(each.file_name, dir_fd=folder)
 
     @contextlib.contextmanager
@@ -156,7 +161,7 @@ class _OverSsh(StatePlace):
             f"{{ [ $(wc -c < {new}) -eq {len(content)} ] || {{ echo 'it came incomplete' >&2; false; }}; }}",
             f"{{ sync {new} 2>/dev/null || true; }}",
             f"mv {new} {uuid}/{copy.file_name}",
-            " ".join(("rm -f", *(f"{uuid}/{each.file_name}" for each in superfluous))),
+            " ".join(("{ rm -f", *(f"{uuid}/{each.file_name}" for each in superfluous), "|| true; }")),
         )
         self._run(" && ".join(steps), content)
 
