@@ -160,6 +160,7 @@ def _all() -> list[Scenario]:
         ),
         Scenario("history restore a", ("history record", "virsh -q undefine a")),
         Scenario("history restore a", ("delete a",), note="deleted by us"),
+        Scenario("history forget a", ("delete a",)),
         # snapshots
         Scenario("snapshot create a s"),
         Scenario("snapshot create a s", PAUSED, note="paused"),

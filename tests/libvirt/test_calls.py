@@ -129,6 +129,11 @@ def ask_where_no_agent_runs(connection: Connection, folder: Path) -> None:
         operations.verify_domain(connection, "a", timeout=0)
 
 
+def switch_off_and_change(connection: Connection, folder: Path) -> None:
+    switch_off(connection, folder)
+    operations.attach_interface(connection, "a", InterfaceSpec(kind="user"))
+
+
 def make_snapshot(connection: Connection, folder: Path) -> object:
     return operations.create_snapshot(connection, "a", "one")
 
@@ -164,6 +169,7 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "restore": (10, lambda connection, _: operations.restore_domain(connection, "a", paused=True)),
     "create a snapshot": (14, make_snapshot),
     "list snapshots": (7, lambda connection, _: operations.list_snapshots(connection, "a")),
+    "roll back": (15, lambda connection, _: operations.rollback_domain(connection, "a", "last-start", accept=True)),
     "revert to a snapshot": (17, lambda connection, _: operations.revert_to_snapshot(connection, "a", "one")),
     "delete a snapshot": (9, lambda connection, _: operations.delete_snapshot(connection, "a", "one")),
     "set a title": (8, lambda connection, _: operations.set_domain(connection, "a", DomainSettings(title="b"))),
@@ -197,6 +203,7 @@ BEFORE: dict[str, Callable[[Connection, Path], object]] = {
     "list snapshots": make_snapshot,
     "revert to a snapshot": make_snapshot,
     "delete a snapshot": make_snapshot,
+    "roll back": switch_off_and_change,
     **dict.fromkeys(("start", "rename", "clone", "delete", "delete --storage"), switch_off),
     **dict.fromkeys(("extend a disk, shut off", "move a disk, shut off", "swap an image"), switch_off),
 }

@@ -71,7 +71,8 @@ def test_not_found_is_4() -> None:
     result = process("start", "nosuch")
     assert result.returncode == 4
     assert result.stderr == (
-        "error: there is no domain 'nosuch' at test:///default\nhint: 'holdfast list' shows all domains\n"
+        "error: there is no domain 'nosuch' at test:///default\n"
+        "hint: 'holdfast list' shows all domains; 'holdfast history restore NAME' brings a deleted one back\n"
     )
 
 

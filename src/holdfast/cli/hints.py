@@ -48,15 +48,14 @@ HINTS = {
     "rollback-leaves-snapshot": "'holdfast snapshot delete {name} {snapshot}' first",
     "rollback-firmware": "'holdfast upgrade firmware {name} --back' takes an upgrade of the firmware back, where that "
     "came between",
-    "unasked-rollback": "--accept takes it",
+    "unasked-rollback": "--accept takes it; --dry-run shows what else changes",
     "secrets-needed": "--secret PLACE=FILE for each; with - as FILE it is asked for",
     "no-such-secret": "'holdfast show NAME@REV' says where there were secrets",
     "still-there": "'holdfast rollback {name} REV' brings back what it had; a deleted domain of the same name goes by "
     "its UUID, which 'holdfast log --all -o json' has",
     "name-taken-since": "'holdfast rename {uuid} NEW' gives that one another name",
     "deleted-unfinished": "look at its images, then 'holdfast xml {name}@REV' and 'holdfast create --from-xml'",
-    "forget-of-known": "'holdfast log --all' shows whose entries there are; a deleted domain of the same name goes by "
-    "its UUID",
+    "forget-of-known": "a deleted domain of the same name goes by its UUID, which 'holdfast log --all -o json' has",
     "no-permission": f"{_AS_ROOT}; images in an active storage pool ('virsh pool-list') mostly need no root",
     "unreadable-by-this-user": f"{_AS_ROOT}, on libvirt's own host",
     "not-uploaded": "qemu-img convert -O FORMAT {path} NEW, and copy-from=NEW,source-format=FORMAT",
@@ -73,7 +72,7 @@ HINTS = {
     "no-pool": "'virsh pool-list --all' shows all storage pools",
     "pool-not-active": "'virsh pool-start {pool}' starts it",
     "no-such-url": "{forms}; everything else as XML: 'holdfast device attach'",
-    "no-domain": "'holdfast list' shows all domains",
+    "no-domain": "'holdfast list' shows all domains; 'holdfast history restore NAME' brings a deleted one back",
     "read-only-connection": "connect without --readonly, and not over a socket for readers",
     "transient": "'holdfast xml --live --security-info {name}' shows the only document that it has",
     "in-rescue": "'holdfast unrescue {name}' leaves it; then repeat this",

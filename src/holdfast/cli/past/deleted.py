@@ -20,8 +20,8 @@ from holdfast.text import printable
 def restore(session: Session, name: str, secrets: dict[str, str], fresh: list[str], dry_run: bool, output: str) -> None:
     """Bring back a deleted domain: as it was when it was undefined, under the same UUID, shut off.
 
-    By its last name or its UUID ('holdfast log --all' has both). Its images have to be there; so has its NVRAM, and the
-    state of its TPM, unless they may be made anew.
+    By its last name, or its UUID ('holdfast log --all -o json' has it). Its images have to be there; so has its NVRAM,
+    and the state of its TPM, unless they may be made anew. For saved memory there is 'holdfast restore'.
     """
     from holdfast.operations.domain.restore_deleted import restore_deleted
 

@@ -34,7 +34,8 @@ def save(session: Session, name: str, dry_run: bool, output: str) -> None:
 def restore(session: Session, name: str, paused: bool, fresh: list[str], dry_run: bool, output: str) -> None:
     """Continue a saved domain where it was, with the hardware that it was saved with.
 
-    Changes made to its config document since are listed: they come with the cold start after this one.
+    Changes made to its config document since are listed: they come with the cold start after this one. A domain that
+    was deleted comes back by 'holdfast history restore'.
     """
     from holdfast import operations
 

@@ -28,7 +28,7 @@ from holdfast.operations.disk_source import check_source
 from holdfast.operations.disks.known_files import KnownFiles, known_files
 from holdfast.operations.disks.missing_image import refuse_missing_images
 from holdfast.operations.disks.newest_image import refuse_unless_newest
-from holdfast.operations.documents import Documents, read_config
+from holdfast.operations.documents import Documents
 from holdfast.operations.domain.arrival import do_without, look_at_state, places_given
 from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.managed_save import refuse_with_managed_save
@@ -85,7 +85,8 @@ def rollback_domain(
         if domain.is_active():
             raise errors.ROLLBACK_OF_RUNNING(name=domain.name, revision=revision)
         refuse_with_managed_save(domain, "its memory belongs to today's hardware")
-        today = read_config(domain, secure=True)
+        today = domain.documents.config
+        assert today is not None  # a domain that is shut off has one
         if what := list(unfinished(today)):
             raise errors.ROLLBACK_UNFINISHED(name=domain.name, what=what)
         past = domain_at(connection, domain.name, revision)
