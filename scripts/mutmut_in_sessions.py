@@ -82,8 +82,9 @@ class Session:
     def _start(self) -> None:
         asked, ask = os.pipe()
         answer, answered = os.pipe()
+        quickly = ["--assert=plain", "--tb=native", "--rootdir=."]  # nobody reads why a test failed
         self._pytest = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "mutant_session", "-q", "--rootdir=.", *self._arguments],
+            [sys.executable, "-m", "pytest", "-p", "mutant_session", *quickly, *self._arguments],
             cwd="mutants",
             env=os.environ | {PIPES: f"{asked} {answered}", "MUTANT_UNDER_TEST": ""},
             pass_fds=(asked, answered),

@@ -37,6 +37,7 @@ from holdfast.operations.power_record import (
     run_again_from_now,
     unfinished_start,
     unrecorded,
+    was_switched_off,
 )
 from holdfast.operations.session import OpenDomain, changing, looking
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml
@@ -45,6 +46,7 @@ from tests.raising import raising
 
 NOW = "2026-01-01T00:00:00+00:00"
 WANTED, STARTED = RunAgain(NOW), Started("<cpu/>", "")
+CANNOT_WRITE = re.compile("Failed to create file '.*/a.xml.new': Read-only file system")
 RESCUE, RELEASING = Rescue(NOW, "running", "disk vdb"), Releasing("disk", "vdb", "ua-vdb")
 
 
@@ -210,7 +212,7 @@ def test_a_fact_is_forgotten_and_the_others_stay(connection: Connection, domain:
 def test_what_cannot_be_forgotten_is_told_in_the_end(connection: Connection, uri: str, domain: Domain) -> None:
     record_fact(looking(connection, "a"), RELEASING)
     with (
-        raising(NOT_RECORDED, name="a", missing=["that the disk is gone"], cause="Read-only"),
+        raising(NOT_RECORDED, name="a", missing=["that the disk is gone"], cause=CANNOT_WRITE),
         changing_unrecorded(connection, uri) as opened,
     ):
         forget_if_possible(opened, RELEASING, "that the disk is gone")
@@ -220,7 +222,7 @@ def test_what_cannot_be_forgotten_is_told_in_the_end(connection: Connection, uri
 def test_what_became_of_a_domain_is_recorded_or_told(connection: Connection, uri: str, domain: Domain) -> None:
     domain.start(paused=True)
     with (
-        raising(STARTED_NOT_RECORDED, name="a", missing=[RUNS_AGAIN], cause="Read-only"),
+        raising(STARTED_NOT_RECORDED, name="a", missing=[RUNS_AGAIN], cause=CANNOT_WRITE),
         changing_unrecorded(connection, uri) as opened,
     ):
         record_outcome(opened)
@@ -230,7 +232,7 @@ def test_what_became_of_a_domain_is_recorded_or_told(connection: Connection, uri
     assert kept(domain, RunAgain) is not None and kept(domain, RunAgain, LIVE) is None
     domain.destroy()
     with (
-        raising(STOPPED_NOT_RECORDED, name="a", missing=[STAYS_OFF], cause="Read-only"),
+        raising(STOPPED_NOT_RECORDED, name="a", missing=[STAYS_OFF], cause=CANNOT_WRITE),
         changing_unrecorded(connection, uri) as opened,
     ):
         record_outcome(opened)
@@ -252,6 +254,28 @@ def test_a_start_by_a_manager_is_recorded_in_config_of_what_holdfast_keeps(conne
     assert isinstance(started, Started) and "<model" in started.cpu
     assert (kept(domain, Releasing), kept(domain, Started, LIVE)) == (RELEASING, None)
     assert kept(domain, Releasing, LIVE) == RELEASING
+
+
+def test_a_start_by_a_manager_leaves_live_alone(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    domain.start(paused=True)
+    record_fact(looking(connection, "a"), RELEASING, CONFIG)
+    before = domain.xml(LIVE)
+    record_start_by_manager(looking(connection, "a"))
+    assert kept(domain, Started) is not None
+    assert domain.xml(LIVE) == before
+
+
+def test_a_start_that_was_begun_after_a_stop_was_no_stop(connection: Connection, domain: Domain) -> None:
+    begun = RunAgain(NOW, starting="yes")
+    assert not was_switched_off(domain, None), "it has never run"
+    domain.start(paused=True)
+    domain.destroy()
+    for config, was in ((None, True), ([], True), ([WANTED], True), ([begun], False)):
+        assert was_switched_off(domain, documents(None, config).config) is was
+    record_fact(looking(connection, "a"), begun)
+    record_whether_it_runs(looking(connection, "a"))
+    assert kept(domain, RunAgain) == begun
 
 
 def test_whether_it_runs_is_observed_of_what_holdfast_keeps_and_of_no_rescue(connection: Connection) -> None:

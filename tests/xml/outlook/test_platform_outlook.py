@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.xml.outlook.told import BIOS, HOST, QEMU, UNKNOWN, Libvirt, custom, domain, found, host
 
 from holdfast.domainxml.document import parse, serialize
@@ -9,6 +10,7 @@ from holdfast.domainxml.host.capabilities import CAPABILITIES_UNKNOWN, Capabilit
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.versions import Versions
+from holdfast.errors import InvalidDocument
 
 
 def test_what_is_known_of_no_guest_is_that_its_bios_may_differ() -> None:
@@ -98,6 +100,11 @@ def test_a_host_is_asked_once_per_platform() -> None:
     )
     assert sorted(asked.machines("x86_64", "qemu")) == ["pc-q35-2.12", "pc-q35-6.0", "pc-q35-7.2", "q35"]
     assert asked.machines("x86_64", "kvm") == asked.machines("i686", "qemu") == {}
+
+
+def test_what_is_not_the_capabilities_of_a_host_is_not_read_as_such() -> None:
+    with pytest.raises(InvalidDocument):
+        host(Libvirt(host="<domainCapabilities/>")).machines("x86_64", "qemu")
 
 
 def test_versions_are_those_of_the_host() -> None:

@@ -55,6 +55,7 @@ class Libvirt:
     is_usual: bool = True
     readonly: bool = False
     is_qemu: bool = True
+    uri: str = "qemu:///system"
     asked: list[object] = field(default_factory=list)
 
     def capabilities(self) -> str:
@@ -76,7 +77,8 @@ class Libvirt:
     def cpu_shortfall(self, cpu: str, *platform: str) -> str:
         self.asked.append((cpu, *platform))
         node = parse(cpu)
-        policies = {each.get("name", ""): each.get("policy", "require") for each in node.iterfind("feature")}
+        policies = {each.attrib["name"]: each.attrib["policy"] for each in node.iterfind("feature")}
+        assert {*policies.values()} <= {"force", "require", "optional", "disable", "forbid"}
         if {node.findtext("model"), *policies}.intersection(self.unknown):
             raise REFUSED(reason=self.why)
         wanted = [name for name in self.lacked if policies.get(name, "" if name in self.beyond else "require")]
