@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 
 from holdfast import operations
@@ -131,7 +132,7 @@ def test_what_the_agent_does_not_tell_is_unknown_and_what_it_makes_up_harms_nobo
     assert done(uri, "verify", "guest").endswith("guest: 2 agree, 1 not seen\n")
 
     guest.run("kill -STOP $(cat /run/agent.pid)")
-    with raising(AGENT_SILENT, reason="Guest agent not available for now"):
+    with raising(AGENT_SILENT, reason=re.compile(".*Guest agent not available for now")):
         operations.verify_domain(connection, "guest", timeout=0)
     guest.run("kill -CONT $(cat /run/agent.pid)")
     assert not operations.verify_domain(connection, "guest", timeout=PATIENCE).differs
@@ -145,7 +146,7 @@ def test_what_the_agent_does_not_tell_is_unknown_and_what_it_makes_up_harms_nobo
     assert lie.exit_code == 3
     assert "\\x1b[2J" in lie.stdout and "\x1b" not in lie.output and "\x9b" not in lie.output
     write(guest, "/run/answer", '{"error": {"class": "X", "desc": "\\u001b[2Jno"}}\n')
-    with raising(NOT_ANSWERED, command="guest-get-disks", reason="\\x1b[2Jno"):
+    with raising(NOT_ANSWERED, command="guest-get-disks", reason=re.compile(r".*\\x1b\[2Jno.*")):
         operations.verify_domain(connection, "guest", timeout=PATIENCE)
     write(guest, "/run/answer", "\x1b\xff babble\n")
     babble = run(uri, "verify", "guest", "--timeout", "0")

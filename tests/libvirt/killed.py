@@ -41,7 +41,7 @@ CHANGES = (
     (Connection, "start_from"),
     (Pool, "create"),
     (Volume, "delete"),
-    (new_file, "created"),
+    (new_file, "open_new"),
     (MadeFile, "remove"),
     (chain, "remove_image_file"),
     (cloud_init, "write_seed"),

@@ -163,7 +163,8 @@ def test_nothing_is_changed_where_the_exit_code_says_so(daemon: Connection, tmp_
 
 def test_a_defect_does_not_say_that_nothing_was_changed(connection: Connection) -> None:
     connection.define(domain_xml())
-    told = raising(CHANGED_AND_THEN, cause="this should not have happened", done="its config document has changed")
+    why = "this should not have happened: KeyError: 'c'"
+    told = raising(CHANGED_AND_THEN, cause=why, done="its config document has changed")
     with told, changing(connection, "a") as domain:
         assert not domain.documents.live
         domain.set_title("b", CONFIG)

@@ -41,7 +41,7 @@ def test_hard_reboot_into_changed_hardware_is_refused(uri: str, connection: Conn
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"), config_only=True)
     before = domain.xml(LIVE)
-    with raising(guard.UNASKED_AT_START, name="a", changes="disk vda is added") as refused:
+    with raising(guard.UNASKED_AT_START, name="a", changes="disk vda is added at pci 0000:02:00.0") as refused:
         reboot(connection, "a", hard=True)
     assert "--accept" in hints.hint(refused.value)
     assert domain.xml(LIVE) == before
@@ -73,7 +73,7 @@ def test_virsh_removing_a_device_from_config_was_not_asked_for(connection: Conne
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
     domain.detach(disk_xml(tmp_path, "one", "vda"), CONFIG)
-    with raising(guard.UNASKED_AT_START, name="a", changes="disk vda is removed"):
+    with raising(guard.UNASKED_AT_START, name="a", changes="disk vda is removed, it was at pci 0000:02:00.0"):
         reboot(connection, "a", hard=True)
     assert "vda" in places(domain, LIVE)
 
@@ -202,7 +202,7 @@ def test_a_change_after_which_the_domain_would_not_start_is_refused_and_one_that
     nic = "<interface type='bridge'><source bridge='hf-none'/><model type='virtio'/></interface>"
     good, bad = parse(domain_xml()), parse(domain_xml(extra=nic))
     domain = looking(connection, "a")
-    with raising(WOULD_NOT_START, what="another bridge", name="a", reasons="hf-none"):
+    with raising(WOULD_NOT_START, what="another bridge", name="a", reasons="interface: the host has no bridge hf-none"):
         refuse_unstartable(domain, good, bad, "another bridge")
     refuse_unstartable(domain, bad, bad, "the same bridge")
     refuse_unstartable(domain, bad, good, "no bridge")
@@ -230,7 +230,7 @@ def test_lost_state_is_looked_at_before_a_start_and_lists_or_stops_it(
         domain.start(paused=True)
     nvram.unlink()
     for accept in (False, True):
-        with raising(STATE_GONE, name="a", lost=str(nvram)):
+        with raising(STATE_GONE, name="a", lost=f"its NVRAM {nvram}"):
             look_before_start(looking(connection, "a"), accept=accept)
     (listed,) = look_before_start(looking(connection, "a"), dry_run=True).sees
     assert listed.endswith("is gone")

@@ -58,5 +58,5 @@ def test_element_by_itself_is_named_too() -> None:
 
 @pytest.mark.parametrize("time", ["soon", "9" * 20, "", "²"])
 def test_snapshot_made_at_no_time_is_said(time: str) -> None:
-    with raising(NOT_A_NUMBER, place="creationTime"):
+    with raising(NOT_A_NUMBER, place="domainsnapshot/creationTime"):
         read_snapshot(f"<domainsnapshot><creationTime>{time}</creationTime></domainsnapshot>")

@@ -240,7 +240,7 @@ def test_explicit_address_is_used_in_both(connection: Connection, tmp_path: Path
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one", "vda", "<address type='pci' bus='0x07' slot='0x00'/>"))
     assert str(place(domain, "vda")) == "0000:07:00.0"
-    with raising(devices.TAKEN, what="the address 0000:07:00.0", holder="disk vda"):
+    with raising(devices.TAKEN, what="the address 0000:07:00.0", holder="disk vda pci 0000:07:00.0"):
         attach_device(connection, "a", disk_xml(tmp_path, "two", "vdb", "<address type='pci' bus='0x07' slot='0x00'/>"))
 
 
@@ -248,18 +248,19 @@ def test_explicit_address_is_used_in_both(connection: Connection, tmp_path: Path
 def test_duplicates_are_refused(connection: Connection, tmp_path: Path, what: str) -> None:
     domain = running(connection)
     nic = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>{}</interface>"
-    first, second = {
-        "target": (disk_xml(tmp_path, "one", "vda"), disk_xml(tmp_path, "two", "vda")),
-        "MAC address": (nic.format(""), nic.format("").upper().replace("INTERFACE", "interface").lower()),
+    first, second, value = {
+        "target": (disk_xml(tmp_path, "one", "vda"), disk_xml(tmp_path, "two", "vda"), "vda"),
+        "MAC address": (nic.format(""), nic.format(""), "52:54:00:00:00:01"),
         "alias": (
             nic.format("<alias name='ua-x'/>"),
             nic.format("<alias name='ua-x'/>").replace("00:01", "00:02"),
+            "ua-x",
         ),
-        "image": (disk_xml(tmp_path, "one", "vda"), disk_xml(tmp_path, "one", "vdb")),
+        "image": (disk_xml(tmp_path, "one", "vda"), disk_xml(tmp_path, "one", "vdb"), f"{tmp_path}/one.img"),
     }[what]
     attach_device(connection, "a", first)
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    with raising(devices.TAKEN, what=f"the {what} "):
+    with raising(devices.TAKEN, what=f"the {what} {value}"):
         attach_device(connection, "a", second)
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
 
@@ -344,7 +345,7 @@ def test_somebody_elses_change_in_the_same_moment_is_said(
             real(self, other, CONFIG)
 
     monkeypatch.setattr(Domain, "attach", crowded)
-    with raising(devices.CHANGED_ELSEWHERE, definition="config", changes="disk vdz"):
+    with raising(devices.CHANGED_ELSEWHERE, definition="config", changes="disk vdz pci 0000:03:00.0"):
         attach_device(connection, "a", disk_xml(tmp_path, "one"))
 
 
@@ -368,7 +369,7 @@ def test_guest_without_acpi_has_no_hotplug_slots_on_i440fx(connection: Connectio
     domain = connection.define(domain_xml(machine="pc").replace("<acpi/>", ""))
     domain.start(paused=True)
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    with raising(devices.NO_FREE_PLACE, counts="live has 0"):
+    with raising(devices.NO_FREE_PLACE, counts="live has 0, 0 of them free, config has 0, 0 of them free"):
         attach_device(connection, "a", disk_xml(tmp_path, "one"))
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
 

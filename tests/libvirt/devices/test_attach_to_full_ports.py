@@ -54,7 +54,7 @@ def test_what_somebody_else_changes_in_the_slot_of_a_new_port_is_said(
         connection.define(re.sub("<target chassis='1' port='0x8'/>", "", changed, count=1))
 
     monkeypatch.setattr(Domain, "attach", crowded)
-    with raising(devices.CHANGED_ELSEWHERE, definition="config", changes="controller pci 1"):
+    with raising(devices.CHANGED_ELSEWHERE, definition="config", changes="controller pci 1 pci 0000:00:01.0"):
         attach_device(connection, "a", disk_xml(tmp_path, "one"), config_only=True)
 
 

@@ -35,7 +35,8 @@ def test_guest_that_does_not_answer_is_partly_done_and_finished_by_repeating(
 ) -> None:
     domain = running(connection, machine=machine)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
-    with raising(errors.NOT_RELEASED_PAUSED, errors.NOT_RELEASED, device="disk vda") as partly:
+    held = f"disk vda pci {place(domain, 'vda')}"
+    with raising(errors.NOT_RELEASED_PAUSED, errors.NOT_RELEASED, device=held) as partly:
         detach_device(connection, "a", "vda", timeout=0)
     assert "resume it" in hints.hint(partly.value)
     assert "vda" not in places(domain, CONFIG)
@@ -69,7 +70,7 @@ def test_unreleased_place_is_not_given_away(connection: Connection, tmp_path: Pa
     held = place(domain, "vda")
     with raising(errors.NOT_RELEASED_PAUSED):
         detach_device(connection, "a", "vda", timeout=0)
-    with raising(errors.TAKEN, holder="disk vda"):
+    with raising(errors.TAKEN, holder=f"disk vda pci {held}"):
         attach_device(connection, "a", disk_xml(tmp_path, "one"))
     assert attach_device(connection, "a", disk_xml(tmp_path, "two")).label == "vdb"
     assert place(domain, "vdb") != held
@@ -221,5 +222,5 @@ def test_of_a_transient_domain_nothing_is_said_of_a_config_or_a_next_start(
     domain = running(connection)
     attach_device(connection, "a", disk_xml(tmp_path, "one"))
     domain.undefine()
-    with raising(errors.NOT_RELEASED_TRANSIENT, device="disk vda"):
+    with raising(errors.NOT_RELEASED_TRANSIENT, device="disk vda pci 0000:02:00.0"):
         detach_device(connection, "a", "vda", timeout=0)

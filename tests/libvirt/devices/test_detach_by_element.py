@@ -57,22 +57,22 @@ def test_an_element_finds_its_device_although_libvirt_writes_it_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("text", "condition", "names"),
+    ("text", "condition", "fields"),
     [
-        ("<rng model='virtio'/>", devices.FITS_SEVERAL, "rng pci 0000:03:00.0, rng pci 0000:04:00.0"),
-        (RNG.format("", "hwrng"), devices.NO_DEVICE, ""),
-        ("<hostdev type='usb' mode='subsystem'><source><vendor id='1'/></source></hostdev>", devices.NO_DEVICE, ""),
-        (CHANNEL.format(3), devices.NO_DEVICE, ""),
-        ("<rng/>", devices.FITS_SEVERAL, "rng pci 0000:03:00.0"),
-        ("<sound model='ac97'/>", devices.NO_DEVICE, ""),
+        ("<rng model='virtio'/>", devices.FITS_SEVERAL, {"names": "rng pci 0000:03:00.0, rng pci 0000:04:00.0"}),
+        ("<rng/>", devices.FITS_SEVERAL, {"names": "rng pci 0000:03:00.0, rng pci 0000:04:00.0"}),
+        (RNG.format("", "hwrng"), devices.NO_DEVICE, {}),
+        ("<hostdev type='usb' mode='subsystem'><source><vendor id='1'/></source></hostdev>", devices.NO_DEVICE, {}),
+        (CHANNEL.format(3), devices.NO_DEVICE, {}),
+        ("<sound model='ac97'/>", devices.NO_DEVICE, {}),
     ],
 )
 def test_an_element_that_means_no_one_device_detaches_none(
-    connection: Connection, text: str, condition: Condition[HoldfastError], names: str
+    connection: Connection, text: str, condition: Condition[HoldfastError], fields: dict[str, str]
 ) -> None:
     domain = running(connection, extra=TWO)
     before = domain.xml(CONFIG), domain.xml(LIVE)
     for dry_run in (True, False):
-        with raising(condition, names=names):
+        with raising(condition, **fields):
             detach_device(connection, "a", text, dry_run=dry_run)
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before

@@ -71,7 +71,7 @@ def test_a_controller_that_libvirt_would_put_back_as_another_stays(connection: C
     domain = connection.define(domain_xml(extra=scsi + disk))
     before = domain.xml(CONFIG)
     for dry_run in (True, False):
-        with raising(devices.WOULD_COME_BACK, holders="scsi 1"):
+        with raising(devices.WOULD_COME_BACK, holders="controller scsi 1 pci 0000:02:00.0"):
             operations.detach_device(connection, "a", "scsi 0", dry_run=dry_run)
     assert domain.xml(CONFIG) == before
     domain.detach(serialize(device_of(domain, "scsi 0")), CONFIG)

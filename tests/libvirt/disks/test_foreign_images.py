@@ -61,7 +61,7 @@ def test_each_format_of_this_qemu_is_checked_or_refused(tmp_path: Path, format: 
         Path(path).unlink()
     if "data_file=" in options:
         qemu_img("create", "-q", "-f", format, "-o", f"data_file={tmp_path}/data", path, str(MIB))
-        with raising(images.NAMES_ANOTHER_FILE, other="data"):
+        with raising(images.NAMES_ANOTHER_FILE, other=f"{tmp_path}/data"):
             check_format(path, format)
         Path(path).unlink()
     if options and format != "luks":
@@ -148,7 +148,7 @@ def test_the_case_of_the_issue_exits_with_3_and_makes_nothing(connection: Connec
 
 def test_a_format_that_names_files_is_refused_where_its_header_cannot_be_read(connection: Connection) -> None:
     url = DiskSpec(source="nbd://localhost/export", format="qcow2")
-    with raising(images.UNCHECKED_HEADER, stated="qcow2", place="nbd://localhost"):
+    with raising(images.UNCHECKED_HEADER, stated="qcow2", place="nbd://localhost:10809/export"):
         create(connection, url)
     create(connection, DiskSpec(source="nbd://localhost/export", format="raw"))
 

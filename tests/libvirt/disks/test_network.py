@@ -60,7 +60,7 @@ def test_domain_is_created_on_an_image_on_the_network(connection: Connection, tm
 def test_server_that_is_not_there_is_one_sentence_and_nothing_changed(connection: Connection, tmp_path: Path) -> None:
     domain = running(connection)
     before = domain.xml(CONFIG), domain.xml(LIVE)
-    with raising(LIVE_REFUSES, device="disk vda"):
+    with raising(LIVE_REFUSES, device="disk vda pci 0000:02:00.0"):
         attach_disk(connection, "a", DiskSpec(source=f"nbd+unix:///x?socket={tmp_path}/none"))
     assert (domain.xml(CONFIG), domain.xml(LIVE)) == before
 

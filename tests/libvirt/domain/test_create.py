@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections import Counter
 from itertools import count
@@ -326,6 +327,6 @@ def test_failed_define_removes_the_images(connection: Connection, tmp_path: Path
     disks = tuple(DiskSpec(path=str(tmp_path / name), size=MIB, target="vda") for name in ("a", "b"))
     user_data = tmp_path / "ud"
     user_data.write_text("#!/bin/sh\n")
-    with raising(REFUSED, reason="duplicated"):
+    with raising(REFUSED, reason=re.compile("XML error: target 'vda' duplicated for disk sources '.+' and '.+'")):
         create(connection, disks=disks, user_data=str(user_data))
     assert list(tmp_path.iterdir()) == [user_data]

@@ -130,7 +130,7 @@ def test_uuid_has_one_spelling(connection: Connection, images: Path) -> None:
 
 def test_image_that_is_made_later_is_said(connection: Connection, images: Path) -> None:
     text = printed("new-disk", images)
-    with raising(NO_IMAGE_TO_START, path="made-later"):
+    with raising(NO_IMAGE_TO_START, path=f"{images}/made-later.qcow2"):
         operations.create_domain_from_document(connection, text, start=True)
     assert not connection.domains()
     made = operations.create_domain_from_document(connection, text)

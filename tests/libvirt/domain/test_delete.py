@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -214,13 +215,13 @@ def test_an_image_that_cannot_be_removed_leaves_the_domain_to_be_deleted_again(
     two = tmp_path / "two.img"
     two.unlink()
     two.mkdir()
-    with raising(NOT_AN_IMAGE, path="two.img"):
+    with raising(NOT_AN_IMAGE, path=two):
         operations.delete_domain(connection, "a", storage=True)
     assert (tmp_path / "one.img").exists()
     two.rmdir()
     subprocess.run(["mount", "--bind", tmp_path / "one.img", _touched(two)], check=True)  # unlink: device busy
     try:
-        with raising(NOT_WHOLLY_DELETED, done="one.img was removed", cause="two.img"):
+        with raising(NOT_WHOLLY_DELETED, done=f"{tmp_path}/one.img was removed", cause=re.compile(f".*{two}.*")):
             operations.delete_domain(connection, "a", storage=True)
     finally:
         subprocess.run(["umount", two], check=True)

@@ -16,7 +16,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.domain.seal import seal_domain
 from tests.corpus.builder import make_images
 from tests.libvirt.compare.test_guest_view import STARTED
-from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, has_open_firmware, running
+from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, has_open_firmware, newest_machine, running
 from tests.raising import raising
 
 HOST_MODEL = "<cpu mode='host-model'><topology sockets='1' cores='1' threads='1'/></cpu>"
@@ -106,7 +106,7 @@ def test_impossible_number_of_ports_is_refused(connection: Connection, ports: in
 
 def test_ports_on_i440fx_are_refused(connection: Connection) -> None:
     connection.define(domain_xml(machine="pc"))
-    with raising(NO_ROOT_PORTS, machine="pc-i440fx"):
+    with raising(NO_ROOT_PORTS, machine=newest_machine(connection, "pc")):
         seal_domain(connection, "a", add_ports=4)
 
 

@@ -85,7 +85,11 @@ def test_an_edit_to_a_firmware_that_would_not_find_the_variables_is_refused(
     domain = connection.define(with_flash(small, "2 MB", "2 MB"))
     before = domain.xml(CONFIG, secure=True)
     edited = before.replace(f"{small}/code.fd", str(sized(large / "code.fd", SIZES["4 MB"][0])))
-    with raising(guard.UNASKED_EDIT, changes="belongs to a 2 MB firmware"):
+    changes = (
+        f"os: loader is {large}/code.fd, was {small}/code.fd",
+        f"its NVRAM {small}/vars.fd belongs to a 2 MB firmware, but {large}/code.fd is a 4 MB build",
+    )
+    with raising(guard.UNASKED_EDIT, changes=changes):
         operations.edit_domain(connection, "a", before, edited)
     assert domain.xml(CONFIG, secure=True) == before
 

@@ -139,7 +139,8 @@ def test_an_interface_is_not_put_on_a_bridge_that_does_not_exist(connection: Con
     nic = "<interface type='user'><mac address='52:54:00:00:00:09'/><model type='virtio'/></interface>"
     domain = connection.define(domain_xml(extra=nic))
     before = domain.xml(CONFIG)
-    with raising(changes.WOULD_NOT_START, name="a", what="bridge", reasons="hf-none"):
+    why = "interface 52:54:00:00:00:09: the host has no bridge hf-none"
+    with raising(changes.WOULD_NOT_START, name="a", what="bridge", reasons=why):
         operations.set_interface(connection, "a", "52:54:00:00:00:09", InterfaceSettings(bridge="hf-none"))
     assert domain.xml(CONFIG) == before
 

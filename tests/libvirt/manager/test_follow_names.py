@@ -93,7 +93,7 @@ def test_no_name_lets_the_guest_boot_from_another_disk(connection: Connection, t
     for disk, name in zip(wanted.iterfind("devices/disk"), ("vdb", "vda"), strict=True):
         put("target@dev", name)(disk)
     before = domain.xml(CONFIG)
-    with raising(ANOTHER_BOOT_DISK, found="vdb.img", booted="vda.img"):
+    with raising(ANOTHER_BOOT_DISK, found=f"{tmp_path}/vdb.img", booted=f"{tmp_path}/vda.img"):
         operations.follow_document(connection, "a", serialize(wanted), is_own=is_volume)
     assert domain.xml(CONFIG) == before
     operations.set_domain(connection, "a", operations.DomainSettings(boot=("vda",)))

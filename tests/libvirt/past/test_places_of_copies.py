@@ -50,7 +50,8 @@ def test_a_place_that_is_not_there_is_not_made(connection: Connection, uri: str,
     assert (failed.exit_code, f"cannot use the copies of state in {kept.folder}" in failed.stderr) == (1, True)
     assert not kept.folder.exists()
     kept.set(state="rsync://host/folder")
-    with raising(errors.COPIES_UNUSABLE, reason="neither a path"):
+    why = "it is neither a path that begins with / nor ssh://[USER@]HOST[:PORT]/PATH"
+    with raising(errors.COPIES_UNUSABLE, reason=why):
         operations.copy_state(connection)
     kept.set(remote="/elsewhere")
     with raising(errors.NO_STATE_PLACE, file=str(kept.settings)):

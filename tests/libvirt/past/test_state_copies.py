@@ -172,7 +172,7 @@ def test_an_earlier_copy_is_brought_back_by_its_id(connection: Connection, kept:
     write(nvram, b"changed")
     operations.copy_state(connection)
     lose(nvram)
-    with raising(errors.NO_STATE_COPY, wanted="that begins with 123456789"):
+    with raising(errors.NO_STATE_COPY, wanted=f"NVRAM {nvram} that begins with 123456789"):
         operations.restore_state(connection, "a", copy="123456789")
     operations.restore_state(connection, "a", copy=operations.list_state_copies(connection, "a")[-1].id)
     assert nvram.read_bytes() == before
@@ -197,7 +197,8 @@ def test_what_is_there_is_never_replaced(connection: Connection, kept: Kept) -> 
     nvram = place(connection, domain, NVRAM)
     write(nvram, b"newer")
     before = nvram.read_bytes()
-    with raising(errors.NO_STATE_LOST, why=f"its NVRAM {nvram} is there"):
+    tpm = place(connection, domain, TPM)
+    with raising(errors.NO_STATE_LOST, why=f"its NVRAM {nvram} is there, its TPM state {tpm} is there"):
         operations.restore_state(connection, "a")
     operations.start(connection, "a", paused=True)
     with raising(RUNNING):

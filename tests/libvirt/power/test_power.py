@@ -215,7 +215,7 @@ def test_hard_reboot_that_cannot_start_again_says_what_stands(connection: Connec
 def test_start_without_its_image_changes_nothing(connection: Connection, tmp_path: Path) -> None:
     domain = defined(connection, extra=disk_xml(tmp_path, "one", "vda"))
     (tmp_path / "one.img").unlink()
-    with raising(disks.IMAGE_MISSING, missing="one.img"):
+    with raising(disks.IMAGE_MISSING, missing=f"disk vda pci 0000:01:00.0: there is no image {tmp_path}/one.img"):
         operations.start(connection, "a")
     assert domain.state() == "shut off"
 

@@ -113,7 +113,7 @@ def test_image_is_at_a_place_that_is_said_whatever_its_kind(daemon: Connection, 
     elsewhere = tmp_path / "elsewhere"
     moved(tmp_path, elsewhere)
     before = domain.xml(CONFIG)
-    with raising(power.NOT_REPAIRED, why="one.img"):
+    with raising(power.NOT_REPAIRED, why=f"disk vda pci 0000:01:00.0: there is no image {tmp_path}/one.img"):
         operations.repair_domain(daemon, "a")
     assert domain.xml(CONFIG) == before
     source = f"vda={elsewhere}/one.img"
@@ -133,7 +133,8 @@ def test_image_is_at_a_place_that_is_said_whatever_its_kind(daemon: Connection, 
     (elsewhere / "one.img").unlink()
     with raising(disks.NO_DISK, target="vdx"):
         operations.repair_domain(daemon, "a", sources={"vdx": "/x"})
-    with raising(power.NOT_REPAIRED, why="there is no image /nowhere"):
+    why = "disk vda pci 0000:01:00.0: its image is at /nowhere: there is no image /nowhere"
+    with raising(power.NOT_REPAIRED, why=why):
         operations.repair_domain(daemon, "a", sources={"vda": "/nowhere"})
 
 
@@ -157,10 +158,12 @@ def test_image_of_another_format_is_not_taken(daemon: Connection, tmp_path: Path
     (tmp_path / "one.img").unlink()
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(tmp_path / "new"), "1M"], check=True)
     before = domain.xml(CONFIG)
-    planned = operations.repair_domain(daemon, "a", sources={"vda": str(tmp_path / "new")}, dry_run=True)
-    assert not planned.mended and any("qcow2" in sentence for sentence in planned.remains)
-    with raising(power.NOT_REPAIRED, why="qcow2"):
-        operations.repair_domain(daemon, "a", sources={"vda": str(tmp_path / "new")})
+    new = str(tmp_path / "new")
+    why = f"disk vda pci 0000:01:00.0: its image is at {new}: {new} was declared raw, but looks like a qcow2 image"
+    planned = operations.repair_domain(daemon, "a", sources={"vda": new}, dry_run=True)
+    assert (planned.mended, planned.remains) == ((), (why,))
+    with raising(power.NOT_REPAIRED, why=why):
+        operations.repair_domain(daemon, "a", sources={"vda": new})
     assert domain.xml(CONFIG) == before
 
 
@@ -219,7 +222,12 @@ def test_what_nobody_can_mend_is_named_and_the_domain_is_left_as_it_is(daemon: C
     remains = " ".join(json.loads(result.stdout)["remains"])
     for words in ("no network 'gone'", "there is no image", f"disk vdr: the host has no secret {SECRET}"):
         assert words in remains
-    with raising(power.NOT_WHOLLY_REPAIRED, mended="start the network 'quiet'", why="no network 'gone'"):
+    why = (
+        "there is no network 'gone': define it, or put the interface on another one",
+        f"disk vda pci 0000:03:00.0: there is no image {tmp_path}/one.img",
+        f"disk vdr: the host has no secret {SECRET}",
+    )
+    with raising(power.NOT_WHOLLY_REPAIRED, mended="start the network 'quiet'", why="; ".join(why)):
         operations.repair_domain(daemon, "a")
     assert run(daemon.uri, "repair", "a").exit_code == 1, "the second time nothing is left to mend"
     assert domain.xml(CONFIG) == before
@@ -236,7 +244,8 @@ def test_hard_reboot_mends_first_and_does_not_switch_off_what_would_not_start(
     first, document = domain.xml(LIVE), domain.xml(CONFIG)
     network.destroy()
     (tmp_path / "one.img").rename(tmp_path / "two.img")
-    with raising(CHANGED_AND_THEN, cause="there is no image", done="mended: start the network"):
+    lacks = f"an image of the domain 'a' is missing: disk vda pci 0000:02:00.0: there is no image {tmp_path}/one.img"
+    with raising(CHANGED_AND_THEN, cause=lacks, done="mended: start the network 'quiet'"):
         operations.reboot(daemon, "a", hard=True)
     assert domain.is_active()
     assert parse(domain.xml(LIVE)).get("id") == parse(first).get("id")

@@ -108,13 +108,15 @@ def test_recorded_volume_is_not_taken_where_the_document_names_a_newer_image(
     both = (
         f"there is no image {newer}; the volume store/one.qcow2 recorded for it had the path {tmp_path}/pool/one.qcow2"
     )
-    with raising(disks.IMAGE_MISSING, missing=both):
+    below = "" if go_on is outside_copy else f"; it rests on {tmp_path}/pool/one.qcow2"
+    why = f"disk vda pci 0000:02:00.0: {both}, so it is not used{below}"
+    with raising(disks.IMAGE_MISSING, missing=why):
         operations.reboot(daemon, "a", hard=True)
     crash(domain)
     before = domain.xml(CONFIG)
     (resumed,) = operations.resume_host(daemon)
     assert resumed.error is not None and both in resumed.error.message
-    with raising(power.NOT_REPAIRED, why=both):
+    with raising(power.NOT_REPAIRED, why=why):
         operations.repair_domain(daemon, "a")
     assert "--source TARGET=" in run(daemon.uri, "repair", "a").stderr
     assert domain.xml(CONFIG) == before and not domain.is_active()

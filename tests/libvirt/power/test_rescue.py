@@ -131,7 +131,7 @@ def test_medium_must_be_seen_where_it_was_put_or_the_rescue_never_runs(
         return start(self, document.replace(f'bus="{taken}"', 'bus="0x0a"', 1))
 
     monkeypatch.setattr(type(connection), "start_from", moved)
-    with raising(power.RESCUE_CHANGED, changes="vda moved"):
+    with raising(power.RESCUE_CHANGED, changes="disk vda moved from pci 0000:05:00.0 to pci 0000:0a:00.0"):
         operations.rescue(connection, "a", medium(tmp_path))
     assert domain.state() == "shut off"
     assert domain.xml(CONFIG) == before

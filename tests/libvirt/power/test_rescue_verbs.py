@@ -73,7 +73,7 @@ def test_force_into_hardware_that_nobody_asked_to_change_is_refused(connection: 
     domain = defined(connection, tmp_path)
     domain.start()
     domain.attach(disk_xml(tmp_path, "late", "vdz"), CONFIG)
-    with raising(guard.UNASKED_AT_START, changes="vdz is added"):
+    with raising(guard.UNASKED_AT_START, changes="disk vdz is added at pci 0000:08:00.0"):
         operations.rescue(connection, "a", medium(tmp_path), force=True)
     assert "vdz" not in domain.xml(LIVE)
     rescued = operations.rescue(connection, "a", medium(tmp_path), force=True, accept=True)

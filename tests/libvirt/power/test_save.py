@@ -185,7 +185,7 @@ def test_damaged_image_can_be_discarded(connection: Connection, uri: str) -> Non
 def test_saving_over_an_older_image_is_refused(connection: Connection) -> None:
     domain = saved(connection, changed=False)
     connection._handle.createXML(domain.xml(CONFIG))  # runs beside the image, which libvirt keeps
-    with raising(power.MANAGED_SAVE, power.MANAGED_SAVE_RUNNING, why="write over it") as refused:
+    with raising(power.MANAGED_SAVE, power.MANAGED_SAVE_RUNNING, why="saving again would write over it") as refused:
         operations.save_domain(connection, "a")
     assert "holdfast restore" not in hints.hint(refused.value)
     with raising(power.ALREADY_RUNNING, power.ALREADY_RUNNING_PAUSED):

@@ -124,7 +124,7 @@ def test_topology_and_number_go_together(connection: Connection) -> None:
     cpu = "<cpu mode='custom'><model>qemu64</model><topology sockets='1' dies='1' cores='4' threads='1'/></cpu>"
     domain = connection.define(document(f"<vcpu>4</vcpu>{cpu}<cputune><vcpupin vcpu='3' cpuset='0'/></cputune>"))
     before = config(domain)
-    with raising(OTHER_TOPOLOGY, topology="cores=4,threads=1", made=4, asked=8) as caught:
+    with raising(OTHER_TOPOLOGY, topology="sockets=1,dies=1,cores=4,threads=1", made=4, asked=8) as caught:
         set_domain(connection, "a", DomainSettings(max_vcpus=8))
     assert "--cpu-topology cores=8" in hints.hint(caught.value)
     with raising(TOPOLOGY_DOES_NOT_FIT, made=8, asked=4):

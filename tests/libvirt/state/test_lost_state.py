@@ -29,6 +29,8 @@ from tests.libvirt.processes import crash
 from tests.libvirt.state.states import CODE, SPEC, VARS, create, found, kinds, lose, place, started_once, uefi_xml
 from tests.raising import raising
 
+NAMED = {StateKind.NVRAM: "NVRAM", StateKind.TPM: "TPM state"}
+
 
 def start(connection: Connection, _: Path, fresh: Collection[str]) -> object:
     return operations.start(connection, "a", paused=True, fresh=fresh)
@@ -95,7 +97,7 @@ def test_what_is_lost_stops_every_start_until_a_new_one_is_asked_for(
     lose(path)
     state, documents = domain.state(), [domain.xml(each) for each in (LIVE, CONFIG)]
     others = {each for each in StateKind if each != kind}
-    with raising(STATE_GONE, name="a", lost=str(path), kinds=kind):
+    with raising(STATE_GONE, name="a", lost=f"its {NAMED[kind]} {path}", kinds=kind):
         act(connection, tmp_path, others)
     assert (domain.state(), [domain.xml(each) for each in (LIVE, CONFIG)]) == (state, documents)
     assert not path.exists()
@@ -118,7 +120,8 @@ def test_what_is_lost_is_told_by_everything_that_looks(
     [plan] = operations.plan_host(connection)
     assert str(path) in " ".join(map(str, plan.outlooks))
     assert FindingKind.LOST_STATE in found(connection)
-    with raising(NOT_REPAIRED, why=str(path)):
+    why = f"its {NAMED[kind]} {path} is gone: put it back, or start the domain with a new one"
+    with raising(NOT_REPAIRED, why=why):
         operations.repair_domain(connection, "a")
     assert str(path) in operations.repair_domain(connection, "a", dry_run=True).remains[0]
     file = tmp_path / "a.xml"
@@ -147,7 +150,7 @@ def test_a_named_nvram_that_is_lost_is_missed_wherever_it_was(
     operations.start(connection, "a", paused=True)
     operations.destroy(connection, "a")
     lose(nvram)
-    with raising(STATE_GONE, lost=str(nvram)):
+    with raising(STATE_GONE, lost=f"its NVRAM {nvram}"):
         operations.start(connection, "a")
     if template:
         operations.start(connection, "a", paused=True, fresh=["nvram"])
@@ -219,7 +222,7 @@ def test_what_was_seen_from_here_is_missed_behind_a_named_socket_too(daemon: Con
     domain.destroy()
     lose(nvram)
     assert state_outlooks(daemon) == {"nvram": Effect.BLOCKS}
-    with raising(STATE_GONE, lost=str(nvram)):
+    with raising(STATE_GONE, lost=f"its NVRAM {nvram}"):
         operations.start(daemon, "a")
 
 
@@ -331,7 +334,7 @@ def test_what_is_lost_can_be_given_up_so_that_a_manager_starts_the_domain(
     done(uri, "adopt", "a", other)
     assert str(path) in done(uri, "adopt", "a", option, "--dry-run")
     assert domain.xml(CONFIG) == before
-    with raising(STATE_GONE, lost=str(path)):
+    with raising(STATE_GONE, lost=f"its {NAMED[kind]} {path}"):
         refuse_start(connection, domain.uuid)
     assert str(path) in done(uri, "adopt", "a", option)
     refuse_start(connection, domain.uuid)

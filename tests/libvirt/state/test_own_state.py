@@ -19,6 +19,7 @@ from holdfast.errors.libvirt import GONE
 from holdfast.hostfiles.state_file import UNKNOWN, look_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations import own_state
 from holdfast.operations.own_state import (
     ANOTHER,
     all_state_of,
@@ -100,6 +101,8 @@ def test_state_is_what_the_document_names_or_libvirt_does(connection: Connection
     assert state_of(connection, domain) == [*files]
     assert all_state_of(connection, domain) == [*files, StateFile(NVRAM, f"{tmp_path}/old.fd")]
     folders = folders_of(connection)
+    with holdfast.connect("test:///default") as no_qemu:
+        assert folders_of(no_qemu) is None
     assert folders is not None and folders.nvram.endswith("/lib/qemu/nvram") and folders.tpm.endswith("/lib/swtpm")
     tpm = parse(
         domain_xml(extra="<tpm><backend type='emulator'/></tpm>").replace("<memory ", f"<uuid>{UUID}</uuid><memory ")
@@ -119,7 +122,7 @@ def test_files_are_looked_at_where_they_are_known_to_be_those_that_libvirt_sees(
 
 
 def test_what_is_seen_is_recorded_and_what_cannot_be_seen_stays_recorded(
-    connection: Connection, elsewhere: Connection, files: Files, tmp_path: Path
+    connection: Connection, daemon: Connection, elsewhere: Connection, files: Files, tmp_path: Path
 ) -> None:
     nvram, _ = files
     old = seen(nvram, "1.0@old")
@@ -129,6 +132,9 @@ def test_what_is_seen_is_recorded_and_what_cannot_be_seen_stays_recorded(
     assert state_to_record(elsewhere, document(tmp_path), document(tmp_path)) == []
     gone(nvram)
     assert state_to_record(connection, document(tmp_path), document(tmp_path, old)) == now[1:]
+    was_here = seen(nvram, f"1.0@{HERE}")
+    assert state_to_record(daemon, document(tmp_path), document(tmp_path, old)) == [old, *now[1:]]
+    assert state_to_record(daemon, document(tmp_path), document(tmp_path, was_here)) == now[1:]
     bios = parse(domain_xml())
     assert state_to_record(connection, bios, document(tmp_path, old)) == []
     assert state_to_record(connection, document(tmp_path), bios) == now[1:]
@@ -163,7 +169,7 @@ def told(
 
 
 def test_what_there_is_to_know_before_a_start(
-    connection: Connection, elsewhere: Connection, files: Files, tmp_path: Path
+    connection: Connection, daemon: Connection, elsewhere: Connection, files: Files, tmp_path: Path
 ) -> None:
     nvram, tpm = files
     plain, both = document(tmp_path), document(tmp_path, seen(nvram), seen(tpm))
@@ -180,6 +186,9 @@ def test_what_there_is_to_know_before_a_start(
     assert told(connection, plain, live=parse(domain_xml())) == told(connection, plain)
     blocks = [(Effect.BLOCKS, str(file.kind), f"its {file} is gone") for file in files]
     assert told(connection, both) == told(connection, both, live=both) == blocks
+    assert told(daemon, both) == unseen
+    was_here = document(tmp_path, *(seen(file, f"1.0@{HERE}") for file in files))
+    assert told(daemon, was_here) == blocks
     anew = (Effect.CHANGES, "tpm", f"its {tpm} is gone, and is made anew")
     assert told(connection, both, fresh=("tpm",)) == [blocks[0], anew]
 
@@ -238,7 +247,14 @@ def test_state_of_another_domain_is_refused(connection: Connection, files: Files
         refuse_state_of_others(connection, mine)
     assert users_of_state(connection, OTHER, files) == {nvram.path: "a"}
     other.undefine(keep_nvram=True)
-    assert users_of_state(connection, UUID, files) == users_of_state(connection, UUID, []) == {}
+    assert users_of_state(connection, UUID, files) == {}
+
+
+def test_where_there_is_no_state_nobody_is_asked_for_its_users(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_state, "inventory", lambda _: pytest.fail("asked"))
+    assert users_of_state(connection, UUID, []) == {}
 
 
 def test_state_is_the_file_that_it_is_whatever_it_is_called(
@@ -317,6 +333,10 @@ def test_nvram_in_libvirts_folder_is_its_own_by_whatever_name_the_folder_has(
     assert folders is not None
     (tmp_path / "link").symlink_to(folders.nvram)
     assert why_not_its_own(connection, config, StateFile(NVRAM, f"{tmp_path}/link/x_VARS.fd")) is None
+    far = folders_of(elsewhere)
+    assert far is not None
+    (tmp_path / "far").symlink_to(far.nvram)
+    assert why_not_its_own(elsewhere, config, StateFile(NVRAM, f"{tmp_path}/far/x_VARS.fd")) is not None
 
 
 def test_what_upgrades_have_left_is_what_is_not_used(tmp_path: Path) -> None:

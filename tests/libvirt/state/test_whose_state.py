@@ -55,7 +55,7 @@ def test_a_file_of_another_domain_is_taken_by_no_create_and_no_edit(connection: 
     link = tmp_path / "link.fd"
     link.symlink_to(nvram)
     for path in (nvram, link):
-        with raising(STATE_IN_USE, user="a", file=str(path)):
+        with raising(STATE_IN_USE, user="a", file=f"NVRAM {path}"):
             operations.create_domain_from_document(connection, uefi_xml("b", path))
     operations.create_domain_from_document(connection, uefi_xml("b", tmp_path / "own.fd"))
     original = operations.document(connection, "b", secure=True)
@@ -70,7 +70,7 @@ def test_a_file_is_taken_where_only_one_of_anothers_two_documents_names_it(
     domain.start(paused=True)
     connection.define(domain.xml(CONFIG, secure=True).replace("live.fd", "config.fd"))
     for name in ("live.fd", "config.fd"):
-        with raising(STATE_IN_USE, user="a", file=name):
+        with raising(STATE_IN_USE, user="a", file=f"NVRAM {tmp_path}/{name}"):
             operations.create_domain_from_document(connection, uefi_xml("b", tmp_path / name))
 
 
@@ -128,7 +128,7 @@ def test_nvram_that_only_its_domains_name_tells_of_is_its_own_too(connection: Co
     with raising(NVRAM_BY_NAME):
         operations.rename_domain(connection, "a", "b")
     lose(nvram)
-    with raising(STATE_GONE, lost=str(nvram)):
+    with raising(STATE_GONE, lost=f"its NVRAM {nvram}"):
         operations.start(connection, "a")
     operations.start(connection, "a", paused=True, fresh=["nvram"])
     operations.destroy(connection, "a")
