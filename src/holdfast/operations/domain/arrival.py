@@ -49,13 +49,18 @@ def do_without(name: str, document: Element, lacking: Iterable[SecretPlace]) -> 
 
 
 def look_at_state(
-    connection: Connection, document: Element, files: Iterable[StateFile], fresh: Collection[str]
+    connection: Connection,
+    document: Element,
+    files: Iterable[StateFile],
+    fresh: Collection[str],
+    *,
+    has_copies: bool = False,
 ) -> list[str]:
     """Look at the state that comes with ``document``; returns what is to be known of it, in sentences.
 
-    What may be made anew, because its kind is in ``fresh``, is taken out of the records. What is on record and has a
-    copy can be brought back before the next start, which is refused until then. Raises STATE_GONE for what else is not
-    there, and STATE_IN_USE.
+    What may be made anew, because its kind is in ``fresh``, is taken out of the records. With ``has_copies`` any copies
+    of the domain's state belong to this document: what is on record and has one can be brought back before the next
+    start, which is refused until then. Raises STATE_GONE for what else is not there, and STATE_IN_USE.
     """
     wanted = list(files)
     if wanted:
@@ -63,7 +68,7 @@ def look_at_state(
     seen = {file: look(connection, file).there for file in wanted}
     lost = [file for file in wanted if seen[file] is False and file.kind not in fresh]
     recorded = {each.kind for each in facts(document, SeenState)}
-    copies = newest_copies(connection, document.findtext("uuid") or "") if lost else {}
+    copies = newest_copies(connection, document.findtext("uuid") or "") if lost and has_copies else {}
     if any(file.kind not in copies or file.kind not in recorded for file in lost):
         raise state_gone(document.findtext("name") or "", lost, copies)
     anew = [file for file in wanted if seen[file] is False and file not in lost]

@@ -74,7 +74,7 @@ def restore_deleted(
     given = secrets or {}
     lacking = put_back_secrets(document, places_given(past, given), None, given)
     notes = do_without(past.entry.name, document, lacking)
-    notes += look_at_state(connection, document, state_of(connection, document), fresh)
+    notes += look_at_state(connection, document, state_of(connection, document), fresh, has_copies=True)
     _look_at_images(connection, past.uuid, document)
     with denied_is_read_only(connection, name):
         notes += not_startable(connection, document, False, is_new=False)
