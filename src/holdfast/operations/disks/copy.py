@@ -236,11 +236,12 @@ def _wait(to: Destination, progress: Progress | None) -> None:
     """Until the copy is ready, or nobody can tell. The longer it takes, the less often it is looked at."""
     begun = time.monotonic()
     while (copied := _copied(to)) is not None:
-        if progress is not None:
-            progress(*copied)
         to.domain.changed(Definition.LIVE)
         live = find_disk(to.domain, to.target).live
-        if live is not None and copy_is_ready(live):
+        is_ready = live is not None and copy_is_ready(live)
+        if progress is not None:
+            progress(copied[1] if is_ready else copied[0], copied[1])
+        if is_ready:
             return
         time.sleep(min(max(_FIRST_LOOK, (time.monotonic() - begun) / 20), _LONGEST_WAIT))
 
