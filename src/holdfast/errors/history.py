@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import Condition, Failed, NotFound, Refused, UsageError
+from holdfast.errors import Condition, Failed, NotFound, PartlyDone, Refused, UsageError
 
 NO_HISTORY_FOR = Condition(
     "no-history-for",
@@ -149,4 +149,23 @@ FORGET_OF_KNOWN = Condition(
     Refused,
     "libvirt has the domain {name!r}, so its history stays",
     "name a deleted domain that had the same name by its UUID",
+)
+NO_REMOTE = Condition(
+    "no-remote", NotFound, "no remote is set for this history, in {file}", 'name one, or set it: remote = "…"'
+)
+NOT_A_REMOTE = Condition(
+    "not-a-remote",
+    UsageError,
+    "{remote!r} is no remote of a history",
+    "write /PATH, ssh://HOST/PATH, USER@HOST:PATH or https://HOST/PATH",
+)
+HISTORY_REMOTE = Condition("history-remote", Failed, "the remote {remote} cannot be used: {reason}")
+REMOTE_KEEPS_MOVING = Condition(
+    "remote-keeps-moving",
+    PartlyDone,
+    "others push to {remote} all the time: nothing is lost, but not all was pushed",
+    "repeat it later",
+)
+PUSH_NOT_NOTED = Condition(
+    "push-not-noted", PartlyDone, "everything was pushed to {remote}, which cannot be noted in the history: {cause}"
 )

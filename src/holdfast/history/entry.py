@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 TRAILER = "Holdfast-Entry: "
 _VERSION = 1
@@ -44,6 +45,7 @@ class Happened:
     ``changes``  what differs, as changes are in JSON; each has its sentence, which says whether the guest sees it
     ``host``     where nothing of that differs: what does on the host side, in words
     ``started``  what a start really gave the guest, by its name: "cpu", "firmware", "mtu of 52:54:00:…"
+    ``made_on``  the host that wrote the entry: a domain that moves has entries of several; "" where it is not known
     """
 
     kind: EntryKind
@@ -53,6 +55,7 @@ class Happened:
     changes: tuple[Mapping[str, object], ...] = ()
     host: tuple[str, ...] = ()
     started: dict[str, str] = field(default_factory=dict)
+    made_on: str = ""
 
     @property
     def by(self) -> str:
@@ -95,14 +98,16 @@ class Entry(Happened):
         return self.id[:8]
 
 
-def message_of(happened: Happened) -> str:
-    """The message of the commit for ``happened``."""
+def message_of(uuid: str, happened: Happened) -> str:
+    """The message of the commit that tells what ``happened`` to the domain ``uuid``."""
     sentences = happened.sentences
     more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
     first = ": ".join((happened.act, *(f"{each}{more}" for each in sentences[:1])))
-    by = f"{'written' if happened.by != happened.user else 'done'} by {happened.user}: {happened.command}"
+    on = f" on {happened.made_on}" if happened.made_on else ""
+    by = f"{'written' if happened.by != happened.user else 'done'} by {happened.user}{on}: {happened.command}"
     said = {
         "version": _VERSION,
+        "uuid": uuid,
         "kind": happened.kind,
         "name": happened.name,
         "user": happened.user,
@@ -110,16 +115,14 @@ def message_of(happened: Happened) -> str:
         "changes": happened.changes,
         "host": happened.host,
         "started": happened.started,
+        "made_on": happened.made_on,
     }
     return "\n".join((first, "", *sentences, *([""] if sentences else []), by, "", TRAILER + json.dumps(said), ""))
 
 
 def entry_of(commit: str, time: str, message: str) -> Entry:
     """The entry that a commit with this ``message`` is. Raises ValueError where the message has no trailer of ours."""
-    lines = [line for line in message.splitlines() if line.startswith(TRAILER)]
-    if not lines:
-        raise ValueError(f"commit {commit} has no line {TRAILER.strip()!r}")
-    said = json.loads(lines[-1].removeprefix(TRAILER))
+    said = _trailer(message)
     try:
         return Entry(
             id=commit,
@@ -131,6 +134,20 @@ def entry_of(commit: str, time: str, message: str) -> Entry:
             changes=tuple(said["changes"]),
             host=tuple(said["host"]),
             started=dict(said["started"]),
+            made_on=str(said.get("made_on", "")),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the trailer of commit {commit} lacks {error}") from error
+
+
+def told_uuid(message: str) -> str:
+    """The domain of which the entry with this ``message`` is; "" where it does not say. Raises ValueError."""
+    return str(_trailer(message).get("uuid", ""))
+
+
+def _trailer(message: str) -> dict[str, Any]:
+    lines = [line for line in message.splitlines() if line.startswith(TRAILER)]
+    said = json.loads(lines[-1].removeprefix(TRAILER)) if lines else None
+    if not isinstance(said, dict):
+        raise ValueError(f"it has no line {TRAILER.strip()!r}")
+    return said

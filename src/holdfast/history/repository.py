@@ -1,19 +1,18 @@
 """The git repository that a history is: entries are added to the line of one domain, and read from it.
 
-A domain's line is the ref ``refs/domains/UUID``. Its commits have two files: ``domain.xml``, and where secrets were
-left out ``omitted``, which says where. Objects are written before the ref, which is locked as git locks it: whoever is
-killed in between leaves objects that nothing refers to. dulwich makes the objects and reads them; the files are written
-here, since it leaves its lock files open where the disk is full (0.21 to 1.2). Whatever it meets is one error,
-HISTORY_UNUSABLE.
+A domain's line is the ref ``refs/domains/UUID``; where it was on several hosts, theirs are joined. Its commits have
+two files: ``domain.xml``, and where secrets were left out ``omitted``, which says where. Objects are written before the
+ref, which is locked as git locks it: whoever is killed in between leaves objects that nothing refers to. dulwich makes
+the objects and reads them; the files are written here, since it leaves its lock files open where the disk is full (0.21
+to 1.2). Whatever it meets is one error, HISTORY_UNUSABLE.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 from holdfast.errors import HoldfastError
 from holdfast.errors.history import HISTORY_UNUSABLE
 from holdfast.history.entry import Entry, Happened, KeptDocument, entry_of, message_of
+from holdfast.history.line import entries_from, new_commit
 from holdfast.history.prune import Reached, remove_unreached
 from holdfast.hostfiles.history_folder import (
     check_history_folder,
@@ -29,6 +29,7 @@ from holdfast.hostfiles.history_folder import (
     git_lock,
     make_git_folder,
     make_history_folder,
+    new_files_for,
     remove_git_ref,
     write_git_object,
     writing_history,
@@ -50,10 +51,16 @@ class HistoryPlace:
     """Where the history of a libvirt is kept.
 
     ``shared``  by root and a group: root sets it up. Else it is this user's own
+    ``host``    by what name its entries say where they were made
     """
 
     folder: Path
     shared: bool
+    host: str = ""
+
+
+class _GoneOnError(Exception):
+    """A line has got another entry meanwhile."""
 
 
 class Repository:
@@ -92,55 +99,67 @@ class Repository:
             make_git_folder(self._place.folder)
             yield
 
+    @contextlib.contextmanager
+    def storing(self) -> Iterator[None]:
+        """Write objects that nothing refers to yet, beside other writers."""
+        with new_files_for(shared=self._place.shared), self.told_as_unusable():
+            yield
+
     def add(self, uuid: str, kept: KeptDocument, happened: Happened) -> None:
         """Add an entry to the line of the domain ``uuid``. To be called while :meth:`writing`."""
-        from dulwich.objects import Blob, Commit, Tree
+        from dulwich.objects import Blob, Tree
 
         texts = {_DOCUMENT: kept.document, _OMITTED: "".join(f"{place}\n" for place in kept.omitted)}
-        tree, commit = Tree(), Commit()
+        tree = Tree()
         files = {name: Blob.from_string(text.encode()) for name, text in texts.items() if text}
         for name, blob in files.items():
             tree.add(name, _FILE_MODE, blob.id)
-        commit.tree = tree.id
-        commit.author = commit.committer = f"{_signature(happened.by)} <>".encode()
-        commit.author_time = commit.commit_time = int(time.time())
-        commit.author_timezone = commit.commit_timezone = 0
-        commit.encoding = b"UTF-8"
-        commit.message = message_of(happened).encode()
-        with self._told_as_unusable():
+        message = message_of(uuid, replace(happened, made_on=self._place.host))
+        with self.told_as_unusable():
             self._write(*files.values(), tree)
             with git_file(self.folder / _REFS / uuid) as ref:
-                last = self._last(uuid)
-                commit.parents = [] if last is None else [last]
+                last = self.tip(uuid)
+                parents = [] if last is None else [last]
+                commit = new_commit(tree.id, parents, happened.by, int(time.time()), message)
                 self._write(commit)
                 ref.write(commit.id + b"\n")
 
+    def continue_with(self, uuid: str, last: ObjectID | None, new: ObjectID, *made: ShaFile) -> bool:
+        """Let the line of the domain ``uuid``, whose last commit is ``last``, go on to ``new``, which it leads to.
+
+        ``made`` are objects that are written for it. False where somebody has added an entry meanwhile. To be called
+        while :meth:`writing`.
+        """
+        with self.told_as_unusable(), contextlib.suppress(_GoneOnError):
+            self._write(*made)
+            with git_file(self.folder / _REFS / uuid) as ref:
+                if self.tip(uuid) != last:
+                    raise _GoneOnError
+                ref.write(new + b"\n")
+            return True
+        return False
+
     def last(self, uuid: str) -> tuple[Entry, KeptDocument] | None:
         """The last entry of the domain ``uuid``, with what is kept of its document; None where there is none."""
-        with self._told_as_unusable():
-            last = self._last(uuid)
-            if last is None:
-                return None
-            commit = self._commit(last)
-            return _entry(commit), self._kept(commit)
+        return self._first_of(self._line(uuid))
+
+    def last_here(self, uuid: str) -> tuple[Entry, KeptDocument] | None:
+        """The last entry of the domain ``uuid`` that was made on this host, likewise."""
+        return self._first_of(commit for commit in self._line(uuid) if self._is_of_here(entry_in(commit)))
 
     def entries(self, uuid: str) -> Iterator[Entry]:
-        """The entries of the domain ``uuid``, the last one first."""
-        with self._told_as_unusable():
-            following = self._last(uuid)
-            while following is not None:
-                commit = self._commit(following)
-                yield _entry(commit)
-                following = next(iter(commit.parents), None)
+        """The entries of the domain ``uuid``, of all hosts that had it, the last one first."""
+        with self.told_as_unusable():
+            yield from map(entry_in, self._line(uuid))
 
     def kept(self, entry: Entry) -> KeptDocument:
         """What is kept of the document of ``entry``."""
-        with self._told_as_unusable():
-            return self._kept(self._commit(cast("ObjectID", entry.id.encode())))
+        with self.told_as_unusable():
+            return self.kept_in(self.commit(cast("ObjectID", entry.id.encode())))
 
     def uuids(self) -> list[str]:
         """The domains that have a history, whether libvirt knows them or not."""
-        with self._told_as_unusable():
+        with self.told_as_unusable():
             found = self._open()[1].subkeys(cast("Ref", _REFS.encode()))
             return sorted(each.decode() for each in found if not each.endswith((b".lock", b".new")))
 
@@ -149,7 +168,7 @@ class Repository:
 
         Each line goes where its last entry is the given one still; the UUIDs of those that went are returned.
         """
-        with self._told_as_unusable():
+        with self.told_as_unusable():
             objects = self._open()[0]
             kept, went = Reached(objects), Reached(objects)
             kept.add(self._tips(but=[_ref(uuid) for uuid in lines]))  # most of them before others have to wait
@@ -157,8 +176,9 @@ class Repository:
             with self.writing():
                 for uuid, entry in lines.items():
                     with git_lock(self.folder / _REFS / uuid):
-                        if (last := self._last(uuid)) == entry.id.encode() and last is not None:
-                            went.add([last])
+                        last, tip = self.last(uuid), self.tip(uuid)
+                        if last is not None and tip is not None and last[0].id == entry.id:
+                            went.add([tip])
                             remove_git_ref(self.folder, f"{_REFS}{uuid}")
                             gone.append(uuid)
                 kept.add(self._tips())
@@ -170,13 +190,39 @@ class Repository:
         """What the refs refer to, whoever made them; ``but`` not these."""
         return [id for ref, id in self._open()[1].as_dict().items() if ref not in but]
 
-    def _last(self, uuid: str) -> ObjectID | None:
+    def _line(self, uuid: str) -> Iterator[Commit]:
+        """The entries of a domain, the youngest first."""
+        last = self.tip(uuid)
+        return iter(()) if last is None else entries_from(self.commit, [last])
+
+    def _first_of(self, commits: Iterator[Commit]) -> tuple[Entry, KeptDocument] | None:
+        with self.told_as_unusable():
+            commit = next(commits, None)
+            return None if commit is None else (entry_in(commit), self.kept_in(commit))
+
+    def _is_of_here(self, entry: Entry) -> bool:
+        return entry.made_on in ("", self._place.host)
+
+    @property
+    def objects(self) -> DiskObjectStore:
+        """The objects, for the modules of this package."""
+        return self._open()[0]
+
+    def tips(self) -> dict[str, ObjectID]:
+        """The last commit of each domain's line."""
+        with self.told_as_unusable():
+            return {uuid: tip for uuid in self.uuids() if (tip := self.tip(uuid)) is not None}
+
+    def tip(self, uuid: str) -> ObjectID | None:
+        """The last commit of the line of the domain ``uuid``; None where it has none."""
         return cast("ObjectID | None", self._open()[1].read_ref(_ref(uuid)))
 
-    def _commit(self, commit: ObjectID) -> Commit:
+    def commit(self, commit: ObjectID) -> Commit:
+        """The commit of this id."""
         return cast("Commit", self._open()[0][commit])
 
-    def _kept(self, commit: Commit) -> KeptDocument:
+    def kept_in(self, commit: Commit) -> KeptDocument:
+        """What is kept of the document in ``commit``."""
         objects = self._open()[0]
         tree = cast("Tree", objects[commit.tree])
         texts = {name: cast("Blob", objects[blob]).data.decode() for name, _, blob in tree.items()}
@@ -193,11 +239,13 @@ class Repository:
             from dulwich.refs import DiskRefsContainer
 
             folder = str(self._place.folder)
-            self._opened = DiskObjectStore(f"{folder}/objects"), DiskRefsContainer(folder)
+            objects = DiskObjectStore(f"{folder}/objects")
+            objects.fsync_object_files = True  # of packs; 0.21 always does
+            self._opened = objects, DiskRefsContainer(folder)
         return self._opened
 
     @contextlib.contextmanager
-    def _told_as_unusable(self) -> Iterator[None]:
+    def told_as_unusable(self) -> Iterator[None]:
         """Let whatever dulwich and the disk have to say be one error: a damaged repository raises many."""
         try:
             yield
@@ -214,11 +262,7 @@ def _ref(uuid: str) -> Ref:
     return cast("Ref", f"{_REFS}{uuid}".encode())
 
 
-def _entry(commit: Commit) -> Entry:
+def entry_in(commit: Commit) -> Entry:
+    """The entry that ``commit`` is. Raises ValueError where it is none."""
     time = datetime.fromtimestamp(commit.commit_time, UTC).isoformat(timespec="seconds")
     return entry_of(commit.id.decode(), time, commit.message.decode(errors="replace"))
-
-
-def _signature(name: str) -> str:
-    """``name`` as git takes it for an author."""
-    return re.sub(r"[<>\x00-\x1f]", "", name).strip() or "unknown"

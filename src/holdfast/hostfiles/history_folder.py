@@ -23,8 +23,11 @@ from holdfast.hostfiles.shared_folder import is_own, is_set_up
 _PATIENCE = 5.0
 """Seconds. Whoever writes an entry needs milliseconds."""
 _NAP = 0.02
+_LAST_PUSH = "holdfast-push.json"
 _LEFT_AFTER = 2.0
 """Seconds after which a lock file of git's, which lives for milliseconds, was left by a process that was killed."""
+_LONG_LEFT_AFTER = 600.0
+"""Seconds, likewise, of a repository where hooks can be at work."""
 _GROUP_WRITES = 0o007
 _OWNER_WRITES = 0o077
 
@@ -71,14 +74,21 @@ def writing_history(folder: Path, *, shared: bool) -> Iterator[None]:
             if shared and os.fstat(file).st_uid == os.geteuid():
                 os.fchmod(file, 0o660)  # whatever the umask has left of it
             _lock(folder, file)
-            # What core.sharedRepository means to git, the umask says here.
-            before = os.umask(_GROUP_WRITES if shared else _OWNER_WRITES)
-            try:
+            with new_files_for(shared=shared):
                 yield
-            finally:
-                os.umask(before)
         finally:
             os.close(file)
+
+
+@contextlib.contextmanager
+def new_files_for(*, shared: bool) -> Iterator[None]:
+    """Let what is written be for the group, where the folder is ``shared``, else for this user alone."""
+    # What core.sharedRepository means to git, the umask says here.
+    before = os.umask(_GROUP_WRITES if shared else _OWNER_WRITES)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _lock(folder: Path, file: int) -> None:
@@ -172,6 +182,13 @@ def _wait_for(lock: Path) -> None:
             time.sleep(_NAP)
 
 
+def remove_left_lock_file(path: str | bytes) -> None:
+    """Remove git's lock file ``path`` of a repository that others write to, too, where it is long left."""
+    with contextlib.suppress(OSError):
+        if time.time() - os.lstat(path).st_mtime > _LONG_LEFT_AFTER:
+            os.unlink(path)  # noqa: PTH108 - bytes are what dulwich has
+
+
 def make_git_folder(folder: Path) -> None:
     """Let ``folder`` be an empty, bare repository of git's, where it is none yet; HEAD, which makes it one, comes last.
 
@@ -182,9 +199,27 @@ def make_git_folder(folder: Path) -> None:
     for name in ("objects/info", "objects/pack", "refs/heads", "refs/domains"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name, text in {"config": _CONFIG, "HEAD": "ref: refs/heads/main\n"}.items():
-        new = folder / f"{name}.new"
-        new.write_text(text)
-        new.replace(folder / name)
+        _put(folder / name, text)
+
+
+def note_pushes(folder: Path, text: str) -> None:
+    """Keep ``text`` as what there is to say of the last pushes. To be called while :func:`writing_history`."""
+    with said_as_unusable(folder):
+        _put(folder / _LAST_PUSH, text)
+
+
+def last_pushes(folder: Path) -> str:
+    """What was kept of the last pushes; "" where there was none, or it cannot be read."""
+    try:
+        return (folder / _LAST_PUSH).read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _put(file: Path, text: str) -> None:
+    new = file.with_name(f"{file.name}.new")
+    new.write_text(text)
+    new.replace(file)
 
 
 def loose_objects(folder: Path) -> Iterator[tuple[str, float]]:

@@ -88,6 +88,11 @@ from .past.forget import forget_history as forget_history
 from .past.log import LoggedChange as LoggedChange
 from .past.log import log_domain as log_domain
 from .past.log import log_host as log_host
+from .past.off_host import ExchangedLine as ExchangedLine
+from .past.off_host import HistoryPull as HistoryPull
+from .past.off_host import HistoryPush as HistoryPush
+from .past.off_host import pull_history as pull_history
+from .past.off_host import push_history as push_history
 from .past.record import HostRecord as HostRecord
 from .past.record import record_host as record_host
 from .past.restore_state import BroughtBack as BroughtBack

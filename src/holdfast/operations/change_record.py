@@ -49,39 +49,54 @@ def record_change(
                 record_found(repository, connection, uuid, before)
             elif (last := repository.last(uuid)) is not None and not last[0].is_end:
                 before = parse(last[1].document)
-            if now is not None and (before is None or started is not None or not same(before, now)):
+            if now is None:
+                if before is not None:
+                    _add(repository, connection, uuid, EntryKind.DELETED, before, before)
+            elif before is None or started is not None or _is_gone(repository, uuid) or not same(before, now):
                 given = {} if started is None else given_at_start(started)
                 _add(repository, connection, uuid, EntryKind.CHANGED, before, now, started=given)
-            elif now is None and before is not None:
-                _add(repository, connection, uuid, EntryKind.DELETED, before, before)
+
+
+def is_recorded(repository: Repository, uuid: str, kept: KeptDocument) -> bool:
+    """True where the last entry that this host has made says that the domain is there as ``kept``."""
+    last = repository.last_here(uuid)
+    return last is not None and not last[0].is_end and last[1] == kept
 
 
 def record_found(
     repository: Repository, connection: Connection, uuid: str, found: Element, kept: KeptDocument | None = None
 ) -> bool:
-    """Record that the config document is ``found`` as it is; returns False where the last entry says that already.
+    """Record that the config document is ``found`` as it is; returns False where it is recorded already.
 
+    What it differs from is the last entry of this host; of another one where the domain has come here since.
     To be called while the repository is being written to.
     """
-    last, kept = repository.last(uuid), kept or kept_document(found)
-    if last is None:
-        _add(repository, connection, uuid, EntryKind.FIRST_SEEN, None, found, kept)
-    elif last[1] != kept or last[0].is_end:
-        _add(repository, connection, uuid, EntryKind.OUTSIDE, parse(last[1].document), parse(kept.document), kept)
-    return last is None or last[1] != kept or last[0].is_end
+    kept = kept or kept_document(found)
+    if is_recorded(repository, uuid, kept):
+        return False
+    here = repository.last_here(uuid)
+    last = repository.last(uuid) if here is None or here[0].is_end else here
+    kind = EntryKind.FIRST_SEEN if here is None else EntryKind.OUTSIDE
+    _add(repository, connection, uuid, kind, None if last is None else parse(last[1].document), found, kept)
+    return True
 
 
 def record_gone(repository: Repository, connection: Connection, uuid: str) -> str:
-    """Record that libvirt does not know a domain any more; returns its name, or "" where the last entry says that.
+    """Record that libvirt does not know a domain any more; returns its name, or "" where that is recorded already.
 
-    To be called while the repository is being written to.
+    The domains of other hosts never were here. To be called while the repository is being written to.
     """
-    last = repository.last(uuid)
+    last = repository.last_here(uuid)
     if last is None or last[0].is_end:
         return ""
     document = parse(last[1].document)
     _add(repository, connection, uuid, EntryKind.GONE, document, document, last[1])
     return last[0].name
+
+
+def _is_gone(repository: Repository, uuid: str) -> bool:
+    last = repository.last_here(uuid)
+    return last is not None and last[0].is_end
 
 
 def _add(

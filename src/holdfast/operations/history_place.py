@@ -15,6 +15,7 @@ from holdfast.errors.history import NO_HISTORY_FOR
 from holdfast.history.repository import HistoryPlace
 from holdfast.hostfiles.history_folder import history_is_there
 from holdfast.hostfiles.history_settings import HistorySettings, read_history_settings
+from holdfast.hostfiles.process_owner import host_name, user_name
 from holdfast.libvirtapi.connection import Connection
 
 if TYPE_CHECKING:
@@ -23,10 +24,20 @@ if TYPE_CHECKING:
 
 
 def history_place(connection: Connection) -> HistoryPlace:
-    """Where the history of the domains of ``connection`` belongs. Raises NO_HISTORY_FOR."""
+    """Where the history of the domains of ``connection`` belongs. Raises NO_HISTORY_FOR.
+
+    Its host is named as the machine, for other libvirts than that of the host with whose or where it is: they have
+    domains of their own, and may push them to the same place.
+    """
     if connection.history_folder is None:
         raise NO_HISTORY_FOR(uri=connection.uri)
-    return HistoryPlace(Path(connection.history_folder), shared=connection.is_of_host and connection.is_usual)
+    folder, of_host = Path(connection.history_folder), connection.is_of_host and connection.is_usual
+    host = host_name()
+    if connection.is_of_user:
+        host = f"{user_name()}@{host}"
+    elif not of_host:
+        host = f"{host}:{folder.parent.parent}"
+    return HistoryPlace(folder, shared=of_host, host=host)
 
 
 def keeps_history(connection: Connection) -> bool:

@@ -7,6 +7,7 @@ import click
 from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, output_option, pass_session
 from holdfast.cli.past.deleted import forget, restore
+from holdfast.cli.past.off_host import pull, push
 from holdfast.cli.past.states import copy_state, restore_state, states
 from holdfast.text import plural, printable
 
@@ -48,3 +49,5 @@ def record(session: Session, output: str) -> None:
 
 history.add_command(restore)
 history.add_command(forget)
+history.add_command(push)
+history.add_command(pull)

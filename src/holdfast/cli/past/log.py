@@ -39,13 +39,15 @@ def log(session: Session, name: str | None, of_host: bool, since: str | None, pa
     if output == "json":
         print_envelope(entries=entries)
     else:
+        several = len({entry.made_on for entry in entries}) > 1
         for entry in entries:
-            click.echo("\n".join(_lines(entry, of_host)))
+            click.echo("\n".join(_lines(entry, of_host, several)))
 
 
-def _lines(entry: LoggedChange, of_host: bool) -> Iterator[str]:
+def _lines(entry: LoggedChange, of_host: bool, of_several_hosts: bool) -> Iterator[str]:
+    on = [f"on {entry.made_on or 'an unknown host'}"] if of_several_hosts else []
     by = [entry.by] if entry.act == entry.command else []
-    head = (entry.short_id, local_time(entry.time), *([entry.name] if of_host else []), *by, entry.act)
+    head = (entry.short_id, local_time(entry.time), *on, *([entry.name] if of_host else []), *by, entry.act)
     yield "  ".join(map(printable, head))
     for sentence in entry.sentences:
         yield f"          {printable(sentence)}"

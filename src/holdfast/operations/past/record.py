@@ -13,7 +13,7 @@ from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import inventory
-from holdfast.operations.change_record import kept_document, record_found, record_gone, said_once
+from holdfast.operations.change_record import is_recorded, kept_document, record_found, record_gone, said_once
 from holdfast.operations.history_place import history_place, history_settings, keeps_history
 from holdfast.operations.past.forget import forget_older
 
@@ -83,8 +83,8 @@ def _record(repository: Repository, connection: Connection, domain: Domain) -> b
     try:
         text = domain.xml(Definition.CONFIG, secure=True)
         document = parse(text)
-        kept, last = kept_document(document), repository.last(domain.uuid)
-        if last is not None and last[1] == kept and not last[0].is_end:
+        kept = kept_document(document)
+        if is_recorded(repository, domain.uuid, kept):
             return False
         with domain_lock(domain.uuid, domain.name, 0):
             now = domain.xml(Definition.CONFIG, secure=True)
