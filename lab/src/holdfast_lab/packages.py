@@ -72,6 +72,8 @@ _TESTS = {
     "git": "git",
     "age": "age",
     "gpg": "gpg",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
     "tgtd": "tgt",
     "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so": "qemu-block-extra",
     "/usr/lib/x86_64-linux-gnu/qemu/ui-spice-core.so": "qemu-system-modules-spice|qemu-system-common",

@@ -43,7 +43,7 @@ def shown_remote(remote: str) -> str:
 
 def is_elsewhere(remote: str) -> bool:
     """True where a network leads to ``remote``."""
-    return ("://" in remote and not remote.startswith("file://")) or bool(_OF_SSH.fullmatch(remote))
+    return not remote.startswith(("/", "file:"))
 
 
 class Remote:
@@ -52,6 +52,7 @@ class Remote:
     def __init__(self, where: str) -> None:
         self.name = shown_remote(where)
         self._where = where
+        self._connections: PoolManager | None = None
         self._client, self._path = self._transport()
 
     def tips(self) -> dict[str, ObjectID]:
@@ -136,6 +137,9 @@ class Remote:
             said = getattr(error, "strerror", None) or _words(error)
             reason = _PASSWORD.sub(rf"\1:{HIDDEN}@", said.replace(self._where, self.name))
             raise HISTORY_REMOTE(remote=self.name, reason=printable(reason)) from error
+        finally:
+            if self._connections is not None:
+                self._connections.clear()
 
     def _transport(self) -> tuple[GitClient, str]:
         """What speaks to it, and its path there.
@@ -149,7 +153,7 @@ class Remote:
             raise NOT_A_REMOTE(remote=self.name)
         if where.startswith("/"):
             return LocalGitClient(), where
-        if of_ssh := _OF_SSH.fullmatch(where):
+        if "://" not in where and (of_ssh := _OF_SSH.fullmatch(where)):
             path = self._quotable(of_ssh["path"])
             return SSHGitClient(of_ssh["host"].strip("[]"), username=of_ssh["user"], ssh_command=ssh), path
         try:
@@ -165,9 +169,9 @@ class Remote:
             return SSHGitClient(url.hostname, port=port, username=url.username, ssh_command=ssh), path
         if url.scheme not in ("http", "https"):
             raise NOT_A_REMOTE(remote=self.name)
-        manager = default_urllib3_manager(None, base_url=where)
-        manager.connection_pool_kw["timeout"] = _SECONDS
-        return HttpGitClient.from_parsedurl(urlparse(where), pool_manager=cast("PoolManager", manager)), url.path
+        self._connections = cast("PoolManager", default_urllib3_manager(None, base_url=where))
+        self._connections.connection_pool_kw["timeout"] = _SECONDS
+        return HttpGitClient.from_parsedurl(urlparse(where), pool_manager=self._connections), url.path
 
     def _quotable(self, path: str) -> str:
         """``path``, which dulwich 0.21 gives to the shell there between quotes, as it is."""
@@ -184,10 +188,12 @@ def _tips(refs: Mapping[Ref, ObjectID]) -> dict[str, ObjectID]:
 
 def _words(error: Exception) -> str:
     """What ``error`` says, where dulwich's own errors say nothing but what they are."""
-    said = str(error).strip()
+    said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
     name = type(error).__name__
     if name == "NotGitRepository":
         return "there is no git repository"
     if name == "HTTPUnauthorized":
         return "it asks for another user or password"
+    if name == "HangupException":
+        return said
     return f"{name}: {said}" if said else name
