@@ -145,12 +145,21 @@ class Repository:
 
     def last_here(self, uuid: str) -> tuple[Entry, KeptDocument] | None:
         """The last entry of the domain ``uuid`` that was made on this host, likewise."""
-        return self._first_of(commit for commit in self._line(uuid) if self._is_of_here(entry_in(commit)))
+        return self._first_of(commit for commit in self._line(uuid) if self.is_of_here(entry_in(commit)))
 
     def entries(self, uuid: str) -> Iterator[Entry]:
         """The entries of the domain ``uuid``, of all hosts that had it, the last one first."""
         with self.told_as_unusable():
             yield from map(entry_in, self._line(uuid))
+
+    def entries_since(self, uuid: str, tip: str) -> int:
+        """How many entries the domain ``uuid`` has that the commit ``tip`` of its line does not lead to; "" to none."""
+        with self.told_as_unusable():
+            ours = {commit.id for commit in self._line(uuid)}
+            heads = [cast("ObjectID", tip.encode())] if tip else []
+            if ours and heads and heads[0] in self.objects:
+                ours -= {commit.id for commit in entries_from(self.commit, heads)}
+            return len(ours)
 
     def kept(self, entry: Entry) -> KeptDocument:
         """What is kept of the document of ``entry``."""
@@ -200,7 +209,8 @@ class Repository:
             commit = next(commits, None)
             return None if commit is None else (entry_in(commit), self.kept_in(commit))
 
-    def _is_of_here(self, entry: Entry) -> bool:
+    def is_of_here(self, entry: Entry) -> bool:
+        """True where this host has made ``entry``, as far as it says that."""
         return entry.made_on in ("", self._place.host)
 
     @property

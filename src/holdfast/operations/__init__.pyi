@@ -83,6 +83,9 @@ from .past.copy_state import CopiedState as CopiedState
 from .past.copy_state import LeftState as LeftState
 from .past.copy_state import StatesCopied as StatesCopied
 from .past.copy_state import copy_state as copy_state
+from .past.evidence import DoubtfulEntry as DoubtfulEntry
+from .past.evidence import HistoryVerification as HistoryVerification
+from .past.evidence import verify_history as verify_history
 from .past.forget import Forgotten as Forgotten
 from .past.forget import forget_history as forget_history
 from .past.log import LoggedChange as LoggedChange
@@ -99,6 +102,11 @@ from .past.restore_state import BroughtBack as BroughtBack
 from .past.restore_state import StateRestored as StateRestored
 from .past.restore_state import list_state_copies as list_state_copies
 from .past.restore_state import restore_state as restore_state
+from .past.soundness import HistoryCheck as HistoryCheck
+from .past.soundness import HistoryRepair as HistoryRepair
+from .past.soundness import RepairedLine as RepairedLine
+from .past.soundness import check_history as check_history
+from .past.soundness import repair_history as repair_history
 from .past.view import PastView as PastView
 from .past.view import show_past as show_past
 from .power.pause import resume as resume

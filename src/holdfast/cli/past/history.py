@@ -8,6 +8,7 @@ from holdfast.cli.as_json import print_result
 from holdfast.cli.common import Session, output_option, pass_session
 from holdfast.cli.past.deleted import forget, restore
 from holdfast.cli.past.off_host import pull, push
+from holdfast.cli.past.soundness import check, repair, verify
 from holdfast.cli.past.states import copy_state, restore_state, states
 from holdfast.text import plural, printable
 
@@ -51,3 +52,5 @@ history.add_command(restore)
 history.add_command(forget)
 history.add_command(push)
 history.add_command(pull)
+for each in (check, repair, verify):
+    history.add_command(each)

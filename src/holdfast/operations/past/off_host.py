@@ -67,7 +67,7 @@ def push_history(connection: Connection, remote: str | None = None) -> HistoryPu
     rewritten. Raises NO_REMOTE, NOT_A_REMOTE, HISTORY_REMOTE, REMOTE_KEEPS_MOVING, PUSH_NOT_NOTED, and what is wrong
     with the history or its settings.
     """
-    to = Remote(remote or _remote(connection))
+    to = Remote(remote or remote_of(connection))
     with Repository(history_place(connection)) as repository:
         noted = push_notes(repository).get(to.name, PushNote(time=""))
         try:
@@ -93,7 +93,7 @@ def pull_history(connection: Connection, remote: str | None = None) -> HistoryPu
     What is here stays; a line that cannot be read, or is of another domain, is refused. Raises as
     :func:`push_history` does.
     """
-    of = Remote(remote or _remote(connection))
+    of = Remote(remote or remote_of(connection))
     with Repository.made(history_place(connection)) as repository:
         with repository.writing():
             pass  # it is a repository now
@@ -107,7 +107,8 @@ def can_push(connection: Connection) -> bool:
     return bool(remote) and (not is_elsewhere(remote) or has_network())
 
 
-def _remote(connection: Connection) -> str:
+def remote_of(connection: Connection) -> str:
+    """The remote that is set. Raises NO_REMOTE, and what is wrong with the settings."""
     remote = history_settings(connection).remote
     if not remote:
         raise NO_REMOTE(file=connection.history_settings_file)
