@@ -32,6 +32,8 @@ HINTS = {
     "no-such-entry": "'holdfast log {name}' shows its entries",
     "several-entries": "'holdfast log {name} -o json' has them in full",
     "before-history": "'holdfast log {name}' shows its entries",
+    "history-unusable": "'holdfast history check' says what is wrong, 'holdfast history repair' keeps what can be read",
+    "no-remote": "'holdfast history push REMOTE', or a line in that file: remote = \"REMOTE\"",
     "history-not-set-up": "'sudo install -d -g libvirt -m 2770 {folder}' sets it up",
     "exported-on-its-host": "on that host: 'holdfast export {name} FILE'",
     "mac-in-use": "'holdfast delete {user}', or 'holdfast clone' where the domain came from, and export the clone",

@@ -16,7 +16,7 @@ from urllib.parse import urlparse, urlsplit
 
 from holdfast.errors import HoldfastError
 from holdfast.errors.history import HISTORY_REMOTE, NOT_A_REMOTE
-from holdfast.hostfiles.history_folder import remove_left_lock_file
+from holdfast.hostfiles.history_folder import remove_left_lock_file, wait_for_lock_file
 from holdfast.text import HIDDEN, printable
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Remote:
 
         Raises HISTORY_REMOTE.
         """
+        from dulwich.file import FileLocked
         from dulwich.object_store import ObjectStoreGraphWalker
 
         wanted, pack, found = set(uuids), BytesIO(), dict[str, "ObjectID"]()
@@ -88,10 +89,14 @@ class Remote:
         with self._told():
             walker = ObjectStoreGraphWalker(have, lambda commit: commit_of(commit).parents)
             self._client.fetch_pack(self._path.encode(), choose, walker, take)
-        pack.seek(0)
-        if found and pack.getbuffer().nbytes:
-            with self._told(OSError):  # that is of the disk here
-                target.add_thin_pack(pack.read, None)
+        while found and pack.getbuffer().nbytes:
+            pack.seek(0)
+            with self._told(OSError, FileLocked):  # those are of the disk here
+                try:
+                    target.add_thin_pack(pack.read, None)
+                    break
+                except FileLocked as error:  # somebody takes the same, or was killed as he did
+                    wait_for_lock_file(error.lockfilename)
         return found
 
     def send(

@@ -182,6 +182,11 @@ def _wait_for(lock: Path) -> None:
             time.sleep(_NAP)
 
 
+def wait_for_lock_file(path: str | bytes) -> None:
+    """Wait a moment for whoever has the lock file ``path`` below a history, as :func:`git_file` does."""
+    _wait_for(Path(os.fsdecode(path)))
+
+
 def remove_left_lock_file(path: str | bytes) -> None:
     """Remove git's lock file ``path`` of a repository that others write to, too, where it is long left."""
     with contextlib.suppress(OSError):

@@ -75,7 +75,7 @@ def check_history(connection: Connection) -> HistoryCheck:
             wrong.extend(_wrong(repository))
             note = push_notes(repository).get(remote, PushNote(time=""))
             if note.failure:
-                wrong.append(f"the last push to {remote} failed: {note.failure}")
+                wrong.append(f"the last push failed: {note.failure}")
             domains, not_pushed = _counted(repository, note)
     except HoldfastError as error:
         return HistoryCheck(folder=str(place.folder), wrong=(*wrong, error.message), remote=remote)
