@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.history.against_remote import Wrong, wrong_entries
 from holdfast.history.damage import damaged_lines, foreign_refs, mend
-from holdfast.history.evidence import Wrong, wrong_entries
 from holdfast.history.exchange import pull, push
 from holdfast.history.remote import Remote
 from tests.libvirt.past.two_histories import DB, WEB, History, git, new_remote, ticking

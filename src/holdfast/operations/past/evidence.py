@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from holdfast.domainxml.document import parse
 from holdfast.errors import NotFound
 from holdfast.errors.history import RECORDED_READ_ONLY
+from holdfast.history.against_remote import wrong_entries
 from holdfast.history.entry import Entry
-from holdfast.history.evidence import wrong_entries
 from holdfast.history.push_note import push_notes
 from holdfast.history.remote import Remote
 from holdfast.history.repository import Repository
