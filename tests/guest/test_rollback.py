@@ -15,7 +15,7 @@ from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast_lab.inventory import Inventory
 from holdfast_lab.patience import PATIENCE
 from holdfast_lab.regenerate import fresh_document
-from tests.guest.conftest import Boot
+from tests.guest.conftest import Boot, both_machines
 from tests.libvirt.domains import CONFIG, LIVE, image, places
 
 MACS = ["52:54:00:aa:00:01", "52:54:00:aa:00:02"]
@@ -30,7 +30,7 @@ def history(connection: Connection) -> Iterator[None]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("machine", ["q35"])
+@both_machines
 def test_guest_finds_its_old_hardware_at_its_old_places(
     connection: Connection, boot: Boot, images: Path, history: None, machine: str
 ) -> None:
