@@ -1,14 +1,16 @@
 """Stories of instances and what the host gives them, with Nova's functional tests: the API, conductor, scheduler and
 compute manager are Nova's, libvirt is Nova's fake with the judge's additions.
 
-Run by ``test_ports_and_vgpus.py`` as ``host_stories.py stock|holdfast STORY``, in the judge's environment.
+Run by ``test_host_stories.py`` as ``host_stories.py stock|holdfast STORY``, in the judge's environment.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
 import unittest
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -26,6 +28,10 @@ from nova.console import serial  # noqa: E402
 from nova.tests.fixtures import libvirt as fake  # noqa: E402
 from nova.tests.functional.api import client  # noqa: E402
 from nova.tests.functional.libvirt import base, test_vgpu  # noqa: E402
+
+from holdfast.errors import HoldfastError  # noqa: E402
+from holdfast.history.entry import Entry  # noqa: E402
+from holdfast.history.repository import HistoryPlace, Repository  # noqa: E402
 
 IMAGE, ANOTHER = "155d900f-4e14-4e4c-a73d-069cbf4541e6", "a2459075-d96c-40d5-893e-577ff92e721c"
 
@@ -60,6 +66,64 @@ class Story(base.ServersTestBase):  # type: ignore[misc]
     def hard_reboot(self, server: dict[str, Any]) -> None:
         """Through the API."""
         self._reboot_server(server, hard=True)
+
+
+class History(Story):
+    """A history is kept on the node."""
+
+    def setUp(self) -> None:
+        """It is this user's own, in a folder of the story."""
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.place = HistoryPlace(Path(folder.name), shared=False)
+        self.replace("holdfast_nova.deed_recorder.place_of_history", lambda _: self.place)
+        self.start_compute()
+
+    def recorded(self, server: dict[str, Any]) -> list[Entry]:
+        """Its entries, the first one first, once all are written."""
+        (compute,) = self.computes.values()
+        compute.driver._history._waiting.join()
+        with Repository(self.place) as repository:
+            return list(repository.entries(server["id"]))[::-1]
+
+    def test_each_request_that_changes_the_hardware_or_starts_it_is_one_entry_of_who_asked(self) -> None:
+        server = self._create_server(networks="none")
+        self.neutron.create_port({"port": self.neutron.port_2})
+        self._attach_interface(server, self.neutron.port_2["id"])
+        self._stop_server(server)
+        self._start_server(server)
+        self.hard_reboot(server)
+        self._delete_server(server)
+        entries = self.recorded(server)
+        done = ["spawn", "attach interface", "power on", "reboot", "destroy"]
+        self.assertEqual([f"nova {deed}" for deed in done], [entry.command for entry in entries])
+        for entry in entries:
+            self.assertEqual(("nova", server["id"]), (entry.asked["manager"], entry.asked["instance"]))
+            self.assertEqual((self.api.auth_user, self.api.project_id), (entry.asked["user"], entry.asked["project"]))
+        requests = [entry.asked["request"] for entry in entries]
+        actions = self.api.get_instance_actions(server["id"])
+        self.assertEqual(requests, [each["request_id"] for each in actions[::-1] if each["action"] != "stop"])
+        self.assertIn("interface", entries[1].sentences[1])
+        self.assertEqual([True, False, True, True, False], [bool(entry.started) for entry in entries])
+
+    def test_a_history_that_cannot_be_written_holds_up_nothing_and_is_told_once(self) -> None:
+        self.place.folder.chmod(0o777)
+        server = self._create_server(networks="none")
+        self.hard_reboot(server)
+        with self.assertRaises(HoldfastError):
+            self.recorded(server)
+        self.assertEqual(1, self.stdlog.logger.output.count("Not recorded in the history"))
+
+    def test_without_one_or_where_it_is_switched_off_nothing_is_recorded(self) -> None:
+        self.flags(history=False, group="holdfast")
+        server = self._create_server(networks="none")
+        self.assertEqual([], list(self.place.folder.iterdir()))
+        self.flags(history=True, group="holdfast")
+        self.place.folder.rmdir()
+        self.hard_reboot(server)
+        self.assertFalse(self.place.folder.exists())
+        self.place.folder.mkdir()
 
 
 class SerialPorts(Story):

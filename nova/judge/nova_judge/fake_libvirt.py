@@ -13,6 +13,7 @@ These are the additions; each is what the real libvirt does, and no test is chan
 * Attaching and detaching changes the documents that the flags name. A running guest lets go of a device at once, and
   Nova gets the event of it (its handler, directly: the fixture switches off the thread that reads libvirt's events).
 * Metadata is written and read (setMetadata, metadata); a device is updated (updateDeviceFlags).
+* A domain that is started has a new number (ID).
 * What a domain that is paused is: active, and listed. ``listAllDomains(0)`` lists all.
 * getURI, lookupByName, defineXMLFlags, getAllDomainStats, state and snapshotNum answer.
 * Capabilities of a machine type that it doesn't have are refused with a libvirtError; they name no firmware file that
@@ -229,6 +230,10 @@ class Connection(fake.Connection):  # type: ignore[misc]
             if not Path(loader.text or "").exists():
                 capabilities.find("os/loader").remove(loader)  # type: ignore[union-attr]
         return etree.tostring(capabilities, encoding="unicode")
+
+    def _mark_running(self, dom: Any) -> None:
+        dom._id = self._id_counter
+        super()._mark_running(dom)
 
     def _mark_not_running(self, dom: Any) -> None:
         super()._mark_not_running(dom)

@@ -37,8 +37,11 @@ def record_request(driver: LibvirtDriver, instance: Instance) -> None:
 def adopt_instance(driver: LibvirtDriver, keeper: Keeper, instance: Instance) -> None:
     """Adopt the domain of ``instance`` as it stands; repeating it brings the records of its disks up to date.
 
-    It is adopted last: what is cut off before is done at the next start. Raises HoldfastError.
+    Nothing is done where there is none. It is adopted last: what is cut off before is done at the next start. Raises
+    HoldfastError.
     """
+    if not keeper.has_domain(instance):
+        return
     forget_resize(instance)
     if instance.vm_state == vm_states.RESCUED:
         return  # under the stock driver it has the document of the rescue now

@@ -20,6 +20,15 @@ are.
 """,
     ),
     cfg.BoolOpt(
+        "history",
+        default=True,
+        help="""
+Whether each request that changes an instance's hardware or starts it is recorded in the history of the host, where one
+is set up (``/var/lib/holdfast/history.git``): what the guest saw, the request, the user and the project.
+``holdfast log`` shows it. It is written after the request, by a thread of its own.
+""",
+    ),
+    cfg.BoolOpt(
         "seal_adopted",
         default=True,
         help="""

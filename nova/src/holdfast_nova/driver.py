@@ -30,6 +30,7 @@ from holdfast_nova import conf
 from holdfast_nova.adoption import adopt_instance, record_request
 from holdfast_nova.before import Before, before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
+from holdfast_nova.deed_recorder import RecordsHistory
 from holdfast_nova.disk_copy import CopiesRunningDisks
 from holdfast_nova.keeper import AsBefore, Purpose, waits_for_revert
 from holdfast_nova.local_images import has_all_local_images
@@ -56,7 +57,7 @@ CONF = nova.conf.CONF
 conf.register(CONF)
 
 
-class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, MissesLostState):
+class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, MissesLostState, RecordsHistory):
     """``compute_driver = holdfast.HoldfastLibvirtDriver``: see the module."""
 
     def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
@@ -271,8 +272,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
     ) -> None:
         """As stock, which also powers on and starts instances after a host boot by it; the domain is kept."""
         self._keeper.refuse_start(instance)
-        has_domain = self._keeper.has_domain(instance)
-        before = self._as_requested(instance, instance.image_meta) if has_domain else None
+        before = self._as_requested(instance, instance.image_meta) if self._keeper.has_domain(instance) else None
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)
 
@@ -392,7 +392,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
         instances = super().process_instances_at_startup(context, instances)
         for instance in instances:
             try:
-                if self._keeper.has_domain(instance):
+                with self._history.recorded(context, instance, "adopt"):
                     adopt_instance(self, self._keeper, instance)
             except Exception:
                 # One domain must not keep the compute service from starting.

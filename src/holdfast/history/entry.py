@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -46,6 +46,7 @@ class Happened:
     ``host``     where nothing of that differs: what does on the host side, in words
     ``started``  what a start really gave the guest, by its name: "cpu", "firmware", "mtu of 52:54:00:…"
     ``made_on``  the host that wrote the entry: a domain that moves has entries of several; "" where it is not known
+    ``asked``    where a manager did it: which one and for whom, by name: "manager", "request", "user", "project" …
     """
 
     kind: EntryKind
@@ -56,6 +57,7 @@ class Happened:
     host: tuple[str, ...] = ()
     started: dict[str, str] = field(default_factory=dict)
     made_on: str = ""
+    asked: dict[str, str] = field(default_factory=dict)
 
     @property
     def by(self) -> str:
@@ -78,7 +80,14 @@ class Happened:
         seen = (str(change["sentence"]) for change in self.changes)
         host = ["on the host side: " + "; ".join(self.host)] if self.host else []
         gone = ["deleted"] if self.kind is EntryKind.DELETED else []
-        return (*seen, *host, *gone, *(f"started with {name} {value}" for name, value in self.started.items()))
+        started = (f"started with {name} {value}" for name, value in self.started.items())
+        return (*self._asked(), *seen, *host, *gone, *started)
+
+    def _asked(self) -> Iterator[str]:
+        """Who asked the manager: "nova: request req-…, user …"."""
+        if self.asked:
+            manager, *rest = self.asked.items()
+            yield f"{manager[1]}: {', '.join(f'{name} {value}' for name, value in rest)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +125,7 @@ def message_of(uuid: str, happened: Happened) -> str:
         "host": happened.host,
         "started": happened.started,
         "made_on": happened.made_on,
+        "asked": happened.asked,
     }
     return "\n".join((first, "", *sentences, *([""] if sentences else []), by, "", TRAILER + json.dumps(said), ""))
 
@@ -135,6 +145,7 @@ def entry_of(commit: str, time: str, message: str) -> Entry:
             host=tuple(said["host"]),
             started=dict(said["started"]),
             made_on=str(said.get("made_on", "")),
+            asked=dict(said.get("asked", {})),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the trailer of commit {commit} lacks {error}") from error

@@ -51,6 +51,7 @@ class Connection:
 
     ``lock_timeout`` is how many seconds operations over it wait for another one on the same domain. ``command`` are
     the words of the command line that asks for what is done over it; the history of the domains tells them.
+    ``records_changes`` is False where whoever has it records in the history himself what is done over it.
     """
 
     def __init__(self, handle: libvirt.virConnect, readonly: bool, lock_timeout: float = 60.0) -> None:
@@ -58,6 +59,7 @@ class Connection:
         self.readonly = readonly
         self.lock_timeout = lock_timeout
         self.command: tuple[str, ...] = ()
+        self.records_changes = True
         self.uri = handle.getURI()
         self._version: tuple[int, int, int] | None = None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from holdfast.domainxml.compare.apart import all_changes
 from holdfast.domainxml.compare.host_changes import host_changes
@@ -26,6 +27,18 @@ from holdfast.operations.history_place import history_place, keeps_history
 
 _said: set[str] = set()
 """What was said already."""
+
+
+@dataclass(frozen=True)
+class ManagerAct:
+    """What a manager does, as a connection says it for a command.
+
+    ``command``  in words; none for what it only meets
+    ``asked``    which manager it is, and for whom it acts, as the history has it
+    """
+
+    command: tuple[str, ...] = ()
+    asked: dict[str, str] = field(default_factory=dict)
 
 
 def record_change(
@@ -51,10 +64,10 @@ def record_change(
                 before = parse(last[1].document)
             if now is None:
                 if before is not None:
-                    _add(repository, connection, uuid, EntryKind.DELETED, before, before)
+                    add_entry(repository, connection, uuid, EntryKind.DELETED, before, before)
             elif before is None or started is not None or _is_gone(repository, uuid) or not same(before, now):
                 given = {} if started is None else given_at_start(started)
-                _add(repository, connection, uuid, EntryKind.CHANGED, before, now, started=given)
+                add_entry(repository, connection, uuid, EntryKind.CHANGED, before, now, started=given)
 
 
 def is_recorded(repository: Repository, uuid: str, kept: KeptDocument) -> bool:
@@ -64,7 +77,7 @@ def is_recorded(repository: Repository, uuid: str, kept: KeptDocument) -> bool:
 
 
 def record_found(
-    repository: Repository, connection: Connection, uuid: str, found: Element, kept: KeptDocument | None = None
+    repository: Repository, doer: Connection | ManagerAct, uuid: str, found: Element, kept: KeptDocument | None = None
 ) -> bool:
     """Record that the config document is ``found`` as it is; returns False where it is recorded already.
 
@@ -77,7 +90,7 @@ def record_found(
     here = repository.last_here(uuid)
     last = repository.last(uuid) if here is None or here[0].is_end else here
     kind = EntryKind.FIRST_SEEN if here is None else EntryKind.OUTSIDE
-    _add(repository, connection, uuid, kind, None if last is None else parse(last[1].document), found, kept)
+    add_entry(repository, doer, uuid, kind, None if last is None else parse(last[1].document), found, kept)
     return True
 
 
@@ -90,7 +103,7 @@ def record_gone(repository: Repository, connection: Connection, uuid: str) -> st
     if last is None or last[0].is_end:
         return ""
     document = parse(last[1].document)
-    _add(repository, connection, uuid, EntryKind.GONE, document, document, last[1])
+    add_entry(repository, connection, uuid, EntryKind.GONE, document, document, last[1])
     return last[0].name
 
 
@@ -99,9 +112,9 @@ def _is_gone(repository: Repository, uuid: str) -> bool:
     return last is not None and last[0].is_end
 
 
-def _add(
+def add_entry(
     repository: Repository,
-    connection: Connection,
+    doer: Connection | ManagerAct,
     uuid: str,
     kind: EntryKind,
     before: Element | None,
@@ -109,15 +122,20 @@ def _add(
     kept: KeptDocument | None = None,
     started: dict[str, str] | None = None,
 ) -> None:
+    """Add an entry: what differs between the two documents, and what a start gave.
+
+    To be called while the repository is being written to.
+    """
     changes = [] if before is None else all_changes(before, after)
     happened = Happened(
         kind=kind,
         name=after.findtext("name") or "",
         user=process_owner(),
-        command=shown_words(connection.command) or program_name(),
+        command=shown_words(doer.command) or program_name(),
         changes=tuple(change.to_json() for change in changes),
         host=() if before is None or changes else tuple(host_changes(before, after)),
         started=started or {},
+        asked=doer.asked if isinstance(doer, ManagerAct) else {},
     )
     repository.add(uuid, kept or kept_document(after), happened)
 

@@ -42,8 +42,10 @@ def history_place(connection: Connection) -> HistoryPlace:
 
 def keeps_history(connection: Connection) -> bool:
     """True where what changes over ``connection`` is recorded: of a user's own libvirt, else where its folder is."""
+    if connection.readonly or not connection.records_changes:
+        return False
     folder = connection.history_folder
-    return folder is not None and not connection.readonly and (connection.is_of_user or history_is_there(Path(folder)))
+    return folder is not None and (connection.is_of_user or history_is_there(Path(folder)))
 
 
 def history_settings(connection: Connection) -> HistorySettings:

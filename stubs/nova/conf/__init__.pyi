@@ -4,6 +4,7 @@ class _Libvirt:
 
 class _Holdfast:
     spare_root_ports: int
+    history: bool
     seal_adopted: bool
 
 class _Options:

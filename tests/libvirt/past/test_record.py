@@ -279,6 +279,14 @@ def test_git_library_is_imported_only_where_the_history_is_used(connection: Conn
     assert imports_dulwich(uri, command) == (command == "log a")
 
 
+def test_change_where_no_history_is_kept_needs_no_git_library(connection: Connection, uri: str, history: Path) -> None:
+    connection.define(domain_xml())
+    history.rmdir()
+    assert not imports_dulwich(uri, "set a --title b")
+    history.mkdir()
+    assert imports_dulwich(uri, "set a --title c")
+
+
 def imports_dulwich(uri: str, command: str) -> bool:
     """True where ``command`` imports dulwich in a process that has not."""
     before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "dulwich"}

@@ -116,6 +116,85 @@ class LibvirtDriver:
     def _soft_reboot(self, instance: Instance) -> bool: ...
     def _swap_volume(self, guest: Guest, disk_dev: str, conf: LibvirtConfigGuestDisk, resize_to: int) -> None: ...
     def _undefine_domain(self, instance: Instance, keep_vtpm: bool = False, keep_nvram: bool = False) -> None: ...
+    def attach_interface(
+        self, context: RequestContext, instance: Instance, image_meta: ImageMeta, vif: object
+    ) -> None: ...
+    def attach_volume(
+        self,
+        context: RequestContext,
+        connection_info: dict[str, object],
+        instance: Instance,
+        mountpoint: str,
+        disk_bus: object = None,
+        device_type: object = None,
+        encryption: object = None,
+    ) -> None: ...
+    def cleanup(
+        self,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        block_device_info: BlockDeviceInfo | None = None,
+        destroy_disks: bool = True,
+        migrate_data: object = None,
+        destroy_vifs: bool = True,
+        destroy_secrets: bool = True,
+    ) -> None: ...
+    def confirm_migration(
+        self, context: RequestContext, migration: Migration, instance: Instance, network_info: NetworkInfo
+    ) -> None: ...
+    def detach_interface(self, context: RequestContext, instance: Instance, vif: object) -> None: ...
+    def post_live_migration_at_destination(
+        self,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        block_migration: bool = False,
+        block_device_info: BlockDeviceInfo | None = None,
+    ) -> None: ...
+    def power_on(
+        self,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        block_device_info: BlockDeviceInfo | None = None,
+        accel_info: object = None,
+        share_info: ShareMappingList | None = None,
+    ) -> None: ...
+    def reboot(
+        self,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        reboot_type: str,
+        block_device_info: BlockDeviceInfo | None = None,
+        bad_volumes_callback: object = None,
+        accel_info: object = None,
+        share_info: ShareMappingList | None = None,
+    ) -> None: ...
+    def resume_state_on_host_boot(
+        self,
+        context: RequestContext,
+        instance: Instance,
+        network_info: NetworkInfo,
+        share_info: ShareMappingList | None,
+        block_device_info: BlockDeviceInfo | None = None,
+    ) -> None: ...
+    def swap_volume(
+        self,
+        context: RequestContext,
+        old_connection_info: dict[str, object],
+        new_connection_info: dict[str, object],
+        instance: Instance,
+        mountpoint: str,
+        resize_to: int,
+    ) -> None: ...
+    def volume_snapshot_create(
+        self, context: RequestContext, instance: Instance, volume_id: object, create_info: object
+    ) -> None: ...
+    def volume_snapshot_delete(
+        self, context: RequestContext, instance: Instance, volume_id: object, snapshot_id: object, delete_info: object
+    ) -> None: ...
     def destroy(
         self,
         context: RequestContext,

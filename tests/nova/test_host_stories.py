@@ -1,4 +1,4 @@
-"""Serial ports and vGPUs, which the host gives to one domain at a time: the stories of ``host_stories.py``."""
+"""What ``host_stories.py`` tells: of serial ports and vGPUs, which a host gives to one domain, and of its history."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from nova_judge.install import environment, install
 
 STORIES = Path(__file__).with_name("host_stories.py")
 
 
-def run(stories: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Tell the stories of this class with our driver."""
+def run(stories: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Tell the stories of this class with our driver, with these environment variables."""
     captured = {f"OS_{what}_CAPTURE": "1" for what in ("STDOUT", "STDERR", "LOG")}
     return subprocess.run(
         ["nice", str(install()), str(STORIES), "holdfast", stories],
         cwd=folder,
-        env={**os.environ, **environment(), **captured},
+        env={**os.environ, **environment(), **captured, **settings},
         capture_output=True,
         text=True,
     )
@@ -30,4 +32,12 @@ def test_no_domain_is_started_with_a_port_of_the_host_that_another_has_by_now(tm
 
 def test_rebuild_and_revert_give_a_domain_its_vgpus_again_but_for_those_that_another_has_by_now(tmp_path: Path) -> None:
     told = run("Vgpus", tmp_path)
+    assert told.returncode == 0, told.stderr
+
+
+@pytest.mark.parametrize("threading", ["", "yes"], ids=["eventlet", "threading"])
+def test_each_request_is_in_the_history_with_who_asked_and_waits_for_nobody_who_writes_it(
+    tmp_path: Path, threading: str
+) -> None:
+    told = run("History", tmp_path, OS_NOVA_DISABLE_EVENTLET_PATCHING=threading)
     assert told.returncode == 0, told.stderr
