@@ -188,9 +188,11 @@ def kept_of(domain: Element) -> tuple[Shown, tuple[str, ...]]:
         if not len(metadata):  # libvirt (9.0) leaves it behind where something is removed
             rest.remove(metadata)
     path = etree.ElementTree(rest).getpath
-    places = [f"{path(node)}/@{attribute}" if attribute else path(node) for node, attribute in _parts(rest)]
-    places += map(path, _cmdlines(rest))
-    return Shown(f"{indented(parse(canonical(_without(rest))))}\n"), tuple(places)
+    parts, cmdlines = list(_parts(rest)), list(_cmdlines(rest))
+    places = [f"{path(node)}/@{attribute}" if attribute else path(node) for node, attribute in parts]
+    places += map(path, cmdlines)
+    _empty(parts, cmdlines)
+    return Shown(f"{indented(parse(canonical(rest)))}\n"), tuple(places)
 
 
 def shown_words(words: Iterable[str]) -> str:
@@ -246,15 +248,20 @@ def keep_secrets(old: Element, new: Element) -> None:
 def _without(element: Element) -> Element:
     rest = copy.deepcopy(element)
     etree.strip_tags(rest, etree.Comment, etree.ProcessingInstruction)
-    for node, attribute in list(_parts(rest)):
+    _empty(list(_parts(rest)), list(_cmdlines(rest)))
+    return rest
+
+
+def _empty(parts: Iterable[tuple[Element, str]], cmdlines: Iterable[Element]) -> None:
+    """Take out of a document its secret ``parts``, and what its kernel's command lines say in secret."""
+    for node, attribute in parts:
         if attribute:
             del node.attrib[attribute]
         else:
             del node[:]
             node.text = None
-    for node in list(_cmdlines(rest)):
+    for node in cmdlines:
         node.text = _shown_cmdline(text_of(node))
-    return rest
 
 
 def _parts(root: Element) -> Iterator[tuple[Element, str]]:
