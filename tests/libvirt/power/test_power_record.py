@@ -22,8 +22,9 @@ from holdfast.domainxml.versions import dotted
 from holdfast.errors.power import NOT_RECORDED, STARTED_NOT_RECORDED, STOPPED_NOT_RECORDED
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
+from holdfast.operations import power_record
 from holdfast.operations.documents import Documents
-from holdfast.operations.facts import record_fact
+from holdfast.operations.facts import forget_fact, record_fact
 from holdfast.operations.host.capabilities import host_versions
 from holdfast.operations.power_record import (
     RUNS_AGAIN,
@@ -143,6 +144,26 @@ def test_a_start_records_the_versions_by_which_the_guest_has_its_hardware(
     started, now = kept(domain, Started), host_versions(connection)
     assert isinstance(started, Started) and None not in now
     assert recorded_versions(started) == now
+
+
+def test_a_version_is_made_up_for_where_its_file_is_as_old_as_the_start(
+    connection: Connection, domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain.start(paused=True)
+    qemu, libvirt = map(dotted, host_versions(connection))
+
+    def made_up(older: str) -> tuple[str, str]:
+        """The versions that are recorded where only a file with this in its name has not changed."""
+        monkeypatch.setattr(power_record, "is_older", lambda path, _: older in path)
+        record_missing(looking(connection, "a"), dry_run=False)
+        started = kept(domain, Started)
+        assert isinstance(started, Started)
+        forget_fact(looking(connection, "a"), started)
+        return started.qemu, started.libvirt
+
+    assert (made_up("qemu-system"), made_up("libvirt.so")) == ((qemu, ""), ("", libvirt))
+    monkeypatch.setattr(power_record, "library_version", lambda: (0, 0, 1))
+    assert made_up("") == (qemu, ""), "the libvirt that answers is another than our own"
 
 
 @pytest.fixture
