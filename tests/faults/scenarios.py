@@ -161,6 +161,13 @@ def _all() -> list[Scenario]:
         Scenario("history restore a", ("history record", "virsh -q undefine a")),
         Scenario("history restore a", ("delete a",), note="deleted by us"),
         Scenario("history forget a", ("delete a",)),
+        # hosts
+        Scenario("export a {tmp}/a.tar --all-disks", STARTED_ONCE, firmware="uefi"),
+        Scenario(
+            "import {tmp}/a.tar --accept-host",
+            (*STARTED_ONCE, "export a {tmp}/a.tar --all-disks", "delete a --storage"),
+            firmware="uefi",
+        ),
         # snapshots
         Scenario("snapshot create a s"),
         Scenario("snapshot create a s", PAUSED, note="paused"),

@@ -25,7 +25,7 @@ from holdfast.errors import HoldfastError, files
 from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, for_qemu_img
 from holdfast.hostfiles.images.image import OpenImage
 from holdfast.hostfiles.images.new_image import copy_image
-from holdfast.hostfiles.new_file import creating, whole_file
+from holdfast.hostfiles.new_file import creating, whole_file, writing
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -180,20 +180,21 @@ class ArchiveReader:
             raise self._damaged(f"{name} does not have its checksum")
         return data
 
-    def copy_to(self, name: str, descriptor: int) -> None:
-        """Write a member to the empty file that is open as ``descriptor``; its holes stay holes.
+    def copy_to(self, name: str, path: str, descriptor: int) -> None:
+        """Write a member to the empty file ``path``, which is open as ``descriptor``; its holes stay holes.
 
-        Raises DAMAGED_ARCHIVE where it does not have its checksum: the file is not to be used then; OSError where the
-        file cannot be written.
+        Raises DAMAGED_ARCHIVE where it does not have its checksum: the file is not to be used then; CANNOT_WRITE.
         """
         info, hashed, end = self._member(name), hashlib.sha256(), 0
         for offset, piece in self._pieces(info):
             _hash_zeros(hashed, offset - end)
             hashed.update(piece)
-            _write_all(descriptor, piece, offset)
+            with writing(path):
+                _write_all(descriptor, piece, offset)
             end = offset + len(piece)
         _hash_zeros(hashed, info.size - end)
-        os.ftruncate(descriptor, info.size)
+        with writing(path):
+            os.ftruncate(descriptor, info.size)
         if hashed.hexdigest() != self._sums[name]:
             raise self._damaged(f"{name} does not have its checksum")
 

@@ -122,7 +122,7 @@ def new_file(path: str) -> Iterator[Callable[[str], object]]:
     """
     umask = os.umask(0)
     os.umask(umask)
-    with _writing(path), whole_file(path, over=True) as file:
+    with writing(path), whole_file(path, over=True) as file:
         os.fchmod(file.fileno(), 0o666 & ~umask)
         yield lambda text: file.write(text.encode(errors="replace"))
 
@@ -132,7 +132,7 @@ def write_private(path: str, text: str) -> None:
 
     Raises CANNOT_WRITE.
     """
-    with _writing(path):
+    with writing(path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path, over=True) as file:
             file.write(text.encode())
@@ -144,7 +144,8 @@ def remove_file(path: str) -> None:
 
 
 @contextlib.contextmanager
-def _writing(path: str) -> Iterator[None]:
+def writing(path: str) -> Iterator[None]:
+    """Say in our words why the file ``path`` cannot be written: CANNOT_WRITE."""
     try:
         yield
     except OSError as error:

@@ -23,6 +23,7 @@ from holdfast.domainxml.elements.disk import Source, file_source, host_path, set
 from holdfast.domainxml.host.reaches import reaches
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps, rebind
+from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import NotFound
@@ -86,7 +87,7 @@ class ArchivedImage:
         """Make it, and check that it rests on nothing; ``undo`` then removes it again."""
         with new_image_file(self.path, self.format) as (made, image):
             undo.callback(made.remove)
-            self.archive.copy_to(self.member, image.descriptors[0])
+            self.archive.copy_to(self.member, self.path, image.descriptors[0])
         with open_for_qemu_img(self.path, self.format):
             return file_source(self.path), made
 
@@ -122,6 +123,7 @@ def import_domain(
         after = copy.deepcopy(before)
         rebind(after, maps)
         _name_emulator(connection, after)
+        name_devices(after)
         disks = list(_plan_disks(connection, arriving, after, folder))
         refuse_unasked(name, compare_documents(before, after), condition=UNASKED_IMPORT)
         if not accept_host:
