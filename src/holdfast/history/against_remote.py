@@ -65,10 +65,10 @@ def _of_line(
 ) -> Iterator[WrongEntry]:
     others = [commit for id, commit in here.items() if id not in there]
     moments = {commit.author_time for commit in others}
-    befores = {tuple(commit.parents) for commit in others}
+    earlier = {tuple(commit.parents) for commit in others}
     for id, commit in there.items():
         if id not in here and repository.is_of_here(entry := entry_in(commit)):
-            rewritten = commit.author_time in moments or tuple(commit.parents) in befores
+            rewritten = commit.author_time in moments or tuple(commit.parents) in earlier
             yield WrongEntry(uuid, Wrong.REWRITTEN_HERE if rewritten else Wrong.MISSING_HERE, entry)
     if pushed and others:
         before = dict(_entries_in(repository.objects, cast("ObjectID", pushed.encode())))
