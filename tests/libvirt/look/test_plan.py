@@ -309,7 +309,10 @@ def test_firmware_of_another_machine_is_not_guessed(connection: Connection, remo
 )
 def test_a_host_that_has_more_than_the_domain_allows(connection: Connection, cpu: str) -> None:
     domain = connection.define(with_cpu(cpu.format("partial")))
-    (sentence,) = foretold(connection)["blocks"]
+    if not (blocks := foretold(connection).get("blocks", [])):  # as under libvirt 11.3, which takes "strict" here
+        domain.start(paused=True)
+        return
+    (sentence,) = blocks
     assert sentence.startswith("the host has CPU features that the domain forbids: ")
     with pytest.raises(LibvirtRefused, match="the CPU is incompatible with host CPU"):
         domain.start(paused=True)
