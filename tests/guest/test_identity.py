@@ -54,9 +54,10 @@ def test_uefi_variables_tpm_and_smbios_are_kept_and_in_a_clone_renewed(
     spec = DomainSpec(memory=256 << 20, firmware="uefi", tpm=True, disks=(root,), graphics="none")
     operations.create_domain(connection, "a", spec)
     domain = connection.find_domain("a")
-    document = domain.xml(CONFIG).replace("<os>", f"<genid>{GENID}</genid>{SMBIOS.format(uuid=domain.uuid)}<os>")
-    document = document.replace("/var/lib/libvirt/qemu/nvram", str(images))  # where a clone made from outside finds it
-    connection.define(document.replace("</os>", "<smbios mode='sysinfo'/></os>"))
+    # Where a clone made from outside finds it.
+    document = domain.xml(CONFIG).replace("/var/lib/libvirt/qemu/nvram", str(images))
+    identity = f"<genid>{GENID}</genid>{SMBIOS.format(uuid=domain.uuid)}"
+    connection.define(document.replace("</os>", f"<smbios mode='sysinfo'/></os>{identity}"))
     operations.start(connection, "a")
     guest = Guest(domain)
     try:

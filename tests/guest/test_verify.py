@@ -117,10 +117,11 @@ def test_what_the_agent_does_not_tell_is_unknown_and_what_it_makes_up_harms_nobo
 ) -> None:
     guest = boot()
     attach(connection, images, "one")
-    guest.start_agent("--blacklist=guest-get-disks")
+    guest.start_agent("-b guest-get-disks")  # the long name of the option is another one since 9.1
     found = operations.verify_domain(connection, "guest", timeout=PATIENCE)
     assert [each.verdict for each in found.devices] == [UNKNOWN, UNKNOWN, AGREES]
-    assert found.notes == ("guest-get-disks was not answered: Command guest-get-disks has been disabled",)
+    (note,) = found.notes
+    assert note.startswith("guest-get-disks was not answered: Command guest-get-disks has been disabled")
     guest.stop_agent()
 
     guest.start_agent()

@@ -25,6 +25,7 @@ from holdfast.domainxml.elements.disk import file_source
 from holdfast.domainxml.elements.vcpu import Topology
 from holdfast.domainxml.host.capabilities import read_capabilities
 from holdfast.domainxml.host.state_files import StateFolders
+from holdfast.domainxml.make.rebind import HostMaps
 from holdfast.domainxml.platform import Platform
 from holdfast.domainxml.versions import Versions
 from holdfast.errors import HoldfastError
@@ -68,6 +69,8 @@ OTHERS: dict[str, object] = {
     "Callable[[Fact], bool]": lambda fact: True,
     "Mapping[str, str]": {"a": "b"},
     "bool": True,
+    "HostMaps": HostMaps(paths={"/x": "/y"}, networks={"default": "lan"}, pools={"default": "fast"}),
+    "Iterable[str]": ["/domain/devices/graphics/@passwd"],
     "list[str]": ["x"],
     "Node | None": None,
     "Sequence[Fact]": FACTS[2:3],
