@@ -70,6 +70,10 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+class ChangingCommand(click.Command):
+    """A command that changes something, though no domain: it has no dry run that would tell so."""
+
+
 pass_session = click.make_pass_decorator(Session)
 
 domain_argument = click.argument("name", metavar="NAME", shell_complete=complete_domains)

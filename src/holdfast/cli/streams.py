@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from holdfast.cli.common import Session
+from holdfast.cli.common import ChangingCommand, Session
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -63,9 +63,11 @@ class StandardError(_Stream):
 
 
 def _has_changed() -> bool:
-    """True where a command speaks that changes something: it has its dry run, and speaks once all is done."""
+    """True where a command speaks that changes something: it speaks once all is done."""
     context = click.get_current_context(silent=True)
-    if context is None or context.params.get("dry_run") is not False:
+    if context is None:
+        return False
+    if context.params.get("dry_run") is not False and not isinstance(context.command, ChangingCommand):
         return False
     session = context.find_object(Session)
     return session is not None and session.has_connected

@@ -13,12 +13,14 @@ from xml.etree import ElementTree
 import click
 
 from holdfast import operations
+from holdfast.cli.common import ChangingCommand
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DiskSpec, DomainSettings
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, image
 from tests.libvirt.dry_runs.stories import old_firmware
 from tests.libvirt.images import qcow2, qcow2_disk
+from tests.libvirt.past.two_histories import new_remote
 from tests.rules.test_commands import COMMANDS
 
 NAME = "ä"
@@ -91,6 +93,11 @@ def with_history(connection: Connection, folder: Path) -> None:
     operations.detach_device(connection, NAME, MAC)
 
 
+def pushed(connection: Connection, folder: Path) -> None:
+    with_history(connection, folder)
+    operations.push_history(connection, str(new_remote(folder / "remote.git")))
+
+
 def deleted(connection: Connection, folder: Path) -> None:
     with_history(connection, folder)
     operations.delete_domain(connection, NAME)
@@ -100,7 +107,12 @@ BEFORE: dict[str, Prepare] = {
     "adopt": released,
     "destroy": paused,
     "discard-save": saved,
+    "history check": with_history,
+    "history pull": pushed,
+    "history push": pushed,
+    "history repair": with_history,
     "history restore": deleted,
+    "history verify": pushed,
     "log": recorded,
     "reboot": paused,
     "reset": paused,
@@ -138,6 +150,7 @@ VALUES = {
     "FILE.xml": "{folder}/rng.xml",
     "DISK": "path={folder}/ü.qcow2,size=1MiB",
     "[PLACE]": "path={folder}/moved",
+    "[REMOTE]": "{folder}/remote.git",
     "IMAGE": "path={folder}/other.qcow2,format=qcow2",
 }
 """What stands for an argument."""
@@ -182,7 +195,8 @@ def call(command: str) -> Call:
     arguments = ARGUMENTS.get(command) or " ".join(map(_value, _arguments(COMMANDS[command])))
     words = f"{command} {arguments} {options}".split()
     has_dry_run = any(each.name == "dry_run" for each in COMMANDS[command].params)
-    return Call(command, tuple(words), has_dry_run and "--dry-run" not in words, BEFORE.get(command, nothing))
+    changes = isinstance(COMMANDS[command], ChangingCommand) or (has_dry_run and "--dry-run" not in words)
+    return Call(command, tuple(words), changes, BEFORE.get(command, nothing))
 
 
 def _arguments(command: click.Command) -> list[str]:

@@ -13,7 +13,10 @@ from tests.libvirt.edges.forked import Ended, Forking, forking
 from tests.rules.test_commands import COMMANDS
 
 CALLED = sorted(COMMANDS.keys() - NOT_CALLED)
-LEAVES_NO_TRACE = {"disk extend", "export", "reset", "snapshot revert"}
+LEAVES_NO_TRACE = {
+    *("disk extend", "export", "reset", "snapshot revert"),
+    *("history pull", "history push", "history record", "history repair"),
+}
 """In what libvirt says of the domains: what they change is in an image or another file, or in the guest."""
 FULL = "No space left on device"
 CLOSED = "Bad file descriptor"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.as_json import print_result
-from holdfast.cli.common import Session, output_option, pass_session
+from holdfast.cli.common import ChangingCommand, Session, output_option, pass_session
 from holdfast.cli.past.deleted import forget, restore
 from holdfast.cli.past.off_host import pull, push
 from holdfast.cli.past.soundness import check, repair, verify
@@ -22,7 +22,7 @@ for _command in (copy_state, states, restore_state):
     history.add_command(_command)
 
 
-@history.command()
+@history.command(cls=ChangingCommand)
 @output_option
 @pass_session
 def record(session: Session, output: str) -> None:

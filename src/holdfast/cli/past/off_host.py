@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.as_json import print_result
-from holdfast.cli.common import Session, output_option, pass_session
+from holdfast.cli.common import ChangingCommand, Session, output_option, pass_session
 from holdfast.errors import PartlyDone
 from holdfast.text import plural, printable
 
@@ -18,7 +18,7 @@ remote_argument = click.argument("remote", metavar="[REMOTE]", required=False)
 """Where the history is pushed to: the settings say it where it is left out."""
 
 
-@click.command()
+@click.command(cls=ChangingCommand)
 @remote_argument
 @click.option(
     "--unattended",
@@ -49,7 +49,7 @@ def push(session: Session, ctx: click.Context, remote: str | None, unattended: b
         ctx.exit(PartlyDone.exit_code)
 
 
-@click.command()
+@click.command(cls=ChangingCommand)
 @remote_argument
 @output_option
 @click.pass_context

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.as_json import print_result
-from holdfast.cli.common import Session, local_time, output_option, pass_session
+from holdfast.cli.common import ChangingCommand, Session, local_time, output_option, pass_session
 from holdfast.cli.past.off_host import remote_argument
 from holdfast.errors import PartlyDone, Refused
 from holdfast.text import plural, printable
@@ -37,7 +37,7 @@ def check(session: Session, ctx: click.Context, output: str) -> None:
         ctx.exit(Refused.exit_code)
 
 
-@click.command()
+@click.command(cls=ChangingCommand)
 @output_option
 @click.pass_context
 @pass_session

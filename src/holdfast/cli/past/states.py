@@ -9,7 +9,15 @@ import click
 
 from holdfast.cli.as_json import print_envelope, print_result
 from holdfast.cli.columns import columns
-from holdfast.cli.common import Session, domain_argument, dry_run_option, local_time, output_option, pass_session
+from holdfast.cli.common import (
+    ChangingCommand,
+    Session,
+    domain_argument,
+    dry_run_option,
+    local_time,
+    output_option,
+    pass_session,
+)
 from holdfast.cli.completion import complete_domains
 from holdfast.errors.firmware import STATE_NOT_COPIED
 from holdfast.text import plural, printable
@@ -22,7 +30,7 @@ _SHOWN = 5
 """Domains that are named in one line."""
 
 
-@click.command("copy-state")
+@click.command("copy-state", cls=ChangingCommand)
 @click.argument("names", metavar="[NAME]…", nargs=-1, shell_complete=complete_domains)
 @output_option
 @pass_session
