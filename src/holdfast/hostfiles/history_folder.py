@@ -20,9 +20,9 @@ from holdfast.errors.history import (
 )
 from holdfast.hostfiles.shared_folder import is_own, is_set_up
 
-_PATIENCE = 5.0
-"""Seconds. Whoever writes an entry needs milliseconds."""
-_NAP = 0.02
+_PATIENCE = 20.0
+"""Seconds. An entry takes milliseconds, on a busy machine tenths of a second; and those who wait have no order."""
+_NAP = 0.01
 _LAST_PUSH = "holdfast-push.json"
 _LEFT_AFTER = 2.0
 """Seconds after which a lock file of git's, which lives for milliseconds, was left by a process that was killed."""

@@ -59,6 +59,15 @@ def test_what_others_changed_since_is_not_as_its_last_entry(connection: Connecti
     assert (found.exit_code, found.stdout) == (3, "not recorded yet  a\n")
 
 
+def test_a_history_without_an_entry_is_pushed_and_looked_at_as_any_other(uri: str, remote: Path) -> None:
+    done(uri, "history", "record")
+    assert done(uri, "history", "push") == f"0 domains at {remote} as here, 0 pushed\n"
+    assert done(uri, "history", "verify") == f"all as at {remote}, and as the domains are\n"
+    assert done(uri, "history", "pull") == f"0 domains taken from {remote}\n"
+    assert done(uri, "history", "repair") == "nothing to repair\n"
+    assert "0 domains" in done(uri, "history", "check")
+
+
 def test_a_lost_history_comes_back_from_its_remote(
     connection: Connection, uri: str, remote: Path, history: Path
 ) -> None:

@@ -18,6 +18,7 @@ from holdfast.errors.devices import NOT_RELEASED_PAUSED
 from holdfast.errors.history import HISTORY_BUSY
 from holdfast.hostfiles import history_folder
 from holdfast.hostfiles.history_folder import writing_history
+from holdfast.hostfiles.lock import domain_lock
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.operations import DiskSpec, DomainSettings, DomainSpec, EntryKind, InterfaceSpec, LoggedChange, Place
 from holdfast.operations.session import changing
@@ -110,6 +111,28 @@ def test_history_record_leaves_a_domain_alone_that_a_command_is_changing(connect
         thread.start()
         thread.join()
     assert found[0].skipped == (domain.name,)
+
+
+def test_history_record_leaves_a_domain_to_the_command_that_deletes_it(connection: Connection) -> None:
+    domain = connection.define(domain_xml())
+    operations.record_host(connection)
+    domain.undefine()
+    with domain_lock(domain.uuid, "a", 0):
+        assert operations.record_host(connection).gone == ()
+    assert operations.record_host(connection).gone == ("a",)
+
+
+def test_history_record_that_finds_nothing_new_waits_for_nobody(
+    connection: Connection, history: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_folder, "_PATIENCE", 0.1)
+    connection.define(domain_xml())
+    deleted = connection.define(domain_xml("b"))
+    operations.record_host(connection)
+    deleted.undefine()
+    operations.record_host(connection)
+    with writing_history(history, shared=False):
+        assert operations.record_host(connection).domains == 1
 
 
 def test_what_a_start_gave_is_recorded(daemon: Connection) -> None:

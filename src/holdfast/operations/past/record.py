@@ -51,9 +51,9 @@ def record_host(connection: Connection) -> HostRecord:
     with Repository.made(history_place(connection)) as repository:
         domains = [each.domain for each in inventory(connection) if each.persistent]
         found = {domain.name: _record(repository, connection, domain) for domain in domains}
+        with_history = repository.uuids()  # before the domains: one that is made meanwhile is not gone
         known = {domain.uuid for domain in connection.domains()}
-        with repository.writing():
-            gone = [record_gone(repository, connection, uuid) for uuid in repository.uuids() if uuid not in known]
+        gone = [_record_gone(repository, connection, uuid) for uuid in with_history if uuid not in known]
         keep = history_settings(connection).keep
         forgotten = () if keep is None else forget_older(connection, repository, keep)
     return HostRecord(
@@ -99,3 +99,17 @@ def _record(repository: Repository, connection: Connection, domain: Domain) -> b
         if error.code != LOCKED.code:
             raise
         return None
+
+
+def _record_gone(repository: Repository, connection: Connection, uuid: str) -> str:
+    """The name of a domain whose end was recorded; "" where that was done already, or a command is at it."""
+    last = repository.last_here(uuid)
+    if last is None or last[0].is_end:
+        return ""
+    try:
+        with domain_lock(uuid, last[0].name, 0), repository.writing():
+            return record_gone(repository, connection, uuid)
+    except Failed as error:
+        if error.code != LOCKED.code:
+            raise
+        return ""
