@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml import metadata
-from holdfast.domainxml.document import canonical, parse
+from holdfast.domainxml.document import canonical, child, parse
 from holdfast.domainxml.fact import Releasing, Rescue, RunAgain, SeenState, Started
 from holdfast.domainxml.metadata import Fact, fact
 from holdfast.domainxml.records.garbled import recorded_versions
@@ -35,6 +36,7 @@ from holdfast.operations.power_record import (
     record_outcome,
     record_start_by_manager,
     record_whether_it_runs,
+    recorded_start,
     run_again_from_now,
     unfinished_start,
     unrecorded,
@@ -47,6 +49,7 @@ from tests.raising import raising
 
 NOW = "2026-01-01T00:00:00+00:00"
 WANTED, STARTED = RunAgain(NOW), Started("<cpu/>", "")
+CUT_OFF = RunAgain(NOW, "yes")
 CANNOT_WRITE = re.compile("Failed to create file '.*/a.xml.new': Read-only file system")
 RESCUE, RELEASING = Rescue(NOW, "running", "disk vdb"), Releasing("disk", "vdb", "ua-vdb")
 
@@ -95,6 +98,7 @@ def documents(live: list[Fact] | None, config: list[Fact] | None) -> Documents:
         ([], [WANTED], [STARTED_WITH], "runs, and what it was started with is not recorded"),
         ([], [STARTED], [RUNS_AGAIN], ""),
         ([], [WANTED, STARTED], [], ""),
+        ([], [CUT_OFF, STARTED], [STARTED_WITH], "runs, and what it was started with is not recorded"),
         ([STARTED], [WANTED, STARTED], [STARTED_WITH], "runs, and what it was started with is not recorded"),
         ([RESCUE], [RELEASING], [], ""),
         ([RESCUE], [WANTED], [], ""),
@@ -315,3 +319,36 @@ def test_whether_it_runs_is_observed_of_what_holdfast_keeps_and_of_no_rescue(con
     domain.destroy()
     record_whether_it_runs(looking(connection, "a"))
     assert (kept(domain, RunAgain), kept(domain, Releasing)) == (None, RELEASING)
+
+
+def test_a_start_that_is_not_over_is_told_by_the_record_and_leaves_the_others(
+    connection: Connection, domain: Domain
+) -> None:
+    with changing(connection, "a") as opened:
+        record_fact(opened, RELEASING, Definition.CONFIG)
+        with recorded_start(opened):
+            config = parse(domain.xml(CONFIG))
+            begun = fact(config, RunAgain)
+            assert begun is not None and begun.starting == "yes"
+            assert fact(config, Releasing) == RELEASING
+            opened.start(paused=True)
+    config = parse(domain.xml(CONFIG))
+    assert fact(config, RunAgain) == replace(begun, starting="")
+    started = fact(config, Started)
+    assert started is not None and (started.firmware, started.cpu[:5]) == ("", "<cpu ")
+
+
+def test_a_firmware_that_cannot_be_read_is_recorded_as_unknown(
+    connection: Connection, domain: Domain, tmp_path: Path
+) -> None:
+    document = parse(domain.xml(CONFIG))
+    with changing(connection, "a") as opened:
+        opened.start(paused=True)
+        live = opened.documents.live
+        assert live is not None
+        loader = child(child(live, "os"), "loader")
+        loader.text = str(tmp_path / "gone.fd")
+        record_start_by_manager(opened)
+    assert fact(document, Started) is None
+    started = fact(parse(domain.xml(CONFIG)), Started)
+    assert started is not None and started.firmware == ""
