@@ -15,6 +15,7 @@ from holdfast.hostfiles.history_folder import loose_objects, remove_objects, rem
 if TYPE_CHECKING:
     from dulwich.object_store import DiskObjectStore
     from dulwich.objects import ObjectID
+    from dulwich.pack import Pack
 
 _FOLDER = 0o040000
 _LEFT_AFTER = 3600.0
@@ -50,18 +51,23 @@ class Reached:
             yield found.object[1]
 
 
+def write_out(folder: Path, objects: DiskObjectStore, doomed: set[ObjectID]) -> list[Pack]:
+    """Write all that is not ``doomed`` out of the packs that have something which is; returns those packs."""
+    emptied = [pack for pack in objects.packs if any(each in doomed for each in pack)]
+    for pack in emptied:
+        for each in pack:
+            if each not in doomed and not objects.contains_loose(each):
+                write_git_object(folder, each.decode(), objects[each].as_legacy_object())
+    return emptied
+
+
 def remove_unreached(folder: Path, objects: DiskObjectStore, kept: set[ObjectID], gone: set[ObjectID]) -> None:
     """Remove all that is ``gone`` and not ``kept``, and what else was left behind, from the repository in ``folder``.
 
     To be called while it is being written to; ``objects`` is not to be used afterwards.
     """
     doomed = gone - kept
-    emptied = [pack for pack in objects.packs if any(each in doomed for each in pack)]
-    for pack in emptied:
-        for each in pack:
-            if each not in doomed and not objects.contains_loose(each):
-                write_git_object(folder, each.decode(), objects[each].as_legacy_object())
-    names = [Path(str(pack._basename)).name for pack in emptied]
+    names = [Path(str(pack._basename)).name for pack in write_out(folder, objects, doomed)]
     objects.close()
     remove_packs(folder, names)
     left = time.time() - _LEFT_AFTER

@@ -22,7 +22,7 @@ from holdfast.errors import HoldfastError
 from holdfast.errors.history import HISTORY_UNUSABLE
 from holdfast.history.entry import Entry, Happened, KeptDocument, entry_of, message_of
 from holdfast.history.line import entries_from, new_commit
-from holdfast.history.prune import Reached, remove_unreached
+from holdfast.history.prune import Reached, remove_unreached, write_out
 from holdfast.hostfiles.history_folder import (
     check_history_folder,
     git_file,
@@ -179,8 +179,11 @@ class Repository:
         """
         with self.told_as_unusable():
             objects = self._open()[0]
-            kept, went = Reached(objects), Reached(objects)
-            kept.add(self._tips(but=[_ref(uuid) for uuid in lines]))  # most of them before others have to wait
+            kept, asked_for, went = Reached(objects), Reached(objects), Reached(objects)
+            kept.add(self._tips(but=[_ref(uuid) for uuid in lines]))
+            asked_for.add(tip for uuid in lines if (tip := self.tip(uuid)) is not None)
+            with self.storing():  # most of the work, before others have to wait and anything is removed
+                write_out(self.folder, objects, asked_for.ids - kept.ids)
             gone = []
             with self.writing():
                 for uuid, entry in lines.items():

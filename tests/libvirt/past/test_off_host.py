@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,24 @@ def test_a_history_without_an_entry_is_pushed_and_looked_at_as_any_other(uri: st
     assert done(uri, "history", "pull") == f"0 domains taken from {remote}\n"
     assert done(uri, "history", "repair") == "nothing to repair\n"
     assert "0 domains" in done(uri, "history", "check")
+
+
+def test_check_tells_a_full_disk_and_a_read_only_one(connection: Connection, uri: str, history: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "none", history], check=True)
+    try:
+        connection.define(domain_xml())
+        operations.record_host(connection)
+        assert run(uri, "history", "check").exit_code == 0
+        with contextlib.suppress(OSError), (history / "filler").open("wb") as file:
+            file.write(bytes(8 << 20))
+        full = run(uri, "history", "check")
+        (history / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,ro", history], check=True)
+        read_only = run(uri, "history", "check")
+    finally:
+        subprocess.run(["umount", "--lazy", history], check=True)
+    for found, reason in ((full, "full"), (read_only, "read-only")):
+        assert (found.exit_code, f"wrong  nothing can be recorded: its disk is {reason}\n" in found.stdout) == (3, True)
 
 
 def test_a_lost_history_comes_back_from_its_remote(
