@@ -97,6 +97,7 @@ class Repository:
         """Be the only writer of Holdfast's: for entries that belong together. Raises HISTORY_BUSY."""
         with writing_history(self._place.folder, shared=self._place.shared):
             make_git_folder(self._place.folder)
+            self._read_refs_anew()
             yield
 
     @contextlib.contextmanager
@@ -193,6 +194,7 @@ class Repository:
                             went.add([tip])
                             remove_git_ref(self.folder, f"{_REFS}{uuid}")
                             gone.append(uuid)
+                self._read_refs_anew()
                 kept.add(self._tips())
                 remove_unreached(self.folder, objects, kept.ids, went.ids)
                 self._opened = None
@@ -256,6 +258,13 @@ class Repository:
             objects.fsync_object_files = True  # of packs; 0.21 always does
             self._opened = objects, DiskRefsContainer(folder)
         return self._opened
+
+    def _read_refs_anew(self) -> None:
+        """Let what others have written since be seen: dulwich reads packed-refs once (0.21)."""
+        if self._opened is not None:
+            from dulwich.refs import DiskRefsContainer
+
+            self._opened = self._opened[0], DiskRefsContainer(str(self._place.folder))
 
     @contextlib.contextmanager
     def told_as_unusable(self) -> Iterator[None]:

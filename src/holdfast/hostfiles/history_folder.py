@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,11 @@ _LONG_LEFT_AFTER = 600.0
 """Seconds, likewise, of a repository where hooks can be at work."""
 _GROUP_WRITES = 0o007
 _OWNER_WRITES = 0o077
+_changing_umask = threading.Lock()
+_masks: list[int] = []
+"""Those that are wanted at this moment."""
+_umask_of_process: list[int] = []
+"""What it is where none is wanted, while one is."""
 
 
 def history_is_there(folder: Path) -> bool:
@@ -83,12 +89,19 @@ def writing_history(folder: Path, *, shared: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def new_files_for(*, shared: bool) -> Iterator[None]:
     """Let what is written be for the group, where the folder is ``shared``, else for this user alone."""
-    # What core.sharedRepository means to git, the umask says here.
-    before = os.umask(_GROUP_WRITES if shared else _OWNER_WRITES)
+    # What core.sharedRepository means to git, the umask says here: that of the process, whose threads may overlap.
+    mask = _GROUP_WRITES if shared else _OWNER_WRITES
+    with _changing_umask:
+        before = os.umask(min([mask, *_masks]))
+        if not _masks:
+            _umask_of_process.append(before)
+        _masks.append(mask)
     try:
         yield
     finally:
-        os.umask(before)
+        with _changing_umask:
+            _masks.remove(mask)
+            os.umask(min(_masks) if _masks else _umask_of_process.pop())
 
 
 def _lock(folder: Path, file: int) -> None:

@@ -75,3 +75,16 @@ def test_where_the_disk_is_full_nothing_is_forgotten(small: Path) -> None:
         assert again.names(WEB) == again.names(DB) == ["2", "1"]
         (small / "filler").unlink()
         assert forget(again, WEB) == [WEB]
+
+
+def test_an_entry_is_added_to_a_line_that_git_has_packed_meanwhile(tmp_path: Path) -> None:
+    history = History(tmp_path, "a")
+    with history.repository:
+        history.add(WEB, "1")
+        git(history.folder, "pack-refs", "--all")
+        history.add(DB, "db")
+        assert history.repository.uuids() == [WEB, DB]
+        history.add(WEB, "2")
+        git(history.folder, "pack-refs", "--all")
+        history.add(WEB, "3")
+        assert history.names(WEB) == ["3", "2", "1"]

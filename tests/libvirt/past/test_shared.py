@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from holdfast.history.entry import EntryKind
 from holdfast.history.repository import HistoryPlace, Repository
+from holdfast.hostfiles.history_folder import new_files_for
 from holdfast_lab.enclosure import ORDINARY, lab_folder
 
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -85,6 +87,21 @@ def test_entries_of_writers_at_one_time_are_one_line(folder: Path) -> None:
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     with Repository(HistoryPlace(folder, shared=True)) as repository:
         assert len({entry.name for entry in repository.entries(UUID)}) == 60
+
+
+def test_the_umask_is_that_of_the_process_again_when_two_have_written_at_once() -> None:
+    before = os.umask(0o022)
+    try:
+        one, two = new_files_for(shared=True), new_files_for(shared=False)
+        one.__enter__()
+        two.__enter__()
+        assert os.umask(0o007) == 0o007
+        one.__exit__(None, None, None)
+        assert os.umask(0o077) == 0o077
+        two.__exit__(None, None, None)
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o2775, 0o2777, 0o2700])
