@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
+from traceback import walk_tb
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlparse, urlsplit
 
@@ -136,9 +137,10 @@ class Remote:
         passed: tuple[type[Exception], ...] = (HoldfastError, *but)
         try:
             yield
-        except passed:
-            raise
         except Exception as error:
+            _let_go_of_files(error)
+            if isinstance(error, passed):
+                raise
             said = getattr(error, "strerror", None) or _words(error)
             reason = _PASSWORD.sub(rf"\1:{HIDDEN}@", said.replace(self._where, self.name))
             raise HISTORY_REMOTE(remote=self.name, reason=printable(reason)) from error
@@ -189,6 +191,18 @@ def _tips(refs: Mapping[Ref, ObjectID]) -> dict[str, ObjectID]:
     """The lines of domains among ``refs``, which somebody else has made."""
     found = ((REF.fullmatch(ref), tip) for ref, tip in refs.items())
     return {ref[1].decode(): tip for ref, tip in found if ref and tip and re.fullmatch(rb"[0-9a-f]{40}", tip)}
+
+
+def _let_go_of_files(error: Exception) -> None:
+    """Close and remove the lock files that dulwich leaves where a disk is full (0.21 to 1.2)."""
+    from dulwich.file import _GitFile
+
+    for frame, _ in walk_tb(error.__traceback__):
+        for file in frame.f_locals.values():
+            if isinstance(file, _GitFile):
+                for _ in range(2):  # the first time closes it, and fails for what is still to be written
+                    with suppress(OSError):
+                        file.abort()
 
 
 def _words(error: Exception) -> str:
