@@ -199,7 +199,7 @@ def _let_go_of_files(error: Exception) -> None:
 
     for frame, _ in walk_tb(error.__traceback__):
         for file in frame.f_locals.values():
-            if isinstance(file, _GitFile):
+            if isinstance(file, _GitFile) and "_closed" in vars(file):  # else it was never open
                 for _ in range(2):  # the first time closes it, and fails for what is still to be written
                     with suppress(OSError):
                         file.abort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from holdfast.errors.history import HISTORY_REMOTE
 from holdfast.history import exchange
 from holdfast.history.exchange import Became, pull, push
 from holdfast.history.remote import Remote
-from tests.libvirt.past.two_histories import DB, UUIDS, WEB, History, git, new_remote, ticking
+from tests.libvirt.past.two_histories import DB, UUIDS, WEB, History, full, git, new_remote, small_disk, ticking
 from tests.raising import raising
 
 
@@ -181,6 +182,23 @@ def test_a_lock_left_at_the_remote_is_told_and_removed_when_it_is_old(
     assert push(a.repository, Remote(str(remote))).refused == {WEB: "somebody has it locked"}
     os.utime(lock, (0, 0))
     assert push(a.repository, Remote(str(remote))).refused == {}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # dulwich leaves half a pack open (1.2)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_push_to_a_full_disk_says_so_and_the_next_one_succeeds(
+    hosts: tuple[History, History], tmp_path: Path
+) -> None:
+    a, _ = hosts
+    a.add(WEB, "1")
+    with small_disk(tmp_path / "small") as disk:
+        there = new_remote(disk / "remote.git")
+        with full(disk), raising(HISTORY_REMOTE) as caught:
+            push(a.repository, Remote(str(there)))
+        assert caught.value.message.endswith("No space left on device")
+        del caught
+        gc.collect()
+        assert push(a.repository, Remote(str(there))).sent == {WEB}
 
 
 def test_the_lock_of_the_history_is_free_while_the_remote_is_spoken_to(

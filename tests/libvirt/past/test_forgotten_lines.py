@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +9,8 @@ import pytest
 from holdfast.errors.history import HISTORY_UNUSABLE
 from holdfast.history.exchange import pull, push
 from holdfast.history.remote import Remote
-from tests.libvirt.past.two_histories import DB, WEB, History, git, new_remote, ticking
+from tests.libvirt.past.two_histories import DB, WEB, History, full, git, new_remote, small_disk, ticking
 from tests.raising import raising
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "none", folder], check=True)
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def forget(history: History, uuid: str) -> list[str]:
@@ -57,24 +44,20 @@ def test_a_line_of_two_hosts_goes_whole_and_its_remote_has_it_still(
         assert (a.names(WEB), a.tip(WEB)) == (["2", "1"], tip)
 
 
-def test_where_the_disk_is_full_nothing_is_forgotten(small: Path) -> None:
-    history = History(small, "a")
-    with history.repository:
-        for name in ("1", "2"):
-            history.add(WEB, name)
-            history.add(DB, name)
-    git(history.folder, "repack", "-adq")
-    with contextlib.suppress(OSError), (small / "filler").open("wb") as file:
-        while True:
-            file.write(bytes(4096))
-            file.flush()
-    again = History(small, "a")
-    with again.repository:
-        with raising(HISTORY_UNUSABLE):
-            forget(again, WEB)
-        assert again.names(WEB) == again.names(DB) == ["2", "1"]
-        (small / "filler").unlink()
-        assert forget(again, WEB) == [WEB]
+def test_where_the_disk_is_full_nothing_is_forgotten(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as disk:
+        history = History(disk, "a")
+        with history.repository:
+            for name in ("1", "2"):
+                history.add(WEB, name)
+                history.add(DB, name)
+        git(history.folder, "repack", "-adq")
+        again = History(disk, "a")
+        with again.repository:
+            with full(disk), raising(HISTORY_UNUSABLE):
+                forget(again, WEB)
+            assert again.names(WEB) == again.names(DB) == ["2", "1"]
+            assert forget(again, WEB) == [WEB]
 
 
 def test_an_entry_is_added_to_a_line_that_git_has_packed_meanwhile(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -56,6 +58,27 @@ def git(folder: Path, *words: str, input: str | None = None) -> str:
     """What git says in the repository at ``folder``."""
     command = ["git", f"--git-dir={folder}", *words]
     return subprocess.run(command, check=True, capture_output=True, text=True, input=input).stdout
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of 1 MiB at ``folder``."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "none", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Let there be no space on ``disk``."""
+    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    yield
+    (disk / "filler").unlink()
 
 
 def new_remote(folder: Path) -> Path:
