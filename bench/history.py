@@ -1,4 +1,4 @@
-"""The history: the first record of a host, a change with and without it, and the log of one domain."""
+"""The history: the first record of a host, its push, a change with and without it, and the log of one domain."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def history_cases(command: Sequence[str], ours: Connection, bare: libvirt.virCon
     yield Case("history, first import", commit_all, lambda: operations.record_host(ours), 2.0, before=begin)
     yield Case("history, nothing new", read_all, lambda: operations.record_host(ours))
     shutil.rmtree(plain, ignore_errors=True)
+    yield from _push_cases(folder, ours)
 
     kept = folder.with_name("kept.git")
     turn = iter(range(1_000_000))
@@ -74,6 +75,25 @@ def history_cases(command: Sequence[str], ours: Connection, bare: libvirt.virCon
     yield Case("process: change", change_without, change, 1.2)
     yield Case("process: log", _process([*command, "list"]), _process([*command, "log", SHOWN]), 1.5)
     shutil.rmtree(folder)
+
+
+def _push_cases(folder: Path, ours: Connection) -> Iterator[Case]:
+    """All lines to an empty repository on this host, and none to one that has all, beside git itself."""
+    remotes = {name: folder.with_name(f"{name}.git") for name in ("of-git", "ours")}
+    git = ["git", f"--git-dir={folder}", "push", "--quiet", str(remotes["of-git"]), "refs/domains/*:refs/domains/*"]
+
+    def begin() -> None:
+        for remote in remotes.values():
+            shutil.rmtree(remote, ignore_errors=True)
+            subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
+
+    def push() -> object:
+        return operations.push_history(ours, str(remotes["ours"]))
+
+    yield Case("history, push all", _process(git), push, before=begin)
+    yield Case("history, push none", _process(git), push)
+    for remote in remotes.values():
+        shutil.rmtree(remote)
 
 
 def _process(command: list[str]) -> Callable[[], object]:
