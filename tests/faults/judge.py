@@ -101,7 +101,9 @@ def judge(host: Host, scenario: Scenario, run: Run, point: Point, plant: str = "
     host.begin_anew(scenario)
     ended = host.command(scenario, point, plant)
     world = host.settle()
-    found = [*_false_code(run, ended, world), *host.damage_of_history()]
+    found = _false_code(run, ended, world)
+    if world != run.before or not scenario.entries:
+        found += host.damage_of_history()
     reported = exempt = ""
     daemon_died = point.fault is Fault.DAEMON
     if world != run.after and (world != run.before or daemon_died):

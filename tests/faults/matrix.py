@@ -27,7 +27,10 @@ from tests.faults.steps import Fault, Kind, Point, Step, points
 ROOT = Path(__file__).parents[2]
 ONCE = {
     "/run/holdfast": ("rename a b",),
-    "/history.git": ("rename a b", "history forget a"),
+    "/history.git": (
+        *("rename a b", "history forget a", "history repair"),
+        *("history push remote", "history push remote again", "history pull remote"),
+    ),
     "/holdfast-child-": ("create --from-xml b.xml",),
 }
 """What many commands do in the same way, their lock, their entry in the history, their question to libvirt: part of a

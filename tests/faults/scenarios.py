@@ -1,6 +1,6 @@
 """The commands of the matrix: at least one for every command that has ``--dry-run``, which is every one that changes.
 
-``{images}`` and ``{tmp}`` in them are folders of the host.
+``{images}``, ``{tmp}``, ``{history}`` and ``{remote}`` in them are folders of the host.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ SAVED = (*PAUSED, "save a")
 RESCUED = (*PAUSED, "rescue a --force --format raw --image {images}/other.img")
 MOVED = ("mv {images}/root.qcow2 {images}/moved.qcow2", "virsh -q pool-refresh default")
 """An image that the pool knows, as it does once libvirtd has started anew."""
+RECORDED = ("history record",)
+LOST = tuple(f"rm -r {{history}}/{name}" for name in ("HEAD", "config", "objects", "refs"))
+DAMAGE = f"cp {{tmp}}/password {{history}}/refs/domains/{UUID}"
 EDITOR = r"sed -i '/<title>/d;s,<uuid>,<title>t</title>\n&,'"
 
 
@@ -36,6 +39,7 @@ class Scenario:
     ``foreign``  true for a domain that was not adopted
     ``ends``    what the audit says before, and as long as the command has not ended it
     ``deletes``  true where the domain goes: once that has begun, it need not start any more
+    ``entries``  true where it is about the entries of the history, here and at its remote
     """
 
     words: str
@@ -48,11 +52,13 @@ class Scenario:
     foreign: bool = False
     ends: str = ""
     deletes: bool = False
+    entries: bool = False
 
     @property
     def name(self) -> str:
         """What it is called."""
-        return " ".join(filter(None, [self.words.replace("{images}/", "").replace("{tmp}/", ""), self.note]))
+        words = self.words.replace("{images}/", "").replace("{tmp}/", "").replace("{remote}", "remote")
+        return " ".join(filter(None, [words, self.note]))
 
 
 _CREATE = "create b --memory 64MiB --graphics none"
@@ -161,6 +167,15 @@ def _all() -> list[Scenario]:
         Scenario("history restore a", ("history record", "virsh -q undefine a")),
         Scenario("history restore a", ("delete a",), note="deleted by us"),
         Scenario("history forget a", ("delete a",)),
+        Scenario("history push {remote}", RECORDED, entries=True),
+        Scenario(
+            "history push {remote}",
+            (*RECORDED, "history push {remote}", "set a --title t"),
+            entries=True,
+            note="again",
+        ),
+        Scenario("history pull {remote}", (*RECORDED, "history push {remote}", *LOST), entries=True),
+        Scenario("history repair", (*RECORDED, DAMAGE), entries=True, code=5),
         # hosts
         Scenario("export a {tmp}/a.tar --all-disks", STARTED_ONCE, firmware="uefi"),
         Scenario(

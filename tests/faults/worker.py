@@ -49,9 +49,10 @@ class Host:
         os.environ["TMPDIR"] = str(self.temporary)
         os.environ["HOME"] = str(folder / "home")
         self._daemon = daemon
-        self._history = folder / "history.git"
+        self._history, self._remote = folder / "history.git", folder / "remote.git"
         Connection.history_folder = property(lambda _: str(self._history))  # type: ignore[method-assign,assignment]
         self._empty_image = b""
+        self._counted: tuple[Path, ...] = ()
         self._adopted: dict[str, str] = {}
         self.folders = {"images": self.images, "tmp": self.temporary, "home": folder / "home"}
         self._settings = folder / "history.toml"
@@ -107,24 +108,31 @@ class Host:
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
             self.folders["copies"].mkdir(mode=0o700, exist_ok=True)
             self._prepare_files()
-            shutil.rmtree(self._history, ignore_errors=True)
-            self._history.mkdir()
-            shutil.chown(self._history, "root", "libvirt")
-            self._history.chmod(0o2770)
             connection.storagePoolLookupByName("default").refresh()
             document = self._document(scenario)
             connection.defineXML(document if scenario.foreign else self._adopted.get(document, document))
         if not scenario.foreign and document not in self._adopted:
             self._adopt(document)
+        self._begin_history(scenario)
         for line in scenario.prepare:
             words = self._words(line)
             if words[0] == "crash":
                 self._crash(words[1])
-            elif words[0] in ("virsh", "mv", "cp"):
+            elif words[0] in ("virsh", "mv", "cp", "rm"):
                 subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
             else:
                 ended = self.run(words)
                 assert ended.code == 0, (line, ended)
+
+    def _begin_history(self, scenario: Scenario) -> None:
+        for folder in (self._history, self._remote):
+            shutil.rmtree(folder, ignore_errors=True)
+        self._history.mkdir()
+        shutil.chown(self._history, "root", "libvirt")
+        self._history.chmod(0o2770)
+        self._counted = (self._history, self._remote) if scenario.entries else ()
+        if scenario.entries:
+            subprocess.run(["git", "init", "-q", "--bare", str(self._remote)], check=True)
 
     def damage_of_history(self) -> list[str]:
         """What is wrong with the history, in sentences: it can be read whole, and written to."""
@@ -193,7 +201,8 @@ class Host:
     {graphics}<memballoon model='virtio'/></devices></domain>"""
 
     def _words(self, line: str) -> list[str]:
-        return shlex.split(line.format(images=self.images, tmp=self.temporary))
+        folders = {"images": self.images, "tmp": self.temporary, "history": self._history, "remote": self._remote}
+        return shlex.split(line.format(**folders))
 
     def run(self, words: list[str], *, editor: str = "", point: Point | None = None, plant: str = "") -> Ended:
         """``holdfast words`` in a process of its own, with a fault at ``point``."""
@@ -246,6 +255,7 @@ class Host:
                     with contextlib.suppress(libvirt.libvirtError):  # it is off, or has ended meanwhile
                         domain.blockInfo("vda")  # waits for the job of a call that goes on
                 world = look(connection, self.folders)
+            world |= {f"{folder.name}: entries": _entries(folder) for folder in self._counted}
             if world == before:
                 return world
             before = world
@@ -304,6 +314,17 @@ def _listen(child: int, pipes: dict[str, int]) -> tuple[dict[str, str], int]:
     for descriptor in (*watched, ended):
         os.close(descriptor)
     return {name: data.decode(errors="replace") for name, data in texts.items()}, status
+
+
+def _entries(folder: Path) -> str:
+    """How many commits each line has in the history at ``folder``, as git counts them."""
+    git = ["git", f"--git-dir={folder}"]
+    listed = subprocess.run([*git, "for-each-ref", "--format=%(refname)"], capture_output=True, text=True, check=False)
+    counted = [
+        subprocess.run([*git, "rev-list", "--count", ref], capture_output=True, text=True, check=False).stdout
+        for ref in listed.stdout.split()
+    ]
+    return ", ".join(map(str.strip, counted))
 
 
 def _answering() -> libvirt.virConnect | None:
