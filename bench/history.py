@@ -79,6 +79,7 @@ def history_cases(command: Sequence[str], ours: Connection, bare: libvirt.virCon
 
 def _push_cases(folder: Path, ours: Connection) -> Iterator[Case]:
     """All lines to an empty repository on this host, and none to one that has all, beside git itself."""
+    operations.record_host(ours)
     remotes = {name: folder.with_name(f"{name}.git") for name in ("of-git", "ours")}
     git = ["git", f"--git-dir={folder}", "push", "--quiet", str(remotes["of-git"]), "refs/domains/*:refs/domains/*"]
 
