@@ -106,7 +106,7 @@ def _unreadable(repository: Repository, id: ObjectID) -> str:
     """Why the commit ``id`` cannot be read with its document; "" where it can."""
     try:
         commit = repository.commit(id)
-        repository.kept_in(commit)
+        repository.check_in(commit)
         if len(commit.parents) < 2:
             entry_in(commit)
     except Exception as error:  # noqa: BLE001 - whatever dulwich says of a damaged object
@@ -143,7 +143,7 @@ def _mend(repository: Repository, damage: DamagedLine, readable: list[Commit]) -
     parents = {parent for commit in rest for parent in commit.parents}
     aside = [f"{_LOST}/{damage.uuid}/{commit.id.decode()}" for commit in rest if commit.id not in parents]
     for name in aside:
-        with git_file(repository.folder / name) as ref:
+        with git_file(repository.folder, name) as ref:
             ref.write(name.rpartition("/")[2].encode() + b"\n")
     for id in filter(None, damage.missing):
         for name in _files_of(repository, id):
@@ -151,7 +151,7 @@ def _mend(repository: Repository, damage: DamagedLine, readable: list[Commit]) -
     if last is None:
         remove_git_ref(repository.folder, f"refs/domains/{damage.uuid}")
     else:
-        with git_file(repository.folder / "refs/domains" / damage.uuid) as ref:
+        with git_file(repository.folder, f"refs/domains/{damage.uuid}") as ref:
             ref.write(last.id + b"\n")
     return MendedLine(damage.uuid, "" if last is None else last.id.decode(), damage.missing, tuple(aside))
 

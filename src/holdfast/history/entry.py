@@ -141,14 +141,18 @@ def entry_of(commit: str, time: str, message: str) -> Entry:
             name=str(said["name"]),
             user=str(said["user"]),
             command=str(said["command"]),
-            changes=tuple(said["changes"]),
-            host=tuple(said["host"]),
-            started=dict(said["started"]),
+            changes=tuple({**change, "sentence": str(change["sentence"])} for change in said["changes"]),
+            host=tuple(map(str, said["host"])),
+            started=_words(said["started"]),
             made_on=str(said.get("made_on", "")),
-            asked=dict(said.get("asked", {})),
+            asked=_words(said.get("asked", {})),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the trailer of commit {commit} lacks {error}") from error
+
+
+def _words(said: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in said.items()}
 
 
 def told_uuid(message: str) -> str:

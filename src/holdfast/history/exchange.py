@@ -173,7 +173,7 @@ def _what_is_wrong(repository: Repository, uuid: str, tip: ObjectID) -> str:
                 continue
             if len(commit.parents) > 2:
                 return f"commit {commit.id.decode()} has more than two parents"
-            repository.kept_in(commit)
+            repository.check_in(commit)
             if len(commit.parents) == 2:
                 continue
             entry_in(commit)

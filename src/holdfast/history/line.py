@@ -24,7 +24,7 @@ def commits_from(commit_of: Callable[[ObjectID], Commit], heads: Iterable[Object
     while waiting:
         _, _, commit = heapq.heappop(waiting)
         yield commit
-        for parent in map(commit_of, [each for each in commit.parents if each not in known]):
+        for parent in map(commit_of, [each for each in dict.fromkeys(commit.parents) if each not in known]):
             known.add(parent.id)
             heapq.heappush(waiting, (-parent.commit_time, parent.id, parent))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from holdfast.errors.history import HISTORY_UNUSABLE
 from holdfast.history.entry import Entry, Happened, KeptDocument, entry_of, message_of
 from holdfast.history.line import entries_from, new_commit
 from holdfast.history.prune import Reached, remove_unreached, write_out
+from holdfast.history.store import opened
 from holdfast.hostfiles.history_folder import (
     check_history_folder,
     git_file,
@@ -52,11 +53,13 @@ class HistoryPlace:
 
     ``shared``  by root and a group: root sets it up. Else it is this user's own
     ``host``    by what name its entries say where they were made
+    ``check``   raises where a text is no document: what is damaged, or forged, is found by it
     """
 
     folder: Path
     shared: bool
     host: str = ""
+    check: Callable[[str], object] = str
 
 
 class _GoneOnError(Exception):
@@ -118,7 +121,7 @@ class Repository:
         message = message_of(uuid, replace(happened, made_on=self._place.host))
         with self.told_as_unusable():
             self._write(*files.values(), tree)
-            with git_file(self.folder / _REFS / uuid) as ref:
+            with git_file(self.folder, f"{_REFS}{uuid}") as ref:
                 last = self.tip(uuid)
                 parents = [] if last is None else [last]
                 commit = new_commit(tree.id, parents, happened.by, int(time.time()), message)
@@ -133,7 +136,7 @@ class Repository:
         """
         with self.told_as_unusable(), contextlib.suppress(_GoneOnError):
             self._write(*made)
-            with git_file(self.folder / _REFS / uuid) as ref:
+            with git_file(self.folder, f"{_REFS}{uuid}") as ref:
                 if self.tip(uuid) != last:
                     raise _GoneOnError
                 ref.write(new + b"\n")
@@ -188,7 +191,7 @@ class Repository:
             gone = []
             with self.writing():
                 for uuid, entry in lines.items():
-                    with git_lock(self.folder / _REFS / uuid):
+                    with git_lock(self.folder, f"{_REFS}{uuid}"):
                         last, tip = self.last(uuid), self.tip(uuid)
                         if last is not None and tip is not None and last[0].id == entry.id:
                             went.add([tip])
@@ -243,28 +246,24 @@ class Repository:
         texts = {name: cast("Blob", objects[blob]).data.decode() for name, _, blob in tree.items()}
         return KeptDocument(texts.get(_DOCUMENT, ""), tuple(texts.get(_OMITTED, "").splitlines()))
 
+    def check_in(self, commit: Commit) -> None:
+        """Raise where what is kept in ``commit`` cannot be read, or is no document."""
+        self._place.check(self.kept_in(commit).document)
+
     def _write(self, *new: ShaFile) -> None:
         for each in new:
             write_git_object(self.folder, each.id.decode(), each.as_legacy_object())
 
     def _open(self) -> tuple[DiskObjectStore, DiskRefsContainer]:
         if self._opened is None:
-            # Not dulwich.repo, whose import takes as long again, and whose init leaves half of one when it is killed.
-            from dulwich.object_store import DiskObjectStore
-            from dulwich.refs import DiskRefsContainer
-
-            folder = str(self._place.folder)
-            objects = DiskObjectStore(f"{folder}/objects")
-            objects.fsync_object_files = True  # of packs; 0.21 always does
-            self._opened = objects, DiskRefsContainer(folder)
+            self._opened = opened(self.folder)
         return self._opened
 
     def _read_refs_anew(self) -> None:
         """Let what others have written since be seen: dulwich reads packed-refs once (0.21)."""
         if self._opened is not None:
-            from dulwich.refs import DiskRefsContainer
-
-            self._opened = self._opened[0], DiskRefsContainer(str(self._place.folder))
+            objects, refs = self._opened
+            self._opened = objects, type(refs)(str(self.folder))
 
     @contextlib.contextmanager
     def told_as_unusable(self) -> Iterator[None]:

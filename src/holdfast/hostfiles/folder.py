@@ -1,5 +1,6 @@
 """Who else can put another file in the place of an image: whoever can write to a folder on the way to it; and opening
-such a folder once, for what is then done in that very folder.
+such a folder once, for what is then done in that very folder. And what is inside a folder that others may write to:
+no link in it is followed, and nothing but files is read (openat(2), O_NOFOLLOW).
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import os
 import pwd
 import stat
 from collections.abc import Container, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from holdfast.errors import Failed, files
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+_FOLDER_IN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_IN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _MOST_LINKS = 40
 """Symbolic links that the kernel follows on one way (path_resolution(7))."""
@@ -142,3 +146,46 @@ def _group_name(group: int) -> str:
         return grp.getgrgid(group).gr_name
     except KeyError:
         return str(group)
+
+
+@contextlib.contextmanager
+def folder_in(folder: Path, below: PurePath, *, made: bool = True) -> Iterator[int]:
+    """A descriptor of the folder ``below`` inside ``folder``, ``made`` where it is not there. Raises OSError."""
+    if below.is_absolute() or ".." in below.parts:
+        raise OSError(errno.EINVAL, f"{below} leads elsewhere")
+    at = os.open(folder, _FOLDER_IN)
+    try:
+        for name in below.parts:
+            if made:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=at)
+            above, at = at, os.open(name, _FOLDER_IN, dir_fd=at)
+            os.close(above)
+        yield at
+    finally:
+        os.close(at)
+
+
+def read_file_in(folder: Path, name: str, most: int = 1 << 28) -> bytes:
+    """What the file ``name`` inside ``folder`` has, up to ``most`` bytes. Raises OSError, also where it is no file."""
+    with folder_in(folder, PurePath(name).parent, made=False) as at:
+        descriptor = os.open(PurePath(name).name, _FILE_IN, dir_fd=at)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, f"{name} is no file")
+            if found.st_size > most:
+                raise OSError(errno.EFBIG, f"{name} is too large")
+            return file.read(most)
+
+
+def check_files_in(folder: Path, below: str) -> None:
+    """Raise OSError where something right in the folder ``below`` inside ``folder`` is neither a file nor a folder."""
+    with (
+        contextlib.suppress(FileNotFoundError),
+        folder_in(folder, PurePath(below), made=False) as at,
+        os.scandir(at) as found,
+    ):
+        for each in found:
+            if not each.is_file(follow_symlinks=False) and not each.is_dir(follow_symlinks=False):
+                raise OSError(errno.EINVAL, f"{PurePath(below, each.name)} is neither a file nor a folder")

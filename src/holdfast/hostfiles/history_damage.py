@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePath
+
+from holdfast.hostfiles.folder import folder_in
 
 _LEFT_AFTER = 60.0
 """Seconds after which a lock file, or one that is not whole yet, was left by a process that was killed."""
@@ -24,7 +27,9 @@ def remove_left_files(folder: Path) -> list[Path]:
     """Remove them; returns those that went. To be called while the history is being written."""
     left = left_files(folder)
     for path in left:
-        path.unlink(missing_ok=True)
+        below = path.relative_to(folder)
+        with suppress(FileNotFoundError), folder_in(folder, below.parent, made=False) as at:
+            os.unlink(below.name, dir_fd=at)
     return left
 
 
@@ -42,10 +47,12 @@ def why_not_written(folder: Path) -> str:
 
 def set_object_aside(folder: Path, name: str) -> None:
     """Move the file of an object that cannot be read out of the way of a whole one: to the folder "lost"."""
-    path, aside = folder / "objects" / name[:2] / name[2:], folder / _LOST / name
-    if path.exists():
-        aside.parent.mkdir(exist_ok=True)
-        path.replace(aside)
+    with (
+        suppress(FileNotFoundError),
+        folder_in(folder, PurePath("objects", name[:2])) as at,
+        folder_in(folder, PurePath(_LOST)) as aside,
+    ):
+        os.replace(name[2:], name, src_dir_fd=at, dst_dir_fd=aside)
 
 
 def ref_names(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from holdfast.errors.history import (
@@ -19,6 +19,7 @@ from holdfast.errors.history import (
     HISTORY_UNUSABLE,
     NO_HISTORY_YET,
 )
+from holdfast.hostfiles.folder import check_files_in, folder_in, read_file_in
 from holdfast.hostfiles.shared_folder import is_own, is_set_up
 
 _PATIENCE = 20.0
@@ -29,6 +30,8 @@ _LEFT_AFTER = 2.0
 """Seconds after which a lock file of git's, which lives for milliseconds, was left by a process that was killed."""
 _LONG_LEFT_AFTER = 600.0
 """Seconds, likewise, of a repository where hooks can be at work."""
+_AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""No link is followed, and a pipe without a writer is not waited for."""
 _GROUP_WRITES = 0o007
 _OWNER_WRITES = 0o077
 _changing_umask = threading.Lock()
@@ -59,6 +62,13 @@ def check_history_folder(folder: Path, *, shared: bool) -> None:
         raise HISTORY_FOLDER(folder=folder)
 
 
+def check_nodes(folder: Path) -> None:
+    """Raise HISTORY_UNUSABLE where a history has something else than files and folders where files are read by name."""
+    with said_as_unusable(folder):
+        for below in (".", "refs", "objects", "objects/info", "objects/pack"):
+            check_files_in(folder, below)
+
+
 @contextlib.contextmanager
 def said_as_unusable(folder: Path) -> Iterator[None]:
     """Let an error of the system be HISTORY_UNUSABLE."""
@@ -75,7 +85,7 @@ def writing_history(folder: Path, *, shared: bool) -> Iterator[None]:
     Raises HISTORY_BUSY where another one does not let go of it, and HISTORY_UNUSABLE. (flock(2): ends with the process)
     """
     with said_as_unusable(folder):
-        file = os.open(folder / "holdfast.lock", os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
+        file = os.open(folder / "holdfast.lock", os.O_RDONLY | os.O_CREAT | _AS_IT_IS, 0o660)
         try:
             if shared and os.fstat(file).st_uid == os.geteuid():
                 os.fchmod(file, 0o660)  # whatever the umask has left of it
@@ -118,24 +128,24 @@ def _lock(folder: Path, file: int) -> None:
 
 
 @contextlib.contextmanager
-def git_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """The file ``path`` of a repository, to be written anew: as git does it, so that it is whole or as it was.
+def git_file(folder: Path, name: str, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """The file ``name`` of the repository ``folder``, to be written anew: as git does it: it is whole, or as it was.
 
-    What is written is a lock file beside it, which keeps git's own programs off ``path`` and in the end takes its name.
+    What is written is a lock file beside it, which keeps git's own programs off it and in the end takes its name.
     To be called while :func:`writing_history`. Raises OSError. (git's lockfile.h)
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = Path(f"{path}.lock")
-    descriptor = _new_once_free(lock, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        lock.replace(path)
-    except BaseException:
-        lock.unlink(missing_ok=True)
-        raise
+    with folder_in(folder, PurePath(name).parent) as at:
+        file, lock = PurePath(name).name, f"{PurePath(name).name}.lock"
+        descriptor = _new_once_free(lock, mode, at)
+        try:
+            with os.fdopen(descriptor, "wb") as new:
+                yield new
+                new.flush()
+                os.fsync(descriptor)
+            os.replace(lock, file, src_dir_fd=at, dst_dir_fd=at)
+        except BaseException:
+            _remove(lock, at)
+            raise
 
 
 def write_git_object(folder: Path, name: str, data: bytes) -> None:
@@ -143,24 +153,26 @@ def write_git_object(folder: Path, name: str, data: bytes) -> None:
 
     To be called while :func:`writing_history`. Raises OSError.
     """
-    path = folder / "objects" / name[:2] / name[2:]
-    try:
-        os.utime(path)
-    except (FileNotFoundError, PermissionError):  # not there, or another user's
-        with git_file(path, 0o444) as file:
-            file.write(data)
+    with folder_in(folder, PurePath("objects", name[:2])) as at:
+        try:
+            os.utime(name[2:], dir_fd=at, follow_symlinks=False)
+            return
+        except (FileNotFoundError, PermissionError):  # not there, or another user's
+            pass
+    with git_file(folder, f"objects/{name[:2]}/{name[2:]}", 0o444) as file:
+        file.write(data)
 
 
 @contextlib.contextmanager
-def git_lock(path: Path) -> Iterator[None]:
-    """Keep git's own programs off the file ``path`` of a repository. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = Path(f"{path}.lock")
-    os.close(_new_once_free(lock, 0o666))
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
+def git_lock(folder: Path, name: str) -> Iterator[None]:
+    """Keep git's own programs off the file ``name`` of the repository ``folder``. Raises OSError."""
+    with folder_in(folder, PurePath(name).parent) as at:
+        lock = f"{PurePath(name).name}.lock"
+        os.close(_new_once_free(lock, 0o666, at))
+        try:
+            yield
+        finally:
+            _remove(lock, at)
 
 
 def remove_git_ref(folder: Path, name: str) -> None:
@@ -168,36 +180,45 @@ def remove_git_ref(folder: Path, name: str) -> None:
 
     To be called with its :func:`git_lock`, while :func:`writing_history`. Raises OSError.
     """
-    packed = folder / "packed-refs"
-    if packed.exists():
-        lines = packed.read_text(errors="surrogateescape").splitlines(keepends=True)
+    with contextlib.suppress(FileNotFoundError):
+        lines = read_file_in(folder, "packed-refs").decode(errors="surrogateescape").splitlines(keepends=True)
         rest = [line for line in lines if line.rstrip("\n").partition(" ")[2] != name]
         if rest != lines:
-            with git_file(packed) as file:
+            with git_file(folder, "packed-refs") as file:
                 file.write("".join(rest).encode(errors="surrogateescape"))
-    (folder / name).unlink(missing_ok=True)
+    with folder_in(folder, PurePath(name).parent) as at:
+        _remove(PurePath(name).name, at)
 
 
-def _new_once_free(lock: Path, mode: int) -> int:
+def _remove(name: str, at: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=at)
+
+
+def _new_once_free(lock: str, mode: int, at: int) -> int:
+    until = time.monotonic() + _PATIENCE
     while True:
         try:
-            return os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            return os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=at)
         except FileExistsError:
-            _wait_for(lock)
+            if time.monotonic() >= until:
+                raise
+            _wait_for(lock, at)
 
 
-def _wait_for(lock: Path) -> None:
+def _wait_for(lock: str, at: int | None = None) -> None:
     """Wait a moment for whoever has git's lock file; remove it where it was left by a process that was killed."""
     with contextlib.suppress(FileNotFoundError):
-        if time.time() - lock.lstat().st_mtime > _LEFT_AFTER:
-            lock.unlink()
+        # One of the future is of a clock that was put back, or of somebody who wants others to wait.
+        if abs(time.time() - os.lstat(lock, dir_fd=at).st_mtime) > _LEFT_AFTER:
+            os.unlink(lock, dir_fd=at)
         else:
             time.sleep(_NAP)
 
 
 def wait_for_lock_file(path: str | bytes) -> None:
     """Wait a moment for whoever has the lock file ``path`` below a history, as :func:`git_file` does."""
-    _wait_for(Path(os.fsdecode(path)))
+    _wait_for(os.fsdecode(path))
 
 
 def remove_left_lock_file(path: str | bytes) -> None:
@@ -215,29 +236,25 @@ def make_git_folder(folder: Path) -> None:
     if (folder / "HEAD").exists():
         return
     for name in ("objects/info", "objects/pack", "refs/heads", "refs/domains"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        with folder_in(folder, PurePath(name)):
+            pass
     for name, text in {"config": _CONFIG, "HEAD": "ref: refs/heads/main\n"}.items():
-        _put(folder / name, text)
+        with git_file(folder, name) as file:
+            file.write(text.encode())
 
 
 def note_pushes(folder: Path, text: str) -> None:
     """Keep ``text`` as what there is to say of the last pushes. To be called while :func:`writing_history`."""
-    with said_as_unusable(folder):
-        _put(folder / _LAST_PUSH, text)
+    with said_as_unusable(folder), git_file(folder, _LAST_PUSH) as file:
+        file.write(text.encode())
 
 
 def last_pushes(folder: Path) -> str:
     """What was kept of the last pushes; "" where there was none, or it cannot be read."""
     try:
-        return (folder / _LAST_PUSH).read_text()
+        return read_file_in(folder, _LAST_PUSH).decode()
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _put(file: Path, text: str) -> None:
-    new = file.with_name(f"{file.name}.new")
-    new.write_text(text)
-    new.replace(file)
 
 
 def loose_objects(folder: Path) -> Iterator[tuple[str, float]]:
@@ -251,7 +268,8 @@ def loose_objects(folder: Path) -> Iterator[tuple[str, float]]:
 def remove_objects(folder: Path, ids: Iterable[str]) -> None:
     """Remove the files of these objects of git's. To be called while :func:`writing_history`."""
     for id in ids:
-        (folder / "objects" / id[:2] / id[2:]).unlink(missing_ok=True)
+        with folder_in(folder, PurePath("objects", id[:2])) as at:
+            _remove(id[2:], at)
 
 
 def remove_packs(folder: Path, names: Iterable[str]) -> None:
@@ -259,12 +277,14 @@ def remove_packs(folder: Path, names: Iterable[str]) -> None:
 
     To be called while :func:`writing_history`.
     """
-    objects = folder / "objects"
-    for name in names:
-        for file in sorted(objects.glob(f"pack/{name}.*")):  # its index goes before the pack itself
-            file.unlink(missing_ok=True)
-    for noted in ("pack/multi-pack-index", "info/commit-graph"):
-        (objects / noted).unlink(missing_ok=True)
+    with folder_in(folder, PurePath("objects/pack")) as at:
+        there = sorted(os.listdir(at))  # noqa: PTH208 - of a descriptor; the index of a pack goes before the pack itself
+        for name in names:
+            for file in (each for each in there if each.startswith(f"{name}.")):
+                _remove(file, at)
+        _remove("multi-pack-index", at)
+    with folder_in(folder, PurePath("objects/info")) as at:
+        _remove("commit-graph", at)
 
 
 _CONFIG = """[core]

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from holdfast.domainxml.compare.apart import all_changes
 from holdfast.domainxml.compare.host_changes import host_changes
@@ -18,6 +19,7 @@ from holdfast.domainxml.describe.given_at_start import given_at_start
 from holdfast.domainxml.document import Element, parse, same
 from holdfast.domainxml.secret_parts import kept_of, shown_words
 from holdfast.errors import HoldfastError
+from holdfast.errors.history import HISTORY_UNUSABLE
 from holdfast.errors.programs import DEFECT
 from holdfast.history.entry import EntryKind, Happened, KeptDocument
 from holdfast.history.repository import Repository
@@ -61,7 +63,7 @@ def record_change(
             if before is not None:
                 record_found(repository, connection, uuid, before)
             elif (last := repository.last(uuid)) is not None and not last[0].is_end:
-                before = parse(last[1].document)
+                before = past_document(last[1], repository.folder)
             if now is None:
                 if before is not None:
                     add_entry(repository, connection, uuid, EntryKind.DELETED, before, before)
@@ -90,7 +92,9 @@ def record_found(
     here = repository.last_here(uuid)
     last = repository.last(uuid) if here is None or here[0].is_end else here
     kind = EntryKind.FIRST_SEEN if here is None else EntryKind.OUTSIDE
-    add_entry(repository, doer, uuid, kind, None if last is None else parse(last[1].document), found, kept)
+    add_entry(
+        repository, doer, uuid, kind, None if last is None else past_document(last[1], repository.folder), found, kept
+    )
     return True
 
 
@@ -102,7 +106,7 @@ def record_gone(repository: Repository, connection: Connection, uuid: str) -> st
     last = repository.last_here(uuid)
     if last is None or last[0].is_end:
         return ""
-    document = parse(last[1].document)
+    document = past_document(last[1], repository.folder)
     add_entry(repository, connection, uuid, EntryKind.GONE, document, document, last[1])
     return last[0].name
 
@@ -138,6 +142,14 @@ def add_entry(
         asked=doer.asked if isinstance(doer, ManagerAct) else {},
     )
     repository.add(uuid, kept or kept_document(after), happened)
+
+
+def past_document(kept: KeptDocument, folder: Path) -> Element:
+    """The document of an entry of the history in ``folder``. Raises HISTORY_UNUSABLE where it is none."""
+    try:
+        return parse(kept.document)
+    except HoldfastError as error:
+        raise HISTORY_UNUSABLE(folder=folder, reason=f"what an entry has is no document: {error.message}") from error
 
 
 def kept_document(document: Element) -> KeptDocument:

@@ -1,6 +1,6 @@
 """Where the history of a libvirt's domains is kept, whether one is, what is set for it, and where copies of state are.
 
-No document is needed for that, as ``log`` needs none.
+No document is needed for that, as ``log`` needs none: what reads one is imported where one is read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,13 @@ def history_place(connection: Connection) -> HistoryPlace:
         host = f"{user_name()}@{host}"
     elif not of_host:
         host = f"{host}:{folder.parent.parent}"
-    return HistoryPlace(folder, shared=of_host, host=host)
+    return HistoryPlace(folder, shared=of_host, host=host, check=_parse)
+
+
+def _parse(document: str) -> object:
+    from holdfast.domainxml.document import parse
+
+    return parse(document)
 
 
 def keeps_history(connection: Connection) -> bool:

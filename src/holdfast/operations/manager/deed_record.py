@@ -10,7 +10,7 @@ from holdfast.history.entry import EntryKind
 from holdfast.history.repository import HistoryPlace, Repository
 from holdfast.hostfiles.history_folder import history_is_there
 from holdfast.libvirtapi.connection import Connection
-from holdfast.operations.change_record import ManagerAct, add_entry, kept_document, record_found
+from holdfast.operations.change_record import ManagerAct, add_entry, kept_document, past_document, record_found
 from holdfast.operations.history_place import history_place
 
 __all__ = ["Deed", "HistoryPlace", "ManagerAct", "is_kept", "place_of_history", "record_deed", "record_met"]
@@ -65,7 +65,7 @@ def record_deed(place: HistoryPlace, deed: Deed) -> None:
             last = None
         if deed.after is None:
             if last is not None:
-                document = parse(last[1].document)
+                document = past_document(last[1], repository.folder)
                 add_entry(repository, deed.act, deed.uuid, EntryKind.DELETED, document, document, last[1])
             return
         after = parse(deed.after)

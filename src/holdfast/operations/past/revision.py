@@ -16,6 +16,7 @@ from holdfast.errors.history import BEFORE_HISTORY, NO_ENTRIES, NO_SUCH_ENTRY, N
 from holdfast.history.entry import Entry, KeptDocument
 from holdfast.history.repository import Repository
 from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.change_record import past_document
 from holdfast.operations.history_place import history_place
 from holdfast.operations.past.log import uuid_of
 from holdfast.operations.past.moment import moment_in
@@ -75,7 +76,7 @@ def last_of(connection: Connection, name: str) -> PastDomain:
         last = repository.last(uuid)
         if last is None:
             raise NO_ENTRIES(folder=repository.folder, name=name)
-        return PastDomain(uuid=uuid, entry=last[0], kept=last[1])
+        return _readable(repository, PastDomain(uuid=uuid, entry=last[0], kept=last[1]))
 
 
 def documents_before(connection: Connection, past: PastDomain) -> Iterator[Element]:
@@ -83,7 +84,7 @@ def documents_before(connection: Connection, past: PastDomain) -> Iterator[Eleme
     with Repository(history_place(connection)) as repository:
         entries = repository.entries(past.uuid)
         next(entry for entry in entries if entry.id == past.entry.id)
-        yield from (parse(repository.kept(entry).document) for entry in entries)
+        yield from (past_document(repository.kept(entry), repository.folder) for entry in entries)
 
 
 def _past(connection: Connection, name: str, said: re.Match[str]) -> PastDomain:
@@ -93,7 +94,13 @@ def _past(connection: Connection, name: str, said: re.Match[str]) -> PastDomain:
         if not entries:
             raise NO_ENTRIES(folder=repository.folder, name=name)
         entry = _entry(name, said, entries)
-        return PastDomain(uuid=uuid, entry=entry, kept=repository.kept(entry))
+        return _readable(repository, PastDomain(uuid=uuid, entry=entry, kept=repository.kept(entry)))
+
+
+def _readable(repository: Repository, past: PastDomain) -> PastDomain:
+    """``past`` itself. Raises HISTORY_UNUSABLE where it has no document."""
+    past_document(past.kept, repository.folder)
+    return past
 
 
 def _is_domain(connection: Connection, name: str) -> bool:
