@@ -10,7 +10,7 @@ import pytest
 
 from holdfast import operations
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.document import parse
+from holdfast.domainxml.document import child, parse, remove_children, serialize
 from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.metadata import facts
 from holdfast.errors import HoldfastError
@@ -287,3 +287,44 @@ def test_read_only_connection_is_refused(connection: Connection, uri: str, then:
     operations.detach_device(connection, "a", MAC)
     assert run(uri, "-r", "rollback", "a", then, "--accept").exit_code == 1
     assert f"interface {MAC} is added" in done(uri, "-r", "rollback", "a", then, "--dry-run")
+
+
+@pytest.mark.parametrize(
+    "now", ["", "<graphics type='vnc' listen='127.0.0.1'/>", "<graphics type='vnc' listen='::1'/>"]
+)
+def test_a_console_is_opened_to_a_network_only_where_that_is_accepted(
+    connection: Connection, uri: str, now: str
+) -> None:
+    connection.define(domain_xml(extra="<graphics type='vnc' listen='0.0.0.0'/>"))
+    operations.adopt_domain(connection, "a")
+    then = last(connection)
+    edited = parse(connection.find_domain("a").xml(CONFIG))
+    remove_children(child(edited, "devices"), "graphics")
+    connection.define(serialize(edited).replace("</devices>", f"{now}</devices>"))
+    refused = run(uri, "rollback", "a", then)
+    assert refused.exit_code == 3
+    said = "the vnc console would be open at 0.0.0.0 without a password"
+    assert said in " ".join(refused.stderr.split())
+    assert f"note: {said}" in done(uri, "rollback", "a", then, "--dry-run")
+    assert f"note: {said}" in done(uri, "rollback", "a", then, "--accept")
+
+
+def test_a_console_that_is_open_today_stays_so_without_a_word(connection: Connection, uri: str) -> None:
+    console = "<graphics type='vnc' listen='0.0.0.0'/>"
+    connection.define(domain_xml(extra=console))
+    operations.adopt_domain(connection, "a")
+    then = last(connection)
+    operations.attach_interface(connection, "a", USER)
+    assert "console" not in done(uri, "rollback", "a", then, "--accept")
+
+
+def test_a_domain_whose_name_looks_like_an_entry_of_another_is_not_taken_for_that(
+    connection: Connection, uri: str, then: str
+) -> None:
+    operations.attach_interface(connection, "a", USER)
+    connection.define(domain_xml(f"a@{then}"))
+    refused = run(uri, "rollback", f"a@{then}", "--accept")
+    assert refused.exit_code == 2
+    assert f"say which entry: holdfast rollback a@{then} REV" in refused.stderr
+    connection.find_domain(f"a@{then}").undefine()
+    assert f"a: is rolled back to {then}" in done(uri, "rollback", f"a@{then}", "--accept")

@@ -55,11 +55,12 @@ def rollback(
     holdfast rollback web "{2 days ago}" --accept
     """
     from holdfast.operations.domain.rollback import rollback_domain
+    from holdfast.operations.past.revision import named_revision
 
     if rev is None:
-        name, at, rev = name.rpartition("@")
-        if not at:
-            raise click.UsageError(f"say which entry: holdfast rollback {rev} REV; 'holdfast log {rev}' shows them")
+        name, rev = named_revision(session.connection, name)
+        if not rev:
+            raise click.UsageError(f"say which entry: holdfast rollback {name} REV; 'holdfast log {name}' shows them")
     rolled = rollback_domain(
         session.connection, name, rev, secrets=secrets, fresh=fresh, accept=accept, dry_run=dry_run
     )

@@ -129,6 +129,31 @@ def keep_console_passwords(document: Element, today: Element) -> None:
             graphics.attrib.update({name: value for name, value in now.items() if name in ("passwd", "passwdValidTo")})
 
 
+def opened_consoles(document: Element, today: Element) -> list[str]:
+    """The graphical consoles of ``document`` that ask for no password and, other than ``today``, are open to a network.
+
+    In sentences. Without an address a console is where qemu.conf says, which is the loopback unless somebody chose.
+    """
+    return [
+        f"the {graphics.get('type')} console would be open at {', '.join(sorted(opened))} without a password"
+        for graphics in document.iterfind("devices/graphics")
+        if (opened := _open_at(graphics) - _open_at(_device_like(document, graphics, today)))
+    ]
+
+
+def _open_at(graphics: Element | None) -> set[str]:
+    """Where a graphical console that asks for no password is open to a network."""
+    if graphics is None or "passwd" in graphics.attrib:
+        return set()
+    listens = graphics.findall("listen")
+    named = [
+        graphics.get("listen"),
+        *(each.get("address") for each in listens),
+        *(each.get("network") for each in listens),
+    ]
+    return {place for place in named if place and place not in ("localhost", "::1") and not place.startswith("127.")}
+
+
 def close_console(graphics: Element) -> None:
     """Let a graphical console listen nowhere: whoever may use libvirt can have it opened by libvirt (2.0)."""
     for name in ("port", "tlsPort", "autoport", "listen", "websocket", "socket", "passwdValidTo"):

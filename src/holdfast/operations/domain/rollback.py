@@ -16,7 +16,7 @@ from holdfast.domainxml.compare.host_changes import host_changes
 from holdfast.domainxml.document import Element, same
 from holdfast.domainxml.elements.disk import is_shared, source_of
 from holdfast.domainxml.past.rolled_back import misfit_of_firmware, pair_disks, take_what_is_todays
-from holdfast.domainxml.past.secret_places import put_back_secrets
+from holdfast.domainxml.past.secret_places import opened_consoles, put_back_secrets
 from holdfast.domainxml.records.disk_record import unfinished
 from holdfast.domainxml.snapshots.stored import read_snapshot, written_images
 from holdfast.errors import history as errors
@@ -72,7 +72,7 @@ def rollback_domain(
     title, description and metadata stay today's. ``secrets``, by their places in the document of then, are those that
     today's document does not tell; a graphical console that lacks its password listens nowhere. ``fresh`` are the kinds
     of state, "nvram" and "tpm", that may be made anew where hardware comes back whose own is gone. ``accept`` accepts
-    what the guest would see, and that it would not start.
+    what the guest would see, that it would not start, and that a console would be open to a network as it is not today.
 
     Raises UNASKED_ROLLBACK without ``accept``; ROLLBACK_OF_RUNNING, MANAGED_SAVE, ROLLBACK_UNFINISHED, TRANSIENT;
     ROLLBACK_LEAVES_DISK and ROLLBACK_LEAVES_SNAPSHOT where a disk of today or a snapshot would lose its place,
@@ -99,7 +99,11 @@ def rollback_domain(
         if dry_run:
             return answer.noted_in(result)
         if not accept and (
-            sees := [*map(str, result.changes), *(f"it would not start: {why}" for why in result.blocks)]
+            sees := [
+                *map(str, result.changes),
+                *(f"it would not start: {why}" for why in result.blocks),
+                *opened_consoles(after, today),
+            ]
         ):
             raise errors.UNASKED_ROLLBACK(name=domain.name, revision=revision, changes=sees)
         if not is_same:
@@ -128,7 +132,7 @@ def _document(
     connection, after = domain.connection, past.document
     lacking = put_back_secrets(after, places_given(past, secrets), today, secrets)
     take_what_is_todays(after, today)
-    notes = do_without(domain.name, after, lacking)
+    notes = do_without(domain.name, after, lacking) + opened_consoles(after, today)
     notes += _left_behind(domain, past, today, after)
     unfit = None if unfit_nvram(connection, today) else unfit_nvram(connection, after)
     if why := misfit_of_firmware(after, today) or unfit:

@@ -55,6 +55,12 @@ def past_domain(connection: Connection, name: str) -> PastDomain | None:
     return _past(connection, said["name"], said)
 
 
+def named_revision(connection: Connection, name: str) -> tuple[str, str]:
+    """The domain and the revision in ``name``; the latter is "" where there is none or a domain has that name."""
+    before, at, revision = name.rpartition("@")
+    return (name, "") if not at or _is_domain(connection, name) else (before, revision)
+
+
 def domain_at(connection: Connection, name: str, revision: str) -> PastDomain:
     """The domain ``name`` as it was at ``revision``, an id, "last-start" or "{2 days ago}".
 
