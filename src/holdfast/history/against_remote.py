@@ -67,7 +67,7 @@ def _of_line(
     moments = {commit.author_time for commit in others}
     earlier = {tuple(commit.parents) for commit in others}
     for id, commit in there.items():
-        if id not in here and repository.is_of_here(entry := entry_in(commit)):
+        if id not in here and (entry := _told(commit)) is not None and repository.is_of_here(entry):
             rewritten = commit.author_time in moments or tuple(commit.parents) in earlier
             yield WrongEntry(uuid, Wrong.REWRITTEN_HERE if rewritten else Wrong.MISSING_HERE, entry)
     if pushed and others:
@@ -75,6 +75,14 @@ def _of_line(
         for id in before.keys() & here.keys():
             if id not in there:
                 yield WrongEntry(uuid, Wrong.MISSING_THERE, entry_in(here[id]))
+
+
+def _told(commit: Commit) -> Entry | None:
+    """The entry that a commit of the remote is; None for what somebody has put there that is none."""
+    try:
+        return entry_in(commit)
+    except (ValueError, OverflowError, OSError, RecursionError):
+        return None
 
 
 def _line(repository: Repository, uuid: str) -> Iterator[tuple[Commit, Entry]]:
@@ -96,5 +104,5 @@ def _entries_in(objects: MemoryObjectStore | object, tip: ObjectID) -> Iterator[
     try:
         for commit in entries_from(lambda id: store[id], [tip]):
             yield commit.id.decode(), commit
-    except KeyError:  # not here any more: what was pushed was removed
+    except (KeyError, AttributeError):  # not here any more: what was pushed was removed; or no commit
         return

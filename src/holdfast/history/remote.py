@@ -34,12 +34,13 @@ _SECONDS = 60.0
 _MOST = 1 << 30
 """Bytes that are taken of a remote at once."""
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):([^/@]*)@")
+_QUERY = re.compile(r"(?<=\?).*", re.DOTALL)
 _OF_SSH = re.compile(r"(?:(?P<user>[\w.-]+)@)?(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<path>[^:].*)")
 
 
 def shown_remote(remote: str) -> str:
-    """``remote`` without the password that its URL may have."""
-    return printable(_PASSWORD.sub(rf"\1:{HIDDEN}@", remote))
+    """``remote`` without the password that its URL may have, and without its query, which may be signed."""
+    return printable(_QUERY.sub(HIDDEN, _PASSWORD.sub(rf"\1:{HIDDEN}@", remote)))
 
 
 def is_elsewhere(remote: str) -> bool:

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import HoldfastError
+from holdfast.history.against_remote import Wrong, wrong_entries
 from holdfast.history.damage import damaged_lines, mend
 from holdfast.history.entry import TRAILER, EntryKind, Happened, KeptDocument
+from holdfast.history.exchange import push
 from holdfast.history.line import new_commit
 from holdfast.history.push_note import PushNote, note_push, push_notes
+from holdfast.history.remote import Remote
 from holdfast.history.repository import HistoryPlace, Repository
-from tests.libvirt.past.two_histories import WEB, History, ticking
+from tests.libvirt.past.two_histories import WEB, History, git, new_remote, ticking
 
 
 @pytest.fixture
@@ -165,3 +168,23 @@ def test_what_is_no_document_is_found_and_cut_off(history: History) -> None:
 def test_notes_of_pushes_are_kept(history: History) -> None:
     note_push(history.repository, "/remote", PushNote(time="now"))
     assert push_notes(history.repository) == {"/remote": PushNote(time="now")}
+
+
+@pytest.mark.parametrize("time", [1_800_000_000, 1 << 60])
+def test_what_is_no_entry_at_the_remote_hides_nothing_that_is(history: History, tmp_path: Path, time: int) -> None:
+    remote = Remote(str(new_remote(tmp_path / "remote.git")))
+    push(history.repository, remote)
+    there = History(tmp_path, "a")
+    tip = there.repository.tip(WEB)
+    assert tip is not None
+    commit = new_commit(there.repository.commit(tip).tree, [tip], "somebody", time, "says nothing")
+    removed = history.add(WEB, "3")
+    push(history.repository, remote)
+    with there.repository.writing():
+        commit.parents = [removed.encode()]  # type: ignore[list-item]
+        there.repository.continue_with(WEB, there.repository.tip(WEB), commit.id, commit)
+        git(tmp_path / "remote.git", "fetch", "-q", str(there.folder), f"+refs/domains/{WEB}:refs/domains/{WEB}")
+        git(there.folder, "update-ref", f"refs/domains/{WEB}", tip.decode())
+    with Repository(HistoryPlace(history.folder, shared=False, host="a")) as repository:
+        found = [(each.entry.name, each.wrong) for each in wrong_entries(repository, remote, {})]
+    assert found == [("3", Wrong.MISSING_HERE)]

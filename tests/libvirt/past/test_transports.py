@@ -103,3 +103,4 @@ def test_what_is_no_remote_is_refused(where: str) -> None:
 
 def test_a_password_is_never_shown() -> None:
     assert shown_remote("https://anna:geheim@host/x") == "https://anna:(not shown)@host/x"
+    assert shown_remote("https://host/x?token=geheim") == "https://host/x?(not shown)"
