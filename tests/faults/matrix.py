@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 ONCE = {
     "/run/holdfast": ("rename a b",),
     "/history.git": (
-        *("rename a b", "history forget a", "history repair"),
+        *("rename a b", "history forget a", "history record", "history repair"),
         *("history push remote", "history push remote again", "history pull remote"),
     ),
     "/holdfast-child-": ("create --from-xml b.xml",),

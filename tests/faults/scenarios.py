@@ -1,4 +1,4 @@
-"""The commands of the matrix: at least one for every command that has ``--dry-run``, which is every one that changes.
+"""The commands of the matrix: at least one for every command that changes something.
 
 ``{images}``, ``{tmp}``, ``{history}`` and ``{remote}`` in them are folders of the host.
 """
@@ -167,6 +167,7 @@ def _all() -> list[Scenario]:
         Scenario("history restore a", ("history record", "virsh -q undefine a")),
         Scenario("history restore a", ("delete a",), note="deleted by us"),
         Scenario("history forget a", ("delete a",)),
+        Scenario("history record", entries=True),
         Scenario("history push {remote}", RECORDED, entries=True),
         Scenario(
             "history push {remote}",
