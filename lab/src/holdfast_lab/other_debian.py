@@ -83,9 +83,10 @@ def unpacked(release: DebianRelease) -> Path:
     with (cache / f"debian-{release.codename}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_unpacked(folder):
-            for stale in (folder, *cache.glob(".unpacking-*")):
+            prefix = f".unpacking-{release.codename}-"  # another release may be unpacked at this moment
+            for stale in (folder, *cache.glob(f"{prefix}*")):
                 shutil.rmtree(stale, ignore_errors=True)
-            with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
+            with tempfile.TemporaryDirectory(dir=cache, prefix=prefix) as scratch:
                 _unpack(_download(release, Path(scratch)), Path(scratch, "system"))
                 Path(scratch, "system").rename(folder)
     return folder
