@@ -16,7 +16,11 @@ from nova_judge.sources import DRIVER, driver_members, strangers
 from nova_judge.surface import TABLE
 
 HARD_REBOOT = f"{DRIVER}._hard_reboot"
-OUR_OWN = next(name for each in driver_members() if (name := f"{DRIVER}.{each}") not in TABLE.read_text())
+OUR_OWN = next(
+    name
+    for each in driver_members()
+    if not each.startswith("__") and (name := f"{DRIVER}.{each}") not in TABLE.read_text()
+)
 """What our driver has and Nova's has not."""
 
 
