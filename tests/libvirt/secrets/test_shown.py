@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,16 @@ diff "a@{{3000-01-01}}" a
 rollback a "{{3000-01-01}}"
 history restore a -> 3
 history forget b
+history push {folder}/remote.git
+history pull {folder}/remote.git
+history check
+history repair
+history verify {folder}/remote.git
+history copy-state
+history states a
+history restore-state a -> 3
+export a {folder}/a.tar
+import {folder}/a.xml -> 3
 snapshot delete a s
 repair a --no-start
 resume-host
@@ -146,6 +157,7 @@ def folder(tmp_path: Path, web_port: int, monkeypatch: pytest.MonkeyPatch) -> Pa
     (tmp_path / "other.xml").write_text(text.replace(f"={MARK}", f"=new{MARK}").replace(f'"{MARK}"', f'"new{MARK}"'))
     (tmp_path / "web.xml").write_text(web_disk("vdx", "second.raw", web_port))
     (tmp_path / "password").write_text(f"{MARK}\n")
+    subprocess.run(["git", "init", "--quiet", "--bare", str(tmp_path / "remote.git")], check=True)
     qcow2(tmp_path, "swapped")
     for name in ("more", "cd", "rescue"):
         image(tmp_path, name)
@@ -158,13 +170,16 @@ def folder(tmp_path: Path, web_port: int, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 @pytest.fixture
-def history(connection: Connection) -> Iterator[Path]:
-    """The folder of the libvirt's history, which is kept meanwhile."""
-    assert connection.history_folder is not None
-    folder = Path(connection.history_folder)
+def history(connection: Connection, tmp_path: Path) -> Iterator[Path]:
+    """The folder of the libvirt's history, which is kept meanwhile, with copies of state."""
+    assert connection.history_folder is not None and connection.history_settings_file is not None
+    folder, settings = Path(connection.history_folder), Path(connection.history_settings_file)
     folder.mkdir(parents=True)
+    (tmp_path / "state").mkdir(mode=0o700)
+    settings.write_text(f'state = "{tmp_path}/state"')
     yield folder
     shutil.rmtree(folder)
+    settings.unlink()
 
 
 @pytest.mark.parametrize("output", ["table", "json"])
