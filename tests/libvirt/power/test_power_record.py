@@ -37,6 +37,7 @@ from holdfast.operations.power_record import (
     record_start_by_manager,
     record_whether_it_runs,
     recorded_start,
+    recorded_stop,
     run_again_from_now,
     unfinished_start,
     unrecorded,
@@ -352,3 +353,14 @@ def test_a_firmware_that_cannot_be_read_is_recorded_as_unknown(
     assert fact(document, Started) is None
     started = fact(parse(domain.xml(CONFIG)), Started)
     assert started is not None and started.firmware == ""
+
+
+def test_a_guest_that_is_asked_to_shut_down_is_wanted_running_by_neither_document(
+    connection: Connection, domain: Domain
+) -> None:
+    operations.start(connection, "a", paused=True)
+    assert kept(domain, RunAgain, LIVE) is not None, "libvirt has copied it"
+    with changing(connection, "a") as opened, recorded_stop(opened, at_once=False):
+        pass
+    assert (kept(domain, RunAgain), kept(domain, RunAgain, LIVE)) == (None, None)
+    assert kept(domain, Started) is not None
