@@ -35,7 +35,6 @@ HINTS = {
     "history-unusable": "'holdfast history check' says what is wrong, 'holdfast history repair' keeps what can be read",
     "no-remote": "'holdfast history push REMOTE', or a line in that file: remote = \"REMOTE\"",
     "history-not-set-up": "'sudo install -d -g libvirt -m 2770 {folder}' sets it up",
-    "exported-on-its-host": "on that host: 'holdfast export {name} FILE'",
     "mac-in-use": "'holdfast delete {user}', or 'holdfast clone' where the domain came from, and export the clone",
     "reaches-host": "'--map-path OLD=NEW' says what stands for it, '--accept-host' takes all of it",
     "state-not-in-archive": "'--fresh-{kind}' accepts that",

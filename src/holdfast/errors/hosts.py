@@ -65,11 +65,11 @@ NO_POOL = Condition(
 )
 POOL_NOT_ACTIVE = Condition("pool-not-active", Failed, "the storage pool {pool!r} is not active", "start the pool")
 
-EXPORTED_ON_ITS_HOST = Condition(
-    "exported-on-its-host",
+ARCHIVE_ON_ITS_HOST = Condition(
+    "archive-on-its-host",
     Refused,
-    "what a domain has beside its document can be read only on its host, and {uri} is elsewhere",
-    "export it there",
+    "what a domain has beside its document can be read and made only on libvirt's own host, and {uri} is elsewhere",
+    "do it there",
 )
 
 NOT_AN_EXPORT = Condition(

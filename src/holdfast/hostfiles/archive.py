@@ -169,10 +169,6 @@ class ArchiveReader:
         """The members that have a checksum."""
         return list(self._sums)
 
-    def size(self, name: str) -> int:
-        """The bytes of a member, holes included."""
-        return self._member(name).size
-
     def read(self, name: str) -> bytes:
         """The bytes of a member, at most 64 MiB of them. Raises DAMAGED_ARCHIVE."""
         data = self._read(self._member(name))

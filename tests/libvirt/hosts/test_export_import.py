@@ -17,6 +17,7 @@ from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, value_at
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.fact import DiskRecord
+from holdfast.domainxml.host.reaches import reaches
 from holdfast.domainxml.metadata import facts
 from holdfast.errors.creation import DOMAIN_EXISTS
 from holdfast.errors.disks import IMAGE_MISSING, NO_DISK
@@ -75,6 +76,11 @@ def contents(connection: Connection, domain: Domain) -> dict[str, str]:
     roots += [source.get("file", "") for source in document.iterfind("devices/disk/source")]
     files = [path for root in roots for path in (Path(root).rglob("*") if Path(root).is_dir() else [Path(root)])]
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
+
+
+def maps_to(folder: Path) -> operations.HostMaps:
+    """All that is in this folder stays where it is."""
+    return operations.HostMaps(paths={str(folder): str(folder)})
 
 
 def vanish(connection: Connection, domain: Domain) -> None:
@@ -193,6 +199,40 @@ def test_what_a_guest_could_reach_of_this_host_is_taken_only_when_that_is_said(
     with raising(REACHES_HOST, name="web", reaches=f"disk sda {tmp_path}/cd.img"):
         operations.import_domain(connection, str(archive))
     assert not connection.domains()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<mac ", "<script path='/bin/evil'/><mac "),
+        ("</os>", "</os><sysinfo type='fwcfg'><entry name='opt/a' file='/etc/shadow'/></sysinfo>"),
+        ("</domain>", "<seclabel type='none'/></domain>"),
+        ("</devices>", "<serial type='file'><source path='/etc/cron.d/a'/></serial></devices>"),
+        ("</devices>", "<filesystem><driver type='virtiofs'/><binary path='/bin/evil'/></filesystem></devices>"),
+        ("</devices>", "<hostdev mode='subsystem' type='pci'><source/></hostdev></devices>"),
+        ("<os>", "<os><nvram>/root/.ssh/authorized_keys</nvram>"),
+    ],
+)
+def test_every_way_to_the_host_is_named(old: str, new: str) -> None:
+    devices = "<interface type='user'><mac address='x'/></interface>"
+    document = f"<domain><name>a</name><os></os><devices>{devices}</devices></domain>"
+    assert not list(reaches(parse(document)))
+    assert list(reaches(parse(document.replace(old, new))))
+
+
+def test_state_that_is_here_already_is_not_taken_for_its_own(
+    connection: Connection, web: Domain, archive: Path, tmp_path: Path
+) -> None:
+    nvram = Path(nvram_of(parse(web.xml(CONFIG))) or "")
+    (tmp_path / "web.xml").write_text(web.xml(CONFIG, secure=True))
+    vanish(connection, web)
+    nvram.write_bytes(b"somebody's")
+    for path in (archive, tmp_path / "web.xml"):
+        with raising(EXISTS, path=nvram):
+            operations.import_domain(
+                connection, str(path), accept_host=path == archive, fresh=["nvram"], maps=maps_to(tmp_path)
+            )
+    assert nvram.read_bytes() == b"somebody's"
 
 
 def test_a_damaged_archive_leaves_nothing(connection: Connection, web: Domain, archive: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""What of its host a guest could reach by a document: files, devices, and arguments of QEMU.
+"""What of its host a guest could reach by a document: files, devices, storage, and arguments of QEMU.
 
-For a document that somebody else hands in: who starts it gives all of that to the guest.
+For a document that somebody else hands in: who starts it gives all of that to the guest, or lets libvirt run it. Any
+path counts, wherever it stands: what a newer libvirt has a path for is not missed.
 """
 
 from __future__ import annotations
@@ -9,14 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.domainxml.device import device_name
-from holdfast.domainxml.document import Element, devices, value_at
+from holdfast.domainxml.document import Element, devices
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.domain import passes_qemu_arguments
 
-_BOOT_FILES = ("os/loader", "os/nvram@template", "os/kernel", "os/initrd", "os/dtb")
-_PATHS = ("source@path", "source@dir", "source@file", "source@dev", "log@file", "backend@path", "rom@file")
-_OWN = ("interface", "graphics")
-"""Devices whose sources are networks, and the like: they are named, and no file."""
+_NO_PATHS = ("metadata", "name", "title", "description")
+_HARMLESS = ("/dev/urandom", "/dev/random", "/dev/null")
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,25 @@ class Reach:
 
 def reaches(domain: Element) -> Iterator[Reach]:
     """All that a guest could reach by ``domain``; networks, bridges and volumes of pools are left out."""
-    for path in _BOOT_FILES:
-        if place := value_at(domain, path):
-            yield Reach(path.rpartition("/")[2].replace("@", " "), place)
+    for part in (each for each in domain if isinstance(each.tag, str) and each.tag not in (*_NO_PATHS, "devices")):
+        yield from _paths(part, str(part.tag))
+        if part.tag == "seclabel" and (part.get("type") != "dynamic" or part.get("relabel") == "no"):
+            yield Reach(f"whatever the security label {part.get('type', 'static')} lets it")
     for device in devices(domain):
-        if device.tag == "hostdev" or (device.tag == "interface" and device.get("type") == "hostdev"):
-            yield Reach(f"{device_name(device)} of the host")
-        elif device.tag == "disk":
-            place = source_of(device)
-            if place and device.get("type") != "volume":
-                yield Reach(device_name(device), place)
-        elif device.tag not in _OWN:
-            for path in _PATHS:
-                if place := value_at(device, path):
-                    yield Reach(device_name(device), place)
+        name = device_name(device)
+        yield from _paths(device, name)
+        if device.tag == "hostdev" or device.get("type") in ("hostdev", "nvme", "vdpa"):
+            yield Reach(f"{name} of the host")
+        elif device.tag == "disk" and device.get("type") == "network":
+            yield Reach(name, source_of(device) or "")
     if passes_qemu_arguments(domain):
         yield Reach("arguments of QEMU (qemu namespace)")
+
+
+def _paths(part: Element, name: str) -> Iterator[Reach]:
+    for node in part.iter("{*}*"):
+        for value in (*node.attrib.values(), (node.text or "").strip()):
+            if value.startswith("/") and value not in _HARMLESS:
+                yield Reach(name, value)
+        if node.tag == "seclabel" and node is not part:
+            yield Reach(f"{name} without a security label of libvirt's own")

@@ -13,7 +13,7 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import host_path, is_shared, source_of
 from holdfast.domainxml.host.state_files import StateFile
-from holdfast.errors.hosts import EXPORTED_ON_ITS_HOST
+from holdfast.errors.hosts import ARCHIVE_ON_ITS_HOST
 from holdfast.hostfiles.archive import ArchiveWriter, new_archive
 from holdfast.hostfiles.images.new_image import refuse_existing, virtual_size
 from holdfast.hostfiles.state_copies.own_files import read_state
@@ -89,13 +89,13 @@ def export_domain(
     It has the config document with all secrets, the NVRAM and the TPM state, and the images of ``disks``, by target, or
     of ``all_disks`` that are the domain's own; what an image rests on becomes part of it. The domain stays as it is.
 
-    Raises TRANSIENT, RUNNING, IN_RESCUE, UNFINISHED, MANAGED_SAVE, READ_ONLY, EXPORTED_ON_ITS_HOST, STATE_GONE,
+    Raises TRANSIENT, RUNNING, IN_RESCUE, UNFINISHED, MANAGED_SAVE, READ_ONLY, ARCHIVE_ON_ITS_HOST, STATE_GONE,
     NO_DISK, IMAGE_MISSING, NOT_ITS_OWN and other reasons why an image cannot be copied, UNREADABLE_BY_THIS_USER,
     EXISTS, NO_FOLDER, NO_PERMISSION, CANNOT_CREATE. (virDomainGetXMLDesc)
     """
     needs = Need.CONFIG | Need.OWN_HARDWARE | Need.WHOLE | Need.OFF
     if not connection.is_local:
-        raise EXPORTED_ON_ITS_HOST(name=name, uri=connection.uri)
+        raise ARCHIVE_ON_ITS_HOST(uri=connection.uri)
     refuse_existing(archive)
     with changing(connection, name, needs=needs, dry_run=dry_run) as domain:
         refuse_with_managed_save(domain, "that memory would be left behind")

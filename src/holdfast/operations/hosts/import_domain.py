@@ -20,6 +20,7 @@ from holdfast.domainxml.compare.host_changes import host_changes
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import Source, file_source, host_path, set_source, stated_format
+from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.host.reaches import reaches
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps, rebind
@@ -30,6 +31,7 @@ from holdfast.errors import NotFound
 from holdfast.errors.creation import NO_NAME
 from holdfast.errors.files import EXISTS
 from holdfast.errors.hosts import (
+    ARCHIVE_ON_ITS_HOST,
     IMPORTED_OTHERWISE,
     MAC_IN_USE,
     NOT_AN_EXPORT,
@@ -44,7 +46,6 @@ from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.new_image import new_image_file
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.hostfiles.state_copies.own_files import put_back, take_away
-from holdfast.hostfiles.state_file import look_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.libvirtapi.domain_list import inventory
@@ -56,7 +57,7 @@ from holdfast.operations.domain.make import Created, NewDomain, make_domain
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.capabilities import host_capabilities
 from holdfast.operations.hosts.export import DOCUMENT, FORMAT, MANIFEST, VERSION, ExportedPart, PartKind
-from holdfast.operations.own_state import refuse_state_of_others, state_of
+from holdfast.operations.own_state import folders_of, look, refuse_state_of_others, state_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +112,12 @@ def import_domain(
     into ``folder``. ``accept_host`` takes what else of this host the guest could reach by the document. What the domain
     had beside it begins anew where it is not in the archive, and is of a kind in ``fresh`` ("nvram", "tpm").
 
-    Raises NO_FILE, UNREADABLE, NOT_AN_ARCHIVE, DAMAGED_ARCHIVE, NOT_AN_EXPORT, UNASKED_IMPORT, REACHES_HOST,
-    MAC_IN_USE, STATE_NOT_IN_ARCHIVE, STATE_IN_USE, and as :func:`.create.create_domain` does; then nothing is left of
-    it. (virDomainDefineXMLFlags)
+    Raises NO_FILE, UNREADABLE, ARCHIVE_ON_ITS_HOST, NOT_AN_ARCHIVE, DAMAGED_ARCHIVE, NOT_AN_EXPORT, UNASKED_IMPORT,
+    REACHES_HOST, MAC_IN_USE, STATE_NOT_IN_ARCHIVE, STATE_IN_USE, and as :func:`.create.create_domain` does; then
+    nothing is left of it. (virDomainDefineXMLFlags)
     """
     with ExitStack() as stack:
-        arriving = _open(stack, path)
+        arriving = _open(stack, connection, path)
         before = arriving.document
         name = before.findtext("name") or ""
         check_new_name(connection, name, dry_run, to_start=start)
@@ -129,7 +130,7 @@ def import_domain(
         if not accept_host:
             _refuse_reaches(connection, after, maps, [str(disk.image) for disk in disks])
         _refuse_macs(connection, after)
-        restore = _plan_state(connection, arriving, after, fresh)
+        restore = _plan_state(connection, arriving, after, fresh, accept_host)
         notes = [*map(_taken, host_changes(before, after)), *not_startable(connection, after, start)]
         new = NewDomain(
             document=after,
@@ -142,10 +143,12 @@ def import_domain(
         return make_domain(connection, new, start=start, dry_run=dry_run, progress=progress, prove=prove)
 
 
-def _open(stack: ExitStack, path: str) -> Arriving:
-    """Raises NOT_AN_EXPORT for an archive of something else."""
+def _open(stack: ExitStack, connection: Connection, path: str) -> Arriving:
+    """Raises ARCHIVE_ON_ITS_HOST, and NOT_AN_EXPORT for an archive of something else."""
     if path == "-" or not is_archive(path):
         return Arriving(document=_document(read_document(path)))
+    if not connection.is_local:
+        raise ARCHIVE_ON_ITS_HOST(uri=connection.uri)
     archive = stack.enter_context(ArchiveReader(path))
     try:
         manifest = json.loads(archive.read(MANIFEST))
@@ -153,10 +156,16 @@ def _open(stack: ExitStack, path: str) -> Arriving:
             raise NOT_AN_EXPORT(path=path, reason=f"its format is {manifest['format']!r}")
         if manifest["version"] != VERSION:
             raise NOT_AN_EXPORT(path=path, reason=f"this Holdfast does not know version {manifest['version']!r} of it")
-        parts = tuple(ExportedPart(**{**part, "kind": PartKind(part["kind"])}) for part in manifest["parts"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise NOT_AN_EXPORT(path=path, reason=f"its {MANIFEST} cannot be read ({error})") from error
-    return Arriving(document=_document(archive.read(DOCUMENT).decode()), parts=parts, archive=archive)
+        parts = tuple(_part(said) for said in manifest["parts"])
+        text = archive.read(DOCUMENT).decode()
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise NOT_AN_EXPORT(path=path, reason=f"{MANIFEST} or {DOCUMENT} cannot be read ({error})") from error
+    return Arriving(document=_document(text), parts=parts, archive=archive)
+
+
+def _part(said: dict[str, object]) -> ExportedPart:
+    texts = {name: str(said[name]) for name in ("member", "path", "target", "format")}
+    return ExportedPart(**texts, kind=PartKind(str(said["kind"])), size=int(str(said["size"])))
 
 
 def _document(text: str) -> Element:
@@ -206,10 +215,14 @@ def _plan_disks(
 
 
 def _refuse_reaches(connection: Connection, domain: Element, maps: HostMaps, images: Collection[str]) -> None:
-    """Raise REACHES_HOST for what is no image of the archive, no firmware of this host, and not mapped to."""
-    firmware = read_firmwares()
+    """Raise REACHES_HOST for what is not mapped to, and is no image of the archive, no firmware of this host, and no
+    NVRAM in libvirt's own folder.
+    """
+    firmware, folders, nvram = read_firmwares(), folders_of(connection), nvram_of(domain) or ""
     known = {*images, *(each.loader for each in firmware), *(each.template for each in firmware)}
     known |= {*host_capabilities(connection, Platform.of(domain)).loaders}
+    if folders is not None and str(PurePosixPath(nvram).parent) == folders.nvram:
+        known.add(nvram)
     found = [reach for reach in reaches(domain) if reach.place not in known and not maps.lead_to(reach.place)]
     if found:
         raise REACHES_HOST(name=domain.findtext("name"), reaches=found)
@@ -227,22 +240,23 @@ def _refuse_macs(connection: Connection, domain: Element) -> None:
 
 
 def _plan_state(
-    connection: Connection, arriving: Arriving, domain: Element, fresh: Collection[str]
+    connection: Connection, arriving: Arriving, domain: Element, fresh: Collection[str], accept_host: bool
 ) -> Callable[[ExitStack], None] | None:
     """What brings NVRAM and TPM state of the archive to their places here; None where there is nothing to bring.
 
-    Raises STATE_NOT_IN_ARCHIVE for what would begin anew unasked, STATE_IN_USE and EXISTS for what is there.
+    Raises STATE_NOT_IN_ARCHIVE for what would begin anew unasked, STATE_IN_USE, and EXISTS for what is there: nobody
+    knows whose it is. Of a document alone it is taken with ``accept_host``.
     """
     refuse_state_of_others(connection, domain)
     archive, kinds = arriving.archive, {part.kind for part in arriving.parts}
     brought: dict[str, dict[str, bytes]] = {}
     for file in state_of(connection, domain):
+        if look(connection, file).there and not (archive is None and accept_host):
+            raise EXISTS(path=file.path)
         if archive is None or file.kind in fresh:
             continue
         if PartKind(file.kind) not in kinds:
             raise STATE_NOT_IN_ARCHIVE(kind=file.kind, name=domain.findtext("name"), path=archive.path)
-        if look_at(file.path).there:
-            raise EXISTS(path=file.path)
         begin = f"{file.kind}/"
         members = [name for name in archive.names() if name.startswith(begin)]
         brought[file.path] = {name.removeprefix(begin): archive.read(name) for name in members}
