@@ -169,3 +169,15 @@ REMOTE_KEEPS_MOVING = Condition(
 PUSH_NOT_NOTED = Condition(
     "push-not-noted", PartlyDone, "everything was pushed to {remote}, which cannot be noted in the history: {cause}"
 )
+CLAIM_LOST = Condition(
+    "claim-lost",
+    Refused,
+    "by the remote {remote} {host} has the domain {uuid}",
+    "see which host runs it",
+)
+CLAIM_UNKNOWN = Condition(
+    "claim-unknown",
+    PartlyDone,
+    "the remote went away before it said whether {host} has the domains now: {cause}",
+    "repeat it once {remote} can be reached: it goes on from what stands there",
+)

@@ -191,4 +191,10 @@ HOST_RESUMED_UNRECORDED = Condition(
     "all domains that should run do so, but not everything about {names} is recorded: {cause}",
     "fix the cause, then start them again: that leaves what runs as it is, and records what is missing",
 )
+HOST_MAY_BE_ELSEWHERE = Condition(
+    "host-may-be-elsewhere",
+    Failed,
+    "it waits, for its image {image} is where another host can have it, and who has {name!r} cannot be asked: {cause}",
+    "repeat it once the remote of the history can be reached; or start it by itself, if no other host runs it",
+)
 HOST_SIDE_LACKS = Condition("host-side-lacks", Failed, "{remains:;}", "fix the cause, then repair the domain")

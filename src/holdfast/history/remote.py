@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from dulwich.refs import Ref
     from urllib3 import PoolManager
 
-REF = re.compile(rb"refs/domains/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+LINES = "domains"
+"""The refs of the domains' histories, each by its UUID in this folder of refs."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = re.compile(rb"[0-9a-f]{40}")
 _SSH = "ssh -o ConnectTimeout=15 -o ServerAliveInterval=15"
 _SECONDS = 60.0
 """Without a byte from a web server."""
@@ -49,19 +52,28 @@ def is_elsewhere(remote: str) -> bool:
 
 
 class Remote:
-    """The repository ``where``: a path, ssh://…, https://…, USER@HOST:PATH. Raises NOT_A_REMOTE."""
+    """The repository ``where``: a path, ssh://…, https://…, USER@HOST:PATH. Raises NOT_A_REMOTE.
 
-    def __init__(self, where: str) -> None:
+    Each domain has one ref there in the folder ``refs``: that of its line, unless another folder is named.
+    """
+
+    def __init__(self, where: str, refs: str = LINES) -> None:
         self.name = shown_remote(where)
+        self._refs = f"refs/{refs}/"
         self._where = where
         self._connections: PoolManager | None = None
+        self._seen: Mapping[Ref, ObjectID] = {}
         self._client, self._path = self._transport()
 
     def tips(self) -> dict[str, ObjectID]:
         """The last commit of each domain's line there. Raises HISTORY_REMOTE."""
         with self._told():
             found = self._client.get_refs(self._path.encode())
-            return _tips(cast("Mapping[Ref, ObjectID]", getattr(found, "refs", found)))
+            return self._tips(cast("Mapping[Ref, ObjectID]", getattr(found, "refs", found)))
+
+    def seen_besides(self, refs: str) -> dict[str, ObjectID]:
+        """What the folder ``refs`` had there, when something was sent last."""
+        return _tips(self._seen, f"refs/{refs}/")
 
     def fetch(
         self,
@@ -80,7 +92,7 @@ class Remote:
         wanted, pack, found = set(uuids), BytesIO(), dict[str, "ObjectID"]()
 
         def choose(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
-            found.update({uuid: tip for uuid, tip in _tips(refs).items() if uuid in wanted})
+            found.update({uuid: tip for uuid, tip in self._tips(refs).items() if uuid in wanted})
             return sorted(set(found.values()))
 
         def take(data: bytes) -> int:
@@ -102,7 +114,7 @@ class Remote:
         return found
 
     def send(
-        self, choose: Callable[[dict[str, ObjectID]], dict[str, ObjectID]], source: DiskObjectStore
+        self, choose: Callable[[dict[str, ObjectID]], dict[str, ObjectID]], source: DiskObjectStore | MemoryObjectStore
     ) -> dict[str, str]:
         """Let the lines there go on to the commits that ``choose`` returns, of those that are there: all at once.
 
@@ -113,10 +125,11 @@ class Remote:
         chosen, gone_on = dict[str, "ObjectID"](), set[bytes]()
 
         def update(refs: Mapping[Ref, ObjectID]) -> dict[Ref, ObjectID]:
-            there = _tips(refs)
+            self._seen = refs
+            there = self._tips(refs)
             chosen.update(choose(there))
             gone_on.update(there[uuid] for uuid in chosen if uuid in there)
-            return {cast("Ref", f"refs/domains/{uuid}".encode()): tip for uuid, tip in chosen.items()}
+            return {cast("Ref", f"{self._refs}{uuid}".encode()): tip for uuid, tip in chosen.items()}
 
         def pack(have: Iterable[ObjectID], want: Iterable[ObjectID], **options: object) -> object:
             # Of what is there only what is gone on from: of the rest nothing is missing, and looking takes long.
@@ -129,8 +142,12 @@ class Remote:
                 remove_left_lock_file(error.lockfilename)
                 return dict.fromkeys(chosen, "somebody has it locked")
             status = cast("Mapping[bytes, str | None]", sent.ref_status or {})
-            said = ((REF.fullmatch(ref), why) for ref, why in status.items())
-            return {ref[1].decode(): why for ref, why in said if ref is not None and why is not None}
+            said = {uuid: status.get(f"{self._refs}{uuid}".encode()) for uuid in chosen}
+            return {uuid: why for uuid, why in said.items() if why is not None}
+
+    def _tips(self, refs: Mapping[Ref, ObjectID]) -> dict[str, ObjectID]:
+        """Those of domains among ``refs``, which somebody else has made."""
+        return _tips(refs, self._refs)
 
     @contextmanager
     def _told(self, *but: type[Exception]) -> Iterator[None]:
@@ -188,10 +205,13 @@ class Remote:
         return path
 
 
-def _tips(refs: Mapping[Ref, ObjectID]) -> dict[str, ObjectID]:
-    """The lines of domains among ``refs``, which somebody else has made."""
-    found = ((REF.fullmatch(ref), tip) for ref, tip in refs.items())
-    return {ref[1].decode(): tip for ref, tip in found if ref and tip and re.fullmatch(rb"[0-9a-f]{40}", tip)}
+def _tips(refs: Mapping[Ref, ObjectID], folder: str) -> dict[str, ObjectID]:
+    found = ((ref.decode(errors="replace").removeprefix(folder), ref, tip) for ref, tip in refs.items())
+    return {
+        uuid: tip
+        for uuid, ref, tip in found
+        if tip and _UUID.fullmatch(uuid) and ref.startswith(folder.encode()) and _ID.fullmatch(tip)
+    }
 
 
 def _let_go_of_files(error: Exception) -> None:

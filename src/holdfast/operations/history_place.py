@@ -19,6 +19,7 @@ from holdfast.hostfiles.process_owner import host_name, user_name
 from holdfast.libvirtapi.connection import Connection
 
 if TYPE_CHECKING:
+    from holdfast.history.claims import Claims
     from holdfast.hostfiles.state_copies.place import StatePlace
     from holdfast.hostfiles.state_copies.state_copy import StateCopy
 
@@ -63,6 +64,19 @@ def history_settings(connection: Connection) -> HistorySettings:
         raise NO_HISTORY_FOR(uri=connection.uri)
     file = Path(connection.history_settings_file)
     return read_history_settings(file, of_root=connection.is_of_host and connection.is_usual)
+
+
+def claims_of(connection: Connection) -> Claims | None:
+    """Where it says who has the domains of ``connection``: the remote that is set; None where none is.
+
+    Raises what is wrong with the settings, and NOT_A_REMOTE.
+    """
+    from holdfast.history.claims import Claims  # as below
+
+    if connection.history_settings_file is None:
+        return None
+    remote = history_settings(connection).remote
+    return Claims(remote) if remote else None
 
 
 def place_of_copies(connection: Connection) -> StatePlace:

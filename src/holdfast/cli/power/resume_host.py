@@ -41,6 +41,9 @@ def resume_host(session: Session, observe: bool, print_unit: bool, dry_run: bool
 
     These are the domains with autostart, and those that Holdfast started and nobody has stopped since. Each starts from
     its config document as it stands. Exit code 5 when one does not start; the others do.
+
+    Where the history has a remote, it is asked which domains another host has by now: these stay off. While it cannot
+    be reached, what has an image on shared storage waits (exit code 5), and what is on local disks starts.
     """
     from holdfast import operations
 
@@ -64,7 +67,7 @@ def resume_host(session: Session, observe: bool, print_unit: bool, dry_run: bool
             click.echo(f"  {sentence}")
         for sentence in each.sees:
             click.echo(f"  the guest sees: {sentence}")
-    failed = [each for each in resumed if each.outcome == "failed"]
+    failed = [each for each in resumed if each.outcome in ("failed", "waiting")]
     if failed:
         names = [each.name for each in failed]
         raise HOST_RESUMED_IN_PART(failed=len(failed), all=len(resumed), names=names, cause=failed[0].error)

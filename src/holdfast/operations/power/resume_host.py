@@ -20,6 +20,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.libvirtapi.domain_list import autostarted
 from holdfast.operations.documents import Documents
+from holdfast.operations.power.elsewhere import Whereabouts, whereabouts
 from holdfast.operations.power.mend_host_side import mend_host_side
 from holdfast.operations.power.start import start_locked
 from holdfast.operations.power.state_change import PowerChange
@@ -40,6 +41,8 @@ class Outcome(StrEnum):
     RUNNING = "already running"
     STARTED = "started"
     RESTORED = "restored"
+    ELSEWHERE = "elsewhere"
+    WAITING = "waiting"
     FAILED = "failed"
 
 
@@ -50,7 +53,7 @@ class Resumed(Result):
     ``notes`` say what was interrupted or is recorded only now, and what of the host side was mended.
 
     ``outcome``  what became of it; in a dry run what would be tried
-    ``error``    why it does not start, or what cannot be recorded of it where it does (NotRecorded); else None
+    ``error``    why it does not start or has to wait, or what cannot be recorded of it where it does (NotRecorded); else None
     """
 
     outcome: Outcome
@@ -68,10 +71,14 @@ def resume_host(connection: Connection, *, dry_run: bool = False) -> list[Resume
 
     What the host provides to each is mended first. What somebody shut down or destroyed while libvirt looked on stays
     off. A detach that waited for a guest is over with that guest's end, and forgotten; what else was interrupted is
-    told. (virDomainGetAutostart, virDomainCreateWithFlags; see :func:`.mend_host_side.mend_host_side`)
+    told. Where the history has a remote, what another host has by now is not started; where that cannot be asked, what
+    has an image on shared storage waits.
+    (virDomainGetAutostart, virDomainCreateWithFlags; see :func:`.mend_host_side.mend_host_side`)
     """
     refuse_read_only(connection, "all domains", dry_run=dry_run)
-    return [_resume(connection, domain, dry_run) for domain in _to_run(connection)]
+    domains = _to_run(connection)
+    where = whereabouts(connection, [domain.uuid for domain in domains])
+    return [_resume(connection, domain, where, dry_run) for domain in domains]
 
 
 def observe_host(connection: Connection) -> None:
@@ -116,8 +123,9 @@ def _to_run(connection: Connection) -> list[Domain]:
     return [domain for _, _, domain in sorted(found, key=lambda each: each[:2])]
 
 
-def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
-    notes: tuple[str, ...] = ()
+def _resume(connection: Connection, listed: Domain, where: Whereabouts, dry_run: bool) -> Resumed:
+    told = where.told_of(listed.uuid)
+    notes = (told,) if told else ()
     change: PowerChange | None = None
 
     def resumed(outcome: Outcome, error: HoldfastError | None = None) -> Resumed:
@@ -136,7 +144,13 @@ def _resume(connection: Connection, listed: Domain, dry_run: bool) -> Resumed:
     try:
         with changing(connection, listed.uuid, dry_run=dry_run) as domain:
             documents = domain.documents
-            notes = (*_released(domain, documents, dry_run), *_half_attached(documents))
+            if told and documents.live is None:
+                return resumed(Outcome.ELSEWHERE)
+            if documents.config is not None and documents.live is None:
+                waits = where.why_it_waits(connection, listed.name, documents.config)
+                if waits is not None:
+                    return resumed(Outcome.WAITING, waits)
+            notes = (*notes, *_released(domain, documents, dry_run), *_half_attached(documents))
             if documents.live is not None:
                 if unfinished_start(documents):
                     notes += tuple(f"not recorded before: {each}" for each in record_missing(domain, dry_run=dry_run))
