@@ -19,11 +19,13 @@ class PushNote:
     ``time``     when it ended, in ISO 8601
     ``failure``  why it did not do all; "" where it did
     ``tips``     the domain → the last commit of its line that the remote is known to have
+    ``claims``   the domain → what the remote said of who has it (:mod:`.claims`), and is no news
     """
 
     time: str
     failure: str = ""
     tips: dict[str, str] = field(default_factory=dict)
+    claims: dict[str, str] = field(default_factory=dict)
 
 
 def push_notes(repository: Repository) -> dict[str, PushNote]:

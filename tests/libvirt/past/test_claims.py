@@ -39,7 +39,9 @@ def codes(refused: dict[str, HoldfastError]) -> dict[str, str]:
 def test_a_claim_names_the_host_and_who_said_so_and_git_reads_it(remote: Path) -> None:
     assert Claims(str(remote)).move([WEB, DB], NOBODY, "hv1", "root (sudo: anna)") == {}
     assert hosts(remote) == {WEB: "hv1", DB: "hv1"}
-    assert git(remote, "log", "--format=%an|%B", ref(WEB)).strip() == "root (sudo: anna)|hv1 has it\n\nHoldfast-Host: hv1"
+    assert (
+        git(remote, "log", "--format=%an|%B", ref(WEB)).strip() == "root (sudo: anna)|hv1 has it\n\nHoldfast-Host: hv1"
+    )
     git(remote, "fsck", "--strict")
     assert not Remote(str(remote)).tips()
 
@@ -158,7 +160,9 @@ def test_what_is_no_claim_is_a_host_that_cannot_be_read_and_is_taken_from_nobody
     commit = git(remote, *env, "commit-tree", tree, "-m", "no claim").strip()
     git(remote, "update-ref", ref(DB), commit)
     assert hosts(remote) == {WEB: UNKNOWN, DB: UNKNOWN}
-    assert codes(Claims(str(remote)).move([WEB, DB], NOBODY, "hv2", "root")) == dict.fromkeys([WEB, DB], CLAIM_LOST.code)
+    assert codes(Claims(str(remote)).move([WEB, DB], NOBODY, "hv2", "root")) == dict.fromkeys(
+        [WEB, DB], CLAIM_LOST.code
+    )
 
 
 def test_a_name_of_a_host_that_controls_a_terminal_is_shown_as_text(remote: Path) -> None:

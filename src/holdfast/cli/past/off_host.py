@@ -45,6 +45,8 @@ def push(session: Session, ctx: click.Context, remote: str | None, unattended: b
         there = f"{done.domains} {plural(done.domains, 'domain')}"
         click.echo(f"{there} at {done.remote} as here, {done.pushed} pushed")
         _print_lines(done.lines)
+        for sentence in done.elsewhere:
+            click.echo(f"elsewhere  {printable(sentence)}")
     if any(line.refused for line in done.lines):
         ctx.exit(PartlyDone.exit_code)
 

@@ -12,10 +12,11 @@ import re
 import stat
 from pathlib import Path
 
-_LOCAL = frozenset(
-    "bcachefs btrfs erofs exfat ext2 ext3 ext4 f2fs fuseblk hfsplus iso9660 jfs msdos nilfs2 ntfs ntfs3 overlay "
-    "reiserfs rootfs squashfs tmpfs udf vfat xfs zfs".split()
-)
+_LOCAL = {
+    *("bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fuseblk", "hfsplus", "iso9660", "jfs"),
+    *("msdos", "nilfs2", "ntfs", "ntfs3", "overlay", "reiserfs", "rootfs", "squashfs", "tmpfs", "udf", "vfat", "xfs"),
+    "zfs",
+}
 """Types of file systems, as mountinfo has them (proc(5)), that one host alone can have at a time."""
 
 _ALONE = re.compile(r"(dm-|loop|md|ram|zram|zd)\d+")
@@ -63,7 +64,7 @@ def _is_shared_device(number: int) -> bool:
     device = Path(os.path.realpath(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}"))
     if not device.exists():
         return True
-    below = [each for each in (device / "slaves").glob("*")]
+    below = list((device / "slaves").glob("*"))
     if below:
         return any(_is_shared_device(_number(each)) for each in below)
     if "/virtual/" in str(device):

@@ -1,4 +1,4 @@
-"""Which image of a domain other hosts could have, too: such a domain may run elsewhere, and one on local disks cannot."""
+"""Which image of a domain other hosts could have, too: such a domain may run elsewhere; one on local disks cannot."""
 
 from __future__ import annotations
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from holdfast.errors import HoldfastError
 from holdfast.errors.history import NO_REMOTE, PUSH_NOT_NOTED
+from holdfast.history.claims import CLAIMS, Claims
 from holdfast.history.exchange import Taken, pull, push
 from holdfast.history.push_note import PushNote, note_push, push_notes
 from holdfast.history.remote import Remote, is_elsewhere
@@ -15,6 +16,7 @@ from holdfast.history.repository import Repository
 from holdfast.hostfiles.network import has_network
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.history_place import history_place, history_settings
+from holdfast.operations.past.claim import tell_who_has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +42,14 @@ class HistoryPush:
     ``domains``  how many domains' histories the remote has as they are here
     ``pushed``   how many of them it did not have, or not to their end
     ``lines``    those of which the remote had entries that were not here, and those that were refused
+    ``elsewhere``  those that are here, and that another host has by the remote: a sentence for each
     """
 
     remote: str
     domains: int
     pushed: int
     lines: tuple[ExchangedLine, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,27 +68,32 @@ def push_history(connection: Connection, remote: str | None = None) -> HistoryPu
     """Push all entries to ``remote``: a path, ssh://, https:// or USER@HOST:PATH; by default the one that is set.
 
     Where a domain has entries there that are not here, as it was on another host, both are joined; nothing is
-    rewritten. Raises NO_REMOTE, NOT_A_REMOTE, HISTORY_REMOTE, REMOTE_KEEPS_MOVING, PUSH_NOT_NOTED, and what is wrong
-    with the history or its settings.
+    rewritten. The remote is told which domains this host has, where by it nobody has them, and which were deleted here
+    (:mod:`.claim`). Raises NO_REMOTE, NOT_A_REMOTE, HISTORY_REMOTE, REMOTE_KEEPS_MOVING, CLAIM_UNKNOWN,
+    PUSH_NOT_NOTED, and what is wrong with the history or its settings.
     """
-    to = Remote(remote or remote_of(connection))
+    where = remote or remote_of(connection)
+    to = Remote(where)
     with Repository(history_place(connection)) as repository:
         noted = push_notes(repository).get(to.name, PushNote(time=""))
         try:
             sent = push(repository, to)
+            told = tell_who_has(connection, repository, Claims(where), to.seen_besides(CLAIMS), noted.claims)
         except HoldfastError as error:
             with contextlib.suppress(HoldfastError):  # what is wrong is said by the first one
-                note_push(repository, to.name, PushNote(time=_now(), failure=error.message, tips=noted.tips))
+                note_push(repository, to.name, replace(noted, time=_now(), failure=error.message))
             raise
         refused = {**sent.taken.refused, **sent.refused}
-        failure = "; ".join(f"{uuid}: {why}" for uuid, why in refused.items())
+        failure = "; ".join(f"{uuid}: {why}" for uuid, why in (*refused.items(), *told.refused.items()))
         tips = {**noted.tips, **{uuid: tip.decode() for uuid, tip in sent.tips.items()}}
         try:
-            note_push(repository, to.name, PushNote(time=_now(), failure=failure, tips=tips))
+            note_push(repository, to.name, PushNote(time=_now(), failure=failure, tips=tips, claims=told.known))
         except HoldfastError as error:
             raise PUSH_NOT_NOTED(remote=to.name, cause=error) from error
+        refused |= {uuid: str(why) for uuid, why in told.refused.items() if uuid not in refused}
         lines = _lines(repository, Taken(sent.taken.became, refused))
-    return HistoryPush(remote=to.name, domains=len(sent.tips), pushed=len(sent.sent), lines=lines)
+    done = HistoryPush(remote=to.name, domains=len(sent.tips), pushed=len(sent.sent), lines=lines)
+    return replace(done, elsewhere=told.elsewhere)
 
 
 def pull_history(connection: Connection, remote: str | None = None) -> HistoryPull:

@@ -53,7 +53,7 @@ class Resumed(Result):
     ``notes`` say what was interrupted or is recorded only now, and what of the host side was mended.
 
     ``outcome``  what became of it; in a dry run what would be tried
-    ``error``    why it does not start or has to wait, or what cannot be recorded of it where it does (NotRecorded); else None
+    ``error``    why it does not start or waits, or what cannot be recorded of it where it does (NotRecorded); else None
     """
 
     outcome: Outcome
@@ -125,7 +125,7 @@ def _to_run(connection: Connection) -> list[Domain]:
 
 def _resume(connection: Connection, listed: Domain, where: Whereabouts, dry_run: bool) -> Resumed:
     told = where.told_of(listed.uuid)
-    notes = (told,) if told else ()
+    notes: tuple[str, ...] = (told,) if told else ()
     change: PowerChange | None = None
 
     def resumed(outcome: Outcome, error: HoldfastError | None = None) -> Resumed:

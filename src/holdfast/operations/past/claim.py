@@ -1,0 +1,88 @@
+"""Telling the remote who has which domain: at a push, and when a domain goes from one host to another.
+
+It is the one thing of the history that decides something: whether ``resume-host`` starts a domain, and which of two
+evacuations gets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from holdfast.errors import HoldfastError
+from holdfast.history.claims import NOBODY, Claims
+from holdfast.history.repository import Repository
+from holdfast.hostfiles.process_owner import process_owner
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain_list import inventory
+from holdfast.operations.history_place import history_place
+
+if TYPE_CHECKING:
+    from dulwich.objects import ObjectID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What the remote was told.
+
+    ``known``      the domain → how its claim stands there, where that is no news any more
+    ``refused``    the domain → why the remote did not take it
+    ``elsewhere``  the domains that are here, and that another host has by the remote: a sentence for each
+    """
+
+    known: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, HoldfastError] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+
+
+def claim(remote: str, uuids: Collection[str], old: str, new: str) -> dict[str, HoldfastError]:
+    """Let the host ``new`` have these domains by ``remote``, which the host ``old`` has; "" is nobody.
+
+    Hosts are named as their histories name them (:func:`.history_place.history_place`). Returns those that ``new`` did
+    not get, each with the reason: CLAIM_LOST where another host has it, or HISTORY_REMOTE. Raises NOT_A_REMOTE;
+    HISTORY_REMOTE where nothing was changed, and CLAIM_UNKNOWN where that is not known.
+    """
+    return Claims(remote).move(uuids, old, new, process_owner())
+
+
+def tell_who_has(
+    connection: Connection,
+    repository: Repository,
+    claims: Claims,
+    there: Mapping[str, ObjectID],
+    known: Mapping[str, str],
+) -> Told:
+    """Tell the remote of the domains that are here and nobody has by it, and of those that were deleted here.
+
+    ``there`` are the claims that the remote has, and ``known`` those of them that were looked at before. Raises as
+    :func:`claim` does. (virConnectListAllDomains)
+    """
+    host, lines = history_place(connection).host, {*repository.uuids()}
+    listed = inventory(connection)
+    here = {each.domain.uuid: each.domain.name for each in listed if each.persistent and each.domain.uuid in lines}
+    absent = lines - {each.domain.uuid for each in listed}
+    now = {uuid: f"{'gone ' * (uuid in absent)}{there[uuid].decode()}" for uuid in lines & there.keys()}
+    news = {uuid for uuid in lines if uuid not in now or now[uuid] != known.get(uuid)}
+    gone = {uuid for uuid in news & absent & there.keys() if _was_deleted(repository, uuid)}
+    asked = news & (here.keys() | gone)
+    found = claims.read(asked & there.keys()) if asked & there.keys() else {}
+    hosts = {uuid: found[uuid].host if uuid in found else NOBODY for uuid in asked}
+    refused: dict[str, HoldfastError] = {}
+    for old, new, uuids in ((NOBODY, host, here.keys()), (host, NOBODY, gone)):
+        if moving := [uuid for uuid in sorted(asked & uuids) if hosts[uuid] == old]:
+            refused |= claims.move(moving, old, new, process_owner())
+    elsewhere = {uuid: found[uuid] for uuid in sorted(asked & here.keys()) if hosts[uuid] not in (NOBODY, host)}
+    return Told(
+        known={uuid: how for uuid, how in now.items() if uuid not in elsewhere and uuid not in refused},
+        refused=refused,
+        elsewhere=tuple(
+            f"{here[uuid]} is here, but {each.host} has it since {each.time or 'nobody knows when'}"
+            for uuid, each in elsewhere.items()
+        ),
+    )
+
+
+def _was_deleted(repository: Repository, uuid: str) -> bool:
+    last = repository.last_here(uuid)
+    return last is not None and last[0].is_end
