@@ -71,9 +71,9 @@ class Remote:
             found = self._client.get_refs(self._path.encode())
             return self._tips(cast("Mapping[Ref, ObjectID]", getattr(found, "refs", found)))
 
-    def seen_besides(self, refs: str) -> dict[str, ObjectID]:
-        """What the folder ``refs`` had there, when something was sent last."""
-        return _tips(self._seen, f"refs/{refs}/")
+    def seen_besides(self, refs: str) -> dict[str, str]:
+        """What the folder ``refs`` had there, when something was sent last: the domain → the id of a commit."""
+        return {uuid: tip.decode() for uuid, tip in _tips(self._seen, f"refs/{refs}/").items()}
 
     def fetch(
         self,

@@ -13,7 +13,7 @@ from holdfast import operations
 from holdfast.domainxml.fact import RunAgain
 from holdfast.errors.power import HOST_MAY_BE_ELSEWHERE
 from holdfast.history.claims import NOBODY, Claims
-from holdfast.hostfiles.images.storage import is_shared_storage
+from holdfast.hostfiles.images.shared import is_shared_storage
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.facts import record_fact

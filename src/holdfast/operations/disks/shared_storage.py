@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import is_shared, source_of
-from holdfast.hostfiles.images.storage import is_shared_storage
+from holdfast.hostfiles.images.shared import is_shared_storage
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disk_source import local_path
 

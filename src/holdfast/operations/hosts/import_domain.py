@@ -7,57 +7,48 @@ taken only when that is asked for.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from holdfast.domainxml.compare.guest_view import compare_documents
-from holdfast.domainxml.compare.host_changes import host_changes
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import Source, file_source, host_path, set_source, stated_format
-from holdfast.domainxml.elements.firmware import nvram_of
-from holdfast.domainxml.host.reaches import reaches
 from holdfast.domainxml.make.identifiers import identifiers
-from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps, rebind
-from holdfast.domainxml.make.seal import name_devices
-from holdfast.domainxml.platform import Platform
+from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps
 from holdfast.domainxml.records.disk_record import disk_record
-from holdfast.errors import NotFound
 from holdfast.errors.creation import NO_NAME
 from holdfast.errors.files import EXISTS
 from holdfast.errors.hosts import (
     ARCHIVE_ON_ITS_HOST,
-    IMPORTED_OTHERWISE,
-    MAC_IN_USE,
     NOT_AN_EXPORT,
-    REACHES_HOST,
     STATE_NOT_IN_ARCHIVE,
-    UNASKED_IMPORT,
 )
 from holdfast.hostfiles.archive import ArchiveReader, is_archive
 from holdfast.hostfiles.document_file import read_document
-from holdfast.hostfiles.firmware.descriptors import read_firmwares
 from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.new_image import new_image_file
 from holdfast.hostfiles.new_file import MadeFile
 from holdfast.hostfiles.state_copies.own_files import put_back, take_away
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.domain import Definition
-from holdfast.libvirtapi.domain_list import inventory
 from holdfast.libvirtapi.volume import Progress
 from holdfast.operations.disks.new import PlannedDisk, plan_disk
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.create import check_new_name, not_startable
 from holdfast.operations.domain.make import Created, NewDomain, make_domain
-from holdfast.operations.guard import refuse_unasked
-from holdfast.operations.host.capabilities import host_capabilities
 from holdfast.operations.hosts.export import DOCUMENT, FORMAT, MANIFEST, VERSION, ExportedPart, PartKind
-from holdfast.operations.own_state import folders_of, look, refuse_state_of_others, state_of
+from holdfast.operations.hosts.other_host import (
+    macs_here,
+    refuse_macs,
+    refuse_other_hardware,
+    refuse_reaches,
+    taken_over,
+    what_was_replaced,
+)
+from holdfast.operations.own_state import look, refuse_state_of_others, state_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,17 +112,14 @@ def import_domain(
         before = arriving.document
         name = before.findtext("name") or ""
         check_new_name(connection, name, dry_run, to_start=start)
-        after = copy.deepcopy(before)
-        rebind(after, maps)
-        _name_emulator(connection, after)
-        name_devices(after)
+        after = taken_over(connection, before, maps)
         disks = list(_plan_disks(connection, arriving, after, folder))
-        refuse_unasked(name, compare_documents(before, after), condition=UNASKED_IMPORT)
+        refuse_other_hardware(before, after)
         if not accept_host:
-            _refuse_reaches(connection, after, maps, [str(disk.image) for disk in disks])
-        _refuse_macs(connection, after)
+            refuse_reaches(connection, after, maps, [str(disk.image) for disk in disks])
+        refuse_macs(after, macs_here(connection))
         restore = _plan_state(connection, arriving, after, fresh, accept_host)
-        notes = [*map(_taken, host_changes(before, after)), *not_startable(connection, after, start)]
+        notes = [*what_was_replaced(before, after), *not_startable(connection, after, start)]
         new = NewDomain(
             document=after,
             disks=disks,
@@ -139,7 +127,7 @@ def import_domain(
             notes=notes,
             other_files=restore,
         )
-        prove = partial(_prove, before)
+        prove = partial(refuse_other_hardware, before)
         return make_domain(connection, new, start=start, dry_run=dry_run, progress=progress, prove=prove)
 
 
@@ -176,13 +164,6 @@ def _document(text: str) -> Element:
     return domain
 
 
-def _name_emulator(connection: Connection, domain: Element) -> None:
-    """Let ``domain`` have this host's QEMU: where another one is, nobody knows what it is here."""
-    capabilities = host_capabilities(connection, Platform.of(domain)._replace(emulator=""))
-    if (emulator := domain.find("devices/emulator")) is not None:
-        emulator.text = capabilities.emulator
-
-
 def _plan_disks(
     connection: Connection, arriving: Arriving, domain: Element, folder: str | None
 ) -> Iterator[PlannedDisk]:
@@ -214,31 +195,6 @@ def _plan_disks(
         yield PlannedDisk(disk, spec, ArchivedImage(archive, part.member, path, part.format))
 
 
-def _refuse_reaches(connection: Connection, domain: Element, maps: HostMaps, images: Collection[str]) -> None:
-    """Raise REACHES_HOST for what is not mapped to, and is no image of the archive, no firmware of this host, and no
-    NVRAM in libvirt's own folder.
-    """
-    firmware, folders, nvram = read_firmwares(), folders_of(connection), nvram_of(domain) or ""
-    known = {*images, *(each.loader for each in firmware), *(each.template for each in firmware)}
-    known |= {*host_capabilities(connection, Platform.of(domain)).loaders}
-    if folders is not None and str(PurePosixPath(nvram).parent) == folders.nvram:
-        known.add(nvram)
-    found = [reach for reach in reaches(domain) if reach.place not in known and not maps.lead_to(reach.place)]
-    if found:
-        raise REACHES_HOST(name=domain.findtext("name"), reaches=found)
-
-
-def _refuse_macs(connection: Connection, domain: Element) -> None:
-    """Raise MAC_IN_USE for an interface that another domain of this host has. (virConnectListAllDomains)"""
-    macs = {value_at(interface, "mac@address") for interface in domain.iterfind("devices/interface")} - {None}
-    for each in inventory(connection) if macs else ():
-        with suppress(NotFound):
-            document = parse(each.domain.xml(Definition.CONFIG if each.persistent else Definition.LIVE))
-            for interface in document.iterfind("devices/interface"):
-                if (mac := value_at(interface, "mac@address")) in macs:
-                    raise MAC_IN_USE(user=each.domain.name, mac=mac)
-
-
 def _plan_state(
     connection: Connection, arriving: Arriving, domain: Element, fresh: Collection[str], accept_host: bool
 ) -> Callable[[ExitStack], None] | None:
@@ -267,13 +223,3 @@ def _plan_state(
             undo.callback(take_away, path, content)
 
     return restore if brought else None
-
-
-def _taken(change: str) -> str:
-    return f"of this host: {change}"
-
-
-def _prove(before: Element, made: Element, is_made: bool) -> None:
-    """Raise UNASKED_IMPORT where libvirt would make another guest of the document, IMPORTED_OTHERWISE where it has."""
-    condition = IMPORTED_OTHERWISE if is_made else UNASKED_IMPORT
-    refuse_unasked(made.findtext("name") or "", compare_documents(before, made), condition=condition)

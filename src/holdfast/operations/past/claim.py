@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError
 from holdfast.history.claims import NOBODY, Claims
@@ -17,9 +16,6 @@ from holdfast.hostfiles.process_owner import process_owner
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain_list import inventory
 from holdfast.operations.history_place import history_place
-
-if TYPE_CHECKING:
-    from dulwich.objects import ObjectID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +46,7 @@ def tell_who_has(
     connection: Connection,
     repository: Repository,
     claims: Claims,
-    there: Mapping[str, ObjectID],
+    there: Mapping[str, str],
     known: Mapping[str, str],
 ) -> Told:
     """Tell the remote of the domains that are here and nobody has by it, and of those that were deleted here.
@@ -62,7 +58,7 @@ def tell_who_has(
     listed = inventory(connection)
     here = {each.domain.uuid: each.domain.name for each in listed if each.persistent and each.domain.uuid in lines}
     absent = lines - {each.domain.uuid for each in listed}
-    now = {uuid: f"{'gone ' * (uuid in absent)}{there[uuid].decode()}" for uuid in lines & there.keys()}
+    now = {uuid: f"{'gone ' * (uuid in absent)}{there[uuid]}" for uuid in lines & there.keys()}
     news = {uuid for uuid in lines if uuid not in now or now[uuid] != known.get(uuid)}
     gone = {uuid for uuid in news & absent & there.keys() if _was_deleted(repository, uuid)}
     asked = news & (here.keys() | gone)
