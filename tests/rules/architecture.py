@@ -51,7 +51,7 @@ _RECORDS = {"holdfast.operations.session", "holdfast.operations.domain.make", "h
 
 _TAKES_DOCUMENTS = {
     *{"attach", "detach", "update", "define", "start_from", "start_block_copy", "qemu_command"},
-    *{"attach_device", "_shortfalls"},
+    *{"attach_device", "_shortfalls", "Transfer"},
 }
 """What an operation gives a document with its secrets to: libvirt's calls, and what hands it on to one."""
 _KEEPS_TEXTS = {

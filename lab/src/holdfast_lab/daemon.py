@@ -163,11 +163,14 @@ class Host:
 
 
 @contextlib.contextmanager
-def private_host(name: str = "holdfast-host", system: Path = Path("/"), *, as_packaged: bool = False) -> Iterator[Host]:
+def private_host(
+    name: str = "holdfast-host", system: Path = Path("/"), *, as_packaged: bool = False, address: str = ""
+) -> Iterator[Host]:
     """A running host with the hostname ``name``, gone at the end with its guests, networks and files.
 
     libvirtd, QEMU and all they need are those of ``system``, the root folder of an unpacked distribution. With
     ``as_packaged`` QEMU is not root, and the group libvirt may manage it: settings, owners and modes of the package.
+    ``address`` is where other hosts reach it for a migration, once :mod:`.cable` joins it to one.
     Raises RuntimeError, with libvirtd's own words, when it does not come up.
     """
     folder = Path(tempfile.mkdtemp(prefix="hf-", dir=enclosure.lab_folder()))
@@ -175,7 +178,8 @@ def private_host(name: str = "holdfast-host", system: Path = Path("/"), *, as_pa
         for place in (*_PLACES, "images", "run/lock"):  # libvirt locks a console's pty in /var/lock, which is /run/lock
             (folder / place).mkdir()
         identity = str(uuid.uuid4())
-        (folder / "etc" / "qemu.conf").write_text(_QEMU_CONF_OF_PACKAGE if as_packaged else QEMU_CONF)
+        reached = f'migration_host = "{address}"\n' if address else ""
+        (folder / "etc" / "qemu.conf").write_text((_QEMU_CONF_OF_PACKAGE if as_packaged else QEMU_CONF) + reached)
         more = _LIBVIRTD_CONF_OF_PACKAGE if as_packaged else ""
         (folder / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity) + more)
         if as_packaged:

@@ -65,6 +65,7 @@ COMMANDS = {
     "Hosts": {
         "export": "hosts.archive",
         "import": "hosts.archive",
+        "migrate": "hosts.migrate",
     },
     "Foresight": {
         "plan": "look.plan",

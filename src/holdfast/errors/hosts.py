@@ -1,4 +1,4 @@
-"""What a host, with its libvirt and its QEMU, cannot give to a domain."""
+"""What a host, with its libvirt and its QEMU, cannot give to a domain; what stops one on its way to another host."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from holdfast.errors import (
     Failed,
     InvalidDocument,
     LibvirtRefused,
+    NoConnection,
     NotFound,
     PartlyDone,
     Refused,
@@ -101,4 +102,64 @@ IMPORTED_OTHERWISE = Condition(
     PartlyDone,
     "the domain {name!r} is imported, but its guest would see other hardware here: {changes:;}",
     "do not start it; delete it, and import it where libvirt leaves it as it is",
+)
+
+SAME_HOST = Condition("same-host", UsageError, "{uri} is the host that {name!r} is on", "name another host")
+CANNOT_BE_THERE = Condition(
+    "cannot-be-there",
+    Refused,
+    "{name!r} cannot be at {uri}: {reasons:;}",
+    "provide there what it needs, or say what stands for it",
+)
+SEES_OTHER_THERE = Condition(
+    "sees-other-there",
+    Refused,
+    "the guest of {name!r} would see other hardware there: {changes:;}",
+    "map only what is on the host's side",
+)
+UUID_THERE = Condition(
+    "uuid-there",
+    Refused,
+    "{uri} has a domain with the UUID of {name!r} already: {there!r}, {state}",
+    "find out which of the two is the one that counts, and delete the other",
+)
+NAME_THERE = Condition(
+    "name-there",
+    Refused,
+    "{uri} has another domain {name!r} already, with the UUID {uuid}",
+    "rename one of the two",
+)
+NOT_SHARED = Condition(
+    "not-shared",
+    Refused,
+    "the images of {name!r} are not on storage that both hosts share: {reason}",
+    "have them copied",
+)
+ALREADY_THERE = Condition(
+    "already-there", Refused, "{name!r} is not here any more: it is at {uri}, {state}", "connect there"
+)
+NOT_MOVED = Condition("not-moved", LibvirtRefused, "{name!r} was not moved, and is {state} where it was: {cause}")
+MOVE_TIMED_OUT = Condition(
+    "move-timed-out",
+    Failed,
+    "{name!r} was not moved within {seconds:g} s, and runs on where it was: {left} were left to copy",
+    "slow the guest down meanwhile, let it run there before all is copied, or give it more time",
+)
+MOVE_CUT_OFF = Condition(
+    "move-cut-off",
+    NoConnection,
+    "the move of {name!r} to {uri} was cut off: {cause}",
+    "repeat it once both hosts answer: it says what stands, and finishes it",
+)
+MOVE_LEFT_PAUSED = Condition(
+    "move-left-paused",
+    PartlyDone,
+    "{name!r} was not moved, and is paused where it was: {cause}",
+    "make sure that it does not run at the other host; then let it go on",
+)
+MOVED_OTHERWISE = Condition(
+    "moved-otherwise",
+    PartlyDone,
+    "{name!r} runs at {uri}, but its documents there are not what they were: {changes:;}",
+    "look at what its next start there would give; roll it back there, or edit it",
 )

@@ -19,6 +19,7 @@ class EntryKind(StrEnum):
     CHANGED = "changed"
     OUTSIDE = "outside Holdfast"
     DELETED = "deleted"
+    MOVED = "moved to another host"
     GONE = "deleted outside Holdfast"
 
 
@@ -67,19 +68,19 @@ class Happened:
     @property
     def is_end(self) -> bool:
         """True where the domain is not there any more."""
-        return self.kind in (EntryKind.DELETED, EntryKind.GONE)
+        return self.kind in (EntryKind.DELETED, EntryKind.MOVED, EntryKind.GONE)
 
     @property
     def act(self) -> str:
         """What was done, in one line: what was asked for, or what was found."""
-        return self.command if self.kind in (EntryKind.CHANGED, EntryKind.DELETED) else str(self.kind)
+        return self.command if self.kind in (EntryKind.CHANGED, EntryKind.DELETED, EntryKind.MOVED) else str(self.kind)
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """What differs, and what a start gave, in sentences."""
         seen = (str(change["sentence"]) for change in self.changes)
         host = ["on the host side: " + "; ".join(self.host)] if self.host else []
-        gone = ["deleted"] if self.kind is EntryKind.DELETED else []
+        gone = [str(self.kind)] if self.kind in (EntryKind.DELETED, EntryKind.MOVED) else []
         started = (f"started with {name} {value}" for name, value in self.started.items())
         return (*self._asked(), *seen, *host, *gone, *started)
 

@@ -64,6 +64,10 @@ from .hosts.export import ExportedPart as ExportedPart
 from .hosts.export import PartKind as PartKind
 from .hosts.export import export_domain as export_domain
 from .hosts.import_domain import import_domain as import_domain
+from .hosts.migrate import migrate_domain as migrate_domain
+from .hosts.moving import Migrated as Migrated
+from .hosts.moving import MoveOptions as MoveOptions
+from .hosts.moving import MoveStatus as MoveStatus
 from .look.console import open_console as open_console
 from .look.diff import DocumentDiff as DocumentDiff
 from .look.diff import diff as diff

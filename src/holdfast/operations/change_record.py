@@ -49,11 +49,13 @@ def record_change(
     before: Element | None,
     after: Callable[[], Element | None],
     live: Callable[[], Element | None] = lambda: None,
+    end: EntryKind = EntryKind.DELETED,
 ) -> None:
     """Record that an operation of Holdfast has made ``after`` of the config document ``before``; it never raises.
 
-    ``before`` is None for a new domain or where it is not known, and ``after`` for one that is gone; ``live`` is the
-    document that a domain was started with meanwhile, else None. Both are asked for only where they are recorded.
+    ``before`` is None for a new domain or where it is not known, and ``after`` for one that is gone, which is called
+    ``end``; ``live`` is the document that a domain was started with meanwhile, else None. Both are asked for only where
+    they are recorded.
     """
     if not keeps_history(connection):
         return
@@ -66,7 +68,7 @@ def record_change(
                 before = past_document(last[1], repository.folder)
             if now is None:
                 if before is not None:
-                    add_entry(repository, connection, uuid, EntryKind.DELETED, before, before)
+                    add_entry(repository, connection, uuid, end, before, before)
             elif before is None or started is not None or _is_gone(repository, uuid) or not same(before, now):
                 given = {} if started is None else given_at_start(started)
                 add_entry(repository, connection, uuid, EntryKind.CHANGED, before, now, started=given)

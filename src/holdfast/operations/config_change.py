@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from holdfast.domainxml.document import Element, parse
+from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.change_record import record_change
 
@@ -14,10 +15,12 @@ class ConfigChange:
 
     ``is_new``   True where the operation is still making the domain
     ``is_gone``  True where it has undefined it
+    ``end``      how the history calls that
     """
 
     def __init__(self) -> None:
         self.is_new = self.is_gone = False
+        self.end = EntryKind.DELETED
         self._begin()
 
     def _begin(self) -> None:
@@ -56,5 +59,5 @@ class ConfigChange:
         if self._is_changed or self._is_started:
             before = None if self._first is None or self.is_new else parse(self._first)
             after = (lambda: None) if self.is_gone else config
-            record_change(connection, uuid, before, after, live if self._is_started else lambda: None)
+            record_change(connection, uuid, before, after, live if self._is_started else lambda: None, self.end)
         self._begin()

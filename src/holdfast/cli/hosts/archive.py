@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,8 +16,10 @@ from holdfast.cli.common import (
     output_option,
     pass_session,
 )
+from holdfast.cli.hosts.maps import map_options
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
+if TYPE_CHECKING:
+    from holdfast.operations.vocabulary import HostMaps
 
 
 @click.command()
@@ -52,25 +54,9 @@ def export(
         click.echo(f"  {note}")
 
 
-def _pairs(context: click.Context, parameter: click.Parameter, said: Sequence[str]) -> dict[str, str]:
-    pairs = [each.partition("=") for each in said]
-    for old, equals, new in pairs:
-        if not (old and equals and new):
-            raise click.BadParameter(f"{old + equals + new!r} is not OLD=NEW")
-    return {old: new for old, _, new in pairs}
-
-
-def _map_option(name: str, what: str) -> Callable[[_Command], _Command]:
-    help = f"{what} NEW of this host stands for OLD (repeatable)."
-    return click.option(f"--map-{name}", f"{name}s", metavar="OLD=NEW", multiple=True, callback=_pairs, help=help)
-
-
 @click.command("import")
 @click.argument("file", metavar="FILE")
-@_map_option("network", "The network")
-@_map_option("bridge", "The bridge")
-@_map_option("pool", "The storage pool")
-@_map_option("path", "The file or folder")
+@map_options
 @click.option("--folder", metavar="FOLDER", help="Where images of the archive go; else where the document has them.")
 @click.option("--accept-host", is_flag=True, help="Take what the guest could reach of this host, as the document says.")
 @fresh_options
@@ -81,10 +67,7 @@ def _map_option(name: str, what: str) -> Callable[[_Command], _Command]:
 def import_(
     session: Session,
     file: str,
-    networks: dict[str, str],
-    bridges: dict[str, str],
-    pools: dict[str, str],
-    paths: dict[str, str],
+    maps: HostMaps,
     folder: str | None,
     accept_host: bool,
     fresh: Collection[str],
@@ -101,7 +84,7 @@ def import_(
     created = operations.import_domain(
         session.connection,
         file,
-        maps=operations.HostMaps(networks=networks, bridges=bridges, pools=pools, paths=paths),
+        maps=maps,
         folder=folder,
         fresh=fresh,
         accept_host=accept_host,

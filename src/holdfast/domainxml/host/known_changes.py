@@ -151,13 +151,28 @@ def oddities(here: Versions) -> Iterator[str]:
 
 def memory_lost(domain: Element, before: Versions, after: Versions) -> str | None:
     """Why memory that a guest of ``domain`` had under ``before`` is not restored under ``after``; None where it is."""
+    known = _not_taken_over(domain, before, after)
+    if known is None:
+        return None
+    old, new = known.version(before), dotted(known.version(after))
+    return f"it was saved under {_named(known, old)}, with {known.oddity}, and {new} does not restore it"
+
+
+def memory_refused(domain: Element, before: Versions, after: Versions) -> str | None:
+    """Why a guest of ``domain`` that runs under ``before`` cannot go on under ``after``; None where it can."""
+    known = _not_taken_over(domain, before, after)
+    if known is None:
+        return None
+    old, new = known.version(before), dotted(known.version(after))
+    return f"it runs under {_named(known, old)}, with {known.oddity}, and {new} does not take it over while it runs"
+
+
+def _not_taken_over(domain: Element, before: Versions, after: Versions) -> KnownChange | None:
     for known in KNOWN_CHANGES:
         old, new = known.version(before), known.version(after)
         lost = known.memory and known.given_by(old) == known.oddity != known.given_by(new)
         if lost and new is not None and known.concerns(domain):
-            return (
-                f"it was saved under {_named(known, old)}, with {known.oddity}, and {dotted(new)} does not restore it"
-            )
+            return known
     return None
 
 

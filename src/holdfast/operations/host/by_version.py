@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.fact import Started
-from holdfast.domainxml.host.known_changes import known_changes, memory_lost
+from holdfast.domainxml.host.known_changes import known_changes, memory_lost, memory_refused
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.metadata import fact
 from holdfast.domainxml.platform import Platform
@@ -41,12 +41,24 @@ def snapshot_outlook(snapshot: StoredSnapshot, host: HostOutlook, origin: HostOu
         yield Outlook(Effect.NOTE, "snapshot", f"its snapshot {snapshot.name}: {lost}")
 
 
+def migration_outlook(
+    live: Element, config: Element, host: HostOutlook, origin: HostOutlook | None
+) -> Iterator[Outlook]:
+    """Why the guest of ``live``, which runs at ``origin``, cannot go on under the QEMU of ``host``."""
+    if refused := memory_refused(live, _running(live, config, host, origin), host.versions):
+        yield Outlook(Effect.BLOCKS, "migration", refused)
+
+
 def _lost(live: Element, config: Element, host: HostOutlook, origin: HostOutlook | None) -> str | None:
-    """As :func:`memory_lost`; a start that is recorded in ``live``, too, was copied there and is one before."""
+    return memory_lost(live, _running(live, config, host, origin), host.versions)
+
+
+def _running(live: Element, config: Element, host: HostOutlook, origin: HostOutlook | None) -> Versions:
+    """The versions by which the guest of ``live`` was started; a start that is recorded in it is an earlier one."""
     started = fact(config, Started)
     is_known = started is not None and fact(live, Started) is None
     before = recorded_versions(started) if started is not None and is_known else NOT_KNOWN
-    return memory_lost(live, _those(before, host, origin), host.versions)
+    return _those(before, host, origin)
 
 
 def _those(before: Versions, host: HostOutlook, origin: HostOutlook | None) -> Versions:

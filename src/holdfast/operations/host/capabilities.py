@@ -26,6 +26,11 @@ def host_capabilities(connection: Connection, platform: Platform) -> Capabilitie
         raise HOST_CANNOT(reason=error.message.removeprefix("invalid argument: ")) from error
 
 
+def host_uuid(connection: Connection) -> str:
+    """The UUID by which libvirt tells one host from another (virConnectGetCapabilities)."""
+    return parse(connection.capabilities(), "capabilities").findtext("host/uuid") or ""
+
+
 def host_versions(connection: Connection) -> Versions:
     """Those by which a guest is given its hardware there now (virConnectGetVersion, virConnectGetLibVersion)."""
     if not connection.is_qemu:

@@ -31,11 +31,17 @@ from holdfast.operations.own_state import folders_of
 
 
 def taken_over(connection: Connection, before: Element, maps: HostMaps) -> Element:
+    """As :func:`rebound`, for a document that Holdfast makes its own: every device of it has a name."""
+    after = rebound(connection, before, maps)
+    name_devices(after)
+    return after
+
+
+def rebound(connection: Connection, before: Element, maps: HostMaps) -> Element:
     """The document of another host as this one can have it: a copy of ``before``, with this host's QEMU."""
     after = copy.deepcopy(before)
     rebind(after, maps)
     _name_emulator(connection, after)
-    name_devices(after)
     return after
 
 

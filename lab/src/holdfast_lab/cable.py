@@ -1,0 +1,53 @@
+"""A cable between two private hosts: the network over which guests move from one to the other. It can be pulled."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from holdfast_lab.daemon import Host, private_host
+
+_DEVICE = "cable1"
+_ADDRESSES = ("203.0.113.1", "203.0.113.2")
+
+
+@dataclass(frozen=True)
+class Cable:
+    """The cable of two hosts, which are in ``hosts``."""
+
+    hosts: tuple[Host, Host]
+
+    def pull(self) -> None:
+        """Pull it: nothing goes from one to the other any more."""
+        _ip(self.hosts[0], "link", "set", _DEVICE, "down")
+
+    def plug(self) -> None:
+        """Put it in again."""
+        _ip(self.hosts[0], "link", "set", _DEVICE, "up")
+
+
+@contextlib.contextmanager
+def two_hosts(*names: str) -> Iterator[Cable]:
+    """Two private hosts of these names, with this machine's libvirt, and a cable between them."""
+    with (
+        private_host(names[0], address=_ADDRESSES[0]) as one,
+        private_host(names[1], address=_ADDRESSES[1]) as other,
+    ):
+        yield join(one, other)
+
+
+def join(one: Host, other: Host) -> Cable:
+    """A cable between two hosts that were started with the addresses of :data:`ADDRESSES`."""
+    ends = [str(host.inside) for host in (one, other)]
+    here, there = (["name", _DEVICE, "netns", end] for end in ends)
+    subprocess.run(["ip", "link", "add", *here, "type", "veth", "peer", *there], check=True)
+    for host, address in zip((one, other), _ADDRESSES, strict=True):
+        _ip(host, "address", "add", f"{address}/24", "dev", _DEVICE)
+        _ip(host, "link", "set", _DEVICE, "up")
+    return Cable((one, other))
+
+
+def _ip(host: Host, *words: str) -> None:
+    subprocess.run(["nsenter", "--net", "--target", str(host.inside), "ip", *words], check=True)

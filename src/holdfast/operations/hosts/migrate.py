@@ -1,0 +1,59 @@
+"""Moving a domain to another host with the hardware that its guest has: while the guest runs, or shut off."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps
+from holdfast.errors import NotFound
+from holdfast.errors.hosts import ALREADY_THERE, SAME_HOST
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.host.capabilities import host_uuid
+from holdfast.operations.host.outlook import HostOutlook
+from holdfast.operations.hosts.destination import DestinationHost
+from holdfast.operations.hosts.move_cold import move_cold
+from holdfast.operations.hosts.move_live import move_live
+from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress
+from holdfast.operations.session import Need, changing, refuse_read_only
+
+AS_IS = MoveOptions()
+
+
+def migrate_domain(
+    connection: Connection,
+    name: str,
+    target: Connection,
+    *,
+    maps: HostMaps = NO_MAPS,
+    options: MoveOptions = AS_IS,
+    progress: MoveProgress | None = None,
+    dry_run: bool = False,
+) -> Migrated:
+    """Move the domain ``name`` to the host of ``target``, with every address that it has; a guest that runs goes on.
+
+    Both documents arrive with that host's side, as ``maps`` say, and nothing else changed: what waits for the next
+    start still waits there. Then the source is undefined.
+
+    Raises SAME_HOST, NO_DOMAIN, TRANSIENT, IN_RESCUE, UNFINISHED, READ_ONLY; UUID_THERE, NAME_THERE, MAC_IN_USE,
+    SEES_OTHER_THERE, CANNOT_BE_THERE, after which nothing has changed; and what :func:`.move_live.move_live` and
+    :func:`.move_cold.move_cold` raise.
+    """
+    _refuse_gone(connection, name, target)
+    with changing(connection, name, needs=Need.CONFIG | Need.OWN_HARDWARE | Need.WHOLE, dry_run=dry_run) as domain:
+        refuse_read_only(target, domain.name, dry_run=dry_run)
+        if host_uuid(target) == host_uuid(connection):
+            raise SAME_HOST(name=domain.name, uri=target.uri)
+        destination = DestinationHost(target, maps, HostOutlook(connection))
+        move = move_live if domain.is_active() else move_cold
+        return move(domain, destination, options, progress, dry_run)
+
+
+def _refuse_gone(connection: Connection, name: str, target: Connection) -> None:
+    """Raise ALREADY_THERE for a domain that the source does not know, and the destination does: it has been moved."""
+    try:
+        connection.find_domain(name)
+    except NotFound:
+        with suppress(NotFound):
+            there = target.find_domain(name)
+            raise ALREADY_THERE(name=there.name, uri=target.uri, state=there.state()) from None
+        raise
