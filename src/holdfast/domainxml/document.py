@@ -134,7 +134,8 @@ def indented(element: Element) -> str:
 def canonical(element: Element) -> bytes:
     """The C14N form of ``element``, without comments and indentation: equal exactly when two elements say the same.
 
-    It is that of C14N 2.0: 1.0 refuses namespaces with a relative URI, such as Unraid's xmlns="unraid" (libxml2 2.14).
+    It is that of Exclusive C14N 1.0, which libxml2 writes itself, in a quarter of the time; where a namespace has a
+    relative URI, such as Unraid's xmlns="unraid", which that refuses (2.14), it is that of C14N 2.0.
     """
     plain = copy.deepcopy(element)
     plain.tail = None
@@ -143,7 +144,10 @@ def canonical(element: Element) -> bytes:
             node.tail = None
         if len(node) and node.text is not None and not node.text.strip():
             node.text = None
-    return etree.tostring(plain, method="c14n2", with_comments=False)
+    try:
+        return etree.tostring(plain, method="c14n", exclusive=True, with_comments=False)
+    except etree.C14NError:
+        return etree.tostring(plain, method="c14n2", with_comments=False)
 
 
 def same(one: Element, other: Element) -> bool:

@@ -6,6 +6,7 @@ Python's own ``int`` takes more than libvirt does ("1_000", "٣"), and ``str.isd
 
 from __future__ import annotations
 
+import functools
 import re
 
 from holdfast.domainxml.document import Element, value_at
@@ -22,6 +23,7 @@ def as_number(text: str) -> int | None:
     return int(text) if _DECIMAL.fullmatch(text) else None
 
 
+@functools.lru_cache(maxsize=4096)
 def as_c_number(text: str) -> int | None:
     """``text`` as the parts of addresses are written: 0x1f, 31; None for other text. (virStrToLong_uip, base 0)"""
     if not _C.fullmatch(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -31,6 +32,21 @@ def remove_left_files(folder: Path) -> list[Path]:
         with suppress(FileNotFoundError), folder_in(folder, below.parent, made=False) as at:
             os.unlink(below.name, dir_fd=at)
     return left
+
+
+def remove_strays(folder: Path) -> list[Path]:
+    """Remove what is neither a file nor a folder, as a link or a pipe: a history has none, and each makes it unusable.
+
+    Returns what went. Raises OSError.
+    """
+    gone = []
+    for at, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
+        for name in (*folders, *files):
+            mode = os.lstat(name, dir_fd=descriptor).st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                os.unlink(name, dir_fd=descriptor)
+                gone.append(Path(at, name))
+    return sorted(gone)
 
 
 def why_not_written(folder: Path) -> str:

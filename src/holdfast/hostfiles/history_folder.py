@@ -229,15 +229,15 @@ def remove_left_lock_file(path: str | bytes) -> None:
 
 
 def make_git_folder(folder: Path) -> None:
-    """Let ``folder`` be an empty, bare repository of git's, where it is none yet; HEAD, which makes it one, comes last.
+    """Let ``folder`` be a bare repository of git's, with all its folders; HEAD, which makes it one, comes last.
 
     To be called while :func:`writing_history`.
     """
-    if (folder / "HEAD").exists():
-        return
     for name in ("objects/info", "objects/pack", "refs/heads", "refs/domains"):
         with folder_in(folder, PurePath(name)):
             pass
+    if (folder / "HEAD").exists():
+        return
     for name, text in {"config": _CONFIG, "HEAD": "ref: refs/heads/main\n"}.items():
         with git_file(folder, name) as file:
             file.write(text.encode())

@@ -13,7 +13,7 @@ from holdfast.errors.history import SETTING, SETTINGS_OF_OTHERS, SETTINGS_UNREAD
 
 _KEYS = ("remote", "state", "recipient", "keep")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
-_AGE = re.compile(rf"(\d{{1,5}}) ({'|'.join(_DAYS)})s?")
+_AGE = re.compile(rf"([1-9]\d{{0,4}}) ({'|'.join(_DAYS)})s?")
 
 
 @dataclass(frozen=True, kw_only=True)

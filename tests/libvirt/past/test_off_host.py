@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -146,3 +147,47 @@ def test_a_damaged_history_is_repaired_and_its_remote_has_the_rest(
     assert "longer  a" in done(uri, "history", "pull")
     assert operations.log_domain(connection, "a")[0].id == last
     assert run(uri, "history", "check").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["objects", "objects/pack", "refs/domains", "holdfast.lock", "packed-refs"])
+def test_repair_takes_away_what_leads_elsewhere_and_the_remote_has_the_rest(
+    connection: Connection, uri: str, remote: Path, history: Path, tmp_path: Path, name: str
+) -> None:
+    connection.define(domain_xml())
+    operations.record_host(connection)
+    done(uri, "history", "push")
+    before, elsewhere = done(uri, "log", "a"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("of root")
+    if (history / name).exists():
+        (history / name).rename(tmp_path / "was")
+    (history / name).symlink_to(elsewhere)
+    os.mkfifo(history / "refs" / "pipe")
+    assert run(uri, "history", "check").exit_code == 3
+    repaired = run(uri, "history", "repair").stdout
+    assert f"removed  {name}\nremoved  refs/pipe\n" in repaired
+    done(uri, "history", "pull")
+    assert done(uri, "log", "a") == before
+    assert run(uri, "history", "check").exit_code == 0
+    assert (elsewhere / "file").read_text() == "of root"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ('remote = "ftp://backup/history"', "is no remote"),
+        ('state = "copies"', "neither a path"),
+        ('state = "/nowhere/copies"', "No such file"),
+        ('recipient = "nobody"', "nobody"),
+        ('keep = "0 days"', "no age"),
+    ],
+)
+def test_check_judges_every_setting(
+    connection: Connection, uri: str, remote: Path, history: Path, setting: str, said: str
+) -> None:
+    operations.record_host(connection)
+    assert connection.history_settings_file is not None
+    assert run(uri, "history", "check").exit_code == 0
+    Path(connection.history_settings_file).write_text(f"{setting}\n")
+    found = run(uri, "history", "check")
+    assert (found.exit_code, said in found.stdout) == (3, True), found.stdout

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from holdfast.errors import HoldfastError
 from holdfast.history.damage import damaged_lines, foreign_refs, mend
 from holdfast.history.push_note import PushNote, push_notes
-from holdfast.history.remote import shown_remote
+from holdfast.history.remote import Remote, shown_remote
 from holdfast.history.repository import Repository
-from holdfast.hostfiles.history_damage import left_files, remove_left_files, why_not_written
+from holdfast.hostfiles.history_damage import left_files, remove_left_files, remove_strays, why_not_written
+from holdfast.hostfiles.history_folder import said_as_unusable
+from holdfast.hostfiles.history_settings import HistorySettings
+from holdfast.hostfiles.state_copies.encryption import encrypted
+from holdfast.hostfiles.state_copies.place import state_place
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.history_place import history_place, history_settings
 
@@ -55,7 +60,7 @@ class HistoryRepair:
     """What a repair did.
 
     ``lines``    the domains' histories of which not everything could be read
-    ``removed``  the files that killed processes had left
+    ``removed``  what killed processes had left, and what is neither a file nor a folder
     """
 
     lines: tuple[RepairedLine, ...] = ()
@@ -65,11 +70,13 @@ class HistoryRepair:
 def check_history(connection: Connection) -> HistoryCheck:
     """Say what is wrong with the history: nothing is changed. Raises NO_HISTORY_FOR."""
     place = history_place(connection)
-    remote, wrong = "", list[str]()
+    settings, wrong = HistorySettings(), list[str]()
     try:
-        remote = shown_remote(history_settings(connection).remote)
+        settings = history_settings(connection)
+        wrong.extend(_wrong_settings(settings))
     except HoldfastError as error:
         wrong.append(error.message)
+    remote = shown_remote(settings.remote)
     try:
         with Repository(place) as repository:
             wrong.extend(_wrong(repository))
@@ -96,9 +103,11 @@ def repair_history(connection: Connection) -> HistoryRepair:
     NO_HISTORY_FOR, HISTORY_NOT_SET_UP, NO_HISTORY_YET, HISTORY_FOLDER, HISTORY_BUSY, HISTORY_UNUSABLE.
     """
     with Repository(history_place(connection)) as repository:
+        with said_as_unusable(repository.folder):
+            removed = remove_strays(repository.folder)
         damaged = damaged_lines(repository)
         with repository.writing():
-            removed = remove_left_files(repository.folder)
+            removed += remove_left_files(repository.folder)
             mended = mend(repository, damaged)
     return HistoryRepair(
         lines=tuple(
@@ -112,6 +121,23 @@ def repair_history(connection: Connection) -> HistoryRepair:
         ),
         removed=tuple(path.relative_to(repository.folder).as_posix() for path in removed),
     )
+
+
+def _wrong_settings(settings: HistorySettings) -> list[str]:
+    """What is set and cannot be used. A remote is not spoken to: when it was last pushed to is said."""
+    attempts: dict[str, Callable[[str], object]] = {
+        settings.remote: Remote,
+        settings.state: lambda place: state_place(place).copies(),
+        settings.recipient: lambda recipient: encrypted(b"", recipient),
+    }
+    wrong = []
+    for value, attempt in attempts.items():
+        try:
+            if value:
+                attempt(value)
+        except HoldfastError as error:
+            wrong.append(error.message)
+    return wrong
 
 
 def _wrong(repository: Repository) -> list[str]:
