@@ -47,6 +47,7 @@ class virConnect(_TestConnect):
         xmlCPU: str,
         flags: int = 0,
     ) -> int: ...
+    def getMemoryStats(self, cellNum: int, flags: int = 0) -> dict[str, int]: ...
     def domainXMLToNative(self, nativeFormat: str, domainXml: str, flags: int = 0) -> str: ...
 
     # domains
@@ -300,6 +301,7 @@ VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE: int
 VIR_DOMAIN_SNAPSHOT_REVERT_FORCE: int
 VIR_DOMAIN_SNAPSHOT_XML_SECURE: int
 VIR_DOMAIN_START_PAUSED: int
+VIR_DOMAIN_START_AUTODESTROY: int
 VIR_DOMAIN_STATS_BLOCK: int
 VIR_DOMAIN_STATS_STATE: int
 VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA: int

@@ -2,8 +2,9 @@
 
 from libvirt import virDomain
 
+VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP: int
+
 def qemuAgentCommand(domain: virDomain, cmd: str, timeout: int, flags: int) -> str: ...
-
-# What only tests call.
-
 def qemuMonitorCommand(domain: virDomain, cmd: str, flags: int) -> str: ...
+
+# What only tests call: nothing.

@@ -38,6 +38,7 @@ HINTS = {
     "mac-in-use": "'holdfast delete {user}', or 'holdfast clone' where the domain came from, and export the clone",
     "reaches-host": "'--map-path OLD=NEW' says what stands for it, '--accept-host' takes all of it",
     "state-not-in-archive": "'--fresh-{kind}' accepts that",
+    "probe-of-one": "'holdfast plan host URI2 --probe -d NAME'",
     "unasked-import": "leave out the '--map-…' that changes it",
     "imported-otherwise": "'holdfast delete {name}'",
     "not-a-revision": "an id as 'holdfast log NAME' shows it, last-start, '{{2 days ago}}' or '{{2026-11-30 14:05}}'",

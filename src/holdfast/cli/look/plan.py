@@ -57,13 +57,18 @@ def reboot(session: Session, ctx: click.Context, name: str, output: str) -> None
 @click.option(
     "-d", "--domain", "names", metavar="NAME", multiple=True, shell_complete=complete_domains, help="Only this domain."
 )
+@click.option("--probe", is_flag=True, help="Start a QEMU without the guest's disks on both hosts, and compare.")
 @output_option
 @click.pass_context
 @pass_session
-def host(session: Session, ctx: click.Context, target: str | None, names: tuple[str, ...], output: str) -> None:
+def host(
+    session: Session, ctx: click.Context, target: str | None, names: tuple[str, ...], probe: bool, output: str
+) -> None:
     """Say for every domain what a cold start at URI2 would change: on another host, or on this one as it is now.
 
     Machine types, CPUs, firmware, devices, networks and pools are judged by what libvirt at URI2 says of its host.
+    With --probe and -d the firmware of an empty copy of the domain is run under the QEMU of each host for a moment, and
+    what the two make of the same document is compared: ACPI and SMBIOS tables, PCI config space, CPUID.
     """
     from contextlib import nullcontext
 
@@ -71,9 +76,9 @@ def host(session: Session, ctx: click.Context, target: str | None, names: tuple[
     from holdfast.operations.look.plan_host import plan_host
 
     with nullcontext() if target is None else connect(target, session.readonly) as other:
-        plans = plan_host(session.connection, other, names)
+        plans = plan_host(session.connection, other, names, probe=probe)
         uri = (other or session.connection).uri
-        differs = _print_as_json(uri, plans) if output == "json" else _print_domains(uri, plans)
+        differs = _print_as_json(uri, plans) if output == "json" else _print_domains(uri, plans, everything=probe)
     if differs:
         ctx.exit(Refused.exit_code)
 
@@ -150,19 +155,22 @@ def _word(outlook: Outlook) -> str:
     return {"blocks": "does not start", "changes": "changes"}.get(str(outlook.effect), str(outlook.effect))
 
 
-def _print_domains(uri: str, plans: Iterable[Plan]) -> bool:
-    """Domain by domain what changes; what cannot be told, or is only worth knowing, is counted at the end."""
+def _print_domains(uri: str, plans: Iterable[Plan], *, everything: bool) -> bool:
+    """Domain by domain what changes; what cannot be told, or is only worth knowing, is counted at the end.
+
+    With ``everything`` that stands with each domain, too.
+    """
     from holdfast.operations.look.plan_reboot import differs
 
     rest: Counter[str] = Counter()
     total = changed = 0
     for found in plans:
         total += 1
-        rest.update(f"{_word(each)}: {each}" for each in found.outlooks if not differs([each]))
-        if found.differs:
-            changed += 1
-            click.echo(_head(found))
-            click.echo("\n".join(_lines(found, everything=False)))
+        changed += found.differs
+        if found.differs or everything:
+            click.echo("\n".join((_head(found), *_lines(found, everything=everything))))
+        if not everything:
+            rest.update(f"{_word(each)}: {each}" for each in found.outlooks if not differs([each]))
     click.echo(f"{changed} of {total} {plural(total, 'domain')} would not start, or would see a change, at {uri}")
     for sentence, count in rest.most_common():
         click.echo(f"  {count} × {sentence}")

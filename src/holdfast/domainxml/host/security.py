@@ -1,4 +1,4 @@
-"""``<secmodel>`` of the host's capabilities: as whom QEMU runs."""
+"""``<secmodel>`` of the host's capabilities: what labels the files of guests, and as whom QEMU runs."""
 
 from __future__ import annotations
 
@@ -17,3 +17,9 @@ def qemu_user(capabilities: str) -> int | None:
     labels = parse(capabilities, "capabilities").iterfind("host/secmodel[model='dac']/baselabel")
     found = (_LABEL.match(label.text or "") for label in labels)
     return next((int(each[1]) for each in found if each is not None), None)
+
+
+def security_models(capabilities: str) -> list[str]:
+    """The models by which libvirt labels what it gives to a QEMU: "dac", "apparmor" …"""
+    models = parse(capabilities, "capabilities").iterfind("host/secmodel/model")
+    return [model.text for model in models if model.text not in (None, "none")]

@@ -9,6 +9,7 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.outlook import Effect, Outlook, differs
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import InvalidDocument, LibvirtRefused, NotFound
+from holdfast.errors.hosts import PROBE_OF_ONE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.domain_list import with_saved_memory
@@ -19,22 +20,37 @@ from holdfast.operations.host.by_version import save_outlook, snapshot_outlook, 
 from holdfast.operations.host.outlook import HostOutlook, known_guest
 from holdfast.operations.look.plan_reboot import Plan
 from holdfast.operations.own_state import state_outlook
+from holdfast.operations.probe.two_hosts import probe_outlook
 
 
-def plan_host(connection: Connection, target: Connection | None = None, names: Sequence[str] = ()) -> Iterator[Plan]:
+def plan_host(
+    connection: Connection, target: Connection | None = None, names: Sequence[str] = (), *, probe: bool = False
+) -> Iterator[Plan]:
     """For each domain (``names``, or all of them) what a cold start on ``target`` would do to it, one at a time.
 
     ``target`` None is this host itself, as after an upgrade. Of each domain the config document is judged: what waits
     in it for the next start is :func:`plan_reboot`'s, so ``changes`` is empty. One that vanishes meanwhile has the
-    state "gone", one whose document nobody can read "not known". Raises NO_DOMAIN for a name that is not there, before
-    anything is yielded.
+    state "gone", one whose document nobody can read "not known". With ``probe`` a QEMU is started on both hosts for
+    each of ``names``, for a moment, and what they make of the document is compared (:mod:`holdfast.operations.probe`).
+
+    Raises NO_DOMAIN for a name that is not there, and PROBE_OF_ONE, before anything is yielded; NO_MEMORY_TO_PROBE.
     (virConnectListAllDomains, virDomainGetXMLDesc, virConnectGetCapabilities, virConnectGetDomainCapabilities,
     virConnectCompareHypervisorCPU)
     """
+    if probe and (target is None or not names):
+        raise PROBE_OF_ONE()
     domains = [connection.find_domain(name) for name in names] if names else connection.domains()
     here = HostOutlook(connection)
     there = here if target is None else HostOutlook(target)
-    return _plans(connection, domains, here, there)
+    plans = _plans(connection, domains, here, there)
+    return plans if target is None or not probe else _probed(plans, connection, target)
+
+
+def _probed(plans: Iterator[Plan], here: Connection, there: Connection) -> Iterator[Plan]:
+    """The same, with what a QEMU on each of the two hosts makes of the documents."""
+    for plan in plans:
+        config = read(here.find_domain(plan.uuid)).config
+        yield plan if config is None else replace(plan, outlooks=(*plan.outlooks, *probe_outlook(config, here, there)))
 
 
 def _plans(connection: Connection, domains: Sequence[Domain], here: HostOutlook, there: HostOutlook) -> Iterator[Plan]:

@@ -1,0 +1,69 @@
+"""A domain probed on two hosts: under the QEMU of the host that it is on, and under that of another one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from holdfast.domainxml.document import Element
+from holdfast.domainxml.elements.firmware import firmware_request
+from holdfast.domainxml.elements.memory import total_memory
+from holdfast.domainxml.host.outlook import Effect, Outlook
+from holdfast.domainxml.host.security import security_models
+from holdfast.domainxml.make.probe import probe_document
+from holdfast.domainxml.platform import Platform
+from holdfast.errors import Failed, LibvirtRefused
+from holdfast.errors.hosts import NO_MEMORY_TO_PROBE
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.monitor import free_memory
+from holdfast.operations.probe.compare import probe_changes
+from holdfast.operations.probe.observe import ProbeView, observe
+
+_PREFIX = "holdfast-probe-"
+_BESIDE = 256 << 20
+"""Bytes that a QEMU takes beside its guest's memory, generously."""
+
+
+def probe_outlook(config: Element, here: Connection, there: Connection) -> Iterator[Outlook]:
+    """What a start of ``config`` on ``there`` changes against one on ``here``, as a QEMU started on each shows it.
+
+    What is not probed is among it, as unknown. Raises NO_MEMORY_TO_PROBE before anything is started.
+    """
+    if reason := _why_not(config):
+        yield _unknown(f"it cannot be probed: {reason}")
+        return
+    for connection in (here, there):
+        _refuse_without_memory(connection, config)
+    own = uuid.uuid4()
+    seen: list[ProbeView] = []
+    for connection in (here, there):
+        labelled = security_models(connection.capabilities())
+        document, left_out = probe_document(config, labelled, name=f"{_PREFIX}{own.hex[:8]}", uuid=str(own))
+        try:
+            seen.append(observe(connection, document))
+        except (Failed, LibvirtRefused) as error:
+            yield _unknown(f"the probe at {connection.uri} failed: {error.message}")
+            return
+    yield from probe_changes(*seen)
+    for what in left_out:
+        yield _unknown(f"not probed: {what}")
+
+
+def _why_not(config: Element) -> str | None:
+    if not Platform.of(config).is_x86:
+        return "what firmware leaves in memory is known of a PC alone"
+    if firmware_request(config) is not None:
+        return "libvirt chooses its firmware anew at each start (firmware='efi'): seal it first"
+    if config.find("os/loader[@secure='yes']") is not None:
+        return "its firmware (Secure Boot) does not run without UEFI variables that nobody else can change"
+    return None
+
+
+def _refuse_without_memory(connection: Connection, config: Element) -> None:
+    needed, free = total_memory(config) + _BESIDE, free_memory(connection) * 1024
+    if free < needed:
+        raise NO_MEMORY_TO_PROBE(uri=connection.uri, needed=needed >> 20, free=free >> 20)
+
+
+def _unknown(sentence: str) -> Outlook:
+    return Outlook(Effect.UNKNOWN, "probe", sentence)
