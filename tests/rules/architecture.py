@@ -50,13 +50,8 @@ _MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast_nova.vtpm"}
 _RECORDS = {"holdfast.operations.session", "holdfast.operations.domain.make", "holdfast.operations.past.record"}
 
 _TAKES_DOCUMENTS = {
-<<<<<<< HEAD
-    *{"attach", "detach", "update", "define", "start_from", "start_block_copy", "qemu_command"},
-    *{"attach_device", "_shortfalls", "Transfer"},
-=======
     *{"attach", "detach", "update", "define", "start_from", "start_probe", "start_block_copy", "qemu_command"},
-    *{"attach_device", "_shortfalls"},
->>>>>>> c451fdb (plan host --probe starts an empty copy of a domain under the QEMU of both hosts, and compares what the two make of it)
+    *{"attach_device", "_shortfalls", "Transfer"},
 }
 """What an operation gives a document with its secrets to: libvirt's calls, and what hands it on to one."""
 _KEEPS_TEXTS = {

@@ -104,7 +104,6 @@ IMPORTED_OTHERWISE = Condition(
     "do not start it; delete it, and import it where libvirt leaves it as it is",
 )
 
-<<<<<<< HEAD
 SAME_HOST = Condition("same-host", UsageError, "{uri} is the host that {name!r} is on", "name another host")
 CANNOT_BE_THERE = Condition(
     "cannot-be-there",
@@ -164,7 +163,6 @@ MOVED_OTHERWISE = Condition(
     "{name!r} runs at {uri}, but its documents there are not what they were: {changes:;}",
     "look at what its next start there would give; roll it back there, or edit it",
 )
-=======
 PROBE_OF_ONE = Condition(
     "probe-of-one",
     UsageError,
@@ -181,4 +179,3 @@ PROBE_SILENT = Condition(
     "probe-silent", Failed, "its firmware did not come to rest within {seconds:second}", "try again on a host at rest"
 )
 PROBE_NOT_READ = Condition("probe-not-read", Failed, "its QEMU does not answer as those that are known: {reason}")
->>>>>>> c451fdb (plan host --probe starts an empty copy of a domain under the QEMU of both hosts, and compares what the two make of it)
