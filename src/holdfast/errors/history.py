@@ -160,6 +160,7 @@ NOT_A_REMOTE = Condition(
     "write /PATH, ssh://HOST/PATH, USER@HOST:PATH or https://HOST/PATH",
 )
 HISTORY_REMOTE = Condition("history-remote", Failed, "the remote {remote} cannot be used: {reason}")
+NOT_A_BUNDLE = Condition("not-a-bundle", Failed, "the history that came with it cannot be read: {reason}")
 REMOTE_KEEPS_MOVING = Condition(
     "remote-keeps-moving",
     PartlyDone,

@@ -76,6 +76,12 @@ ARCHIVE_ON_ITS_HOST = Condition(
 NOT_AN_EXPORT = Condition(
     "not-an-export", InvalidDocument, "{path} is no export of Holdfast: {reason}", "export the domain anew"
 )
+NO_HWUUID = Condition(
+    "no-hwuuid",
+    Refused,
+    "the guest would see another UUID: libvirt {libvirt} has no <hwuuid>, which 11.7 has",
+    "let it keep its UUID",
+)
 MAC_IN_USE = Condition(
     "mac-in-use", Refused, "the domain {user!r} has the MAC address {mac}, too", "delete that domain, or clone it"
 )

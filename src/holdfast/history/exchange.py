@@ -135,14 +135,21 @@ def _take(repository: Repository, remote: Remote, uuids: Iterable[str], taken: T
     with repository.storing():
         theirs = remote.fetch(wanted, have, repository.commit, repository.objects)
     for uuid, tip in theirs.items():
-        if why := _what_is_wrong(repository, uuid, tip):
-            taken.refused[uuid] = why
-            continue
-        while (became := _join(repository, uuid, tip)) is None:
-            pass
-        if became is not Became.NOTHING:
-            taken.became[uuid], changed = became, True
+        changed = take_line(repository, uuid, tip, taken) or changed
     return changed
+
+
+def take_line(repository: Repository, uuid: str, tip: ObjectID, taken: Taken) -> bool:
+    """Take the line of ``uuid`` that ends with ``tip``, whose objects are here; returns whether it is another now."""
+    if why := _what_is_wrong(repository, uuid, tip):
+        taken.refused[uuid] = why
+        return False
+    while (became := _join(repository, uuid, tip)) is None:
+        pass
+    if became is Became.NOTHING:
+        return False
+    taken.became[uuid] = became
+    return True
 
 
 def _join(repository: Repository, uuid: str, theirs: ObjectID) -> Became | None:

@@ -120,12 +120,12 @@ class Repository:
             tree.add(name, _FILE_MODE, blob.id)
         message = message_of(uuid, replace(happened, made_on=self._place.host))
         with self.told_as_unusable():
-            self._write(*files.values(), tree)
+            self.write(*files.values(), tree)
             with git_file(self.folder, f"{_REFS}{uuid}") as ref:
                 last = self.tip(uuid)
                 parents = [] if last is None else [last]
                 commit = new_commit(tree.id, parents, happened.by, int(time.time()), message)
-                self._write(commit)
+                self.write(commit)
                 ref.write(commit.id + b"\n")
 
     def continue_with(self, uuid: str, last: ObjectID | None, new: ObjectID, *made: ShaFile) -> bool:
@@ -135,7 +135,7 @@ class Repository:
         while :meth:`writing`.
         """
         with self.told_as_unusable(), contextlib.suppress(_GoneOnError):
-            self._write(*made)
+            self.write(*made)
             with git_file(self.folder, f"{_REFS}{uuid}") as ref:
                 if self.tip(uuid) != last:
                     raise _GoneOnError
@@ -250,7 +250,8 @@ class Repository:
         """Raise where what is kept in ``commit`` cannot be read, or is no document."""
         self._place.check(self.kept_in(commit).document)
 
-    def _write(self, *new: ShaFile) -> None:
+    def write(self, *new: ShaFile) -> None:
+        """Write objects. To be called while :meth:`writing`."""
         for each in new:
             write_git_object(self.folder, each.id.decode(), each.as_legacy_object())
 

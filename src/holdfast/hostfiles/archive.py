@@ -16,7 +16,7 @@ import re
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
@@ -26,17 +26,28 @@ from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, for_qemu_img
 from holdfast.hostfiles.images.image import OpenImage
 from holdfast.hostfiles.images.new_image import copy_image
 from holdfast.hostfiles.new_file import creating, whole_file, writing
+from holdfast.text import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 SUMS = "SHA256SUMS"
 _CHUNK = 1 << 20
-_ZEROS = memoryview(bytes(_CHUNK))
+_ZEROS = bytes(_CHUNK)
 _BLOCK = 512
 _LONGEST = 64 << 20
 """Bytes of the longest member that is read into memory."""
+_LARGEST = 2**63 - 1
+"""Bytes of the largest file that there can be (off_t)."""
+_MOST_MEMBERS = 10_000
+_MOST_LISTED = 64 << 20
+"""Bytes of headers and maps of holes that are read to list what an archive has."""
+_NAME = re.compile(r"(?!\.{1,2}(/|$))[\w.-]+(/(?!\.{1,2}(/|$))[\w.-]+)*", re.ASCII)
+"""A name that leads nowhere else, and needs no quoting in a checksum's line."""
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+
+Progress = Callable[[int, int], object]
+"""Called with how many bytes of how many of a member are written or read; holes count."""
 
 Extents = list[tuple[int, int]]
 """Offset and length of each piece of a file that is not a hole, in bytes."""
@@ -47,13 +58,13 @@ class _Hash(Protocol):
 
 
 @contextlib.contextmanager
-def new_archive(path: str) -> Iterator[ArchiveWriter]:
+def new_archive(path: str, progress: Progress | None = None) -> Iterator[ArchiveWriter]:
     """The new file ``path`` as an archive, for its owner alone; it is there whole or not at all.
 
-    Raises as :func:`.new_file.creating` does, and CANNOT_WRITE.
+    ``progress`` is called while a file is added. Raises as :func:`.new_file.creating` does, and CANNOT_WRITE.
     """
     with creating(path), whole_file(path) as file:
-        writer = ArchiveWriter(file, Path(path).parent)
+        writer = ArchiveWriter(file, Path(path).parent, progress)
         yield writer
         writer.finish()
 
@@ -64,8 +75,9 @@ class ArchiveWriter:
     ``folder`` has room for an image.
     """
 
-    def __init__(self, file: BinaryIO, folder: Path) -> None:
+    def __init__(self, file: BinaryIO, folder: Path, progress: Progress | None = None) -> None:
         self._folder = folder
+        self._progress = progress
         self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)
         self._sums: dict[str, str] = {}
 
@@ -78,7 +90,7 @@ class ArchiveWriter:
         """Add what is open as ``descriptor``, a file or a block device, without its holes. Raises OSError."""
         size = os.lseek(descriptor, 0, os.SEEK_END)
         extents, hashed = _extents(descriptor, size), hashlib.sha256()
-        pieces = _pieces(descriptor, extents, size, hashed)
+        pieces = _pieces(descriptor, extents, size, hashed, self._progress)
         data = sum(length for _, length in extents)
         if data == size:
             self._add(name, size, pieces)
@@ -101,6 +113,24 @@ class ArchiveWriter:
             return
         with tempfile.TemporaryFile(dir=self._folder) as file:
             copy_image(image, for_qemu_img(OpenImage(image.name, image.format, file.fileno())))
+            self.add_file(name, file.fileno())
+
+    def add_streamed(self, name: str, stream: Callable[[Callable[[bytes], object]], object]) -> None:
+        """Add a file that ``stream`` hands to the function that it is called with, in pieces from its beginning on.
+
+        Raises OSError.
+        """
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            size = 0
+
+            def take(piece: bytes) -> None:
+                nonlocal size
+                if piece != _ZEROS[: len(piece)]:
+                    _write_all(file.fileno(), piece, size)
+                size += len(piece)
+
+            stream(take)
+            file.truncate(size)
             self.add_file(name, file.fileno())
 
     def finish(self) -> None:
@@ -140,6 +170,21 @@ def is_archive(path: str) -> bool:
         raise files.UNREADABLE(path=path, reason=error.strerror) from error
 
 
+class _Listing:
+    """A file as tarfile reads it, which takes as much memory as a header says."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = _MOST_LISTED
+        self.seek, self.tell, self.close = file.seek, file.tell, lambda: None
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if not 0 <= size <= self._left:
+            raise ValueError("its headers are larger than any")
+        return self._file.read(size)
+
+
 class ArchiveReader:
     """The archive that the file ``path`` is. Raises NO_FILE, UNREADABLE, NOT_AN_ARCHIVE, and DAMAGED_ARCHIVE."""
 
@@ -148,15 +193,14 @@ class ArchiveReader:
         with ExitStack() as stack:
             try:
                 self._file = stack.enter_context(Path(path).open("rb"))
-                tar = stack.enter_context(tarfile.open(fileobj=self._file, mode="r:"))
-                self._members = {info.name: info for info in tar if info.isreg()}
+                self._members = self._listed(_Listing(self._file))
             except FileNotFoundError as error:
                 raise files.NO_FILE(path=path) from error
             except OSError as error:
                 raise files.UNREADABLE(path=path, reason=error.strerror) from error
-            except tarfile.TarError as error:
-                raise files.NOT_AN_ARCHIVE(path=path, reason=error) from error
-            self._sums = dict(self._read_sums())
+            except (tarfile.TarError, ValueError, OverflowError, IndexError, TypeError) as error:
+                raise files.NOT_AN_ARCHIVE(path=path, reason=error) from error  # all of these come of tarfile (3.11)
+            self._sums = self._read_sums()
             self._opened = stack.pop_all()
 
     def __enter__(self) -> ArchiveReader:
@@ -169,52 +213,93 @@ class ArchiveReader:
         """The members that have a checksum."""
         return list(self._sums)
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a member, at most 64 MiB of them. Raises DAMAGED_ARCHIVE."""
-        data = self._read(self._member(name))
+    def read(self, name: str, most: int = _LONGEST) -> bytes:
+        """The bytes of a member, at most so many. Raises DAMAGED_ARCHIVE."""
+        data = self._read(self._member(name), most)
         if hashlib.sha256(data).hexdigest() != self._sums[name]:
             raise self._damaged(f"{name} does not have its checksum")
         return data
 
-    def copy_to(self, name: str, path: str, descriptor: int) -> None:
+    def size(self, name: str) -> int:
+        """The bytes of a member, with its holes. Raises DAMAGED_ARCHIVE where it has none."""
+        return self._member(name).size
+
+    def copy_to(self, name: str, path: str, descriptor: int, progress: Progress | None = None) -> None:
         """Write a member to the empty file ``path``, which is open as ``descriptor``; its holes stay holes.
 
         Raises DAMAGED_ARCHIVE where it does not have its checksum: the file is not to be used then; CANNOT_WRITE.
         """
-        info, hashed, end = self._member(name), hashlib.sha256(), 0
-        for offset, piece in self._pieces(info):
-            _hash_zeros(hashed, offset - end)
-            hashed.update(piece)
+        size = self.size(name)
+        with writing(path):
+            os.ftruncate(descriptor, size)
+        for offset, piece in self._checked(name):
             with writing(path):
                 _write_all(descriptor, piece, offset)
-            end = offset + len(piece)
-        _hash_zeros(hashed, info.size - end)
-        with writing(path):
-            os.ftruncate(descriptor, info.size)
-        if hashed.hexdigest() != self._sums[name]:
-            raise self._damaged(f"{name} does not have its checksum")
+            if progress is not None:
+                progress(offset + len(piece), size)
 
-    def _read_sums(self) -> Iterator[tuple[str, str]]:
+    def stream(self, name: str) -> Iterator[bytes]:
+        """All bytes of a member in order, holes as zeros.
+
+        Raises DAMAGED_ARCHIVE in the end where it does not have its checksum: they are not to be used then.
+        """
+        end = 0
+        for offset, piece in self._checked(name):
+            yield from _zeros(offset - end)
+            yield piece
+            end = offset + len(piece)
+        yield from _zeros(self.size(name) - end)
+
+    def _listed(self, file: _Listing) -> dict[str, tarfile.TarInfo]:
+        """Its members, each of which is a file with a name of its own that leads nowhere else."""
+        members: dict[str, tarfile.TarInfo] = {}
+        with tarfile.TarFile(fileobj=cast("BinaryIO", file)) as tar:
+            for info in tar:
+                is_plain = info.isreg() and 0 <= info.size <= _LARGEST and _NAME.fullmatch(info.name)
+                if not is_plain or info.name in members:
+                    raise self._damaged(f"no archive of Holdfast has such a member: {printable(info.name[:80])}")
+                if len(members) == _MOST_MEMBERS:
+                    raise self._damaged(f"it has more than {_MOST_MEMBERS} members")
+                members[info.name] = info
+        return members
+
+    def _read_sums(self) -> dict[str, str]:
         if SUMS not in self._members:
             raise self._damaged(f"it has no {SUMS}, so it is not whole")
-        for line in self._read(self._members[SUMS]).decode(errors="replace").splitlines():
+        sums: dict[str, str] = {}
+        for line in self._read(self._members[SUMS], _LONGEST).decode(errors="replace").splitlines():
             found = _SUM.fullmatch(line)
-            if found is None or found[2] not in self._members:
+            if found is None or found[2] not in self._members or found[2] in sums:
                 raise self._damaged(f"{SUMS} names what it does not have: {line[:80]!r}")
-            yield found[2], found[1]
+            sums[found[2]] = found[1]
+        if lacking := self._members.keys() - sums.keys() - {SUMS}:
+            raise self._damaged(f"{SUMS} lacks {min(lacking)}")
+        return sums
 
     def _member(self, name: str) -> tarfile.TarInfo:
         if name not in self._sums:
             raise self._damaged(f"it has no {name}")
         return self._members[name]
 
-    def _read(self, info: tarfile.TarInfo) -> bytes:
-        if info.size > _LONGEST:
+    def _read(self, info: tarfile.TarInfo, most: int) -> bytes:
+        if not 0 <= info.size <= most:
             raise self._damaged(f"{info.name} is too long")
         data = bytearray(info.size)
         for offset, piece in self._pieces(info):
             data[offset : offset + len(piece)] = piece
         return bytes(data)
+
+    def _checked(self, name: str) -> Iterator[tuple[int, bytes]]:
+        """As :meth:`_pieces`, and in the end DAMAGED_ARCHIVE where they do not have their checksum."""
+        info, hashed, end = self._member(name), hashlib.sha256(), 0
+        for offset, piece in self._pieces(info):
+            _hash_zeros(hashed, offset - end)
+            hashed.update(piece)
+            yield offset, piece
+            end = offset + len(piece)
+        _hash_zeros(hashed, info.size - end)
+        if hashed.hexdigest() != self._sums[name]:
+            raise self._damaged(f"{name} does not have its checksum")
 
     def _pieces(self, info: tarfile.TarInfo) -> Iterator[tuple[int, bytes]]:
         """What a member has but holes, in order, each piece with its offset."""
@@ -253,7 +338,7 @@ def _extents(descriptor: int, size: int) -> Extents:
     return found
 
 
-def _pieces(descriptor: int, extents: Extents, size: int, hashed: _Hash) -> Iterator[bytes]:
+def _pieces(descriptor: int, extents: Extents, size: int, hashed: _Hash, progress: Progress | None) -> Iterator[bytes]:
     """The bytes of ``extents``; meanwhile ``hashed`` is fed with the whole file of ``size`` bytes, holes as zeros."""
     end = 0
     for offset, length in extents:
@@ -263,6 +348,8 @@ def _pieces(descriptor: int, extents: Extents, size: int, hashed: _Hash) -> Iter
             piece = os.pread(descriptor, min(_CHUNK, end - at), at)
             hashed.update(piece)
             yield piece
+            if progress is not None:
+                progress(at + len(piece), size)
     _hash_zeros(hashed, size - end)
 
 
@@ -274,8 +361,13 @@ def _sparse_map(extents: Extents, size: int) -> bytes:
 
 
 def _hash_zeros(hashed: _Hash, length: int) -> None:
+    for zeros in _zeros(length):
+        hashed.update(zeros)
+
+
+def _zeros(length: int) -> Iterator[bytes]:
     for at in range(0, length, _CHUNK):
-        hashed.update(_ZEROS[: min(_CHUNK, length - at)])
+        yield _ZEROS[: min(_CHUNK, length - at)]
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

@@ -69,7 +69,7 @@ def record_change(
             if now is None:
                 if before is not None:
                     add_entry(repository, connection, uuid, end, before, before)
-            elif before is None or started is not None or _is_gone(repository, uuid) or not same(before, now):
+            elif before is None or started is not None or not _is_here(repository, uuid) or not same(before, now):
                 given = {} if started is None else given_at_start(started)
                 add_entry(repository, connection, uuid, EntryKind.CHANGED, before, now, started=given)
 
@@ -113,9 +113,10 @@ def record_gone(repository: Repository, connection: Connection, uuid: str) -> st
     return last[0].name
 
 
-def _is_gone(repository: Repository, uuid: str) -> bool:
+def _is_here(repository: Repository, uuid: str) -> bool:
+    """False for a domain that this host has never had, as far as is recorded, or has no more."""
     last = repository.last_here(uuid)
-    return last is not None and last[0].is_end
+    return last is not None and not last[0].is_end
 
 
 def add_entry(

@@ -37,9 +37,14 @@ def by_pool(connection: Connection) -> Otherwise:
 
     def reader(path: str) -> Read | None:
         volume = None if connection.readonly else volume_of_file(connection, path)
-        return None if volume is None else partial(_read, volume)
+        return None if volume is None else reader_of(volume)
 
     return reader
+
+
+def reader_of(volume: Volume) -> Read:
+    """What reads a volume through libvirt (virStorageVolDownload)."""
+    return partial(_read, volume)
 
 
 def volume_of_file(connection: Connection, path: str) -> Volume | None:

@@ -16,6 +16,7 @@ from holdfast.cli.common import (
     output_option,
     pass_session,
 )
+from holdfast.cli.devices.copy_progress import progress_bar
 from holdfast.cli.hosts.maps import map_options
 
 if TYPE_CHECKING:
@@ -33,15 +34,17 @@ if TYPE_CHECKING:
 def export(
     session: Session, name: str, file: str, disks: tuple[str, ...], all_disks: bool, dry_run: bool, output: str
 ) -> None:
-    """Write a domain that is shut off into the new FILE: its document, NVRAM and TPM state, and images where asked for.
+    """Write a domain that is shut off into the new FILE: its document, history, NVRAM and TPM state, and images where
+    asked for.
 
     FILE is a tar archive with checksums, for its owner alone: it has the domain's secrets. The domain stays as it is.
     """
     from holdfast import operations
 
-    exported = operations.export_domain(
-        session.connection, name, file, disks=disks, all_disks=all_disks, dry_run=dry_run
-    )
+    with progress_bar("exporting") as progress:
+        exported = operations.export_domain(
+            session.connection, name, file, disks=disks, all_disks=all_disks, progress=progress, dry_run=dry_run
+        )
     if output == "json":
         print_result(exported)
         return
@@ -60,6 +63,8 @@ def export(
 @click.option("--folder", metavar="FOLDER", help="Where images of the archive go; else where the document has them.")
 @click.option("--accept-host", is_flag=True, help="Take what the guest could reach of this host, as the document says.")
 @fresh_options
+@click.option("--name", "new_name", metavar="NEW_NAME", help="What it is called here; else as it was.")
+@click.option("--new-uuid", is_flag=True, help="Another UUID for libvirt; the guest keeps its own (libvirt 11.7).")
 @click.option("--start", is_flag=True, help="Start it.")
 @dry_run_option
 @output_option
@@ -71,6 +76,8 @@ def import_(
     folder: str | None,
     accept_host: bool,
     fresh: Collection[str],
+    new_name: str | None,
+    new_uuid: bool,
     start: bool,
     dry_run: bool,
     output: str,
@@ -81,16 +88,20 @@ def import_(
     """
     from holdfast import operations
 
-    created = operations.import_domain(
-        session.connection,
-        file,
-        maps=maps,
-        folder=folder,
-        fresh=fresh,
-        accept_host=accept_host,
-        start=start,
-        dry_run=dry_run,
-    )
+    with progress_bar("importing") as progress:
+        created = operations.import_domain(
+            session.connection,
+            file,
+            maps=maps,
+            folder=folder,
+            fresh=fresh,
+            accept_host=accept_host,
+            new_name=new_name,
+            new_uuid=new_uuid,
+            start=start,
+            progress=progress,
+            dry_run=dry_run,
+        )
     if output == "json":
         print_result(created)
         return

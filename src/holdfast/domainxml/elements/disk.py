@@ -257,6 +257,12 @@ def host_path(disk: Element) -> str | None:
     return source_of(disk) if disk.get("type", "file") in ("file", "block") else None
 
 
+def pool_and_volume(disk: Element) -> tuple[str, str] | None:
+    """Pool and volume of ``disk``, where its document names it so."""
+    source = disk.find("source") if disk.get("type") == "volume" else None
+    return None if source is None else (source.get("pool", ""), source.get("volume", ""))
+
+
 def backing_files(disk: Element) -> list[str]:
     """The files and block devices that the document itself says the image of ``disk`` is made of besides, by path."""
     sources = (*disk.iterfind(".//backingStore/source"), *disk.iterfind(".//dataStore/source"))

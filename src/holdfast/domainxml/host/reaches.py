@@ -30,7 +30,7 @@ class Reach:
 
 
 def reaches(domain: Element) -> Iterator[Reach]:
-    """All that a guest could reach by ``domain``; networks, bridges and volumes of pools are left out."""
+    """All that a guest could reach by ``domain``; networks and bridges are left out."""
     for part in (each for each in domain if isinstance(each.tag, str) and each.tag not in (*_NO_PATHS, "devices")):
         yield from _paths(part, str(part.tag))
         if part.tag == "seclabel" and (part.get("type") != "dynamic" or part.get("relabel") == "no"):
@@ -40,7 +40,7 @@ def reaches(domain: Element) -> Iterator[Reach]:
         yield from _paths(device, name)
         if device.tag == "hostdev" or device.get("type") in ("hostdev", "nvme", "vdpa"):
             yield Reach(f"{name} of the host")
-        elif device.tag == "disk" and device.get("type") == "network":
+        elif device.tag == "disk" and device.get("type") in ("network", "volume"):
             yield Reach(name, source_of(device) or "")
     if passes_qemu_arguments(domain):
         yield Reach("arguments of QEMU (qemu namespace)")

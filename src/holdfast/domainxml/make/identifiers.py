@@ -18,6 +18,13 @@ def identifiers(domain: Element) -> set[str]:
     return {identifier for _, identifier in _stated(domain)}
 
 
+def keep_seen_uuid(domain: Element) -> None:
+    """Let ``<hwuuid>`` (libvirt 11.7) have the UUID that the guest of ``domain`` sees, before it gets another one."""
+    uuid = domain.find("uuid")
+    if uuid is not None and domain.find("hwuuid") is None:
+        uuid.addnext(element("hwuuid", text=(uuid.text or "").strip()))
+
+
 def name_interfaces(domain: Element) -> None:
     """Give a MAC address to every interface of ``domain`` without one: the same each time, which a dry run can promise.
 

@@ -26,7 +26,9 @@ class HostMaps:
     paths: Mapping[str, str] = field(default_factory=dict)
 
     def lead_to(self, place: str) -> bool:
-        """True for a path of this host that stands for one of the other."""
+        """True for a path of this host that stands for one of the other; POOL/VOLUME likewise."""
+        if not place.startswith("/"):
+            return place.partition("/")[0] in self.pools.values()
         return any(_is_at_or_in(place, new) for new in self.paths.values())
 
 

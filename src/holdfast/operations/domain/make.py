@@ -101,6 +101,7 @@ class NewDomain:
     ``notes``       what cannot be sealed and what else is worth knowing, in sentences
     ``below``       files that its images rest on and that were accepted because they are trusted
     ``other_files`` makes the other files that its document names, right before the define: a copied NVRAM
+    ``history``     joins what was recorded of it elsewhere to the history of this host, right after the define
     """
 
     document: Element
@@ -111,6 +112,7 @@ class NewDomain:
     notes: list[str] = field(default_factory=list)
     below: Sequence[Below] = ()
     other_files: Callable[[ExitStack], None] | None = None
+    history: Callable[[], None] = lambda: None
 
     @property
     def name(self) -> str:
@@ -173,6 +175,7 @@ def make_domain(
             return answer.noted_in(_foreseen(connection, new, answer.document, start))
         defined = _make_and_define(connection, new, progress)
         with telling_what_was_done(new.name, lambda: ["it is created"]):
+            new.history()
             return _finish(connection, new, defined, start, prove)
 
 

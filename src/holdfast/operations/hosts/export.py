@@ -11,18 +11,20 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.elements.disk import host_path, is_shared, source_of
+from holdfast.domainxml.elements.disk import host_path, is_shared, pool_and_volume, source_of
 from holdfast.domainxml.host.state_files import StateFile
 from holdfast.errors.hosts import ARCHIVE_ON_ITS_HOST
 from holdfast.hostfiles.archive import ArchiveWriter, new_archive
-from holdfast.hostfiles.images.new_image import refuse_existing, virtual_size
+from holdfast.hostfiles.images.new_image import refuse_existing
 from holdfast.hostfiles.state_copies.own_files import read_state
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
-from holdfast.operations.disks.in_place import DiskInPlace, find_disk, refuse_without_image
-from holdfast.operations.disks.known_files import open_disk_for_qemu_img
+from holdfast.libvirtapi.volume import Progress
+from holdfast.operations.disks.in_place import find_disk, refuse_without_image
 from holdfast.operations.disks.missing_image import refuse_missing_images
 from holdfast.operations.host.capabilities import host_versions
+from holdfast.operations.hosts.archived_history import HISTORY, history_to_export
+from holdfast.operations.hosts.exported_image import ExportedImage, image_to_export
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.own_state import look, refuse_lost_state, state_of
 from holdfast.operations.results import Result
@@ -38,6 +40,7 @@ class PartKind(StrEnum):
     """What a member of the archive is."""
 
     DOCUMENT = "document"
+    HISTORY = "history"
     NVRAM = "nvram"
     TPM = "tpm"
     DISK = "disk"
@@ -82,12 +85,15 @@ def export_domain(
     *,
     disks: Collection[str] = (),
     all_disks: bool = False,
+    progress: Progress | None = None,
     dry_run: bool = False,
 ) -> Exported:
     """Write the domain ``name``, which must be shut off, into the new file ``archive``, for its owner alone.
 
-    It has the config document with all secrets, the NVRAM and the TPM state, and the images of ``disks``, by target, or
-    of ``all_disks`` that are the domain's own; what an image rests on becomes part of it. The domain stays as it is.
+    It has the config document with all secrets, its history, the NVRAM and the TPM state, and the images of ``disks``,
+    by target, or of ``all_disks`` that are the domain's own; what an image rests on becomes part of it, and an image
+    that this user cannot open is read through its storage pool. The domain stays as it is. ``progress`` is called with
+    how many bytes of how many of an image are written.
 
     Raises TRANSIENT, RUNNING, IN_RESCUE, UNFINISHED, MANAGED_SAVE, READ_ONLY, ARCHIVE_ON_ITS_HOST, STATE_GONE,
     NO_DISK, IMAGE_MISSING, NOT_ITS_OWN and other reasons why an image cannot be copied, UNREADABLE_BY_THIS_USER,
@@ -103,11 +109,17 @@ def export_domain(
         assert document is not None  # Need.CONFIG
         refuse_lost_state(connection, domain.name, document)
         chosen = _chosen(domain, document, disks, all_disks)
+        history, notes = history_to_export(connection, domain.uuid)
         state = [_part_of(file) for file in state_of(connection, document) if look(connection, file).there is not False]
-        parts = (ExportedPart(member=DOCUMENT, kind=PartKind.DOCUMENT), *state, *map(_part_of_disk, chosen))
+        parts = (
+            ExportedPart(member=DOCUMENT, kind=PartKind.DOCUMENT),
+            *([ExportedPart(member=HISTORY, kind=PartKind.HISTORY)] if history is not None else []),
+            *state,
+            *map(_part_of_disk, chosen),
+        )
         if not dry_run:
-            with new_archive(archive) as writer:
-                _write(writer, domain, parts)
+            with new_archive(archive, progress) as writer:
+                _write(writer, domain, parts, history)
         return Exported(
             name=domain.name,
             uuid=domain.uuid,
@@ -115,19 +127,23 @@ def export_domain(
             archive=archive,
             parts=parts,
             left_out=tuple(_left_out(document, chosen)),
-            notes=tuple(_notes(domain)),
+            notes=(*_notes(domain), *notes),
         )
 
 
-def _chosen(domain: OpenDomain, document: Element, disks: Collection[str], all_disks: bool) -> list[DiskInPlace]:
+def _chosen(domain: OpenDomain, document: Element, disks: Collection[str], all_disks: bool) -> list[ExportedImage]:
     """The disks whose images are to be exported: each is this domain's alone, and there."""
     own = (disk for disk in document.iterfind("devices/disk") if disk.get("device", "disk") == "disk")
-    every = [label(disk) for disk in own if not is_shared(disk) and host_path(disk)] if all_disks else []
+    every = [label(disk) for disk in own if not is_shared(disk) and _is_of_this_host(disk)] if all_disks else []
     chosen = [find_disk(domain, name) for name in dict.fromkeys([*disks, *every])]
     for disk in chosen:
         refuse_without_image(disk)
     refuse_missing_images(domain, [disk.current for disk in chosen])
-    return chosen
+    return [image_to_export(disk) for disk in chosen]
+
+
+def _is_of_this_host(disk: Element) -> bool:
+    return host_path(disk) is not None or pool_and_volume(disk) is not None
 
 
 def _part_of(file: StateFile) -> ExportedPart:
@@ -135,20 +151,20 @@ def _part_of(file: StateFile) -> ExportedPart:
     return ExportedPart(member=kind, kind=kind, path=file.path)
 
 
-def _part_of_disk(disk: DiskInPlace) -> ExportedPart:
-    with open_disk_for_qemu_img(disk) as image:
-        return ExportedPart(
-            member=f"disks/{disk.target}.{image.format}",
-            kind=PartKind.DISK,
-            path=disk.image or "",
-            target=disk.target,
-            format=image.format,
-            size=virtual_size(image),
-        )
+def _part_of_disk(image: ExportedImage) -> ExportedPart:
+    disk = image.disk
+    return ExportedPart(
+        member=f"disks/{disk.target}.{image.format}",
+        kind=PartKind.DISK,
+        path=disk.image or "",
+        target=disk.target,
+        format=image.format,
+        size=image.size(),
+    )
 
 
-def _left_out(document: Element, chosen: Collection[DiskInPlace]) -> Iterator[str]:
-    targets = {disk.target for disk in chosen}
+def _left_out(document: Element, chosen: Collection[ExportedImage]) -> Iterator[str]:
+    targets = {image.disk.target for image in chosen}
     for disk in document.iterfind("devices/disk"):
         if label(disk) not in targets and (place := source_of(disk)):
             yield f"{label(disk)}: {place}"
@@ -159,14 +175,15 @@ def _notes(domain: OpenDomain) -> Iterator[str]:
         yield f"its {count} snapshots are not exported; an image of one is exported as it is today"
 
 
-def _write(writer: ArchiveWriter, domain: OpenDomain, parts: Collection[ExportedPart]) -> None:
+def _write(writer: ArchiveWriter, domain: OpenDomain, parts: Collection[ExportedPart], history: bytes | None) -> None:
     writer.add_bytes(MANIFEST, json.dumps(_manifest(domain, parts), indent=2).encode())
     writer.add_bytes(DOCUMENT, domain.xml(Definition.CONFIG, secure=True).encode())
+    if history is not None:
+        writer.add_bytes(HISTORY, history)
     for part in parts:
         if part.kind is PartKind.DISK:
-            with open_disk_for_qemu_img(find_disk(domain, part.target)) as image:
-                writer.add_image(part.member, image)
-        elif part.kind is not PartKind.DOCUMENT:
+            image_to_export(find_disk(domain, part.target)).add_to(writer, part.member)
+        elif part.kind in (PartKind.NVRAM, PartKind.TPM):
             for name, content in (read_state(part.path) or {}).items():
                 writer.add_bytes(f"{part.member}/{name}", content)
 

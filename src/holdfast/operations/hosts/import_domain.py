@@ -8,18 +8,14 @@ taken only when that is asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
 
-from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, value_at
-from holdfast.domainxml.elements.disk import Source, file_source, host_path, set_source, stated_format
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps
-from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors.creation import NO_NAME
 from holdfast.errors.files import EXISTS
 from holdfast.errors.hosts import (
@@ -29,17 +25,15 @@ from holdfast.errors.hosts import (
 )
 from holdfast.hostfiles.archive import ArchiveReader, is_archive
 from holdfast.hostfiles.document_file import read_document
-from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
-from holdfast.hostfiles.images.new_image import new_image_file
-from holdfast.hostfiles.new_file import MadeFile
 from holdfast.hostfiles.state_copies.own_files import put_back, take_away
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.volume import Progress
-from holdfast.operations.disks.new import PlannedDisk, plan_disk
-from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.create import check_new_name, not_startable
 from holdfast.operations.domain.make import Created, NewDomain, make_domain
+from holdfast.operations.hosts.archived_disks import Arriving, plan_archived_disks
+from holdfast.operations.hosts.archived_history import HISTORY, join_history
 from holdfast.operations.hosts.export import DOCUMENT, FORMAT, MANIFEST, VERSION, ExportedPart, PartKind
+from holdfast.operations.hosts.new_identity import call_otherwise
 from holdfast.operations.hosts.other_host import (
     macs_here,
     refuse_macs,
@@ -50,38 +44,8 @@ from holdfast.operations.hosts.other_host import (
 )
 from holdfast.operations.own_state import look, refuse_state_of_others, state_of
 
-
-@dataclass(frozen=True, kw_only=True)
-class Arriving:
-    """What is to arrive: the document as it was, and the parts that come with it in an ``archive``, if there is one."""
-
-    document: Element
-    parts: tuple[ExportedPart, ...] = ()
-    archive: ArchiveReader | None = None
-
-
-@dataclass(frozen=True)
-class ArchivedImage:
-    """An image to be made of a member of an archive, at a path where this user may make files."""
-
-    archive: ArchiveReader
-    member: str
-    path: str
-    format: str
-    in_pool: None = None
-
-    def __str__(self) -> str:
-        return self.path
-
-    def make(
-        self, connection: Connection, undo: ExitStack, progress: Progress | None = None
-    ) -> tuple[Source, MadeFile | None]:
-        """Make it, and check that it rests on nothing; ``undo`` then removes it again."""
-        with new_image_file(self.path, self.format) as (made, image):
-            undo.callback(made.remove)
-            self.archive.copy_to(self.member, self.path, image.descriptors[0])
-        with open_for_qemu_img(self.path, self.format):
-            return file_source(self.path), made
+_LONGEST = 16 << 20
+"""Bytes of a document: what libvirt's protocol takes as one (REMOTE_STRING_MAX is 4 MiB)."""
 
 
 def import_domain(
@@ -92,31 +56,37 @@ def import_domain(
     folder: str | None = None,
     fresh: Collection[str] = (),
     accept_host: bool = False,
+    new_name: str | None = None,
+    new_uuid: bool = False,
     start: bool = False,
     progress: Progress | None = None,
     dry_run: bool = False,
 ) -> Created:
     """Let the domain that the file ``path`` has arrive here, with the same UUID, MAC addresses and every address.
 
+    With ``new_name`` it is called otherwise here; with ``new_uuid`` libvirt has it under another UUID, while its guest
+    goes on seeing the one that it knows.
+
     ``path`` is an archive of :func:`.export.export_domain`, or a document, as ``virsh dumpxml --inactive`` prints it.
     ``maps`` say what stands for what of the old host; images of the archive go where the document then has them, or
     into ``folder``. ``accept_host`` takes what else of this host the guest could reach by the document. What the domain
     had beside it begins anew where it is not in the archive, and is of a kind in ``fresh`` ("nvram", "tpm").
 
-    Raises NO_FILE, UNREADABLE, ARCHIVE_ON_ITS_HOST, NOT_AN_ARCHIVE, DAMAGED_ARCHIVE, NOT_AN_EXPORT, UNASKED_IMPORT,
-    REACHES_HOST, MAC_IN_USE, STATE_NOT_IN_ARCHIVE, STATE_IN_USE, and as :func:`.create.create_domain` does; then
-    nothing is left of it. (virDomainDefineXMLFlags)
+    Raises NO_FILE, UNREADABLE, ARCHIVE_ON_ITS_HOST, NO_HWUUID, NOT_AN_ARCHIVE, DAMAGED_ARCHIVE, NOT_AN_EXPORT,
+    UNASKED_IMPORT, REACHES_HOST, MAC_IN_USE, STATE_NOT_IN_ARCHIVE, STATE_IN_USE, and as :func:`.create.create_domain`
+    does; then nothing is left of it. (virDomainDefineXMLFlags)
     """
     with ExitStack() as stack:
         arriving = _open(stack, connection, path)
         before = arriving.document
-        name = before.findtext("name") or ""
-        check_new_name(connection, name, dry_run, to_start=start)
         after = taken_over(connection, before, maps)
-        disks = list(_plan_disks(connection, arriving, after, folder))
+        call_otherwise(connection, after, new_name, new_uuid=new_uuid, bringing_nvram=arriving.brings(PartKind.NVRAM))
+        name = after.findtext("name") or ""
+        check_new_name(connection, name, dry_run, to_start=start)
+        disks = list(plan_archived_disks(connection, arriving, after, folder))
         refuse_other_hardware(before, after)
         if not accept_host:
-            refuse_reaches(connection, after, maps, [str(disk.image) for disk in disks])
+            refuse_reaches(connection, after, maps, [source_of(disk.element) or "" for disk in disks])
         refuse_macs(after, macs_here(connection))
         restore = _plan_state(connection, arriving, after, fresh, accept_host)
         notes = [*what_was_replaced(before, after), *not_startable(connection, after, start)]
@@ -126,6 +96,7 @@ def import_domain(
             stated=frozenset(identifiers(before)),
             notes=notes,
             other_files=restore,
+            history=partial(_join_history, connection, arriving),
         )
         prove = partial(refuse_other_hardware, before)
         return make_domain(connection, new, start=start, dry_run=dry_run, progress=progress, prove=prove)
@@ -139,21 +110,30 @@ def _open(stack: ExitStack, connection: Connection, path: str) -> Arriving:
         raise ARCHIVE_ON_ITS_HOST(uri=connection.uri)
     archive = stack.enter_context(ArchiveReader(path))
     try:
-        manifest = json.loads(archive.read(MANIFEST))
+        manifest = json.loads(archive.read(MANIFEST, most=_LONGEST))
         if manifest["format"] != FORMAT:
             raise NOT_AN_EXPORT(path=path, reason=f"its format is {manifest['format']!r}")
         if manifest["version"] != VERSION:
             raise NOT_AN_EXPORT(path=path, reason=f"this Holdfast does not know version {manifest['version']!r} of it")
         parts = tuple(_part(said) for said in manifest["parts"])
-        text = archive.read(DOCUMENT).decode()
+        text = archive.read(DOCUMENT, most=_LONGEST).decode()
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise NOT_AN_EXPORT(path=path, reason=f"{MANIFEST} or {DOCUMENT} cannot be read ({error})") from error
-    return Arriving(document=_document(text), parts=parts, archive=archive)
+    history = archive.read(HISTORY) if any(part.kind is PartKind.HISTORY for part in parts) else None
+    return Arriving(document=_document(text), parts=parts, archive=archive, history=history)
 
 
 def _part(said: dict[str, object]) -> ExportedPart:
     texts = {name: str(said[name]) for name in ("member", "path", "target", "format")}
-    return ExportedPart(**texts, kind=PartKind(str(said["kind"])), size=int(str(said["size"])))
+    size = int(str(said["size"]))
+    if size < 0:
+        raise ValueError(f"a size of {size}")
+    return ExportedPart(**texts, kind=PartKind(str(said["kind"])), size=size)
+
+
+def _join_history(connection: Connection, arriving: Arriving) -> None:
+    if arriving.history is not None:
+        join_history(connection, value_at(arriving.document, "uuid") or "", arriving.history)
 
 
 def _document(text: str) -> Element:
@@ -162,37 +142,6 @@ def _document(text: str) -> Element:
     if not (domain.findtext("name") or "").strip():
         raise NO_NAME()
     return domain
-
-
-def _plan_disks(
-    connection: Connection, arriving: Arriving, domain: Element, folder: str | None
-) -> Iterator[PlannedDisk]:
-    """The images that come with it, each at its place here, which is put into ``domain``. Raises NOT_AN_EXPORT."""
-    archive, disks = arriving.archive, {label(disk): disk for disk in domain.iterfind("devices/disk")}
-    for part in arriving.parts:
-        if part.kind is not PartKind.DISK or archive is None:
-            continue
-        disk = disks.get(part.target)
-        if disk is None or stated_format(disk) != part.format:
-            reason = f"its document has no disk {part.target} of the format {part.format}"
-            raise NOT_AN_EXPORT(path=archive.path, reason=reason)
-        path = host_path(disk) or ""
-        if folder is not None:
-            path = f"{folder.rstrip('/')}/{PurePosixPath(path).name}"
-        record = disk_record(domain, disk)
-        spec = DiskSpec(
-            path=path,
-            format=part.format,
-            size=part.size,
-            role=(record.role if record is not None else "") or None,
-            delete_with_domain={"yes": True, "no": False}.get(record.delete) if record is not None else None,
-        )
-        name = domain.findtext("name") or ""
-        plan_disk(connection, spec, name=name, target=part.target, bus=value_at(disk, "target@bus") or "virtio")
-        set_source(disk, file_source(path))
-        for below in disk.findall("backingStore"):
-            disk.remove(below)
-        yield PlannedDisk(disk, spec, ArchivedImage(archive, part.member, path, part.format))
 
 
 def _plan_state(
