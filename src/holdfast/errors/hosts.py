@@ -154,14 +154,26 @@ MOVE_TIMED_OUT = Condition(
 MOVE_CUT_OFF = Condition(
     "move-cut-off",
     NoConnection,
-    "the move of {name!r} to {uri} was cut off: {cause}",
+    "the move of {name!r} was cut off: {cause}; where it was it is {here}, at {uri} it is {there}",
     "repeat it once both hosts answer: it says what stands, and finishes it",
 )
 MOVE_LEFT_PAUSED = Condition(
     "move-left-paused",
     PartlyDone,
-    "{name!r} was not moved, and is paused where it was: {cause}",
-    "make sure that it does not run at the other host; then let it go on",
+    "{name!r} is paused where it was, and not at {uri}: {cause}",
+    "let it go on where it is",
+)
+MOVE_UNDER_WAY = Condition(
+    "move-under-way",
+    Failed,
+    "{name!r} is on its way to {uri}: part of its memory is still here",
+    "wait until it is there, then repeat this",
+)
+RUNS_ON_BOTH = Condition(
+    "runs-on-both",
+    Refused,
+    "{name!r} runs here and at {uri}, too: both write to what they share",
+    "find out which of the two is the one that counts, and switch the other off at once",
 )
 MOVED_OTHERWISE = Condition(
     "moved-otherwise",

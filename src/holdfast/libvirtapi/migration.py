@@ -16,10 +16,16 @@ _PAUSED_BY_MOVE = (
     libvirt.VIR_DOMAIN_PAUSED_POSTCOPY,
     libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED,
 )
+_NOT_WHOLE = {
+    (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_POSTCOPY),
+    (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_POSTCOPY_FAILED),
+    *((libvirt.VIR_DOMAIN_PAUSED, reason) for reason in _PAUSED_BY_MOVE),
+}
 _FAILED_POST_COPY = {
     (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED),
     (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_POSTCOPY_FAILED),
 }
+_POSTCOPY_RESUME: int = getattr(libvirt, "VIR_MIGRATE_POSTCOPY_RESUME", 0)  # libvirt ≥ 8.5
 _UNSAFE_TO_SHARE = libvirt.VIR_ERR_MIGRATE_UNSAFE
 
 
@@ -29,6 +35,7 @@ class Transfer:
 
     ``live``, ``config``  the documents for the destination, with their secrets
     ``copied``     targets of the disks whose images are copied
+    ``resume``     True to go on with a post-copy migration that broke off
     ``tls``, ``auto_converge``, ``post_copy``, ``bandwidth`` (MiB a second)  as libvirt has them
     """
 
@@ -38,6 +45,7 @@ class Transfer:
     tls: bool = False
     auto_converge: bool = False
     post_copy: bool = False
+    resume: bool = False
     bandwidth: int | None = None
 
 
@@ -78,6 +86,7 @@ def migrate(domain: Domain, target: Connection, transfer: Transfer) -> None:
     flags |= libvirt.VIR_MIGRATE_TLS if transfer.tls else 0
     flags |= libvirt.VIR_MIGRATE_AUTO_CONVERGE if transfer.auto_converge else 0
     flags |= libvirt.VIR_MIGRATE_POSTCOPY if transfer.post_copy else 0
+    flags |= _POSTCOPY_RESUME if transfer.resume else 0
     parameters: dict[str, str | int | list[str]] = {
         libvirt.VIR_MIGRATE_PARAM_DEST_XML: transfer.live,
         libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: transfer.config,
@@ -141,6 +150,12 @@ def is_left_by_move(domain: Domain) -> bool:
     """True where its QEMU is paused because a migration has taken its memory (virDomainGetState)."""
     state, reason = domain._handle.state()[:2]
     return state == libvirt.VIR_DOMAIN_PAUSED and reason in _PAUSED_BY_MOVE
+
+
+@translated
+def is_whole(domain: Domain) -> bool:
+    """False while its memory is not all where it is: a migration has it arrive, or take it away (virDomainGetState)."""
+    return tuple(domain._handle.state()[:2]) not in _NOT_WHOLE
 
 
 @translated

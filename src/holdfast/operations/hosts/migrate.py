@@ -10,6 +10,7 @@ from holdfast.errors.hosts import ALREADY_THERE, SAME_HOST
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.host.outlook import HostOutlook
+from holdfast.operations.hosts.cut_off import finish_cut_off
 from holdfast.operations.hosts.destination import DestinationHost
 from holdfast.operations.hosts.move_cold import move_cold
 from holdfast.operations.hosts.move_live import move_live
@@ -44,6 +45,8 @@ def migrate_domain(
         if host_uuid(target) == host_uuid(connection):
             raise SAME_HOST(name=domain.name, uri=target.uri)
         destination = DestinationHost(target, maps, HostOutlook(connection))
+        if (finished := finish_cut_off(domain, destination, dry_run)) is not None:
+            return finished
         move = move_live if domain.is_active() else move_cold
         return move(domain, destination, options, progress, dry_run)
 

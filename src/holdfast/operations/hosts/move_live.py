@@ -12,20 +12,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from holdfast.domainxml.compare.change import visible
-from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.elements.disk import is_shared, source_of
 from holdfast.domainxml.host.outlook import differs
-from holdfast.errors import HoldfastError, NoConnection, NotFound
-from holdfast.errors.hosts import MOVE_CUT_OFF, MOVE_LEFT_PAUSED, MOVE_TIMED_OUT, MOVED_OTHERWISE, NOT_MOVED
+from holdfast.errors import HoldfastError, Refused
+from holdfast.errors.hosts import MOVE_TIMED_OUT
 from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi import migration
-from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.migration import JobNow, Transfer
-from holdfast.operations.documents import Documents, read
+from holdfast.operations.hosts.arrived import refuse_other_guest
+from holdfast.operations.hosts.cut_off import told
 from holdfast.operations.hosts.destination import Arrival, DestinationHost
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress, MoveStatus
 from holdfast.operations.session import OpenDomain
@@ -51,11 +49,14 @@ def move_live(
     before = domain.documents
     assert before.live is not None and before.config is not None
     copied = tuple(_copied(before.live)) if options.copy_storage else ()
-    destination.refuse_taken(before.config)
+    stuck = migration.is_stuck_in_post_copy(domain)
+    if not stuck:
+        destination.refuse_taken(before.config)
     live = parse(migration.migratable_xml(domain))
     judgement = destination.judge(before.config, live, copied)
     destination.refuse(domain.name, judgement)
-    job = None if dry_run else _move(domain, destination, _transfer(judgement, options, copied), options, progress)
+    transfer = _transfer(judgement, options, copied, stuck)
+    job = None if dry_run else _move(domain, destination, transfer, options, progress)
     return Migrated(
         name=domain.name,
         uuid=domain.uuid,
@@ -78,7 +79,7 @@ def _copied(live: Element) -> Iterator[str]:
             yield label(disk)
 
 
-def _transfer(judgement: Arrival, options: MoveOptions, copied: tuple[str, ...]) -> Transfer:
+def _transfer(judgement: Arrival, options: MoveOptions, copied: tuple[str, ...], resume: bool) -> Transfer:
     assert judgement.live is not None
     return Transfer(
         live=serialize(judgement.live),
@@ -86,7 +87,8 @@ def _transfer(judgement: Arrival, options: MoveOptions, copied: tuple[str, ...])
         copied=copied,
         tls=options.tls,
         auto_converge=options.auto_converge,
-        post_copy=options.post_copy,
+        post_copy=options.post_copy or resume,
+        resume=resume,
         bandwidth=options.bandwidth,
     )
 
@@ -102,43 +104,18 @@ def _move(
     before, target = domain.documents, destination.connection
     call = _Call(lambda: migration.migrate(domain, target, transfer))
     try:
-        _watch(domain, call, options, progress)
-        call.result()
-    except NoConnection as error:
-        raise MOVE_CUT_OFF(name=domain.name, uri=target.uri, cause=error) from error
+        _Watch(domain, call, options, progress).until_it_ends()
     except HoldfastError as error:
-        raise _what_stands(domain, error) from error
+        if error.exit_code == Refused.exit_code or error.code == MOVE_TIMED_OUT.code:
+            raise
+        if (what_stands := told(domain, target, error)) is not None:
+            raise what_stands from error
     domain.config_change.is_gone, domain.config_change.end = True, EntryKind.MOVED
     there = target.find_domain(domain.uuid)
-    _prove(there, target, before)
+    refuse_other_guest(there, target, before)
     with suppress(HoldfastError):
         return migration.last_job(there)
     return None
-
-
-def _what_stands(domain: OpenDomain, error: HoldfastError) -> HoldfastError:
-    """The error to raise for a migration that failed with ``error``: it says how the domain is now."""
-    domain.changed()
-    if error.exit_code == 3 or error.code == MOVE_TIMED_OUT.code:
-        return error
-    with suppress(NotFound):
-        if migration.is_left_by_move(domain):
-            return MOVE_LEFT_PAUSED(name=domain.name, cause=error)
-        return NOT_MOVED(name=domain.name, state=domain.state(), cause=error)
-    return error
-
-
-def _prove(there: Domain, target: Connection, before: Documents) -> None:
-    """Raise MOVED_OTHERWISE where either document there is not what it was for the guest."""
-    after = read(there)
-    found = [
-        f"{definition}: {change}"
-        for definition, old in before.present.items()
-        if (new := after.get(definition)) is not None
-        for change in visible(compare_documents(old, new))
-    ]
-    if found:
-        raise MOVED_OTHERWISE(name=there.name, uri=target.uri, changes=found)
 
 
 class _Call:
@@ -147,62 +124,80 @@ class _Call:
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="holdfast-migration", daemon=True)
-        self._thread.start()
+        # Python (3.11) takes a thread for ended whose join() was interrupted.
+        self._has_ended = threading.Event()
+        threading.Thread(target=self._run, name="holdfast-migration", daemon=True).start()
 
     def _run(self) -> None:
         try:
             self._call()
         except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
             self._error = error
+        finally:
+            self._has_ended.set()
 
     def ended(self, seconds: float) -> bool:
         """Wait for its end, so long."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return self._has_ended.wait(seconds)
 
     def result(self) -> None:
         """Wait for its end, and raise what it raised."""
-        self._thread.join()
+        self._has_ended.wait()
         if self._error is not None:
             raise self._error
 
 
-def _watch(domain: Domain, call: _Call, options: MoveOptions, progress: MoveProgress | None) -> None:
-    """Until the call ends: tell how far it is, and end the migration on Ctrl-C or when its time is over."""
-    begun, switched, job = time.monotonic(), False, None
-    try:
-        while not call.ended(_LOOK):
+class _Watch:
+    """Watching a migration until it ends, and ending it on Ctrl-C or when its time is over."""
+
+    def __init__(self, domain: Domain, call: _Call, options: MoveOptions, progress: MoveProgress | None) -> None:
+        self._domain = domain
+        self._call = call
+        self._options = options
+        self._progress = progress
+        self._runs_there = False
+        self._end = None if options.timeout is None else time.monotonic() + options.timeout
+
+    def until_it_ends(self) -> None:
+        """Raises MOVE_TIMED_OUT, and what the call raises; after a Ctrl-C KeyboardInterrupt with what became of it."""
+        while True:
+            try:
+                self._watch()
+                return self._call.result()
+            except KeyboardInterrupt as interrupt:
+                if self._runs_there:  # libvirt refuses to cancel it, and the guest needs the rest
+                    continue
+                if self._cancelled():
+                    interrupt.add_note(f"the migration was cancelled: {self._domain.name} is where it was")
+                    raise
+
+    def _watch(self) -> None:
+        job: JobNow | None = None
+        while not self._call.ended(_LOOK):
             with suppress(HoldfastError):  # it is just ending: the call itself says how
-                job = migration.job_now(domain) or job
+                job = migration.job_now(self._domain) or job
             if job is None:
                 continue
-            if progress is not None:
-                progress(MoveStatus(remaining=job.remaining, total=job.total, rate=job.rate, downtime=job.downtime))
-            if options.post_copy and not switched and job.rounds > 1:
+            if self._progress is not None:
+                self._progress(_status(job))
+            if self._options.post_copy and not self._runs_there and job.rounds > 1:
                 with suppress(HoldfastError):
-                    migration.start_post_copy(domain)
-                    switched = True
-            if options.timeout is not None and not switched and time.monotonic() - begun > options.timeout:
-                _cancel(domain, call)
-                seconds, left = options.timeout, size_in_words(job.remaining)
-                raise MOVE_TIMED_OUT(name=domain.name, seconds=seconds, left=left)
-    except KeyboardInterrupt as interrupt:
-        if switched:
-            interrupt.add_note("it runs at the other host by now, which fetches the rest: nothing can cancel that")
-            call.ended(1e6)
-        elif _cancel(domain, call):
-            interrupt.add_note(f"the migration was cancelled: {domain.name} is where it was")
-        raise
+                    migration.start_post_copy(self._domain)
+                    self._runs_there = True
+            if self._end is not None and not self._runs_there and time.monotonic() > self._end and self._cancelled():
+                seconds, left = self._options.timeout, size_in_words(job.remaining)
+                raise MOVE_TIMED_OUT(name=self._domain.name, seconds=seconds, left=left)
+
+    def _cancelled(self) -> bool:
+        """End the migration; False where it was over by then, and the guest is there. (virDomainAbortJob)"""
+        with suppress(HoldfastError):
+            migration.abort(self._domain)
+        try:
+            self._call.result()
+        except HoldfastError:
+            return True
+        return False
 
 
-def _cancel(domain: Domain, call: _Call) -> bool:
-    """End the migration; False where it was over by then, and the guest is there."""
-    with suppress(HoldfastError):
-        migration.abort(domain)
-    call.ended(1e6)
-    try:
-        call.result()
-    except HoldfastError:
-        return True
-    return False
+def _status(job: JobNow) -> MoveStatus:
+    return MoveStatus(remaining=job.remaining, total=job.total, rate=job.rate, downtime=job.downtime)

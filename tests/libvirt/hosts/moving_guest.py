@@ -1,0 +1,22 @@
+"""A guest that writes to 16 MiB of its memory without end, in 512 bytes: what moves slowly is caught in the middle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.libvirt.domains import domain_xml
+
+_CODE = bytes.fromhex(
+    "fa 0f0116307c 0f20c0 0c01 0f22c0 ea137c0800"  # cli; lgdt [7c30]; cr0 |= 1; jmp 8:7c13
+    "66b81000 8ec0"  # mov ax, 10; mov es, ax
+    "bf00001000 b900004000 43 89d8 f3ab ebef"  # edi = 1 MiB; ecx = 4 Mi; eax = ++ebx; rep stosd; jmp
+)
+_GDT = bytes.fromhex("1700387c00000000 0000000000000000 ffff0000009acf00 ffff00000092cf00")
+
+
+def writing_guest(folder: Path, extra: str = "") -> str:
+    """The document of the domain "a", whose read-only disk boots it."""
+    image = folder / "writes.img"
+    image.write_bytes((_CODE.ljust(0x30, b"\0") + _GDT).ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+    disk = f"<disk type='file'><source file='{image}'/><target dev='vda' bus='virtio'/><readonly/></disk>"
+    return domain_xml(extra=disk + extra)
