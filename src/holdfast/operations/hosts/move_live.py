@@ -26,6 +26,7 @@ from holdfast.operations.hosts.arrived import refuse_other_guest
 from holdfast.operations.hosts.cut_off import told
 from holdfast.operations.hosts.destination import Arrival, DestinationHost
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress, MoveStatus
+from holdfast.operations.hosts.take_along import take_along
 from holdfast.operations.session import OpenDomain
 from holdfast.operations.waiting import waiting
 from holdfast.text import size_in_words
@@ -46,7 +47,7 @@ def move_live(
     Raises NOT_SHARED, NOT_MOVED and MOVE_TIMED_OUT, after which it runs where it was; MOVE_LEFT_PAUSED,
     MOVED_OTHERWISE, MOVE_CUT_OFF. (virDomainMigrate3)
     """
-    before = domain.documents
+    before, autostart = domain.documents, domain.autostart()
     assert before.live is not None and before.config is not None
     copied = tuple(_copied(before.live)) if options.copy_storage else ()
     stuck = migration.is_stuck_in_post_copy(domain)
@@ -57,13 +58,16 @@ def move_live(
     destination.refuse(domain.name, judgement)
     transfer = _transfer(judgement, options, copied, stuck)
     job = None if dry_run else _move(domain, destination, transfer, options, progress)
+    source, target = domain.connection, destination.connection
+    notes = () if dry_run else take_along(source, target, domain.uuid, autostart=autostart)
     return Migrated(
         name=domain.name,
         uuid=domain.uuid,
         dry_run=dry_run,
+        notes=tuple(notes),
         waits=tuple(str(change) for change in waiting(before)),
-        source=domain.connection.uri,
-        destination=destination.connection.uri,
+        source=source.uri,
+        destination=target.uri,
         live=True,
         taken=judgement.taken,
         copied=copied,

@@ -1,0 +1,37 @@
+"""What goes to another host with a domain beside its documents and its memory: its history, and its autostart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from holdfast.errors import HoldfastError, NotFound
+from holdfast.libvirtapi.connection import Connection
+from holdfast.operations.change_record import record_change
+from holdfast.operations.documents import read_config
+from holdfast.operations.history_place import keeps_history
+from holdfast.operations.hosts.archived_history import history_to_export, join_history
+
+
+def take_along(source: Connection, target: Connection, uuid: str, *, autostart: bool) -> Iterator[str]:
+    """Let ``target``, where the domain ``uuid`` is now, have its history and its autostart; yields what is left to do.
+
+    Nothing stops because of it. (virDomainSetAutostart)
+    """
+    with suppress(NotFound):
+        there = target.find_domain(uuid)
+        bundle, why = history_to_export(source, uuid)
+        yield from why
+        if bundle is not None and not keeps_history(target):
+            yield (
+                "its history stays where it was: 'holdfast history push' there, and 'holdfast history pull' on the"
+                " other host, take it along"
+            )
+        elif bundle is not None:
+            join_history(target, uuid, bundle)
+        record_change(target, uuid, None, lambda: read_config(there))
+        if autostart:
+            try:
+                there.set_autostart(True)
+            except HoldfastError as error:
+                yield f"'virsh autostart {there.name}' there lets it start with the host, as here: {error.message}"
