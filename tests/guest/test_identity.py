@@ -7,12 +7,16 @@ from pathlib import Path
 
 from holdfast import operations
 from holdfast.domainxml.document import parse
+from holdfast.errors.firmware import STATE_GONE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast_lab.guest import Guest
 from holdfast_lab.probe_image import ProbeImage
 from tests.libvirt.domains import CONFIG
+from tests.libvirt.past.kept import NVRAM, Kept
+from tests.libvirt.state.states import lose, place
+from tests.raising import raising
 
 VARIABLE = "/sys/firmware/efi/efivars/Holdfast-12345678-1234-1234-1234-123456789abc"
 GENID = "43dc0cf8-809b-4adb-9bea-a9abb5f3d90e"
@@ -47,8 +51,24 @@ def tpm_identity(guest: Guest) -> str:
     return said[36 : 40 + 2 * int(said[36:40], 16)]
 
 
-def test_uefi_variables_tpm_and_smbios_are_kept_and_in_a_clone_renewed(
-    connection: Connection, probe: ProbeImage, images: Path
+def lose_variables_and_bring_them_back(connection: Connection, name: str, folder: Path) -> None:
+    """Let the NVRAM be gone, and come back from its copy; of the TPM's state this libvirt shows nothing."""
+    assert connection.history_settings_file is not None
+    kept = Kept(Path(connection.history_settings_file), folder / "kept")
+    kept.folder.mkdir(mode=0o700)
+    kept.set(state=kept.folder)
+    try:
+        operations.copy_state(connection, [name])
+        lose(place(connection, connection.find_domain(name), NVRAM))
+        with raising(STATE_GONE):
+            operations.start(connection, name)
+        operations.restore_state(connection, name)
+    finally:
+        kept.settings.unlink()
+
+
+def test_uefi_variables_tpm_and_smbios_are_kept_brought_back_and_in_a_clone_renewed(
+    connection: Connection, probe: ProbeImage, images: Path, tmp_path: Path
 ) -> None:
     root = DiskSpec(path=str(images / "a.img"), format="raw", copy_from=str(probe.disk), source_format="raw")
     spec = DomainSpec(memory=256 << 20, firmware="uefi", tpm=True, disks=(root,), graphics="none")
@@ -72,6 +92,7 @@ def test_uefi_variables_tpm_and_smbios_are_kept_and_in_a_clone_renewed(
         guest.close()  # its console is another QEMU's now
         assert guest.inventory().dmi == dmi
         operations.destroy(connection, "a")
+        lose_variables_and_bring_them_back(connection, "a", tmp_path)
         operations.rename_domain(connection, "a", "b")
         operations.start(connection, "b")
         guest.wait_for_boot()

@@ -19,6 +19,7 @@ class Kept:
         self.folder = folder
 
     def set(self, **values: object) -> None:
+        self.settings.parent.mkdir(parents=True, exist_ok=True)
         self.settings.write_text("".join(f'{key} = "{value}"\n' for key, value in values.items()))
         self.settings.chmod(0o600)
 

@@ -289,6 +289,16 @@ def test_read_only_connection_is_refused(connection: Connection, uri: str, then:
     assert f"interface {MAC} is added" in done(uri, "-r", "rollback", "a", then, "--dry-run")
 
 
+def test_a_read_only_dry_run_says_that_it_is_told_no_password(connection: Connection, uri: str) -> None:
+    connection.define(domain_xml(extra=f"{NIC}{VNC}<video><model type='vga'/></video>"))
+    operations.set_domain(connection, "a", DomainSettings(title="t"))
+    operations.detach_device(connection, "a", MAC)
+    said = done(uri, "-r", "rollback", "a", first(connection), "--dry-run")
+    assert "tells no passwords" in said
+    assert "listens nowhere" not in said
+    assert "listen" not in done(uri, "rollback", "a", first(connection), "--dry-run")
+
+
 @pytest.mark.parametrize(
     "now", ["", "<graphics type='vnc' listen='127.0.0.1'/>", "<graphics type='vnc' listen='::1'/>"]
 )

@@ -132,7 +132,10 @@ def _document(
     connection, after = domain.connection, past.document
     lacking = put_back_secrets(after, places_given(past, secrets), today, secrets)
     take_what_is_todays(after, today)
-    notes = do_without(domain.name, after, lacking) + opened_consoles(after, today)
+    if connection.readonly:
+        notes = ["the connection is read-only and tells no passwords of today: which ones come back is not looked at"]
+    else:
+        notes = do_without(domain.name, after, lacking) + opened_consoles(after, today)
     notes += _left_behind(domain, past, today, after)
     unfit = None if unfit_nvram(connection, today) else unfit_nvram(connection, after)
     if why := misfit_of_firmware(after, today) or unfit:
