@@ -36,6 +36,16 @@ HINTS = {
     "no-remote": "'holdfast history push REMOTE', or a line in that file: remote = \"REMOTE\"",
     "history-not-set-up": "'sudo install -d -g libvirt -m 2770 {folder}' sets it up",
     "mac-in-use": "'holdfast delete {user}', or 'holdfast clone' where the domain came from, and export the clone",
+    "source-may-run": "'--source-is-down {host}' says so, once it is off and stays off",
+    "nothing-to-evacuate": "'--source-is-down HOST' with one of: {hosts}",
+    "deleted-at-remote": "'holdfast history pull', then 'holdfast history restore {name}'",
+    "would-start-again": "'holdfast history push' on a host that has its history brings it "
+    "back; '--start-again' takes the hardware of then",
+    "no-recorded-document": "'holdfast history push' on a host that has its history; 'holdfast create' makes a new "
+    "domain, with other hardware",
+    "claim-lost": "'holdfast evacuate' once more, if {host} is down, with '--source-is-down {host}'",
+    "host-may-be-elsewhere": "'holdfast resume-host' once it can be reached; 'holdfast start {name}', if no other host "
+    "runs it",
     "reaches-host": "'--map-path OLD=NEW' says what stands for it, '--accept-host' takes all of it",
     "state-not-in-archive": "'--fresh-{kind}' accepts that",
     "probe-of-one": "'holdfast plan host URI2 --probe -d NAME'",

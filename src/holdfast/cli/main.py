@@ -65,6 +65,7 @@ COMMANDS = {
     "Hosts": {
         "export": "hosts.archive",
         "import": "hosts.archive",
+        "evacuate": "hosts.evacuate",
         "migrate": "hosts.migrate",
     },
     "Foresight": {

@@ -197,3 +197,65 @@ PROBE_SILENT = Condition(
     "probe-silent", Failed, "its firmware did not come to rest within {seconds:second}", "try again on a host at rest"
 )
 PROBE_NOT_READ = Condition("probe-not-read", Failed, "its QEMU does not answer as those that are known: {reason}")
+SOURCE_MAY_RUN = Condition(
+    "source-may-run",
+    Refused,
+    "by {remote} {hosts:;} and may run what it has: two guests that write to one image destroy it",
+    "see to it that the host is down and stays down; then say that it is",
+)
+NOTHING_TO_EVACUATE = Condition(
+    "nothing-to-evacuate", NotFound, "by {remote} the host {host!r} has no domain", "those that have some: {hosts}"
+)
+NOT_AT_REMOTE = Condition(
+    "not-at-remote",
+    NotFound,
+    "{remote} has no history of a domain {name!r}, so nothing is known of its hardware",
+    "a new domain with its images would be other hardware; nothing here makes that by itself",
+)
+SEVERAL_AT_REMOTE = Condition(
+    "several-at-remote", NotFound, "{remote} has several domains {name!r}: {uuids}", "name one by its UUID"
+)
+DELETED_AT_REMOTE = Condition(
+    "deleted-at-remote",
+    Refused,
+    "{name!r} was deleted on {host} at {time}: it is not one that a host has lost",
+    "restore it from the history",
+)
+WOULD_START_AGAIN = Condition(
+    "would-start-again",
+    Refused,
+    "{name!r} would start again: of its document nothing can be read but that of {time}, and later changes of its "
+    "hardware are lost ({why})",
+    "bring the history back, or accept the hardware of then",
+)
+NO_RECORDED_DOCUMENT = Condition(
+    "no-recorded-document",
+    Refused,
+    "{name!r} would start again: no document of it can be read ({why}), and nothing else says what hardware it had",
+    "bring the history back; a new domain with its images would be other hardware, and nothing makes that by itself",
+)
+EVACUATION_UNFINISHED = Condition(
+    "evacuation-unfinished",
+    Refused,
+    "something that was begun with {name!r} was not finished when its host went down: {what:;}",
+    "look at its images; its last document is in the history",
+)
+IMAGE_LOCKED = Condition(
+    "image-locked",
+    Refused,
+    "the image {image} of {name!r} is locked: somebody has it open, on this host or on another one",
+    "see which host runs it: it is not down",
+)
+EVACUATED_IN_PART = Condition(
+    "evacuated-in-part",
+    PartlyDone,
+    "{failed} of {all} did not come here: {names}; the first: {cause}",
+    "repeat it for these: what is here is left as it is",
+)
+NONE_EVACUATED = Condition("none-evacuated", Failed, "none of {all:domain} came here: {names}; the first: {cause}")
+EVACUATION_CUT_OFF = Condition(
+    "evacuation-cut-off",
+    PartlyDone,
+    "libvirt went away while {name!r} came here, and {done:domain} had come: {cause}",
+    "repeat it: what is here stays, and what {remote} says to be here and is not, comes",
+)

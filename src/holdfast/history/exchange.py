@@ -13,7 +13,8 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from holdfast.errors.history import REMOTE_KEEPS_MOVING
+from holdfast.errors import HoldfastError
+from holdfast.errors.history import HISTORY_REMOTE, REMOTE_KEEPS_MOVING
 from holdfast.history.entry import told_uuid
 from holdfast.history.line import commits_from, joining
 from holdfast.history.remote import Remote
@@ -62,12 +63,26 @@ class Sent:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def pull(repository: Repository, remote: Remote) -> Taken:
-    """Take all lines of ``remote``. Raises HISTORY_REMOTE, and what is wrong with the history."""
-    theirs = remote.tips()
+def pull(repository: Repository, remote: Remote, uuids: Container[str] | None = None) -> Taken:
+    """Take all lines of ``remote``, or those of ``uuids``. Raises HISTORY_REMOTE, and what is wrong with the history.
+
+    Where they cannot be had together, as one of them is damaged there, each is taken by itself.
+    """
+    theirs = {uuid: tip for uuid, tip in remote.tips().items() if uuids is None or uuid in uuids}
     wanted = [uuid for uuid, tip in theirs.items() if not is_in_line(repository, repository.tip(uuid), tip)]
     taken = Taken()
-    _take(repository, remote, wanted, taken)
+    try:
+        _take(repository, remote, wanted, taken)
+    except HoldfastError as error:
+        if error.code != HISTORY_REMOTE.code or len(wanted) < 2:
+            raise
+        for uuid in wanted:
+            try:
+                _take(repository, remote, [uuid], taken)
+            except HoldfastError as of_one:
+                taken.refused[uuid] = of_one.message
+        if len(taken.refused) == len(wanted):  # it is not the lines
+            raise
     return taken
 
 

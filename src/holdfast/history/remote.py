@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from traceback import walk_tb
@@ -69,10 +69,15 @@ class Remote:
         """The last commit of each domain's line there. Raises HISTORY_REMOTE."""
         with self._told():
             found = self._client.get_refs(self._path.encode())
-            return self._tips(cast("Mapping[Ref, ObjectID]", getattr(found, "refs", found)))
+            self._seen = cast("Mapping[Ref, ObjectID]", getattr(found, "refs", found))
+            return self._tips(self._seen)
+
+    def seen(self) -> Collection[str]:
+        """The domains that had a ref there when it was asked last."""
+        return self._tips(self._seen).keys()
 
     def seen_besides(self, refs: str) -> dict[str, str]:
-        """What the folder ``refs`` had there, when something was sent last: the domain → the id of a commit."""
+        """What the folder ``refs`` had there when it was asked last: the domain → the id of a commit."""
         return {uuid: tip.decode() for uuid, tip in _tips(self._seen, f"refs/{refs}/").items()}
 
     def fetch(

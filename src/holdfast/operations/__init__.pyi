@@ -59,6 +59,9 @@ from .domain.upgrade_firmware import take_back_firmware as take_back_firmware
 from .domain.upgrade_firmware import upgrade_firmware as upgrade_firmware
 from .domain.upgrade_machine import MachineUpgrade as MachineUpgrade
 from .domain.upgrade_machine import upgrade_machine as upgrade_machine
+from .hosts.evacuate import Evacuated as Evacuated
+from .hosts.evacuate import Fate as Fate
+from .hosts.evacuate import evacuate as evacuate
 from .hosts.export import Exported as Exported
 from .hosts.export import ExportedPart as ExportedPart
 from .hosts.export import PartKind as PartKind

@@ -12,6 +12,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.elements.firmware import nvram_of
+from holdfast.history.claims import Claims
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import (
     DiskSettings,
@@ -23,10 +24,12 @@ from holdfast.operations import (
     Place,
     Result,
 )
+from holdfast.operations.history_place import history_place
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.images import qcow2, qcow2_disk
 from tests.libvirt.moments import once_it_waits
+from tests.libvirt.past.two_histories import new_remote
 
 MIB = 1024 * 1024
 MAC = "52:54:00:00:00:01"
@@ -324,6 +327,37 @@ STORIES["rollback_domain"] = (
     lambda connection, _folder: lambda dry_run: rolled_back(connection, dry_run),
 )
 story("restore_deleted", deleted)
+
+
+def on_a_host_that_is_down(connection: Connection, folder: Path) -> None:
+    """Another host has it by the remote, and only the history has it here."""
+    with_history(connection)
+    off(connection, folder)
+    remote = new_remote(folder / "remote.git")
+    operations.record_host(connection)
+    operations.push_history(connection, str(remote))
+    domain = connection.find_domain("a")
+    assert not Claims(str(remote)).move([domain.uuid], history_place(connection).host, "hv9", "root")
+    domain.undefine()
+
+
+def evacuated(connection: Connection, folder: Path, dry_run: bool) -> Result:
+    (each,) = operations.evacuate(
+        connection,
+        ["a"],
+        remote=str(folder / "remote.git"),
+        source_is_down="hv9",
+        accept_host=True,
+        start=True,
+        dry_run=dry_run,
+    )
+    return each
+
+
+STORIES["evacuate"] = (
+    on_a_host_that_is_down,
+    lambda connection, folder: lambda dry_run: evacuated(connection, folder, dry_run),
+)
 STORIES["forget_history"] = (
     deleted,
     lambda connection, _folder: lambda dry_run: operations.forget_history(connection, "a", dry_run=dry_run)[0],

@@ -23,6 +23,7 @@ ASKING = {
     "create_domain_from_document",
     "clone_domain",
     "import_domain",
+    "evacuate",
     "attach_device",
     "attach_disk",
     "attach_interface",

@@ -14,9 +14,11 @@ import click
 
 from holdfast import operations
 from holdfast.cli.common import ChangingCommand
+from holdfast.history.claims import Claims
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DiskSpec, DomainSettings
+from holdfast.operations.history_place import history_place
 from tests.libvirt.domains import CONFIG, LIVE, domain_xml, image
 from tests.libvirt.dry_runs.stories import old_firmware
 from tests.libvirt.images import qcow2, qcow2_disk
@@ -98,6 +100,15 @@ def pushed(connection: Connection, folder: Path) -> None:
     operations.push_history(connection, str(new_remote(folder / "remote.git")))
 
 
+def lost(connection: Connection, folder: Path) -> None:
+    """Another host had it, and is down."""
+    pushed(connection, folder)
+    domain = connection.find_domain(NAME)
+    here = history_place(connection).host
+    assert not Claims(f"{folder}/remote.git").move([domain.uuid], here, "hv9", "root")
+    domain.undefine()
+
+
 def deleted(connection: Connection, folder: Path) -> None:
     with_history(connection, folder)
     operations.delete_domain(connection, NAME)
@@ -106,6 +117,7 @@ def deleted(connection: Connection, folder: Path) -> None:
 BEFORE: dict[str, Prepare] = {
     "adopt": released,
     "destroy": paused,
+    "evacuate": lost,
     "discard-save": saved,
     "history check": with_history,
     "history pull": pushed,
@@ -159,6 +171,7 @@ ARGUMENTS = {
     "export": f"{NAME} " + "{folder}/ä.tar",
     "import": "{folder}/ö.xml",
     "create": "ö --memory 64MiB --virt-type qemu --graphics none --disk path={folder}/ü.qcow2,size=1MiB",
+    "evacuate": f"{NAME} {{uri}} --from {{folder}}/remote.git --source-is-down hv9 --accept-host",
     "disk media eject": f"{NAME} sda",
     "disk media insert": f"{NAME} sda " + "path={folder}/other.img",
 }
@@ -178,7 +191,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One command as it is called, with "{folder}" in its words for where its files are.
+    """One command as it is called, with "{folder}" in its words for where its files are, and "{uri}" for its libvirt.
 
     ``changes``: it is no dry run, and no command that only looks.
     """

@@ -40,7 +40,7 @@ def ended(holdfast: Forking, daemon: Connection, folder: Path, made: Call, stdou
     clear(daemon)
     prepare(daemon, folder, made)
     before = traces(daemon)
-    words = [word.replace("{folder}", str(folder)) for word in made.words]
+    words = [word.replace("{folder}", str(folder)).replace("{uri}", daemon.uri) for word in made.words]
     found = holdfast.run("-c", daemon.uri, *words, stdout=stdout)
     if made.command not in LEAVES_NO_TRACE:
         assert (traces(daemon) != before) is made.changes, found

@@ -82,7 +82,9 @@ def restore_state(
         place = place_of_copies(connection)
         chosen = _chosen(place, domain.uuid, domain.name, gone, copy)
         if not dry_run:
-            content = {file: _read(place, domain.uuid, domain.name, each, identity) for file, each in chosen.items()}
+            content = {
+                file: read_copy(connection, domain.uuid, domain.name, each, identity) for file, each in chosen.items()
+            }
             for file, each in content.items():
                 put_back(file.path, each)
                 domain.done_besides.append(f"its {file} is back")
@@ -109,10 +111,14 @@ def _chosen(
     return found
 
 
-def _read(place: StatePlace, uuid: str, name: str, copy: StateCopy, identity: str) -> dict[str, bytes]:
+def read_copy(connection: Connection, uuid: str, name: str, copy: StateCopy, identity: str) -> dict[str, bytes]:
+    """What is in a ``copy`` of the state of the domain ``uuid``, by the names of its files.
+
+    Raises IDENTITY_NEEDED, NOT_DECRYPTED, COPY_DAMAGED, and what is wrong with the place of the copies.
+    """
     if copy.cipher == "age" and not identity:
         raise IDENTITY_NEEDED(copy=copy.id, name=name)
-    content = place.read(uuid, copy)
+    content = place_of_copies(connection).read(uuid, copy)
     return files_in(decrypted(content, copy.cipher, identity) if copy.cipher else content, copy)
 
 
