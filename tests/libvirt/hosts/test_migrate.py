@@ -94,3 +94,120 @@ def test_a_guest_goes_on_with_its_hardware_and_what_waits_still_waits(
     assert not visible(compare(config, arrived.xml(CONFIG)))
     with raising(ALREADY_THERE, name="a", state="running"):
         operations.migrate_domain(here, "a", there)
+
+
+def test_a_dry_run_says_what_would_be_and_changes_nothing(here: Connection, there: Connection, guest: Domain) -> None:
+    documents = guest.xml(LIVE), guest.xml(CONFIG)
+    would = operations.migrate_domain(here, "a", there, dry_run=True)
+    assert (would.dry_run, would.live, would.downtime) == (True, True, None)
+    assert states(here, there) == [["running"], []]
+    assert (guest.xml(LIVE), guest.xml(CONFIG)) == documents
+
+
+def test_a_domain_that_is_there_already_by_name_or_uuid_is_left_alone(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    other = there.define(domain_xml())
+    with raising(NAME_THERE, name="a", uuid=other.uuid):
+        operations.migrate_domain(here, "a", there)
+    other.undefine()
+    there.define(domain_xml("stale").replace("<memory", f"<uuid>{guest.uuid}</uuid><memory"))
+    with raising(UUID_THERE, name="a", there="stale", state="shut off"):
+        operations.migrate_domain(here, "a", there)
+    assert states(here, there) == [["running"], ["shut off"]]
+
+
+def test_the_same_host_is_no_destination(here: Connection, guest: Domain) -> None:
+    with raising(SAME_HOST, name="a"):
+        operations.migrate_domain(here, "a", here)
+
+
+@pytest.mark.parametrize(
+    ("device", "lacks"),
+    [
+        ("<interface type='network'><source network='n'/></interface>", "the host has no network n"),
+        (
+            "<disk type='file' device='cdrom'><source file='{here}/cd.img'/><target dev='sda' bus='sata'/></disk>",
+            "the host has no {here}/cd.img",
+        ),
+        (
+            "<disk type='volume' device='cdrom'><source pool='p' volume='cd.img'/><target dev='sda' bus='sata'/></disk>",
+            "the host has no storage pool p",
+        ),
+    ],
+)
+def test_what_the_other_host_lacks_is_said_before_anything_happens(
+    cable: Cable, here: Connection, there: Connection, tmp_path: Path, device: str, lacks: str
+) -> None:
+    pool = f"<pool type='dir'><name>p</name><target><path>{tmp_path}</path></target></pool>"
+    image(tmp_path, "cd")
+    made = [here._handle.storagePoolCreateXML(pool), here._handle.networkCreateXML("<network><name>n</name></network>")]
+    try:
+        here.define(domain_xml(extra=device.format(here=tmp_path)))
+        operations.start(here, "a")
+        if "file=" in device:
+            (tmp_path / "cd.img").rename(tmp_path / "away")
+            there._handle.storagePoolCreateXML(pool)
+        with raising(CANNOT_BE_THERE) as refused:
+            operations.migrate_domain(here, "a", there)
+        assert lacks.format(here=tmp_path) in str(refused.value)
+        assert states(here, there) == [["running"], []]
+    finally:
+        for each in (*made, *there._handle.listAllStoragePools()):
+            each.destroy()
+
+
+def test_images_that_only_this_host_has_are_copied_when_that_is_said(
+    cable: Cable, here: Connection, there: Connection
+) -> None:
+    old, new = (host.images for host in cable.hosts)
+    here.define(domain_xml(extra=disk_xml(old, "data", "vda")))
+    (old / "data.img").write_bytes(b"data" * (1 << 18))
+    operations.start(here, "a")
+    maps = HostMaps(paths={str(old): str(new)})
+    with raising(NOT_SHARED, name="a"):
+        operations.migrate_domain(here, "a", there)
+    image(new, "data").write_bytes(bytes(1 << 19))
+    with raising(CANNOT_BE_THERE):
+        operations.migrate_domain(here, "a", there, maps=maps, options=MoveOptions(copy_storage=True))
+    assert states(here, there) == [["running"], []]
+    image(new, "data").unlink()
+    pool = f"<pool type='dir'><name>p</name><target><path>{new}</path></target></pool>"
+    made = there._handle.storagePoolCreateXML(pool)
+    moved = operations.migrate_domain(here, "a", there, maps=maps, options=MoveOptions(copy_storage=True))
+    made.destroy()
+    assert moved.copied == ("vda",)
+    assert (new / "data.img").read_bytes() == b"data" * (1 << 18)
+
+
+def test_a_guest_that_writes_faster_than_can_be_copied_stays_when_its_time_is_over(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    seen: list[MoveStatus] = []
+    with raising(MOVE_TIMED_OUT, name="a", seconds=2):
+        operations.migrate_domain(here, "a", there, options=MoveOptions(bandwidth=8, timeout=2), progress=seen.append)
+    assert states(here, there) == [["running"], []]
+    assert seen[-1].rate and seen[-1].remaining and seen[-1].total > seen[-1].remaining
+
+
+def test_ctrl_c_leaves_the_guest_where_it_is(here: Connection, there: Connection, guest: Domain) -> None:
+    def interrupt(_: MoveStatus) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        operations.migrate_domain(here, "a", there, options=SLOW, progress=interrupt)
+    assert interrupted.value.__notes__ == ["the migration was cancelled: a is where it was"]
+    assert states(here, there) == [["running"], []]
+
+
+def test_after_a_kill_the_guest_runs_where_it_was_and_the_next_command_moves_it(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    words = [sys.executable, "-m", "holdfast", "-c", here.uri, "migrate", "a", there.uri, "--bandwidth", "8"]
+    command = subprocess.Popen(words)
+    wait_until(lambda: is_moving(guest), "nothing moves")
+    command.kill()
+    command.wait()
+    wait_until(lambda: states(here, there) == [["running"], []], "two copies")
+    assert done(here.uri, "migrate", "a", there.uri).startswith(f"a: is moved to {there.uri} while it runs")
+    assert states(here, there) == [[], ["running"]]

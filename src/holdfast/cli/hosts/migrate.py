@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @domain_argument
 @click.argument("uri", metavar="DEST_URI")
 @click.option("--copy-storage", is_flag=True, help="Copy the images: the other host does not share them.")
+@click.option("--overwrite", is_flag=True, help="Copy onto images that are there already, if they are as large.")
 @map_options
 @click.option("--tls", is_flag=True, help="Encrypt memory and images on their way (both hosts need certificates).")
 @click.option("--bandwidth", type=click.IntRange(1, 1 << 40), metavar="MIB", help="At most so many MiB a second.")
@@ -48,6 +49,7 @@ def migrate(
     name: str,
     uri: str,
     copy_storage: bool,
+    overwrite: bool,
     maps: HostMaps,
     tls: bool,
     bandwidth: int | None,
@@ -69,6 +71,7 @@ def migrate(
         raise click.UsageError("--auto-converge and --post-copy exclude each other")
     options = operations.MoveOptions(
         copy_storage=copy_storage,
+        overwrite=overwrite,
         tls=tls,
         bandwidth=bandwidth,
         timeout=timeout,

@@ -7,7 +7,7 @@ says by what.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.by_version import migration_outlook, version_outlook
 from holdfast.operations.host.outlook import HostOutlook, known_guest
-from holdfast.operations.hosts.images_there import missing_images
+from holdfast.operations.hosts.images_there import NOTHING_COMES, ComingImages, images_outlook
 from holdfast.operations.hosts.other_host import macs_here, rebound, refuse_macs
 
 
@@ -68,8 +68,8 @@ class DestinationHost:
         refuse_unasked(before.findtext("name") or "", changes, condition=SEES_OTHER_THERE)
         return after
 
-    def judge(self, config: Element, live: Element | None = None, copied: Collection[str] = ()) -> Arrival:
-        """What becomes of the domain with these documents here; images of the disks ``copied``, by target, come along.
+    def judge(self, config: Element, live: Element | None = None, coming: ComingImages = NOTHING_COMES) -> Arrival:
+        """What becomes of the domain with these documents here, and the images that are ``coming``.
 
         Raises SEES_OTHER_THERE.
         """
@@ -79,7 +79,7 @@ class DestinationHost:
             config=there,
             live=live_there,
             taken=tuple(dict.fromkeys(host_changes(config, there))),
-            outlooks=tuple(dict.fromkeys(self._outlooks(config, live, there, live_there, copied))),
+            outlooks=tuple(dict.fromkeys(self._outlooks(config, live, there, live_there, coming))),
         )
 
     def _outlooks(
@@ -88,15 +88,15 @@ class DestinationHost:
         live: Element | None,
         there: Element,
         live_there: Element | None,
-        copied: Collection[str],
+        coming: ComingImages,
     ) -> Iterator[Outlook]:
         known = known_guest(live, config)
         if live is not None and live_there is not None:
             yield from migration_outlook(live, config, self.outlook, self._origin)
             yield from (each for each in self.outlook.of(live_there, known, self._origin) if each.stops)
-            yield from missing_images(self.connection, live_there, copied)
+            yield from images_outlook(self.connection, live_there, coming)
         yield from self.outlook.of(there, known, self._origin)
-        yield from missing_images(self.connection, there, copied)
+        yield from images_outlook(self.connection, there, coming)
         yield from version_outlook(there, known.versions, self.outlook, self._origin)
 
     def refuse(self, name: str, judgement: Arrival) -> None:
