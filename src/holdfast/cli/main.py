@@ -69,7 +69,7 @@ COMMANDS = {
         "migrate": "hosts.migrate",
     },
     "Foresight": {
-        "plan": "look.plan",
+        "plan": "hosts.plan_hosts",
         "upgrade": "domain.upgrade",
         "seal": "domain.seal",
         "adopt": "domain.adopt",

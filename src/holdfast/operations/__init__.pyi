@@ -71,6 +71,11 @@ from .hosts.migrate import migrate_domain as migrate_domain
 from .hosts.moving import Migrated as Migrated
 from .hosts.moving import MoveOptions as MoveOptions
 from .hosts.moving import MoveStatus as MoveStatus
+from .hosts.plan_hosts import DomainMoves as DomainMoves
+from .hosts.plan_hosts import HostsPlan as HostsPlan
+from .hosts.plan_hosts import Move as Move
+from .hosts.plan_hosts import PossibleMove as PossibleMove
+from .hosts.plan_hosts import plan_hosts as plan_hosts
 from .look.console import open_console as open_console
 from .look.diff import DocumentDiff as DocumentDiff
 from .look.diff import diff as diff

@@ -168,6 +168,7 @@ VALUES = {
 """What stands for an argument."""
 
 ARGUMENTS = {
+    "plan hosts": "test:///default",
     "export": f"{NAME} " + "{folder}/ä.tar",
     "import": "{folder}/ö.xml",
     "create": "ö --memory 64MiB --virt-type qemu --graphics none --disk path={folder}/ü.qcow2,size=1MiB",

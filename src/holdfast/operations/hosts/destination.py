@@ -7,7 +7,7 @@ says by what.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -104,8 +104,11 @@ class DestinationHost:
         if judgement.blocks:
             raise CANNOT_BE_THERE(name=name, uri=self.connection.uri, reasons=judgement.blocks)
 
-    def refuse_taken(self, document: Element) -> None:
-        """Raise where another domain has what is this one's alone: UUID_THERE, NAME_THERE, MAC_IN_USE."""
+    def refuse_taken(self, document: Element, macs: Mapping[str, str] | None = None) -> None:
+        """Raise where another domain has what is this one's alone: UUID_THERE, NAME_THERE, MAC_IN_USE.
+
+        ``macs`` are those of the host, as :func:`macs_here` has them, for who judges many domains at once.
+        """
         uuid, name = document.findtext("uuid") or "", document.findtext("name") or ""
         with suppress(NotFound):
             there = self.connection.find_domain(uuid)
@@ -113,4 +116,4 @@ class DestinationHost:
         with suppress(NotFound):
             there = self.connection.find_domain(name)
             raise NAME_THERE(name=name, uuid=there.uuid, uri=self.connection.uri)
-        refuse_macs(document, macs_here(self.connection))
+        refuse_macs(document, macs_here(self.connection) if macs is None else macs)
