@@ -94,7 +94,7 @@ def _push_cases(folder: Path, ours: Connection) -> Iterator[Case]:
     yield Case("history, push all", _process(git), push, before=begin)
     yield Case("history, push none", _process(git), push)
     for remote in remotes.values():
-        shutil.rmtree(remote)
+        shutil.rmtree(remote, ignore_errors=True)
 
 
 def _process(command: list[str]) -> Callable[[], object]:

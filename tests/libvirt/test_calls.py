@@ -148,10 +148,10 @@ BUDGETS: dict[str, tuple[int, Callable[[Connection, Path], object]]] = {
     "plan reboot": (10, lambda connection, _: operations.plan_reboot(connection, "a")),
     "verify, where no agent runs": (3, ask_where_no_agent_runs),
     "attach an interface": (
-        12,  # that it begins is recorded before, and forgotten after: repeated, one without a MAC is the same one
+        11,  # that it begins is recorded before, and forgotten after: repeated, one without a MAC is the same one
         lambda connection, _: operations.attach_interface(connection, "a", INTERFACE),
     ),
-    "attach a new image": (13, attach_new_image),
+    "attach a new image": (12, attach_new_image),
     "extend a disk": (9, extend),
     "extend a disk, shut off": (9, extend),
     "move a disk": (19, move),  # that it goes over to the copy is recorded before, and forgotten after

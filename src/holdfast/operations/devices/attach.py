@@ -302,7 +302,10 @@ def _elsewhere(before: Documents, request: Element) -> Element:
 def _try_config(domain: OpenDomain, before: Documents, request: Element) -> Element | None:
     """Attach to config, return the request with the address found there; None, undone, where live has no such place."""
     domain.attach(serialize(request), Definition.CONFIG)
-    placed = _placed(before.config, parse(domain.xml(Definition.CONFIG)), request, before.live)
+    after = domain.documents.config
+    if after is None:
+        raise errors.GONE_FROM_CONFIG(device=describe(request))
+    placed = _placed(before.config, after, request, before.live)
     if placed is None:
         _undo_config(domain, before, request)
     return placed
