@@ -44,7 +44,7 @@ _MAY_DEFINE = {
     "holdfast_nova.connection",
 }
 """The last lets the others define as Nova does."""
-_MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast_nova.vtpm"}
+_MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast.operations.hosts.cut_off", "holdfast_nova.vtpm"}
 """The last undefines a secret."""
 
 _RECORDS = {"holdfast.operations.session", "holdfast.operations.domain.make", "holdfast.operations.past.record"}

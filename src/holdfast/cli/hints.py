@@ -35,6 +35,22 @@ HINTS = {
     "history-unusable": "'holdfast history check' says what is wrong, 'holdfast history repair' keeps what can be read",
     "no-remote": "'holdfast history push REMOTE', or a line in that file: remote = \"REMOTE\"",
     "history-not-set-up": "'sudo install -d -g libvirt -m 2770 {folder}' sets it up",
+    "same-host": "'holdfast migrate NAME qemu+ssh://OTHER/system'",
+    "cannot-be-there": "'--map-network', '--map-bridge', '--map-pool' and '--map-path OLD=NEW' say what stands for it; "
+    "'--overwrite' copies onto images that are there",
+    "sees-other-there": "leave out the '--map-…' that changes it",
+    "uuid-there": "with -c {uri}: 'holdfast show {there}' shows that one, 'holdfast delete {there}' removes it",
+    "name-there": "with -c {uri}: 'holdfast rename {uuid} NEW' gives that one another name",
+    "not-shared": "'--copy-storage' copies them",
+    "already-there": "with -c {uri}: 'holdfast show {name}'",
+    "move-timed-out": "'--auto-converge' slows the guest down, '--post-copy' lets it run there before all is copied, "
+    "'--timeout' gives it more time",
+    "move-cut-off": "repeat it once both hosts answer: it says what stands, and finishes it",
+    "move-left-paused": "'holdfast resume {name}' lets it go on where it is",
+    "runs-on-both": "'holdfast show {name}', here and with -c {uri}, shows both; 'holdfast destroy {name}' on the "
+    "host where it is not wanted",
+    "moved-otherwise": "with -c {uri}: 'holdfast diff {name}@live {name}@config' shows its next start, 'holdfast edit "
+    "{name}' changes it",
     "mac-in-use": "'holdfast delete {user}', or 'holdfast clone' where the domain came from, and export the clone",
     "source-may-run": "'--source-is-down {host}' says so, once it is off and stays off",
     "nothing-to-evacuate": "'--source-is-down HOST' with one of: {hosts}",

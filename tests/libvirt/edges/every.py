@@ -37,6 +37,7 @@ NOT_CALLED = {
     "history restore-state": "it needs a copy of state that is lost: tests/libvirt/past/test_state_copies.py",
     "history states": "it needs a place for copies of state: tests/libvirt/past/test_state_copies.py",
     "history forget": "it changes no domain: tests/libvirt/past/test_forget.py",
+    "migrate": "it needs two hosts: tests/libvirt/hosts/test_migrate.py",
     "verify": "it needs an agent in the guest",
 }
 

@@ -11,6 +11,9 @@ _CODE = bytes.fromhex(
     "66b81000 8ec0"  # mov ax, 10; mov es, ax
     "bf00001000 b900004000 43 89d8 f3ab ebef"  # edi = 1 MiB; ecx = 4 Mi; eax = ++ebx; rep stosd; jmp
 )
+COUNTER = 0x100000
+"""Where it writes how often it has written everything, from 1 on since it has booted."""
+
 _GDT = bytes.fromhex("1700387c00000000 0000000000000000 ffff0000009acf00 ffff00000092cf00")
 
 

@@ -22,7 +22,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.by_version import migration_outlook, version_outlook
 from holdfast.operations.host.outlook import HostOutlook, known_guest
-from holdfast.operations.hosts.images_there import NOTHING_COMES, ComingImages, images_outlook
+from holdfast.operations.hosts.images_there import NOTHING_COMES, ComingImages, coming_outlook
 from holdfast.operations.hosts.other_host import macs_here, rebound, refuse_macs
 
 
@@ -94,9 +94,9 @@ class DestinationHost:
         if live is not None and live_there is not None:
             yield from migration_outlook(live, config, self.outlook, self._origin)
             yield from (each for each in self.outlook.of(live_there, known, self._origin) if each.stops)
-            yield from images_outlook(self.connection, live_there, coming)
+            yield from coming_outlook(self.connection, live_there, coming)
         yield from self.outlook.of(there, known, self._origin)
-        yield from images_outlook(self.connection, there, coming)
+        yield from coming_outlook(self.connection, there, coming)
         yield from version_outlook(there, known.versions, self.outlook, self._origin)
 
     def refuse(self, name: str, judgement: Arrival) -> None:

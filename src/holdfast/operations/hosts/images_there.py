@@ -49,7 +49,7 @@ def coming_images(domain: Domain, live: Element, *, copy: bool, overwrite: bool)
     return ComingImages(sizes=sizes, copied=tuple(own) if copy else (), overwrite=overwrite)
 
 
-def images_outlook(connection: Connection, domain: Element, coming: ComingImages) -> Iterator[Outlook]:
+def coming_outlook(connection: Connection, domain: Element, coming: ComingImages) -> Iterator[Outlook]:
     """What stands in the way of the images and media of ``domain`` on the host of ``connection``, as far as is known.
 
     (virStorageVolLookupByPath, virStoragePoolRefresh)
@@ -95,7 +95,7 @@ def not_there_yet(connection: Connection, domain: Element, coming: ComingImages)
     return [path for disk in disks if (path := host_path(disk)) and is_there(connection, path) is False]
 
 
-def take_away(connection: Connection, paths: Collection[str]) -> None:
+def remove_copies(connection: Connection, paths: Collection[str]) -> None:
     """Remove what was made of these images on the host of ``connection``, which nobody has (virStorageVolDelete)."""
     for path in paths:
         with suppress(HoldfastError):

@@ -23,7 +23,7 @@ from holdfast.libvirtapi.migration import JobNow, Transfer
 from holdfast.operations.hosts.arrived import refuse_other_guest
 from holdfast.operations.hosts.cut_off import told
 from holdfast.operations.hosts.destination import Arrival, DestinationHost
-from holdfast.operations.hosts.images_there import ComingImages, coming_images, not_there_yet, take_away
+from holdfast.operations.hosts.images_there import ComingImages, coming_images, not_there_yet, remove_copies
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress
 from holdfast.operations.hosts.take_along import take_along
 from holdfast.operations.hosts.watched_move import WatchedMove
@@ -49,7 +49,7 @@ def move_live(
     coming = coming_images(domain, before.live, copy=options.copy_storage, overwrite=options.overwrite or stuck)
     if not stuck:
         destination.refuse_taken(before.config)
-    live = parse(migration.migratable_xml(domain))
+    live = before.live if dry_run else parse(migration.migratable_xml(domain))
     judgement = destination.judge(before.config, live, coming)
     destination.refuse(domain.name, judgement)
     source, target = domain.connection, destination.connection
@@ -117,10 +117,10 @@ def _move(
         is_said = error.exit_code == Refused.exit_code or error.code == MOVE_TIMED_OUT.code
         if (stands := error if is_said else told(domain, target, error)) is not None:
             if is_said or stands.code == NOT_MOVED.code:
-                take_away(target, made)
+                remove_copies(target, made)
             raise stands from (None if is_said else error)
     except KeyboardInterrupt:
-        take_away(target, made)
+        remove_copies(target, made)
         raise
     domain.config_change.is_gone, domain.config_change.end = True, EntryKind.MOVED
     there = target.find_domain(domain.uuid)

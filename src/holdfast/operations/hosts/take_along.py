@@ -23,10 +23,7 @@ def take_along(source: Connection, target: Connection, uuid: str, *, autostart: 
         bundle, why = history_to_export(source, uuid)
         yield from why
         if bundle is not None and not keeps_history(target):
-            yield (
-                "its history stays where it was: 'holdfast history push' there, and 'holdfast history pull' on the"
-                " other host, take it along"
-            )
+            yield "its history stays where it was: push it to a remote there, and pull it on the other host"
         elif bundle is not None:
             join_history(target, uuid, bundle)
         record_change(target, uuid, None, lambda: read_config(there))
@@ -34,4 +31,4 @@ def take_along(source: Connection, target: Connection, uuid: str, *, autostart: 
             try:
                 there.set_autostart(True)
             except HoldfastError as error:
-                yield f"'virsh autostart {there.name}' there lets it start with the host, as here: {error.message}"
+                yield f"libvirt there does not start it with the host, as it was started here: {error.message}"

@@ -93,8 +93,9 @@ class WatchedMove:
 
     def _cancelled(self) -> bool:
         """End the migration; False where it was over by then, and the guest is there. (virDomainAbortJob)"""
-        with suppress(HoldfastError):
-            migration.abort(self._domain)
+        while not self._call.ended(_LOOK):
+            with suppress(HoldfastError):  # libvirt is not at it yet, or just not any more
+                migration.abort(self._domain)
         try:
             self._call.result()
         except HoldfastError:
