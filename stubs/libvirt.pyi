@@ -47,6 +47,15 @@ class virConnect(_TestConnect):
         xmlCPU: str,
         flags: int = 0,
     ) -> int: ...
+    def baselineHypervisorCPU(
+        self,
+        emulator: str | None,
+        arch: str | None,
+        machine: str | None,
+        virttype: str | None,
+        xmlCPUs: list[str],
+        flags: int = 0,
+    ) -> str: ...
     def getMemoryStats(self, cellNum: int, flags: int = 0) -> dict[str, int]: ...
     def domainXMLToNative(self, nativeFormat: str, domainXml: str, flags: int = 0) -> str: ...
 
@@ -303,6 +312,7 @@ VIR_DOMAIN_SNAPSHOT_REVERT_FORCE: int
 VIR_DOMAIN_SNAPSHOT_XML_SECURE: int
 VIR_DOMAIN_START_PAUSED: int
 VIR_DOMAIN_START_AUTODESTROY: int
+VIR_CONNECT_BASELINE_CPU_MIGRATABLE: int
 VIR_DOMAIN_STATS_BLOCK: int
 VIR_DOMAIN_STATS_STATE: int
 VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA: int

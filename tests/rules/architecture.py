@@ -50,7 +50,17 @@ _MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast.operations.hosts
 _RECORDS = {"holdfast.operations.session", "holdfast.operations.domain.make", "holdfast.operations.past.record"}
 
 _TAKES_DOCUMENTS = {
-    *{"attach", "detach", "update", "define", "start_from", "start_probe", "start_block_copy", "qemu_command"},
+    *{
+        "attach",
+        "detach",
+        "update",
+        "define",
+        "start_from",
+        "start_probe",
+        "baseline_cpu",
+        "start_block_copy",
+        "qemu_command",
+    },
     *{"attach_device", "_shortfalls", "Transfer"},
 }
 """What an operation gives a document with its secrets to: libvirt's calls, and what hands it on to one."""

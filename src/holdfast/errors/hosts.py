@@ -43,6 +43,12 @@ NO_HOST_MODEL = Condition(
     "libvirt cannot say which CPU host-model is here with {virt_type}",
     "possible here: {possible}",
 )
+NO_COMMON_CPU = Condition(
+    "no-common-cpu",
+    Failed,
+    "there is no CPU for {name!r} that all of these hosts can give: {reasons:;}",
+    "leave out the host that stands in the way, or give it a named model that all of them have",
+)
 TOO_MANY_VCPUS = Condition("too-many-vcpus", Failed, "{machine} cannot have {vcpus:vCPU} here: at most {most}")
 NO_TPM = Condition(
     "no-tpm",

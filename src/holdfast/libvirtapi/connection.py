@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -342,6 +342,18 @@ class Connection:
         """
         asked = (emulator or None, arch or None, machine or None, virttype or None)
         return self._handle.getDomainCapabilities(*asked, _ALL_CPU_FEATURES if all_cpu_features else 0)
+
+    @translated
+    def baseline_cpu(
+        self, cpus: Sequence[str], emulator: str | None, arch: str, machine: str | None, virttype: str | None
+    ) -> str:
+        """The ``<cpu>`` that libvirt here makes of what all ``cpus`` have, and a guest can migrate with.
+
+        (virConnectBaselineHypervisorCPU, MIGRATABLE.) Raises LibvirtRefused for a model or feature that it does not
+        know, and where there is no such CPU.
+        """
+        flags = libvirt.VIR_CONNECT_BASELINE_CPU_MIGRATABLE
+        return self._handle.baselineHypervisorCPU(emulator or None, arch, machine, virttype, list(cpus), flags)
 
     @translated
     def cpu_shortfall(

@@ -50,7 +50,7 @@ def test_a_feature_that_a_domain_has_if_it_asks_for_it_is_not_lacked() -> None:
         asked = ("", "x86_64", "pc-q35-7.2", "qemu", True)
         assert libvirt.asked.count(asked) == (libvirt.version >= (12, 5, 0))
     readonly = Libvirt(version=(12, 5, 0), possible=("avx",), lacked=("avx",), readonly=True)
-    assert host(readonly)._missing(parse(custom()), Platform()) == ["avx"]
+    assert host(readonly).lacking(parse(custom()), Platform()) == ["avx"]
 
 
 def test_a_cpu_that_libvirt_cannot_compare() -> None:

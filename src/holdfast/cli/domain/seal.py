@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from holdfast.cli.as_json import print_result
@@ -12,20 +14,35 @@ from holdfast.cli.common import Session, domain_argument, dry_run_option, output
 @domain_argument
 @click.option("--add-serials", is_flag=True, help="Give a serial to disks without one; the guest sees it.")
 @click.option("--add-ports", type=int, default=0, metavar="N", help="Have N free root ports; the guest sees them.")
+@click.option(
+    "--cpu-for", "uris", multiple=True, metavar="URI", help="Have the best CPU that this host runs, too (repeatable)."
+)
 @dry_run_option
 @output_option
 @pass_session
-def seal(session: Session, name: str, add_serials: bool, add_ports: int, dry_run: bool, output: str) -> None:
+def seal(
+    session: Session,
+    name: str,
+    add_serials: bool,
+    add_ports: int,
+    uris: tuple[str, ...],
+    dry_run: bool,
+    output: str,
+) -> None:
     """Make concrete what a domain leaves open to a later start: CPU, machine version, firmware files, aliases.
 
     A running guest's CPU and firmware are taken exactly as it has them. What the guest would see is only listed,
-    unless an option asks for it. Takes effect at the next cold start.
+    unless an option asks for it: with --cpu-for the best CPU that this host and those at each URI can all run, for a
+    guest that is to move between them. Takes effect at the next cold start.
     """
     from holdfast import operations
+    from holdfast.operations.connect import connect
 
-    sealed = operations.seal_domain(
-        session.connection, name, add_serials=add_serials, add_ports=add_ports, dry_run=dry_run
-    )
+    with contextlib.ExitStack() as stack:
+        hosts = [stack.enter_context(connect(uri, session.readonly)) for uri in dict.fromkeys(uris)]
+        sealed = operations.seal_domain(
+            session.connection, name, add_serials=add_serials, add_ports=add_ports, cpu_for=hosts, dry_run=dry_run
+        )
     if output == "json":
         print_result(sealed)
         return

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import copy
 
-from holdfast.domainxml.document import Element, element
+from holdfast.domainxml.document import Element, child, element
 from holdfast.domainxml.host.capabilities import HOST_MODEL_UNKNOWN, Capabilities
 from holdfast.domainxml.platform import X86
 from holdfast.errors import hosts
 
 MODES = ("host-model", "host-passthrough", "maximum")
 """The CPUs that can be asked for without the name of a model."""
+
+_OF_A_MODEL = ("model", "vendor", "feature")
 
 
 def new_cpu(name: str, capabilities: Capabilities) -> Element:
@@ -96,6 +98,45 @@ def _make_concrete(cpu: Element, capabilities: Capabilities) -> None:
     cpu[:] = [*concrete, *own]
     cpu.attrib.clear()
     cpu.attrib.update({"mode": "custom", "match": "exact", "check": "partial"})
+
+
+def host_model_cpu(capabilities: Capabilities) -> Element | None:
+    """The ``<cpu>`` that host-model is on a host with these ``capabilities``; None where libvirt does not say."""
+    if capabilities.host_model is None:
+        return None
+    return element("cpu", None, *copy.deepcopy(list(capabilities.host_model)))
+
+
+def concrete_cpu(cpu: Element | None, given: Element) -> Element:
+    """A ``<cpu>`` with the model and features of ``given``, and the topology, NUMA … of ``cpu``, which may be None.
+
+    What ``cpu`` says of single features beside host-model stays.
+    """
+    is_open = cpu is not None and cpu.get("mode") == "host-model"
+    own = [each for each in ([] if cpu is None else cpu) if each.tag not in _OF_A_MODEL or is_open]
+    own = [each for each in own if each.tag not in ("model", "vendor")]
+    named = {each.get("name") for each in own if each.tag == "feature"}
+    taken = [each for each in given if each.tag in _OF_A_MODEL and each.get("name", "") not in named]
+    made = element("cpu", {"mode": "custom", "match": "exact", "check": "partial"}, *copy.deepcopy([*taken, *own]))
+    child(made, "model").attrib.update({"fallback": "forbid"})
+    return made
+
+
+def set_cpu(domain: Element, cpu: Element) -> None:
+    """Let ``domain`` have ``cpu``, at the place of the one that it has."""
+    found = domain.find("cpu")
+    if found is None:
+        domain.append(cpu)
+    else:
+        cpu.tail = found.tail
+        domain.replace(found, cpu)
+
+
+def without_feature(cpu: Element, name: str) -> None:
+    """Let ``cpu`` say nothing of the feature ``name``."""
+    for feature in cpu.findall("feature"):
+        if feature.get("name") == name:
+            cpu.remove(feature)
 
 
 def describe_cpu(domain: Element) -> str:

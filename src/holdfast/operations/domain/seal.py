@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
@@ -14,7 +14,7 @@ from holdfast.domainxml.document import Element, child
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.firmware import firmware_request, libvirt_names_nvram
 from holdfast.domainxml.host.capabilities import HOST_MODEL_UNKNOWN, Capabilities
-from holdfast.domainxml.host.cpu_model import seal_cpu
+from holdfast.domainxml.host.cpu_model import seal_cpu, set_cpu
 from holdfast.domainxml.host.cpu_outlook import cpu_mode
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
 from holdfast.domainxml.make.seal import makes_concrete, name_devices
@@ -23,6 +23,7 @@ from holdfast.domainxml.platform import Platform
 from holdfast.errors.changes import NOT_AS_IT_RUNS, WOULD_NOT_START
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.documents import Documents, saved_memory_notes
+from holdfast.operations.domain.common_cpu import common_cpu
 from holdfast.operations.domain.spec import check_root_ports
 from holdfast.operations.host.capabilities import host_capabilities
 from holdfast.operations.host.name_firmware import name_firmware
@@ -49,25 +50,32 @@ class Sealed(Result):
 
 
 def seal_domain(
-    connection: Connection, name: str, *, add_serials: bool = False, add_ports: int = 0, dry_run: bool = False
+    connection: Connection,
+    name: str,
+    *,
+    add_serials: bool = False,
+    add_ports: int = 0,
+    cpu_for: Sequence[Connection] = (),
+    dry_run: bool = False,
 ) -> Sealed:
     """Make concrete what the config document of ``name`` leaves open, exactly as a running guest has it now.
 
     The CPU and the firmware come from live where it runs, else from what this host would choose at the next start.
     What the guest would see is done only when it is asked for: ``add_serials`` gives disks a serial, ``add_ports``
-    provides so many free root ports. It takes effect at the next cold start.
+    provides so many free root ports, ``cpu_for`` gives it the best CPU that these hosts and this one can all run. It
+    takes effect at the next cold start.
 
     Raises TRANSIENT, IN_RESCUE, UNASKED where more than that would change, NO_ROOT_PORTS, TOO_MANY_ROOT_PORTS,
-    WOULD_NOT_START where this host cannot give what the guest runs with, and STATE_IN_USE where the NVRAM that libvirt
-    finds by its name is that of another domain.
-    (virDomainDefineXMLFlags by the proved edit; virConnectGetDomainCapabilities)
+    NO_COMMON_CPU, WOULD_NOT_START where this host cannot give what the guest runs with, and STATE_IN_USE where the
+    NVRAM that libvirt finds by its name is that of another domain.
+    (virDomainDefineXMLFlags by the proved edit; virConnectGetDomainCapabilities, virConnectBaselineHypervisorCPU)
     """
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
         documents = domain.documents
-        edit = _plan(domain, add_serials, add_ports)
+        edit = _plan(domain, add_serials, add_ports, cpu_for)
         if libvirt_names_nvram(edit.before):
             refuse_state_of_others(connection, edit.after)
-        result = _result(domain, documents, edit, dry_run)
+        result = _result(domain, documents, edit, dry_run, has_other_cpu=bool(cpu_for))
         if dry_run:
             return ask_of_edit(domain, edit).noted_in(result)
         if not edit.is_empty:
@@ -75,7 +83,7 @@ def seal_domain(
     return result
 
 
-def _plan(domain: OpenDomain, add_serials: bool, add_ports: int) -> Edit:
+def _plan(domain: OpenDomain, add_serials: bool, add_ports: int, cpu_for: Sequence[Connection]) -> Edit:
     live, config = domain.documents.live, domain.documents.config
     assert config is not None  # an operation that needs it refuses a domain without
     capabilities = host_capabilities(domain.connection, Platform.of(config))
@@ -84,6 +92,8 @@ def _plan(domain: OpenDomain, add_serials: bool, add_ports: int) -> Edit:
 
     def touch(document: Element) -> None:
         _make_concrete(domain.connection, document, live, capabilities)
+        if cpu_for:
+            set_cpu(document, common_cpu(config, capabilities.machine, [domain.connection, *cpu_for]))
         if add_serials:
             _add_serials(document)
         if add_ports:
@@ -91,13 +101,13 @@ def _plan(domain: OpenDomain, add_serials: bool, add_ports: int) -> Edit:
 
     edit = plan_edit(domain, touch, _asked(add_serials, add_ports))
     if live is not None:
-        _prove_as_running(domain.name, live, edit.after)
+        _prove_as_running(domain.name, live, edit.after, has_other_cpu=bool(cpu_for))
     if reasons := HostOutlook(domain.connection).newly_blocks(edit.before, edit.after):
         raise WOULD_NOT_START(what="what it leaves open made concrete", name=domain.name, reasons=reasons)
     return edit
 
 
-def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool) -> Sealed:
+def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool, *, has_other_cpu: bool) -> Sealed:
     live = documents.live
     left = open_parts(edit.after, live)
     closed = tuple(part for part in open_parts(edit.before, live) if part not in left)
@@ -105,7 +115,10 @@ def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool)
     notes = () if edit.is_empty else saved_memory_notes(domain, documents)
     if domain.connection.readonly and cpu_mode(edit.after) == "host-model":
         notes = (*notes, HOST_MODEL_UNKNOWN)
-    seen = (change for change in visible(edit.changes) if live is None or not makes_concrete(change))
+    if has_other_cpu:
+        seen = visible(compare_documents(_as_it_is(domain, edit.before, live), edit.after))
+    else:
+        seen = [change for change in visible(edit.changes) if live is None or not makes_concrete(change)]
     return Sealed(
         name=domain.name,
         uuid=domain.uuid,
@@ -115,8 +128,16 @@ def _result(domain: OpenDomain, documents: Documents, edit: Edit, dry_run: bool)
         notes=notes,
         closed=closed,
         left=tuple(left),
-        at_next_start=live is not None and bool(closed),
+        at_next_start=live is not None and bool(closed or seen),
     )
+
+
+def _as_it_is(domain: OpenDomain, config: Element, live: Element | None) -> Element:
+    """A copy of ``config`` with what the guest has, or would have at its next start, where it is left open."""
+    concrete = copy.deepcopy(config)
+    capabilities = host_capabilities(domain.connection, Platform.of(config))
+    _make_concrete(domain.connection, concrete, live, capabilities)
+    return concrete
 
 
 def _make_concrete(connection: Connection, document: Element, live: Element | None, capabilities: Capabilities) -> None:
@@ -186,12 +207,12 @@ def _asked(add_serials: bool, add_ports: int) -> Callable[[Change], bool]:
     return asked
 
 
-def _prove_as_running(name: str, live: Element, after: Element) -> None:
+def _prove_as_running(name: str, live: Element, after: Element, *, has_other_cpu: bool) -> None:
     """The sealed CPU and firmware must be those of the running guest (its other waiting changes are not ours)."""
     wrong = [
         change
         for change in visible(compare_documents(live, after))
-        if change.where.startswith(("cpu", "os/loader", "os/nvram", "os/type"))
+        if change.where.startswith(("os/loader", "os/nvram", "os/type", *(() if has_other_cpu else ("cpu",))))
     ]
     if wrong:
         raise NOT_AS_IT_RUNS(name=name, changes=wrong)

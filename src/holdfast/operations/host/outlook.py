@@ -218,7 +218,7 @@ class HostOutlook:
         try:
             if cpu.get("check") == "none":
                 yield from self._unchecked_cpu(cpu, platform, before, origin)
-            elif missing := self._missing(cpu, platform):
+            elif missing := self.lacking(cpu, platform):
                 yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {', '.join(missing)}")
             elif forbidden := self._forbidden(cpu, platform):
                 yield _cpu(Effect.BLOCKS, f"the host has CPU features that the domain forbids: {', '.join(forbidden)}")
@@ -229,15 +229,15 @@ class HostOutlook:
         self, cpu: Element, platform: Platform, before: Element | None, origin: HostOutlook | None
     ) -> Iterator[Outlook]:
         """A CPU that is started with less than its model has, where the host lacks something of it."""
-        missing = self._missing(cpu, platform)
+        missing = self.lacking(cpu, platform)
         lacked: list[str] = []
         if origin is not None:
             try:
-                lacked = origin._missing(cpu, platform)
+                lacked = origin.lacking(cpu, platform)
             except LibvirtRefused:  # it does not know what the guest is said to have
                 origin = None
         if before is not None and same_model(before, cpu):
-            lost = self._missing(before, platform)
+            lost = self.lacking(before, platform)
         elif origin is not None:
             lost = origin._available([name for name in missing if name not in lacked], cpu, platform)
         else:
@@ -249,7 +249,7 @@ class HostOutlook:
         if words := gains_and_losses(gained, lost):
             yield _cpu(Effect.CHANGES, f"the CPU {words}")
 
-    def _missing(self, cpu: Element, platform: Platform) -> list[str]:
+    def lacking(self, cpu: Element, platform: Platform) -> list[str]:
         """The features of a concrete CPU that a domain cannot have here. Raises LibvirtRefused."""
         lacked = self._shortfall(_exact(cpu), platform)
         # libvirt hides some that a domain has if it asks for them by name.
@@ -272,7 +272,7 @@ class HostOutlook:
         asked = copy.deepcopy(cpu)
         asked.extend(element("feature", {"policy": "require", "name": name}) for name in features if name not in named)
         try:
-            missing = self._missing(asked, platform)
+            missing = self.lacking(asked, platform)
         except LibvirtRefused:  # libvirt here does not know one of them by name
             return []
         return [name for name in features if name not in missing]
@@ -282,7 +282,7 @@ class HostOutlook:
         if before is None:
             return
         try:
-            missing = self._missing(before, platform)
+            missing = self.lacking(before, platform)
         except LibvirtRefused as error:
             yield _cpu(Effect.UNKNOWN, f"libvirt cannot compare the CPU: {error.message}")
             return
