@@ -14,19 +14,23 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.errors.hosts import (
     ALREADY_THERE,
     CANNOT_BE_THERE,
     MOVE_TIMED_OUT,
     NAME_THERE,
+    NOT_MOVED,
     NOT_SHARED,
     SAME_HOST,
     UUID_THERE,
 )
+from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.operations import HostMaps, MoveOptions, MoveStatus
+from holdfast.operations import DomainSettings, DomainSpec, HostMaps, MoveOptions, MoveStatus
 from holdfast_lab.cable import Cable, two_hosts
 from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import done
@@ -210,3 +214,67 @@ def test_after_a_kill_the_guest_runs_where_it_was_and_the_next_command_moves_it(
     wait_until(lambda: states(here, there) == [["running"], []], "two copies")
     assert done(here.uri, "migrate", "a", there.uri).startswith(f"a: is moved to {there.uri} while it runs")
     assert states(here, there) == [[], ["running"]]
+
+
+def test_uefi_variables_and_what_is_in_the_tpm_go_along(
+    cable: Cable, here: Connection, there: Connection, tmp_path: Path
+) -> None:
+    spec = DomainSpec(memory=128 << 20, graphics="none", firmware="uefi", tpm=True)
+    operations.create_domain(here, "a", spec, start=True)
+    guest = here.find_domain("a")
+    config = guest.xml(CONFIG)
+    moved = operations.migrate_domain(here, "a", there)
+    arrived = there.find_domain("a")
+    assert not visible(compare(config, arrived.xml(CONFIG))), moved
+    nvram = nvram_of(parse(config)) or ""
+    lib = cable.hosts[1].folder / "lib"
+    old, new = (host.folder / "lib" / Path(nvram).relative_to("/var/lib/libvirt") for host in cable.hosts)
+    assert new.read_bytes() == old.read_bytes()
+    assert list(lib.rglob("tpm2-00.permall"))
+    arrived.destroy()
+    operations.start(there, "a", paused=True)
+
+
+def test_interfaces_are_on_the_networks_of_the_other_host_in_both_documents(
+    here: Connection, there: Connection
+) -> None:
+    nets = [
+        connection._handle.networkCreateXML(f"<network><name>{name}</name></network>")
+        for connection, name in ((here, "lan"), (there, "office"))
+    ]
+    try:
+        interface = "<interface type='network'><source network='lan'/><mac address='52:54:00:00:00:01'/></interface>"
+        guest = here.define(domain_xml(extra=interface))
+        operations.start(here, "a")
+        with raising(CANNOT_BE_THERE):
+            operations.migrate_domain(here, "a", there)
+        config = guest.xml(CONFIG)
+        moved = operations.migrate_domain(here, "a", there, maps=HostMaps(networks={"lan": "office"}))
+        assert moved.taken == ("interface 52:54:00:00:00:01: source (network office, was network lan)",)
+        after = there.find_domain("a")
+        assert after.xml(CONFIG) == config.replace("'lan'", "'office'")
+        assert "network='office'" in after.xml(LIVE)
+    finally:
+        for net in nets:
+            net.destroy()
+
+
+def test_its_history_and_its_autostart_go_along(here: Connection, there: Connection, guest: Domain) -> None:
+    for connection in (here, there):
+        assert connection.history_folder is not None
+        Path(connection.history_folder).mkdir(parents=True)
+    operations.set_domain(here, "a", DomainSettings(title="t", autostart=True))
+    done(here.uri, "migrate", "a", there.uri)
+    assert there.find_domain("a").autostart()
+    here_told, there_told = (operations.log_domain(each, guest.uuid) for each in (here, there))
+    assert [entry.kind for entry in here_told][:1] == [EntryKind.MOVED]
+    assert "migrate a" in there_told[0].command
+    assert {entry.id for entry in here_told[1:]} <= {entry.id for entry in there_told}
+
+
+def test_certificates_that_are_missing_stop_an_encrypted_migration_before_it_begins(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    with raising(NOT_MOVED, name="a", state="running"):
+        operations.migrate_domain(here, "a", there, options=MoveOptions(tls=True))
+    assert states(here, there) == [["running"], []]
