@@ -52,6 +52,7 @@ NODES = {"address": "address", "source": "source", "alias": "alias", "cpu": "cpu
 """Parameters → what of a device, or of the document, is given for them."""
 
 OTHERS: dict[str, object] = {
+    "Sequence[str]": ("dac",),
     "int": 2,
     "int | None": 2,
     "Capabilities": CAPABILITIES,

@@ -211,6 +211,18 @@ def test_what_a_guest_could_reach_of_this_host_is_taken_only_when_that_is_said(
         ("</devices>", "<filesystem><driver type='virtiofs'/><binary path='/bin/evil'/></filesystem></devices>"),
         ("</devices>", "<hostdev mode='subsystem' type='pci'><source/></hostdev></devices>"),
         ("<os>", "<os><nvram>/root/.ssh/authorized_keys</nvram>"),
+        ("<mac ", "<script path='reboot'/><mac "),
+        ("type='user'>", "type='client'><source address='127.0.0.1' port='5432'/>"),
+        (
+            "</devices>",
+            "<serial type='tcp'><source mode='connect' host='127.0.0.1' service='5432'/></serial></devices>",
+        ),
+        ("</devices>", "<rng model='virtio'><backend model='egd' type='udp'/></rng></devices>"),
+        ("</devices>", "<shmem name='of-another'/></devices>"),
+        ("</devices>", "<audio id='1' type='alsa'/></devices>"),
+        ("</devices>", "<smartcard mode='host'/></devices>"),
+        ("</devices>", "<tpm><backend type='passthrough'/></tpm></devices>"),
+        ("</devices>", "<input type='passthrough' bus='virtio'/></devices>"),
     ],
 )
 def test_every_way_to_the_host_is_named(old: str, new: str) -> None:
@@ -218,6 +230,12 @@ def test_every_way_to_the_host_is_named(old: str, new: str) -> None:
     document = f"<domain><name>a</name><os></os><devices>{devices}</devices></domain>"
     assert not list(reaches(parse(document)))
     assert list(reaches(parse(document.replace(old, new))))
+
+
+def test_a_path_that_leads_out_of_a_mapped_folder_is_not_taken_for_one_in_it() -> None:
+    maps = operations.HostMaps(paths={"/old": "/srv"})
+    assert maps.lead_to("/srv/a/..b") and maps.lead_to("/srv")
+    assert not any(maps.lead_to(path) for path in ("/srv/../etc/shadow", "/srv/..", "/srv/a/../../etc", "/srv2/a"))
 
 
 def test_state_that_is_here_already_is_not_taken_for_its_own(

@@ -29,7 +29,8 @@ class HostMaps:
         """True for a path of this host that stands for one of the other; POOL/VOLUME likewise."""
         if not place.startswith("/"):
             return place.partition("/")[0] in self.pools.values()
-        return any(_is_at_or_in(place, new) for new in self.paths.values())
+        leads_out = "/../" in f"{place}/"
+        return not leads_out and any(_is_at_or_in(place, new) for new in self.paths.values())
 
 
 NO_MAPS = HostMaps()
