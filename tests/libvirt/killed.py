@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.cli.main import holdfast
+from holdfast.history.claims import Claims
 from holdfast.hostfiles import cloud_init, new_file
 from holdfast.hostfiles.images import chain, new_image
 from holdfast.hostfiles.new_file import MadeFile
@@ -48,6 +49,7 @@ CHANGES = (
     (block, "start_block_copy"),
     (block, "pivot"),
     (block, "cancel"),
+    (Claims, "move"),
 )
 
 

@@ -80,7 +80,7 @@ class Claims:
             if not left or is_final:
                 break
             failure, is_final = self._send(left, new, by, objects)
-        why = failure or HISTORY_REMOTE(remote=self.name, reason="others write to it all the time")
+        why = failure or HISTORY_REMOTE(remote=self.name, reason="it has not taken what it was sent")
         return {**lost, **dict.fromkeys(left, why)}
 
     def _read_again(self, uuids: Collection[str], new: str) -> tuple[dict[str, Claim], MemoryObjectStore]:

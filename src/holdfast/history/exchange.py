@@ -83,6 +83,9 @@ def pull(repository: Repository, remote: Remote, uuids: Container[str] | None = 
                 taken.refused[uuid] = of_one.message
         if len(taken.refused) == len(wanted):  # it is not the lines
             raise
+    for uuid in wanted:  # a ref whose commit is not there is left out without a word by some that serve it
+        if uuid not in taken.refused and not is_in_line(repository, repository.tip(uuid), theirs[uuid]):
+            taken.refused[uuid] = "its last entry is not there"
     return taken
 
 

@@ -143,6 +143,38 @@ def test_without_the_remote_what_is_on_shared_storage_waits_and_is_named(
     assert "a: started" in run(uri, "resume-host").stdout
 
 
+def test_an_audit_names_what_libvirt_would_start_before_anybody_can_ask(
+    connection: Connection, uri: str, daemon: Connection, kept: Kept, remote: Path, shared: Path, tmp_path: Path
+) -> None:
+    assert daemon.history_settings_file is not None
+    settings = Kept(Path(daemon.history_settings_file), tmp_path)
+    adopted(daemon, "a b", disk_xml(shared, "a", "vda")).set_autostart(True)
+    daemon.define(domain_xml("other", extra=disk_xml(shared, "o", "vda"))).set_autostart(True)
+    adopted(daemon, "local", disk_xml(tmp_path, "b", "vda")).set_autostart(True)
+    adopted(daemon, "not", disk_xml(shared, "c", "vda"))
+
+    def found() -> dict[str, str]:
+        return {
+            report.name: finding.sentence
+            for report in operations.audit_host(daemon).domains
+            for finding in report.findings
+            if finding.kind == "autostart"
+        }
+
+    assert found() == {}
+    settings.settings.parent.mkdir(exist_ok=True)
+    settings.set(remote=remote)
+    try:
+        assert found().keys() == {"a b", "other"}
+        assert "holdfast adopt other" in found()["other"]
+        command = found()["a b"].split("'holdfast ", 1)[1].partition("' leaves")[0]
+        assert command == "set 'a b' --no-autostart"
+        done(daemon.uri, "set", "a b", "--no-autostart")
+        assert found().keys() == {"other"}
+    finally:
+        settings.settings.unlink()
+
+
 def test_where_no_remote_is_set_nobody_is_asked(connection: Connection, uri: str, shared: Path) -> None:
     adopted(connection, "a", disk_xml(shared, "a", "vda"), runs=True)
     assert "a: started" in done(uri, "resume-host")

@@ -17,6 +17,7 @@ KINDS = (
     "shared-image",
     "lost-state",
     "not-running",
+    "autostart",
     "shared-state",
     "expiring-machine",
     "expiring-cpu",

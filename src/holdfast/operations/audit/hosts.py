@@ -17,6 +17,7 @@ from holdfast.hostfiles.lock import SHARED, lock_folder
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.domain_list import Listed, inventory
+from holdfast.operations.audit.autostart import started_unasked
 from holdfast.operations.audit.domain import judge_domain
 from holdfast.operations.audit.firmware import FirmwareLook
 from holdfast.operations.audit.images import ImageFindings
@@ -119,8 +120,10 @@ class _Audit:
             self._judge.notes.update(oddities(host_versions(self._connection)) if listed else ())
         except NoConnection as error:
             lost = LOST_BETWEEN(count=len(self._found), cause=error)
-        for name, finding in (*self._images.shared(), *self._states.shared()):
-            known = self._found[name]
+        unasked = () if lost else started_unasked(self._connection)
+        for name, finding in (*self._images.shared(), *self._states.shared(), *unasked):
+            if (known := self._found.get(name)) is None:
+                continue  # it could not be looked at
             self._found[name] = replace(known, findings=(*known.findings, finding))
         everything = self._hardware is not None
         reports = [_ordered(report) for _, report in sorted(self._found.items()) if everything or report.findings]

@@ -27,6 +27,7 @@ class FindingKind(StrEnum):
     SHARED_IMAGE = "shared-image"
     LOST_STATE = "lost-state"
     NOT_RUNNING = "not-running"
+    AUTOSTART = "autostart"
     SHARED_STATE = "shared-state"
     EXPIRING_MACHINE = "expiring-machine"
     EXPIRING_CPU = "expiring-cpu"
@@ -51,6 +52,7 @@ MEANINGS = {
     FindingKind.SHARED_IMAGE: "two domains use the same image, and one of them writes to it",
     FindingKind.LOST_STATE: "the NVRAM or TPM state of the last recorded start is gone or was replaced",
     FindingKind.NOT_RUNNING: "recorded to run again after the host has booted, and off",
+    FindingKind.AUTOSTART: "libvirt starts it with the host, on shared storage, before it is asked which host has it",
     FindingKind.SHARED_STATE: "two domains use the same NVRAM or TPM state",
     FindingKind.EXPIRING_MACHINE: "the machine type is deprecated, or a newer QEMU no longer has it",
     FindingKind.EXPIRING_CPU: "the CPU model is deprecated",

@@ -119,7 +119,8 @@ class RecordedDomains:
         refused = pull(self._repository, self._lines, uuids).refused
         with_line = self._lines.seen()
         wanted = [uuid for uuid in sorted({*with_line, *self._claimed}) if uuids is None or uuid in uuids]
-        return [self._recorded(uuid, refused.get(uuid, "")) for uuid in wanted]
+        gone = f"{self.remote} has nothing of it that can be read"
+        return [self._recorded(uuid, refused.get(uuid, "" if uuid in with_line else gone)) for uuid in wanted]
 
     def _recorded(self, uuid: str, why_not: str) -> RecordedDomain:
         claim = self._claimed.get(uuid)
