@@ -73,10 +73,12 @@ def coming_outlook(connection: Connection, domain: Element, coming: ComingImages
 
 def _of_another_size(connection: Connection, disk: Element, size: int | None) -> Iterator[Outlook]:
     there: int | None = None
+    if size is None:
+        return
     with suppress(HoldfastError):  # it cannot be looked into: QEMU there will
         there = image_size(connection, disk, None)
-    if None not in (size, there) and there != size:
-        words = (size_in_words(each) for each in (there or 0, size or 0))
+    if there not in (None, size):
+        words = (size_in_words(each) for each in (there or 0, size))
         yield _blocks(device_name(disk), "{} there has {}, not {}".format(source_of(disk), *words))
 
 
