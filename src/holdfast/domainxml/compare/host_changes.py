@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.device import short_name
-from holdfast.domainxml.document import NOTHING, Element, canonical, serialize
+from holdfast.domainxml.document import NOTHING, Element, canonical, same
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.elements.interface import connected_to
@@ -33,7 +33,7 @@ def host_changes(before: Element, after: Element) -> Iterator[str]:
 
 def _differing(sides: Sides, before: Element, after: Element) -> list[str]:
     """The parts of an element's host side that differ, each in a word or two: "source", "driver io"."""
-    if serialize(before) == serialize(after):
+    if same(before, after):
         return []
     old, new = ({path: value for path, value in _values(each) if _is_of_host(sides, path)} for each in (before, after))
     paths = [path for path in (old | new) if old.get(path) != new.get(path)]
