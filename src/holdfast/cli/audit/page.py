@@ -15,6 +15,7 @@ from itertools import groupby
 
 from holdfast.cli.audit.markup import Markup, join, raw, tag
 from holdfast.cli.audit.picture import DEPRECATED_AFTER, finding_picture, machine_picture
+from holdfast.cli.audit.remedy import told
 from holdfast.cli.audit.topology import Topologies
 from holdfast.operations.audit.report import MEANINGS, DomainReport, FindingKind, HostReport, summary_of
 from holdfast.text import plural
@@ -173,7 +174,7 @@ def _row(host: HostReport, report: DomainReport, several: bool, topology: int | 
         tag(
             "li",
             tag("b", kind, class_="mild" if kind in _MILD else None),
-            tag("div", *(tag("p", finding.sentence) for finding in group)),
+            tag("div", *(tag("p", told(finding, report)) for finding in group)),
         )
         for kind, group in groupby(report.findings, key=lambda finding: finding.kind)
     ]

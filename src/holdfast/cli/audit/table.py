@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from shutil import get_terminal_size
 
+from holdfast.cli.audit.remedy import told
 from holdfast.cli.heading import heading
 from holdfast.operations.audit.report import DomainReport, HostReport, summary_of
 from holdfast.text import plural
@@ -55,7 +56,7 @@ def _domain(report: DomainReport, width: int) -> Iterator[str]:
     head = heading(report.name, report.uuid, report.instance)
     yield f"  {head}  {'running' if report.running else 'shut off'}  {report.machine.name}"
     for kind, group in groupby(report.findings, key=lambda finding: finding.kind):
-        sentences = "; ".join(finding.sentence for finding in group)
+        sentences = "; ".join(told(finding, report) for finding in group)
         head = f"    {kind:{_KIND}}"
         yield from _wrapped(sentences, width, head, " " * len(head))
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -35,13 +34,12 @@ def started_unasked(connection: Connection) -> Iterator[tuple[str, Finding]]:
                 config = parse(domain.xml(Definition.CONFIG))
                 if (image := image_on_shared_storage(connection, config)) is not None:
                     is_adopted = fact(config, Adopted) is not None
-                    yield domain.name, Finding(FindingKind.AUTOSTART, _sentence(domain.name, image, is_adopted))
+                    yield domain.name, Finding(FindingKind.AUTOSTART, _sentence(image, is_adopted))
 
 
-def _sentence(name: str, image: str, is_adopted: bool) -> str:
-    word = shlex.quote(name)
-    adopt = "" if is_adopted else f"'holdfast adopt {word}', then "
+def _sentence(image: str, is_adopted: bool) -> str:
+    adopted = "" if is_adopted else ", once it is adopted"
     return (
-        f"libvirt starts it with the host, whoever has it by then, and {image} is on shared storage: {adopt}"
-        f"'holdfast set {word} --no-autostart' leaves it to 'holdfast resume-host', which asks"
+        f"libvirt starts it with the host, whoever has it by then, and {image} is on shared storage: without autostart "
+        f"it is resumed{adopted}, after the remote was asked"
     )
