@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from holdfast_lab.daemon import Host, private_host
 
@@ -29,17 +30,16 @@ class Cable:
 
 
 @contextlib.contextmanager
-def two_hosts(*names: str) -> Iterator[Cable]:
-    """Two private hosts of these names, with this machine's libvirt, and a cable between them."""
+def two_hosts(*names: str, systems: tuple[Path, Path] = (Path("/"), Path("/"))) -> Iterator[Cable]:
+    """Two private hosts of these names, and a cable between them; libvirt and QEMU are those of ``systems``."""
     with (
-        private_host(names[0], address=_ADDRESSES[0]) as one,
-        private_host(names[1], address=_ADDRESSES[1]) as other,
+        private_host(names[0], systems[0], address=_ADDRESSES[0]) as one,
+        private_host(names[1], systems[1], address=_ADDRESSES[1]) as other,
     ):
-        yield join(one, other)
+        yield _join(one, other)
 
 
-def join(one: Host, other: Host) -> Cable:
-    """A cable between two hosts that were started with the addresses of :data:`ADDRESSES`."""
+def _join(one: Host, other: Host) -> Cable:
     ends = [str(host.inside) for host in (one, other)]
     here, there = (["name", _DEVICE, "netns", end] for end in ends)
     subprocess.run(["ip", "link", "add", *here, "type", "veth", "peer", *there], check=True)
