@@ -42,6 +42,7 @@ CHANGES = (
     (Connection, "start_from"),
     (Pool, "create"),
     (Volume, "delete"),
+    (Volume, "write"),
     (new_file, "open_new"),
     (MadeFile, "remove"),
     (chain, "remove_image_file"),

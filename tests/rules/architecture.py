@@ -38,13 +38,18 @@ says who runs it."""
 
 _MAY_DEFINE = {
     "holdfast.operations.domain.make",
+    "holdfast.operations.hosts.cold.move_cold",
     "holdfast.operations.manager.create",
     "holdfast.operations.manager.restore",
     "holdfast.operations.proved_edit",
     "holdfast_nova.connection",
 }
 """The last lets the others define as Nova does."""
-_MAY_UNDEFINE = {"holdfast.operations.domain.delete", "holdfast.operations.hosts.cut_off", "holdfast_nova.vtpm"}
+_MAY_UNDEFINE = {
+    "holdfast.operations.domain.delete",
+    *(f"holdfast.operations.hosts.{name}" for name in ("cold.arriving_copy", "cold.move_cold", "cut_off")),
+    "holdfast_nova.vtpm",
+}
 """The last undefines a secret."""
 
 _RECORDS = {"holdfast.operations.session", "holdfast.operations.domain.make", "holdfast.operations.past.record"}

@@ -51,6 +51,9 @@ HINTS = {
     "host where it is not wanted",
     "moved-otherwise": "with -c {uri}: 'holdfast diff {name}@live {name}@config' shows its next start, 'holdfast edit "
     "{name}' changes it",
+    "no-hwuuid": "leave out --new-uuid",
+    "state-stays": "'holdfast export {name} FILE' on its own host, and 'holdfast import FILE' there",
+    "rests-on-other": "'holdfast export' and 'holdfast import' make one image of both",
     "mac-in-use": "'holdfast delete {user}', or 'holdfast clone' where the domain came from, and export the clone",
     "source-may-run": "'--source-is-down {host}' says so, once it is off and stays off",
     "nothing-to-evacuate": "'--source-is-down HOST' with one of: {hosts}",
@@ -104,6 +107,8 @@ HINTS = {
     "read-only-connection": "connect without --readonly, and not over a socket for readers",
     "transient": "'holdfast xml --live --security-info {name}' shows the only document that it has",
     "in-rescue": "'holdfast unrescue {name}' leaves it; then repeat this",
+    "arriving": "'holdfast migrate {name} URI' on {host}, again; where {host} has it no more, 'holdfast start {name} "
+    "--arrived'",
     "unfinished": "if it was interrupted: 'holdfast delete --storage {name}', then create it again",
     "locked": "repeat it later; --lock-timeout SECONDS waits longer",
     "not-running": "'holdfast start {name}' starts it",

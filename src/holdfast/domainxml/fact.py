@@ -255,6 +255,23 @@ class Rescue:
         return self.brought.split(", ")
 
 
+@dataclass(frozen=True)
+class BeingMoved:
+    """The domain is being moved here, shut off, since that time (ISO 8601, UTC), and is the other host's until then.
+
+    ``host`` is that host's name, ``uuid`` what libvirt tells it by; ``copied`` the disks whose images were made here,
+    by target, and ``state`` the kinds of state that were, both joined by commas. ``autostart``: "yes" where it is then
+    to start with its host.
+    """
+
+    since: str
+    host: str
+    uuid: str
+    copied: str = ""
+    state: str = ""
+    autostart: str = ""
+
+
 AnyFact = (
     Releasing
     | AddedController
@@ -272,6 +289,7 @@ AnyFact = (
     | Pivoting
     | KeptNvram
     | Below
+    | BeingMoved
 )
 
 TAGS: dict[type[object], str] = {
@@ -291,5 +309,6 @@ TAGS: dict[type[object], str] = {
     Pivoting: "pivoting",
     KeptNvram: "kept-nvram",
     Below: "below",
+    BeingMoved: "arriving",
 }
 """Fact → the name of its element. Domains keep these for years, so the names stay whatever the classes are called."""

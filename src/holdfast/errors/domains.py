@@ -24,6 +24,12 @@ UNFINISHED = Condition(
     "the creation of {name!r} began at {since} and is not finished",
     "if it was interrupted, delete the domain with its storage, then create it again",
 )
+ARRIVING = Condition(
+    "arriving",
+    Refused,
+    "{name!r} is being moved here from {host} since {since}, and is not this host's yet",
+    "repeat the move on {host}; where the domain is not there any more, take it as arrived",
+)
 NOT_RUNNING = Condition("not-running", Failed, "the domain {name!r} is not running", "start it")
 RUNNING = Condition("running", Refused, "the domain {name!r} is running", "shut it down first")
 

@@ -181,6 +181,33 @@ RUNS_ON_BOTH = Condition(
     "{name!r} runs here and at {uri}, too: both write to what they share",
     "find out which of the two is the one that counts, and switch the other off at once",
 )
+STATE_STAYS = Condition(
+    "state-stays",
+    Refused,
+    "the {kind} of {name!r} cannot be taken along: where {uri} has it is not known here",
+    "export it on its own host, and import it there",
+)
+RESTS_ON_OTHER = Condition(
+    "rests-on-other",
+    Refused,
+    "the image of {target} rests on {below}, and is copied only as it is",
+    "export the domain, which makes one image of both, and import it there",
+)
+NOT_AS_COPIED = Condition(
+    "not-as-copied", Failed, "{path} has {found} bytes at {uri}, and not {size}", "look at that host's storage"
+)
+CHANGED_WHILE_MOVED = Condition(
+    "changed-while-moved",
+    Refused,
+    "somebody has changed {name!r} while it was to be moved, so it stays where it is",
+    "repeat the move",
+)
+MOVE_UNSETTLED = Condition(
+    "move-unsettled",
+    PartlyDone,
+    "{name!r} is at {uri}, where it is not released yet: {cause}",
+    "repeat the move: that finishes it",
+)
 MOVED_OTHERWISE = Condition(
     "moved-otherwise",
     PartlyDone,

@@ -115,21 +115,14 @@ class ArchiveWriter:
             copy_image(image, for_qemu_img(OpenImage(image.name, image.format, file.fileno())))
             self.add_file(name, file.fileno())
 
-    def add_streamed(self, name: str, stream: Callable[[Callable[[bytes], object]], object]) -> None:
-        """Add a file that ``stream`` hands to the function that it is called with, in pieces from its beginning on.
-
-        Raises OSError.
-        """
+    def add_streamed(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Add a file that comes in ``pieces``, from its beginning on. Raises OSError."""
         with tempfile.TemporaryFile(dir=self._folder) as file:
             size = 0
-
-            def take(piece: bytes) -> None:
-                nonlocal size
+            for piece in pieces:
                 if piece != _ZEROS[: len(piece)]:
                     _write_all(file.fileno(), piece, size)
                 size += len(piece)
-
-            stream(take)
             file.truncate(size)
             self.add_file(name, file.fileno())
 

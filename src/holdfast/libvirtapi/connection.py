@@ -273,6 +273,11 @@ class Connection:
         ]
 
     @translated
+    def host_name(self) -> str:
+        """What the host calls itself (virConnectGetHostname)."""
+        return self._handle.getHostname()
+
+    @translated
     def define(self, document: str) -> Domain:
         """Define a whole document, validated against libvirt's schema (virDomainDefineXMLFlags).
 

@@ -8,6 +8,9 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.translate import code_of, translated
 from holdfast.libvirtapi.volume import Volume
 
+OWN_POOL = "holdfast-"
+"""How the names of pools begin that are there for one operation only, or were left by one that was killed."""
+
 
 class Pool:
     """An active storage pool."""
@@ -25,6 +28,22 @@ class Pool:
     def refresh(self) -> None:
         """Let it see what was put there past libvirt (virStoragePoolRefresh)."""
         self._handle.refresh(0)
+
+    @translated
+    def names(self) -> list[str]:
+        """The names of its volumes (virStoragePoolListVolumes)."""
+        return self._handle.listVolumes()
+
+    @translated
+    def volume(self, name: str) -> Volume:
+        """The volume of this name (virStorageVolLookupByName)."""
+        return Volume(self._handle.storageVolLookupByName(name))
+
+    @translated
+    def close(self) -> None:
+        """Let libvirt forget a pool that was made for one operation; its volumes stay (virStoragePoolDestroy)."""
+        if self.name.startswith(OWN_POOL):
+            self._handle.destroy()
 
     @translated
     def create(self, name: str, document: str, copy_of: Volume | None = None) -> Volume:
@@ -71,6 +90,13 @@ def pool_over(connection: Connection, folder: str) -> Pool | None:
             return None
         raise
     return Pool(handle) if handle.isActive() else None
+
+
+@translated
+def make_pool(connection: Connection, document: str, *, make_folder: bool) -> Pool:
+    """A pool that is there until :meth:`Pool.close`. ``make_folder``: its folder is made (virStoragePoolCreateXML)."""
+    flags = libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD if make_folder else 0
+    return Pool(connection._handle.storagePoolCreateXML(document, flags))
 
 
 @translated

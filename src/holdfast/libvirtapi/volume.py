@@ -82,28 +82,45 @@ class Volume:
             raise
         return b"".join(parts)
 
-    @translated
-    def read_all(self, take: Callable[[bytes], object]) -> None:
-        """Hand all that it is on its host to ``take``, piece by piece (virStorageVolDownload)."""
-        stream = self._handle.connect().newStream(0)
+    def pieces(self) -> Iterator[bytes]:
+        """All that it is on its host, header and all, in pieces (virStorageVolDownload)."""
+        stream = self._download()
         try:
-            self._handle.download(stream, 0, 0, 0)
-            while part := stream.recv(_CHUNK):
-                take(part)  # type: ignore[arg-type]  # -2 comes of streams that do not wait
-            stream.finish()
+            while part := _received(stream):
+                yield part
+            _finish(stream)
         except BaseException:
             _abort(stream)
             raise
 
     @translated
-    def write(self, chunks: Iterator[bytes], size: int, progress: Progress | None = None) -> None:
-        """Write ``chunks``, of ``size`` bytes in all, over what it is on its host (virStorageVolUpload)."""
+    def _download(self) -> libvirt.virStream:
+        stream = self._handle.connect().newStream(0)
+        self._handle.download(stream, 0, 0, 0)
+        return stream
+
+    @translated
+    def bytes_there(self) -> int:
+        """The bytes that it is on its host, holes included (virStorageVolGetInfoFlags)."""
+        return self._handle.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2]
+
+    @translated
+    def write(
+        self, chunks: Iterator[bytes], size: int, progress: Progress | None = None, *, thin: bool = False
+    ) -> None:
+        """Write ``chunks``, of ``size`` bytes in all, over what it is on its host; ``thin``: with holes for zeros.
+
+        (virStorageVolUpload)
+        """
         done = 0
         stream = self._handle.connect().newStream(0)
         try:
-            self._handle.upload(stream, 0, size, 0)
+            self._handle.upload(stream, 0, size, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM if thin else 0)
             for chunk in chunks:
                 rest = memoryview(chunk)
+                if thin and chunk.count(0) == len(chunk):
+                    stream.sendHole(len(chunk))
+                    rest = rest[:0]
                 while rest:
                     rest = rest[stream.send(bytes(rest[:_CHUNK])) :]
                 done += len(chunk)
@@ -133,6 +150,18 @@ def volume_named(connection: Connection, pool: str, volume: str) -> Volume | Non
     (virStoragePoolLookupByName, virStorageVolLookupByName)
     """
     return _found(lambda: connection._handle.storagePoolLookupByName(pool).storageVolLookupByName(volume))
+
+
+@translated
+def _received(stream: libvirt.virStream) -> bytes:
+    part = stream.recv(_CHUNK)
+    assert isinstance(part, bytes)  # -2 comes of streams that do not wait
+    return part
+
+
+@translated
+def _finish(stream: libvirt.virStream) -> None:
+    stream.finish()
 
 
 def _abort(stream: libvirt.virStream) -> None:

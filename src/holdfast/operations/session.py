@@ -13,7 +13,7 @@ from enum import Flag, auto
 from typing import TypeVar, cast
 
 from holdfast.domainxml.document import Element
-from holdfast.domainxml.fact import Creating
+from holdfast.domainxml.fact import BeingMoved, Creating
 from holdfast.domainxml.metadata import fact, ours_in, with_ours
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.secret_parts import secrets_of
@@ -48,7 +48,7 @@ class Need(Flag):
     OWN_HARDWARE = auto()
     """It is not in rescue: what it has now is what it will have again."""
     WHOLE = auto()
-    """Its creation is finished."""
+    """Its creation, or its arrival from another host, is finished."""
     RUNNING = auto()
     """It has a QEMU, paused or not."""
     OFF = auto()
@@ -203,8 +203,8 @@ class OpenDomain(Domain):
         return (Definition.CONFIG,)
 
     def refuse_unless(self, needs: Need) -> None:
-        """Raise what is wrong where the domain is not what an operation needs: TRANSIENT, IN_RESCUE, UNFINISHED,
-        NOT_RUNNING, RUNNING.
+        """Raise what is wrong where the domain is not what an operation needs: TRANSIENT, IN_RESCUE, ARRIVING,
+        UNFINISHED, NOT_RUNNING, RUNNING.
         """
         if Need.OWN_HARDWARE in needs and self.in_rescue:
             raise domains.IN_RESCUE(name=self.name)
@@ -215,6 +215,9 @@ class OpenDomain(Domain):
         if Need.OFF in needs and self.is_active():
             raise domains.RUNNING(name=self.name)
         if Need.WHOLE in needs and self.documents.config is not None:
+            arriving = fact(self.documents.config, BeingMoved)
+            if arriving is not None:
+                raise domains.ARRIVING(name=self.name, host=arriving.host, since=arriving.since)
             creating = fact(self.documents.config, Creating)
             if creating is not None:
                 raise domains.UNFINISHED(name=self.name, since=creating.since)

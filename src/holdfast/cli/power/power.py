@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 @click.option("--paused", is_flag=True, help="Leave the vCPUs stopped until 'holdfast resume'.")
 @fresh_options
 @dry_run_option
+@click.option("--arrived", is_flag=True, help="It is this host's: the one that it was moved from has it no more.")
 @output_option
 @pass_session
-def start(session: Session, name: str, paused: bool, fresh: list[str], dry_run: bool, output: str) -> None:
+def start(
+    session: Session, name: str, paused: bool, fresh: list[str], arrived: bool, dry_run: bool, output: str
+) -> None:
     """Start a domain that is shut off.
 
     It starts from its config document as it stands, or continues from its managed-save image where it has one. For a
@@ -37,7 +40,7 @@ def start(session: Session, name: str, paused: bool, fresh: list[str], dry_run: 
     """
     from holdfast import operations
 
-    change = operations.start(session.connection, name, paused=paused, fresh=fresh, dry_run=dry_run)
+    change = operations.start(session.connection, name, paused=paused, fresh=fresh, arrived=arrived, dry_run=dry_run)
     source = "its managed-save image" if change.restored else "its config document"
     rest = f"from {source}{', paused' if paused else ''}"
     report_power(change, output, would=f"start {rest}", done=f"started {rest}")

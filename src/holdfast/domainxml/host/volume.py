@@ -9,15 +9,24 @@ _FOLDERS = {"dir", "fs", "netfs", "gluster", "vstorage"}
 
 
 def new_volume(
-    name: str, format: str, size: int | None, backing: str | None = None, backing_format: str | None = None
+    name: str,
+    format: str,
+    size: int | None,
+    backing: str | None = None,
+    backing_format: str | None = None,
+    *,
+    thin: bool = False,
 ) -> str:
     """The document that asks for a volume ``name``: ``size`` in bytes, None for that of ``backing``.
 
+    ``thin``: it takes room only as it is written to, which libvirt gives a raw file at once otherwise.
     ``backing`` is the path of an image below it, whose format is ``backing_format``.
     """
     volume = element("volume", None, element("name", text=name))
     if size is not None or backing is None:
         volume.append(element("capacity", {"unit": "bytes"}, text=str(size or 0)))
+    if thin:
+        volume.append(element("allocation", {"unit": "bytes"}, text="0"))
     target = element("target", None, element("format", {"type": format}))
     if format == "qcow2":
         target.append(element("compat", text="1.1"))  # libvirt 9.0 makes version 2 otherwise, without lazy refcounts
@@ -41,3 +50,14 @@ def pool_folder(document: str) -> str:
 def volume_format(document: str) -> str | None:
     """The format that libvirt took the volume of ``document`` for when it last looked; None for blocks."""
     return value_at(parse(document, "volume"), "target/format@type")
+
+
+def backing_of_volume(document: str) -> str | None:
+    """What the volume of ``document`` rests on, as libvirt read it from its header; None where on nothing."""
+    return value_at(parse(document, "volume"), "backingStore/path")
+
+
+def folder_pool(name: str, folder: str) -> str:
+    """The document of a pool of the files in ``folder``."""
+    path = element("path", text=folder)
+    return serialize(element("pool", {"type": "dir"}, element("name", text=name), element("target", None, path)))

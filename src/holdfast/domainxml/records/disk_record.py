@@ -18,6 +18,7 @@ from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.fact import (
     Adopted,
     Attaching,
+    BeingMoved,
     Creating,
     Deleting,
     Detaching,
@@ -126,12 +127,7 @@ def unsettled_pivot(domain: Element, disk: Element) -> Pivoting | None:
 
 def unfinished(domain: Element) -> Iterator[str]:
     """What ``domain`` records as begun and not finished, in sentences. It is being done, or something broke."""
-    creating = fact(domain, Creating)
-    if creating is not None:
-        yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
-    deleting = fact(domain, Deleting)
-    if deleting is not None:
-        yield f"its deletion, begun at {deleting.since}, is not finished: some or all of its images are gone"
+    yield from _not_whole(domain)
     for begun in facts(domain, Attaching):
         yield f"the attach of {begun.device} {begun.alias} is under way, or was interrupted"
     for gone in facts(domain, Detaching):
@@ -159,6 +155,17 @@ def unfinished(domain: Element) -> Iterator[str]:
             yield f"the disk {record.target} was moved to {record.where}, and {record.old} was to be removed"
         else:
             yield f"the image {record.where} was made for {record.target}, which is not recorded yet"
+
+
+def _not_whole(domain: Element) -> Iterator[str]:
+    arriving, creating = fact(domain, BeingMoved), fact(domain, Creating)
+    if arriving is not None:
+        yield f"its move from {arriving.host}, begun at {arriving.since}, is not finished: it may be there still"
+    elif creating is not None:
+        yield f"its creation, begun at {creating.since}, is not finished: it has no devices yet"
+    deleting = fact(domain, Deleting)
+    if deleting is not None:
+        yield f"its deletion, begun at {deleting.since}, is not finished: some or all of its images are gone"
 
 
 def disagreements(domain: Element) -> Iterator[str]:

@@ -15,6 +15,7 @@ from holdfast.domainxml.fact import (
     Adopted,
     AnyFact,
     Attaching,
+    BeingMoved,
     Creating,
     Deleting,
     Detaching,
@@ -116,6 +117,7 @@ _READABLE: dict[type[AnyFact], dict[str, Callable[[str], bool]]] = {
     Rescue: {"since": _is_time, "before": _is_not_empty, "brought": _is_not_empty},
     Snapshotting: {"snapshot": _is_not_empty},
     Pivoting: {"target": _is_not_empty, "old": _is_not_empty, "new": _is_not_empty},
+    BeingMoved: {"since": _is_time, "host": _is_not_empty, "uuid": _is_not_empty, "state": _form("((nvram|tpm),?)*")},
     KeptNvram: {"upgrade": _form("(firmware|certificates)"), "since": _is_time, "os": _is_os},
 }
 """Fact → field → whether a text can stand there."""

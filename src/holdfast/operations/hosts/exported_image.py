@@ -42,7 +42,7 @@ class ExportedImage:
     def add_to(self, writer: ArchiveWriter, member: str) -> None:
         """Add it to an archive, whole."""
         if self.volume is not None:
-            writer.add_streamed(member, self.volume.read_all)
+            writer.add_streamed(member, self.volume.pieces())
             return
         with self._open() as image:
             writer.add_image(member, image)

@@ -28,11 +28,13 @@ class ComingImages:
     ``sizes``      bytes that its guest has
     ``copied``     those that are copied
     ``overwrite``  True where what is there already may be written over
+    ``in_pools``   True where copies can be made only in storage pools that are active there
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     copied: Collection[str] = ()
     overwrite: bool = False
+    in_pools: bool = True
 
 
 NOTHING_COMES = ComingImages()
@@ -63,7 +65,7 @@ def coming_outlook(connection: Connection, domain: Element, coming: ComingImages
         missing = [each for each in found if is_there(connection, each) is False]
         if is_copied and not missing and is_there(connection, path) and not coming.overwrite:
             yield _blocks(who, f"the host has {path} already, which would be written over")
-        elif is_copied and missing and pool_over(connection, path.rpartition("/")[0]) is None:
+        elif is_copied and missing and coming.in_pools and pool_over(connection, path.rpartition("/")[0]) is None:
             yield _blocks(who, f"the host has no {path} to copy to, and no active storage pool to make it in")
         elif missing and not is_copied and not is_optional(disk):
             yield from (_blocks(who, f"the host has no {each}") for each in missing)

@@ -10,9 +10,9 @@ from holdfast.errors.hosts import ALREADY_THERE, SAME_HOST
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.host.outlook import HostOutlook
+from holdfast.operations.hosts.cold.move_cold import move_cold, settle_move
 from holdfast.operations.hosts.cut_off import finish_cut_off
 from holdfast.operations.hosts.destination import DestinationHost
-from holdfast.operations.hosts.move_cold import move_cold
 from holdfast.operations.hosts.move_live import move_live
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress
 from holdfast.operations.session import Need, changing, refuse_read_only
@@ -39,7 +39,8 @@ def migrate_domain(
     SEES_OTHER_THERE, CANNOT_BE_THERE, after which nothing has changed; and what :func:`.move_live.move_live` and
     :func:`.move_cold.move_cold` raise.
     """
-    _refuse_gone(connection, name, target)
+    if (settled := _settled(connection, name, target, dry_run=dry_run)) is not None:
+        return settled
     with changing(connection, name, needs=Need.CONFIG | Need.OWN_HARDWARE | Need.WHOLE, dry_run=dry_run) as domain:
         refuse_read_only(target, domain.name, dry_run=dry_run)
         if host_uuid(target) == host_uuid(connection):
@@ -51,12 +52,18 @@ def migrate_domain(
         return move(domain, destination, options, progress, dry_run)
 
 
-def _refuse_gone(connection: Connection, name: str, target: Connection) -> None:
-    """Raise ALREADY_THERE for a domain that the source does not know, and the destination does: it has been moved."""
+def _settled(connection: Connection, name: str, target: Connection, *, dry_run: bool) -> Migrated | None:
+    """Finish a cold move of a domain that the source does not have any more; None for one that it has.
+
+    Raises ALREADY_THERE for a domain that the destination has by now, and NO_DOMAIN.
+    """
     try:
         connection.find_domain(name)
     except NotFound:
+        if not dry_run and (moved := settle_move(connection, name, target)) is not None:
+            return moved
         with suppress(NotFound):
             there = target.find_domain(name)
             raise ALREADY_THERE(name=there.name, uri=target.uri, state=there.state()) from None
         raise
+    return None

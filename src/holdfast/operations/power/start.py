@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from holdfast.domainxml.fact import BeingMoved
+from holdfast.domainxml.metadata import without_facts
 from holdfast.errors import HoldfastError, LibvirtRefused, NotFound, power
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import PAUSED, RUNNING
 from holdfast.operations.disks.known_files import look_at_images
+from holdfast.operations.facts import rewrite
 from holdfast.operations.guard import look_before_start
 from holdfast.operations.managed_save import look_before_restore
 from holdfast.operations.own_state import refuse_lost_state
@@ -18,21 +21,30 @@ from holdfast.operations.session import OpenDomain, changing
 
 
 def start(
-    connection: Connection, name: str, *, paused: bool = False, fresh: Collection[str] = (), dry_run: bool = False
+    connection: Connection,
+    name: str,
+    *,
+    paused: bool = False,
+    fresh: Collection[str] = (),
+    arrived: bool = False,
+    dry_run: bool = False,
 ) -> PowerChange:
     """Start a domain that is shut off, from its config document or its managed-save image (virDomainCreateWithFlags).
 
     ``paused`` leaves its vCPUs stopped until :func:`resume`. A CPU or firmware that differs from the last start's is
     reported. ``fresh`` are the kinds of state, "nvram" and "tpm", that may be made anew where they are lost. The
-    headers of its images are looked at, and ``notes`` name those that could not be.
+    headers of its images are looked at, and ``notes`` name those that could not be. ``arrived`` takes a domain that is
+    being moved here for this host's own: the other host has it no more.
 
     Where the domain runs already, what is missing from the record of its start is recorded: ``recorded_now`` says what.
 
-    Raises NO_DOMAIN, ALREADY_RUNNING where nothing of that is missing, UNFINISHED, STATE_GONE, IMAGE_MISSING,
+    Raises NO_DOMAIN, ALREADY_RUNNING where nothing of that is missing, ARRIVING, UNFINISHED, STATE_GONE, IMAGE_MISSING,
     NAMES_ANOTHER_NOW for an image that names a file that no record mentions, MANAGED_SAVE_REFUSED, and what libvirt
     refuses; and STARTED_NOT_RECORDED where it runs, and libvirt cannot write that down.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
+        if arrived and not dry_run:
+            rewrite(domain, lambda ours: without_facts(ours, BeingMoved, lambda _mark: True))
         return start_locked(domain, paused=paused, fresh=fresh, dry_run=dry_run)
 
 

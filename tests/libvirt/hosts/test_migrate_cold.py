@@ -1,0 +1,261 @@
+"""A domain that is shut off moves to another host: with all that it has, or not at all."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast import operations
+from holdfast.domainxml.compare.change import visible
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.document import parse
+from holdfast.domainxml.elements.firmware import nvram_of
+from holdfast.domainxml.records.disk_record import unfinished
+from holdfast.errors import HoldfastError
+from holdfast.errors.changes import HAS_SNAPSHOTS
+from holdfast.errors.domains import ARRIVING
+from holdfast.errors.files import EXISTS
+from holdfast.errors.hosts import ALREADY_THERE, CANNOT_BE_THERE, RESTS_ON_OTHER, UUID_THERE
+from holdfast.errors.power import MANAGED_SAVE
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.operations.disks.spec import DiskSpec
+from holdfast.operations.domain.spec import DomainSpec
+from holdfast.operations.hosts.cold import move_cold
+from holdfast_lab.daemon import Host, private_host
+from tests.libvirt.commands import done, run
+from tests.libvirt.domains import CONFIG, remove_domains
+from tests.libvirt.killed import run_killed
+from tests.raising import raising
+
+MIB = 1 << 20
+COPIED = operations.MoveOptions(copy_storage=True)
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Host]:
+    """The host where domains arrive."""
+    with private_host("other") as running:
+        yield running
+
+
+@pytest.fixture
+def target(other: Host) -> Iterator[Connection]:
+    """Its libvirt, without domains."""
+    with open_connection(other.uri) as connection:
+        yield connection
+        remove_domains(connection)
+
+
+@pytest.fixture
+def source(host: Host, folder: Path) -> Iterator[Connection]:
+    """The libvirt of the host that they leave."""
+    with open_connection(host.uri) as connection:
+        yield connection
+
+
+def put(host: Host, path: str, data: bytes) -> None:
+    """Write a file as the host has it, below its /var/lib/libvirt."""
+    file = host.folder / "lib" / Path(path).relative_to("/var/lib/libvirt")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+
+
+def got(host: Host, path: str) -> bytes | None:
+    file = host.folder / "lib" / Path(path).relative_to("/var/lib/libvirt")
+    return file.read_bytes() if file.exists() else None
+
+
+@pytest.fixture
+def web(source: Connection, host: Host, folder: Path) -> str:
+    """A domain with UEFI, a TPM and two images, and something written in each; returns its UUID."""
+    disks = (
+        DiskSpec(path=str(folder / "a.qcow2"), size=4 * MIB, format="qcow2"),
+        DiskSpec(path=str(folder / "b.raw"), size=64 * MIB, format="raw"),
+    )
+    spec = DomainSpec(memory=64 * MIB, disks=disks, graphics="none", firmware="uefi", tpm=True)
+    uuid = operations.create_domain(source, "a", spec).uuid
+    with (folder / "b.raw").open("r+b") as image:
+        image.seek(5 * MIB)
+        image.write(b"data" * 1024)
+    operations.start(source, "a", paused=True)  # that makes the variables and the TPM's state
+    operations.destroy(source, "a")
+    return uuid
+
+
+def maps(folder: Path) -> operations.HostMaps:
+    """Images go into a folder of their own at the other host."""
+    new = folder / "there"
+    new.mkdir(exist_ok=True)
+    return operations.HostMaps(paths={str(folder): str(new)})
+
+
+def test_a_domain_moves_with_images_variables_and_tpm(
+    source: Connection, target: Connection, host: Host, other: Host, web: str, folder: Path
+) -> None:
+    document = source.find_domain("a").xml(CONFIG, secure=True)
+    source.find_domain("a").set_autostart(True)
+    nvram, tpm = nvram_of(parse(document)) or "", f"/var/lib/libvirt/swtpm/{web}/tpm2/tpm2-00.permall"
+    before = [got(host, path) for path in (nvram, tpm)]
+    assert all(before)
+    new = maps(folder).paths[str(folder)]
+    words = ["migrate", "a", target.uri, "--copy-storage", "--map-path", f"{folder}={new}"]
+    assert "would be moved" in done(source.uri, *words, "--dry-run")
+    assert not target.domains()
+    assert "a: is moved" in done(source.uri, *words)
+    assert not source.domains()
+    there = target.find_domain("a")
+    after = there.xml(CONFIG, secure=True)
+    assert not visible(compare(document, after))
+    assert f"{new}/a.qcow2" in after and "arriving" not in after
+    assert there.autostart()
+    for name in ("a.qcow2", "b.raw"):
+        assert (folder / name).read_bytes() == Path(new, name).read_bytes()
+    assert Path(new, "b.raw").stat().st_blocks * 512 < 2 * MIB  # its holes take no room
+    assert [got(other, path) for path in (nvram, tpm)] == before
+    assert got(host, nvram) is None
+    assert not (host.folder / "lib/swtpm" / web).exists()
+    assert [pool.name() for each in (source, target) for pool in each._handle.listAllStoragePools()] == []
+    operations.start(target, "a", paused=True)
+    operations.destroy(target, "a")
+    with raising(ALREADY_THERE, name="a"):
+        operations.migrate_domain(source, "a", target)
+
+
+def test_shared_images_stay_where_they_are(source: Connection, target: Connection, folder: Path) -> None:
+    disk = DiskSpec(path=str(folder / "a.qcow2"), size=MIB, format="qcow2")
+    operations.create_domain(source, "a", DomainSpec(memory=64 * MIB, disks=(disk,), graphics="none"))
+    moved = operations.migrate_domain(source, "a", target)
+    assert not moved.live and not moved.copied
+    assert not source.domains()
+    operations.start(target, "a", paused=True)
+
+
+def test_what_cannot_move_is_refused_and_nothing_has_changed(
+    source: Connection, target: Connection, other: Host, web: str, folder: Path
+) -> None:
+    document = source.find_domain("a").xml(CONFIG)
+
+    def refused() -> None:
+        assert source.find_domain("a").xml(CONFIG) == document
+        assert not target.domains()
+
+    there = Path(maps(folder).paths[str(folder)])
+    (there / "b.raw").write_text("somebody's")
+    with raising(EXISTS, CANNOT_BE_THERE):
+        operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    refused()
+    (there / "b.raw").unlink()
+    nvram = nvram_of(parse(document)) or ""
+    put(other, nvram, b"somebody's")
+    with raising(EXISTS, path=nvram):
+        operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    refused()
+    assert got(other, nvram) == b"somebody's"
+    (other.folder / "lib" / Path(nvram).relative_to("/var/lib/libvirt")).unlink()
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", folder / "base.raw", "4M"], check=True)
+    over = ["-b", str(folder / "base.raw"), "-F", "raw", str(folder / "a.qcow2")]
+    (folder / "a.qcow2").unlink()
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *over], check=True)
+    with raising(RESTS_ON_OTHER, target="vda", below=folder / "base.raw"):
+        operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    refused()
+
+
+def test_a_domain_with_snapshots_or_saved_memory_stays(source: Connection, target: Connection, folder: Path) -> None:
+    disk = DiskSpec(path=str(folder / "a.qcow2"), size=MIB, format="qcow2")
+    operations.create_domain(source, "a", DomainSpec(memory=64 * MIB, disks=(disk,), graphics="none"))
+    operations.create_snapshot(source, "a", "s")
+    with raising(HAS_SNAPSHOTS):
+        operations.migrate_domain(source, "a", target)
+    operations.delete_snapshot(source, "a", "s")
+    operations.start(source, "a", paused=True)
+    operations.save_domain(source, "a")
+    with raising(MANAGED_SAVE):
+        operations.migrate_domain(source, "a", target)
+    assert source.domains() and not target.domains()
+
+
+def test_a_copy_that_is_arriving_does_not_start_and_a_repeated_move_finishes(
+    source: Connection, target: Connection, web: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        os._exit(9)
+
+    for step in ("_leave", "_settle"):
+        child = os.fork()
+        if not child:
+            try:
+                monkeypatch.setattr(move_cold, step, killed)
+                with open_connection(source.uri) as one, open_connection(target.uri) as two:
+                    operations.migrate_domain(one, "a", two, maps=maps(folder), options=COPIED)
+            finally:
+                os._exit(1)
+        os.waitpid(child, 0)
+        with raising(ARRIVING, name="a"):
+            operations.start(target, "a", paused=True)
+        assert any("is not finished" in each for each in unfinished(parse(target.find_domain("a").xml(CONFIG))))
+    assert not source.domains()
+    with raising(ARRIVING):
+        operations.start(target, "a", paused=True)
+    done(target.uri, "start", "a", "--paused", "--arrived")
+    assert not list(unfinished(parse(target.find_domain("a").xml(CONFIG))))
+
+
+def starts(connection: Connection) -> bool:
+    """True where Holdfast would start the domain "a" there."""
+    try:
+        operations.start(connection, "a", paused=True, dry_run=True)
+    except HoldfastError:
+        return False
+    return True
+
+
+def is_arriving(connection: Connection) -> bool:
+    """True where the start of the domain "a" there says that it is arriving."""
+    try:
+        operations.start(connection, "a", paused=True, dry_run=True)
+    except HoldfastError as error:
+        return error.code == ARRIVING.code
+    return False
+
+
+def test_killed_after_any_step_one_copy_starts_and_a_repeated_move_finishes(
+    source: Connection, target: Connection, folder: Path
+) -> None:
+    there = Path(maps(folder).paths[str(folder)])
+    words = ["migrate", "a", target.uri, "--copy-storage", "--map-path", f"{folder}={there}"]
+    codes = []
+    for step in itertools.count(2, 2):  # right after each change; before the next one nothing is otherwise
+        disk = DiskSpec(path=str(folder / f"{step}.raw"), size=MIB, format="raw")
+        operations.create_domain(source, "a", DomainSpec(memory=64 * MIB, disks=(disk,), graphics="none"))
+        document = source.find_domain("a").xml(CONFIG)
+        code = run_killed(step, source.uri, *words)
+        assert starts(source) != (starts(target) or (is_arriving(target) and not source.domains())), step
+        result = run(source.uri, *words)
+        assert result.exit_code in (0, 3), result.output
+        codes.append((code, result.exit_code))
+        assert not source.domains()
+        (domain,) = target.domains()
+        after = domain.xml(CONFIG)
+        assert not visible(compare(document, after)) and "arriving" not in after, step
+        assert (there / f"{step}.raw").read_bytes() == (folder / f"{step}.raw").read_bytes()
+        assert sorted(there.iterdir()) == [there / f"{step}.raw"]
+        assert not target._handle.listAllStoragePools()
+        domain.undefine()
+        (there / f"{step}.raw").unlink()
+        if code == 0:
+            break
+    assert codes.count((-9, 0)) >= 5, codes
+
+
+def test_a_copy_of_another_move_is_left_alone(source: Connection, target: Connection, web: str, folder: Path) -> None:
+    document = source.find_domain("a").xml(CONFIG, secure=True)
+    target.define(document)
+    with raising(UUID_THERE):
+        operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    assert target.domains() and source.domains()
