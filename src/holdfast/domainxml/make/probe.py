@@ -9,7 +9,7 @@ import copy
 from collections.abc import Iterator, Sequence
 
 from holdfast.domainxml.device import device_name
-from holdfast.domainxml.document import Element, child, devices, element, remove_children, remove_from_parent
+from holdfast.domainxml.document import Element, child, devices, element, remove_children, remove_from_parent, value_at
 from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.firmware import flash_of
 
@@ -106,6 +106,9 @@ def _of_device(device: Element, labelled: Sequence[str]) -> Iterator[str]:
 
 def _empty_disk(disk: Element, labelled: Sequence[str]) -> Iterator[str]:
     is_medium = disk.get("device") in ("cdrom", "floppy")
+    if is_medium and value_at(disk, "target@bus") == "usb":  # QEMU has no such drive without a medium
+        yield from _drop(disk)
+        return
     for attribute in ("rawio", "sgio", "snapshot"):
         disk.attrib.pop(attribute, None)
     _strip(disk)

@@ -20,6 +20,8 @@ _PATIENCE, _PAUSE = 180.0, 1.0
 """Seconds in which a firmware has to describe its machine, and those between two looks."""
 _CPU = ("vendor", "family", "model", "stepping", "model-id", "level", "xlevel", "phys-bits")
 _BRIDGE = 1
+_OF_THE_BOARD, _CHIPSET = (0x0600, 0x0601), (0x40, 0x100)
+"""The classes of host and ISA bridges (PCI Code and ID 1.16), and where their registers are for firmware alone."""
 _SET_BY_FIRMWARE = {
     0: ((0x04, 0x0E), (0x10, 0x28), (0x30, 0x34), (0x3C, 0x3D)),
     _BRIDGE: ((0x04, 0x0E), (0x10, 0x34), (0x38, 0x3D), (0x3E, 0x40)),
@@ -115,7 +117,8 @@ def _config_space(memory: ProbeMemory, function: dict[str, Any], mcfg: bytes | N
     else:
         content = memory.read(config_base(mcfg) + (place[0] << 20 | place[1] << 15 | place[2] << 12), 0x1000)
     said = bytearray(content)
-    for start, end in _SET_BY_FIRMWARE.get(content[0x0E] & 0x7F, ()):
+    is_of_board = int.from_bytes(content[0x0A:0x0C], "little") in _OF_THE_BOARD
+    for start, end in (*_SET_BY_FIRMWARE.get(content[0x0E] & 0x7F, ()), *([_CHIPSET] if is_of_board else [])):
         said[start:end] = bytes(end - start)
     return bytes(said)
 
