@@ -114,6 +114,22 @@ def has_secret(connection: Connection, uuid: str | None, kind: str = "", usage: 
     return None if found is None else found is Presence.ACTIVE
 
 
+@translated
+def interface_xml(connection: Connection, name: str) -> str | None:
+    """The document of a network device of the host, be it a bridge; "" where there is none of this name.
+
+    None where libvirt has no driver for them. (virInterfaceLookupByName, which reads sysfs)
+    """
+    try:
+        return connection._handle.interfaceLookupByName(name).XMLDesc(0)
+    except libvirt.libvirtError as error:
+        if code_of(error) == libvirt.VIR_ERR_NO_INTERFACE:
+            return ""
+        if code_of(error) == libvirt.VIR_ERR_NO_SUPPORT:
+            return None
+        raise
+
+
 def _presence(is_active: Callable[[], int]) -> Presence | None:
     try:
         return Presence.ACTIVE if is_active() else Presence.INACTIVE

@@ -14,7 +14,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
-from holdfast.domainxml.document import parse
+from holdfast.domainxml.document import parse, serialize
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.errors.hosts import (
     ALREADY_THERE,
@@ -31,8 +31,11 @@ from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DomainSettings, DomainSpec, HostMaps, MoveOptions, MoveStatus
+from holdfast.operations.host.provides import HostProvides
+from holdfast.operations.hosts.interfaces_there import smaller_mtus
 from holdfast_lab.cable import Cable, two_hosts
 from holdfast_lab.patience import wait_until
+from holdfast_lab.relay import remote_uri
 from tests.libvirt.commands import done
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image, remove_domains
 from tests.libvirt.hosts.moving_guest import writing_guest
@@ -278,3 +281,21 @@ def test_certificates_that_are_missing_stop_an_encrypted_migration_before_it_beg
     with raising(NOT_MOVED, name="a", state="running"):
         operations.migrate_domain(here, "a", there, options=MoveOptions(tls=True))
     assert states(here, there) == [["running"], []]
+
+
+def test_bridges_of_a_remote_host_are_looked_for_and_what_fits_through_them(cable: Cable, tmp_path: Path) -> None:
+    """libvirt in a namespace lists the machine's network devices, of which the loopback has the largest packets."""
+    document = parse(domain_xml(extra="<interface type='bridge'><source bridge='lo'/></interface>"))
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    uris = [remote_uri(host.uri, tmp_path / name) for host, name in zip(cable.hosts, ("one", "other"), strict=True)]
+    with open_connection(uris[0]) as one, open_connection(uris[1]) as other:
+        here, there = HostProvides(one), HostProvides(other)
+        assert here.mtu("lo") == there.mtu("lo") == 65536
+        assert there.mtu("none") is None
+        assert not list(smaller_mtus(document, document, here, there))
+        (missing,) = there.missing(parse(serialize(document).replace("'lo'", "'br7'").replace('"lo"', '"br7"')))
+        assert str(missing).endswith("the host has no bridge br7")
+        there.mtu = lambda _: 1500  # type: ignore[method-assign,assignment]
+        (small,) = smaller_mtus(document, document, here, there)
+        assert small.stops and str(small).endswith("lo there has an MTU of 1500, not 65536")

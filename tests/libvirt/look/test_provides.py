@@ -100,8 +100,11 @@ def test_files_of_a_libvirt_that_sees_others_are_not_known(daemon: Connection, m
 def test_of_another_host_files_and_devices_are_not_known_and_what_libvirt_tells_is(
     elsewhere: Connection, daemon: Connection
 ) -> None:
-    for kind in (*DEVICES, ProvisionKind.USB, ProvisionKind.FILE):
+    listed = {ProvisionKind.BRIDGE, ProvisionKind.NETWORK_DEVICE, ProvisionKind.UNMANAGED}
+    for kind in {*DEVICES, ProvisionKind.USB, ProvisionKind.FILE} - listed:
         assert lack(elsewhere, kind, DEVICES.get(kind, "/gone")) is None
+    assert lack(elsewhere, ProvisionKind.BRIDGE, "gone") == missing(ProvisionKind.BRIDGE, "gone")
+    assert lack(elsewhere, ProvisionKind.BRIDGE, "lo") is None
     assert lack(elsewhere, ProvisionKind.NETWORK, "gone") == missing(ProvisionKind.NETWORK, "gone")
     assert lack(daemon, ProvisionKind.BRIDGE, "gone") is None, "it may be a container's"
     assert lack(daemon, ProvisionKind.PCI, "gone") == missing(ProvisionKind.PCI, "gone")

@@ -291,12 +291,15 @@ def test_networks_pools_volumes_and_secrets_that_are_missing_or_not_started_are_
     ]
 
 
-def test_devices_of_another_machine_are_not_judged(remote_uri: str, daemon: Connection) -> None:
+def test_of_another_machine_only_the_network_devices_are_known_which_libvirt_lists(
+    remote_uri: str, daemon: Connection
+) -> None:
     daemon.define(
         domain_xml(extra=BRIDGE + HOSTDEVS["scsi"] + "<filesystem><source dir='/no'/><target dir='x'/></filesystem>")
     )
     with connect(remote_uri) as remote:
-        assert planned(remote) == audited(remote) == []
+        (bridge,) = planned(remote)
+        assert bridge.endswith("the host has no bridge hf-none") and audited(remote) == [bridge]
     assert [each for each in planned(daemon) if "bridge" in each] == [], "a libvirt behind another socket has its own"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from holdfast.domainxml.document import Element
+from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.host.named_provisions import Provision, ProvisionKind, named_provisions
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.manager.nova_metadata import nova_instance
@@ -22,7 +22,14 @@ from holdfast.hostfiles.host_devices import (
 )
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi.connection import Connection
-from holdfast.libvirtapi.provisions import Presence, has_secret, network_presence, pool_presence, pool_volumes
+from holdfast.libvirtapi.provisions import (
+    Presence,
+    has_secret,
+    interface_xml,
+    network_presence,
+    pool_presence,
+    pool_volumes,
+)
 from holdfast.operations.image_access import sees_our_files
 
 _BUSES = {ProvisionKind.PCI: "pci", ProvisionKind.SCSI: "scsi", ProvisionKind.MEDIATED: "mdev"}
@@ -40,8 +47,16 @@ class HostProvides:
         self._connection = connection
         self._presence = cache(self._look)
         self._volumes = cache(lambda pool: pool_volumes(connection, pool))
+        self._interface = cache(lambda name: interface_xml(connection, name))
         self._hook = cache(has_start_hook)
         self._sees_our_files = cache(lambda: sees_our_files(connection))
+
+    def mtu(self, device: str) -> int | None:
+        """The MTU of a network device of this host, or bridge; None where it is not there, or nobody can tell."""
+        if self._connection.is_local and not self._connection.is_usual:
+            return None
+        document = self._interface(device)
+        return int(value_at(parse(document), "mtu@size") or 0) or None if document else None
 
     def missing(self, domain: Element, kinds: Iterable[ProvisionKind] = ProvisionKind) -> Iterator[Outlook]:
         """Those provisions of these ``kinds`` that ``domain`` names and the host does not have now."""
@@ -93,8 +108,10 @@ class HostProvides:
             word, _, usage = name.partition(" ")
             return has_secret(self._connection, None if usage else name, word, usage)
         if kind in (ProvisionKind.BRIDGE, ProvisionKind.NETWORK_DEVICE, ProvisionKind.UNMANAGED):
-            is_ours = self._connection.is_local and self._connection.is_usual  # else it may be a container's
-            return has_network_device(name) if is_ours else None
+            if self._connection.is_local:
+                return has_network_device(name) if self._connection.is_usual else None  # it may be a container's
+            document = self._interface(name)
+            return None if document is None else bool(document)
         return self._has_here(kind, name) if self._connection.is_local else None
 
     def _has_here(self, kind: ProvisionKind, name: str) -> bool | None:
