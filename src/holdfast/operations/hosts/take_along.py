@@ -11,6 +11,7 @@ from holdfast.operations.change_record import record_change
 from holdfast.operations.documents import read_config
 from holdfast.operations.history_place import keeps_history
 from holdfast.operations.hosts.archived_history import history_to_export, join_history
+from holdfast.operations.past.claim import moved_on
 
 
 def take_along(source: Connection, target: Connection, uuid: str, *, autostart: bool) -> Iterator[str]:
@@ -27,6 +28,7 @@ def take_along(source: Connection, target: Connection, uuid: str, *, autostart: 
         elif bundle is not None:
             join_history(target, uuid, bundle)
         record_change(target, uuid, None, lambda: read_config(there))
+        yield from moved_on(source, target, uuid)
         if autostart:
             try:
                 there.set_autostart(True)

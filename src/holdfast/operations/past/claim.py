@@ -6,7 +6,7 @@ evacuations gets it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from holdfast.errors import HoldfastError
@@ -15,7 +15,7 @@ from holdfast.history.repository import Repository
 from holdfast.hostfiles.process_owner import process_owner
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain_list import inventory
-from holdfast.operations.history_place import history_place
+from holdfast.operations.history_place import claims_of, history_place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,26 @@ def claim(remote: str, uuids: Collection[str], old: str, new: str) -> dict[str, 
     HISTORY_REMOTE where nothing was changed, and CLAIM_UNKNOWN where that is not known.
     """
     return Claims(remote).move(uuids, old, new, process_owner())
+
+
+def moved_on(source: Connection, target: Connection, uuid: str) -> Iterator[str]:
+    """Let the remote know that a domain which it says the host of ``source`` has went to that of ``target``.
+
+    What that host is called is known where its history is here; else nobody has the domain until that host pushes.
+    Nothing stops because of it: yields what is left to do, in a sentence.
+    """
+    try:
+        claims = claims_of(source)
+        if claims is None:
+            return
+        here = history_place(source).host
+        there = NOBODY if target.history_folder is None else history_place(target).host
+        now = claims.read([uuid]).get(uuid)
+        refused = {} if now is None or now.host != here else claims.move([uuid], here, there, process_owner())
+    except HoldfastError as error:
+        refused = {uuid: error}
+    for why in refused.values():
+        yield f"the remote of the history says still that it is here, until the next push from here: {why.message}"
 
 
 def tell_who_has(
