@@ -15,6 +15,7 @@ from lxml import etree
 import holdfast
 import libvirt
 from bench.disk_images import disk_image_cases
+from bench.evacuation import evacuation_cases
 from bench.follow import follow_cases
 from bench.history import history_cases
 from bench.measure import Case
@@ -93,6 +94,8 @@ class Bench:
         yield from self._config_cases()
         yield from self._live_cases()
         yield from settings_cases(self.ours, self.bare)
+        if self.defined < 1000:
+            yield from evacuation_cases(self.ours, self.bare, self.host.images, domain_xml)
         yield from follow_cases(self.ours, self.bare)
         yield from verify_cases(self.host, self.ours)
         yield from snapshot_cases(self.bare, self.ours, self.host.images)

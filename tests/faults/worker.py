@@ -29,6 +29,7 @@ from holdfast.errors import HoldfastError
 from holdfast.history.repository import HistoryPlace, Repository
 from holdfast.libvirtapi.connection import Connection
 from tests.faults import plants
+from tests.faults.another_host import be_on_hv9
 from tests.faults.judge import Ended, Run, judge, trace
 from tests.faults.scenarios import MAC, SCENARIOS, UUID, Scenario
 from tests.faults.steps import Fault, Point, Watcher, read_steps
@@ -118,6 +119,9 @@ class Host:
             words = self._words(line)
             if words[0] == "crash":
                 self._crash(words[1])
+            elif words[0] == "on-hv9":
+                with self.libvirt() as connection:
+                    be_on_hv9(connection, words[1], self.temporary / "hv9.git", self._remote)
             elif words[0] in ("virsh", "mv", "cp", "rm"):
                 subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
             else:
@@ -131,7 +135,7 @@ class Host:
         shutil.chown(self._history, "root", "libvirt")
         self._history.chmod(0o2770)
         self._counted = (self._history, self._remote) if scenario.entries else ()
-        if scenario.entries:
+        if scenario.entries or "{remote}" in scenario.words:
             subprocess.run(["git", "init", "-q", "--bare", str(self._remote)], check=True)
 
     def damage_of_history(self) -> list[str]:

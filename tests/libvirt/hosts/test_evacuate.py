@@ -38,6 +38,7 @@ from holdfast.operations.facts import record_fact
 from holdfast.operations.history_place import history_place
 from holdfast.operations.hosts import arrival_plan
 from holdfast.operations.hosts.evacuate import Evacuated, evacuate
+from holdfast.operations.past.claim import moved_on
 from holdfast.operations.session import looking
 from holdfast_lab.daemon import private_host
 from tests.libvirt.commands import done, run
@@ -398,3 +399,15 @@ def test_a_deleted_domain_is_no_lost_one(hosts: list[Connection], uris: list[str
     operations.push_history(hv1)
     refused = run(uris[1], "evacuate", "web", uris[1], "--source-is-down", name_of(hv1))
     assert refused.exit_code == DELETED_AT_REMOTE.kind.exit_code, refused.output
+
+
+def test_a_domain_that_moves_is_said_to_be_where_it_went(hosts: list[Connection], shared: Path, remote: Path) -> None:
+    hv1, hv2 = hosts
+    made(hv1, shared)
+    uuid = hv1.find_domain("web").uuid
+    assert list(moved_on(hv1, hv2, uuid)) == []
+    assert who_has(remote) == [name_of(hv2)]
+    assert list(moved_on(hv1, hv2, uuid)) == []
+    remote.rename(remote.with_name("away"))
+    (said,) = moved_on(hv2, hv1, uuid)
+    assert said.startswith("the remote of the history says still")

@@ -130,7 +130,9 @@ class RecordedDomains:
         except HoldfastError as error:
             return RecordedDomain(uuid=uuid, name=uuid, host=claimed, claimed=claimed, lost=error.message)
         host = claimed or next((each.made_on for each in entries if not each.is_end), NOBODY)
-        of_host = [each for each in entries if each.made_on == host] or entries
+        # What this host claimed and does not have is on its way here: the host before has the last word on it.
+        is_coming = host == self._here
+        of_host = [each for each in entries if each.made_on == host and not is_coming] or entries
         if not of_host:
             why = why_not or "it has no entry"
             return RecordedDomain(uuid=uuid, name=uuid, host=host, claimed=claimed, lost=why)
