@@ -1,0 +1,51 @@
+"""Two hosts with one remote of their histories."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast_lab.daemon import private_host
+from tests.libvirt.domains import remove_domains
+from tests.libvirt.past.two_histories import new_remote
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def uris() -> Iterator[list[str]]:
+    """Two hosts; both see the files of this machine."""
+    with private_host("hv1") as one, private_host("hv2") as two:
+        yield [one.uri, two.uri]
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Path:
+    return new_remote(tmp_path / "remote.git")
+
+
+@pytest.fixture
+def hosts(uris: list[str], remote: Path) -> Iterator[list[Connection]]:
+    """Connections to both, with an empty history each, for which the remote is set."""
+    with open_connection(uris[0]) as one, open_connection(uris[1]) as two:
+        for each in (one, two):
+            assert each.history_folder is not None and each.history_settings_file is not None
+            Path(each.history_folder).mkdir(parents=True)
+            settings = Path(each.history_settings_file)
+            settings.write_text(f'remote = "{remote}"\n')
+            settings.chmod(0o600)
+        yield [one, two]
+        for each in (one, two):
+            remove_domains(each)
+            shutil.rmtree(str(each.history_folder))
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    return folder
