@@ -13,8 +13,6 @@ from holdfast_lab.daemon import private_host
 from tests.libvirt.domains import remove_domains
 from tests.libvirt.past.two_histories import new_remote
 
-MIB = 1 << 20
-
 
 @pytest.fixture(scope="module")
 def uris() -> Iterator[list[str]]:
