@@ -25,12 +25,12 @@ def probed(here: Connection, there: Connection, name: str) -> list[Outlook]:
 
 
 def test_a_probe_sees_what_is_foretold_and_what_no_document_tells(
-    older: Connection, newer: Connection, folder: Path
+    older: Connection, newer: Connection, elsewhere: Connection, folder: Path
 ) -> None:
-    """The same document under QEMU 7.2 and 10.0: queues, the watchdog, and tables that QEMU and its BIOS make."""
+    """Under QEMU 7.2 here and 10.0 on a remote host: queues, the watchdog, and tables that QEMU and its BIOS make."""
     older.define(CORPUS["disk-virtio"].document(folder))
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    seen = probed(older, newer, "disk-virtio")
+    seen = probed(older, elsewhere, "disk-virtio")
     sentences = [str(outlook) for outlook in seen]
     assert "the length of the queues of virtio-blk virtio-disk0: 1024, was 256" in sentences
     assert "the watchdog iTCO: resets the guest, was cannot reset the guest" in sentences
@@ -69,3 +69,12 @@ def test_a_probe_needs_two_hosts_and_a_name(older: Connection, newer: Connection
     for target, names in ((None, ["a"]), (newer, [])):
         with raising(PROBE_OF_ONE):
             operations.plan_host(older, target, names, probe=True)
+
+
+def test_what_the_other_host_cannot_start_is_said_and_the_rest_of_the_plan_stands(
+    older: Connection, newer: Connection, folder: Path
+) -> None:
+    older.define(CORPUS["machine-pc-i440fx-2.0"].document(folder))
+    (said,) = [str(each) for each in probed(older, newer, "machine-pc-i440fx-2.0")]
+    assert said.startswith(f"the probe at {newer.uri} failed: ")
+    assert [domain.name for domain in (*older.domains(), *newer.domains())] == ["machine-pc-i440fx-2.0"]

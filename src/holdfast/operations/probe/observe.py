@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from holdfast.domainxml.document import Element, serialize
 from holdfast.domainxml.elements.memory import total_memory
+from holdfast.errors import NotFound
 from holdfast.errors.hosts import PROBE_NOT_READ, PROBE_SILENT
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -46,13 +48,15 @@ def observe(connection: Connection, document: Element) -> ProbeView:
     """What the QEMU of ``connection`` makes of ``document``: it is started there for a moment.
 
     It is looked at while it stands still, until twice the same is seen: then its firmware has done its work. Raises
-    PROBE_SILENT where it does not come to that, PROBE_NOT_READ, and LibvirtRefused where it cannot be started.
+    PROBE_SILENT where it does not come to that, PROBE_NOT_READ, LibvirtRefused where it cannot be started, and NotFound
+    where its QEMU ends.
     """
     probe = start_probe(connection, serialize(document))
     try:
         return _settled(probe, document)
     finally:
-        probe.destroy()
+        with suppress(NotFound):  # its QEMU has ended
+            probe.destroy()
 
 
 def _settled(probe: Domain, document: Element) -> ProbeView:

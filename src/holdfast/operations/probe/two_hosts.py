@@ -12,7 +12,7 @@ from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.security import security_models
 from holdfast.domainxml.make.probe import probe_document
 from holdfast.domainxml.platform import Platform
-from holdfast.errors import Failed, LibvirtRefused
+from holdfast.errors import Failed, LibvirtRefused, NotFound
 from holdfast.errors.hosts import NO_MEMORY_TO_PROBE
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.monitor import free_memory
@@ -41,7 +41,7 @@ def probe_outlook(config: Element, here: Connection, there: Connection) -> Itera
         document, left_out = probe_document(config, labelled, name=f"{_PREFIX}{own.hex[:8]}", uuid=str(own))
         try:
             seen.append(observe(connection, document))
-        except (Failed, LibvirtRefused) as error:
+        except (Failed, LibvirtRefused, NotFound) as error:
             yield _unknown(f"the probe at {connection.uri} failed: {error.message}")
             return
     yield from probe_changes(*seen)
