@@ -5,6 +5,7 @@ Where libvirt has no driver for a kind (``qemu:///embed`` has none of the three)
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -103,15 +104,26 @@ def has_secret(connection: Connection, uuid: str | None, kind: str = "", usage: 
 
     (virSecretLookupByUUIDString, virSecretLookupByUsage)
     """
-    handle = connection._handle
-    found = _presence(
-        lambda: bool(
-            handle.secretLookupByUUIDString(uuid)
-            if uuid
-            else handle.secretLookupByUsage(_SECRET_USES.get(kind, libvirt.VIR_SECRET_USAGE_TYPE_NONE), usage)
-        )
-    )
+    found = _presence(lambda: bool(_secret(connection, uuid, kind, usage)))
     return None if found is None else found is Presence.ACTIVE
+
+
+def secret_digest(connection: Connection, uuid: str | None, kind: str = "", usage: str = "") -> str | None:
+    """A digest of the value of a secret, looked up as :func:`has_secret` does; None where libvirt does not tell it.
+
+    It does not for secrets that are private, and over read-only connections. (virSecretGetValue)
+    """
+    try:
+        return hashlib.sha256(_secret(connection, uuid, kind, usage).value(0)).hexdigest()
+    except libvirt.libvirtError:
+        return None
+
+
+def _secret(connection: Connection, uuid: str | None, kind: str, usage: str) -> libvirt.virSecret:
+    handle = connection._handle
+    if uuid:
+        return handle.secretLookupByUUIDString(uuid)
+    return handle.secretLookupByUsage(_SECRET_USES.get(kind, libvirt.VIR_SECRET_USAGE_TYPE_NONE), usage)
 
 
 @translated

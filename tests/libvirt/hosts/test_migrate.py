@@ -32,7 +32,7 @@ from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import DomainSettings, DomainSpec, HostMaps, MoveOptions, MoveStatus
 from holdfast.operations.host.provides import HostProvides
-from holdfast.operations.hosts.interfaces_there import smaller_mtus
+from holdfast.operations.hosts.unlike_there import smaller_mtus
 from holdfast_lab.cable import Cable, two_hosts
 from holdfast_lab.patience import wait_until
 from holdfast_lab.relay import remote_uri
@@ -299,3 +299,33 @@ def test_bridges_of_a_remote_host_are_looked_for_and_what_fits_through_them(cabl
         there.mtu = lambda _: 1500  # type: ignore[method-assign,assignment]
         (small,) = smaller_mtus(document, document, here, there)
         assert small.stops and str(small).endswith("lo there has an MTU of 1500, not 65536")
+
+
+def test_a_secret_of_another_value_and_a_port_that_is_taken_are_said_before_anything_happens(
+    here: Connection, there: Connection
+) -> None:
+    uuid = "11111111-1111-1111-1111-111111111111"
+    secret = f"<secret ephemeral='yes'><uuid>{uuid}</uuid><usage type='vtpm'><name>a</name></usage></secret>"
+    secrets = [each._handle.secretDefineXML(secret) for each in (here, there)]
+    for each, value in zip(secrets, (b"one", b"other"), strict=True):
+        each.setValue(value)
+    try:
+        graphics = "<graphics type='vnc' port='5917' autoport='no'/>"
+        tpm = (
+            f"<tpm model='tpm-crb'><backend type='emulator' version='2.0'><encryption secret='{uuid}'/></backend></tpm>"
+        )
+        here.define(domain_xml(extra=graphics + tpm))
+        operations.start(here, "a")
+        there.define(domain_xml("other", extra=graphics)).start(paused=True)
+        with raising(CANNOT_BE_THERE) as refused:
+            operations.migrate_domain(here, "a", there)
+        said = str(refused.value)
+        assert f"the secret {uuid} there has another value" in said
+        assert "'other' has the port 5917 there" in said
+        there.find_domain("other").destroy()
+        secrets[1].setValue(b"one")
+        operations.migrate_domain(here, "a", there)
+        assert states(here, there)[1].count("running") == 1
+    finally:
+        for each in secrets:
+            each.undefine()

@@ -29,6 +29,7 @@ from holdfast.libvirtapi.provisions import (
     network_presence,
     pool_presence,
     pool_volumes,
+    secret_digest,
 )
 from holdfast.operations.image_access import sees_our_files
 
@@ -57,6 +58,11 @@ class HostProvides:
             return None
         document = self._interface(device)
         return int(value_at(parse(document), "mtu@size") or 0) or None if document else None
+
+    def secret_digest(self, name: str) -> str | None:
+        """A digest of the secret of this name, as a provision has it; None where libvirt does not hand it out."""
+        word, _, usage = name.partition(" ")
+        return secret_digest(self._connection, None if usage else name, word, usage)
 
     def missing(self, domain: Element, kinds: Iterable[ProvisionKind] = ProvisionKind) -> Iterator[Outlook]:
         """Those provisions of these ``kinds`` that ``domain`` names and the host does not have now."""
