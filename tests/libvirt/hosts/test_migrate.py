@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -329,3 +330,42 @@ def test_a_secret_of_another_value_and_a_port_that_is_taken_are_said_before_anyt
     finally:
         for each in secrets:
             each.undefine()
+
+
+def certificates(folder: Path, address: str) -> None:
+    """What QEMU needs for TLS in ``folder``, by an authority in the one above it, for a server at ``address``."""
+    folder.mkdir(exist_ok=True)
+    authority = folder.parent / "ca"
+
+    def openssl(*words: object) -> None:
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+    key: tuple[str, ...] = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+    if not authority.with_suffix(".pem").exists():
+        constraints = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        names = ("-subj", "/CN=lab", "-keyout", f"{authority}.key", "-out", f"{authority}.pem")
+        openssl("req", "-x509", *key, *names, *constraints)
+    shutil.copy(f"{authority}.pem", folder / "ca-cert.pem")
+    for role in ("server", "client"):
+        own = ("-subj", "/CN=host", "-addext", f"subjectAltName=IP:{address}")
+        signed = ("-CA", f"{authority}.pem", "-CAkey", f"{authority}.key")
+        files = ("-keyout", folder / f"{role}-key.pem", "-out", folder / f"{role}-cert.pem")
+        openssl("req", "-x509", *key, *own, *signed, *files, "-addext", "basicConstraints=CA:FALSE")
+
+
+def test_an_encrypted_migration_goes_only_to_a_host_with_a_certificate_of_its_own(cable: Cable, tmp_path: Path) -> None:
+    for host in cable.hosts:
+        settings = host.folder / "etc" / "qemu.conf"
+        settings.write_text(f'{settings.read_text()}migrate_tls_x509_cert_dir = "{tmp_path}/{host.name}"\n')
+        certificates(tmp_path / host.name, "203.0.113.77")
+        host.restart()
+    with open_connection(cable.hosts[0].uri) as here, open_connection(cable.hosts[1].uri) as there:
+        here.define(writing_guest(tmp_path))
+        operations.start(here, "a")
+        with raising(NOT_MOVED, name="a", state="running"):
+            operations.migrate_domain(here, "a", there, options=MoveOptions(tls=True))
+        assert states(here, there) == [["running"], []]
+        certificates(tmp_path / "rock", "203.0.113.2")
+        operations.migrate_domain(here, "a", there, options=MoveOptions(tls=True))
+        assert states(here, there) == [[], ["running"]]
+        remove_domains(there)

@@ -11,9 +11,9 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.hosts.cold.move_cold import move_cold, settle_move
-from holdfast.operations.hosts.cut_off import finish_cut_off
 from holdfast.operations.hosts.destination import DestinationHost
-from holdfast.operations.hosts.move_live import move_live
+from holdfast.operations.hosts.live.cut_off import finish_cut_off
+from holdfast.operations.hosts.live.move_live import move_live
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress
 from holdfast.operations.session import Need, changing, refuse_read_only
 
@@ -36,7 +36,7 @@ def migrate_domain(
     start still waits there. Then the source is undefined.
 
     Raises SAME_HOST, NO_DOMAIN, TRANSIENT, IN_RESCUE, UNFINISHED, READ_ONLY; UUID_THERE, NAME_THERE, MAC_IN_USE,
-    SEES_OTHER_THERE, CANNOT_BE_THERE, after which nothing has changed; and what :func:`.move_live.move_live` and
+    SEES_OTHER_THERE, CANNOT_BE_THERE, after which nothing has changed; and what :func:`.live.move_live.move_live` and
     :func:`.move_cold.move_cold` raise.
     """
     if (settled := _settled(connection, name, target, dry_run=dry_run)) is not None:

@@ -35,9 +35,9 @@ from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.hosts.cold.arriving_copy import arriving_from, mark_of, release, take_back
 from holdfast.operations.hosts.cold.carried import CarriedImage, carry_image, check_image, images_to_carry
 from holdfast.operations.hosts.cold.carried_state import CarriedState, state_to_carry
-from holdfast.operations.hosts.cut_off import told
 from holdfast.operations.hosts.destination import DestinationHost
 from holdfast.operations.hosts.images_there import ComingImages
+from holdfast.operations.hosts.live.cut_off import told
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress, MoveStatus
 from holdfast.operations.hosts.take_along import take_along
 from holdfast.operations.managed_save import refuse_with_managed_save

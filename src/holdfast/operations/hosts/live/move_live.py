@@ -21,12 +21,12 @@ from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.migration import JobNow, Transfer
 from holdfast.operations.hosts.arrived import refuse_other_guest
-from holdfast.operations.hosts.cut_off import told
 from holdfast.operations.hosts.destination import Arrival, DestinationHost
 from holdfast.operations.hosts.images_there import ComingImages, coming_images, not_there_yet, remove_copies
+from holdfast.operations.hosts.live.cut_off import told
+from holdfast.operations.hosts.live.watched_move import WatchedMove
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress
 from holdfast.operations.hosts.take_along import take_along
-from holdfast.operations.hosts.watched_move import WatchedMove
 from holdfast.operations.session import OpenDomain
 from holdfast.operations.waiting import waiting
 
