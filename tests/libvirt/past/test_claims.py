@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import textwrap
 import threading
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from holdfast.errors.history import CLAIM_LOST, CLAIM_UNKNOWN, HISTORY_REMOTE
 from holdfast.history import claims
 from holdfast.history.claims import NOBODY, UNKNOWN, Claims
 from holdfast.history.remote import Remote
+from tests.libvirt.killed import ROOT
 from tests.libvirt.past.remotes import behind_http, behind_ssh
-from tests.libvirt.past.two_histories import DB, UUIDS, WEB, git, new_remote
+from tests.libvirt.past.two_histories import DB, HOOK, UUIDS, WEB, git, new_remote
 from tests.raising import raising
 
 
@@ -168,3 +170,16 @@ def test_what_is_no_claim_is_a_host_that_cannot_be_read_and_is_taken_from_nobody
 def test_a_name_of_a_host_that_controls_a_terminal_is_shown_as_text(remote: Path) -> None:
     Claims(str(remote)).move([WEB], NOBODY, "hv1\x1b[2J", "root")
     assert hosts(remote)[WEB].isprintable()
+
+
+def test_a_remote_as_the_page_makes_it_lets_nobody_rewrite_or_remove_a_ref(remote: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs/history.md").read_text()
+    assert textwrap.indent(HOOK, "    ") in page
+    Claims(str(remote)).move([WEB], NOBODY, "hv1", "root")
+    Claims(str(remote)).move([WEB], "hv1", "hv2", "root")
+    older = git(remote, "rev-parse", f"{ref(WEB)}~").strip()
+    for pushed in (f"{older}:{ref(WEB)}", f":{ref(WEB)}"):
+        done = subprocess.run(["git", f"--git-dir={remote}", "push", "-f", str(remote), pushed], capture_output=True)
+        assert done.returncode != 0
+        assert b"hook declined" in done.stderr
+    assert hosts(remote) == {WEB: "hv2"}

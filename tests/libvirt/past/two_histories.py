@@ -15,6 +15,13 @@ from holdfast.history import line, repository
 from holdfast.history.entry import EntryKind, Happened, KeptDocument
 from holdfast.history.repository import HistoryPlace, Repository
 
+HOOK = """\
+#!/bin/sh
+case $3 in *[!0]*) ;; *) exit 1 ;; esac
+case $2 in *[!0]*) git merge-base --is-ancestor "$2" "$3" ;; esac
+"""
+"""As docs/history.md has it."""
+
 UUIDS = [f"{number:08}-2222-4333-8444-555555555555" for number in range(20)]
 WEB, DB, *_ = UUIDS
 
@@ -84,6 +91,7 @@ def full(disk: Path) -> Iterator[None]:
 def new_remote(folder: Path) -> Path:
     """A bare repository that refuses rewritten refs."""
     subprocess.run(["git", "init", "-q", "--bare", str(folder)], check=True)
-    for setting in ("denyNonFastForwards", "denyDeletes"):
-        git(folder, "config", f"receive.{setting}", "true")
+    hook = folder / "hooks" / "update"
+    hook.write_text(HOOK)
+    hook.chmod(0o755)
     return folder
