@@ -47,7 +47,7 @@ _MAY_DEFINE = {
 """The last lets the others define as Nova does."""
 _MAY_UNDEFINE = {
     "holdfast.operations.domain.delete",
-    *(f"holdfast.operations.hosts.{name}" for name in ("cold.arriving_copy", "cold.move_cold", "cut_off")),
+    *(f"holdfast.operations.hosts.{name}" for name in ("cold.arriving_copy", "cold.move_cold", "live.cut_off")),
     "holdfast_nova.vtpm",
 }
 """The last undefines a secret."""

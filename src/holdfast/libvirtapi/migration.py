@@ -93,6 +93,8 @@ def migrate(domain: Domain, target: Connection, transfer: Transfer) -> None:
     }
     if transfer.bandwidth is not None:
         parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = transfer.bandwidth
+        if transfer.post_copy:
+            parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = transfer.bandwidth
     if transfer.copied:
         flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK
         parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(transfer.copied)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import libvirt
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
@@ -20,6 +23,7 @@ from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.errors.hosts import (
     ALREADY_THERE,
     CANNOT_BE_THERE,
+    MOVE_CUT_OFF,
     MOVE_TIMED_OUT,
     NAME_THERE,
     NOT_MOVED,
@@ -369,3 +373,37 @@ def test_an_encrypted_migration_goes_only_to_a_host_with_a_certificate_of_its_ow
         operations.migrate_domain(here, "a", there, options=MoveOptions(tls=True))
         assert states(here, there) == [[], ["running"]]
         remove_domains(there)
+
+
+def test_a_post_copy_that_broke_off_is_gone_on_with_by_the_next_command(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    options = MoveOptions(post_copy=True, bandwidth=4)
+
+    def break_off(_: MoveStatus) -> None:
+        if guest.state() == "paused":
+            with suppress(libvirt.libvirtError):
+                guest._handle.abortJobFlags(1)  # VIR_DOMAIN_ABORT_JOB_POSTCOPY
+
+    with raising(MOVE_CUT_OFF, name="a", here="paused"):
+        operations.migrate_domain(here, "a", there, options=options, progress=break_off)
+    moved = operations.migrate_domain(here, "a", there)
+    assert states(here, there) == [[], ["running"]] and moved.live
+
+
+def test_a_host_without_memory_for_it_is_no_place_to_go(cable: Cable, here: Connection, there: Connection) -> None:
+    """Every QEMU that libvirtd starts there has a limit, as on a host that is full."""
+    here.define(domain_xml().replace("'MiB'>64<", "'MiB'>4096<"))
+    operations.start(here, "a")
+    (libvirtd,) = [
+        int(pid)
+        for pid in Path(f"/proc/{cable.hosts[1].inside}/task/{cable.hosts[1].inside}/children").read_text().split()
+        if "libvirtd" in Path(f"/proc/{pid}/cmdline").read_text()
+    ]
+    before = resource.prlimit(libvirtd, resource.RLIMIT_DATA, (3 << 30, resource.RLIM_INFINITY))
+    try:
+        with raising(NOT_MOVED, CANNOT_BE_THERE, name="a"):
+            operations.migrate_domain(here, "a", there)
+    finally:
+        resource.prlimit(libvirtd, resource.RLIMIT_DATA, before)
+    assert states(here, there) == [["running"], []]
