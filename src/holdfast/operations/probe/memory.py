@@ -49,7 +49,10 @@ class ProbeMemory:
         return b"".join(words)
 
     def _words(self, address: int, size: int) -> bytes:
-        text = tell_monitor(self._probe, f"xp /{-(-size // _WORD)}xg {address:#x}")
+        count = -(-size // _WORD)
+        text = tell_monitor(self._probe, f"xp /{count}xg {address:#x}")
+        if text.rstrip().endswith("Cannot access memory"):
+            return b"\xff" * (count * _WORD)  # as to a guest that reads where nothing is
         try:
             values = [int(word, 16) for line in text.splitlines() for word in line.partition(":")[2].split()]
             return b"".join(value.to_bytes(_WORD, "little") for value in values)

@@ -12,8 +12,8 @@ _BIOS = (0xE0000, 0x20000)
 """Where a BIOS has its tables: address and size (ACPI 6.5, 5.2.5.1; SMBIOS 3.7, 5.2)."""
 _SYSTEM_TABLE, _EVERY = b"IBI SYST", 4 << 20
 """How the structure begins that leads to UEFI's system table; a multiple of its address (UEFI 2.10, 18.4.2)."""
-_NO_RAM_BEHIND = 0xC0000000
-"""Where the memory below 4 GiB ends at the latest in which the firmware of q35 and i440fx has its own."""
+_LOW_TOPS, _BELOW = (0x80000000, 0xB0000000, 0xC0000000, 0xE0000000), 128 << 20
+"""Where the memory below 4 GiB of a larger guest ends (QEMU's q35 and i440fx), and how far below UEFI puts it."""
 _ACPI = uuid.UUID("8868e871-e4f1-11d3-bc22-0080c73c8881")
 _SMBIOS = (uuid.UUID("f2fd1544-9794-4a2c-992e-e5bbcf20e394"), uuid.UUID("eb9d2d31-2d88-11d3-9a16-0090273fc14d"))
 _HEADER = 36
@@ -38,10 +38,10 @@ def find_tables(memory: ProbeMemory, size: int) -> Tables:
     smbios = _anchor(low, b"_SM3_", lambda at: low[at + 6]) or _anchor(low, b"_SM_", lambda at: low[at + 5])
     if acpi is not None or smbios is not None:
         return Tables(*(None if each is None else start + each for each in (acpi, smbios)))
-    top = min(size, _NO_RAM_BEHIND) // _EVERY * _EVERY
-    for address in range(top - _EVERY, 0, -_EVERY):
-        if memory.read(address, len(_SYSTEM_TABLE)) == _SYSTEM_TABLE:
-            return _of_uefi(memory, memory.number(address + 8, 8))
+    for top in (each for each in (*_LOW_TOPS, size) if each <= min(size, _LOW_TOPS[-1])):
+        for address in range(top // _EVERY * _EVERY - _EVERY, max(0, top - _BELOW), -_EVERY):
+            if memory.read(address, len(_SYSTEM_TABLE)) == _SYSTEM_TABLE:
+                return _of_uefi(memory, memory.number(address + 8, 8))
     return Tables(None, None)
 
 
