@@ -50,13 +50,16 @@ def test_under_one_qemu_nothing_differs(older: Connection, older_uri: str, folde
         assert {outlook.part for outlook in probed(older, again, "firmware-named-4m")} == {"probe"}
 
 
-def test_a_probe_goes_with_the_command_that_started_it(older: Connection, older_uri: str, newer_uri: str) -> None:
+def test_a_probe_goes_with_the_command_that_started_it(
+    older: Connection, newer: Connection, older_uri: str, newer_uri: str
+) -> None:
     older.define(domain_xml())
     command = [sys.executable, "-m", "holdfast", "-c", older_uri, "plan", "host", newer_uri, "--probe", "-d", "a"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        wait_until(lambda: len(older.domains()) > 1, "no probe was started")
+        wait_until(newer.domains, "no probe was started")
         process.send_signal(signal.SIGKILL)
-    wait_until(lambda: [domain.name for domain in older.domains()] == ["a"], "the probe is still there")
+    wait_until(lambda: not newer.domains(), "the probe is still there")
+    assert [domain.name for domain in older.domains()] == ["a"]
 
 
 def test_a_probe_is_refused_where_memory_is_short(older: Connection, newer: Connection) -> None:

@@ -36,7 +36,7 @@ def probe_outlook(config: Element, here: Connection, there: Connection) -> Itera
         _refuse_without_memory(connection, config)
     own = uuid.uuid4()
     seen: list[ProbeView] = []
-    for connection in (here, there):
+    for connection in (there, here):  # the one that may not be able to start it is asked first
         labelled = security_models(connection.capabilities())
         document, left_out = probe_document(config, labelled, name=f"{_PREFIX}{own.hex[:8]}", uuid=str(own))
         try:
@@ -44,7 +44,7 @@ def probe_outlook(config: Element, here: Connection, there: Connection) -> Itera
         except (Failed, LibvirtRefused, NotFound) as error:
             yield _unknown(f"the probe at {connection.uri} failed: {error.message}")
             return
-    yield from probe_changes(*seen)
+    yield from probe_changes(*reversed(seen))
     for what in left_out:
         yield _unknown(f"not probed: {what}")
 
