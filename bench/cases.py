@@ -14,6 +14,7 @@ from lxml import etree
 
 import holdfast
 import libvirt
+from bench.arrival import arrival_cases
 from bench.disk_images import disk_image_cases
 from bench.evacuation import evacuation_cases
 from bench.follow import follow_cases
@@ -99,6 +100,8 @@ class Bench:
         yield from follow_cases(self.ours, self.bare)
         yield from verify_cases(self.host, self.ours)
         yield from snapshot_cases(self.bare, self.ours, self.host.images)
+        if self.defined <= 10:  # an import reads an archive, however many domains there are
+            yield from arrival_cases(self.ours, self.bare, self.host.images)
         yield Case("hard reboot", self._bare_reboot, self._reboot, aim=1.05)
         for name in ("domain-00000", "domain-00001"):
             self.bare.lookupByName(name).destroy()

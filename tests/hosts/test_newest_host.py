@@ -55,6 +55,21 @@ def test_the_uuid_for_the_guest_alone_is_what_it_gets_and_no_clone_has_it(newest
     assert "hwuuid" not in newest.find_domain("b").xml(CONFIG)
 
 
+def test_an_import_has_another_uuid_for_libvirt_and_the_guest_its_own(newest: Connection, tmp_path: Path) -> None:
+    """As a document of Nova's, whose SMBIOS says the UUID once more."""
+    system = f"<sysinfo type='smbios'><system><entry name='uuid'>{HARDWARE_UUID}</entry></system></sysinfo>"
+    document = domain_xml().replace("<memory", f"<uuid>{HARDWARE_UUID}</uuid><memory", 1)
+    document = document.replace("</os>", f"<smbios mode='sysinfo'/></os>{system}", 1)
+    before = newest.define(document)
+    text = before.xml(CONFIG)
+    (tmp_path / "a.xml").write_text(text)
+    imported = operations.import_domain(newest, str(tmp_path / "a.xml"), new_name="b", new_uuid=True)
+    assert imported.uuid != before.uuid == HARDWARE_UUID
+    after = newest.find_domain("b").xml(CONFIG)
+    assert not visible(compare(text, after))
+    assert f"-uuid {HARDWARE_UUID} " in newest.qemu_command(after)
+
+
 def test_variables_in_a_device_of_their_own_go_with_the_domain(newest: Connection, tmp_path: Path) -> None:
     """No firmware of Debian's uses them; libvirt and QEMU keep the file all the same."""
     template = tmp_path / "template.json"

@@ -16,10 +16,12 @@ import re
 import stat
 import tarfile
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
 from holdfast.errors import HoldfastError, files
 from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, for_qemu_img
@@ -27,9 +29,6 @@ from holdfast.hostfiles.images.image import OpenImage
 from holdfast.hostfiles.images.new_image import copy_image
 from holdfast.hostfiles.new_file import creating, whole_file, writing
 from holdfast.text import printable
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 SUMS = "SHA256SUMS"
 _CHUNK = 1 << 20
@@ -53,8 +52,34 @@ Extents = list[tuple[int, int]]
 """Offset and length of each piece of a file that is not a hole, in bytes."""
 
 
-class _Hash(Protocol):
-    def update(self, data: Buffer, /) -> None: ...
+class _Sum:
+    """A SHA-256 that is made beside what goes on with the data (hashlib does not hold Python's lock meanwhile)."""
+
+    _AT_ONCE = 8
+    """Pieces that may wait for it."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, "holdfast-sum")
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _Sum:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def update(self, piece: bytes) -> None:
+        """Go on with ``piece``."""
+        self._waiting.append(self._thread.submit(self._hash.update, piece))
+        if len(self._waiting) > self._AT_ONCE:
+            self._waiting.popleft().result()
+
+    def hexdigest(self) -> str:
+        """The sum of all pieces."""
+        while self._waiting:
+            self._waiting.popleft().result()
+        return self._hash.hexdigest()
 
 
 @contextlib.contextmanager
@@ -89,19 +114,21 @@ class ArchiveWriter:
     def add_file(self, name: str, descriptor: int) -> None:
         """Add what is open as ``descriptor``, a file or a block device, without its holes. Raises OSError."""
         size = os.lseek(descriptor, 0, os.SEEK_END)
-        extents, hashed = _extents(descriptor, size), hashlib.sha256()
-        pieces = _pieces(descriptor, extents, size, hashed, self._progress)
-        data = sum(length for _, length in extents)
-        if data == size:
-            self._add(name, size, pieces)
-        else:
-            sparse_map = _sparse_map(extents, size)
-            headers = {"major": "1", "minor": "0", "name": name, "realsize": str(size)}
-            pax = {f"GNU.sparse.{key}": value for key, value in headers.items()}
-            self._add(f"GNUSparseFile.0/{name}", len(sparse_map) + data, itertools.chain([sparse_map], pieces), pax)
-        for _ in pieces:  # only the zeros at the end are left, for the checksum
-            pass
-        self._sums[name] = hashed.hexdigest()
+        extents = _extents(descriptor, size)
+        with _Sum() as hashed:
+            pieces = _pieces(descriptor, extents, size, hashed, self._progress)
+            data = sum(length for _, length in extents)
+            if data == size:
+                self._add(name, size, pieces)
+            else:
+                sparse_map = _sparse_map(extents, size)
+                headers = {"major": "1", "minor": "0", "name": name, "realsize": str(size)}
+                pax = {f"GNU.sparse.{key}": value for key, value in headers.items()}
+                with_map = itertools.chain([sparse_map], pieces)
+                self._add(f"GNUSparseFile.0/{name}", len(sparse_map) + data, with_map, pax)
+            for _ in pieces:  # only the zeros at the end are left, for the checksum
+                pass
+            self._sums[name] = hashed.hexdigest()
 
     def add_image(self, name: str, image: QemuImgImage) -> None:
         """Add an image, whole: what it rests on, or has data in, becomes part of it.
@@ -284,15 +311,16 @@ class ArchiveReader:
 
     def _checked(self, name: str) -> Iterator[tuple[int, bytes]]:
         """As :meth:`_pieces`, and in the end DAMAGED_ARCHIVE where they do not have their checksum."""
-        info, hashed, end = self._member(name), hashlib.sha256(), 0
-        for offset, piece in self._pieces(info):
-            _hash_zeros(hashed, offset - end)
-            hashed.update(piece)
-            yield offset, piece
-            end = offset + len(piece)
-        _hash_zeros(hashed, info.size - end)
-        if hashed.hexdigest() != self._sums[name]:
-            raise self._damaged(f"{name} does not have its checksum")
+        info, end = self._member(name), 0
+        with _Sum() as hashed:
+            for offset, piece in self._pieces(info):
+                _hash_zeros(hashed, offset - end)
+                hashed.update(piece)
+                yield offset, piece
+                end = offset + len(piece)
+            _hash_zeros(hashed, info.size - end)
+            if hashed.hexdigest() != self._sums[name]:
+                raise self._damaged(f"{name} does not have its checksum")
 
     def _pieces(self, info: tarfile.TarInfo) -> Iterator[tuple[int, bytes]]:
         """What a member has but holes, in order, each piece with its offset."""
@@ -331,7 +359,7 @@ def _extents(descriptor: int, size: int) -> Extents:
     return found
 
 
-def _pieces(descriptor: int, extents: Extents, size: int, hashed: _Hash, progress: Progress | None) -> Iterator[bytes]:
+def _pieces(descriptor: int, extents: Extents, size: int, hashed: _Sum, progress: Progress | None) -> Iterator[bytes]:
     """The bytes of ``extents``; meanwhile ``hashed`` is fed with the whole file of ``size`` bytes, holes as zeros."""
     end = 0
     for offset, length in extents:
@@ -353,7 +381,7 @@ def _sparse_map(extents: Extents, size: int) -> bytes:
     return text + bytes(-len(text) % _BLOCK)
 
 
-def _hash_zeros(hashed: _Hash, length: int) -> None:
+def _hash_zeros(hashed: _Sum, length: int) -> None:
     for zeros in _zeros(length):
         hashed.update(zeros)
 

@@ -31,7 +31,7 @@ from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.own_state import state_of
-from tests.libvirt.commands import done
+from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, image
 from tests.raising import raising
 
@@ -312,3 +312,55 @@ def test_names_in_an_archive_lead_nowhere_else(connection: Connection, web: Doma
         with raising(CANNOT_CREATE, path=state[0] + "-new"):
             put_back(state[0] + "-new", {f"folder/{name}": b"x"})
     assert not list(Path(state[0]).parent.rglob("out"))
+
+
+BOMB = """<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;">
+<!ENTITY d "&c;&c;&c;&c;&c;&c;&c;"><!ENTITY e SYSTEM "file:///etc/passwd">]>
+<domain><name>&d;&e;</name></domain>"""
+
+
+HARMFUL: list[tuple[str, str | None, str]] = [
+    ("domain.xml", None, BOMB),
+    ("domain.xml", None, "\udc80"),
+    ("domain.xml", None, "<domain><name>../x</name><uuid>../../x</uuid><memory>1</memory></domain>"),
+    ("domain.xml", "<disk type='file' device='disk'>", "<disk type='network' device='disk'>"),
+    ("manifest.json", None, "[" * 100_000),
+    ("manifest.json", None, "[]"),
+    ("manifest.json", None, '{"format": "holdfast-export", "version": 1, "parts": 5}'),
+    ("manifest.json", '"kind": "disk"', '"kind": "passwd"'),
+    ("manifest.json", '"kind": "disk"', '"kind": ["disk"]'),
+    ("manifest.json", '"size": 8388608', '"size": -8388608'),
+    ("manifest.json", '"size": 8388608', '"size": 1e400'),
+    ("manifest.json", '"target": "vda"', '"target": "vdb"'),
+    ("manifest.json", '"member": "disks/vda.qcow2"', '"member": "../../etc/passwd"'),
+    ("manifest.json", '"member": "disks/vda.qcow2"', '"member": "\\ud800"'),
+    ("manifest.json", '"format": "qcow2"', '"format": "raw"'),
+]
+"""Member → what of it → by what it is replaced."""
+
+
+def test_an_archive_made_to_do_harm_is_refused_and_leaves_nothing(
+    connection: Connection, uri: str, web: Domain, archive: Path, tmp_path: Path
+) -> None:
+    vanish(connection, web)
+    folder = tmp_path / "made"
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", str(archive), "-C", str(folder)], check=True)
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    names.remove("SHA256SUMS")
+    for member, old, new in HARMFUL:
+        text = (folder / member).read_text()
+        assert old is None or old in text
+        changed = new if old is None else text.replace(old, new)
+        (folder / member).write_bytes(changed.encode(errors="surrogateescape"))
+        sums = subprocess.run(["sha256sum", *names], cwd=folder, check=True, capture_output=True)
+        (folder / "SHA256SUMS").write_bytes(sums.stdout)
+        subprocess.run(["tar", "-cf", str(archive), "-C", str(folder), *names, "SHA256SUMS"], check=True)
+        (folder / member).write_text(text)
+        left = sorted(tmp_path.rglob("*"))
+        result = run(uri, "import", str(archive), "--accept-host")
+        assert result.exit_code in (1, 2, 3), (new[:80], result.output)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        assert [line.partition(" ")[0] for line in result.stderr.splitlines()].count("error:") == 1, result.stderr
+        assert not connection.domains(), new[:80]
+        assert sorted(tmp_path.rglob("*")) == left, new[:80]
