@@ -187,6 +187,12 @@ STATE_STAYS = Condition(
     "the {kind} of {name!r} cannot be taken along: where {uri} has it is not known here",
     "export it on its own host, and import it there",
 )
+CARRIES_NO_FILES = Condition(
+    "carries-no-files",
+    Refused,
+    "the libvirt of {uri} has no storage driver, so nothing that a domain has beside its document can be taken along",
+    "install that, or export the domain on its own host, and import it there",
+)
 RESTS_ON_OTHER = Condition(
     "rests-on-other",
     Refused,

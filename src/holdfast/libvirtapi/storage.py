@@ -94,9 +94,17 @@ def pool_over(connection: Connection, folder: str) -> Pool | None:
 
 @translated
 def make_pool(connection: Connection, document: str, *, make_folder: bool) -> Pool:
-    """A pool that is there until :meth:`Pool.close`. ``make_folder``: its folder is made (virStoragePoolCreateXML)."""
+    """A pool that is there until :meth:`Pool.close`. ``make_folder``: its folder is made (virStoragePoolCreateXML).
+
+    Raises CARRIES_NO_FILES where libvirt has no storage at all.
+    """
     flags = libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD if make_folder else 0
-    return Pool(connection._handle.storagePoolCreateXML(document, flags))
+    try:
+        return Pool(connection._handle.storagePoolCreateXML(document, flags))
+    except libvirt.libvirtError as error:
+        if code_of(error) == libvirt.VIR_ERR_NO_SUPPORT:
+            raise hosts.CARRIES_NO_FILES(uri=connection.uri) from error
+        raise
 
 
 @translated

@@ -18,7 +18,7 @@ from holdfast.domainxml.elements.disk import host_path, pool_and_volume, stated_
 from holdfast.domainxml.host.volume import backing_of_volume, folder_pool, new_volume, pool_of_files
 from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection
 from holdfast.errors.files import EXISTS
-from holdfast.errors.hosts import NOT_AS_COPIED, RESTS_ON_OTHER
+from holdfast.errors.hosts import CARRIES_NO_FILES, NOT_AS_COPIED, RESTS_ON_OTHER
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import OWN_POOL, Pool, find_pool, make_pool, pool_over
 from holdfast.libvirtapi.volume import Progress
@@ -149,7 +149,9 @@ def read_files(connection: Connection, path: str, *, is_folder: bool) -> dict[st
             pool = stack.enter_context(folder_as_pool(connection, folder))
         except NoConnection:
             raise
-        except HoldfastError:  # libvirt 9.0 has no number of its own for a folder that is not there
+        except HoldfastError as error:  # libvirt 9.0 has no number of its own for a folder that is not there
+            if error.code == CARRIES_NO_FILES.code:
+                raise
             return {}
         names = [name for name in pool.names() if (name == only if only else not name.startswith("."))]
         return {name: b"".join(pool.volume(name).pieces()) for name in names}
