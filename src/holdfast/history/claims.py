@@ -96,6 +96,8 @@ class Claims:
         objects = MemoryObjectStore()
         wanted = self._remote.tips().keys() if uuids is None else uuids
         tips = self._remote.fetch(wanted, [], lambda id: cast("Commit", objects[id]), objects) if wanted else {}
+        if {*wanted} - tips.keys():  # a ref whose commit is not there is left out without a word by some that serve it
+            tips = {uuid: tip for uuid, tip in self._remote.tips().items() if uuid in wanted} | tips
         return {uuid: _claim(objects, tip) for uuid, tip in tips.items()}, objects
 
     def _send(

@@ -167,6 +167,17 @@ def test_what_is_no_claim_is_a_host_that_cannot_be_read_and_is_taken_from_nobody
     )
 
 
+def test_a_claim_that_is_lost_at_the_remote_is_not_taken_for_none(remote: Path) -> None:
+    Claims(str(remote)).move([WEB], NOBODY, "hv1", "root")
+    for pack in (remote / "objects/pack").iterdir():
+        pack.unlink()
+    for loose in (remote / "objects").glob("??/*"):
+        loose.unlink()
+    assert hosts(remote) == {WEB: UNKNOWN}
+    assert {uuid: each.host for uuid, each in Claims(str(remote)).read([WEB, DB]).items()} == {WEB: UNKNOWN}
+    assert codes(Claims(str(remote)).move([WEB], NOBODY, "hv2", "root")) == {WEB: CLAIM_LOST.code}
+
+
 def test_a_name_of_a_host_that_controls_a_terminal_is_shown_as_text(remote: Path) -> None:
     Claims(str(remote)).move([WEB], NOBODY, "hv1\x1b[2J", "root")
     assert hosts(remote)[WEB].isprintable()
