@@ -1,4 +1,4 @@
-"""Two hosts with one remote of their histories."""
+"""Two hosts with one remote of their histories; two with a cable between them, and a guest on the first one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from holdfast import operations
 from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast_lab.cable import Cable, two_hosts
 from holdfast_lab.daemon import private_host
 from tests.libvirt.domains import remove_domains
+from tests.libvirt.hosts.moving_guest import writing_guest
 from tests.libvirt.past.two_histories import new_remote
 
 
@@ -47,3 +51,31 @@ def shared(tmp_path: Path) -> Path:
     folder = tmp_path / "shared"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="module")
+def cable() -> Iterator[Cable]:
+    with two_hosts("kelp", "rock") as joined:
+        yield joined
+
+
+@pytest.fixture
+def here(cable: Cable) -> Iterator[Connection]:
+    with open_connection(cable.hosts[0].uri) as connection:
+        yield connection
+        remove_domains(connection)
+
+
+@pytest.fixture
+def there(cable: Cable) -> Iterator[Connection]:
+    with open_connection(cable.hosts[1].uri) as connection:
+        yield connection
+        remove_domains(connection)
+
+
+@pytest.fixture
+def guest(here: Connection, tmp_path: Path) -> Domain:
+    """It writes without end."""
+    domain = here.define(writing_guest(tmp_path))
+    operations.start(here, "a")
+    return domain

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from holdfast.libvirtapi import migration
+from holdfast.libvirtapi.connection import Connection
+from holdfast.libvirtapi.domain import Domain
 from tests.libvirt.domains import domain_xml
 
 _CODE = bytes.fromhex(
@@ -23,3 +26,12 @@ def writing_guest(folder: Path, extra: str = "") -> str:
     image.write_bytes((_CODE.ljust(0x30, b"\0") + _GDT).ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
     disk = f"<disk type='file'><source file='{image}'/><target dev='vda' bus='virtio'/><readonly/></disk>"
     return domain_xml(extra=disk + extra)
+
+
+def states(*connections: Connection) -> list[list[str]]:
+    return [[domain.state() for domain in connection.domains()] for connection in connections]
+
+
+def is_moving(domain: Domain) -> bool:
+    job = migration.job_now(domain)
+    return job is not None and job.remaining > 0

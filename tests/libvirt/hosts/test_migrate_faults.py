@@ -1,0 +1,148 @@
+"""What ends a migration, or hinders it: one copy of the guest runs then, and the next command brings it there."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import libvirt
+from holdfast import operations
+from holdfast.errors.hosts import (
+    CANNOT_BE_THERE,
+    MOVE_CUT_OFF,
+    MOVE_TIMED_OUT,
+    NOT_MOVED,
+)
+from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.domain import Domain
+from holdfast.operations import MoveOptions, MoveStatus
+from holdfast_lab.cable import Cable
+from holdfast_lab.patience import wait_until
+from tests.libvirt.commands import done
+from tests.libvirt.domains import domain_xml, remove_domains
+from tests.libvirt.hosts.moving_guest import is_moving, states, writing_guest
+from tests.raising import raising
+
+SLOW = MoveOptions(bandwidth=8)
+"""The guest that writes without end does not arrive with it."""
+
+
+def test_a_guest_that_writes_faster_than_can_be_copied_stays_when_its_time_is_over(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    seen: list[MoveStatus] = []
+    with raising(MOVE_TIMED_OUT, name="a", seconds=2):
+        operations.migrate_domain(here, "a", there, options=MoveOptions(bandwidth=8, timeout=2), progress=seen.append)
+    assert states(here, there) == [["running"], []]
+    assert seen[-1].rate and seen[-1].remaining and seen[-1].total > seen[-1].remaining
+
+
+def test_ctrl_c_leaves_the_guest_where_it_is(here: Connection, there: Connection, guest: Domain) -> None:
+    def interrupt(_: MoveStatus) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        operations.migrate_domain(here, "a", there, options=SLOW, progress=interrupt)
+    assert interrupted.value.__notes__ == ["the migration was cancelled: a is where it was"]
+    assert states(here, there) == [["running"], []]
+
+
+def test_after_a_kill_the_guest_runs_where_it_was_and_the_next_command_moves_it(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    words = [sys.executable, "-m", "holdfast", "-c", here.uri, "migrate", "a", there.uri, "--bandwidth", "8"]
+    command = subprocess.Popen(words)
+    wait_until(lambda: is_moving(guest), "nothing moves")
+    command.kill()
+    command.wait()
+    wait_until(lambda: states(here, there) == [["running"], []], "two copies")
+    assert done(here.uri, "migrate", "a", there.uri).startswith(f"a: is moved to {there.uri} while it runs")
+    assert states(here, there) == [[], ["running"]]
+
+
+def test_certificates_that_are_missing_stop_an_encrypted_migration_before_it_begins(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    with raising(NOT_MOVED, name="a", state="running"):
+        operations.migrate_domain(here, "a", there, options=MoveOptions(tls=True))
+    assert states(here, there) == [["running"], []]
+
+
+def certificates(folder: Path, address: str) -> None:
+    """What QEMU needs for TLS in ``folder``, by an authority in the one above it, for a server at ``address``."""
+    folder.mkdir(exist_ok=True)
+    authority = folder.parent / "ca"
+
+    def openssl(*words: object) -> None:
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+    key: tuple[str, ...] = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+    if not authority.with_suffix(".pem").exists():
+        constraints = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        names = ("-subj", "/CN=lab", "-keyout", f"{authority}.key", "-out", f"{authority}.pem")
+        openssl("req", "-x509", *key, *names, *constraints)
+    shutil.copy(f"{authority}.pem", folder / "ca-cert.pem")
+    for role in ("server", "client"):
+        own = ("-subj", "/CN=host", "-addext", f"subjectAltName=IP:{address}")
+        signed = ("-CA", f"{authority}.pem", "-CAkey", f"{authority}.key")
+        files = ("-keyout", folder / f"{role}-key.pem", "-out", folder / f"{role}-cert.pem")
+        openssl("req", "-x509", *key, *own, *signed, *files, "-addext", "basicConstraints=CA:FALSE")
+
+
+def test_an_encrypted_migration_goes_only_to_a_host_with_a_certificate_of_its_own(cable: Cable, tmp_path: Path) -> None:
+    for host in cable.hosts:
+        settings = host.folder / "etc" / "qemu.conf"
+        settings.write_text(f'{settings.read_text()}migrate_tls_x509_cert_dir = "{tmp_path}/{host.name}"\n')
+        certificates(tmp_path / host.name, "203.0.113.77")
+        host.restart()
+    with open_connection(cable.hosts[0].uri) as here, open_connection(cable.hosts[1].uri) as there:
+        here.define(writing_guest(tmp_path))
+        operations.start(here, "a")
+        with raising(NOT_MOVED, name="a", state="running"):
+            operations.migrate_domain(here, "a", there, options=MoveOptions(tls=True))
+        assert states(here, there) == [["running"], []]
+        certificates(tmp_path / "rock", "203.0.113.2")
+        operations.migrate_domain(here, "a", there, options=MoveOptions(tls=True))
+        assert states(here, there) == [[], ["running"]]
+        remove_domains(there)
+
+
+def test_a_post_copy_that_broke_off_is_gone_on_with_by_the_next_command(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    options = MoveOptions(post_copy=True, bandwidth=4)
+
+    def break_off(_: MoveStatus) -> None:
+        if guest.state() == "paused":
+            with suppress(libvirt.libvirtError):
+                guest._handle.abortJobFlags(1)  # VIR_DOMAIN_ABORT_JOB_POSTCOPY
+
+    with raising(MOVE_CUT_OFF, name="a", here="paused"):
+        operations.migrate_domain(here, "a", there, options=options, progress=break_off)
+    moved = operations.migrate_domain(here, "a", there)
+    assert states(here, there) == [[], ["running"]] and moved.live
+
+
+def test_a_host_without_memory_for_it_is_no_place_to_go(cable: Cable, here: Connection, there: Connection) -> None:
+    """Every QEMU that libvirtd starts there has a limit, as on a host that is full."""
+    here.define(domain_xml().replace("'MiB'>64<", "'MiB'>4096<"))
+    operations.start(here, "a")
+    (libvirtd,) = [
+        int(pid)
+        for pid in Path(f"/proc/{cable.hosts[1].inside}/task/{cable.hosts[1].inside}/children").read_text().split()
+        if "libvirtd" in Path(f"/proc/{pid}/cmdline").read_text()
+    ]
+    before = resource.prlimit(libvirtd, resource.RLIMIT_DATA, (3 << 30, resource.RLIM_INFINITY))
+    try:
+        with raising(NOT_MOVED, CANNOT_BE_THERE, name="a"):
+            operations.migrate_domain(here, "a", there)
+    finally:
+        resource.prlimit(libvirtd, resource.RLIMIT_DATA, before)
+    assert states(here, there) == [["running"], []]
