@@ -8,13 +8,15 @@ source goes on.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.host.outlook import differs
+from holdfast.domainxml.host.state_files import StateKind
 from holdfast.errors import HoldfastError, Refused
+from holdfast.errors.changes import HAS_SNAPSHOTS
 from holdfast.errors.hosts import MOVE_TIMED_OUT, NOT_MOVED
 from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi import migration
@@ -27,6 +29,7 @@ from holdfast.operations.hosts.live.cut_off import told
 from holdfast.operations.hosts.live.watched_move import WatchedMove
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress
 from holdfast.operations.hosts.take_along import take_along
+from holdfast.operations.own_state import look, state_of
 from holdfast.operations.session import OpenDomain
 from holdfast.operations.waiting import waiting
 
@@ -40,9 +43,11 @@ def move_live(
 ) -> Migrated:
     """Move ``domain``, which runs and is locked.
 
-    Raises NOT_SHARED, NOT_MOVED and MOVE_TIMED_OUT, after which it runs where it was; MOVE_LEFT_PAUSED,
+    Raises HAS_SNAPSHOTS, NOT_SHARED, NOT_MOVED and MOVE_TIMED_OUT, after which it runs where it was; MOVE_LEFT_PAUSED,
     MOVED_OTHERWISE, MOVE_CUT_OFF. (virDomainMigrate3)
     """
+    if domain.snapshot_count():
+        raise HAS_SNAPSHOTS(name=domain.name)
     before, autostart = domain.documents, domain.autostart()
     assert before.live is not None and before.config is not None
     stuck = migration.is_stuck_in_post_copy(domain)
@@ -57,7 +62,10 @@ def move_live(
     if not dry_run:
         transfer = _transfer(judgement, options, coming, stuck)
         job = _move(domain, target, transfer, options, progress, not_there_yet(target, judgement.config, coming))
-    notes = () if dry_run else take_along(source, target, domain.uuid, autostart=autostart)
+    notes = [*_left_here(source, before.config)]
+    if not dry_run:
+        notes += take_along(source, target, domain.uuid, autostart=autostart)
+        refuse_other_guest(target.find_domain(domain.uuid), target, before)
     return Migrated(
         name=domain.name,
         uuid=domain.uuid,
@@ -72,6 +80,13 @@ def move_live(
         outlooks=tuple(each for each in judgement.outlooks if differs([each])),
         downtime=None if job is None else job.downtime,
     )
+
+
+def _left_here(source: Connection, config: Element) -> Iterator[str]:
+    """What libvirt leaves on the host where the domain was, in sentences."""
+    for file in state_of(source, config):
+        if file.kind is StateKind.NVRAM and look(source, file).there:
+            yield f"its {file} stays on the host where it was, too: nothing uses it there"
 
 
 def _transfer(judgement: Arrival, options: MoveOptions, coming: ComingImages, resume: bool) -> Transfer:
@@ -106,11 +121,10 @@ def _move(
     progress: MoveProgress | None,
     made: Collection[str],
 ) -> JobNow | None:
-    """Move it, and prove that it is there as it was here. Returns what libvirt says of the migration.
+    """Move it. Returns what libvirt says of the migration.
 
     The images that are ``made`` there for it go again where it is not there in the end.
     """
-    before = domain.documents
     try:
         WatchedMove(domain, lambda: migration.migrate(domain, target, transfer), options, progress).until_it_ends()
     except HoldfastError as error:
@@ -123,8 +137,6 @@ def _move(
         remove_copies(target, made)
         raise
     domain.config_change.is_gone, domain.config_change.end = True, EntryKind.MOVED
-    there = target.find_domain(domain.uuid)
-    refuse_other_guest(there, target, before)
     with suppress(HoldfastError):
-        return migration.last_job(there)
+        return migration.last_job(target.find_domain(domain.uuid))
     return None
