@@ -18,7 +18,9 @@ from holdfast.errors.hosts import (
     CANNOT_BE_THERE,
     MOVE_CUT_OFF,
     MOVE_TIMED_OUT,
+    MOVED_OTHERWISE,
     NOT_MOVED,
+    RUNS_ON_BOTH,
 )
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
@@ -26,7 +28,7 @@ from holdfast.operations import MoveOptions, MoveStatus
 from holdfast_lab.cable import Cable
 from holdfast_lab.patience import wait_until
 from tests.libvirt.commands import done
-from tests.libvirt.domains import domain_xml, remove_domains
+from tests.libvirt.domains import CONFIG, domain_xml, remove_domains
 from tests.libvirt.hosts.moving_guest import is_moving, states, writing_guest
 from tests.raising import raising
 
@@ -146,3 +148,28 @@ def test_a_host_without_memory_for_it_is_no_place_to_go(cable: Cable, here: Conn
     finally:
         resource.prlimit(libvirtd, resource.RLIMIT_DATA, before)
     assert states(here, there) == [["running"], []]
+
+
+def test_a_guest_that_runs_on_both_hosts_is_told_and_left_alone(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    there.define(guest.xml(CONFIG)).start(paused=True)
+    with raising(RUNS_ON_BOTH, name="a", uri=there.uri):
+        operations.migrate_domain(here, "a", there)
+    assert states(here, there) == [["running"], ["paused"]]
+
+
+def test_a_document_that_a_move_left_goes_once_the_guest_is_seen_to_run_there_as_it_was(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    config = guest.xml(CONFIG)
+    operations.migrate_domain(here, "a", there)
+    left = here.define(config.replace("<memballoon model='virtio'>", "<memballoon model='none'>"))
+    with raising(MOVED_OTHERWISE, name="a"):
+        operations.migrate_domain(here, "a", there)
+    assert states(here, there) == [["shut off"], ["running"]]
+    left.undefine()
+    here.define(config)
+    finished = operations.migrate_domain(here, "a", there)
+    assert finished.notes[0].startswith("its guest was there already")
+    assert states(here, there) == [[], ["running"]]
