@@ -31,7 +31,8 @@ from holdfast.hostfiles.new_file import creating, whole_file, writing
 from holdfast.text import printable
 
 SUMS = "SHA256SUMS"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
+"""Bytes at a time: of more, the C library takes new pages from the kernel for each piece (glibc, M_MMAP_THRESHOLD)."""
 _ZEROS = bytes(_CHUNK)
 _BLOCK = 512
 _LONGEST = 64 << 20

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,13 @@ from holdfast.errors import HoldfastError
 from holdfast.errors.changes import HAS_SNAPSHOTS
 from holdfast.errors.domains import ARRIVING
 from holdfast.errors.files import EXISTS
-from holdfast.errors.hosts import ALREADY_THERE, CANNOT_BE_THERE, RESTS_ON_OTHER, UUID_THERE
+from holdfast.errors.hosts import ALREADY_THERE, CANNOT_BE_THERE, MOVE_CUT_OFF, RESTS_ON_OTHER, UUID_THERE
 from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.hosts.cold import move_cold
+from holdfast.operations.hosts.cold.carried import carry_image
 from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, remove_domains
@@ -48,6 +50,7 @@ def target(other: Host) -> Iterator[Connection]:
     """Its libvirt, without domains."""
     with open_connection(other.uri) as connection:
         yield connection
+    with open_connection(other.uri) as connection:  # its libvirt may have died
         remove_domains(connection)
 
 
@@ -204,6 +207,30 @@ def test_a_copy_that_is_arriving_does_not_start_and_a_repeated_move_finishes(
         operations.start(target, "a", paused=True)
     done(target.uri, "start", "a", "--paused", "--arrived")
     assert not list(unfinished(parse(target.find_domain("a").xml(CONFIG))))
+
+
+def test_a_move_whose_destination_dies_says_what_stands_and_is_finished_by_repeating_it(
+    source: Connection, target: Connection, other: Host, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = DiskSpec(path=str(folder / "a.raw"), size=MIB, format="raw")
+    operations.create_domain(source, "a", DomainSpec(memory=64 * MIB, disks=(disk,), graphics="none"))
+    document = source.find_domain("a").xml(CONFIG)
+
+    def dying(*words: Any) -> None:
+        carry_image(*words)
+        other.kill()
+
+    with monkeypatch.context() as patch, open_connection(other.uri) as lost:
+        patch.setattr(move_cold, "carry_image", dying)
+        with raising(MOVE_CUT_OFF, name="a", here="shut off", there="unknown"):
+            operations.migrate_domain(source, "a", lost, maps=maps(folder), options=COPIED)
+    assert source.find_domain("a").xml(CONFIG) == document
+    other.start()
+    with open_connection(other.uri) as again:
+        operations.migrate_domain(source, "a", again, maps=maps(folder), options=COPIED)
+        assert not source.domains()
+        assert not visible(compare(document, again.find_domain("a").xml(CONFIG)))
+        remove_domains(again)
 
 
 def starts(connection: Connection) -> bool:
