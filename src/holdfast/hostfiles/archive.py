@@ -148,7 +148,7 @@ class ArchiveWriter:
         with tempfile.TemporaryFile(dir=self._folder) as file:
             size = 0
             for piece in pieces:
-                if piece != _ZEROS[: len(piece)]:
+                if piece.count(0) != len(piece):
                     _write_all(file.fileno(), piece, size)
                 size += len(piece)
             file.truncate(size)
