@@ -173,3 +173,33 @@ def test_a_document_that_a_move_left_goes_once_the_guest_is_seen_to_run_there_as
     finished = operations.migrate_domain(here, "a", there)
     assert finished.notes[0].startswith("its guest was there already")
     assert states(here, there) == [[], ["running"]]
+
+
+def test_a_guest_whose_cable_is_pulled_stays_when_its_time_is_over_and_moves_once_it_is_back(
+    cable: Cable, here: Connection, there: Connection, guest: Domain
+) -> None:
+    def pull(status: MoveStatus) -> None:
+        if status.rate:
+            cable.pull()
+
+    try:
+        with raising(MOVE_TIMED_OUT, name="a"):
+            operations.migrate_domain(here, "a", there, options=MoveOptions(bandwidth=8, timeout=2), progress=pull)
+        assert states(here, there) == [["running"], []]
+    finally:
+        cable.plug()
+    operations.migrate_domain(here, "a", there)
+    assert states(here, there) == [[], ["running"]]
+
+
+def test_ctrl_c_in_a_post_copy_comes_too_late_and_the_guest_gets_all_its_memory(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    def interrupt(_: MoveStatus) -> None:
+        if guest.state() == "paused":
+            signal.raise_signal(signal.SIGINT)
+
+    options = MoveOptions(post_copy=True, bandwidth=4)
+    moved = operations.migrate_domain(here, "a", there, options=options, progress=interrupt)
+    assert moved.notes[0].startswith("it was too late to cancel it")
+    assert states(here, there) == [[], ["running"]]

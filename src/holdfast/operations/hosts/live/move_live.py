@@ -58,12 +58,11 @@ def move_live(
     judgement = destination.judge(before.config, live, coming)
     destination.refuse(domain.name, judgement)
     source, target = domain.connection, destination.connection
-    job = None
+    job, notes = None, [*_left_here(source, before.config)]
     if not dry_run:
-        transfer = _transfer(judgement, options, coming, stuck)
-        job = _move(domain, target, transfer, options, progress, not_there_yet(target, judgement.config, coming))
-    notes = [*_left_here(source, before.config)]
-    if not dry_run:
+        transfer, made = _transfer(judgement, options, coming, stuck), not_there_yet(target, judgement.config, coming)
+        job, said = _move(domain, target, transfer, options, progress, made)
+        notes += said
         notes += take_along(source, target, domain.uuid, autostart=autostart)
         refuse_other_guest(target.find_domain(domain.uuid), target, before)
     return Migrated(
@@ -120,13 +119,14 @@ def _move(
     options: MoveOptions,
     progress: MoveProgress | None,
     made: Collection[str],
-) -> JobNow | None:
-    """Move it. Returns what libvirt says of the migration.
+) -> tuple[JobNow | None, list[str]]:
+    """Move it. Returns what libvirt says of the migration, and what else is to be said of it.
 
     The images that are ``made`` there for it go again where it is not there in the end.
     """
+    moving = WatchedMove(domain, lambda: migration.migrate(domain, target, transfer), options, progress)
     try:
-        WatchedMove(domain, lambda: migration.migrate(domain, target, transfer), options, progress).until_it_ends()
+        moving.until_it_ends()
     except HoldfastError as error:
         is_said = error.exit_code == Refused.exit_code or error.code == MOVE_TIMED_OUT.code
         if (stands := error if is_said else told(domain, target, error)) is not None:
@@ -137,6 +137,7 @@ def _move(
         remove_copies(target, made)
         raise
     domain.config_change.is_gone, domain.config_change.end = True, EntryKind.MOVED
+    notes = ["it was too late to cancel it: the guest ran there already"] if moving.was_too_late else []
     with suppress(HoldfastError):
-        return migration.last_job(target.find_domain(domain.uuid))
-    return None
+        return migration.last_job(target.find_domain(domain.uuid)), notes
+    return None, notes

@@ -49,7 +49,10 @@ class _Call:
 
 
 class WatchedMove:
-    """A migration that is watched until it ends, and ended on Ctrl-C or when its time is over."""
+    """A migration that is watched until it ends, and ended on Ctrl-C or when its time is over.
+
+    ``was_too_late``  True where a Ctrl-C came after a post-copy had begun, which goes on
+    """
 
     def __init__(
         self, domain: Domain, move: Callable[[], None], options: MoveOptions, progress: MoveProgress | None
@@ -59,6 +62,7 @@ class WatchedMove:
         self._options = options
         self._progress = progress
         self._runs_there = False
+        self.was_too_late = False
         self._end = None if options.timeout is None else time.monotonic() + options.timeout
 
     def until_it_ends(self) -> None:
@@ -69,6 +73,7 @@ class WatchedMove:
                 return self._call.result()
             except KeyboardInterrupt as interrupt:
                 if self._runs_there:  # libvirt refuses to cancel it, and the guest needs the rest
+                    self.was_too_late = True
                     continue
                 if self._cancelled():
                     interrupt.add_note(f"the migration was cancelled: {self._domain.name} is where it was")
