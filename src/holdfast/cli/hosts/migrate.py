@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Copy onto images that are there already, if they are as large.")
 @map_options
 @click.option("--tls", is_flag=True, help="Encrypt memory and images on their way (both hosts need certificates).")
-@click.option("--bandwidth", type=click.IntRange(1, 1 << 40), metavar="MIB", help="At most so many MiB a second.")
+@click.option("--bandwidth", type=click.IntRange(1, 1 << 20), metavar="MIB", help="At most so many MiB a second.")
 @click.option(
     "--timeout",
     type=Seconds(),
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     help="Give up a guest that is not there by then: it runs on where it is.",
 )
 @click.option("--auto-converge", is_flag=True, help="Slow a guest down that writes faster than can be copied.")
-@click.option("--post-copy", is_flag=True, help="Let it run there before all is copied. Breaks off, and it is stuck.")
+@click.option(
+    "--post-copy", is_flag=True, help="Let it run there before all is copied; if that breaks off, it stands still."
+)
 @fresh_options
 @dry_run_option
 @output_option
