@@ -148,6 +148,13 @@ MERGED_BELOW_OTHER = Condition(
     "give {user!r} an image of its own first",
 )
 NOT_DELETED = Condition("snapshot-not-deleted", Failed, "libvirt cannot delete the snapshot {snapshot!r}: {cause}")
+NOT_DELETED_APPARMOR = Condition(
+    "snapshot-not-deleted-apparmor",
+    Failed,
+    "libvirt cannot delete the snapshot {snapshot!r}: {cause}",
+    "AppArmor keeps QEMU from writing to an image that another one rested on when the domain was started: libvirt 12.1 "
+    'can delete it, or an earlier one with security_driver = "none" in qemu.conf for as long as that takes',
+)
 NOT_DELETED_DETACHED = Condition(
     "snapshot-not-deleted-detached",
     Failed,

@@ -257,6 +257,24 @@ def test_uefi_guest_has_internal_snapshots_where_libvirt_makes_them_and_a_note_n
     assert "note: the TPM's state is not part of it" in shown
 
 
+@pytest.mark.parametrize(("version", "is_said"), [((11, 3, 0), True), ((12, 1, 0), False)])
+def test_that_apparmor_forbids_its_deletion_after_the_next_start_is_said_beforehand(
+    connection: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    version: tuple[int, int, int],
+    is_said: bool,
+) -> None:
+    connection.define(domain_xml(extra=qcow2_disk(qcow2(tmp_path, "root"))))
+    confined = connection.capabilities().replace(
+        "</host>", "<secmodel><model>apparmor</model><doi>0</doi></secmodel></host>"
+    )
+    monkeypatch.setattr(Connection, "capabilities", lambda self: confined)
+    monkeypatch.setattr(Connection, "libvirt_version", lambda self: version)
+    made = operations.create_snapshot(connection, "a", "one", external=True)
+    assert any("AppArmor" in note for note in made.notes) == is_said
+
+
 def test_uefi_variables_are_no_part_of_libvirts_own_internal_snapshot(connection: Connection, tmp_path: Path) -> None:
     nvram = tmp_path / "vars.fd"
     text = domain_xml(extra=qcow2_disk(qcow2(tmp_path, "root")))

@@ -27,6 +27,7 @@ from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.results import Result
 from holdfast.operations.session import Need, OpenDomain, changing
 from holdfast.operations.snapshots.leftovers import forget_unfinished, remove_leftovers, unfinished_snapshots
+from holdfast.operations.snapshots.plan import apparmor_forbids_merging
 from holdfast.operations.snapshots.volumes import follow_images
 
 
@@ -163,12 +164,14 @@ def _not_deleted(
 ) -> HoldfastError:
     """What libvirt's refusal means, with what to do about it for the cases that are known of libvirt 9.0.
 
-    DELETED_IN_PART, NOT_DELETED_DETACHED, NOT_DELETED_PARENT, NOT_DELETED_OFF, NOT_DELETED_PAUSED,
-    NOT_DELETED_RUNNING, else NOT_DELETED.
+    DELETED_IN_PART, NOT_DELETED_APPARMOR, NOT_DELETED_DETACHED, NOT_DELETED_PARENT, NOT_DELETED_OFF,
+    NOT_DELETED_PAUSED, NOT_DELETED_RUNNING, else NOT_DELETED.
     """
     name, snapshot, images = domain.name, found.name, _images(domain.documents)
     if images != _images(before):
         return errors.DELETED_IN_PART(snapshot=snapshot, cause=cause)
+    if "Permission denied" in cause.message and found.is_external and apparmor_forbids_merging(domain.connection):
+        return errors.NOT_DELETED_APPARMOR(snapshot=snapshot, cause=cause)
     for target, overlay in found.overlays.items():
         if not any(target in written for written in images):
             return errors.NOT_DELETED_DETACHED(name=name, snapshot=snapshot, cause=cause, target=target, image=overlay)

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from holdfast.domainxml.document import Element, value_at
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.host.image_files import has_tpm_state
+from holdfast.domainxml.host.security import security_models
 from holdfast.domainxml.snapshots.new import CandidateDisk, candidate_disks
 from holdfast.errors import HoldfastError
 from holdfast.errors import snapshots as errors
@@ -31,6 +32,10 @@ _INTERNAL_UEFI_OFF = (9, 3, 0)
 """The first that makes internal snapshots of domains with UEFI firmware while they are shut off (its NEWS)."""
 _INTERNAL_UEFI = (10, 10, 0)
 """The first that also does so while they run, if their NVRAM is qcow2 (its NEWS)."""
+_MERGE_UNDER_APPARMOR = (12, 1, 0)
+"""The first whose AppArmor profiles let QEMU write to an image that another one rested on when the domain was started
+(libvirt's work item 806; seen with 11.3: block-commit is refused, and the profile denies writing whatever is added).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +118,16 @@ def no_external_revert(connection: Connection, images: Collection[str] = ()) -> 
         return None
     condition = errors.NO_EXTERNAL_REVERT_IMAGES if images else errors.NO_EXTERNAL_REVERT
     return condition(version=_dotted(version), since=_dotted(_EXTERNAL_REVERT), images=images)
+
+
+def apparmor_forbids_merging(connection: Connection) -> bool:
+    """True where AppArmor keeps QEMU from merging an overlay, once the domain was started with it.
+
+    (virConnectGetCapabilities, virConnectGetLibVersion)
+    """
+    return connection.libvirt_version() < _MERGE_UNDER_APPARMOR and "apparmor" in security_models(
+        connection.capabilities()
+    )
 
 
 def plan_snapshot(domain: OpenDomain, wish: SnapshotWish) -> SnapshotPlan:
@@ -226,6 +241,11 @@ def _notes(connection: Connection, document: Element, external: bool, without_me
     no_revert = no_external_revert(connection) if external else None
     if no_revert is not None:
         yield str(no_revert)
+    if external and apparmor_forbids_merging(connection):
+        yield (
+            f"once the domain was started anew, libvirt {_dotted(connection.libvirt_version())} cannot delete it under "
+            f"AppArmor; {_dotted(_MERGE_UNDER_APPARMOR)} and later can"
+        )
 
 
 def _dotted(version: tuple[int, int, int]) -> str:
