@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @domain_argument
 @click.argument("uri", metavar="DEST_URI")
 @click.option("--copy-storage", is_flag=True, help="Copy the images: the other host does not share them.")
-@click.option("--overwrite", is_flag=True, help="Copy onto images that are there already, if they are as large.")
+@click.option("--overwrite", is_flag=True, help="Let a guest that runs write over images that are there, if as large.")
 @map_options
 @click.option("--tls", is_flag=True, help="Encrypt memory and images on their way (both hosts need certificates).")
 @click.option("--bandwidth", type=click.IntRange(1, 1 << 20), metavar="MIB", help="At most so many MiB a second.")

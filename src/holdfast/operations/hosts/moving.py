@@ -14,7 +14,7 @@ class MoveOptions:
     """How a domain is moved.
 
     ``copy_storage``   copy the images that the destination does not share
-    ``overwrite``      write over what is at the places of copies already, if it is exactly as large
+    ``overwrite``      let a guest that runs write over what is at the places of its copies, if it is exactly as large
     ``tls``            encrypt what goes from QEMU to QEMU
     ``bandwidth``      at most so many MiB a second; None: as fast as it can
     ``timeout``        seconds after which a guest that still writes faster than can be copied stays; None: never

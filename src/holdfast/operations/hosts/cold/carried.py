@@ -98,11 +98,8 @@ def images_to_carry(disks_here: Iterable[Element], there: Element) -> Iterator[C
             yield CarriedImage(label(disk), before, after, stated_format(disk))
 
 
-def check_image(connection: Connection, target: Connection, image: CarriedImage, *, overwrite: bool) -> int:
-    """How many bytes ``image`` is.
-
-    Raises RESTS_ON_OTHER, and EXISTS where something is at its place there, unless ``overwrite``.
-    """
+def check_image(connection: Connection, target: Connection, image: CarriedImage) -> int:
+    """How many bytes ``image`` is. Raises RESTS_ON_OTHER, and EXISTS where something is at its place there."""
     with image.here.opened(connection) as pool:
         volume = pool.volume(image.here.name)
         below = backing_of_volume(volume.xml()) if image.format != "raw" else None
@@ -110,13 +107,13 @@ def check_image(connection: Connection, target: Connection, image: CarriedImage,
             raise RESTS_ON_OTHER(target=image.target, below=below)
         size = volume.bytes_there()
     with image.there.opened(target) as pool:
-        if image.there.name in pool.names() and not overwrite:
+        if image.there.name in pool.names():
             raise EXISTS(path=image.there)
     return size
 
 
 def carry_image(connection: Connection, target: Connection, image: CarriedImage, progress: Progress | None) -> None:
-    """Make it there as it is here, holes included, in place of what is there.
+    """Make it there as it is here, holes included.
 
     Raises VOLUME_EXISTS, NOT_AS_COPIED, and what libvirt refuses.
     (virStorageVolDownload, virStorageVolUpload)
@@ -126,8 +123,6 @@ def carry_image(connection: Connection, target: Connection, image: CarriedImage,
         size, is_file = source.bytes_there(), pool_of_files(to.xml())
         capacity = size if image.format == "raw" else source.capacity()
         document = new_volume(image.there.name, image.format, capacity, thin=is_file)
-        if image.there.name in to.names():
-            to.volume(image.there.name).delete()
         made = to.create(image.there.name, document)
         made.write(source.pieces(), size, progress, thin=is_file)
         if (found := made.bytes_there()) != size and is_file:

@@ -124,15 +124,14 @@ def _whole_config(domain: OpenDomain) -> Element:
 
 def _coming(connection: Connection, config: Element, disks: Iterable[Element], options: MoveOptions) -> ComingImages:
     sizes, copied = dict(_sizes(connection, config)), [label(disk) for disk in disks]
-    return ComingImages(sizes=sizes, copied=copied, overwrite=options.overwrite, in_pools=False)
+    return ComingImages(sizes=sizes, copied=copied, in_pools=False)
 
 
 def _plan(
     domain: OpenDomain, target: Connection, disks: Iterable[Element], there: Element, here: str, options: MoveOptions
 ) -> _Plan:
     connection, config = domain.connection, _whole_config(domain)
-    carried, overwrite = images_to_carry(disks, there), options.overwrite
-    images = {image: check_image(connection, target, image, overwrite=overwrite) for image in carried}
+    images = {image: check_image(connection, target, image) for image in images_to_carry(disks, there)}
     state = list(state_to_carry(connection, target, config, there, options.fresh))
     mark = BeingMoved(
         since=datetime.now(UTC).isoformat(timespec="seconds"),
