@@ -84,6 +84,9 @@ history states a
 history restore-state a -> 3
 export a {folder}/a.tar
 import {folder}/a.xml -> 3
+plan hosts {uri} -> 3
+migrate a {uri} -> 2
+evacuate --from {folder}/remote.git a {uri}
 snapshot delete a s
 repair a --no-start
 resume-host
