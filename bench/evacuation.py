@@ -61,7 +61,7 @@ def evacuation_cases(
         end()
 
     yield Case("evacuate 200", define, evacuate, 2.0, before=begin)
-    shutil.rmtree(history)
+    shutil.rmtree(history, ignore_errors=True)
     shutil.rmtree(folder)
 
 
