@@ -220,6 +220,12 @@ MOVED_OTHERWISE = Condition(
     "{name!r} runs at {uri}, but its documents there are not what they were: {changes:;}",
     "look at what its next start there would give; roll it back there, or edit it",
 )
+FOR_RUNNING_GUEST = Condition(
+    "for-running-guest",
+    UsageError,
+    "{name!r} is shut off, and this is for the move of a guest that runs: {options}",
+    "leave it out, or start the domain first",
+)
 PROBE_OF_ONE = Condition(
     "probe-of-one",
     UsageError,
@@ -284,6 +290,12 @@ IMAGE_LOCKED = Condition(
     Refused,
     "the image {image} of {name!r} is locked: somebody has it open, on this host or on another one",
     "see which host runs it: it is not down",
+)
+CLAIM_KEPT = Condition(
+    "claim-kept",
+    PartlyDone,
+    "{name!r} did not come here ({cause}), and {remote} says still that {host} has it: {why}",
+    "repeat it once the remote can be written to: that goes on",
 )
 EVACUATED_IN_PART = Condition(
     "evacuated-in-part",

@@ -62,6 +62,7 @@ class OpenDomain(Domain):
     ``lacks``          the error to raise in place of a result where all is done and only a record of it is missing; an
                        error that is raised later says that as well
     ``config_change``  what the operation makes of the config document, for the history
+    ``takes_arriving`` True where a domain that is being moved here is taken for this host's own
     """
 
     def __init__(self, connection: Connection, handle: DomainHandle, *, to_change: bool) -> None:
@@ -71,6 +72,7 @@ class OpenDomain(Domain):
         self.done_besides: list[str] = []
         self.lacks: PartlyDone | None = None
         self.config_change = ConfigChange()
+        self.takes_arriving = False
         self._known: dict[str | Definition, object] = {}
         self._first: dict[str | Definition, object] = {}
         self._is_touched = False
@@ -216,7 +218,7 @@ class OpenDomain(Domain):
             raise domains.RUNNING(name=self.name)
         if Need.WHOLE in needs and self.documents.config is not None:
             arriving = fact(self.documents.config, BeingMoved)
-            if arriving is not None:
+            if arriving is not None and not self.takes_arriving:
                 raise domains.ARRIVING(name=self.name, host=arriving.host, since=arriving.since)
             creating = fact(self.documents.config, Creating)
             if creating is not None:

@@ -14,6 +14,7 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.errors.creation import CREATED_NOT_STARTED
 from holdfast.errors.hosts import (
+    CLAIM_KEPT,
     DELETED_AT_REMOTE,
     EVACUATION_CUT_OFF,
     HOST_CANNOT,
@@ -117,6 +118,26 @@ def test_what_cannot_be_defined_is_given_back(
     a, b = evacuate(hv2, ["a", "b"], source_is_down=name_of(hv1), maps=stays(shared))
     assert (a.fate, b.fate) == ("failed", "evacuated")
     assert who_has(remote) == sorted([name_of(hv1), name_of(hv2)])
+
+
+def test_what_cannot_be_given_back_is_partly_done_and_the_next_try_goes_on(
+    hosts: list[Connection], shared: Path, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hv1, hv2 = hosts
+    made(hv1, shared, "a")
+
+    def refuse(self: Connection, document: str) -> Domain:
+        remote.rename(remote.with_name("away"))  # once it is claimed, the remote is gone
+        raise HOST_CANNOT(reason="it is not to be")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "define", refuse)
+        (a,) = evacuate(hv2, ["a"], remote=str(remote), source_is_down=name_of(hv1), maps=stays(shared))
+    remote.with_name("away").rename(remote)
+    assert (a.fate, a.error and a.error.code) == ("failed", CLAIM_KEPT.code)
+    assert who_has(remote) == [name_of(hv2)]
+    (a,) = evacuate(hv2, ["a"], source_is_down=name_of(hv1), maps=stays(shared))
+    assert (a.fate, a.error) == ("evacuated", None)
 
 
 def test_a_libvirt_that_goes_away_leaves_what_has_come_and_the_rest_to_its_host(

@@ -19,9 +19,17 @@ from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.records.disk_record import unfinished
 from holdfast.errors import HoldfastError
 from holdfast.errors.changes import HAS_SNAPSHOTS
+from holdfast.errors.disks import IMAGE_MISSING
 from holdfast.errors.domains import ARRIVING
 from holdfast.errors.files import EXISTS
-from holdfast.errors.hosts import ALREADY_THERE, CANNOT_BE_THERE, MOVE_CUT_OFF, RESTS_ON_OTHER, UUID_THERE
+from holdfast.errors.hosts import (
+    ALREADY_THERE,
+    CANNOT_BE_THERE,
+    FOR_RUNNING_GUEST,
+    MOVE_CUT_OFF,
+    RESTS_ON_OTHER,
+    UUID_THERE,
+)
 from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.operations.disks.spec import DiskSpec
@@ -147,6 +155,10 @@ def test_what_cannot_move_is_refused_and_nothing_has_changed(
         assert source.find_domain("a").xml(CONFIG) == document
         assert not target.domains()
 
+    with raising(FOR_RUNNING_GUEST, options=["overwrite", "tls"]):
+        options = operations.MoveOptions(copy_storage=True, overwrite=True, tls=True)
+        operations.migrate_domain(source, "a", target, maps=maps(folder), options=options)
+    refused()
     there = Path(maps(folder).paths[str(folder)])
     (there / "b.raw").write_text("somebody's")
     with raising(EXISTS, CANNOT_BE_THERE):
@@ -205,6 +217,14 @@ def test_a_copy_that_is_arriving_does_not_start_and_a_repeated_move_finishes(
     assert not source.domains()
     with raising(ARRIVING):
         operations.start(target, "a", paused=True)
+    before = target.find_domain("a").xml(CONFIG)
+    done(target.uri, "start", "a", "--arrived", "--dry-run")
+    image, away = folder / "there" / "a.qcow2", folder / "away"
+    image.rename(away)
+    with raising(IMAGE_MISSING):
+        operations.start(target, "a", arrived=True)
+    away.rename(image)
+    assert target.find_domain("a").xml(CONFIG) == before  # the mark as well: a repeated move can still finish
     done(target.uri, "start", "a", "--paused", "--arrived")
     assert not list(unfinished(parse(target.find_domain("a").xml(CONFIG))))
 

@@ -11,6 +11,7 @@ from holdfast.cli.as_json import print_envelope
 from holdfast.cli.common import Session, dry_run_option, fresh_options, local_time, output_option, pass_session
 from holdfast.cli.hosts.maps import map_options
 from holdfast.cli.past.options import secret_option
+from holdfast.errors import PartlyDone
 from holdfast.errors.hosts import EVACUATED_IN_PART, NONE_EVACUATED
 from holdfast.text import printable
 
@@ -110,6 +111,6 @@ def _report(done: Sequence[Evacuated]) -> None:
     names, cause = [each.name for each in wrong], wrong[0].error
     if len(done) == 1 and cause is not None:
         raise cause
-    none_came = all(each.fate == "failed" for each in done)
-    condition = NONE_EVACUATED if none_came else EVACUATED_IN_PART
+    nothing = all(each.fate == "failed" and not isinstance(each.error, PartlyDone) for each in done)
+    condition = NONE_EVACUATED if nothing else EVACUATED_IN_PART
     raise condition(failed=len(wrong), all=len(done), names=names, cause=cause)

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps
 from holdfast.errors import HoldfastError, NoConnection, NotFound, PartlyDone
-from holdfast.errors.hosts import ARCHIVE_ON_ITS_HOST, EVACUATION_CUT_OFF
+from holdfast.errors.hosts import ARCHIVE_ON_ITS_HOST, CLAIM_KEPT, EVACUATION_CUT_OFF
 from holdfast.history.entry import Entry
 from holdfast.history.repository import Repository
 from holdfast.hostfiles.process_owner import process_owner
@@ -209,13 +209,19 @@ class _Evacuation:
                 kept = self._at_remote.claims.move(uuids, self._here, host, process_owner())
             except HoldfastError as error:
                 kept = dict.fromkeys(uuids, error)
-            self.done = [self._noted(each, kept) for each in self.done]
+            self.done = [self._with_claim(each, kept) for each in self.done]
 
-    def _noted(self, done: Evacuated, kept: Mapping[str, HoldfastError]) -> Evacuated:
+    def _with_claim(self, done: Evacuated, kept: Mapping[str, HoldfastError]) -> Evacuated:
         if done.uuid not in kept:
             return done
-        note = f"{self._at_remote.remote} says still that {self._here} has it: {kept[done.uuid].message}"
-        return replace(done, notes=(*done.notes, note))
+        said = CLAIM_KEPT(
+            name=done.name,
+            remote=self._at_remote.remote,
+            host=self._here,
+            cause=done.error,
+            why=kept[done.uuid].message,
+        )
+        return replace(done, error=said)
 
     def _is_absent(self, uuid: str) -> bool:
         with suppress(HoldfastError):

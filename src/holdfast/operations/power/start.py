@@ -43,9 +43,11 @@ def start(
     refuses; and STARTED_NOT_RECORDED where it runs, and libvirt cannot write that down.
     """
     with changing(connection, name, dry_run=dry_run) as domain:
-        if arrived and not dry_run:
+        domain.takes_arriving = arrived
+        change = start_locked(domain, paused=paused, fresh=fresh, dry_run=dry_run)
+        if arrived and not dry_run:  # not before it runs: a start that is refused leaves it to the other host's command
             rewrite(domain, lambda ours: without_facts(ours, BeingMoved, lambda _mark: True))
-        return start_locked(domain, paused=paused, fresh=fresh, dry_run=dry_run)
+        return change
 
 
 def start_locked(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
 from holdfast.domainxml.compare.guest_view import compare_documents
@@ -25,7 +25,7 @@ from holdfast.domainxml.make.new_domain import unfinished_domain
 from holdfast.domainxml.metadata import add_facts, drop_facts, facts, set_facts
 from holdfast.errors import HoldfastError, NoConnection, NotFound
 from holdfast.errors.changes import HAS_SNAPSHOTS
-from holdfast.errors.hosts import CHANGED_WHILE_MOVED, MOVE_UNSETTLED, SEES_OTHER_THERE
+from holdfast.errors.hosts import CHANGED_WHILE_MOVED, FOR_RUNNING_GUEST, MOVE_UNSETTLED, SEES_OTHER_THERE
 from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain
@@ -63,9 +63,11 @@ def move_cold(
 ) -> Migrated:
     """Move ``domain``, which is shut off and locked.
 
-    Raises MANAGED_SAVE, HAS_SNAPSHOTS, RESTS_ON_OTHER, STATE_STAYS, STATE_GONE, STATE_IN_USE, EXISTS and NOT_AS_COPIED,
-    after which nothing has changed; MOVE_CUT_OFF and MOVE_UNSETTLED. (virDomainDefineXMLFlags, virStorageVolUpload)
+    Raises FOR_RUNNING_GUEST, MANAGED_SAVE, HAS_SNAPSHOTS, RESTS_ON_OTHER, STATE_STAYS, STATE_GONE, STATE_IN_USE, EXISTS
+    and NOT_AS_COPIED, after which nothing has changed; MOVE_CUT_OFF and MOVE_UNSETTLED.
+    (virDomainDefineXMLFlags, virStorageVolUpload)
     """
+    _refuse_for_running(domain.name, options)
     connection, target = domain.connection, destination.connection
     config = _whole_config(domain)
     here = host_uuid(connection)
@@ -110,6 +112,13 @@ def settle_move(connection: Connection, name: str, target: Connection) -> Migrat
                 notes=tuple(notes),
             )
     return None
+
+
+def _refuse_for_running(name: str, options: MoveOptions) -> None:
+    """Raise FOR_RUNNING_GUEST where something is asked for that only the move of a running guest has."""
+    given = {each.name for each in fields(options) if getattr(options, each.name) != each.default}
+    if others := sorted(given - {"copy_storage", "fresh"}):
+        raise FOR_RUNNING_GUEST(name=name, options=[each.replace("_", "-") for each in others])
 
 
 def _whole_config(domain: OpenDomain) -> Element:

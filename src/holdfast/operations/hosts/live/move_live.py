@@ -138,6 +138,6 @@ def _move(
         raise
     domain.config_change.is_gone, domain.config_change.end = True, EntryKind.MOVED
     notes = ["it was too late to cancel it: the guest ran there already"] if moving.was_too_late else []
-    with suppress(HoldfastError):
+    with suppress(HoldfastError):  # the guest is there, whether or not libvirt tells how long it stood still
         return migration.last_job(target.find_domain(domain.uuid)), notes
     return None, notes

@@ -89,7 +89,7 @@ class WatchedMove:
             if self._progress is not None:
                 self._progress(_status(job))
             if self._options.post_copy and not self._runs_there and job.rounds > 1:
-                with suppress(HoldfastError):
+                with suppress(HoldfastError):  # just ending, or not at it yet: then the next look tries again
                     migration.start_post_copy(self._domain)
                     self._runs_there = True
             if self._end is not None and not self._runs_there and time.monotonic() > self._end and self._cancelled():
