@@ -33,7 +33,7 @@ HINTS = {
     "several-entries": "'holdfast log {name} -o json' has them in full",
     "before-history": "'holdfast log {name}' shows its entries",
     "history-unusable": "'holdfast history check' says what is wrong, 'holdfast history repair' keeps what can be read",
-    "no-remote": "'holdfast history push REMOTE', or a line in that file: remote = \"REMOTE\"",
+    "no-remote": "name it ('history push REMOTE', 'evacuate --from REMOTE'), or in that file: remote = \"REMOTE\"",
     "history-not-set-up": "'sudo install -d -g libvirt -m 2770 {folder}' sets it up",
     "same-host": "'holdfast migrate NAME qemu+ssh://OTHER/system'",
     "cannot-be-there": "'--map-network', '--map-bridge', '--map-pool' and '--map-path OLD=NEW' say what stands for it; "
@@ -41,6 +41,7 @@ HINTS = {
     "sees-other-there": "leave out the '--map-…' that changes it",
     "uuid-there": "with -c {uri}: 'holdfast show {there}' shows that one, 'holdfast delete {there}' removes it",
     "name-there": "with -c {uri}: 'holdfast rename {uuid} NEW' gives that one another name",
+    "no-folder-there": "'--map-path FOLDER=NEW' says where it goes",
     "not-shared": "'--copy-storage' copies them",
     "already-there": "with -c {uri}: 'holdfast show {name}'",
     "move-timed-out": "'--auto-converge' slows the guest down, '--post-copy' lets it run there before all is copied, "

@@ -220,6 +220,12 @@ MOVED_OTHERWISE = Condition(
     "{name!r} runs at {uri}, but its documents there are not what they were: {changes:;}",
     "look at what its next start there would give; roll it back there, or edit it",
 )
+NO_FOLDER_THERE = Condition(
+    "no-folder-there",
+    Refused,
+    "the host at {uri} can have no image at {place}: {cause}",
+    "map the folder to one that it has",
+)
 FOR_RUNNING_GUEST = Condition(
     "for-running-guest",
     UsageError,

@@ -27,6 +27,7 @@ from holdfast.errors.hosts import (
     CANNOT_BE_THERE,
     FOR_RUNNING_GUEST,
     MOVE_CUT_OFF,
+    NO_FOLDER_THERE,
     RESTS_ON_OTHER,
     UUID_THERE,
 )
@@ -158,6 +159,10 @@ def test_what_cannot_move_is_refused_and_nothing_has_changed(
     with raising(FOR_RUNNING_GUEST, options=["overwrite", "tls"]):
         options = operations.MoveOptions(copy_storage=True, overwrite=True, tls=True)
         operations.migrate_domain(source, "a", target, maps=maps(folder), options=options)
+    refused()
+    nowhere = operations.HostMaps(paths={str(folder): "/nowhere"})
+    with raising(NO_FOLDER_THERE, place="/nowhere/a.qcow2"):
+        operations.migrate_domain(source, "a", target, maps=nowhere, options=COPIED)
     refused()
     there = Path(maps(folder).paths[str(folder)])
     (there / "b.raw").write_text("somebody's")

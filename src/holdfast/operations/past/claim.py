@@ -6,7 +6,7 @@ evacuations gets it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from holdfast.errors import HoldfastError
@@ -30,16 +30,6 @@ class Told:
     known: dict[str, str] = field(default_factory=dict)
     refused: dict[str, HoldfastError] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
-
-
-def claim(remote: str, uuids: Collection[str], old: str, new: str) -> dict[str, HoldfastError]:
-    """Let the host ``new`` have these domains by ``remote``, which the host ``old`` has; "" is nobody.
-
-    Hosts are named as their histories name them (:func:`.history_place.history_place`). Returns those that ``new`` did
-    not get, each with the reason: CLAIM_LOST where another host has it, or HISTORY_REMOTE. Raises NOT_A_REMOTE;
-    HISTORY_REMOTE where nothing was changed, and CLAIM_UNKNOWN where that is not known.
-    """
-    return Claims(remote).move(uuids, old, new, process_owner())
 
 
 def moved_on(source: Connection, target: Connection, uuid: str) -> Iterator[str]:
@@ -71,8 +61,8 @@ def tell_who_has(
 ) -> Told:
     """Tell the remote of the domains that are here and nobody has by it, and of those that were deleted here.
 
-    ``there`` are the claims that the remote has, and ``known`` those of them that were looked at before. Raises as
-    :func:`claim` does. (virConnectListAllDomains)
+    ``there`` are the claims that the remote has, and ``known`` those of them that were looked at before. Raises
+    HISTORY_REMOTE where nothing was changed, and CLAIM_UNKNOWN where that is not known. (virConnectListAllDomains)
     """
     host, lines = history_place(connection).host, {*repository.uuids()}
     listed = inventory(connection)

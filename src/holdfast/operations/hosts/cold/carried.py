@@ -18,7 +18,7 @@ from holdfast.domainxml.elements.disk import host_path, pool_and_volume, stated_
 from holdfast.domainxml.host.volume import backing_of_volume, folder_pool, new_volume, pool_of_files
 from holdfast.errors import HoldfastError, LibvirtRefused, NoConnection
 from holdfast.errors.files import EXISTS
-from holdfast.errors.hosts import CARRIES_NO_FILES, NOT_AS_COPIED, RESTS_ON_OTHER
+from holdfast.errors.hosts import CARRIES_NO_FILES, NO_FOLDER_THERE, NOT_AS_COPIED, RESTS_ON_OTHER
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.storage import OWN_POOL, Pool, find_pool, make_pool, pool_over
 from holdfast.libvirtapi.volume import Progress
@@ -99,16 +99,23 @@ def images_to_carry(disks_here: Iterable[Element], there: Element) -> Iterator[C
 
 
 def check_image(connection: Connection, target: Connection, image: CarriedImage) -> int:
-    """How many bytes ``image`` is. Raises RESTS_ON_OTHER, and EXISTS where something is at its place there."""
+    """How many bytes ``image`` is.
+
+    Raises RESTS_ON_OTHER, NO_FOLDER_THERE, and EXISTS where something is at its place there.
+    """
     with image.here.opened(connection) as pool:
         volume = pool.volume(image.here.name)
         below = backing_of_volume(volume.xml()) if image.format != "raw" else None
         if below is not None:
             raise RESTS_ON_OTHER(target=image.target, below=below)
         size = volume.bytes_there()
-    with image.there.opened(target) as pool:
-        if image.there.name in pool.names():
-            raise EXISTS(path=image.there)
+    try:
+        with image.there.opened(target) as pool:
+            is_taken = image.there.name in pool.names()
+    except LibvirtRefused as error:
+        raise NO_FOLDER_THERE(uri=target.uri, place=image.there, cause=error) from error
+    if is_taken:
+        raise EXISTS(path=image.there)
     return size
 
 

@@ -63,8 +63,8 @@ def move_cold(
 ) -> Migrated:
     """Move ``domain``, which is shut off and locked.
 
-    Raises FOR_RUNNING_GUEST, MANAGED_SAVE, HAS_SNAPSHOTS, RESTS_ON_OTHER, STATE_STAYS, STATE_GONE, STATE_IN_USE, EXISTS
-    and NOT_AS_COPIED, after which nothing has changed; MOVE_CUT_OFF and MOVE_UNSETTLED.
+    Raises FOR_RUNNING_GUEST, MANAGED_SAVE, HAS_SNAPSHOTS, RESTS_ON_OTHER, NO_FOLDER_THERE, STATE_STAYS, STATE_GONE,
+    STATE_IN_USE, EXISTS and NOT_AS_COPIED, after which nothing has changed; MOVE_CUT_OFF and MOVE_UNSETTLED.
     (virDomainDefineXMLFlags, virStorageVolUpload)
     """
     _refuse_for_running(domain.name, options)
