@@ -54,6 +54,7 @@ PYTHON = {
 
 _DRIVERS = "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver"
 _DAEMON = {
+    f"{_DRIVERS}/libvirt_driver_interface.so": "libvirt-daemon-driver-interface|libvirt-daemon",
     f"{_DRIVERS}/libvirt_driver_network.so": "libvirt-daemon-driver-network|libvirt-daemon",
     f"{_DRIVERS}/libvirt_driver_secret.so": "libvirt-daemon-driver-secret|libvirt-daemon",
     f"{_DRIVERS}/libvirt_driver_storage.so": "libvirt-daemon-driver-storage|libvirt-daemon",
