@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import libvirt
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
@@ -28,7 +32,7 @@ from holdfast.operations.host.provides import HostProvides
 from holdfast.operations.hosts.unlike_there import smaller_mtus
 from holdfast_lab.cable import Cable
 from holdfast_lab.relay import remote_uri
-from tests.libvirt.commands import done
+from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.hosts.moving_guest import states
 from tests.raising import raising
@@ -136,6 +140,67 @@ def test_images_that_only_this_host_has_are_copied_when_that_is_said(
     made.destroy()
     assert moved.copied == ("vda",)
     assert (new / "data.img").read_bytes() == b"data" * (1 << 18)
+
+
+def test_an_image_that_is_there_is_written_over_only_when_that_is_said_and_it_is_as_large(
+    cable: Cable, here: Connection, there: Connection
+) -> None:
+    old, new = (host.images for host in cable.hosts)
+    here.define(domain_xml(extra=disk_xml(old, "data", "vda")))
+    (old / "data.img").write_bytes(b"data" * (1 << 18))
+    operations.start(here, "a")
+    words = ["migrate", "a", there.uri, "--copy-storage", "--map-path", f"{old}={new}"]
+    image(new, "data").write_bytes(b"else" * (1 << 18))
+    refused = run(here.uri, *words)
+    assert refused.exit_code == 3 and "would be written over" in refused.stderr
+    image(new, "data").write_bytes(b"else" * (1 << 17))
+    refused = run(here.uri, *words, "--overwrite")
+    assert refused.exit_code == 3 and "there has 512 KiB, not 1 MiB" in refused.stderr
+    assert states(here, there) == [["running"], []]
+    assert (new / "data.img").read_bytes() == b"else" * (1 << 17)
+    image(new, "data").write_bytes(b"else" * (1 << 18))
+    done(here.uri, *words, "--overwrite")
+    assert states(here, there) == [[], ["running"]]
+    assert (new / "data.img").read_bytes() == b"data" * (1 << 18)
+    (new / "data.img").unlink()
+
+
+@pytest.fixture
+def pools(cable: Cable, here: Connection, there: Connection) -> Iterator[list[Any]]:
+    """The pool "old" of the first host, and "new" of the other, over the folders of their images; libvirt's handles."""
+    made = [
+        connection._handle.storagePoolCreateXML(
+            f"<pool type='dir'><name>{name}</name><target><path>{host.images}</path></target></pool>"
+        )
+        for connection, host, name in zip((here, there), cable.hosts, ("old", "new"), strict=True)
+    ]
+    yield made
+    for pool in made:
+        with suppress(libvirt.libvirtError):  # it is gone
+            pool.destroy()
+
+
+def test_a_volume_is_copied_into_the_pool_of_the_other_host(
+    cable: Cable, here: Connection, there: Connection, pools: list[Any]
+) -> None:
+    old, new = (host.images for host in cable.hosts)
+    image(old, "data").write_bytes(b"data" * (1 << 18))
+    pools[0].refresh()
+    volume = "<source pool='old' volume='data.img'/><target dev='vda' bus='virtio'/>"
+    guest = here.define(domain_xml(extra=f"<disk type='volume'><driver name='qemu' type='raw'/>{volume}</disk>"))
+    operations.start(here, "a")
+    config, words = guest.xml(CONFIG), ["migrate", "a", there.uri, "--copy-storage", "--map-pool", "old=new"]
+    assert "no active storage pool nowhere to make data.img in" in run(here.uri, *words[:-1], "old=nowhere").stderr
+    image(new, "data").write_bytes(bytes(1 << 18))
+    assert "the host has new/data.img already, which would be written over" in run(here.uri, *words).stderr
+    assert "there has 256 KiB, not 1 MiB" in run(here.uri, *words, "--overwrite").stderr
+    assert states(here, there) == [["running"], []]
+    (new / "data.img").unlink()
+    assert "copied: vda" in done(here.uri, *words, "--dry-run")
+    done(here.uri, *words)
+    assert (new / "data.img").read_bytes() == b"data" * (1 << 18)
+    assert there.find_domain("a").xml(CONFIG) == config.replace("'old'", "'new'")
+    (new / "data.img").unlink()
 
 
 def test_uefi_variables_and_what_is_in_the_tpm_go_along(

@@ -39,7 +39,7 @@ from holdfast.operations.hosts.cold import move_cold
 from holdfast.operations.hosts.cold.carried import carry_image
 from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, remove_domains
+from tests.libvirt.domains import CONFIG, domain_xml, remove_domains
 from tests.libvirt.killed import run_killed
 from tests.raising import raising
 
@@ -145,6 +145,30 @@ def test_shared_images_stay_where_they_are(source: Connection, target: Connectio
     assert not moved.live and not moved.copied
     assert not source.domains()
     operations.start(target, "a", paused=True)
+
+
+def test_a_volume_goes_into_the_pool_of_the_other_host(source: Connection, target: Connection, folder: Path) -> None:
+    folders = [folder / name for name in ("here", "there")]
+    for each, name, connection in zip(folders, ("old", "new"), (source, target), strict=True):
+        each.mkdir()
+        pool = f"<pool type='dir'><name>{name}</name><target><path>{each}</path></target></pool>"
+        connection._handle.storagePoolCreateXML(pool)
+    try:
+        (folders[0] / "data.img").write_bytes(b"data" * (1 << 18))
+        source._handle.storagePoolLookupByName("old").refresh()
+        volume = "<source pool='old' volume='data.img'/><target dev='vda' bus='virtio'/>"
+        source.define(domain_xml(extra=f"<disk type='volume'><driver name='qemu' type='raw'/>{volume}</disk>"))
+        with raising(CANNOT_BE_THERE):
+            operations.migrate_domain(source, "a", target, maps=operations.HostMaps(pools={"old": "new"}))
+        words = ["a", target.uri, "--copy-storage", "--map-pool", "old=new"]
+        done(source.uri, "plan", "hosts", target.uri, "--copy-storage", "--map-pool", "old=new")
+        assert "copied: vda" in done(source.uri, "migrate", *words)
+        assert (folders[1] / "data.img").read_bytes() == b"data" * (1 << 18)
+        assert "pool='new' volume='data.img'" in target.find_domain("a").xml(CONFIG)
+    finally:
+        for connection in (source, target):
+            for left in connection._handle.listAllStoragePools():
+                left.destroy()
 
 
 def test_what_cannot_move_is_refused_and_nothing_has_changed(

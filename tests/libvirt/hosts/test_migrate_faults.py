@@ -46,6 +46,22 @@ def test_a_guest_that_writes_faster_than_can_be_copied_stays_when_its_time_is_ov
     assert seen[-1].rate and seen[-1].remaining and seen[-1].total > seen[-1].remaining
 
 
+def test_auto_converge_slows_a_guest_down_that_writes_faster_than_can_be_copied(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    def is_slowed_or_never_is() -> bool:
+        job = guest._handle.jobStats(0)
+        return "auto_converge_throttle" in job or int(job.get("memory_iteration", 0)) > 20
+
+    words = [sys.executable, "-m", "holdfast", "-c", here.uri, "migrate", "a", there.uri]
+    command = subprocess.Popen([*words, "--bandwidth", "8", "--auto-converge"])
+    wait_until(is_slowed_or_never_is, "nothing moves")
+    assert guest._handle.jobStats(0)["auto_converge_throttle"]
+    command.send_signal(signal.SIGINT)
+    assert command.wait() == 130
+    assert states(here, there) == [["running"], []]
+
+
 def test_ctrl_c_leaves_the_guest_where_it_is(here: Connection, there: Connection, guest: Domain) -> None:
     def interrupt(_: MoveStatus) -> None:
         signal.raise_signal(signal.SIGINT)

@@ -22,7 +22,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.by_version import migration_outlook, version_outlook
 from holdfast.operations.host.outlook import HostOutlook, known_guest
-from holdfast.operations.hosts.images_there import NOTHING_COMES, ComingImages, coming_outlook
+from holdfast.operations.hosts.images_there import NOTHING_COMES, ComingImages, before_they_come, coming_outlook
 from holdfast.operations.hosts.other_host import macs_here, rebound, refuse_macs
 from holdfast.operations.hosts.ports_there import taken_ports
 from holdfast.operations.hosts.unlike_there import other_secrets, smaller_mtus
@@ -95,13 +95,17 @@ class DestinationHost:
         known = known_guest(live, config)
         if live is not None and live_there is not None:
             yield from migration_outlook(live, config, self.outlook, self._origin)
-            yield from (each for each in self.outlook.of(live_there, known, self._origin) if each.stops)
+            yield from (
+                each
+                for each in self.outlook.of(before_they_come(live_there, coming), known, self._origin)
+                if each.stops
+            )
             yield from coming_outlook(self.connection, live_there, coming)
             yield from taken_ports(self.connection, live_there)
         if self._origin is not None:
             yield from smaller_mtus(config, there, self._origin.provides, self.outlook.provides)
             yield from other_secrets(there, self._origin.provides, self.outlook.provides)
-        yield from self.outlook.of(there, known, self._origin)
+        yield from self.outlook.of(before_they_come(there, coming), known, self._origin)
         yield from coming_outlook(self.connection, there, coming)
         yield from version_outlook(there, known.versions, self.outlook, self._origin)
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import copy
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from holdfast.domainxml.device import device_name, label
-from holdfast.domainxml.document import Element
-from holdfast.domainxml.elements.disk import backing_files, host_path, is_optional, is_shared, source_of
+from holdfast.domainxml.document import Element, child
+from holdfast.domainxml.elements.disk import (
+    backing_files,
+    host_path,
+    is_optional,
+    is_shared,
+    pool_and_volume,
+    source_of,
+)
 from holdfast.domainxml.host.outlook import Effect, Outlook
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, LibvirtRefused
 from holdfast.hostfiles.images.new_image import file_exists
 from holdfast.libvirtapi import block
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast.libvirtapi.storage import pool_over
+from holdfast.libvirtapi.storage import find_pool, has_active_pool, pool_over
+from holdfast.libvirtapi.volume import Volume, volume_named
 from holdfast.operations.disks.image_size import image_size
 from holdfast.operations.image_access import sees_our_files, volume_of_file
 from holdfast.text import size_in_words
@@ -40,15 +49,35 @@ class ComingImages:
 NOTHING_COMES = ComingImages()
 
 
-def coming_images(domain: Domain, live: Element, *, copy: bool, overwrite: bool) -> ComingImages:
-    """What comes with ``domain``, which runs with the document ``live``; ``copy`` all that is its own, in a file.
+def coming_images(
+    domain: Domain, document: Element, *, copied: bool, overwrite: bool = False, in_pools: bool = True
+) -> ComingImages:
+    """What comes with ``domain``, of its live ``document``, or its config while it is shut off.
 
-    (virDomainGetBlockInfo)
+    With ``copied`` all that is its own, on this host, is copied. (virDomainGetBlockInfo)
     """
-    disks = [disk for disk in live.iterfind("devices/disk") if source_of(disk)]
+    disks = [disk for disk in document.iterfind("devices/disk") if source_of(disk)]
     own = [label(disk) for disk in disks if not is_shared(disk) and disk.get("type") != "network"]
-    sizes = {label(disk): block.capacity(domain, label(disk)) for disk in disks}
-    return ComingImages(sizes=sizes, copied=tuple(own) if copy else (), overwrite=overwrite)
+    sizes = dict(_sizes(domain, disks))
+    return ComingImages(sizes=sizes, copied=tuple(own) if copied else (), overwrite=overwrite, in_pools=in_pools)
+
+
+def _sizes(domain: Domain, disks: Iterable[Element]) -> Iterator[tuple[str, int]]:
+    for disk in disks:
+        with suppress(LibvirtRefused):  # it cannot look into every image of a domain that is shut off
+            yield label(disk), block.capacity(domain, label(disk))
+
+
+def before_they_come(domain: Element, coming: ComingImages) -> Element:
+    """``domain`` as it is to be judged while no image of it has been copied: volumes that are copied need not be there.
+
+    :func:`coming_outlook` looks at what has to be there for them.
+    """
+    before = copy.deepcopy(domain)
+    for disk in before.iterfind("devices/disk[@type='volume']"):
+        if label(disk) in coming.copied:
+            child(disk, "source").set("startupPolicy", "optional")
+    return before
 
 
 def coming_outlook(connection: Connection, domain: Element, coming: ComingImages) -> Iterator[Outlook]:
@@ -57,20 +86,36 @@ def coming_outlook(connection: Connection, domain: Element, coming: ComingImages
     (virStorageVolLookupByPath, virStoragePoolRefresh)
     """
     for disk in domain.iterfind("devices/disk"):
-        path, who = host_path(disk), device_name(disk)
-        if path is None:
-            continue
-        is_copied = label(disk) in coming.copied
-        found = [path] if is_copied or is_optional(disk) else [path, *backing_files(disk)]
-        missing = [each for each in found if is_there(connection, each) is False]
-        if is_copied and not missing and is_there(connection, path) and not coming.overwrite:
-            yield _blocks(who, f"the host has {path} already, which would be written over")
-        elif is_copied and missing and coming.in_pools and pool_over(connection, path.rpartition("/")[0]) is None:
-            yield _blocks(who, f"the host has no {path} to copy to, and no active storage pool to make it in")
-        elif missing and not is_copied and not is_optional(disk):
-            yield from (_blocks(who, f"the host has no {each}") for each in missing)
-        elif not missing:
-            yield from _of_another_size(connection, disk, coming.sizes.get(label(disk)))
+        if pool_and_volume(disk) is not None:
+            yield from _volume_outlook(connection, disk, coming)
+        elif (path := host_path(disk)) is not None:
+            yield from _file_outlook(connection, disk, path, coming)
+
+
+def _file_outlook(connection: Connection, disk: Element, path: str, coming: ComingImages) -> Iterator[Outlook]:
+    who, is_copied = device_name(disk), label(disk) in coming.copied
+    found = [path] if is_copied or is_optional(disk) else [path, *backing_files(disk)]
+    missing = [each for each in found if is_there(connection, each) is False]
+    if is_copied and not missing and is_there(connection, path) and not coming.overwrite:
+        yield _blocks(who, f"the host has {path} already, which would be written over")
+    elif is_copied and missing and coming.in_pools and pool_over(connection, path.rpartition("/")[0]) is None:
+        yield _blocks(who, f"the host has no {path} to copy to, and no active storage pool to make it in")
+    elif missing and not is_copied and not is_optional(disk):
+        yield from (_blocks(who, f"the host has no {each}") for each in missing)
+    elif not missing:
+        yield from _of_another_size(connection, disk, coming.sizes.get(label(disk)))
+
+
+def _volume_outlook(connection: Connection, disk: Element, coming: ComingImages) -> Iterator[Outlook]:
+    """Of a volume that is not copied, :class:`.HostProvides` says whether it is there."""
+    who, is_copied = device_name(disk), label(disk) in coming.copied
+    pool, volume = pool_and_volume(disk) or ("", "")
+    if is_copied and not has_active_pool(connection, pool):
+        yield _blocks(who, f"the host has no active storage pool {pool} to make {volume} in")
+    elif is_copied and not coming.overwrite and volume_there(connection, disk) is not None:
+        yield _blocks(who, f"the host has {pool}/{volume} already, which would be written over")
+    elif volume_there(connection, disk) is not None:
+        yield from _of_another_size(connection, disk, coming.sizes.get(label(disk)))
 
 
 def _of_another_size(connection: Connection, disk: Element, size: int | None) -> Iterator[Outlook]:
@@ -93,17 +138,41 @@ def is_there(connection: Connection, path: str) -> bool | None:
     return False if pool_over(connection, path.rpartition("/")[0]) is not None else None
 
 
-def not_there_yet(connection: Connection, domain: Element, coming: ComingImages) -> list[str]:
-    """The images to be copied that libvirt itself will make on the host of ``connection``: paths."""
+def volume_there(connection: Connection, disk: Element) -> Volume | None:
+    """The volume that ``disk`` has on the host of ``connection``; None where no active pool has it.
+
+    (virStorageVolLookupByPath, virStorageVolLookupByName, virStoragePoolRefresh)
+    """
+    if (path := host_path(disk)) is not None:
+        return volume_of_file(connection, path)
+    pool, volume = pool_and_volume(disk) or ("", "")
+    if not has_active_pool(connection, pool):
+        return None
+    if not connection.readonly:
+        with suppress(LibvirtRefused):  # it is busy
+            find_pool(connection, pool).refresh()
+    return volume_named(connection, pool, volume)
+
+
+def not_there_yet(connection: Connection, domain: Element, coming: ComingImages) -> list[Element]:
+    """The disks whose images are copied, and made for it on the host of ``connection`` by libvirt itself."""
     disks = [disk for disk in domain.iterfind("devices/disk") if label(disk) in coming.copied]
-    return [path for disk in disks if (path := host_path(disk)) and is_there(connection, path) is False]
+    return [disk for disk in disks if _has_no_image_yet(connection, disk)]
 
 
-def remove_copies(connection: Connection, paths: Collection[str]) -> None:
-    """Remove what was made of these images on the host of ``connection``, which nobody has (virStorageVolDelete)."""
-    for path in paths:
+def _has_no_image_yet(connection: Connection, disk: Element) -> bool:
+    path = host_path(disk)
+    return volume_there(connection, disk) is None if path is None else is_there(connection, path) is False
+
+
+def remove_copies(connection: Connection, disks: Iterable[Element]) -> None:
+    """Remove what was made of the images of ``disks`` on the host of ``connection``, which nobody has.
+
+    (virStorageVolDelete)
+    """
+    for disk in disks:
         with suppress(HoldfastError):
-            if (volume := volume_of_file(connection, path)) is not None:
+            if (volume := volume_there(connection, disk)) is not None:
                 volume.delete()
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.outlook import Outlook, differs
 from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps
 from holdfast.errors import HoldfastError, InvalidDocument, LibvirtRefused, NoConnection, NotFound, Refused
@@ -20,7 +20,7 @@ from holdfast.operations.documents import Documents, read
 from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.host.outlook import HostOutlook
 from holdfast.operations.hosts.destination import DestinationHost
-from holdfast.operations.hosts.images_there import NOTHING_COMES, ComingImages, coming_images
+from holdfast.operations.hosts.images_there import coming_images
 from holdfast.operations.hosts.other_host import macs_here
 
 
@@ -161,7 +161,8 @@ class _Host:
         config, live = documents.config, documents.live
         assert config is not None  # without one it can move nowhere
         self._destination.refuse_taken(config, self._macs)
-        coming = _coming(domain, config if live is None else live, copy=self._copy_storage)
+        now = config if live is None else live
+        coming = coming_images(domain, now, copied=self._copy_storage, in_pools=live is not None)
         moving = live if live is None or self._readonly else parse(migration.migratable_xml(domain))
         arrival = self._destination.judge(config, moving, coming)
         changes = tuple(str(each) for each in arrival.outlooks if differs([each]))
@@ -179,10 +180,3 @@ def _why_nowhere(documents: Documents) -> str | None:
     if documents.rescue is not None:
         return "it runs as a rescue: end that first"
     return None
-
-
-def _coming(domain: Domain, document: Element, *, copy: bool) -> ComingImages:
-    try:
-        return coming_images(domain, document, copy=copy, overwrite=False)
-    except LibvirtRefused:  # it cannot look into them while the domain is shut off
-        return NOTHING_COMES

@@ -51,7 +51,7 @@ def move_live(
     before, autostart = domain.documents, domain.autostart()
     assert before.live is not None and before.config is not None
     stuck = migration.is_stuck_in_post_copy(domain)
-    coming = coming_images(domain, before.live, copy=options.copy_storage, overwrite=options.overwrite or stuck)
+    coming = coming_images(domain, before.live, copied=options.copy_storage, overwrite=options.overwrite or stuck)
     if not stuck:
         destination.refuse_taken(before.config)
     live = before.live if dry_run else parse(migration.migratable_xml(domain))
@@ -118,11 +118,11 @@ def _move(
     transfer: Transfer,
     options: MoveOptions,
     progress: MoveProgress | None,
-    made: Collection[str],
+    made: Collection[Element],
 ) -> tuple[JobNow | None, list[str]]:
     """Move it. Returns what libvirt says of the migration, and what else is to be said of it.
 
-    The images that are ``made`` there for it go again where it is not there in the end.
+    The images of the disks that are ``made`` there for it go again where it is not there in the end.
     """
     moving = WatchedMove(domain, lambda: migration.migrate(domain, target, transfer), options, progress)
     try:
