@@ -19,6 +19,7 @@ def write(folder: Path, name: str, command: click.Command, parent: click.Context
     command.short_help = command.get_short_help_str(limit=200).rstrip(".")  # else it ends in the middle (click-man 0.4)
     page = generate_man_page(context, holdfast.__version__)
     page = re.sub(r"^'", r"\\&'", page, flags=re.MULTILINE)  # a quote that begins a line would be a request of troff's
+    page = re.sub(r"\|(?=\S*\]$)", " | ", page, flags=re.MULTILINE)  # a long list of choices has to break somewhere
     Path(folder, f"{context.command_path.replace(' ', '-')}.1").write_text(page, encoding="utf-8")
     if isinstance(command, click.Group):
         for each in command.list_commands(context):
