@@ -144,10 +144,15 @@ def canonical(element: Element) -> bytes:
             node.tail = None
         if len(node) and node.text is not None and not node.text.strip():
             node.text = None
+    return in_order(plain)
+
+
+def in_order(element: Element) -> bytes:
+    """As :func:`canonical`, but with the indentation of ``element``: of twice the cost of :func:`serialize`."""
     try:
-        return etree.tostring(plain, method="c14n", exclusive=True, with_comments=False)
+        return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
     except etree.C14NError:
-        return etree.tostring(plain, method="c14n2", with_comments=False)
+        return etree.tostring(element, method="c14n2", with_comments=False)
 
 
 def same(one: Element, other: Element) -> bool:

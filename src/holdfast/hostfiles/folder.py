@@ -156,14 +156,23 @@ def folder_in(folder: Path, below: PurePath, *, made: bool = True) -> Iterator[i
     at = os.open(folder, _FOLDER_IN)
     try:
         for name in below.parts:
-            if made:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(name, dir_fd=at)
-            above, at = at, os.open(name, _FOLDER_IN, dir_fd=at)
+            above, at = at, _open_folder(name, at, made=made)
             os.close(above)
         yield at
     finally:
         os.close(at)
+
+
+def _open_folder(name: str, at: int, *, made: bool) -> int:
+    """A descriptor of the folder ``name`` in ``at``, ``made`` where it is not there."""
+    try:
+        return os.open(name, _FOLDER_IN, dir_fd=at)
+    except FileNotFoundError:
+        if not made:
+            raise
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, dir_fd=at)
+    return os.open(name, _FOLDER_IN, dir_fd=at)
 
 
 def read_file_in(folder: Path, name: str, most: int = 1 << 28) -> bytes:

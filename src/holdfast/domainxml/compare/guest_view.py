@@ -15,7 +15,7 @@ from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import Change, ChangeKind
 from holdfast.domainxml.compare.match import Pair, pairs_by_kind
 from holdfast.domainxml.device import device_name, generated_aliases, remove_without_trace, short_name, user_alias
-from holdfast.domainxml.document import NOTHING, Element, parse, serialize, value_at
+from holdfast.domainxml.document import NOTHING, Element, in_order, parse, serialize, value_at
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.secret_parts import shown_value
 from holdfast.domainxml.sides import Sides, View
@@ -49,14 +49,19 @@ def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]
 
 
 def _differing(*documents: list[Element]) -> list[list[Element]]:
-    """The elements of each document without those that both have word for word, in any order: nothing changed there."""
-    texts = [[serialize(each) for each in elements] for elements in documents]
-    one, other = map(Counter, texts)
-    same = {text for text, _ in one.items() & other.items()}
-    return [
-        [each for each, text in zip(elements, written, strict=True) if text not in same]
-        for elements, written in zip(documents, texts, strict=True)
-    ]
+    """The elements of each document without those that both have word for word, in any order: nothing changed there.
+
+    The history keeps attributes in another order than libvirt.
+    """
+    for written in (serialize, in_order):
+        texts = [[written(each) for each in elements] for elements in documents]
+        one, other = map(Counter, texts)
+        same = {text for text, _ in one.items() & other.items()}
+        documents = tuple(
+            [each for each, text in zip(elements, said, strict=True) if text not in same]
+            for elements, said in zip(documents, texts, strict=True)
+        )
+    return list(documents)
 
 
 def _named_by(device: Element, entry: str) -> str:

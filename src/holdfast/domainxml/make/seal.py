@@ -24,6 +24,9 @@ from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.places.root_ports import provide_root_ports
 from holdfast.domainxml.platform import Platform, has_root_ports
 
+_BEHIND_ALIAS = ("rom", "acpi", "address")
+"""What libvirt writes behind the alias of a device (virDomainDeviceInfoFormat)."""
+
 _ALIASED = {
     "disk",
     "interface",
@@ -163,7 +166,17 @@ def name_device(device: Element, taken: set[str | None]) -> None:
     names = (USER_ALIAS + name for name in chain(plain, (f"{stem}{number}" for number in count())))
     name = next(name for name in names if name not in taken)
     taken.add(name)
-    device.append(element("alias", {"name": name}))
+    _insert_alias(device, name)
+
+
+def _insert_alias(device: Element, name: str) -> None:
+    """Put it where libvirt writes it, and laid out alike: what libvirt then has is word for word the same."""
+    made = element("alias", {"name": name})
+    at = next((number for number, each in enumerate(device) if each.tag in _BEHIND_ALIAS), len(device))
+    made.tail = device.text
+    if at:
+        made.tail, device[at - 1].tail = device[at - 1].tail, device.text
+    device.insert(at, made)
 
 
 def alias_stem(device: Element) -> str | None:

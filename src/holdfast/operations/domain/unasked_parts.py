@@ -55,6 +55,8 @@ def unasked_parts(connection: Connection, asked: Element, given: Element | None,
 
 def _added_in_words(added: list[Change], before: Element, made: Element) -> Iterator[str]:
     """The devices of ``made`` that are ``added`` to ``before``."""
+    if not added:
+        return
     devices: dict[tuple[str, str | None], deque[Element]] = {}
     for pair, sides in device_pairs(before, made):
         if pair.before is None and pair.after is not None:

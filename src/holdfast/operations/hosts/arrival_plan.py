@@ -84,10 +84,12 @@ class Arrivals:
         if self._is_here(recorded):
             return None
         before = self._document(recorded)
+        name_devices(
+            before
+        )  # which no guest sees; where it is named later, each comparison has to look at every device
         notes = self._with_secrets(recorded, before)
         judgement = self._destination.judge(before)
         after = judgement.config
-        name_devices(after)
         if not self._wishes.accept_host:
             refuse_reaches(self._connection, after, self._wishes.maps, ())
         refuse_macs(after, self._macs)

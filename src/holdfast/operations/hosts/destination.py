@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache, partial
 
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.compare.host_changes import host_changes
@@ -21,6 +22,7 @@ from holdfast.errors.hosts import CANNOT_BE_THERE, NAME_THERE, SEES_OTHER_THERE,
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.by_version import migration_outlook, version_outlook
+from holdfast.operations.host.capabilities import host_capabilities
 from holdfast.operations.host.outlook import HostOutlook, known_guest
 from holdfast.operations.hosts.images_there import NOTHING_COMES, ComingImages, before_they_come, coming_outlook
 from holdfast.operations.hosts.other_host import macs_here, rebound, refuse_macs
@@ -59,13 +61,14 @@ class DestinationHost:
         self.maps = maps
         self.outlook = HostOutlook(connection)
         self._origin = origin
+        self._capabilities = cache(partial(host_capabilities, connection))
 
     def document(self, before: Element) -> Element:
         """``before`` as it would be there: with this host's side as the maps say, this host's QEMU, and nothing else.
 
         Raises SEES_OTHER_THERE where the guest would see that. (virConnectGetDomainCapabilities)
         """
-        after = rebound(self.connection, before, self.maps)
+        after = rebound(before, self.maps, self._capabilities)
         changes = compare_documents(before, after)
         refuse_unasked(before.findtext("name") or "", changes, condition=SEES_OTHER_THERE)
         return after

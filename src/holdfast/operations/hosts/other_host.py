@@ -7,14 +7,16 @@ replaced, and what of this host its guest could reach is taken only when that is
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import PurePosixPath
 
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.compare.host_changes import host_changes
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.firmware import nvram_of
+from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.reaches import reaches
 from holdfast.domainxml.make.rebind import HostMaps, rebind
 from holdfast.domainxml.make.seal import name_devices
@@ -32,29 +34,27 @@ from holdfast.operations.own_state import folders_of
 
 def taken_over(connection: Connection, before: Element, maps: HostMaps) -> Element:
     """As :func:`rebound`, for a document that Holdfast makes its own: every device of it has a name."""
-    after = rebound(connection, before, maps)
+    after = rebound(before, maps, partial(host_capabilities, connection))
     name_devices(after)
     return after
 
 
-def rebound(connection: Connection, before: Element, maps: HostMaps) -> Element:
-    """The document of another host as this one can have it: a copy of ``before``, with this host's QEMU."""
+def rebound(before: Element, maps: HostMaps, capabilities: Callable[[Platform], Capabilities]) -> Element:
+    """The document of another host as this one can have it: a copy of ``before``, with this host's QEMU.
+
+    ``capabilities`` says what this host has for a platform: where another QEMU is, nobody knows what it is here.
+    """
     after = copy.deepcopy(before)
     rebind(after, maps)
-    _name_emulator(connection, after)
+    here = capabilities(Platform.of(after)._replace(emulator=""))
+    if (emulator := after.find("devices/emulator")) is not None:
+        emulator.text = here.emulator
     return after
 
 
 def what_was_replaced(before: Element, after: Element) -> list[str]:
     """What ``after`` has of this host in the place of what ``before`` has of the other, in sentences."""
     return [f"of this host: {change}" for change in host_changes(before, after)]
-
-
-def _name_emulator(connection: Connection, domain: Element) -> None:
-    """Let ``domain`` have this host's QEMU: where another one is, nobody knows what it is here."""
-    capabilities = host_capabilities(connection, Platform.of(domain)._replace(emulator=""))
-    if (emulator := domain.find("devices/emulator")) is not None:
-        emulator.text = capabilities.emulator
 
 
 def refuse_reaches(connection: Connection, domain: Element, maps: HostMaps, images: Collection[str]) -> None:
