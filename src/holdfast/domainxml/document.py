@@ -157,7 +157,7 @@ def in_order(element: Element) -> bytes:
 
 def same(one: Element, other: Element) -> bool:
     """True when two elements say the same: their canonical forms are equal."""
-    return canonical(one) == canonical(other)
+    return serialize(one) == serialize(other) or canonical(one) == canonical(other)
 
 
 def is_live(domain: Element) -> bool:
