@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from holdfast.errors import NotFound
 from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
@@ -29,7 +32,13 @@ def writing_guest(folder: Path, extra: str = "") -> str:
 
 
 def states(*connections: Connection) -> list[list[str]]:
-    return [[domain.state() for domain in connection.domains()] for connection in connections]
+    return [list(_states(connection)) for connection in connections]
+
+
+def _states(connection: Connection) -> Iterator[str]:
+    for domain in connection.domains():
+        with suppress(NotFound):  # a copy whose source was given up goes at any moment
+            yield domain.state()
 
 
 def is_moving(domain: Domain) -> bool:
