@@ -85,6 +85,9 @@ HINTS = {
     "no-such-secret": "'holdfast show NAME@REV' says where there were secrets",
     "still-there": "'holdfast rollback {name} REV' brings back what it had; a deleted domain of the same name goes by "
     "its UUID, which 'holdfast log --all -o json' has",
+    "moved-on": "with -c URI of that host: 'holdfast migrate {name} HERE' brings it back; '--not-elsewhere' says that "
+    "it has it no more, or is off and stays off",
+    "elsewhere": "'holdfast migrate' there brings it back; 'holdfast evacuate', if that host is off and stays off",
     "name-taken-since": "'holdfast rename {uuid} NEW' gives that one another name",
     "deleted-unfinished": "look at its images, then 'holdfast xml {name}@REV' and 'holdfast create --from-xml'",
     "forget-of-known": "a deleted domain of the same name goes by its UUID, which 'holdfast log --all -o json' has",

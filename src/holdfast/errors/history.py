@@ -132,6 +132,18 @@ STILL_THERE = Condition(
     "libvirt has the domain {name!r}, with the UUID {uuid}: it was not deleted",
     "roll it back to an earlier document; name a deleted domain that had the same name by its UUID",
 )
+MOVED_ON = Condition(
+    "moved-on",
+    Refused,
+    "{name!r} was not deleted: since {time} it is at another host, where it went by: {command}",
+    "move it back from there; or if that host has it no more, or is off and stays off, say so",
+)
+ELSEWHERE = Condition(
+    "elsewhere",
+    Refused,
+    "{name!r} is not this host's: {told}",
+    "move it back from there; or if that host is off and stays off, evacuate it",
+)
 NAME_TAKEN_SINCE = Condition(
     "name-taken-since",
     Refused,

@@ -14,10 +14,19 @@ from holdfast.text import printable
 @click.argument("name", metavar="NAME")
 @secret_option
 @fresh_options
+@click.option("--not-elsewhere", is_flag=True, help="Where it was moved to, it is no more, or that host stays off.")
 @dry_run_option
 @output_option
 @pass_session
-def restore(session: Session, name: str, secrets: dict[str, str], fresh: list[str], dry_run: bool, output: str) -> None:
+def restore(
+    session: Session,
+    name: str,
+    secrets: dict[str, str],
+    fresh: list[str],
+    not_elsewhere: bool,
+    dry_run: bool,
+    output: str,
+) -> None:
     """Bring back a deleted domain: as it was when it was undefined, under the same UUID, shut off.
 
     By its last name, or its UUID ('holdfast log --all -o json' has it). Its images have to be there; so has its NVRAM,
@@ -25,7 +34,9 @@ def restore(session: Session, name: str, secrets: dict[str, str], fresh: list[st
     """
     from holdfast.operations.domain.restore_deleted import restore_deleted
 
-    back = restore_deleted(session.connection, name, secrets=secrets, fresh=fresh, dry_run=dry_run)
+    back = restore_deleted(
+        session.connection, name, secrets=secrets, fresh=fresh, not_elsewhere=not_elsewhere, dry_run=dry_run
+    )
     if output == "json":
         print_result(back)
         return

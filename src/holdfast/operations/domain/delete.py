@@ -6,9 +6,10 @@ and records that it is being deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 
 from holdfast.domainxml import metadata
 from holdfast.domainxml.document import Element, parse
@@ -21,6 +22,7 @@ from holdfast.errors import HoldfastError, NotFound
 from holdfast.errors.changes import NOT_WHOLLY_DELETED, RUNNING_BEFORE_DELETE
 from holdfast.hostfiles.images.chain import remove_image_file
 from holdfast.hostfiles.images.new_image import file_exists
+from holdfast.hostfiles.images.shared import is_shared_storage
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition
 from holdfast.operations.disks.newest_image import refuse_forgotten_qemu, refuse_held_open
@@ -29,6 +31,7 @@ from holdfast.operations.documents import Documents
 from holdfast.operations.domain.adopt import now
 from holdfast.operations.facts import rewrite
 from holdfast.operations.own_state import all_state_of, look, state_of, users_of_state, why_not_its_own
+from holdfast.operations.power.elsewhere import Whereabouts, whereabouts
 from holdfast.operations.results import Result
 from holdfast.operations.session import OpenDomain, changing
 
@@ -58,7 +61,9 @@ def delete_domain(
     ``storage`` also removes its images: files behind writable disks that no other domain uses, directly or as a backing
     file, and what its external snapshots left below them. CD images, other backing files, block devices and network
     disks stay, and images that are recorded to stay. Those recorded to go with the domain (``delete_with_domain``) are
-    removed without ``storage`` too. ``force`` switches a running domain off first.
+    removed without ``storage`` too. ``force`` switches a running domain off first. What goes with the domain stays
+    where another host has it by now, as the remote of the history says, and on shared storage where that cannot be
+    asked.
 
     Raises RUNNING_BEFORE_DELETE without ``force``, QEMU_FORGOTTEN, IMAGE_OPEN; USES_NOT_SEEN where nobody can tell what
     other domains use, and without ``storage`` IMAGES_LEFT where an image that was being made when something broke would
@@ -71,12 +76,14 @@ def delete_domain(
         if documents.live is not None and not force:
             raise RUNNING_BEFORE_DELETE(name=domain.name)
         refuse_forgotten_qemu(domain)
+        asked = cache(lambda: whereabouts(connection, [domain.uuid]))
         seen, unknown = images_to_delete(domain, documents.own(), storage)
+        seen = {_unless_elsewhere(domain.uuid, image, asked): what for image, what in seen.items()}
         images = tuple(seen)
         for image in images if documents.live is None and connection.is_local else ():
             if image.kept is None and not image.gone:
                 refuse_held_open(image.source)
-        state = _OwnState(domain, documents)
+        state = _OwnState(domain, documents, asked)
         words = (*state.words(), *_rest(domain))
         notes = (*state.notes, *unknown_below(connection, images), *unknown)
         if not dry_run:
@@ -95,11 +102,13 @@ def delete_domain(
 class _OwnState:
     """The NVRAM and the TPM state of a domain that is deleted: what goes, and by whose hand, and what stays."""
 
-    def __init__(self, domain: OpenDomain, documents: Documents) -> None:
+    def __init__(self, domain: OpenDomain, documents: Documents, asked: Callable[[], Whereabouts]) -> None:
         connection = domain.connection
         files = {file.path: file for document in documents.own() for file in all_state_of(connection, document)}
         document = documents.config if documents.config is not None else documents.live
         whys = {} if document is None else dict(_whys_it_stays(connection, domain.uuid, document, files))
+        shared = [path for path in files if path not in whys and is_shared_storage(path)]
+        whys |= {path: why for path in shared if (why := asked().why_it_stays(domain.uuid, path))}
         self._going = [file for path, file in files.items() if path not in whys]
         looks = {file.path: look(connection, file).there for file in self._going}
         self._there = [file for file in self._going if looks[file.path]]
@@ -127,6 +136,13 @@ class _OwnState:
         """What goes, in words, and what may."""
         for file in self._to_tell:
             yield f"its {file}" if file.kind is StateKind.NVRAM else "its TPM state"
+
+
+def _unless_elsewhere(uuid: str, image: ImageFate, asked: Callable[[], Whereabouts]) -> ImageFate:
+    """``image``, which stays where another host has the domain, or may have it."""
+    if image.kept is not None or image.gone or not (why := asked().why_it_stays(uuid, image.source)):
+        return image
+    return replace(image, kept=why)
 
 
 def _whys_it_stays(

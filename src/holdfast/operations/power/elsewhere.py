@@ -1,4 +1,7 @@
-"""Whether another host has a domain by now, as the remote of the history says: asked before domains start again."""
+"""Whether another host has a domain by now, as the remote of the history says.
+
+Asked before domains start again, before one comes back that was deleted, and before what goes with one is removed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from holdfast.domainxml.document import Element
 from holdfast.errors import HoldfastError
 from holdfast.errors.power import HOST_MAY_BE_ELSEWHERE
 from holdfast.history.claims import NOBODY, Claim
+from holdfast.hostfiles.images.shared import is_shared_storage
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.disks.shared_storage import image_on_shared_storage
 from holdfast.operations.history_place import claims_of, history_place
@@ -41,6 +45,14 @@ class Whereabouts:
         if self.unanswered is None or (image := image_on_shared_storage(connection, config)) is None:
             return None
         return HOST_MAY_BE_ELSEWHERE(name=name, image=image, cause=self.unanswered)
+
+    def why_it_stays(self, uuid: str, path: str) -> str:
+        """Why a file of the domain must not go with it from here, in words; "" where nothing is known against it."""
+        if told := self.told_of(uuid):
+            return told
+        if self.unanswered is None or (path.startswith("/") and not is_shared_storage(path)):
+            return ""
+        return f"another host may have the domain, and cannot be asked: {self.unanswered.message}"
 
 
 def whereabouts(connection: Connection, uuids: Collection[str]) -> Whereabouts:
