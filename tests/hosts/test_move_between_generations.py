@@ -11,7 +11,7 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse, serialize
 from holdfast.errors import LibvirtRefused
-from holdfast.errors.hosts import CANNOT_BE_THERE
+from holdfast.errors.hosts import CANNOT_BE_THERE, POST_COPY_CRASHES
 from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
@@ -19,7 +19,7 @@ from holdfast.libvirtapi.migration import Transfer
 from holdfast.operations.hosts.destination import DestinationHost
 from holdfast_lab.cable import two_hosts
 from tests.libvirt.domains import CONFIG, LIVE
-from tests.libvirt.hosts.moving_guest import writing_guest
+from tests.libvirt.hosts.moving_guest import break_off_post_copy, states, writing_guest
 from tests.raising import raising
 
 NETWORK = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
@@ -65,6 +65,23 @@ def test_that_debian_13_cannot_hand_over_a_guest_with_virtio_is_foretold(
                 _refused_by_libvirt(guest, there)
             assert [domain.state() for domain in here.domains()] == ["running"] and not there.domains()
             guest.destroy()
+
+
+def test_a_post_copy_that_broke_off_goes_on_once_a_libvirt_that_would_crash_is_upgraded(
+    system: Path, sid: Path, tmp_path: Path
+) -> None:
+    with two_hosts("kelp", "rock", systems=(system, system)) as cable, open_connection(cable.hosts[0].uri) as here:
+        guest = here.define(writing_guest(tmp_path))
+        operations.start(here, "a")
+        with open_connection(cable.hosts[1].uri) as there:
+            break_off_post_copy(here, guest, there)
+            with raising(POST_COPY_CRASHES, name="a", uri=there.uri, version="11.3.0"):
+                operations.migrate_domain(here, "a", there)
+        cable.hosts[1].upgrade(sid)
+        with open_connection(cable.hosts[1].uri) as there:
+            operations.migrate_domain(here, "a", there)
+            assert states(here, there) == [[], ["running"]]
+            there.find_domain("a").destroy()
 
 
 def _refused_by_libvirt(guest: Domain, there: Connection) -> None:

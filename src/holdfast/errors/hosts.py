@@ -175,6 +175,13 @@ MOVE_UNDER_WAY = Condition(
     "{name!r} is on its way to {uri}: part of its memory is still here",
     "wait until it is there, then repeat this",
 )
+POST_COPY_CRASHES = Condition(
+    "post-copy-crashes",
+    Refused,
+    "half of {name!r} is at {uri}, where it stands still: libvirt {version} there would crash if it went on with a "
+    "post-copy that broke off",
+    "upgrade libvirt there to 11.4 or later while the guest's QEMU stays as it is, then repeat this",
+)
 RUNS_ON_BOTH = Condition(
     "runs-on-both",
     Refused,

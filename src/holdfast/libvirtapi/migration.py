@@ -27,6 +27,8 @@ _FAILED_POST_COPY = {
 }
 _POSTCOPY_RESUME: int = getattr(libvirt, "VIR_MIGRATE_POSTCOPY_RESUME", 0)  # libvirt ≥ 8.5
 _UNSAFE_TO_SHARE = libvirt.VIR_ERR_MIGRATE_UNSAFE
+_CRASHES_ON_RESUME = ((11, 2, 0), (11, 4, 0))
+"""From which libvirt on, and up to which, the destination crashes when a post-copy that broke off goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,3 +166,9 @@ def is_whole(domain: Domain) -> bool:
 def is_stuck_in_post_copy(domain: Domain) -> bool:
     """True where one half of a guest whose post-copy migration broke off is here (virDomainGetState)."""
     return tuple(domain._handle.state()[:2]) in _FAILED_POST_COPY
+
+
+def crashes_on_resume(target: Connection) -> bool:
+    """True where the libvirt of ``target`` would crash if it went on with a post-copy (virConnectGetLibVersion)."""
+    since, until = _CRASHES_ON_RESUME
+    return since <= target.libvirt_version() < until

@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import libvirt
+from holdfast import operations
 from holdfast.errors import NotFound
+from holdfast.errors.hosts import MOVE_CUT_OFF
 from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
+from holdfast.operations import MoveOptions, MoveStatus
+from holdfast_lab.patience import wait_until
 from tests.libvirt.domains import domain_xml
+from tests.raising import raising
 
 _CODE = bytes.fromhex(
     "fa 0f0116307c 0f20c0 0c01 0f22c0 ea137c0800"  # cli; lgdt [7c30]; cr0 |= 1; jmp 8:7c13
@@ -44,3 +50,19 @@ def _states(connection: Connection) -> Iterator[str]:
 def is_moving(domain: Domain) -> bool:
     job = migration.job_now(domain)
     return job is not None and job.remaining > 0
+
+
+def break_off_post_copy(here: Connection, guest: Domain, there: Connection) -> None:
+    """Half of the memory of ``guest``, which ran ``here``, is on each side afterwards, and it stands still."""
+
+    def break_off(_: MoveStatus) -> None:
+        if guest.state() == "paused":
+            # Before it runs there, libvirt would take all of it back.
+            wait_until(lambda: states(here, there) != [["paused"], ["paused"]], "it never runs there")
+            with suppress(libvirt.libvirtError):
+                guest._handle.abortJobFlags(1)  # VIR_DOMAIN_ABORT_JOB_POSTCOPY
+
+    with raising(MOVE_CUT_OFF, name="a", here="paused"):
+        operations.migrate_domain(
+            here, "a", there, options=MoveOptions(post_copy=True, bandwidth=4), progress=break_off
+        )

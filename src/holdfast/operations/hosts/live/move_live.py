@@ -17,7 +17,7 @@ from holdfast.domainxml.host.outlook import differs
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.errors import HoldfastError, Refused
 from holdfast.errors.changes import HAS_SNAPSHOTS
-from holdfast.errors.hosts import MOVE_TIMED_OUT, NOT_MOVED
+from holdfast.errors.hosts import MOVE_TIMED_OUT, NOT_MOVED, POST_COPY_CRASHES
 from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection
@@ -43,22 +43,28 @@ def move_live(
 ) -> Migrated:
     """Move ``domain``, which runs and is locked.
 
-    Raises HAS_SNAPSHOTS, NOT_SHARED, NOT_MOVED and MOVE_TIMED_OUT, after which it runs where it was; MOVE_LEFT_PAUSED,
-    MOVED_OTHERWISE, MOVE_CUT_OFF. (virDomainMigrate3)
+    Raises HAS_SNAPSHOTS, NOT_SHARED, NOT_MOVED and MOVE_TIMED_OUT, after which it runs where it was; POST_COPY_CRASHES,
+    MOVE_LEFT_PAUSED, MOVED_OTHERWISE, MOVE_CUT_OFF. (virDomainMigrate3)
     """
     if domain.snapshot_count():
         raise HAS_SNAPSHOTS(name=domain.name)
     before, autostart = domain.documents, domain.autostart()
     assert before.live is not None and before.config is not None
     stuck = migration.is_stuck_in_post_copy(domain)
+    crashes = migration.crashes_on_resume(destination.connection)
+    if stuck and crashes:
+        raise POST_COPY_CRASHES(name=domain.name, uri=destination.connection.uri, version=_version(destination))
     coming = coming_images(domain, before.live, copied=options.copy_storage, overwrite=options.overwrite or stuck)
     if not stuck:
         destination.refuse_taken(before.config)
     live = before.live if dry_run else parse(migration.migratable_xml(domain))
     judgement = destination.judge(before.config, live, coming)
-    destination.refuse(domain.name, judgement)
+    if not stuck:  # else half of it is there, in a QEMU that has taken it
+        destination.refuse(domain.name, judgement)
     source, target = domain.connection, destination.connection
     job, notes = None, [*_left_here(source, before.config)]
+    if options.post_copy and crashes:
+        notes.append(f"libvirt {_version(destination)} there cannot go on with a post-copy that breaks off: 11.4 can")
     if not dry_run:
         transfer, made = _transfer(judgement, options, coming, stuck), not_there_yet(target, judgement.config, coming)
         job, said = _move(domain, target, transfer, options, progress, made)
@@ -79,6 +85,10 @@ def move_live(
         outlooks=tuple(each for each in judgement.outlooks if differs([each])),
         downtime=None if job is None else job.downtime,
     )
+
+
+def _version(destination: DestinationHost) -> str:
+    return ".".join(map(str, destination.connection.libvirt_version()))
 
 
 def _left_here(source: Connection, config: Element) -> Iterator[str]:
