@@ -186,7 +186,7 @@ class _Host:
         self._seen[domain.uuid] = now
         if config is not None and (self._complete if before is None else before.config != config):
             record_seen(connection, domain)
-        if before is not None and before.live is not None and not active and not connection.readonly:
+        if before is not None and before.live is not None and live is None and not connection.readonly:
             self._stopped.put((connection, domain.uuid))
         if before is not None:
             self._tell(differences(self.uri, domain.uuid, before, now))
