@@ -38,11 +38,9 @@ SLOW = MoveOptions(bandwidth=8)
 def test_a_guest_that_writes_faster_than_can_be_copied_stays_when_its_time_is_over(
     here: Connection, there: Connection, guest: Domain
 ) -> None:
-    seen: list[MoveStatus] = []
     with raising(MOVE_TIMED_OUT, name="a", seconds=2):
-        operations.migrate_domain(here, "a", there, options=MoveOptions(bandwidth=8, timeout=2), progress=seen.append)
+        operations.migrate_domain(here, "a", there, options=MoveOptions(bandwidth=8, timeout=2))
     assert states(here, there) == [["running"], []]
-    assert seen[-1].rate and seen[-1].remaining and seen[-1].total > seen[-1].remaining
 
 
 def test_auto_converge_slows_a_guest_down_that_writes_faster_than_can_be_copied(
@@ -62,8 +60,9 @@ def test_auto_converge_slows_a_guest_down_that_writes_faster_than_can_be_copied(
 
 
 def test_ctrl_c_leaves_the_guest_where_it_is(here: Connection, there: Connection, guest: Domain) -> None:
-    def interrupt(_: MoveStatus) -> None:
-        signal.raise_signal(signal.SIGINT)
+    def interrupt(now: MoveStatus) -> None:
+        if now.rate and now.total > now.remaining > 0:
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt) as interrupted:
         operations.migrate_domain(here, "a", there, options=SLOW, progress=interrupt)
@@ -213,5 +212,5 @@ def test_ctrl_c_in_a_post_copy_comes_too_late_and_the_guest_gets_all_its_memory(
 
     options = MoveOptions(post_copy=True, bandwidth=4)
     moved = operations.migrate_domain(here, "a", there, options=options, progress=interrupt)
-    assert moved.notes[0].startswith("it was too late to cancel it")
+    assert any(note.startswith("it was too late to cancel it") for note in moved.notes)
     assert states(here, there) == [[], ["running"]]
