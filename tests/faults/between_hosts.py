@@ -59,7 +59,7 @@ def main() -> int:
     counted: Counter[str] = Counter()
     with two_hosts("kelp", "rock") as cable, tempfile.TemporaryDirectory() as folder:
         begin_anew(cable, Path(folder))
-        steps = read_steps(run(cable, options).notes)
+        steps = read_steps(run(cable.hosts, options).notes)
         for case in cases(steps, asked.fault or list(_FAULTS)):
             begin_anew(cable, Path(folder))
             verdict = judge(cable, case, options)
@@ -81,19 +81,19 @@ def cases(steps: list[Step], faults: list[str]) -> Iterator[Case]:
 def judge(cable: Cable, case: Case, options: list[str]) -> str:
     """What became of the guest: "clean" where it is at one host alone, "left" where the next command ends it."""
     before = memory(cable)
-    ended = run(cable, options, case)
+    ended = run(cable.hosts, options, case)
     stands = settled(cable)
     said = f"exit {ended.code} {ended.said}"
     if stands == [("kelp", "shut off")] and "--post-copy" in options:
         return f"off: its memory went with the other half; {said}"
-    again = run(cable, [])
+    again = run(cable.hosts, [])
     if stands == [("kelp", "paused")] and again.code == 5:
         subprocess.run([sys.executable, "-m", "holdfast", "-c", cable.hosts[0].uri, "resume", "a"], check=True)
-        again = run(cable, [])
+        again = run(cable.hosts, [])
     elif [state for _, state in stands].count("running") != 1:
         return f"wrong: {stands}; {said}; exit {again.code} {again.said}"
     if again.code == 6:
-        again = run(cable, [])
+        again = run(cable.hosts, [])
     now = settled(cable)
     if [name for name, _ in now] != ["rock"] or again.code not in (0, 3):
         return f"wrong: {stands}, then {now}; {said}; exit {again.code} {again.said}"
@@ -106,7 +106,7 @@ def judge(cable: Cable, case: Case, options: list[str]) -> str:
 def begin_anew(cable: Cable, folder: Path) -> None:
     """The guest runs on the first host, and there is nothing on the other."""
     for host in cable.hosts:
-        wait_until(lambda host=host: _answers(host), "libvirtd does not come back")  # type: ignore[misc]
+        wait_until(lambda host=host: answers(host), "libvirtd does not come back")  # type: ignore[misc]
         with open_connection(host.uri) as connection:
             remove_domains(connection)
     with open_connection(cable.hosts[0].uri) as connection:
@@ -128,7 +128,7 @@ def settled(cable: Cable) -> list[tuple[str, str]]:
 
 def _states(cable: Cable) -> Iterator[tuple[str, str]]:
     for host in cable.hosts:
-        wait_until(lambda host=host: _answers(host), "libvirtd does not come back")  # type: ignore[misc]
+        wait_until(lambda host=host: answers(host), "libvirtd does not come back")  # type: ignore[misc]
         with open_connection(host.uri) as connection:
             for domain in connection.domains():
                 yield host.name, _state(domain)
@@ -153,7 +153,8 @@ def memory(cable: Cable) -> int:
     return -1
 
 
-def _answers(host: Host) -> bool:
+def answers(host: Host) -> bool:
+    """True while its libvirtd can be reached."""
     try:
         with open_connection(host.uri):
             return True
@@ -170,9 +171,9 @@ class Ended:
     notes: str
 
 
-def run(cable: Cable, options: list[str], case: Case | None = None) -> Ended:
+def run(hosts: tuple[Host, Host], options: list[str], case: Case | None = None) -> Ended:
     """``holdfast migrate a`` from the first host to the other, with what ``case`` lets come."""
-    one, other = cable.hosts
+    one, other = hosts
     host = other if case is not None and case.what == "destination" else one
     assert host.process.stdin is not None
     pipe = host.process.stdin.fileno()

@@ -12,6 +12,7 @@ import pytest
 from holdfast import operations
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.elements.firmware import nvram_of
+from holdfast.domainxml.fact import BeingMoved
 from holdfast.history.claims import Claims
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations import (
@@ -24,7 +25,9 @@ from holdfast.operations import (
     Place,
     Result,
 )
+from holdfast.operations.facts import record_fact
 from holdfast.operations.history_place import history_place
+from holdfast.operations.session import looking
 from holdfast_lab.patience import PATIENCE
 from tests.libvirt.domains import CONFIG, LIVE, disk_xml, domain_xml, image
 from tests.libvirt.images import qcow2, qcow2_disk
@@ -90,6 +93,12 @@ def adopted(connection: Connection, folder: Path) -> None:
 def wanted_running(connection: Connection, folder: Path) -> None:
     off(connection, folder)
     operations.set_domain(connection, "a", DomainSettings(autostart=True))
+
+
+def arrived(connection: Connection, folder: Path) -> None:
+    """It came from a host that is lost, in the middle of its move."""
+    off(connection, folder)
+    record_fact(looking(connection, "a"), BeingMoved("2026-01-01T00:00:00+00:00", "hv9", "its UUID"))
 
 
 def snapshot_of(state: Callable[[Connection, Path], None], now: str) -> Callable[[Connection, Path], None]:
@@ -189,6 +198,7 @@ def story(name: str, prepare: Prepare, given: Callable[[Path], dict[str, object]
 
 story("start", off)
 story("start paused", off, lambda _: {"paused": True})
+story("start arrived", arrived, lambda _: {"arrived": True})
 story("start saved", saved)
 story("start saved_paused", saved_paused)
 story("restore_domain", saved)

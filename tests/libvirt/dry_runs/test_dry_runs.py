@@ -41,8 +41,8 @@ OF_THE_GUEST = {"after", "started", "switched_off", "outcome"}
 """The words of a result that tell what becomes of the running guest."""
 
 
-BETWEEN_HOSTS = {"migrate_domain": "tests/libvirt/hosts/test_migrate.py"}
-"""What needs two libvirts, and where its dry run is tested."""
+BETWEEN_HOSTS = {"migrate_domain": "tests/libvirt/hosts/test_migrate.py and test_migrate_cold.py"}
+"""What needs two libvirts, and where its dry runs are tested."""
 
 
 def test_every_operation_with_a_dry_run_has_a_story() -> None:

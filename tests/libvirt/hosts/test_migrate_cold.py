@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,21 @@ def test_a_domain_moves_with_images_variables_and_tpm(
     operations.destroy(target, "a")
     with raising(ALREADY_THERE, name="a"):
         operations.migrate_domain(source, "a", target)
+
+
+def test_a_dry_run_says_what_the_deed_then_does_and_changes_nothing(
+    source: Connection, target: Connection, web: str, folder: Path
+) -> None:
+    document, there = source.find_domain("a").xml(CONFIG), Path(maps(folder).paths[str(folder)])
+    would = operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED, dry_run=True)
+    with open_connection(source.uri, readonly=True) as reader, open_connection(target.uri, readonly=True) as other:
+        read = operations.migrate_domain(reader, "a", other, maps=maps(folder), options=COPIED, dry_run=True)
+    assert replace(read, notes=()) == replace(would, notes=())
+    assert source.find_domain("a").xml(CONFIG) == document
+    assert not target.domains() and not list(there.iterdir())
+    assert not any(connection._handle.listAllStoragePools() for connection in (source, target))
+    moved = operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    assert replace(moved, dry_run=True) == would
 
 
 def test_shared_images_stay_where_they_are(source: Connection, target: Connection, folder: Path) -> None:

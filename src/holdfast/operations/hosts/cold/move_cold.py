@@ -39,19 +39,23 @@ from holdfast.operations.hosts.destination import DestinationHost
 from holdfast.operations.hosts.images_there import ComingImages
 from holdfast.operations.hosts.live.cut_off import told
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress, MoveStatus
-from holdfast.operations.hosts.take_along import take_along
+from holdfast.operations.hosts.take_along import start_with_host, take_along
 from holdfast.operations.managed_save import refuse_with_managed_save
 from holdfast.operations.session import Need, OpenDomain
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is moved: the document as it is to be there, the images with their bytes, and the state."""
+    """What is moved: the document as it is to be there, the images with their bytes, and the state.
+
+    Over a connection that may only read, a dry run knows neither bytes nor state.
+    """
 
     document: Element
     images: dict[CarriedImage, int]
     state: list[CarriedState]
     mark: BeingMoved
+    notes: tuple[str, ...]
 
 
 def move_cold(
@@ -80,7 +84,7 @@ def move_cold(
     judgement = destination.judge(config, None, _coming(connection, config, disks, options))
     destination.refuse(domain.name, judgement)
     plan = _plan(domain, target, disks, judgement.config, here, options)
-    notes = [f"its image {image.here} stays where it was, too" for image in plan.images]
+    notes = [*plan.notes]
     if not dry_run:
         notes += _move(domain, target, plan, progress)
     return Migrated(
@@ -140,8 +144,11 @@ def _plan(
     domain: OpenDomain, target: Connection, disks: Iterable[Element], there: Element, here: str, options: MoveOptions
 ) -> _Plan:
     connection, config = domain.connection, _whole_config(domain)
-    images = {image: check_image(connection, target, image) for image in images_to_carry(disks, there)}
-    state = list(state_to_carry(connection, target, config, there, options.fresh))
+    if looks := not (connection.readonly or target.readonly):
+        images = {image: check_image(connection, target, image) for image in images_to_carry(disks, there)}
+    else:
+        images = dict.fromkeys(images_to_carry(disks, there), 0)
+    state = list(state_to_carry(connection, target, config, there, options.fresh)) if looks else []
     mark = BeingMoved(
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         host=connection.host_name(),
@@ -150,7 +157,9 @@ def _plan(
         state=",".join(each.there.kind for each in state),
         autostart="yes" if domain.autostart() else "",
     )
-    return _Plan(there, images, state, mark)
+    notes = [f"its image {image.here} stays where it was, too" for image in images]
+    notes += [] if looks else ["what is at the places of its files there was not looked at: a connection may only read"]
+    return _Plan(there, images, state, mark, tuple(notes))
 
 
 def _own_disks(config: Element) -> Iterator[Element]:
@@ -263,7 +272,8 @@ def _leave(domain: OpenDomain, plan: _Plan) -> None:
 
 def _settle(connection: Connection, there: Domain, target: Connection) -> list[str]:
     """Let the domain, which ``connection`` has no more, be the other host's; returns what is left to do."""
-    mark = mark_of(there)
-    release(there)
-    autostart = mark is not None and mark.autostart == "yes"
-    return list(take_along(connection, target, there.uuid, autostart=autostart))
+    mark, notes = mark_of(there), list[str]()
+    if mark is not None and mark.autostart == "yes":
+        notes += start_with_host(there)
+    release(there)  # the last that a repeated move would do
+    return [*notes, *take_along(connection, target, there.uuid)]

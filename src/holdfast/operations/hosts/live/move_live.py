@@ -28,7 +28,7 @@ from holdfast.operations.hosts.images_there import ComingImages, coming_images, 
 from holdfast.operations.hosts.live.cut_off import told
 from holdfast.operations.hosts.live.watched_move import WatchedMove
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress
-from holdfast.operations.hosts.take_along import take_along
+from holdfast.operations.hosts.take_along import start_with_host, take_along
 from holdfast.operations.own_state import look, state_of
 from holdfast.operations.session import OpenDomain
 from holdfast.operations.waiting import waiting
@@ -69,8 +69,10 @@ def move_live(
         transfer, made = _transfer(judgement, options, coming, stuck), not_there_yet(target, judgement.config, coming)
         job, said = _move(domain, target, transfer, options, progress, made)
         notes += said
-        notes += take_along(source, target, domain.uuid, autostart=autostart)
-        refuse_other_guest(target.find_domain(domain.uuid), target, before)
+        there = target.find_domain(domain.uuid)
+        notes += start_with_host(there) if autostart else ()
+        notes += take_along(source, target, domain.uuid)
+        refuse_other_guest(there, target, before)
     return Migrated(
         name=domain.name,
         uuid=domain.uuid,
