@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
 import sys
@@ -48,18 +49,16 @@ def main() -> int:
         bench = Bench(host)
         print(f"{'domains':>7} {'':<20} {'bare ms':>10} {'ours ms':>10} {'ratio':>7}  aim")
 
-        def take(case: Case) -> None:
+        def take(case: Case | Figure) -> None:
             if arguments.only in case.name:
-                figures.append(measure(case, bench.defined))
+                figures.append(case if isinstance(case, Figure) else measure(case, bench.defined))
                 print_figure(figures[-1])
 
         for count in sorted(int(number) for number in arguments.domains.split(",")):
             begun, before = time.monotonic(), bench.defined
             bench.define_up_to(count)
             print(f"{count - before} domains more defined in {time.monotonic() - begun:.1f} s")
-            for case in bench.process_cases():
-                take(case)
-            for case in bench.cases():
+            for case in itertools.chain(bench.process_cases(), bench.cases()):
                 take(case)
             memory[count] = {command: bench.memory(command) for command in ("list", "audit")}
             print(

@@ -19,7 +19,8 @@ from bench.disk_images import disk_image_cases
 from bench.evacuation import evacuation_cases
 from bench.follow import follow_cases
 from bench.history import history_cases
-from bench.measure import Case
+from bench.measure import Case, Figure
+from bench.migration import migration_cases
 from bench.rescue import rescue_cases
 from bench.settings import settings_cases
 from bench.snapshots import snapshot_cases
@@ -81,7 +82,7 @@ class Bench:
             self.bare.defineXML(domain_xml(f"domain-{number:05}", self.host.images))
         self.defined = count
 
-    def cases(self) -> Iterator[Case]:
+    def cases(self) -> Iterator[Case | Figure]:
         """All cases, each measured before the next is made. The domains are as before at the end."""
         yield from self._comparisons()
         yield Case("list", self._bare_list, lambda: operations.list_domains(self.ours))
@@ -100,8 +101,9 @@ class Bench:
         yield from follow_cases(self.ours, self.bare)
         yield from verify_cases(self.host, self.ours)
         yield from snapshot_cases(self.bare, self.ours, self.host.images)
-        if self.defined <= 10:  # an import reads an archive, however many domains there are
+        if self.defined <= 10:  # neither an import nor a migration depends on how many domains there are
             yield from arrival_cases(self.ours, self.bare, self.host.images)
+            yield from migration_cases(self.host.images)
         yield Case("hard reboot", self._bare_reboot, self._reboot, aim=1.05)
         for name in ("domain-00000", "domain-00001"):
             self.bare.lookupByName(name).destroy()

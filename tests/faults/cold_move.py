@@ -72,6 +72,7 @@ def main() -> int:
     """The table of all cases; 1 where one is wrong."""
     parser = argparse.ArgumentParser(prog="scripts/faults cold-migration")
     parser.add_argument("--fault", choices=_FAULTS, action="append")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only one case of N")
     parser.add_argument("--steps", action="store_true", help="only the steps that the command takes")
     asked = parser.parse_args()
     counted: Counter[str] = Counter()
@@ -85,7 +86,7 @@ def main() -> int:
         if asked.steps:
             print(*(f"{step.number}\t{step.kind}\t{step.what}" for step in steps), sep="\n")
             return 0
-        for case in _cases(steps, asked.fault or list(_FAULTS)):
+        for case in list(_cases(steps, asked.fault or list(_FAULTS)))[:: asked.every]:
             verdict = _judge(pair, case, before, after)
             counted[verdict.partition(":")[0]] += 1
             print(f"{case}: {verdict}", flush=True)
@@ -94,10 +95,15 @@ def main() -> int:
 
 
 def _cases(steps: list[Step], faults: list[str]) -> Iterator[Case]:
+    """Every fault before each step, and while libvirt is at a call that changes more than which pools there are.
+
+    Files are those of the lock and the history: scripts/faults tries them.
+    """
     for name in faults:
         for point in points(steps, _FAULTS[name]):
             step = steps[point.step - 1]
-            if step.kind not in (Kind.FILE, Kind.NEW_FILE):  # of the lock and the history: scripts/faults tries those
+            is_short = point.during and step.what.startswith("virStoragePool")
+            if step.kind not in (Kind.FILE, Kind.NEW_FILE) and not is_short:
                 yield Case(name, point, step)
 
 
@@ -137,7 +143,7 @@ def _starts_twice(pair: Pair) -> Iterator[str]:
             yield f"it starts here and there: {starts}"
         if starts[1] is False:
             reports = operations.audit_host(there).domains
-            if not any("arriv" in finding.sentence for report in reports for finding in report.findings):
+            if not any("its move from" in finding.sentence for report in reports for finding in report.findings):
                 yield "the audit does not name the copy that is arriving"
 
 

@@ -17,6 +17,7 @@ from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.elements.firmware import nvram_of
+from holdfast.domainxml.host.volume import folder_pool
 from holdfast.domainxml.records.disk_record import unfinished
 from holdfast.errors import HoldfastError
 from holdfast.errors.changes import HAS_SNAPSHOTS
@@ -37,7 +38,7 @@ from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.hosts.cold import move_cold
-from holdfast.operations.hosts.cold.carried import carry_image
+from holdfast.operations.hosts.cold.carried import carry_image, read_files, write_files
 from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, remove_domains
@@ -343,6 +344,19 @@ def test_killed_after_any_step_one_copy_starts_and_a_repeated_move_finishes(
         if code == 0:
             break
     assert codes.count((-9, 0)) >= 5, codes
+
+
+def test_a_pool_that_a_killed_move_left_over_a_folder_that_is_gone_hinders_nothing(
+    target: Connection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    target._handle.storagePoolCreateXML(folder_pool("holdfast-left", str(folder)))
+    folder.rmdir()
+    assert read_files(target, str(folder), is_folder=True) == {}
+    write_files(target, str(folder), {"state": b"written"}, make_folder=True)
+    assert (folder / "state").read_bytes() == b"written"
+    assert not target._handle.listAllStoragePools()
 
 
 def test_a_copy_of_another_move_is_left_alone(source: Connection, target: Connection, web: str, folder: Path) -> None:

@@ -76,12 +76,13 @@ def folder_as_pool(connection: Connection, folder: str, *, make_folder: bool = F
     (virStoragePoolLookupByTargetPath, virStoragePoolCreateXML)
     """
     pool = pool_over(connection, folder)
+    if pool is not None:
+        with suppress(LibvirtRefused):  # it is busy, or its folder is gone: then libvirt lets go of the pool
+            pool.refresh()
+        pool = pool_over(connection, folder)
     if pool is None:
         document = folder_pool(f"{OWN_POOL}{secrets.token_hex(4)}", folder)
         pool = make_pool(connection, document, make_folder=make_folder)
-    else:
-        with suppress(LibvirtRefused):  # it is busy
-            pool.refresh()
     try:
         yield pool
     finally:
