@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -208,6 +209,7 @@ def _inside(point: str, notes: int, daemon: int, socket: Path, words: list[str])
         at = Point(Fault[name], int(step), bool(int(during)))
     watcher = Watcher(notes, at, kill_daemon)
     watcher.install()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
     sys.argv = ["holdfast", *words]
     leave: Callable[[int], None] = os._exit
 

@@ -12,7 +12,7 @@ from holdfast import operations
 from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast_lab.cable import Cable, two_hosts
-from holdfast_lab.daemon import private_host
+from holdfast_lab.daemon import Host, private_host
 from tests.libvirt.domains import remove_domains
 from tests.libvirt.hosts.moving_guest import writing_guest
 from tests.libvirt.past.two_histories import new_remote
@@ -79,3 +79,26 @@ def guest(here: Connection, tmp_path: Path) -> Domain:
     domain = here.define(writing_guest(tmp_path))
     operations.start(here, "a")
     return domain
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Host]:
+    """The host where domains arrive."""
+    with private_host("other") as running:
+        yield running
+
+
+@pytest.fixture
+def target(other: Host) -> Iterator[Connection]:
+    """Its libvirt, without domains."""
+    with open_connection(other.uri) as connection:
+        yield connection
+    with open_connection(other.uri) as connection:  # its libvirt may have died
+        remove_domains(connection)
+
+
+@pytest.fixture
+def source(host: Host, folder: Path) -> Iterator[Connection]:
+    """The libvirt of the host that they leave."""
+    with open_connection(host.uri) as connection:
+        yield connection

@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,7 +26,6 @@ from holdfast.errors.hosts import (
     ALREADY_THERE,
     CANNOT_BE_THERE,
     FOR_RUNNING_GUEST,
-    MOVE_CUT_OFF,
     NO_FOLDER_THERE,
     RESTS_ON_OTHER,
     UUID_THERE,
@@ -38,38 +35,13 @@ from holdfast.libvirtapi.connection import Connection, open_connection
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.hosts.cold import move_cold
-from holdfast.operations.hosts.cold.carried import carry_image, read_files, write_files
-from holdfast_lab.daemon import Host, private_host
+from holdfast.operations.hosts.cold.carried import read_files, write_files
+from holdfast_lab.daemon import Host
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, domain_xml, remove_domains
+from tests.libvirt.domains import CONFIG, domain_xml
+from tests.libvirt.hosts.cold_moves import COPIED, MIB, maps
 from tests.libvirt.killed import run_killed
 from tests.raising import raising
-
-MIB = 1 << 20
-COPIED = operations.MoveOptions(copy_storage=True)
-
-
-@pytest.fixture(scope="module")
-def other() -> Iterator[Host]:
-    """The host where domains arrive."""
-    with private_host("other") as running:
-        yield running
-
-
-@pytest.fixture
-def target(other: Host) -> Iterator[Connection]:
-    """Its libvirt, without domains."""
-    with open_connection(other.uri) as connection:
-        yield connection
-    with open_connection(other.uri) as connection:  # its libvirt may have died
-        remove_domains(connection)
-
-
-@pytest.fixture
-def source(host: Host, folder: Path) -> Iterator[Connection]:
-    """The libvirt of the host that they leave."""
-    with open_connection(host.uri) as connection:
-        yield connection
 
 
 def put(host: Host, path: str, data: bytes) -> None:
@@ -99,13 +71,6 @@ def web(source: Connection, host: Host, folder: Path) -> str:
     operations.start(source, "a", paused=True)  # that makes the variables and the TPM's state
     operations.destroy(source, "a")
     return uuid
-
-
-def maps(folder: Path) -> operations.HostMaps:
-    """Images go into a folder of their own at the other host."""
-    new = folder / "there"
-    new.mkdir(exist_ok=True)
-    return operations.HostMaps(paths={str(folder): str(new)})
 
 
 def test_a_domain_moves_with_images_variables_and_tpm(
@@ -273,30 +238,6 @@ def test_a_copy_that_is_arriving_does_not_start_and_a_repeated_move_finishes(
     assert target.find_domain("a").xml(CONFIG) == before  # the mark as well: a repeated move can still finish
     done(target.uri, "start", "a", "--paused", "--arrived")
     assert not list(unfinished(parse(target.find_domain("a").xml(CONFIG))))
-
-
-def test_a_move_whose_destination_dies_says_what_stands_and_is_finished_by_repeating_it(
-    source: Connection, target: Connection, other: Host, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = DiskSpec(path=str(folder / "a.raw"), size=MIB, format="raw")
-    operations.create_domain(source, "a", DomainSpec(memory=64 * MIB, disks=(disk,), graphics="none"))
-    document = source.find_domain("a").xml(CONFIG)
-
-    def dying(*words: Any) -> None:
-        carry_image(*words)
-        other.kill()
-
-    with monkeypatch.context() as patch, open_connection(other.uri) as lost:
-        patch.setattr(move_cold, "carry_image", dying)
-        with raising(MOVE_CUT_OFF, name="a", here="shut off", there="unknown"):
-            operations.migrate_domain(source, "a", lost, maps=maps(folder), options=COPIED)
-    assert source.find_domain("a").xml(CONFIG) == document
-    other.start()
-    with open_connection(other.uri) as again:
-        operations.migrate_domain(source, "a", again, maps=maps(folder), options=COPIED)
-        assert not source.domains()
-        assert not visible(compare(document, again.find_domain("a").xml(CONFIG)))
-        remove_domains(again)
 
 
 def starts(connection: Connection) -> bool:
