@@ -47,14 +47,25 @@ def test_where_the_version_of_before_is_not_known_only_an_oddity_is_told() -> No
 
 def test_what_a_domain_does_not_have_is_not_told_of_it() -> None:
     without = "<domain type='qemu'><os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os><devices/></domain>"
-    assert list(known_changes(parse(without), DEBIAN_12, DEBIAN_13)) == []
-    assert said("disk-usb-cdrom", DEBIAN_13, SID) == [("disk", "changes")]
-    assert said("disk-usb", DEBIAN_13, SID) == []
+    assert [each.part for each in known_changes(parse(without), DEBIAN_12, DEBIAN_13)] == ["smbios"]
+    assert ("disk", "changes") in said("disk-usb-cdrom", DEBIAN_13, SID)
+    assert "disk" not in dict(said("disk-usb", DEBIAN_13, SID))
 
 
 def test_the_watchdog_of_q35_works_from_libvirt_9_1_on() -> None:
     assert ("watchdog", "changes") in said("q35-nothing-chosen", DEBIAN_12, SID)
     assert "watchdog" not in dict(said("q35-nothing-chosen", DEBIAN_13, SID))
+
+
+def test_the_tables_that_qemu_writes_change_with_it_and_slots_only_where_there_are_root_ports() -> None:
+    tables = {("acpi", "changes"), ("smbios", "changes")}
+    assert tables <= set(said("q35-many-devices", DEBIAN_12, DEBIAN_13)) & set(
+        said("i440fx-many-devices", DEBIAN_12, SID)
+    )
+    assert ("pci", "changes") in said("q35-many-devices", DEBIAN_12, SID)
+    assert "pci" not in dict(said("i440fx-many-devices", DEBIAN_12, SID))
+    assert {"smbios", "pci"}.isdisjoint(dict(said("q35-many-devices", DEBIAN_13, SID)))
+    assert ("acpi", "unknown") in said("q35-many-devices", Versions((8, 2, 2), (10, 0, 0)), DEBIAN_13)
 
 
 def test_a_feature_that_follows_from_the_topology_is_told_of_where_the_topology_does_not_give_it() -> None:

@@ -1,11 +1,12 @@
-"""A cable between two private hosts: the network over which guests move from one to the other. It can be pulled."""
+"""Cables between private hosts: the network over which guests move from one to the other."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from holdfast_lab.daemon import Host, private_host
@@ -16,7 +17,7 @@ _ADDRESSES = ("203.0.113.1", "203.0.113.2")
 
 @dataclass(frozen=True)
 class Cable:
-    """The cable of two hosts, which are in ``hosts``."""
+    """The cable of two hosts, which are in ``hosts``. It can be pulled."""
 
     hosts: tuple[Host, Host]
 
@@ -47,6 +48,27 @@ def _join(one: Host, other: Host) -> Cable:
         _ip(host, "address", "add", f"{address}/24", "dev", _DEVICE)
         _ip(host, "link", "set", _DEVICE, "up")
     return Cable((one, other))
+
+
+@contextlib.contextmanager
+def joined_hosts(systems: Mapping[str, Path]) -> Iterator[dict[str, Host]]:
+    """Private hosts by their names, each with a cable to every other; libvirt and QEMU are those of ``systems``."""
+    addresses = {name: f"203.0.113.{number}" for number, name in enumerate(systems, 1)}
+    with contextlib.ExitStack() as stack:
+        hosts = {
+            name: stack.enter_context(private_host(name, system, address=addresses[name]))
+            for name, system in systems.items()
+        }
+        for pair in combinations(hosts, 2):
+            here, there = (
+                ["name", f"to-{name}", "netns", str(hosts[at].inside)]
+                for name, at in zip(pair[::-1], pair, strict=True)
+            )
+            subprocess.run(["ip", "link", "add", *here, "type", "veth", "peer", *there], check=True)
+            for at, to in (pair, pair[::-1]):
+                _ip(hosts[at], "address", "add", addresses[at], "peer", addresses[to], "dev", f"to-{to}")
+                _ip(hosts[at], "link", "set", f"to-{to}", "up")
+        yield hosts
 
 
 def _ip(host: Host, *words: str) -> None:

@@ -64,6 +64,18 @@ def _is_q35(domain: Element) -> bool:
     return "q35" in Platform.of(domain).machine
 
 
+def _is_pc(domain: Element) -> bool:
+    return Platform.of(domain).is_x86 and "microvm" not in Platform.of(domain).machine
+
+
+def _has_acpi(domain: Element) -> bool:
+    return _is_pc(domain) and domain.find("features/acpi") is not None
+
+
+def _has_root_ports(domain: Element) -> bool:
+    return _is_q35(domain) and domain.find("devices/controller[@model='pcie-root-port']") is not None
+
+
 def _names_topology(domain: Element) -> bool:
     """True where a CPU has features named that it would not have by its sockets, cores and threads."""
     named = {feature.get("name") for feature in domain.iterfind("cpu/feature[@policy='require']")}
@@ -74,6 +86,8 @@ def _names_topology(domain: Element) -> bool:
 
 _OWN_QUEUES = "virtio queues of each device's own size, 256 for a disk"
 _LARGE_QUEUES = "virtio queues of 1024 in every device, whatever its document says"
+
+_BY_PROBE = "`plan host --probe`, and the guest's own `/sys/firmware` and `/sys/bus/pci` (`scripts/chain`)"
 
 KNOWN_CHANGES = (
     KnownChange(
@@ -115,6 +129,44 @@ KNOWN_CHANGES = (
             (12, 8, 0): "the CPU features ht and cmp_legacy only where a socket has several threads",
         },
         "QEMU's own `ht` and `cmp-legacy` of a CPU that has them required, with 11.3 and 12.8",
+    ),
+    KnownChange(
+        "acpi",
+        "QEMU",
+        _has_acpi,
+        {
+            (7, 2, 22): "an ACPI table DSDT as QEMU 7.2 writes it",
+            (10, 0, 13): "an ACPI table DSDT as QEMU 10.0 writes it",
+            (11, 1, 3): "an ACPI table DSDT as QEMU 11.1 writes it",
+        },
+        f"{_BY_PROBE}; q35 and i440fx, versions 6.2 and 7.2 of the machine, with a BIOS and with UEFI",
+    ),
+    KnownChange(
+        "acpi",
+        "QEMU",
+        _has_acpi,
+        {(7, 2, 22): "an ACPI table APIC of revision 1", (10, 0, 13): "an ACPI table APIC of revision 3"},
+        f"{_BY_PROBE}, likewise",
+    ),
+    KnownChange(
+        "smbios",
+        "QEMU",
+        _is_pc,
+        {
+            (7, 2, 22): "processors in SMBIOS (type 4) of the family 1, other",
+            (10, 0, 13): "processors in SMBIOS (type 4) of the family 254, which refers to a second field",
+        },
+        f"{_BY_PROBE}, likewise",
+    ),
+    KnownChange(
+        "pci",
+        "QEMU",
+        _has_root_ports,
+        {
+            (7, 2, 22): "root ports whose power indicator is on where a device is behind them",
+            (10, 0, 13): "root ports whose power indicator is off",
+        },
+        f"{_BY_PROBE}; bits 8 and 9 of the slot control, from pc-q35-6.2 on",
     ),
 )
 

@@ -120,6 +120,11 @@ def _config_space(memory: ProbeMemory, function: dict[str, Any], mcfg: bytes | N
         content = memory.config_space(*place)
     else:
         content = memory.read(config_base(mcfg) + (place[0] << 20 | place[1] << 15 | place[2] << 12), 0x1000)
+    return without_settings(content)
+
+
+def without_settings(content: bytes) -> bytes:
+    """The config space of a PCI function with zeros where firmware sets it."""
     said = bytearray(content)
     is_of_board = int.from_bytes(content[0x0A:0x0C], "little") in _OF_THE_BOARD
     for start, end in (*_SET_BY_FIRMWARE.get(content[0x0E] & 0x7F, ()), *([_CHIPSET] if is_of_board else [])):

@@ -80,7 +80,7 @@ def acpi_tables(memory: ProbeMemory, root: int) -> dict[str, bytes]:
         if name == "FACP":
             description = int.from_bytes(table[40:44], "little") or int.from_bytes(table[140:148], "little")
             found["DSDT"] = _table(memory, description)
-            table = _without_places(table)
+            table = without_places(table)
         number = sum(each.startswith(name) for each in found)
         found[f"{name} {number + 1}" if number else name] = table
     return found
@@ -90,7 +90,8 @@ def _table(memory: ProbeMemory, address: int) -> bytes:
     return memory.read(address, min(memory.number(address + 4, 4), 1 << 20))
 
 
-def _without_places(table: bytes) -> bytes:
+def without_places(table: bytes) -> bytes:
+    """The FADT without the addresses at which other tables stand, and without its checksum."""
     places = bytearray(table)
     for at, size in (*_PLACES_IN_FADT, (_CHECKSUM, 1)):
         places[at : at + size] = bytes(len(places[at : at + size]))
@@ -108,8 +109,13 @@ def smbios_structures(memory: ProbeMemory, entry: int) -> dict[str, bytes]:
         at, size = memory.number(entry + 16, 8), memory.number(entry + 12, 4)
     else:
         at, size = memory.number(entry + 24, 4), memory.number(entry + 22, 2)
+    return smbios_by_name(memory.read(at, min(size, 1 << 20)))
+
+
+def smbios_by_name(table: bytes) -> dict[str, bytes]:
+    """The same of a table that is there already: all structures, one behind the other."""
     found: dict[str, bytes] = {}
-    for kind, content in _structures(memory.read(at, min(size, 1 << 20))):
+    for kind, content in _structures(table):
         number = sum(each == str(kind) or each.startswith(f"{kind} ") for each in found)
         found[f"{kind} {number + 1}" if number else str(kind)] = content
     return found
