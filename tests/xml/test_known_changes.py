@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.corpus import CORPUS
 
-from holdfast.domainxml.document import parse
+from holdfast.domainxml.document import child, parse
 from holdfast.domainxml.host.known_changes import KNOWN_CHANGES, known_changes, memory_lost, oddities
 from holdfast.domainxml.versions import Versions, dotted, read_version
 
@@ -85,6 +85,15 @@ def test_memory_is_lost_only_on_the_way_from_an_oddity() -> None:
     assert [memory_lost(domain, *pair) for pair in ((DEBIAN_12, DEBIAN_13), (DEBIAN_12, SID), (SID, DEBIAN_13))] == [
         None
     ] * 3
+
+
+def test_memory_goes_on_under_an_older_qemu_but_not_with_packed_rings() -> None:
+    domain = parse(CORPUS["disk-virtio"].document())
+    assert memory_lost(domain, DEBIAN_13, DEBIAN_12) is None
+    assert memory_lost(domain, DEBIAN_13, Versions((8, 2, 2), (10, 0, 0))) is not None
+    (disk,) = domain.iterfind("devices/disk")
+    child(disk, "driver").set("packed", "on")
+    assert memory_lost(domain, DEBIAN_13, DEBIAN_12) is not None
 
 
 def test_only_a_host_with_an_oddity_is_told_of() -> None:

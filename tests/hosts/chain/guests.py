@@ -44,7 +44,9 @@ class Kept:
         root = self._folder / _ROOT
         shutil.copyfile(probe_image().disk, root)
         disk = DiskSpec(path=str(root), format="raw", readonly=True, serial=_ROOT)
-        spec = DomainSpec(memory=256 << 20, cpu=self.cpu, disks=(disk,), graphics="none", virt_type="qemu")
+        spec = DomainSpec(
+            memory=256 << 20, machine="pc-q35-7.2", cpu=self.cpu, disks=(disk,), graphics="none", virt_type="qemu"
+        )
         operations.create_domain(connection, self.name, spec)
         for serial in _DATA:
             data = DiskSpec(path=str(image(self._folder, serial)), format="raw", readonly=True, serial=serial)

@@ -232,10 +232,20 @@ def set_nvram_template(domain: Element, template: str | None, format: str | None
 
 def nvram_in_command(command: str) -> str | None:
     """The file with the UEFI variables in a command line of QEMU, as libvirt prints it; None when there is none."""
+    return _file_in_command(command, "libvirt-pflash1-storage")
+
+
+def code_in_command(command: str) -> tuple[str | None, bool]:
+    """The file with the UEFI code likewise, and whether it protects its variables with SMM, as Secure Boot does."""
+    code = _file_in_command(command, "libvirt-pflash0-storage")
+    return code, "driver=cfi.pflash01,property=secure,value=on" in command
+
+
+def _file_in_command(command: str, node: str) -> str | None:
     for argument in shlex.split(command):
         if argument.startswith("{"):
             with contextlib.suppress(ValueError):  # a user's own argument may be anything
                 device = json.loads(argument)
-                if device.get("node-name") == "libvirt-pflash1-storage":
+                if device.get("node-name") == node:
                     return str(device.get("filename"))
     return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Iterator
 
-from holdfast.domainxml.document import Element
-from holdfast.domainxml.elements.firmware import firmware_request
+from holdfast.domainxml.document import Element, serialize
+from holdfast.domainxml.elements.firmware import code_in_command, firmware_request, set_firmware
 from holdfast.domainxml.elements.memory import total_memory
 from holdfast.domainxml.host.outlook import Effect, Outlook
 from holdfast.domainxml.host.security import security_models
@@ -30,7 +31,7 @@ def probe_outlook(config: Element, here: Connection, there: Connection) -> Itera
     What is not probed is among it, as unknown. Raises NO_MEMORY_TO_PROBE before anything is started.
     """
     if reason := _why_not(config):
-        yield _unknown(f"it cannot be probed: {reason}")
+        yield _unknown(f"not probed: the domain: {reason}")
         return
     for connection in (here, there):
         _refuse_without_memory(connection, config)
@@ -38,8 +39,12 @@ def probe_outlook(config: Element, here: Connection, there: Connection) -> Itera
     seen: list[ProbeView] = []
     for connection in (there, here):  # the one that may not be able to start it is asked first
         labelled = security_models(connection.capabilities())
-        document, left_out = probe_document(config, labelled, name=f"{_PREFIX}{own.hex[:8]}", uuid=str(own))
         try:
+            named = _with_named_firmware(connection, config)
+            if reason := _why_not(named):
+                yield _unknown(f"not probed: the domain: {reason}")
+                return
+            document, left_out = probe_document(named, labelled, name=f"{_PREFIX}{own.hex[:8]}", uuid=str(own))
             seen.append(observe(connection, document))
         except (Failed, LibvirtRefused, NotFound) as error:
             yield _unknown(f"the probe at {connection.uri} failed: {error.message}")
@@ -49,11 +54,21 @@ def probe_outlook(config: Element, here: Connection, there: Connection) -> Itera
         yield _unknown(f"not probed: {what}")
 
 
+def _with_named_firmware(connection: Connection, config: Element) -> Element:
+    """``config`` with the code that libvirt at ``connection`` would choose for ``firmware='efi'`` today."""
+    if firmware_request(config) is None:
+        return config
+    code, secure = code_in_command(connection.qemu_command(serialize(config)))
+    if code is None:
+        return config
+    named = copy.deepcopy(config)
+    set_firmware(named, loader=code, template="", smm=secure)
+    return named
+
+
 def _why_not(config: Element) -> str | None:
     if not Platform.of(config).is_x86:
         return "what firmware leaves in memory is known of a PC alone"
-    if firmware_request(config) is not None:
-        return "libvirt chooses its firmware anew at each start (firmware='efi'): seal it first"
     if config.find("os/loader[@secure='yes']") is not None:
         return "its firmware (Secure Boot) does not run without UEFI variables that nobody else can change"
     return None
