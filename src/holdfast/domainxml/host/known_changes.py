@@ -96,7 +96,7 @@ def _names_topology(domain: Element) -> bool:
 _OWN_QUEUES = "virtio queues of each device's own size, 256 for a disk"
 _LARGE_QUEUES = "virtio queues of 1024 in every device, whatever its document says"
 
-_BY_PROBE = "`plan host --probe`, and the guest's own `/sys/firmware` and `/sys/bus/pci` (`scripts/chain`)"
+_BY_PROBE = "a probe with each; the guest's own `/sys/firmware` and `/sys/bus/pci` (`scripts/chain`)"
 
 KNOWN_CHANGES = (
     KnownChange(
