@@ -49,7 +49,7 @@ JOURNEYS = {
         "9.0",
         (
             *(Step(Kind.LIVE, to) for to in ("12.8", "9.0", "12.8", "11.3", "9.0", "11.3")),
-            *(Step(Kind.COLD, "11.3"), Step(Kind.REFUSED, "12.8"), Step(Kind.LIVE, "9.0")),
+            *(Step(Kind.COLD, "11.3"), Step(Kind.REFUSED, "12.8")),
         ),
     ),
     "switched off": ("9.0", (Step(Kind.COLD_MOVE, "11.3"), Step(Kind.COLD_MOVE, "12.8"))),
