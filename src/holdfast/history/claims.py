@@ -46,6 +46,13 @@ class Claim:
     by: str
     id: str
 
+    @property
+    def since(self) -> str:
+        """Since when, as people here read it."""
+        return (
+            f"{datetime.fromisoformat(self.time).astimezone():%Y-%m-%d %H:%M:%S}" if self.time else "nobody knows when"
+        )
+
 
 class Claims:
     """What the remote at ``where`` says of who has which domain. Raises NOT_A_REMOTE."""
@@ -122,7 +129,9 @@ def _claim(objects: MemoryObjectStore, tip: ObjectID) -> Claim:
         commit = cast("Commit", objects[tip])
         said = [line for line in commit.message.decode().splitlines() if line.startswith(_TRAILER)]
         host = said[-1].removeprefix(_TRAILER).strip() if said else UNKNOWN
-        when = datetime.fromtimestamp(commit.commit_time, UTC).isoformat(timespec="seconds")
+        moment = datetime.fromtimestamp(commit.commit_time, UTC)
+        moment.astimezone()  # a year that cannot be told here
+        when = moment.isoformat(timespec="seconds")
         by = commit.author.decode(errors="replace").partition(" <")[0]
     except (KeyError, AttributeError, UnicodeDecodeError, ValueError, OverflowError, OSError):
         return Claim(UNKNOWN, "", "", tip.decode())

@@ -64,7 +64,9 @@ def evacuate(
     from holdfast import operations
 
     if bool(names) is every:
-        raise click.UsageError("name domains, or say --all")
+        raise click.UsageError(
+            "name domains, or say --all" if every is False else "name domains or say --all, not both"
+        )
     if len(names) != 1 and secrets:
         raise click.UsageError("--secret is about one domain: name it")
     session.uri = uri

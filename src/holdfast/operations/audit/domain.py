@@ -181,8 +181,8 @@ def _run_record(domain: Domain, documents: Documents) -> Iterator[Finding]:
     if live is not None and runs_again and (lacking := unfinished_start(documents)):
         yield Finding(FindingKind.RECORD, f"it {lacking}: a start records it")
     if live is None and runs_again and not was_switched_off(domain, config):
-        sentence = "it is recorded to run, but is off: start it, or destroy it to record that it stays off"
-        yield Finding(FindingKind.NOT_RUNNING, sentence)
+        remedy = "start it, unless another host has it by now, or destroy it to record that it stays off"
+        yield Finding(FindingKind.NOT_RUNNING, f"it is recorded to run, but is off: {remedy}")
     elif live is None and runs_again:
         end = "was switched off" if domain.was_destroyed() else "has shut down"
         sentence = f"it {end}, and is recorded to run again after the host has booted: a destroy mends that"

@@ -7,6 +7,7 @@ checked as it is taken.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -100,7 +101,7 @@ class RecordedDomains:
                 hosts.setdefault(each.host, []).append(each.name)
         if hosts:
             said = [f"{host} has {_some(names)}" for host, names in sorted(hosts.items())]
-            raise SOURCE_MAY_RUN(remote=self.remote, hosts=said, host=sorted(hosts)[0])
+            raise SOURCE_MAY_RUN(remote=self.remote, hosts=said, host=shlex.quote(min(hosts)))
 
     def _one(self, name: str, every: Collection[RecordedDomain]) -> RecordedDomain:
         found = [each for each in every if name in (each.uuid, each.name)]

@@ -83,8 +83,7 @@ def tell_who_has(
         known={uuid: how for uuid, how in now.items() if uuid not in elsewhere and uuid not in refused},
         refused=refused,
         elsewhere=tuple(
-            f"{here[uuid]} is here, but {each.host} has it since {each.time or 'nobody knows when'}"
-            for uuid, each in elsewhere.items()
+            f"{here[uuid]} is here, but {each.host} has it since {each.since}" for uuid, each in elsewhere.items()
         ),
     )
 

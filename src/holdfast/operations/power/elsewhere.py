@@ -38,7 +38,7 @@ class Whereabouts:
         claim = self.claims.get(uuid)
         if claim is None or claim.host in (NOBODY, self.here):
             return ""
-        return f"by {self.remote} {claim.host} has it, since {claim.time or 'nobody knows when'}"
+        return f"by {self.remote} {claim.host} has it, since {claim.since}"
 
     def why_it_waits(self, connection: Connection, name: str, config: Element) -> HoldfastError | None:
         """HOST_MAY_BE_ELSEWHERE for a domain that another host may have, where nobody can be asked; else None."""
