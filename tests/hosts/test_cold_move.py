@@ -24,14 +24,15 @@ def test_a_domain_goes_to_a_newer_host_and_stays_there_where_the_older_one_canno
     disk = DiskSpec(path=str(tmp_path / "a.qcow2"), size=MIB, format="qcow2")
     operations.create_domain(older, "a", DomainSpec(memory=64 * MIB, disks=(disk,), graphics="none", cpu="qemu64"))
     document = older.find_domain("a").xml(CONFIG)
-    operations.migrate_domain(older, "a", newest)
+    same = operations.HostMaps(paths={str(tmp_path): str(tmp_path)})
+    operations.migrate_domain(older, "a", newest, maps=same)
     assert not older.domains()
     arrived = newest.find_domain("a").xml(CONFIG)
     assert not visible(compare(document, arrived))
     operations.start(newest, "a", paused=True)
     operations.destroy(newest, "a")
     with raising(REFUSED):  # libvirt 9.0 knows neither <topology clusters='1'/> nor the watchdog itco of 9.1
-        operations.migrate_domain(newest, "a", older)
+        operations.migrate_domain(newest, "a", older, maps=same)
     assert newest.find_domain("a").xml(CONFIG).count("<disk ") == 1 and not older.domains()
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from holdfast import operations
+from holdfast.domainxml.make.rebind import HostMaps
 from holdfast.errors.domains import NO_DOMAIN
 from holdfast.errors.hosts import NO_MACHINE_TYPE
 from holdfast.errors.programs import NO_HOST_REACHED
@@ -31,7 +32,8 @@ def test_each_domain_is_judged_on_each_host(
     for name in ("disk-virtio", "machine-pc-i440fx-2.0"):
         older.define(CORPUS[name].document(folder))
     uris = (newer_uri, newest_uri, older_uri, NOWHERE)
-    found = operations.plan_hosts(older, uris)
+    same = HostMaps(paths={str(folder): str(folder)})
+    found = operations.plan_hosts(older, uris, maps=same)
     assert found.uris == uris and list(found.errors) == [NOWHERE]
     moves = {each.name: [str(move.move) for move in each.moves] for each in found.domains}
     assert moves == {
@@ -40,7 +42,7 @@ def test_each_domain_is_judged_on_each_host(
     }
     (lacking, *_) = found.domains[1].moves
     assert lacking.reasons == ("the host has no machine type pc-i440fx-2.0",)
-    run = plan(older_uri, *uris)
+    run = plan(older_uri, *uris, "--map-path", f"{folder}={folder}")
     assert run.returncode == 3
     assert run.stdout.splitlines()[0].split() == ["DOMAIN", "STATE", "HOST", "MOVE", "WHY"]
     assert f"{NOWHERE} was not asked: " in run.stdout

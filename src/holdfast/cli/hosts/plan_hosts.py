@@ -74,6 +74,7 @@ def _lines(planned: HostsPlan) -> Iterator[str]:
 def _rows(domain: DomainMoves) -> Iterator[tuple[str, ...]]:
     who = (domain.name, domain.state)
     for move in domain.moves:
-        for number, reason in enumerate(move.reasons or ("",)):
+        # why a host was not asked is the same for each domain, and said once for all of them
+        for number, reason in enumerate((move.move != "unknown" and move.reasons) or ("",)):
             yield (*(("", "", "", "") if number else (*who, move.uri, str(move.move))), reason)
         who = ("", "")

@@ -32,6 +32,12 @@ class HostMaps:
         leads_out = "/../" in f"{place}/"
         return not leads_out and any(_is_at_or_in(place, new) for new in self.paths.values())
 
+    def stand_for(self, place: str) -> bool:
+        """True for a path of the other host, or a POOL/VOLUME, of which they say what stands for it here."""
+        if not place.startswith("/"):
+            return place.partition("/")[0] in self.pools
+        return any(_is_at_or_in(place, old) for old in self.paths)
+
 
 NO_MAPS = HostMaps()
 

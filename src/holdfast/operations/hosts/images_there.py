@@ -36,12 +36,14 @@ class ComingImages:
 
     ``sizes``      bytes that its guest has
     ``copied``     those that are copied
+    ``alone``      those that are on storage of the host that they come from alone (:mod:`.alone_here`)
     ``overwrite``  True where what is there already may be written over
     ``in_pools``   True where copies can be made only in storage pools that are active there
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     copied: Collection[str] = ()
+    alone: Collection[str] = ()
     overwrite: bool = False
     in_pools: bool = True
 
@@ -86,7 +88,9 @@ def coming_outlook(connection: Connection, domain: Element, coming: ComingImages
     (virStorageVolLookupByPath, virStoragePoolRefresh)
     """
     for disk in domain.iterfind("devices/disk"):
-        if pool_and_volume(disk) is not None:
+        if label(disk) in coming.alone:
+            yield _blocks(device_name(disk), "its image is on the own storage of the host where it is now")
+        elif pool_and_volume(disk) is not None:
             yield from _volume_outlook(connection, disk, coming)
         elif (path := host_path(disk)) is not None:
             yield from _file_outlook(connection, disk, path, coming)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from holdfast.domainxml.document import parse
@@ -19,6 +19,7 @@ from holdfast.operations.connect import connect
 from holdfast.operations.documents import Documents, read
 from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.host.outlook import HostOutlook
+from holdfast.operations.hosts.alone_here import alone_here
 from holdfast.operations.hosts.destination import DestinationHost
 from holdfast.operations.hosts.images_there import coming_images
 from holdfast.operations.hosts.other_host import macs_here
@@ -100,7 +101,7 @@ def plan_hosts(
         for uri in dict.fromkeys(uris):
             try:
                 other = stack.enter_context(connect(uri, connection.readonly, connection.lock_timeout))
-                hosts[uri] = _Host(other, maps, origin, copy_storage)
+                hosts[uri] = _Host(connection, other, maps, origin, copy_storage)
             except NoConnection as error:
                 errors[uri] = error
         if not hosts:
@@ -121,7 +122,7 @@ class _Planning:
         """Where ``domain`` can move; None for one that has vanished meanwhile."""
         try:
             documents, state = read(domain), domain.state()
-            refusal = _why_nowhere(documents)
+            refusal = _why_nowhere(documents) or _why_not_yet(domain)
         except NotFound:
             return None
         except InvalidDocument as error:
@@ -149,7 +150,10 @@ class _Planning:
 class _Host:
     """A host to which domains might move. Raises NoConnection."""
 
-    def __init__(self, connection: Connection, maps: HostMaps, origin: HostOutlook, copy_storage: bool) -> None:
+    def __init__(
+        self, source: Connection, connection: Connection, maps: HostMaps, origin: HostOutlook, copy_storage: bool
+    ) -> None:
+        self._source = source
         self.uuid = host_uuid(connection)
         self._readonly = connection.readonly
         self._copy_storage = copy_storage
@@ -163,6 +167,9 @@ class _Host:
         self._destination.refuse_taken(config, self._macs)
         now = config if live is None else live
         coming = coming_images(domain, now, copied=self._copy_storage, in_pools=live is not None)
+        maps = self._destination.maps if live is None else NO_MAPS
+        alone = alone_here(self._source, now, self._destination.connection, coming.copied, maps)
+        coming = replace(coming, alone=tuple(alone))
         moving = live if live is None or self._readonly else parse(migration.migratable_xml(domain))
         arrival = self._destination.judge(config, moving, coming)
         changes = tuple(str(each) for each in arrival.outlooks if differs([each]))
@@ -171,6 +178,15 @@ class _Host:
         else:
             move, reasons = Move.CHANGES if changes else Move.YES, changes
         return PossibleMove(uri=uri, move=move, reasons=reasons, taken=arrival.taken, outlooks=arrival.outlooks)
+
+
+def _why_not_yet(domain: Domain) -> str | None:
+    """What would be left behind (virDomainHasManagedSaveImage, virDomainSnapshotNum)."""
+    if domain.has_managed_save():
+        return "its memory is saved: continue from it, or drop it"
+    if domain.snapshot_count():
+        return "it has snapshots: delete them first"
+    return None
 
 
 def _why_nowhere(documents: Documents) -> str | None:

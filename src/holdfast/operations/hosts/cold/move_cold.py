@@ -32,6 +32,7 @@ from holdfast.libvirtapi.domain import Definition, Domain
 from holdfast.operations.disks.image_size import image_size
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.capabilities import host_uuid
+from holdfast.operations.hosts.alone_here import alone_here
 from holdfast.operations.hosts.cold.arriving_copy import arriving_from, mark_of, release, take_back
 from holdfast.operations.hosts.cold.carried import CarriedImage, carry_image, check_image, images_to_carry
 from holdfast.operations.hosts.cold.carried_state import CarriedState, state_to_carry
@@ -81,7 +82,9 @@ def move_cold(
     if not (is_left and dry_run):
         destination.refuse_taken(config)
     disks = list(_own_disks(config)) if options.copy_storage else []
-    judgement = destination.judge(config, None, _coming(connection, config, disks, options))
+    coming = _coming(connection, config, disks)
+    coming = replace(coming, alone=tuple(alone_here(connection, config, target, coming.copied, destination.maps)))
+    judgement = destination.judge(config, None, coming)
     destination.refuse(domain.name, judgement)
     plan = _plan(domain, target, disks, judgement.config, here, options)
     notes = [*plan.notes]
@@ -135,7 +138,7 @@ def _whole_config(domain: OpenDomain) -> Element:
     return config
 
 
-def _coming(connection: Connection, config: Element, disks: Iterable[Element], options: MoveOptions) -> ComingImages:
+def _coming(connection: Connection, config: Element, disks: Iterable[Element]) -> ComingImages:
     sizes, copied = dict(_sizes(connection, config)), [label(disk) for disk in disks]
     return ComingImages(sizes=sizes, copied=copied, in_pools=False)
 

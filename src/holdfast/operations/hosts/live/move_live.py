@@ -10,9 +10,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, parse, serialize
+from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.host.outlook import differs
 from holdfast.domainxml.host.state_files import StateKind
 from holdfast.errors import HoldfastError, Refused
@@ -22,6 +24,7 @@ from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.migration import JobNow, Transfer
+from holdfast.operations.hosts.alone_here import alone_here
 from holdfast.operations.hosts.arrived import refuse_other_guest
 from holdfast.operations.hosts.destination import Arrival, DestinationHost
 from holdfast.operations.hosts.images_there import ComingImages, coming_images, not_there_yet, remove_copies
@@ -56,13 +59,15 @@ def move_live(
         raise POST_COPY_CRASHES(name=domain.name, uri=destination.connection.uri, version=_version(destination))
     coming = coming_images(domain, before.live, copied=options.copy_storage, overwrite=options.overwrite or stuck)
     if not stuck:
+        alone = alone_here(domain.connection, before.live, destination.connection, coming.copied)
+        coming = replace(coming, alone=tuple(alone))
         destination.refuse_taken(before.config)
     live = before.live if dry_run else parse(migration.migratable_xml(domain))
     judgement = destination.judge(before.config, live, coming)
     if not stuck:  # else half of it is there, in a QEMU that has taken it
         destination.refuse(domain.name, judgement)
     source, target = domain.connection, destination.connection
-    job, notes = None, [*_left_here(source, before.config)]
+    job, notes = None, [*_left_here(source, before.config, coming.copied)]
     if options.post_copy and crashes:
         notes.append(f"libvirt {_version(destination)} there cannot go on with a post-copy that breaks off: 11.4 can")
     if not dry_run:
@@ -93,8 +98,11 @@ def _version(destination: DestinationHost) -> str:
     return ".".join(map(str, destination.connection.libvirt_version()))
 
 
-def _left_here(source: Connection, config: Element) -> Iterator[str]:
-    """What libvirt leaves on the host where the domain was, in sentences."""
+def _left_here(source: Connection, config: Element, copied: Collection[str]) -> Iterator[str]:
+    """What stays on the host where the domain was, in sentences."""
+    for disk in config.iterfind("devices/disk"):
+        if label(disk) in copied:
+            yield f"its image {source_of(disk)} stays where it was, too"
     for file in state_of(source, config):
         if file.kind is StateKind.NVRAM and look(source, file).there:
             yield f"its {file} stays on the host where it was, too: nothing uses it there"
