@@ -15,7 +15,7 @@ import pytest
 from holdfast import operations
 from holdfast.cli import as_json
 from holdfast.cli.audit.command import KINDS
-from holdfast.cli.hints import HINTS
+from holdfast.cli.hints import HINTS, HINTS_OF
 from holdfast.cli.main import holdfast
 from holdfast.operations.audit.report import FindingKind
 from holdfast.operations.results import Result
@@ -85,7 +85,8 @@ def test_the_envelope_is_not_overwritten(name: str, capsys: pytest.CaptureFixtur
 
 def typed() -> list[str]:
     """The commands that hints quote."""
-    lines = {each for text in HINTS.values() for each in re.findall(r"'holdfast ([^']+)'", text)}
+    texts = [text for words in (HINTS, *HINTS_OF.values()) for text in words.values()]
+    lines = {each for text in texts for each in re.findall(r"'holdfast ([^']+)'", text)}
     return sorted(line.replace("{kind}", kind) for line in lines for kind in ("disk", "interface", "device"))
 
 

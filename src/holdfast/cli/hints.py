@@ -37,7 +37,7 @@ HINTS = {
     "history-not-set-up": "'sudo install -d -g libvirt -m 2770 {folder}' sets it up",
     "same-host": "'holdfast migrate NAME qemu+ssh://OTHER/system'",
     "cannot-be-there": "'--map-network', '--map-bridge', '--map-pool' and '--map-path OLD=NEW' say what stands for it; "
-    "'--overwrite' copies onto images that are there",
+    "'--copy-storage' copies images, with '--overwrite' those of a guest that runs also onto what is there",
     "sees-other-there": "leave out the '--map-…' that changes it",
     "uuid-there": "with -c {uri}: 'holdfast show {there}' shows that one, 'holdfast delete {there}' removes it",
     "name-there": "with -c {uri}: 'holdfast rename {uuid} NEW' gives that one another name",
@@ -337,6 +337,22 @@ HINTS = {
 """Code of a condition → hint, with the fields of the condition in braces."""
 
 
-def hint(error: HoldfastError) -> str:
-    """The next step; "" where there is none to name."""
-    return remedy_in(HINTS, error)
+_ELSEWHERE = "'--folder FOLDER' puts the images of the archive elsewhere; any other file has to be moved away first"
+
+HINTS_OF = {
+    "export": {"is-a-drive": "leave it out: the other host provides the medium"},
+    "import": {
+        "file-exists": _ELSEWHERE,
+        "image-of-domain": _ELSEWHERE,
+        "names-another-file": "'tar -xf' takes it out, to be looked at; its document alone is imported, too",
+        "no-name": "'--name NEW_NAME' gives it one",
+        "unasked-import": "'holdfast create --from-xml' takes a document that libvirt has not completed yet; "
+        "a '--map-…' may replace only what the guest does not see",
+    },
+}
+"""What is another step after an error of one command, by its name."""
+
+
+def hint(error: HoldfastError, command: str = "") -> str:
+    """The next step after an error of ``command``; "" where there is none to name."""
+    return remedy_in({**HINTS, **HINTS_OF.get(command, {})}, error)

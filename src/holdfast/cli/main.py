@@ -100,6 +100,7 @@ class HoldfastGroup(click.Group):
 
     verbose = False
     words: Sequence[str] = ()
+    called = ""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All command names, in the order of COMMANDS."""
@@ -122,9 +123,18 @@ class HoldfastGroup(click.Group):
             with formatter.section(section):
                 formatter.write_dl([(name, command.get_short_help_str(120)) for name, command in commands])
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called, whose name is kept: the next step after an error may be another one."""
+        found = super().resolve_command(ctx, args)
+        self.called = found[0] or ""
+        return found
+
     def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - whatever click's own takes
         """Run the command line and exit with the documented code; 130 after Ctrl-C, 141 when the reader has gone."""
         self.verbose = False
+        self.called = ""
         self.words = list((args[0] if args else extra.get("args")) or sys.argv[1:])
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
@@ -134,7 +144,7 @@ class HoldfastGroup(click.Group):
         except HoldfastError as error:
             if self.verbose and error.cause is not None and error.cause.code == DEFECT.code:
                 _print_traceback()
-            code = report(error, self.words)
+            code = report(error, self.words, self.called)
         except (click.Abort, KeyboardInterrupt) as error:
             notes = getattr(error.__cause__ or error, "__notes__", ())  # click raises its Abort from the interrupt
             for sentence in ("interrupted", *notes, "'holdfast show NAME' shows the domain as it is now"):
@@ -155,10 +165,10 @@ def _print_traceback() -> None:
     traceback.print_exc()
 
 
-def report(error: HoldfastError, words: Sequence[str] = ()) -> int:
-    """Say an error of the command line ``words`` and its hint on standard error; returns its exit code."""
+def report(error: HoldfastError, words: Sequence[str] = (), command: str = "") -> int:
+    """Say an error of ``command``, in the line ``words``, and its hint on standard error; returns its exit code."""
     click.echo(f"error: {error.message}", err=True)
-    hints = [hint(error), *getattr(error, "__notes__", ())]
+    hints = [hint(error, command), *getattr(error, "__notes__", ())]
     if error.code == "no-history-for":
         from holdfast.cli.own_host import asked_there
 

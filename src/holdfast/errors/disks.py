@@ -11,7 +11,7 @@ NOT_A_DISK = Condition(
 IS_A_DRIVE = Condition(
     "is-a-drive",
     UsageError,
-    "{target} of {name!r} is a {device}: only the image of a disk can be extended, moved or swapped",
+    "{target} of {name!r} is a {device}: only the image of a disk can be extended, moved, swapped or exported",
     "insert another medium",
 )
 DISK_WITHOUT_IMAGE = Condition("disk-without-image", UsageError, "the disk {target} has no image")

@@ -79,6 +79,12 @@ ARCHIVE_ON_ITS_HOST = Condition(
     "do it there",
 )
 
+STATE_UNSEEN = Condition(
+    "state-unseen",
+    Refused,
+    "whether {name!r} has its {state} cannot be seen from here, and an archive without it would be no whole domain",
+    "do it where libvirt sees its files",
+)
 NOT_AN_EXPORT = Condition(
     "not-an-export", InvalidDocument, "{path} is no export of Holdfast: {reason}", "export the domain anew"
 )
@@ -313,10 +319,10 @@ CLAIM_KEPT = Condition(
 EVACUATED_IN_PART = Condition(
     "evacuated-in-part",
     PartlyDone,
-    "{failed} of {all} did not come here: {names}; the first: {cause}",
+    "{failed} of {all:domain} cannot come here, or not wholly: {names}; the first: {cause}",
     "repeat it for these: what is here is left as it is",
 )
-NONE_EVACUATED = Condition("none-evacuated", Failed, "none of {all:domain} came here: {names}; the first: {cause}")
+NONE_EVACUATED = Condition("none-evacuated", Failed, "none of {all:domain} can come here: {names}; the first: {cause}")
 EVACUATION_CUT_OFF = Condition(
     "evacuation-cut-off",
     PartlyDone,

@@ -24,15 +24,16 @@ from holdfast.errors.disks import IMAGE_MISSING, NO_DISK
 from holdfast.errors.documents import NOT_WELL_FORMED, NOT_XML
 from holdfast.errors.domains import RUNNING
 from holdfast.errors.files import CANNOT_CREATE, DAMAGED_ARCHIVE, EXISTS, NO_FOLDER, NOT_AN_ARCHIVE
-from holdfast.errors.hosts import MAC_IN_USE, NOT_AN_EXPORT, REACHES_HOST, STATE_NOT_IN_ARCHIVE
+from holdfast.errors.hosts import MAC_IN_USE, NOT_AN_EXPORT, REACHES_HOST, STATE_NOT_IN_ARCHIVE, STATE_UNSEEN
 from holdfast.hostfiles.state_copies.own_files import put_back
+from holdfast.hostfiles.state_file import UNKNOWN
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec, InterfaceSpec
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.own_state import state_of
 from tests.libvirt.commands import done, run
-from tests.libvirt.domains import CONFIG, image
+from tests.libvirt.domains import CONFIG, domain_xml, image
 from tests.raising import raising
 
 MIB = 1 << 20
@@ -364,3 +365,21 @@ def test_an_archive_made_to_do_harm_is_refused_and_leaves_nothing(
         assert [line.partition(" ")[0] for line in result.stderr.splitlines()].count("error:") == 1, result.stderr
         assert not connection.domains(), new[:80]
         assert sorted(tmp_path.rglob("*")) == left, new[:80]
+
+
+def test_what_to_do_about_an_import_is_said_in_its_own_options(uri: str, web: Domain, archive: Path) -> None:
+    web.undefine()
+    there = run(uri, "import", str(archive), "--accept-host")
+    assert "hint: '--folder FOLDER' puts the images of the archive elsewhere" in there.stderr
+    written = archive.with_name("written.xml")
+    written.write_text(domain_xml("b"))
+    assert "'holdfast create --from-xml'" in run(uri, "import", str(written)).stderr
+
+
+def test_a_part_that_cannot_be_seen_is_not_said_to_be_in_the_archive(
+    connection: Connection, web: Domain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.operations.hosts.export.look", lambda *_: UNKNOWN)
+    with raising(STATE_UNSEEN, name="web"):
+        operations.export_domain(connection, "web", str(tmp_path / "web.tar"))
+    assert not (tmp_path / "web.tar").exists()

@@ -13,7 +13,8 @@ from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.elements.disk import host_path, is_shared, pool_and_volume, source_of
 from holdfast.domainxml.host.state_files import StateFile
-from holdfast.errors.hosts import ARCHIVE_ON_ITS_HOST
+from holdfast.domainxml.versions import dotted
+from holdfast.errors.hosts import ARCHIVE_ON_ITS_HOST, STATE_UNSEEN
 from holdfast.hostfiles.archive import ArchiveWriter, new_archive
 from holdfast.hostfiles.images.new_image import refuse_existing
 from holdfast.hostfiles.state_copies.own_files import read_state
@@ -96,8 +97,8 @@ def export_domain(
     how many bytes of how many of an image are written.
 
     Raises TRANSIENT, RUNNING, IN_RESCUE, UNFINISHED, MANAGED_SAVE, READ_ONLY, ARCHIVE_ON_ITS_HOST, STATE_GONE,
-    NO_DISK, IMAGE_MISSING, NOT_ITS_OWN and other reasons why an image cannot be copied, UNREADABLE_BY_THIS_USER,
-    EXISTS, NO_FOLDER, NO_PERMISSION, CANNOT_CREATE. (virDomainGetXMLDesc)
+    STATE_UNSEEN, NO_DISK, IMAGE_MISSING, NOT_ITS_OWN and other reasons why an image cannot be copied,
+    UNREADABLE_BY_THIS_USER, EXISTS, NO_FOLDER, NO_PERMISSION, CANNOT_CREATE. (virDomainGetXMLDesc)
     """
     needs = Need.CONFIG | Need.OWN_HARDWARE | Need.WHOLE | Need.OFF
     if not connection.is_local:
@@ -110,7 +111,7 @@ def export_domain(
         refuse_lost_state(connection, domain.name, document)
         chosen = _chosen(domain, document, disks, all_disks)
         history, notes = history_to_export(connection, domain.uuid)
-        state = [_part_of(file) for file in state_of(connection, document) if look(connection, file).there is not False]
+        state = list(_state(domain, document))
         parts = (
             ExportedPart(member=DOCUMENT, kind=PartKind.DOCUMENT),
             *([ExportedPart(member=HISTORY, kind=PartKind.HISTORY)] if history is not None else []),
@@ -140,6 +141,16 @@ def _chosen(domain: OpenDomain, document: Element, disks: Collection[str], all_d
         refuse_without_image(disk)
     refuse_missing_images(domain, [disk.current for disk in chosen])
     return [image_to_export(disk) for disk in chosen]
+
+
+def _state(domain: OpenDomain, document: Element) -> Iterator[ExportedPart]:
+    """Its NVRAM and TPM state, as far as there is any. Raises STATE_UNSEEN where nobody can tell from here."""
+    for file in state_of(domain.connection, document):
+        is_there = look(domain.connection, file).there
+        if is_there is None:
+            raise STATE_UNSEEN(name=domain.name, state=file)
+        if is_there:
+            yield _part_of(file)
 
 
 def _is_of_this_host(disk: Element) -> bool:
@@ -197,7 +208,7 @@ def _manifest(domain: OpenDomain, parts: Collection[ExportedPart]) -> dict[str, 
         "uuid": domain.uuid,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
-        "libvirt": str(versions.libvirt),
-        "qemu": str(versions.qemu),
+        "libvirt": dotted(versions.libvirt),
+        "qemu": dotted(versions.qemu),
         "parts": [asdict(part) for part in parts],
     }

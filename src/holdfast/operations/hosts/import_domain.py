@@ -22,6 +22,7 @@ from holdfast.errors.hosts import (
     ARCHIVE_ON_ITS_HOST,
     NOT_AN_EXPORT,
     STATE_NOT_IN_ARCHIVE,
+    UNASKED_IMPORT,
 )
 from holdfast.hostfiles.archive import ArchiveReader, is_archive
 from holdfast.hostfiles.document_file import read_document
@@ -141,6 +142,9 @@ def _document(text: str) -> Element:
     domain.attrib.pop("id", None)
     if not (domain.findtext("name") or "").strip():
         raise NO_NAME()
+    if not (domain.findtext("uuid") or "").strip():
+        changes = ["a UUID that libvirt chooses, for its document has none"]
+        raise UNASKED_IMPORT(name=domain.findtext("name"), changes=changes)
     return domain
 
 
