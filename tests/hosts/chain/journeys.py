@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -118,14 +118,13 @@ class Journey:
         self._systems = systems
         self._guests = Kept(folder), Regenerated(folder)
         self._connections: dict[str, Connection] = {}
-        self._at = ""
-        self._as = ""
+        self._at = self._as = ""  # the host that they are on, and as which of ``systems`` it runs
         self._seen: list[Sight] = []
 
     def travel(self, start: str, steps: tuple[Step, ...]) -> Iterator[Outcome]:
         """Boot both on the host ``start``, then take every step, and tell of it."""
         self._at = start
-        self._as = "9.0" if start == "upgraded" else start
+        self._as = start if start in self._systems else next(iter(self._systems))
         try:
             with ThreadPoolExecutor(2) as pool:
                 self._pool = pool
@@ -172,8 +171,8 @@ class Journey:
         if step.kind is Kind.UPGRADE:
             self._connections.pop(self._at).close()
             self._hosts[self._at].upgrade(self._systems[step.to])
-            self._as = step.to
-            self._each(lambda guest: guest.follow(self._on(self._at)))
+            self._as, upgraded = step.to, self._on(self._at)
+            self._each(lambda guest: guest.follow(upgraded))
             return ""
         if step.kind is Kind.REFUSED:
             return self._refused(here, self._on(step.to))
@@ -194,9 +193,10 @@ class Journey:
             return error.message
         raise AssertionError("nothing refused it")
 
-    def _each(self, what: object) -> None:
-        for _ in self._pool.map(what, self._guests):  # type: ignore[arg-type]
-            pass
+    def _each(self, do: Callable[[Kept], object]) -> None:
+        """Do it with both at once. Raises what either of them raised."""
+        for done in [self._pool.submit(do, guest) for guest in self._guests]:
+            done.result()
 
     def _on(self, name: str) -> Connection:
         if name not in self._connections:

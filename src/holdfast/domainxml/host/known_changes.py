@@ -185,7 +185,9 @@ def known_changes(domain: Element, before: Versions, after: Versions) -> Iterato
     for known in KNOWN_CHANGES:
         old, new = known.version(before), known.version(after)
         had, has = known.given_by(old), known.given_by(new)
-        if new is None or had == has is not None or not known.concerns(domain):
+        if new in (None, old) or had == has is not None or not known.concerns(domain):
+            continue
+        if old is None and not known.oddity:
             continue
         if has is None or (old is not None and had is None):
             words = " or ".join(dict.fromkeys(known.given.values()))
