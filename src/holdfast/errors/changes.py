@@ -65,7 +65,7 @@ CHANGED_AND_THEN = Condition(
 HAS_SNAPSHOTS = Condition(
     "has-snapshots",
     Refused,
-    "the domain {name!r} has snapshots, whose documents keep its name",
+    "the domain {name!r} has snapshots, which neither go along nor take another name",
     "delete them first",
 )
 RENAMED_AND_CHANGED = Condition("renamed-and-changed", PartlyDone, "{name!r} was renamed; {cause}")

@@ -200,6 +200,8 @@ def test_what_a_guest_could_reach_of_this_host_is_taken_only_when_that_is_said(
     with raising(REACHES_HOST, name="web", reaches=f"disk sda {tmp_path}/cd.img"):
         operations.import_domain(connection, str(archive))
     assert not connection.domains()
+    taken = operations.import_domain(connection, str(archive), accept_host=True, dry_run=True)
+    assert f"of this host, as the document says: disk sda {tmp_path}/cd.img" in taken.notes
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from holdfast.operations.hosts.other_host import (
     macs_here,
     refuse_macs,
     refuse_other_hardware,
-    refuse_reaches,
+    what_it_reaches,
 )
 from holdfast.operations.hosts.recorded import RecordedDomain
 from holdfast.operations.own_state import look, refuse_state_of_others, state_gone, state_of
@@ -90,13 +90,13 @@ class Arrivals:
         notes = self._with_secrets(recorded, before)
         judgement = self._destination.judge(before)
         after = judgement.config
-        if not self._wishes.accept_host:
-            refuse_reaches(self._connection, after, self._wishes.maps, ())
+        accept = self._wishes.accept_host
+        reached = what_it_reaches(self._connection, after, self._wishes.maps, (), accept=accept)
         refuse_macs(after, self._macs)
         self._look_at_images(recorded, after)
         restore, told = self._state(recorded, after)
         self._destination.refuse(recorded.name, judgement)
-        notes += [*told, *(f"of this host: {change}" for change in judgement.taken)]
+        notes += [*told, *(f"of this host: {change}" for change in judgement.taken), *reached]
         return _New(
             document=after, stated=frozenset(identifiers(before)), notes=notes, other_files=restore, before=before
         )

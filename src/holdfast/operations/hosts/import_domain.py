@@ -39,8 +39,8 @@ from holdfast.operations.hosts.other_host import (
     macs_here,
     refuse_macs,
     refuse_other_hardware,
-    refuse_reaches,
     taken_over,
+    what_it_reaches,
     what_was_replaced,
 )
 from holdfast.operations.own_state import look, refuse_state_of_others, state_of
@@ -86,11 +86,11 @@ def import_domain(
         check_new_name(connection, name, dry_run, to_start=start)
         disks = list(plan_archived_disks(connection, arriving, after, folder))
         refuse_other_hardware(before, after)
-        if not accept_host:
-            refuse_reaches(connection, after, maps, [source_of(disk.element) or "" for disk in disks])
+        images = [source_of(disk.element) or "" for disk in disks]
+        reached = what_it_reaches(connection, after, maps, images, accept=accept_host)
         refuse_macs(after, macs_here(connection))
         restore = _plan_state(connection, arriving, after, fresh, accept_host)
-        notes = [*what_was_replaced(before, after), *not_startable(connection, after, start)]
+        notes = [*what_was_replaced(before, after), *reached, *not_startable(connection, after, start)]
         new = NewDomain(
             document=after,
             disks=disks,

@@ -57,9 +57,11 @@ def what_was_replaced(before: Element, after: Element) -> list[str]:
     return [f"of this host: {change}" for change in host_changes(before, after)]
 
 
-def refuse_reaches(connection: Connection, domain: Element, maps: HostMaps, images: Collection[str]) -> None:
-    """Raise REACHES_HOST for what is not mapped to, and is no image of the archive, no firmware of this host, and no
-    NVRAM in libvirt's own folder.
+def what_it_reaches(
+    connection: Connection, domain: Element, maps: HostMaps, images: Collection[str], *, accept: bool
+) -> list[str]:
+    """What the guest could reach of this host and is not mapped to, and is no image of the archive, no firmware of this
+    host, and no NVRAM in libvirt's own folder: in sentences. Raises REACHES_HOST for it unless ``accept``.
     """
     firmware, folders, nvram = read_firmwares(), folders_of(connection), nvram_of(domain) or ""
     known = {*images, *(each.loader for each in firmware), *(each.template for each in firmware)}
@@ -67,8 +69,9 @@ def refuse_reaches(connection: Connection, domain: Element, maps: HostMaps, imag
     if folders is not None and str(PurePosixPath(nvram).parent) == folders.nvram:
         known.add(nvram)
     found = [reach for reach in reaches(domain) if reach.place not in known and not maps.lead_to(reach.place)]
-    if found:
+    if found and not accept:
         raise REACHES_HOST(name=domain.findtext("name"), reaches=found)
+    return [f"of this host, as the document says: {reach}" for reach in found]
 
 
 def macs_here(connection: Connection) -> dict[str, str]:
