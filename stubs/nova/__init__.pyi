@@ -1,1 +1,1 @@
-"""What the driver uses of Nova, with types: Nova's own code has few. ``nova/surface.toml`` names the release."""
+"""What the driver uses of Nova, with types: Nova's own code has few. It is that of Nova 34."""

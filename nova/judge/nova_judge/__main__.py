@@ -11,7 +11,7 @@ from pathlib import Path
 
 from holdfast_lab.script_exit import leave
 from nova_judge.compare import Suite, complaints, read_expected, read_outcomes, summary, unknown
-from nova_judge.install import CHECKOUT, environment, install
+from nova_judge.install import CHECKOUT, EARLIER, LATEST, environment, install
 
 SUITES = ("nova.tests.functional.libvirt", "nova.tests.unit.virt.libvirt.test_driver")
 SUBSET = Path(__file__).parents[1] / "subset.txt"
@@ -36,14 +36,20 @@ def main() -> int:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="all of both suites; without it the subset that CI runs")
-    what.add_argument("--pin", action="store_true", help="write nova/surface.toml anew from the Nova that is installed")
+    what.add_argument(
+        "--pin", action="store_true", help="write nova/src/holdfast_nova/surface anew from the Nova that is installed"
+    )
     what.add_argument("--count", action="store_true", help="count what is no longer reached of Nova's driver")
     parser.add_argument("--only", choices=("stock", "holdfast"), help="run one driver; reuse the other's last results")
+    parser.add_argument(
+        "--release", type=int, choices=(LATEST, *EARLIER), default=LATEST, help=f"of Nova; without it {LATEST}"
+    )
     given = parser.parse_args()
-    python = install()
+    python = install(given.release)
+    os.environ.update(environment(given.release))
     if given.pin or given.count:
         module = "nova_judge.surface" if given.pin else "nova_judge.reach"
-        return subprocess.run([python, "-m", module], env=environment()).returncode
+        return subprocess.run([python, "-m", module]).returncode
     if given.tests:
         return judge(python, given.tests, given.only, "some")
     names = list(SUITES) if given.all else _lines(SUBSET)
@@ -109,9 +115,7 @@ class Share:
 
     def _start(self) -> None:
         with self._log.open("a") as log:
-            self.worker = subprocess.Popen(
-                self._command, env=environment(), stdout=log, stderr=log, cwd=self._log.parent
-            )
+            self.worker = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._log.parent)
         os.setpriority(os.PRIO_PROCESS, self.worker.pid, 10)
         self._since = time.monotonic()
 

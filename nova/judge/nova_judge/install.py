@@ -2,7 +2,8 @@
 
 It is kept under ``~/.cache/holdfast/nova-judge`` and made anew when a pin changes. The pins are what pip chose for
 ``nova==34.0.0`` and ``SQLAlchemy<2.1`` (Nova's own table definitions fail with 2.1) in November 2026, with the
-packages of Nova's test-requirements.txt that these tests import.
+packages of Nova's test-requirements.txt that these tests import. Of an earlier release there is Nova alone, in a folder
+that Python looks into first, so that it runs with the packages of the latest one.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[3]
 """The repository that this file is in."""
+
+LATEST = 34
+EARLIER = {33: "33.0.2"}
+"""The other releases that the driver is for, with a version of each."""
 
 _PYTHON = "/usr/bin/python3"
 """The distribution's: its binding fits its libvirt."""
@@ -31,8 +37,11 @@ def cache() -> Path:
     return folder
 
 
-def install() -> Path:
-    """The Python of the environment, which is made when there is none that fits. Takes half a minute."""
+def install(release: int = LATEST) -> Path:
+    """The Python of the environment, which is made when there is none that fits. Takes half a minute.
+
+    With an earlier ``release`` that Nova is there afterwards, too.
+    """
     pins = hashlib.sha256(_REQUIREMENTS.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:12]
     folder = cache() / pins
     python = folder / "bin" / "python"
@@ -48,12 +57,22 @@ def install() -> Path:
             # Nova's tests look for it beside the package, and the wheel brings it elsewhere.
             shutil.copytree(folder / "etc" / "nova", packages / "etc" / "nova")
             (folder / "complete").touch()
+        if release in EARLIER and not (earlier := _folder_of(release)).exists():
+            with tempfile.TemporaryDirectory(dir=cache()) as made:
+                _pip(python, "--no-deps", "--no-compile", "--target", made, f"nova=={EARLIER[release]}")
+                shutil.copytree(made, earlier)
     return python
 
 
-def environment() -> dict[str, str]:
-    """The environment variables with which that Python finds this checkout's packages."""
+def _folder_of(release: int) -> Path:
+    return cache() / f"nova-{EARLIER[release]}"
+
+
+def environment(release: int = LATEST) -> dict[str, str]:
+    """The environment variables with which that Python finds this checkout's packages, and Nova of this ``release``."""
     paths = [CHECKOUT / part for part in ("src", "lab/src", "nova/src", "nova/judge")]
+    if release in EARLIER:
+        paths.insert(0, _folder_of(release))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONWARNINGS": "ignore"}
 
 

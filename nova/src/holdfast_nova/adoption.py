@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import nova.conf
 from nova import exception
 from nova.compute import power_state, vm_states
+from nova.context import get_admin_context
+from nova.objects import instance as instance_objects
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
 from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.domain.seal import seal_domain
 from holdfast.operations.manager.instance import last_request
+from holdfast_nova.deed_recorder import Recorder
 from holdfast_nova.keeper import Keeper, forget_resize
 
 if TYPE_CHECKING:
+    from nova.context import RequestContext
     from nova.objects.instance import Instance
     from nova.virt.libvirt.driver import LibvirtDriver
 
@@ -34,7 +39,7 @@ def record_request(driver: LibvirtDriver, instance: Instance) -> None:
         LOG.warning("The image properties are not recorded in the domain: %s", error, instance=instance)
 
 
-def adopt_instance(driver: LibvirtDriver, keeper: Keeper, instance: Instance) -> None:
+def _adopt_instance(driver: LibvirtDriver, keeper: Keeper, instance: Instance) -> None:
     """Adopt the domain of ``instance`` as it stands; repeating it brings the records of its disks up to date.
 
     Nothing is done where there is none. It is adopted last: what is cut off before is done at the next start. Raises
@@ -56,3 +61,34 @@ def adopt_instance(driver: LibvirtDriver, keeper: Keeper, instance: Instance) ->
     adopt_domain(connection, instance.uuid)
     if is_new:
         LOG.info("The domain is adopted.", instance=instance)
+
+
+class AdoptsInstances(libvirt_driver.LibvirtDriver):
+    """The part of the driver that adopts what the stock driver made, when nova-compute starts."""
+
+    _keeper: Keeper
+    _history: Recorder
+
+    def init_host(self, host: str) -> None:
+        """As stock; Nova before 34 hands no instances over afterwards."""
+        super().init_host(host)
+        if not hasattr(libvirt_driver.LibvirtDriver, "process_instances_at_startup"):
+            context = get_admin_context()
+            attributes = ["flavor", "info_cache", "system_metadata"]
+            self._adopt(context, instance_objects.InstanceList.get_by_host(context, host, expected_attrs=attributes))
+
+    def process_instances_at_startup(self, context: RequestContext, instances: list[Instance]) -> list[Instance]:
+        """As stock; then the domains that the stock driver made are adopted."""
+        instances = super().process_instances_at_startup(context, instances)
+        self._adopt(context, instances)
+        return instances
+
+    def _adopt(self, context: RequestContext, instances: Iterable[Instance]) -> None:
+        """Adopt the domains that the stock driver made, as they stand."""
+        for instance in instances:
+            try:
+                with self._history.recorded(context, instance, "adopt"):
+                    _adopt_instance(self, self._keeper, instance)
+            except Exception:
+                # One domain must not keep the compute service from starting.
+                LOG.exception("The domain could not be adopted; it is kept all the same.", instance=instance)

@@ -20,6 +20,15 @@ are.
 """,
     ),
     cfg.BoolOpt(
+        "strict",
+        default=False,
+        help="""
+Whether nova-compute refuses to start where the source of Nova differs, in a place that the driver builds on, from the
+release that the driver was written for: a patch of a distribution, a later release of the same series. Without it that
+is a warning in the log. Where a signature differs, or the release, it never starts.
+""",
+    ),
+    cfg.BoolOpt(
         "history",
         default=True,
         help="""

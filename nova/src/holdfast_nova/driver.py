@@ -6,7 +6,7 @@ these runs (:mod:`.keeper`), ``_undefine_domain`` leaves the domain alone, and `
 follow what Nova generated instead of defining that: its host side, the disks and interfaces that Nova has attached or
 taken away, and the change that somebody asked for. All of that is decided in ``holdfast.operations``.
 
-Every override is listed in ``surface.toml`` with the source that it replaces, and a test compares that with Nova's.
+Every override is listed in ``surface/RELEASE.toml`` with the source that it replaces (:mod:`.nova_at_hand`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import nova.conf
 from nova import exception
@@ -27,7 +27,7 @@ from oslo_log import log as logging
 from holdfast.operations.files import make_private
 from holdfast.operations.manager.instance import last_request, with_machine_type
 from holdfast_nova import conf
-from holdfast_nova.adoption import adopt_instance, record_request
+from holdfast_nova.adoption import AdoptsInstances, record_request
 from holdfast_nova.before import Before, before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.deed_recorder import RecordsHistory
@@ -38,6 +38,7 @@ from holdfast_nova.lost_state import MissesLostState
 from holdfast_nova.mediated_devices import GivesMediatedDevicesAgain
 from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import release_ports
+from holdfast_nova.start_checks import check_before_start
 from holdfast_nova.vtpm import vtpm_secret
 
 if TYPE_CHECKING:
@@ -57,10 +58,19 @@ CONF = nova.conf.CONF
 conf.register(CONF)
 
 
-class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, MissesLostState, RecordsHistory):
+class SinceNova34(TypedDict, total=False):
+    """What Nova gives to both ends of a resize since 34."""
+
+    share_info: ShareMappingList | None
+
+
+class HoldfastLibvirtDriver(
+    AdoptsInstances, CopiesRunningDisks, GivesMediatedDevicesAgain, MissesLostState, RecordsHistory
+):
     """``compute_driver = holdfast.HoldfastLibvirtDriver``: see the module."""
 
     def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
+        check_before_start()
         super().__init__(virtapi, read_only)
         self._rebuilding: set[str] = set()
 
@@ -340,7 +350,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
             self._keeper.refuse_start(instance)
             super().unrescue(context, instance)
 
-    def finish_migration(
+    def finish_migration(  # type: ignore[override]  # Nova gives share_info by its name
         self,
         context: RequestContext,
         migration: Migration,
@@ -352,7 +362,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
         allocations: dict[str, object],
         block_device_info: BlockDeviceInfo | None = None,
         power_on: bool = True,
-        share_info: ShareMappingList | None = None,
+        **later: Unpack[SinceNova34],
     ) -> None:
         """As stock on another host; a resize on this one applies what the flavors differ in."""
         with ExitStack() as stack:
@@ -364,10 +374,10 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
                 *(context, migration, instance, disk_info, network_info, image_meta, resize_instance, allocations),
                 block_device_info=block_device_info,
                 power_on=power_on,
-                share_info=share_info,
+                **later,
             )
 
-    def finish_revert_migration(
+    def finish_revert_migration(  # type: ignore[override]  # likewise
         self,
         context: RequestContext,
         instance: Instance,
@@ -375,7 +385,7 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
         migration: Migration,
         block_device_info: BlockDeviceInfo | None = None,
         power_on: bool = True,
-        share_info: ShareMappingList | None = None,
+        **later: Unpack[SinceNova34],
     ) -> None:
         """As stock; the document from before the resize comes back, or the one that the source of a move still has."""
         with self._keeper.keep(instance, Purpose.REVERT), with_old_flavor(instance):
@@ -384,17 +394,5 @@ class HoldfastLibvirtDriver(CopiesRunningDisks, GivesMediatedDevicesAgain, Misse
                 self._keeper.restore_before(instance)
                 self._replace_taken_mdevs(context, instance, assigned, self._keeper.connection())
             super().finish_revert_migration(
-                context, instance, network_info, migration, block_device_info, power_on, share_info
+                context, instance, network_info, migration, block_device_info, power_on, **later
             )
-
-    def process_instances_at_startup(self, context: RequestContext, instances: list[Instance]) -> list[Instance]:
-        """As stock; then the domains that the stock driver made are adopted, as they stand."""
-        instances = super().process_instances_at_startup(context, instances)
-        for instance in instances:
-            try:
-                with self._history.recorded(context, instance, "adopt"):
-                    adopt_instance(self, self._keeper, instance)
-            except Exception:
-                # One domain must not keep the compute service from starting.
-                LOG.exception("The domain could not be adopted; it is kept all the same.", instance=instance)
-        return instances

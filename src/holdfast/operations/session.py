@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Flag, auto
 from typing import TypeVar, cast
+from uuid import uuid4
 
 from holdfast.domainxml.document import Element
 from holdfast.domainxml.fact import BeingMoved, Creating
@@ -337,3 +338,9 @@ def telling_truly(domain: OpenDomain) -> Iterator[None]:
     """What is raised within tells no secret, and the truth of what was changed: also where the lock is let go of."""
     with concealing(domain.secrets), telling_what_was_done(domain.name, domain.what_became):
         yield
+
+
+def check_locks() -> None:
+    """Raise CANNOT_LOCK, LOCK_FOLDER or LOCK_FILE where this user cannot lock any domain; nothing is left behind."""
+    with domain_lock(str(uuid4()), "of an instance"):
+        pass

@@ -4,6 +4,7 @@ class _Libvirt:
 
 class _Holdfast:
     spare_root_ports: int
+    strict: bool
     history: bool
     seal_adopted: bool
 

@@ -1,3 +1,4 @@
+from nova.context import RequestContext
 from nova.network.model import NetworkInfo
 from nova.objects.flavor import Flavor
 from nova.objects.image_meta import ImageMeta
@@ -20,3 +21,9 @@ class Instance:
     def __contains__(self, name: str) -> bool: ...
     def get_network_info(self) -> NetworkInfo: ...
     def revert_migration_context(self) -> None: ...
+
+class InstanceList:
+    @classmethod
+    def get_by_host(
+        cls, context: RequestContext, host: str, expected_attrs: list[str] | None = None, use_slave: bool = False
+    ) -> list[Instance]: ...

@@ -1,0 +1,43 @@
+"""What is checked before nova-compute starts with the driver: what would otherwise fail in the middle of an action."""
+
+from __future__ import annotations
+
+import nova.conf
+from oslo_log import log as logging
+
+from holdfast.errors import HoldfastError, remedy_in
+from holdfast.operations.session import check_locks
+from holdfast_nova.nova_at_hand import UnfitNova, other_sources
+from holdfast_nova.remedies import REMEDIES
+
+LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
+
+HYPERVISORS = ("kvm", "qemu")
+
+
+class CannotStart(ImportError):
+    """The driver would fail later. nova-compute logs an ImportError of a driver, and ends."""
+
+
+def check_before_start() -> None:
+    """Raise CannotStart, with a sentence, for a hypervisor that the driver is not for, and where no lock can be had.
+
+    Nova's source where it is another than the driver was written for is only logged, unless ``[holdfast] strict`` is
+    set: then UnfitNova is raised.
+    """
+    if CONF.libvirt.virt_type not in HYPERVISORS:
+        raise CannotStart(
+            f"the driver is for {' and '.join(HYPERVISORS)}, and [libvirt] virt_type is {CONF.libvirt.virt_type}: use "
+            "the stock driver (compute_driver = libvirt.LibvirtDriver)"
+        )
+    try:
+        check_locks()
+    except HoldfastError as error:
+        remedy = remedy_in(REMEDIES, error)
+        raise CannotStart(f"{error.message}{f' ({remedy})' if remedy else ''}") from error
+    differing = other_sources()
+    for each in differing:
+        LOG.warning("%s.", each)
+    if differing and CONF.holdfast.strict:
+        raise UnfitNova(f"[holdfast] strict is set, and {differing[0]}")
