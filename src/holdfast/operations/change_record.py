@@ -147,12 +147,18 @@ def add_entry(
     repository.add(uuid, kept or kept_document(after), happened)
 
 
-def past_document(kept: KeptDocument, folder: Path) -> Element:
-    """The document of an entry of the history in ``folder``. Raises HISTORY_UNUSABLE where it is none."""
+def past_document(kept: KeptDocument, folder: Path, uuid: str = "") -> Element:
+    """The document of an entry of the history in ``folder``, of the domain ``uuid`` where that is given.
+
+    Raises HISTORY_UNUSABLE where it is none.
+    """
     try:
-        return parse(kept.document)
+        document = parse(kept.document)
     except HoldfastError as error:
         raise HISTORY_UNUSABLE(folder=folder, reason=f"what an entry has is no document: {error.message}") from error
+    if uuid and document.findtext("uuid", uuid) != uuid:
+        raise HISTORY_UNUSABLE(folder=folder, reason="what an entry has is the document of another domain")
+    return document
 
 
 def kept_document(document: Element) -> KeptDocument:

@@ -224,3 +224,22 @@ def test_a_deleted_domain_is_no_lost_one(hosts: list[Connection], uris: list[str
     operations.push_history(hv1)
     refused = run(uris[1], "evacuate", "web", uris[1], "--source-is-down", name_of(hv1))
     assert refused.exit_code == DELETED_AT_REMOTE.kind.exit_code, refused.output
+
+
+def test_a_document_of_another_domain_is_none_of_this_one(
+    hosts: list[Connection], uris: list[str], shared: Path, remote: Path
+) -> None:
+    hv1, hv2 = hosts
+    made(hv1, shared)
+    uuid, other = hv1.find_domain("web").uuid, "c1a11111-2222-4333-8444-555555555555"
+    line = f"refs/domains/{uuid}"
+    document = git(remote, "show", f"{line}:domain.xml").replace(uuid, other)
+    blob = git(remote, "hash-object", "-w", "--stdin", input=document).strip()
+    tree = git(remote, "mktree", input=f"100644 blob {blob}\tdomain.xml\n").strip()
+    message = git(remote, "log", "-1", "--format=%B", line)
+    who = ("-c", "user.name=somebody", "-c", "user.email=somebody")
+    tip = git(remote, *who, "commit-tree", tree, "-p", line, input=message).strip()
+    git(remote, "update-ref", line, tip)
+    refused = run(uris[1], "evacuate", "web", uris[1], "--source-is-down", name_of(hv1), "--accept-host")
+    assert refused.exit_code == 3 and "the document of another domain" in refused.stderr
+    assert not hv2.domains()

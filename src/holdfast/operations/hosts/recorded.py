@@ -138,17 +138,19 @@ class RecordedDomains:
             why = why_not or "it has no entry"
             return RecordedDomain(uuid=uuid, name=uuid, host=host, claimed=claimed, lost=why)
         deleted = of_host[0].time if of_host[0].is_end and not why_not else ""
-        entry, kept, lost = next(self._readable(of_host, why_not), (None, None, why_not or "it is damaged"))
+        entry, kept, lost = next(self._readable(uuid, of_host, why_not), (None, None, why_not or "it is damaged"))
         name = (entry or of_host[0]).name
         return RecordedDomain(
             uuid=uuid, name=name, host=host, claimed=claimed, entry=entry, kept=kept, lost=lost, deleted=deleted
         )
 
-    def _readable(self, entries: Collection[Entry], why_not: str) -> Iterator[tuple[Entry, KeptDocument, str]]:
+    def _readable(
+        self, uuid: str, entries: Collection[Entry], why_not: str
+    ) -> Iterator[tuple[Entry, KeptDocument, str]]:
         for entry in entries:
             try:
                 kept = self._repository.kept(entry)
-                past_document(kept, self._repository.folder)
+                past_document(kept, self._repository.folder, uuid)
             except HoldfastError as error:
                 why_not = why_not or error.message
                 continue

@@ -105,7 +105,7 @@ def _past(connection: Connection, name: str, said: re.Match[str]) -> PastDomain:
 
 def _readable(repository: Repository, past: PastDomain) -> PastDomain:
     """``past`` itself. Raises HISTORY_UNUSABLE where it has no document."""
-    past_document(past.kept, repository.folder)
+    past_document(past.kept, repository.folder, past.uuid)
     return past
 
 
