@@ -47,6 +47,7 @@ HINTS = {
     "move-timed-out": "'--auto-converge' slows the guest down, '--post-copy' lets it run there before all is copied, "
     "'--timeout' gives it more time",
     "move-cut-off": "repeat it once both hosts answer: it says what stands, and finishes it",
+    "post-copy-lost": "'holdfast destroy {name}', then 'holdfast start {name}': it boots as after a power cut",
     "move-left-paused": "'holdfast resume {name}' lets it go on where it is",
     "runs-on-both": "'holdfast show {name}', here and with -c {uri}, shows both; 'holdfast destroy {name}' on the "
     "host where it is not wanted",

@@ -175,6 +175,12 @@ MOVE_LEFT_PAUSED = Condition(
     "{name!r} is paused where it was, and not at {uri}: {cause}",
     "let it go on where it is",
 )
+POST_COPY_LOST = Condition(
+    "post-copy-lost",
+    PartlyDone,
+    "the guest of {name!r} is lost: a post-copy had half of its memory at {uri}, where it runs no more",
+    "switch it off and start it: it boots as after a power cut",
+)
 MOVE_UNDER_WAY = Condition(
     "move-under-way",
     Failed,

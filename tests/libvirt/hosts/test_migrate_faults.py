@@ -18,6 +18,7 @@ from holdfast.errors.hosts import (
     MOVED_OTHERWISE,
     NOT_MOVED,
     POST_COPY_CRASHES,
+    POST_COPY_LOST,
     RUNS_ON_BOTH,
 )
 from holdfast.libvirtapi import migration
@@ -26,7 +27,7 @@ from holdfast.libvirtapi.domain import Domain
 from holdfast.operations import MoveOptions, MoveStatus
 from holdfast_lab.cable import Cable
 from holdfast_lab.patience import wait_until
-from tests.libvirt.commands import done
+from tests.libvirt.commands import done, run
 from tests.libvirt.domains import CONFIG, domain_xml, remove_domains
 from tests.libvirt.hosts.moving_guest import break_off_post_copy, is_moving, states, writing_guest
 from tests.raising import raising
@@ -141,6 +142,19 @@ def test_a_post_copy_that_broke_off_is_gone_on_with_by_the_next_command(
     else:
         assert operations.migrate_domain(here, "a", there).live
         assert states(here, there) == [[], ["running"]]
+
+
+def test_a_guest_whose_other_half_is_lost_in_a_post_copy_is_said_to_be_lost(
+    here: Connection, there: Connection, guest: Domain
+) -> None:
+    break_off_post_copy(here, guest, there)
+    there.find_domain("a").destroy()
+    lost = run(here.uri, "migrate", "a", there.uri)
+    assert (lost.exit_code, POST_COPY_LOST.kind.exit_code) == (5, 5)
+    assert "'holdfast destroy a', then 'holdfast start a'" in lost.stderr
+    assert states(here, there)[0] == ["paused"]
+    done(here.uri, "destroy", "a")
+    done(here.uri, "start", "a")
 
 
 def test_a_host_without_memory_for_it_is_no_place_to_go(cable: Cable, here: Connection, there: Connection) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 
 from holdfast.errors import HoldfastError, NoConnection, NotFound
-from holdfast.errors.hosts import MOVE_CUT_OFF, MOVE_LEFT_PAUSED, MOVE_UNDER_WAY, NOT_MOVED, RUNS_ON_BOTH
+from holdfast.errors.hosts import (
+    MOVE_CUT_OFF,
+    MOVE_LEFT_PAUSED,
+    MOVE_UNDER_WAY,
+    NOT_MOVED,
+    POST_COPY_LOST,
+    RUNS_ON_BOTH,
+)
 from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection
@@ -21,11 +28,13 @@ def finish_cut_off(domain: OpenDomain, destination: DestinationHost, dry_run: bo
     """Finish an earlier move that brought the guest of ``domain`` to the destination; None where there was none.
 
     What is left here, a document and perhaps a QEMU whose memory is gone, goes. Raises RUNS_ON_BOTH, MOVE_LEFT_PAUSED,
-    MOVED_OTHERWISE. (virDomainDestroyFlags, virDomainUndefineFlags)
+    POST_COPY_LOST, MOVED_OTHERWISE. (virDomainDestroyFlags, virDomainUndefineFlags)
     """
     target, there = destination.connection, at(destination.connection, domain.uuid)
     is_left = migration.is_left_by_move(domain)
     if there is None or not there.is_active():
+        if migration.is_stuck_in_post_copy(domain):
+            raise POST_COPY_LOST(name=domain.name, uri=target.uri)
         if is_left:
             raise MOVE_LEFT_PAUSED(name=domain.name, uri=target.uri, cause="an earlier move of it ended in the middle")
         return None
@@ -71,6 +80,8 @@ def told(domain: OpenDomain, target: Connection, error: HoldfastError) -> Holdfa
         return None
     if "unknown" in (here, there):
         return MOVE_CUT_OFF(name=domain.name, uri=target.uri, here=here, there=there, cause=error)
+    if here == "paused" and there in ("gone", "shut off") and migration.is_stuck_in_post_copy(domain):
+        return POST_COPY_LOST(name=domain.name, uri=target.uri)
     if here != "gone" and there == "gone":
         if is_left:
             return MOVE_LEFT_PAUSED(name=domain.name, uri=target.uri, cause=error)

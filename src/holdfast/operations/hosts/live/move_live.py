@@ -78,6 +78,9 @@ def move_live(
         notes += start_with_host(there) if autostart else ()
         notes += take_along(source, target, domain.uuid)
         refuse_other_guest(there, target, before)
+        notes += (
+            [] if there.is_active() else ["its guest is shut off there: it has ended meanwhile, or its QEMU has died"]
+        )
     return Migrated(
         name=domain.name,
         uuid=domain.uuid,
