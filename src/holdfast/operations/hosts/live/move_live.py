@@ -24,6 +24,7 @@ from holdfast.history.entry import EntryKind
 from holdfast.libvirtapi import migration
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.migration import JobNow, Transfer
+from holdfast.operations.documents import Documents
 from holdfast.operations.hosts.alone_here import alone_here
 from holdfast.operations.hosts.arrived import refuse_other_guest
 from holdfast.operations.hosts.destination import Arrival, DestinationHost
@@ -74,13 +75,7 @@ def move_live(
         transfer, made = _transfer(judgement, options, coming, stuck), not_there_yet(target, judgement.config, coming)
         job, said = _move(domain, target, transfer, options, progress, made)
         notes += said
-        there = target.find_domain(domain.uuid)
-        notes += start_with_host(there) if autostart else ()
-        notes += take_along(source, target, domain.uuid)
-        refuse_other_guest(there, target, before)
-        notes += (
-            [] if there.is_active() else ["its guest is shut off there: it has ended meanwhile, or its QEMU has died"]
-        )
+        notes += _arrived(source, target, domain.uuid, before, autostart)
     return Migrated(
         name=domain.name,
         uuid=domain.uuid,
@@ -99,6 +94,16 @@ def move_live(
 
 def _version(destination: DestinationHost) -> str:
     return ".".join(map(str, destination.connection.libvirt_version()))
+
+
+def _arrived(source: Connection, target: Connection, uuid: str, before: Documents, autostart: bool) -> Iterator[str]:
+    """Let the domain be at home where its guest is now, and prove that it is what it was; what is to be said of it."""
+    there = target.find_domain(uuid)
+    yield from start_with_host(there) if autostart else ()
+    yield from take_along(source, target, uuid)
+    refuse_other_guest(there, target, before)
+    if not there.is_active():
+        yield "its guest is shut off there: it has ended meanwhile, or its QEMU has died"
 
 
 def _left_here(source: Connection, config: Element, copied: Collection[str]) -> Iterator[str]:
