@@ -94,7 +94,8 @@ def test_a_domain_moves_with_images_variables_and_tpm(
     assert there.autostart()
     for name in ("a.qcow2", "b.raw"):
         assert (folder / name).read_bytes() == Path(new, name).read_bytes()
-    assert Path(new, "b.raw").stat().st_blocks * 512 < 2 * MIB  # its holes take no room
+    takes_holes = not (9, 1, 0) <= target.libvirt_version() < (11, 3, 0)  # 10.0 hangs
+    assert (Path(new, "b.raw").stat().st_blocks * 512 < 2 * MIB) == takes_holes
     assert [got(other, path) for path in (nvram, tpm)] == before
     assert got(host, nvram) is None
     assert not (host.folder / "lib/swtpm" / web).exists()
