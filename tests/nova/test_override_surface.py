@@ -87,14 +87,8 @@ def takes_all(ours: ast.arguments, nova: Pinned) -> bool:
     """True where ``ours`` has the same parameters, and maybe more that Nova need not give."""
     (stub,) = ast.parse(f"def f{nova.signature}: ...").body
     assert isinstance(stub, ast.FunctionDef)
-    given = [argument.arg for argument in stub.args.args]
-    names = [argument.arg for argument in ours.args]
-    more, left = given[len(names) :], names[len(given) :]
-    return (
-        given[: len(names)] == names[: len(given)]
-        and (not more or (ours.kwarg is not None and more == ["share_info"]))  # which Nova gives by its name
-        and len(left) <= len(ours.defaults)
-    )
+    given, names = ([argument.arg for argument in each.args] for each in (stub.args, ours))
+    return names[: len(given)] == given and len(names) - len(given) <= len(ours.defaults)
 
 
 def test_each_private_attribute_is_of_an_object_whose_class_is_known() -> None:

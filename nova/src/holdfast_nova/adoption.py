@@ -18,6 +18,7 @@ from holdfast.operations.domain.seal import seal_domain
 from holdfast.operations.manager.instance import last_request
 from holdfast_nova.deed_recorder import Recorder
 from holdfast_nova.keeper import Keeper, forget_resize
+from holdfast_nova.start_checks import check_before_start
 
 if TYPE_CHECKING:
     from nova.context import RequestContext
@@ -70,7 +71,8 @@ class AdoptsInstances(libvirt_driver.LibvirtDriver):
     _history: Recorder
 
     def init_host(self, host: str) -> None:
-        """As stock; Nova before 34 hands no instances over afterwards."""
+        """As stock, once all is checked that the driver needs; Nova before 34 hands no instances over afterwards."""
+        check_before_start()
         super().init_host(host)
         if not hasattr(libvirt_driver.LibvirtDriver, "process_instances_at_startup"):
             context = get_admin_context()

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING
 
 import nova.conf
 from nova import exception
@@ -36,9 +36,9 @@ from holdfast_nova.keeper import AsBefore, Purpose, waits_for_revert
 from holdfast_nova.local_images import has_all_local_images
 from holdfast_nova.lost_state import MissesLostState
 from holdfast_nova.mediated_devices import GivesMediatedDevicesAgain
+from holdfast_nova.nova_at_hand import since_34
 from holdfast_nova.reconnect import reconnect
 from holdfast_nova.serial_ports import release_ports
-from holdfast_nova.start_checks import check_before_start
 from holdfast_nova.vtpm import vtpm_secret
 
 if TYPE_CHECKING:
@@ -58,19 +58,12 @@ CONF = nova.conf.CONF
 conf.register(CONF)
 
 
-class SinceNova34(TypedDict, total=False):
-    """What Nova gives to both ends of a resize since 34."""
-
-    share_info: ShareMappingList | None
-
-
 class HoldfastLibvirtDriver(
     AdoptsInstances, CopiesRunningDisks, GivesMediatedDevicesAgain, MissesLostState, RecordsHistory
 ):
     """``compute_driver = holdfast.HoldfastLibvirtDriver``: see the module."""
 
     def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
-        check_before_start()
         super().__init__(virtapi, read_only)
         self._rebuilding: set[str] = set()
 
@@ -350,7 +343,7 @@ class HoldfastLibvirtDriver(
             self._keeper.refuse_start(instance)
             super().unrescue(context, instance)
 
-    def finish_migration(  # type: ignore[override]  # Nova gives share_info by its name
+    def finish_migration(
         self,
         context: RequestContext,
         migration: Migration,
@@ -362,7 +355,7 @@ class HoldfastLibvirtDriver(
         allocations: dict[str, object],
         block_device_info: BlockDeviceInfo | None = None,
         power_on: bool = True,
-        **later: Unpack[SinceNova34],
+        share_info: ShareMappingList | None = None,
     ) -> None:
         """As stock on another host; a resize on this one applies what the flavors differ in."""
         with ExitStack() as stack:
@@ -374,10 +367,10 @@ class HoldfastLibvirtDriver(
                 *(context, migration, instance, disk_info, network_info, image_meta, resize_instance, allocations),
                 block_device_info=block_device_info,
                 power_on=power_on,
-                **later,
+                **since_34(share_info),
             )
 
-    def finish_revert_migration(  # type: ignore[override]  # likewise
+    def finish_revert_migration(
         self,
         context: RequestContext,
         instance: Instance,
@@ -385,7 +378,7 @@ class HoldfastLibvirtDriver(
         migration: Migration,
         block_device_info: BlockDeviceInfo | None = None,
         power_on: bool = True,
-        **later: Unpack[SinceNova34],
+        share_info: ShareMappingList | None = None,
     ) -> None:
         """As stock; the document from before the resize comes back, or the one that the source of a move still has."""
         with self._keeper.keep(instance, Purpose.REVERT), with_old_flavor(instance):
@@ -394,5 +387,11 @@ class HoldfastLibvirtDriver(
                 self._keeper.restore_before(instance)
                 self._replace_taken_mdevs(context, instance, assigned, self._keeper.connection())
             super().finish_revert_migration(
-                context, instance, network_info, migration, block_device_info, power_on, **later
+                context,
+                instance,
+                network_info,
+                migration,
+                block_device_info,
+                power_on,
+                **since_34(share_info),
             )

@@ -19,6 +19,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from nova.objects.share_mapping import ShareMappingList
 
 SURFACES = Path(__file__).with_name("surface")
 GONE = "gone"
@@ -87,6 +91,17 @@ def _found() -> tuple[OtherInstalled, ...]:
 def release_at_hand() -> int:
     """The release of the Nova at hand: 34 for 34.0.1."""
     return int(version("nova").partition(".")[0])
+
+
+class Shares(TypedDict, total=False):
+    """What Nova gives to both ends of a resize since 34."""
+
+    share_info: ShareMappingList
+
+
+def since_34(share_info: ShareMappingList | None) -> Shares:
+    """The arguments that only a Nova which has given them takes."""
+    return Shares() if share_info is None else Shares(share_info=share_info)
 
 
 def releases() -> list[int]:

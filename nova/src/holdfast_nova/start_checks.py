@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import nova.conf
+from nova import exception
 from oslo_log import log as logging
 
 from holdfast.errors import HoldfastError, remedy_in
 from holdfast.operations.session import check_locks
-from holdfast_nova.nova_at_hand import UnfitNova, other_sources
+from holdfast_nova.nova_at_hand import other_sources
 from holdfast_nova.remedies import REMEDIES
 
 LOG = logging.getLogger(__name__)
@@ -16,18 +17,14 @@ CONF = nova.conf.CONF
 HYPERVISORS = ("kvm", "qemu")
 
 
-class CannotStart(ImportError):
-    """The driver would fail later. nova-compute logs an ImportError of a driver, and ends."""
-
-
 def check_before_start() -> None:
-    """Raise CannotStart, with a sentence, for a hypervisor that the driver is not for, and where no lock can be had.
+    """Raise Nova's InvalidConfiguration for a hypervisor that the driver is not for, and where no lock can be had.
 
-    Nova's source where it is another than the driver was written for is only logged, unless ``[holdfast] strict`` is
-    set: then UnfitNova is raised.
+    Nova's source, where it is another than the driver was written for, is only logged, unless ``[holdfast] strict`` is
+    set.
     """
     if CONF.libvirt.virt_type not in HYPERVISORS:
-        raise CannotStart(
+        raise exception.InvalidConfiguration(
             f"the driver is for {' and '.join(HYPERVISORS)}, and [libvirt] virt_type is {CONF.libvirt.virt_type}: use "
             "the stock driver (compute_driver = libvirt.LibvirtDriver)"
         )
@@ -35,9 +32,9 @@ def check_before_start() -> None:
         check_locks()
     except HoldfastError as error:
         remedy = remedy_in(REMEDIES, error)
-        raise CannotStart(f"{error.message}{f' ({remedy})' if remedy else ''}") from error
+        raise exception.InvalidConfiguration(f"{error.message}{f' ({remedy})' if remedy else ''}") from error
     differing = other_sources()
     for each in differing:
         LOG.warning("%s.", each)
     if differing and CONF.holdfast.strict:
-        raise UnfitNova(f"[holdfast] strict is set, and {differing[0]}")
+        raise exception.InvalidConfiguration(f"[holdfast] strict is set, and {differing[0]}")
