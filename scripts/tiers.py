@@ -68,7 +68,7 @@ class Tier:
 SAFE = [
     Tier("rules", enclosed=False, processes=2),
     Tier("xml", enclosed=False, processes=2),
-    Tier("libvirt", processes=2),
+    Tier("libvirt", processes=3),
     Tier("faults", processes=2),
     Tier("guest", processes=2),
 ]
