@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
+import subprocess
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -16,7 +18,8 @@ from tests.raising import raising
 from holdfast.errors.files import DAMAGED_ARCHIVE, NOT_AN_ARCHIVE
 from holdfast.errors.history import NOT_A_BUNDLE
 from holdfast.history.bundle import take_bundle
-from holdfast.hostfiles.archive import ArchiveReader
+from holdfast.hostfiles.archives.archive import ArchiveReader
+from holdfast.hostfiles.archives.archive_format import is_archive
 
 Write = Callable[[tarfile.TarFile], object]
 
@@ -163,3 +166,14 @@ def test_a_history_that_is_none_is_refused(text: bytes, tmp_path: Path) -> None:
         take_bundle(history.repository, WEB, text)
     assert str(caught.value).isprintable()
     assert history.names(WEB) == before
+
+
+@pytest.mark.parametrize("program", ["gzip", "bzip2", "xz", "zstd"])
+def test_a_compressed_archive_is_said_to_be_compressed(tmp_path: Path, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"there is no {program}")
+    plain, packed = Path(made(tmp_path, member("a", b"x"))), tmp_path / "packed"
+    packed.write_bytes(subprocess.run([program, "-c"], input=plain.read_bytes(), stdout=subprocess.PIPE).stdout)
+    assert is_archive(str(plain))
+    with raising(NOT_AN_ARCHIVE, reason=f"it is compressed with {program}: unpack it first"):
+        is_archive(str(packed))

@@ -45,6 +45,13 @@ def with_saved_memory(connection: Connection) -> set[str]:
 
 
 @translated
+def paused(connection: Connection) -> list[Domain]:
+    """All domains that are paused, sorted by name (virConnectListAllDomains, PAUSED)."""
+    handles = connection._handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED)
+    return sorted(map(Domain, handles), key=lambda domain: domain.name)
+
+
+@translated
 def autostarted(connection: Connection) -> set[str]:
     """The UUIDs of all domains that libvirt starts with the host (virConnectListAllDomains, AUTOSTART)."""
     handles = connection._handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)

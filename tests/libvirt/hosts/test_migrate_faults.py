@@ -149,12 +149,15 @@ def test_a_guest_whose_other_half_is_lost_in_a_post_copy_is_said_to_be_lost(
 ) -> None:
     break_off_post_copy(here, guest, there)
     there.find_domain("a").destroy()
+    audit = run(here.uri, "audit")
+    assert "a post-copy of it broke off" in " ".join(audit.stdout.split())
     lost = run(here.uri, "migrate", "a", there.uri)
     assert (lost.exit_code, POST_COPY_LOST.kind.exit_code) == (5, 5)
     assert "'holdfast destroy a', then 'holdfast start a'" in lost.stderr
     assert states(here, there)[0] == ["paused"]
     done(here.uri, "destroy", "a")
     done(here.uri, "start", "a")
+    assert "post-copy" not in run(here.uri, "audit").stdout
 
 
 def test_a_host_without_memory_for_it_is_no_place_to_go(cable: Cable, here: Connection, there: Connection) -> None:

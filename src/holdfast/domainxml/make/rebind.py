@@ -58,6 +58,22 @@ def rebind(domain: Element, maps: HostMaps) -> None:
             node.text = _path(node.text, maps.paths)
 
 
+def unused_maps(domain: Element, maps: HostMaps) -> Iterator[str]:
+    """A sentence for each of ``maps`` that nothing in ``domain`` is named by: somebody may have mistyped it."""
+    interfaces, disks = (list(domain.iterfind(f"devices/{tag}/source")) for tag in ("interface", "disk"))
+    for names, attributes, sources, words in (
+        (maps.networks, ("network",), interfaces, "no interface of it is on the network"),
+        (maps.bridges, ("bridge", "dev"), interfaces, "no interface of it is on the bridge"),
+        (maps.pools, ("pool",), disks, "no disk of it is in the storage pool"),
+    ):
+        used = {source.get(attribute) for source in sources for attribute in attributes}
+        yield from (f"{words} {name}" for name in names if name not in used)
+    places = {value for node in _nodes(domain) for value in (*map(str, node.values()), node.text or "")}
+    for old in maps.paths:
+        if not any(_is_at_or_in(place, old) for place in places):
+            yield f"nothing of it is at {old}"
+
+
 def _named_sources(domain: Element, maps: HostMaps) -> Iterator[tuple[Element, tuple[str, Mapping[str, str]]]]:
     for source in domain.iterfind("devices/interface/source"):
         yield source, ("network", maps.networks)

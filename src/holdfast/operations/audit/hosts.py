@@ -18,6 +18,7 @@ from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
 from holdfast.libvirtapi.domain_list import Listed, inventory
 from holdfast.operations.audit.autostart import started_unasked
+from holdfast.operations.audit.broken_moves import broken_moves
 from holdfast.operations.audit.domain import judge_domain
 from holdfast.operations.audit.firmware import FirmwareLook
 from holdfast.operations.audit.images import ImageFindings
@@ -120,8 +121,8 @@ class _Audit:
             self._judge.notes.update(oddities(host_versions(self._connection)) if listed else ())
         except NoConnection as error:
             lost = LOST_BETWEEN(count=len(self._found), cause=error)
-        unasked = () if lost else started_unasked(self._connection)
-        for name, finding in (*self._images.shared(), *self._states.shared(), *unasked):
+        asked = () if lost else (*started_unasked(self._connection), *broken_moves(self._connection))
+        for name, finding in (*self._images.shared(), *self._states.shared(), *asked):
             if (known := self._found.get(name)) is None:
                 continue  # it could not be looked at
             self._found[name] = replace(known, findings=(*known.findings, finding))

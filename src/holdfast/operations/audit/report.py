@@ -61,7 +61,7 @@ MEANINGS = {
     FindingKind.DRIFT: "the next cold start changes the hardware: live and config differ",
     FindingKind.APART: "live and config differ in what the guest does not see: images, networks, limits, names",
     FindingKind.RELEASING: "a detached device that the guest has not released",
-    FindingKind.UNFINISHED: "a creation, an attach, a detach, an image or a rescue that was begun and is not finished",
+    FindingKind.UNFINISHED: "a creation, attach, detach, image, rescue or move that was begun and is not finished",
     FindingKind.SNAPSHOT: "reverting to a snapshot would change the hardware",
     FindingKind.TRANSIENT: "no config document: the domain is gone once it stops",
     FindingKind.RECORD: "record and document disagree, or the record cannot be read",

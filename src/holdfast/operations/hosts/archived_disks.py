@@ -22,7 +22,7 @@ from holdfast.domainxml.elements.disk import (
 from holdfast.domainxml.host.volume import new_volume
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors.hosts import NOT_AN_EXPORT
-from holdfast.hostfiles.archive import ArchiveReader
+from holdfast.hostfiles.archives.archive import ArchiveReader
 from holdfast.hostfiles.images.for_qemu_img import open_for_qemu_img
 from holdfast.hostfiles.images.image import check_format
 from holdfast.hostfiles.images.new_image import new_image_file

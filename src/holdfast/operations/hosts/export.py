@@ -15,7 +15,7 @@ from holdfast.domainxml.elements.disk import host_path, is_shared, pool_and_volu
 from holdfast.domainxml.host.state_files import StateFile
 from holdfast.domainxml.versions import dotted
 from holdfast.errors.hosts import ARCHIVE_ON_ITS_HOST, STATE_UNSEEN
-from holdfast.hostfiles.archive import ArchiveWriter, new_archive
+from holdfast.hostfiles.archives.archive import ArchiveWriter, new_archive
 from holdfast.hostfiles.images.new_image import refuse_existing
 from holdfast.hostfiles.state_copies.own_files import read_state
 from holdfast.libvirtapi.connection import Connection

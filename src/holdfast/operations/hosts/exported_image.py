@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from holdfast.domainxml.elements.disk import host_path, pool_and_volume, stated_format
 from holdfast.errors.images import NOT_UPLOADED
-from holdfast.hostfiles.archive import ArchiveWriter
+from holdfast.hostfiles.archives.archive import ArchiveWriter
 from holdfast.hostfiles.images.chain import files_below
 from holdfast.hostfiles.images.for_qemu_img import QemuImgImage, open_for_qemu_img
 from holdfast.hostfiles.images.new_image import virtual_size

@@ -15,7 +15,7 @@ from functools import partial
 from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.disk import source_of
 from holdfast.domainxml.make.identifiers import identifiers
-from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps
+from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps, unused_maps
 from holdfast.errors.creation import NO_NAME
 from holdfast.errors.files import EXISTS
 from holdfast.errors.hosts import (
@@ -24,7 +24,8 @@ from holdfast.errors.hosts import (
     STATE_NOT_IN_ARCHIVE,
     UNASKED_IMPORT,
 )
-from holdfast.hostfiles.archive import ArchiveReader, is_archive
+from holdfast.hostfiles.archives.archive import ArchiveReader
+from holdfast.hostfiles.archives.archive_format import is_archive
 from holdfast.hostfiles.document_file import read_document
 from holdfast.hostfiles.state_copies.own_files import put_back, take_away
 from holdfast.libvirtapi.connection import Connection
@@ -90,7 +91,8 @@ def import_domain(
         reached = what_it_reaches(connection, after, maps, images, accept=accept_host)
         refuse_macs(after, macs_here(connection))
         restore = _plan_state(connection, arriving, after, fresh, accept_host)
-        notes = [*what_was_replaced(before, after), *reached, *not_startable(connection, after, start)]
+        notes = [*unused_maps(before, maps), *what_was_replaced(before, after), *reached]
+        notes += not_startable(connection, after, start)
         new = NewDomain(
             document=after,
             disks=disks,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
-from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps
+from holdfast.domainxml.make.rebind import NO_MAPS, HostMaps, unused_maps
 from holdfast.errors import NotFound
 from holdfast.errors.hosts import ALREADY_THERE, SAME_HOST
 from holdfast.libvirtapi.connection import Connection
@@ -48,8 +49,11 @@ def migrate_domain(
         destination = DestinationHost(target, maps, HostOutlook(connection))
         if (finished := finish_cut_off(domain, destination, dry_run)) is not None:
             return finished
+        config = domain.documents.config
+        notes = () if config is None else tuple(unused_maps(config, maps))
         move = move_live if domain.is_active() else move_cold
-        return move(domain, destination, options, progress, dry_run)
+        moved = move(domain, destination, options, progress, dry_run)
+        return replace(moved, notes=(*notes, *moved.notes))
 
 
 def _settled(connection: Connection, name: str, target: Connection, *, dry_run: bool) -> Migrated | None:

@@ -180,17 +180,6 @@ class _Stream:
         return found
 
 
-def is_archive(path: str) -> bool:
-    """True where the file ``path`` is a tar archive. Raises NO_FILE, UNREADABLE."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(_BLOCK)[257:262] == b"ustar"
-    except FileNotFoundError as error:
-        raise files.NO_FILE(path=path) from error
-    except OSError as error:
-        raise files.UNREADABLE(path=path, reason=error.strerror) from error
-
-
 class _Listing:
     """A file as tarfile reads it, which takes as much memory as a header says."""
 

@@ -1,0 +1,1 @@
+"""Archives: a domain with what belongs to it, in one file."""
