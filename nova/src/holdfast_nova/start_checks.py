@@ -23,11 +23,8 @@ def check_before_start() -> None:
     Nova's source, where it is another than the driver was written for, is only logged, unless ``[holdfast] strict`` is
     set.
     """
-    if CONF.libvirt.virt_type not in HYPERVISORS:
-        raise exception.InvalidConfiguration(
-            f"the driver is for {' and '.join(HYPERVISORS)}, and [libvirt] virt_type is {CONF.libvirt.virt_type}: use "
-            "the stock driver (compute_driver = libvirt.LibvirtDriver)"
-        )
+    if (misfit := hypervisor_misfit()) is not None:
+        raise exception.InvalidConfiguration(misfit)
     try:
         check_locks()
     except HoldfastError as error:
@@ -38,3 +35,14 @@ def check_before_start() -> None:
         LOG.warning("%s.", each)
     if differing and CONF.holdfast.strict:
         raise exception.InvalidConfiguration(f"[holdfast] strict is set, and {differing[0]}")
+
+
+def hypervisor_misfit() -> str | None:
+    """What is wrong with the hypervisor that Nova is configured for, in a sentence; None where the driver is for it."""
+    kind = CONF.libvirt.virt_type
+    if kind in HYPERVISORS:
+        return None
+    return (
+        f"the driver is for {' and '.join(HYPERVISORS)}, and [libvirt] virt_type is {kind}: use the stock driver "
+        "(compute_driver = libvirt.LibvirtDriver)"
+    )

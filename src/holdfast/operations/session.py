@@ -30,7 +30,7 @@ from holdfast.errors import (
 )
 from holdfast.errors.libvirt import DENIED
 from holdfast.errors.power import AND_NOT_RECORDED
-from holdfast.hostfiles.lock import domain_lock
+from holdfast.hostfiles.lock import domain_lock, lock_folder
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Definition, Domain, DomainHandle
 from holdfast.operations.config_change import ConfigChange
@@ -340,7 +340,7 @@ def telling_truly(domain: OpenDomain) -> Iterator[None]:
         yield
 
 
-def check_locks() -> None:
-    """Raise CANNOT_LOCK, LOCK_FOLDER or LOCK_FILE where this user cannot lock any domain; nothing is left behind."""
+def check_locks() -> str:
+    """The folder in which this user locks domains. Raises CANNOT_LOCK, LOCK_FOLDER or LOCK_FILE where that fails."""
     with domain_lock(str(uuid4()), "of an instance"):
-        pass
+        return str(lock_folder().path)

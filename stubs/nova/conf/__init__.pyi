@@ -1,5 +1,6 @@
 class _Libvirt:
     virt_type: str
+    connection_uri: str
     swtpm_enabled: bool
 
 class _Holdfast:
