@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
@@ -31,6 +33,8 @@ def test_a_domain_goes_to_a_newer_host_and_stays_there_where_the_older_one_canno
     assert not visible(compare(document, arrived))
     operations.start(newest, "a", paused=True)
     operations.destroy(newest, "a")
+    if older.libvirt_version() >= (9, 1):
+        pytest.skip("this libvirt knows all that the newest has added: the way back is no other than the way there")
     with raising(REFUSED):  # libvirt 9.0 knows neither <topology clusters='1'/> nor the watchdog itco of 9.1
         operations.migrate_domain(newest, "a", older, maps=same)
     assert newest.find_domain("a").xml(CONFIG).count("<disk ") == 1 and not older.domains()

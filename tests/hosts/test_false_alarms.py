@@ -23,7 +23,8 @@ from tests.corpus.builder import Sample
 from tests.raising import raising
 
 REFUSED = {"machine-microvm": "ps2 is not supported by this QEMU binary"}
-"""Domains that libvirt 9.0 defines and 11.3 does not, and the reason it gives; besides those without a machine type."""
+"""Domains that libvirt 9.0 defines with what later ones do not take, and the reason they give; besides those without a
+machine type."""
 
 CHANGED = {"disk-usb-cdrom": ["disk sda: model is set to usb-bot (was not given)"]}
 """What libvirt from 11.5 on truly changes where it is defined anew. There is no other change."""
@@ -55,13 +56,18 @@ def test_config_is_the_same_defined_on_a_newer_libvirt(
     older: Connection, later: Connection, folder: Path, sample: Sample
 ) -> None:
     before = older.define(sample.document(folder)).xml(Definition.CONFIG)
-    if reason := refusal(later, before, sample.name):
+    if (reason := refusal(later, before, sample.name)) and not _knows_better(older, sample):
         with raising(errors.REFUSED, NO_MACHINE_TYPE) as refused:
             later.define(before)
         assert reason in refused.value.message
         return
     after = later.define(before).xml(Definition.CONFIG)
     _assert_same(before, after, CHANGED.get(sample.name, []) if later.libvirt_version() >= (11, 5, 0) else [])
+
+
+def _knows_better(older: Connection, sample: Sample) -> bool:
+    """True where the older libvirt, which made the document, is one of the later ones already."""
+    return sample.name in REFUSED and older.libvirt_version() >= (11, 3)
 
 
 @pytest.mark.parametrize("sample", STARTED, ids=[sample.name for sample in STARTED])

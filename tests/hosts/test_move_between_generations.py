@@ -36,6 +36,8 @@ def test_a_guest_goes_on_with_the_hardware_that_it_has(
     with two_hosts("kelp", "rock", systems=(_system(request, before), _system(request, after))) as cable:
         one, other = cable.hosts
         with open_connection(one.uri) as here, open_connection(other.uri) as there:
+            if (before, after) == ("older", "sid") and here.hypervisor_version()[:2] == (10, 0):
+                pytest.skip("this machine has Debian 13's QEMU: see the next test")
             guest = here.define(writing_guest(tmp_path, NETWORK).replace("machine='q35'", "machine='pc-q35-7.2'"))
             operations.start(here, "a")
             documents = [guest.xml(definition) for definition in (LIVE, CONFIG)]

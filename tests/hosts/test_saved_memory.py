@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from holdfast import operations
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare
@@ -24,6 +26,8 @@ def test_a_guest_continues_from_its_saved_memory_and_its_snapshot_after_an_upgra
     """From QEMU 7.2 to 11.1: the guest itself sees the same hardware, in the same boot."""
     with private_host("upgraded") as host:
         with open_connection(host.uri) as connection:
+            if connection.hypervisor_version()[:2] == (10, 0):
+                pytest.skip("this machine has Debian 13's QEMU, with its large queues: see the next test")
             guest = _booted(connection, host)
             operations.create_snapshot(connection, "guest", "one")
             before, live = guest.inventory(), guest.domain.xml(LIVE)
