@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nova_judge.install import environment, install
+from tests.nova.in_nova import in_nova
 
 STATES = Path(__file__).with_name("node_states.py")
 Told = dict[str, tuple[int, dict[str, list[Any]]]]
@@ -66,3 +67,10 @@ def test_without_libvirt_it_says_what_could_not_be_looked_at(told: Told) -> None
     code, results = told["without libvirt"]
     assert (code, results["libvirt"][0]) == (FAILURE, FAILURE)
     assert results["Instances can be sealed"] == results["Leftovers"] == [WARNING, "libvirt could not be asked"]
+
+
+def test_settings_that_are_not_there_are_a_sentence() -> None:
+    code = "import sys; from holdfast_nova.status import check_node; sys.exit(check_node())"
+    done = in_nova("-c", code, "--config-file", "/nothing/nova.conf", "upgrade", "check")
+    assert (done.returncode, done.stdout) == (255, "")
+    assert done.stderr == "error: Failed to find some config files: /nothing/nova.conf\n"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 import nova.conf
+from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
 from oslo_upgradecheck.upgradecheck import main as run_checks
 
@@ -46,7 +47,7 @@ class NodeChecks(UpgradeCommands):  # type: ignore[misc]  # oslo has no types
             return Result(Code.FAILURE, str(error))
         if differing := other_sources():
             code = Code.FAILURE if CONF.holdfast.strict else Code.WARNING
-            return Result(code, _some([f"{each}" for each in differing]))
+            return Result(code, _some(map(str, differing)))
         return Result(Code.SUCCESS)
 
     def _hypervisor(self) -> Result:
@@ -116,7 +117,11 @@ class NodeChecks(UpgradeCommands):  # type: ignore[misc]  # oslo has no types
 def check_node() -> int:
     """Run the command line."""
     conf.register(CONF)
-    return int(run_checks(CONF, "nova", NodeChecks(), sys.argv[1:]))
+    try:
+        return int(run_checks(CONF, "nova", NodeChecks(), sys.argv[1:]))
+    except cfg.ConfigFilesNotFoundError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 255
 
 
 def _uri() -> str:

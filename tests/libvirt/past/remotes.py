@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import threading
@@ -15,25 +14,9 @@ from pathlib import Path
 import pytest
 
 from holdfast_lab.enclosure import ORDINARY
-from holdfast_lab.packages import SYSTEM_PATH
 from tests.libvirt.past.two_histories import new_remote
+from tests.libvirt.sshd import ssh_settings
 
-_SSHD = """\
-HostKey {folder}/host
-AuthorizedKeysFile {folder}/user.pub
-StrictModes no
-UsePAM no
-PidFile none
-"""
-_SSH = """\
-Host *
-    User {user}
-    IdentityFile {folder}/user
-    IdentitiesOnly yes
-    UserKnownHostsFile {folder}/known
-    BatchMode yes
-    ProxyCommand {sshd}
-"""
 _HTTP = {"CONTENT_TYPE": "Content-Type", "HTTP_CONTENT_ENCODING": "Content-Encoding", "GIT_PROTOCOL": "Git-Protocol"}
 
 
@@ -43,18 +26,11 @@ def behind_ssh(folder: Path) -> Iterator[str]:
     folder.chmod(0o755)
     remote = new_remote(folder / "remote.git")
     subprocess.run(["chown", "-R", ORDINARY, str(remote)], check=True)
-    for key in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
-    shutil.chown(folder / "host", ORDINARY)
-    (folder / "known").write_text(f"backup.example {(folder / 'host.pub').read_text()}")
-    (folder / "sshd_config").write_text(_SSHD.format(folder=folder))
-    sshd = shutil.which("sshd", path=SYSTEM_PATH)
-    assert sshd is not None
     become = ("setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups")
-    command = shlex.join([*become, sshd, "-i", "-e", "-f", str(folder / "sshd_config")])
-    (folder / "ssh_config").write_text(_SSH.format(folder=folder, user=ORDINARY, sshd=command))
+    settings = ssh_settings(folder, "backup.example", ORDINARY, become)
+    shutil.chown(folder / "host", ORDINARY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GIT_SSH_COMMAND", f"ssh -F {folder}/ssh_config")
+        patch.setenv("GIT_SSH_COMMAND", f"ssh -F {settings}")
         yield f"ssh://backup.example{remote}"
 
 

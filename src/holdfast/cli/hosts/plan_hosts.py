@@ -74,7 +74,8 @@ def _lines(planned: HostsPlan) -> Iterator[str]:
 def _rows(domain: DomainMoves) -> Iterator[tuple[str, ...]]:
     who = (domain.name, domain.state)
     for move in domain.moves:
-        # why a host was not asked is the same for each domain, and said once for all of them
-        for number, reason in enumerate((move.move != "unknown" and move.reasons) or ("",)):
+        # Why a host could not be asked is the same for each domain, and said once for all of them.
+        reasons = () if move.move == "unknown" else move.reasons
+        for number, reason in enumerate(reasons or ("",)):
             yield (*(("", "", "", "") if number else (*who, move.uri, str(move.move))), reason)
         who = ("", "")

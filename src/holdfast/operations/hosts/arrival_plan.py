@@ -84,9 +84,7 @@ class Arrivals:
         if self._is_here(recorded):
             return None
         before = self._document(recorded)
-        name_devices(
-            before
-        )  # which no guest sees; where it is named later, each comparison has to look at every device
+        name_devices(before)  # no guest sees that; named only later, each device would differ in each comparison
         notes = self._with_secrets(recorded, before)
         judgement = self._destination.judge(before)
         after = judgement.config
