@@ -80,6 +80,8 @@ class WatchedMove:
                     raise
 
     def _watch(self) -> None:
+        if self._progress is None and not self._options.post_copy and self._end is None:
+            return  # each look costs the source's libvirt time that the migration needs
         job: JobNow | None = None
         while not self._call.ended(_LOOK):
             with suppress(HoldfastError):  # it is just ending: the call itself says how
