@@ -8,11 +8,15 @@ what Nova calls of the driver besides (public methods of LibvirtDriver). Branche
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from nova_judge.in_tree import code_lines, could_go, span
 from nova_judge.sources import OURS, PACKAGE, driver_members, members
 
 Method = tuple[int, str]
@@ -27,13 +31,17 @@ class Class:
     methods: dict[str, ast.FunctionDef]
 
 
-def classes() -> list[Class]:
-    """Ours, LibvirtDriver and ComputeDriver, in the order in which a name is looked up."""
+def source(*names: str) -> str:
+    """The source of a file of the Nova that is installed."""
     spec = importlib.util.find_spec("nova")
     assert spec is not None and spec.origin is not None
-    virt = Path(spec.origin).parent / "virt"
-    libvirt_driver = ast.parse((virt / "libvirt" / "driver.py").read_text())
-    compute_driver = ast.parse((virt / "driver.py").read_text())
+    return Path(spec.origin).parent.joinpath(*names).read_text()
+
+
+def classes() -> list[Class]:
+    """Ours, LibvirtDriver and ComputeDriver, in the order in which a name is looked up."""
+    libvirt_driver = ast.parse(source("virt", "libvirt", "driver.py"))
+    compute_driver = ast.parse(source("virt", "driver.py"))
     trees = {"LibvirtDriver": libvirt_driver, "ComputeDriver": compute_driver}
     of = {OURS: driver_members(), **{name: members(tree, name) for name, tree in trees.items()}}
     return [
@@ -65,41 +73,47 @@ def _look_up(chain: list[Class], name: str, start: int) -> Method | None:
     return next(((index, name) for index in range(start, len(chain)) if name in chain[index].methods), None)
 
 
-def lines(node: ast.FunctionDef) -> int:
-    """How many lines a function takes, with its decorators."""
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return (node.end_lineno or node.lineno) - first + 1
+def functions(texts: list[str]) -> int:
+    """How many functions there are in ``texts``."""
+    return sum(isinstance(node, ast.FunctionDef) for text in texts for node in ast.walk(ast.parse(text)))
 
 
-def code_lines(text: str) -> int:
-    """The lines of ``text`` that are neither empty, nor comments, nor docstrings."""
-    tree = ast.parse(text)
-    prose = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            prose |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    numbered = enumerate(text.splitlines(), 1)
-    return sum(1 for number, line in numbered if number not in prose and line.strip() and line.strip()[0] != "#")
+def loaded() -> list[str]:
+    """The texts of the modules of ``holdfast`` that are loaded with the driver."""
+    importlib.import_module(f"{PACKAGE.name}.driver")
+    files = {module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "holdfast"}
+    return [Path(file).read_text() for file in files if file is not None]
 
 
 def table() -> str:
-    """The count."""
+    """The count. A line is one of code: neither empty, nor a comment, nor of a docstring."""
     ours, libvirt_driver, compute_driver = classes()
     stock = reached([libvirt_driver, compute_driver])
     holdfast = reached([ours, libvirt_driver, compute_driver])
     gone = sorted(name for owner, name in stock - holdfast if owner == "LibvirtDriver")
-    methods = libvirt_driver.methods
-    texts = [path.read_text() for path in PACKAGE.glob("*.py")]
-    added = sum(isinstance(node, ast.FunctionDef) for text in texts for node in ast.walk(ast.parse(text)))
+    methods, code = libvirt_driver.methods, code_lines(source("virt", "libvirt", "driver.py"))
+    added, below = [path.read_text() for path in PACKAGE.glob("*.py")], loaded()
+    goes = could_go(methods, source("virt", "libvirt", "driver.py"), code)
+
+    def size(names: Iterable[str]) -> int:
+        return sum(len(code & span(methods[name])) for name in names)
+
     rows = [
-        ("`LibvirtDriver` of Nova " + version("nova"), len(methods), sum(map(lines, methods.values()))),
-        ("of these no longer reached", len(gone), sum(lines(methods[name]) for name in gone)),
-        ("overridden", len(ours.methods.keys() & (methods.keys() | compute_driver.methods.keys())), ""),
-        ("added by `holdfast_nova`", added, sum(map(code_lines, texts))),
+        ("`LibvirtDriver` of Nova " + version("nova"), len(methods), size(methods)),
+        ("of these no longer reached", len(gone), size(gone)),
+        ("overridden", len(ours.methods.keys() & (methods.keys() | compute_driver.methods.keys())), None),
+        ("added by `holdfast_nova`", functions(added), sum(map(len, map(code_lines, added)))),
+        ("of `holdfast`, what is loaded with it", functions(below), sum(map(len, map(code_lines, below)))),
+        ("could go from Nova, were it Nova's own way", None, goes["on one host"]),
+        ("and where the document travels with the instance", None, sum(goes.values())),
     ]
-    text = ["| | functions | lines |", "|---|--:|--:|"]
-    text += [f"| {what} | {count:,} | {size if size == '' else f'{size:,}'} |" for what, count, size in rows]
+    text = ["| | functions | lines of code |", "|---|--:|--:|"]
+    text += [f"| {what} | {_cell(count)} | {_cell(lines)} |" for what, count, lines in rows]
     return "\n".join([*text, "", "No longer reached: " + ", ".join(f"`{name}`" for name in gone) + ".", ""])
+
+
+def _cell(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
 
 
 if __name__ == "__main__":
