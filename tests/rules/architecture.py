@@ -73,6 +73,7 @@ _KEEPS_TEXTS = {
     "holdfast.operations.asked_of_libvirt": "documents without passwords, on their way to a libvirt",
     "holdfast.operations.documents": "devices are compared by their texts",
     "holdfast.operations.power_record": "the <cpu> is recorded",
+    "holdfast.operations.manager.arriving_document": "a manager's document, on its way to libvirt",
     "holdfast.operations.manager.instance": "a manager's document, on its way to libvirt",
     "holdfast.operations.manager.rescue": "a medium, on its way to libvirt",
     "holdfast.operations.manager.seal": "a manager's document, on its way to libvirt",
