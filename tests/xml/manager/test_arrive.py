@@ -120,9 +120,13 @@ HOSTILE: dict[str, Edit] = {
 
 
 def test_each_path_that_is_taken_was_judged() -> None:
-    """One that is newly declared as seen by the guest is added here only after somebody asked what it does to a host."""
+    """One that is newly declared as seen by the guest is listed only after somebody asked what it can do to a host.
+
+    What every device has, its address and its number in ACPI, is not listed each time.
+    """
     judged = (Path(__file__).parent / "taken-paths.txt").read_text().splitlines()
-    assert sorted(taken_paths()) == judged
+    taken = sorted(path for path in taken_paths() if not path.split(" ")[1].startswith(("address", "acpi@")))
+    assert taken == judged
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
