@@ -37,7 +37,8 @@ def writing_guest(folder: Path, extra: str = "") -> str:
     return domain_xml(extra=disk + extra)
 
 
-_TRIES = 20
+TRIES = 20
+"""How often something is tried that has to happen while a guest moves."""
 
 
 def states(*connections: Connection) -> list[list[str]]:
@@ -60,7 +61,7 @@ def break_off_post_copy(here: Connection, guest: Domain, there: Connection) -> N
 
     A post-copy can be over before it is broken off: then the guest goes back, and it is tried again.
     """
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         breaking = threading.Thread(target=_abort_once_it_runs_there, args=(guest, there))
         breaking.start()
         try:
@@ -72,6 +73,15 @@ def break_off_post_copy(here: Connection, guest: Domain, there: Connection) -> N
             breaking.join()
         operations.migrate_domain(there, "a", here)
     raise TimeoutError("each post-copy was over before it could be broken off")
+
+
+def goes_on(here: Connection, there: Connection) -> bool:
+    """Go on with it; False where a QEMU has not seen yet that it broke off: then libvirt refuses."""
+    try:
+        return operations.migrate_domain(here, "a", there).live
+    except HoldfastError as error:
+        assert error.code == MOVE_CUT_OFF.code and "migration is still running" in str(error)
+        return False
 
 
 def _abort_once_it_runs_there(guest: Domain, there: Connection) -> None:
