@@ -13,7 +13,6 @@ import pytest
 
 from holdfast.domainxml.document import parse
 from holdfast.libvirtapi.domain import Definition
-from nova_lab.install import install
 from nova_lab.lab import Lab
 from nova_lab.scenario import look, losses
 from nova_lab.server import Server
@@ -83,7 +82,7 @@ def do_as_told(server: Server, sentence: str) -> None:
     """Run the command that a fault names, with the option for NVRAM, on the server's node."""
     found = re.search(r"'holdfast (adopt [^' ]+)' with (--fresh-nvram)", sentence)
     assert found is not None, sentence
-    program = install().compute / "bin" / "holdfast"
+    program = server.lab.venvs.compute / "bin" / "holdfast"
     server.lab.node.run("holdfast", program, *f"{found[1]} {found[2]}".split())
 
 

@@ -1,4 +1,4 @@
-"""``scripts/nova-lab``: up, down, status, driver, run, compare, bench, test."""
+"""``scripts/nova-lab``: up, down, status, driver, run, compare, bench, tempest, test."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import os
 import shlex
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from holdfast_lab.script_exit import leave
 from nova_lab import config
+from nova_lab.install import LATEST, RELEASES
 from nova_lab.lab import Lab
 from nova_lab.world import LabError
 
@@ -21,23 +23,47 @@ def _arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="bring up what does not run; from nothing in one to five minutes")
     up.add_argument("--driver", choices=config.CANDIDATES, default="stock", help="compute driver of a new node")
+    up.add_argument("--release", type=int, choices=RELEASES, help=f"of Nova, of a new lab (default: {LATEST})")
+    _add_setup(up)
     commands.add_parser("down", help="end and remove everything but the installed environments")
     commands.add_parser("status", help="say what runs")
     driver = commands.add_parser("driver", help="install this checkout's wheels and restart nova-compute with a driver")
     driver.add_argument("name", choices=config.CANDIDATES)
+    _add_setup(driver)
     compare = commands.add_parser(
         "compare", help="the scenario under both drivers, as a table; 1 if ours lost something"
     )
     compare.add_argument("--driver", choices=config.CANDIDATES, action="append", help="only under this one")
     compare.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page, between its marks")
+    compare.add_argument("--boots-from-volume", action="store_true", help="the server's root disk is a volume")
+    compare.add_argument("--short", action="store_true", help="only the steps that switch the guest off or copy")
+    _add_setup(compare)
     bench = commands.add_parser("bench", help="what a step takes under both drivers")
     bench.add_argument("--servers", default="1,20", help="with how many (%(default)s)")
     bench.add_argument("--repetitions", type=int, default=3, help="in each of two rounds a driver (%(default)s)")
+    tempest = commands.add_parser(
+        "tempest", help="OpenStack's own tests of a cloud; 1 if they end otherwise than listed"
+    )
+    tempest.add_argument("name", nargs="?", choices=config.CANDIDATES, help="only with this driver")
     test = commands.add_parser("test", help="run pytest where the lab's tests run")
     test.add_argument("argument", nargs=argparse.REMAINDER)
     run = commands.add_parser("run", help="run a command with OS_* and LIBVIRT_DEFAULT_URI set")
     run.add_argument("argument", nargs=argparse.REMAINDER)
     return parser.parse_args()
+
+
+def _add_setup(command: argparse.ArgumentParser) -> None:
+    """What else of a node's setup may be chosen; without these it stays as it is."""
+    command.add_argument("--user", choices=config.USERS, help="who runs nova-compute (at first: nova)")
+    command.add_argument("--images", choices=config.IMAGE_TYPES, help="what keeps instances' disks (at first: qcow2)")
+    command.add_argument(
+        "--concurrency", choices=config.CONCURRENCIES, help="nova-compute's threads (at first those of its release)"
+    )
+
+
+def _changes(arguments: argparse.Namespace) -> dict[str, str]:
+    chosen = {name: getattr(arguments, name) for name in ("user", "images", "concurrency")}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 _PYTEST = ["-q", "-o", "filterwarnings=ignore\nerror:::(holdfast|nova_|tests)", "-o", "faulthandler_timeout=10800"]
@@ -66,7 +92,8 @@ def _status(lab: Lab) -> int:
                 print(f"  {name} has ended")
     if not running[lab.node.name]:
         return 1
-    print(f"driver: {lab.driver}\nlogs: {lab.cloud.folder}/log {lab.node.folder}/log\n")
+    print(f"Nova {lab.release}, {', '.join(f'{name}: {value}' for name, value in asdict(lab.setup).items())}")
+    print(f"logs: {lab.cloud.folder}/log {lab.node.folder}/log\n")
     print("".join(f"export {key}={shlex.quote(value)}\n" for key, value in _environment(lab).items()), end="")
     return 0
 
@@ -78,16 +105,22 @@ def main() -> int:
     started = time.monotonic()
     try:
         if arguments.command == "up":
-            lab.up(arguments.driver)
+            lab.up(config.Setup(driver=arguments.driver, **_changes(arguments)), arguments.release)
         elif arguments.command == "down":
             lab.down()
         elif arguments.command == "driver":
-            lab.use_driver(arguments.name)
+            lab.use_driver(arguments.name, **_changes(arguments))
         elif arguments.command == "compare":
-            from nova_lab.compare import compare
+            from nova_lab.compare import Shape, compare
 
             lab.up()
-            return compare(lab, arguments.driver or config.CANDIDATES, arguments.write)
+            shape = Shape(arguments.boots_from_volume, arguments.short)
+            return compare(lab, arguments.driver or config.CANDIDATES, arguments.write, shape, _changes(arguments))
+        elif arguments.command == "tempest":
+            from nova_lab.tempest import tempest
+
+            lab.up()
+            return tempest(lab, (arguments.name,) if arguments.name else tuple(config.CANDIDATES))
         elif arguments.command == "bench":
             from nova_lab.bench import bench
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 sys.path.pop(0)  # this file's folder, where modules have names of their own
@@ -13,7 +14,7 @@ import eventlet
 
 eventlet.monkey_patch()
 
-from cinder import objects, rpc, service, version  # noqa: E402
+from cinder import objects, rpc, service, utils, version  # noqa: E402
 from cinder.cmd import volume  # noqa: E402, F401  (registers its options)
 from cinder.common import config, constants  # noqa: E402
 from oslo_config import cfg  # noqa: E402
@@ -37,7 +38,7 @@ if __name__ == "__main__":
     conf(["--config-file", sys.argv[1]], project="cinder", version=version.version_string(), default_config_files=[])
     log.setup(conf, "cinder")
     config.set_middleware_defaults()
-    priv_context.init(root_helper=["true"])
+    priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
     rpc.init(conf)
     services = launcher.ServiceLauncher(conf)
     services.launch_service(Service.create(binary=constants.SCHEDULER_BINARY))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import os
 import shutil
 import subprocess
 import urllib.error
@@ -14,12 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from holdfast_lab.daemon import LIBVIRTD_CONF
-from holdfast_lab.embedded import QEMU_CONF
 from holdfast_lab.probe_image import probe_image
 from nova_lab import ceph, cloud, config, databases
-from nova_lab.config import CONTROLLER, MACHINE, PREFIX, Node
-from nova_lab.install import CHECKOUT, Venvs
-from nova_lab.world import LabError, World, wait_for
+from nova_lab.config import CEPH_USER, CONTROLLER, MACHINE, PREFIX, Node, Setup
+from nova_lab.install import Venvs
+from nova_lab.world import CHECKOUT, USER, USER_ID, LabError, World, wait_for
 
 CABLE = "holdfast-nova"
 """The machine's interface on the lab's network: one end of a pair whose other end goes with the cloud's world."""
@@ -31,6 +31,20 @@ _APPLICATIONS = {
     "neutron": "neutron.wsgi.api",
 }
 """Service of the controllers' environment → its WSGI module."""
+
+_SOCKET = 'unix_sock_group = "libvirt"\nunix_sock_rw_perms = "0770"\n'
+"""As Debian's packages have it."""
+
+_QEMU_CONF = """\
+security_driver = "none"
+namespaces = [ ]
+cgroup_controllers = [ ]
+stdio_handler = "file"
+"""
+"""QEMU is the package's user, libvirt-qemu; a world has no cgroups and no virtlogd."""
+
+_THREADING = "OS_NOVA_DISABLE_EVENTLET_PATCHING"
+"""What tells a service of Nova which threads to have: "1" native ones, "0" eventlet's. Without it each has its own."""
 
 _HERE = CHECKOUT / "nova" / "lab" / "nova_lab"
 
@@ -68,7 +82,7 @@ def start_controllers(world: World, venvs: Venvs) -> None:
     etc = str(world.folder / "etc")
     python = {"nova": venvs.compute / "bin/python", "others": venvs.controllers / "bin/python"}
     environment = {f"OS_{name.upper()}_CONFIG_DIR": etc for name in (*_APPLICATIONS, "nova")}
-    environment |= {"OS_NEUTRON_CONFIG_FILES": "neutron.conf", "PYTHONWARNINGS": "ignore"}
+    environment |= {"OS_NEUTRON_CONFIG_FILES": "neutron.conf", "PYTHONWARNINGS": "ignore", _THREADING: "1"}
     for name, module in _APPLICATIONS.items():
         serve = (_HERE / "serve.py", module, CONTROLLER, str(config.PORTS[name]))
         world.start(name, python["others"], *serve, **environment)
@@ -79,14 +93,17 @@ def start_controllers(world: World, venvs: Venvs) -> None:
     world.start("cinder", python["others"], _HERE / "block_storage.py", f"{etc}/cinder.conf", **environment)
 
 
-def create_node(node: Node, world: World, cloud_world: World, venvs: Venvs, driver: str) -> None:
+def create_node(node: Node, world: World, cloud_world: World, venvs: Venvs, setup: Setup) -> None:
     """One compute node: its world, its cable to the cloud's bridge, its libvirt with Ceph's secret, nova-compute."""
     shutil.copytree(cloud_world.folder / "ceph", world.folder / "ceph")
     (world.folder / "libvirt").mkdir()
-    (world.folder / "libvirt" / "qemu.conf").write_text(QEMU_CONF)
+    (world.folder / "libvirt" / "qemu.conf").write_text(_QEMU_CONF)
     identity = uuid.uuid5(uuid.NAMESPACE_DNS, node.name)
-    (world.folder / "libvirt" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity))
+    (world.folder / "libvirt" / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity) + _SOCKET)
     world.create()
+    keyring = f"/etc/ceph/ceph.client.{CEPH_USER}.keyring"
+    world.run("access", "sh", "-c", f"chgrp {USER} {keyring} && chmod 640 {keyring}")
+    world.run("access", "install", "-d", "-g", "libvirt", "-m", "2770", "/run/holdfast")  # as our package does
     ip = ("ip", "link", "add", "eth0", "netns", str(world.pid), "type", "veth", "peer", "name", node.name)
     _run(*ip, "netns", str(cloud_world.pid))
     cloud_world.run("network", "ip", "link", "set", node.name, "master", "lan", "up")
@@ -100,26 +117,40 @@ def create_node(node: Node, world: World, cloud_world: World, venvs: Venvs, driv
     )
     world.run("secret", "virsh", "secret-define", secret)
     world.run("secret", "virsh", "secret-set-value", config.CEPH_SECRET, ceph.user_key(cloud_world))
-    configure_compute(node, world, venvs, driver)
-    start_compute(world, venvs)
+    configure_compute(node, world, venvs, setup)
+    start_compute(world, venvs, setup)
 
 
-def configure_compute(node: Node, world: World, venvs: Venvs, driver: str) -> None:
-    """Write the node's nova.conf for this driver."""
-    state = world.folder / "nova"
-    (state / "instances").mkdir(parents=True, exist_ok=True)
-    config.write(state / "nova.conf", config.compute(node, state, venvs.compute, driver))
-    (world.folder / "driver").write_text(f"{driver}\n")
+def configure_compute(node: Node, world: World, venvs: Venvs, setup: Setup) -> None:
+    """Write the node's nova.conf for this setup, and what lets the user nova do as root what Nova needs."""
+    state, etc, programs = world.folder / USER, world.folder / "system/nova", venvs.compute
+    for folder in (state, state / "instances", state / "lock"):
+        folder.mkdir(exist_ok=True)
+        os.chown(folder, USER_ID, USER_ID)
+    (etc / "rootwrap.d").mkdir(parents=True, exist_ok=True)
+    config.write(etc / "nova.conf", config.compute(node, state, programs, setup))
+    config.write(etc / "rootwrap.conf", config.rootwrap(programs))
+    shutil.copy(programs / "etc/nova/rootwrap.d/compute.filters", etc / "rootwrap.d")
+    config.write(etc / "rootwrap.d/os-vif.filters", config.filters())
+    sudoers = world.folder / "system/sudoers"
+    sudoers.unlink(missing_ok=True)
+    sudoers.write_text(config.sudoers(programs))
+    sudoers.chmod(0o440)
 
 
-def start_compute(world: World, venvs: Venvs, last_call: Path | None = None) -> None:
+def start_compute(world: World, venvs: Venvs, setup: Setup, last_call: Path | None = None) -> None:
     """Start nova-compute, which finds its privsep-helper on PATH; with ``last_call`` the one of ``mortal_compute``."""
     programs = venvs.compute / "bin"
     path = f"{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     mortal = (programs / "python", _HERE / "mortal_compute.py", last_call)
     program = (programs / "nova-compute",) if last_call is None else mortal
-    arguments = ("--config-file", world.folder / "nova/nova.conf")
-    world.start("nova-compute", *map(str, program + arguments), PATH=path, PYTHONWARNINGS="ignore")
+    arguments = ("--config-file", "/etc/nova/nova.conf")
+    user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={USER},libvirt,kvm")
+    command = map(str, (*(() if setup.user == "root" else user), *program, *arguments))
+    environment = {"PATH": path, "PYTHONWARNINGS": "ignore", "HOME": str(world.folder / USER)}
+    if setup.concurrency != "default":
+        environment[_THREADING] = "1" if setup.concurrency == "threading" else "0"
+    world.start("nova-compute", *command, **environment)
 
 
 def start_switch(world: World) -> None:
@@ -177,7 +208,7 @@ def _configure(world: World, venvs: Venvs) -> None:
     config.write(etc / "placement.conf", config.placement(state("placement")))
     config.write(etc / "glance-api.conf", config.glance(state("glance"), controllers))
     config.write(etc / "neutron.conf", config.neutron(state("neutron"), controllers))
-    config.write(etc / "cinder.conf", config.cinder(state("cinder"), controllers))
+    config.write(etc / "cinder.conf", config.cinder(state("cinder"), controllers, etc / "cinder.conf"))
     config.write(etc / "nova.conf", config.nova(state("nova"), venvs.compute))
     shutil.copy(venvs.compute / "etc/nova/api-paste.ini", etc)  # nova-api looks beside its configuration
 

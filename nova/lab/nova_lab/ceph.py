@@ -1,4 +1,5 @@
-"""A Ceph cluster in the cloud's world: one monitor, one OSD on a sparse file, one manager; the pool of the volumes.
+"""A Ceph cluster in the cloud's world: one monitor, one OSD on a sparse file, one manager; the pools of volumes and
+disks.
 
 Each runs in the foreground (``-f``), as root, on files below the world's folder. Only Cinder's capacity report needs
 the manager.
@@ -12,7 +13,7 @@ import uuid
 from pathlib import Path
 
 from nova_lab import config
-from nova_lab.config import CEPH_POOL, CEPH_USER, CONTROLLER
+from nova_lab.config import CEPH_DISKS, CEPH_POOL, CEPH_USER, CONTROLLER
 from nova_lab.world import LabError, World, wait_for
 
 _SIZE = 4 << 30
@@ -88,13 +89,15 @@ def start(cloud: World) -> None:
     manager = ("mon", "allow profile mgr", "osd", "allow *", "mds", "allow *")
     cloud.run("ceph", "ceph", "auth", "get-or-create", "mgr.x", *manager, "-o", folder / "mgr/keyring")
     cloud.start("ceph-mgr", "ceph-mgr", "-i", "x", "-f")
-    cloud.run("ceph", "ceph", "osd", "pool", "create", CEPH_POOL, "8", "8", "replicated")
-    cloud.run("ceph", "ceph", "osd", "pool", "application", "enable", CEPH_POOL, "rbd")
-    user = (f"client.{CEPH_USER}", "mon", "profile rbd", "osd", f"profile rbd pool={CEPH_POOL}")
+    for pool in (CEPH_POOL, CEPH_DISKS):
+        cloud.run("ceph", "ceph", "osd", "pool", "create", pool, "8", "8", "replicated")
+        cloud.run("ceph", "ceph", "osd", "pool", "application", "enable", pool, "rbd")
+    pools = f"profile rbd pool={CEPH_POOL}, profile rbd pool={CEPH_DISKS}"
+    user = (f"client.{CEPH_USER}", "mon", "profile rbd", "osd", pools)
     cloud.run("ceph", "ceph", "auth", "get-or-create", *user, "-o", etc / f"ceph.client.{CEPH_USER}.keyring")
     wait_for(
         lambda: _answers(cloud, "pg", "stat", pattern=r"\b(\d+) pgs: \1 active\+clean;"),
-        f"Ceph's pool stays unclean: {cloud.log('ceph')}",
+        f"Ceph's pools stay unclean: {cloud.log('ceph')}",
     )
 
 

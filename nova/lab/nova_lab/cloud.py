@@ -24,12 +24,19 @@ _TYPES = {
 FLAVORS = {"small": (160, 1), "large": (224, 2)}
 """Name → memory in MiB, and processors. All have a root disk of 1 GiB."""
 
+RESCUE = "probe-rescue"
+"""The image for the rescue of a server that boots from a volume."""
+
 IMAGES: dict[str, dict[str, str]] = {
     "probe": {},
     "probe-q35": {"hw_machine_type": "q35"},
     "probe-uefi": {"hw_machine_type": "q35", "hw_firmware_type": "uefi"},
+    RESCUE: {"hw_machine_type": "q35", "hw_rescue_device": "disk", "hw_rescue_bus": "virtio"},
 }
 """Name → properties. All are the probe guest."""
+
+OF_TEMPEST = ("probe-q35", RESCUE)
+"""The images that Tempest's tests boot and rebuild with: of one machine type."""
 
 
 def connect() -> Connection:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nova_lab.lab import Lab
-from nova_lab.scenario import STEPS, Result, run
+from nova_lab.scenario import SHORT, STEPS, Result, run
 from nova_lab.server import Server
 from nova_lab.world import LabError
 
@@ -23,13 +23,24 @@ TELLING = "hard reboot"
 """The step whose losses are told one by one below the table."""
 
 
-def measure(lab: Lab, driver: str) -> list[Result]:
-    """The scenario under one driver, each step told as it ends; the server is gone then."""
-    lab.use_driver(driver)
-    server = Server(lab, f"scenario-{driver}")
+@dataclass(frozen=True)
+class Shape:
+    """What the scenario is taken with: a server that boots from a volume or not, and all steps or the short form."""
+
+    boots_from_volume: bool = False
+    short: bool = False
+
+
+def measure(lab: Lab, driver: str, shape: Shape = Shape(), **changes: str) -> list[Result]:
+    """The scenario under one driver, each step told as it ends; the server is gone then.
+
+    ``changes`` are of the node's setup.
+    """
+    lab.use_driver(driver, **changes)
+    server = Server(lab, f"scenario-{driver}", shape.boots_from_volume)
     results = []
     try:
-        for result in run(server):
+        for result in run(server, SHORT if shape.short else STEPS):
             results.append(result)
             print(f"{driver:<9} {result.seconds:6.1f} s  {result.step}: {cell(result)}", file=sys.stderr, flush=True)
             for line in (*result.guest, *result.documents, *result.disagreement):
@@ -44,6 +55,8 @@ def table(measured: dict[str, list[Result]]) -> str:
     lines = [f"| Step | {' | '.join(DRIVERS[driver] for driver in measured)} |", "|---" * (len(measured) + 1) + "|"]
     by_step = [{result.step: result for result in results} for results in measured.values()]
     for step in STEPS:
+        if not any(step.name in results for results in by_step):
+            continue
         cells = [cell(results[step.name]) if step.name in results else "not taken" for results in by_step]
         lines.append(f"| {step.name} | {' | '.join(cells)} |")
     for driver, results in measured.items():
@@ -81,14 +94,16 @@ def write(path: Path, text: str) -> None:
     path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 
-def compare(lab: Lab, drivers: Iterable[str], into: Path | None) -> int:
+def compare(lab: Lab, drivers: Iterable[str], into: Path | None, shape: Shape, changes: dict[str, str]) -> int:
     """Measure, print the table, and write it ``into`` a page; 1 where Holdfast lost something."""
-    measured = {driver: measure(lab, driver) for driver in drivers}
+    measured = {driver: measure(lab, driver, shape, **changes) for driver in drivers}
     record = Path("build/nova-compare.json")
     record.parent.mkdir(exist_ok=True)
     record.write_text(json.dumps({driver: [asdict(one) for one in results] for driver, results in measured.items()}))
     text = table(measured)
-    print(text, end="")
+    print(text)
+    for driver, results in measured.items():
+        print(f"{DRIVERS[driver]}: {sum(result.kept for result in results)} of {len(results)} steps keep the hardware")
     if into is not None:
         write(into, text)
     return int(not all(result.kept for result in measured.get("holdfast", [])))

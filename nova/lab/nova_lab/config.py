@@ -21,6 +21,9 @@ MESSAGES = f"rabbit://guest:guest@{CONTROLLER}:5672/"
 NETWORKS = ("neta", "netb")
 
 CEPH_POOL = "volumes"
+CEPH_DISKS = "vms"
+"""The pool of instances' own disks, on a node that keeps them in Ceph."""
+
 BACKENDS = ("ceph", "ceph2")
 """Cinder's backends, between which volumes can be moved. Both keep them in the one pool."""
 
@@ -30,6 +33,10 @@ CEPH_SECRET = "11111111-2222-4333-8444-555555555555"
 
 CANDIDATES = {"stock": "libvirt.LibvirtDriver", "holdfast": "holdfast.HoldfastLibvirtDriver"}
 """Name of a driver as the lab's commands take it → ``compute_driver``."""
+
+USERS = ("nova", "root")
+IMAGE_TYPES = ("qcow2", "rbd")
+CONCURRENCIES = ("default", "threading", "eventlet")
 
 Sections = dict[str, dict[str, object]]
 
@@ -43,6 +50,20 @@ class Node:
 
 
 NODES = (Node("node1", "198.51.100.11"),)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How nova-compute is run on the nodes.
+
+    ``driver`` is a key of CANDIDATES; ``images`` is what keeps an instance's own disks (``images_type``); with
+    ``concurrency`` "default" it has the threads that its release has without being told.
+    """
+
+    driver: str = "stock"
+    user: str = "nova"
+    images: str = "qcow2"
+    concurrency: str = "default"
 
 
 def url(service: str) -> str:
@@ -145,8 +166,8 @@ def neutron(state: Path, venv: Path) -> Sections:
     }
 
 
-def cinder(state: Path, venv: Path) -> Sections:
-    """cinder.conf: volumes are RBD images."""
+def cinder(state: Path, venv: Path, conf: Path) -> Sections:
+    """cinder.conf, which is to be ``conf``: volumes are RBD images, and Cinder runs as root."""
     return {
         **_common("cinder", state),
         "DEFAULT": {
@@ -166,6 +187,7 @@ def cinder(state: Path, venv: Path) -> Sections:
             "quota_gigabytes": -1,
             "glance_api_servers": url("glance"),
         },
+        **_helpers(f"{venv}/bin/privsep-helper --config-file {conf}", "cinder_sys_admin", "privsep_osbrick"),
         "database": database("cinder"),
         "coordination": {"backend_url": f"file://{state}/coordination"},
         "nova": _credentials("nova"),
@@ -194,7 +216,6 @@ def nova(state: Path, venv: Path) -> Sections:
             "host": "cloud",
             "debug": True,
             "allow_resize_to_same_host": True,
-            "concurrency_backend": "threading",
         },
         "database": database("nova_cell1"),
         "api_database": database("nova_api"),
@@ -209,12 +230,12 @@ def nova(state: Path, venv: Path) -> Sections:
     }
 
 
-def compute(node: Node, state: Path, venv: Path, driver: str) -> Sections:
-    """nova.conf of a compute node; ``driver`` is a key of CANDIDATES."""
+def compute(node: Node, state: Path, venv: Path, setup: Setup) -> Sections:
+    """nova.conf of a compute node."""
     sections = nova(state, venv)
     del sections["database"], sections["api_database"]
     sections["DEFAULT"] |= {
-        "compute_driver": CANDIDATES[driver],
+        "compute_driver": CANDIDATES[setup.driver],
         "host": node.name,
         "my_ip": node.address,
         "instances_path": state / "instances",
@@ -233,7 +254,9 @@ def compute(node: Node, state: Path, venv: Path, driver: str) -> Sections:
     sections["libvirt"] = {
         "virt_type": "qemu",
         "cpu_mode": "none",
-        "images_type": "qcow2",
+        "images_type": setup.images,
+        "images_rbd_pool": CEPH_DISKS,
+        "images_rbd_ceph_conf": "/etc/ceph/ceph.conf",
         "connection_uri": "qemu:///system",
         "hw_machine_type": "x86_64=pc",
         "num_pcie_ports": 16,
@@ -243,10 +266,43 @@ def compute(node: Node, state: Path, venv: Path, driver: str) -> Sections:
     }
     sections["vnc"] = {"enabled": True, "server_listen": "127.0.0.1"}
     sections["os_vif_ovs"] = {"ovs_vsctl_timeout": 5}
-    helper = f"{venv}/bin/privsep-helper --config-file {state}/nova.conf"
-    for context in ("nova_sys_admin", "privsep_osbrick", "vif_plug_ovs_privileged", "vif_plug_linux_bridge_privileged"):
-        sections[context] = {"helper_command": helper}
+    if setup.user == "root":  # others are helped by Nova's own default: sudo nova-rootwrap
+        sections |= _helpers(f"{venv}/bin/privsep-helper --config-file /etc/nova/nova.conf", *PRIVILEGED)
     return sections
+
+
+PRIVILEGED = {
+    "nova_sys_admin": "nova.privsep.sys_admin_pctxt",
+    "privsep_osbrick": "os_brick.privileged.default",
+    "vif_plug_ovs_privileged": "vif_plug_ovs.privsep.vif_plug",
+}
+"""Section of nova.conf → what nova-compute has done as root by a helper (oslo.privsep)."""
+
+
+def _helpers(command: str, *sections: str) -> Sections:
+    return {section: {"helper_command": command} for section in sections}
+
+
+def sudoers(venv: Path) -> str:
+    """What the user nova may do as root, as distributions' packages have it."""
+    return (
+        f'Defaults secure_path="{venv}/bin:/usr/sbin:/usr/bin:/sbin:/bin"\n'
+        f"nova ALL=(root) NOPASSWD: {venv}/bin/nova-rootwrap /etc/nova/rootwrap.conf *\n"
+    )
+
+
+def rootwrap(venv: Path) -> Sections:
+    """rootwrap.conf: the filters are those that Nova brings, and ours."""
+    directories = f"{venv}/bin,/usr/sbin,/usr/bin,/sbin,/bin"
+    return {"DEFAULT": {"filters_path": "/etc/nova/rootwrap.d", "exec_dirs": directories, "use_syslog": False}}
+
+
+def filters() -> Sections:
+    """The filter of rootwrap for the helper that Nova's own have none for: os-vif's."""
+    helper = "privsep-helper, root, privsep-helper, --config-file, /etc/(?!\\.\\.).*"
+    context = PRIVILEGED["vif_plug_ovs_privileged"]
+    filter_ = f"RegExpFilter, {helper}, --privsep_context, {context}, --privsep_sock_path, /tmp/.*"
+    return {"Filters": {"privsep-vif_plug_ovs": filter_}}
 
 
 def write(path: Path, sections: Sections) -> None:

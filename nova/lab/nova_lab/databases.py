@@ -26,9 +26,9 @@ def start(cloud: World, venvs: Venvs) -> None:
     """Start MariaDB on a copy of the kept databases; make them first if none matches."""
     versions = subprocess.run(["dpkg-query", "-W", "mariadb-server-core"], capture_output=True, check=True).stdout
     written = repr((DATABASES, config.url("keystone"), config.MESSAGES, config.database("nova_cell0"))).encode()
-    ours = (requirements("compute"), requirements("controllers"), Path(__file__).read_bytes(), written)
+    ours = (requirements("compute", venvs.release), requirements("controllers"), Path(__file__).read_bytes(), written)
     name = fingerprint(versions, *ours)
-    kept = cache() / f"databases-{name}"
+    kept = cache() / f"databases-{venvs.release}-{name}"
     if kept.exists():
         for part in _KEPT:
             shutil.copytree(kept / part, cloud.folder / part)
@@ -41,7 +41,7 @@ def start(cloud: World, venvs: Venvs) -> None:
     scratch = kept.with_name(f".{kept.name}.{os.getpid()}")
     for part in _KEPT:
         shutil.copytree(cloud.folder / part, scratch / part)
-    for older in cache().glob("databases-*"):
+    for older in cache().glob(f"databases-{venvs.release}-*"):
         shutil.rmtree(older)
     scratch.rename(kept)
     _start_mariadb(cloud)

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from nova_lab.world import LabError
+from nova_lab.world import CHECKOUT, LabError
 
-CHECKOUT = Path(__file__).parents[3]
-"""The repository that this file is in."""
+LATEST = 34
+RELEASES = {34: "34.0.0", 33: "33.0.2"}
+"""Release of Nova that the driver is for → its version here."""
 
 _PROJECTS = (CHECKOUT, CHECKOUT / "nova")
 """The distributions that a compute node has."""
@@ -27,7 +28,7 @@ _PROJECTS = (CHECKOUT, CHECKOUT / "nova")
 PYTHON = "/usr/bin/python3"
 """The distribution's: its bindings of libvirt, rados and rbd fit its libraries."""
 
-_BINDINGS = {"controllers": ("rados*", "rbd*"), "compute": ("libvirt*",)}
+_BINDINGS = {"controllers": ("rados*", "rbd*"), "compute": ("libvirt*", "rados*", "rbd*"), "tempest": ()}
 """Name of an environment → what of the distribution's Python packages is linked into it."""
 
 _MECHANISM = {
@@ -43,6 +44,7 @@ class Venvs:
 
     controllers: Path
     compute: Path
+    release: int
 
 
 def cache() -> Path:
@@ -57,20 +59,28 @@ def fingerprint(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
-def requirements(name: str) -> bytes:
-    """The pinned packages of this environment."""
-    return files("nova_lab").joinpath(f"{name}.txt").read_bytes()
+def requirements(name: str, release: int = LATEST) -> bytes:
+    """The pinned packages of this environment; an earlier ``release`` of Nova has those of the latest one around it."""
+    pins = files("nova_lab").joinpath(f"{name}.txt").read_text()
+    return pins.replace(f"nova=={RELEASES[LATEST]}\n", f"nova=={RELEASES[release]}\n").encode()
 
 
-def install() -> Venvs:
+def install(release: int = LATEST) -> Venvs:
     """Both environments, made when there are none that fit, with this checkout's wheels in Nova's. Takes a minute."""
     with (cache() / "install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            controllers, compute = pool.map(_environment, ("controllers", "compute"))
-        venvs = Venvs(controllers, compute)
+            controllers, compute = pool.map(_environment, ("controllers", "compute"), (LATEST, release))
+        venvs = Venvs(controllers, compute, release)
         install_checkout(venvs)
     return venvs
+
+
+def install_tempest() -> Path:
+    """Tempest's own environment, made when there is none that fits."""
+    with (cache() / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _environment("tempest", LATEST)
 
 
 def install_checkout(venvs: Venvs) -> bool:
@@ -80,7 +90,7 @@ def install_checkout(venvs: Venvs) -> bool:
     now = fingerprint(*(str(path).encode() + path.read_bytes() for path in sources))
     if stamp.exists() and stamp.read_text() == now:
         return False
-    _pip(venvs.compute, "--no-deps", "--no-build-isolation", "--force-reinstall", *map(str, _PROJECTS))
+    _pip(venvs.compute, "--no-deps", "--no-build-isolation", "--force-reinstall", "--compile", *map(str, _PROJECTS))
     stamp.write_text(now)
     return True
 
@@ -92,18 +102,23 @@ def _sources() -> Iterator[Path]:
         yield from sorted(path for path in found if path.is_file() and path.suffix != ".pyc")
 
 
-def _environment(name: str) -> Path:
+def _environment(name: str, release: int) -> Path:
     """One environment, by the fingerprint of its pins; those of other pins stay, for other checkouts."""
     ours = b"".join(files("nova_lab").joinpath(file).read_bytes() for file in ("install.py", "mechanism.py"))
-    folder = cache() / f"{name}-{fingerprint(requirements(name), ours)}"
+    pins = requirements(name, release)
+    folder = cache() / f"{name}-{fingerprint(pins, ours)}"
     if (folder / "complete").exists():
         return folder
     subprocess.run([PYTHON, "-m", "venv", "--clear", folder], check=True)
-    _pip(folder, "--no-deps", "--requirement", str(files("nova_lab").joinpath(f"{name}.txt")))
+    (folder / "requirements.txt").write_bytes(pins)
+    _pip(folder, "--no-deps", "--requirement", str(folder / "requirements.txt"))
     (packages,) = folder.glob("lib/python3*/site-packages")
     for pattern in _BINDINGS[name]:
         for path in Path("/usr/lib/python3/dist-packages").glob(pattern):
             (packages / path.name).symlink_to(path)
+    if name == "compute":  # runs as a user who cannot write here
+        own = [packages / part for part in ("nova/compute", "nova/virt", "os_brick", "os_vif", "vif_plug_ovs")]
+        subprocess.run([folder / "bin/python", "-m", "compileall", "-q", *own], check=True)
     if name == "controllers":
         shutil.copyfile(Path(__file__).with_name("mechanism.py"), packages / "nova_lab_mechanism.py")
         described = packages / "nova_lab-0.dist-info"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
+import json
 import os
 import shutil
 import signal
@@ -19,8 +21,8 @@ from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from holdfast_lab.patience import PATIENCE
 from nova_lab import build, cloud
-from nova_lab.config import NODES
-from nova_lab.install import Venvs, cache, install
+from nova_lab.config import NODES, Setup
+from nova_lab.install import LATEST, Venvs, cache, install
 from nova_lab.world import LabError, World, wait_for
 
 if TYPE_CHECKING:
@@ -61,14 +63,21 @@ class Lab:
         """What the guest's serial console said since the guest was started."""
         return self.node.folder / "nova" / "instances" / server_id / "console.log"
 
-    def up(self, driver: str = "stock") -> None:
-        """Bring up what does not run, from nothing when the last lab was ended or died. Needs root."""
+    def up(self, setup: Setup | None = None, release: int | None = None) -> None:
+        """Bring up what does not run, from nothing when the last lab was ended or died. Needs root.
+
+        ``setup`` is for new nodes. Raises LabError where a lab runs with another ``release`` of Nova.
+        """
         if os.geteuid() != 0:
             raise LabError("the lab needs root to make its own namespaces; run it with sudo")
         with self._lock():
-            venvs = install()
             if self.cloud.pid is None:
                 self._clean()
+                self.folder.mkdir(parents=True)
+                (self.folder / "release").write_text(f"{release or LATEST}\n")
+            elif release not in (None, self.release):
+                raise LabError(f"the lab runs with Nova {self.release}: 'scripts/nova-lab down' first")
+            venvs = self.venvs
             try:
                 if self.cloud.pid is None:
                     build.create_cloud(self.cloud, venvs)
@@ -77,7 +86,7 @@ class Lab:
                     world = self.nodes[node.name]
                     if world.pid is None:
                         shutil.rmtree(world.folder, ignore_errors=True)
-                        build.create_node(node, world, self.cloud, venvs, driver)
+                        build.create_node(node, world, self.cloud, venvs, self._set_up(setup or Setup()))
                 self._start_computes(venvs)
             except BaseException:
                 self._end()  # the logs stay until the next up
@@ -95,16 +104,38 @@ class Lab:
         return {world.name: world.processes() if world.pid else {} for world in worlds}
 
     @property
+    def release(self) -> int:
+        """The release of Nova."""
+        return int((self.folder / "release").read_text())
+
+    @property
+    def venvs(self) -> Venvs:
+        """The environments, with this checkout's wheels where they have changed."""
+        return install(self.release)
+
+    @property
+    def setup(self) -> Setup:
+        """How nova-compute was started last."""
+        return Setup(**json.loads((self.folder / "setup.json").read_text()))
+
+    @property
     def driver(self) -> str:
         """The driver that nova-compute was started with last: "stock" or "holdfast"."""
-        return (self.node.folder / "driver").read_text().strip()
+        return self.setup.driver
 
-    def use_driver(self, name: str) -> None:
-        """Install this checkout's wheels where they changed, and restart nova-compute with this driver on all nodes."""
-        venvs = install()
+    def use_driver(self, name: str, **changes: str) -> None:
+        """Install this checkout's wheels where they changed, and restart nova-compute with this driver on all nodes.
+
+        ``changes`` are other fields of its setup.
+        """
+        setup = self._set_up(dataclasses.replace(self.setup, driver=name, **changes))
         for node in NODES:
-            build.configure_compute(node, self.nodes[node.name], venvs, name)
+            build.configure_compute(node, self.nodes[node.name], self.venvs, setup)
         self.restart_compute()
+
+    def _set_up(self, setup: Setup) -> Setup:
+        (self.folder / "setup.json").write_text(json.dumps(dataclasses.asdict(setup)))
+        return setup
 
     def restart_compute(self, mortal: bool = False) -> None:
         """Restart nova-compute as an operator would, and wait until it takes requests.
@@ -113,7 +144,7 @@ class Lab:
         """
         for world in self.nodes.values():
             world.stop("nova-compute")
-        self._start_computes(install(), mortal)
+        self._start_computes(self.venvs, mortal)
 
     def kill_compute(self) -> None:
         """Kill nova-compute in the middle of whatever it does; :meth:`restart_compute` brings it back."""
@@ -188,7 +219,7 @@ class Lab:
         for world in self.nodes.values():
             log = world.log("nova-compute")
             before = log.stat().st_size if log.exists() and not world.runs("nova-compute") else 0
-            build.start_compute(world, venvs, _last_call(world) if mortal else None)
+            build.start_compute(world, venvs, self.setup, _last_call(world) if mortal else None)
             wait_for(functools.partial(self._ready, world, before), f"nova-compute did not start: see {log}")
         wait_for(lambda: cloud.hosts(self.openstack) >= set(self.nodes), "the cloud does not see its compute nodes")
 
@@ -220,5 +251,5 @@ class Lab:
 
 
 def _last_call(world: World) -> Path:
-    """Where a mortal nova-compute finds the name of its last call."""
-    return world.folder / "last-call"
+    """Where a mortal nova-compute finds the name of its last call, and can remove it."""
+    return world.folder / "nova" / "last-call"

@@ -126,6 +126,18 @@ STEPS = (
     LabStep(DELETE, lambda server: _delete(server), runs=False),
 )
 
+SHORT = tuple(
+    step
+    for step in STEPS
+    if step.name
+    in {
+        *("boot", "attach volume 2", "attach volume 3", "detach volume 2, the middle one", "hard reboot"),
+        *("attach volume 4", "stop", "start", "suspend", "resume", "rescue", "unrescue", "live snapshot"),
+        *("attach volume 5", "resize on the same host", "confirm the resize", "rebuild", DELETE),
+    }
+)
+"""The scenario's short form: what switches the guest off or copies from it."""
+
 
 @dataclass(frozen=True)
 class State:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openstack.exceptions import BadRequestException
@@ -16,11 +14,12 @@ from holdfast.errors import NotFound
 from holdfast_lab.guest import Guest
 from holdfast_lab.inventory import Inventory
 from holdfast_lab.patience import PATIENCE
-from nova_lab import config
+from nova_lab import cloud, config
 from nova_lab.lab import Lab
 from nova_lab.world import LabError
 
 if TYPE_CHECKING:
+    from openstack.block_storage.v3.snapshot import Snapshot
     from openstack.connection import Connection
     from openstack.network.v2.port import Port
 
@@ -28,9 +27,10 @@ if TYPE_CHECKING:
 class Server:
     """A server of the lab, its volumes and its ports by the labels that they were given here."""
 
-    def __init__(self, lab: Lab, name: str) -> None:
+    def __init__(self, lab: Lab, name: str, boots_from_volume: bool = False) -> None:
         self.lab = lab
         self.name = name
+        self.boots_from_volume = boots_from_volume
         self.id = ""
         self.volumes: dict[str, str] = {}
         """Label → id; the guest sees the first 20 characters as the disk's serial."""
@@ -64,21 +64,27 @@ class Server:
     ) -> None:
         """Boot from ``image`` with a config drive, a port on each network and new volumes of these labels.
 
+        A server that boots from a volume gets a new one of the image, with the label "root".
+
         With ``wait`` it returns once the server is active; it asks every ``poll`` seconds.
         """
         image_id = self.cloud.image.find_image(image, ignore_missing=False).id
-        disks: list[dict[str, object]] = [
-            {"boot_index": 0, "uuid": image_id, "source_type": "image", "destination_type": "local"}
-        ]
-        disks[0]["delete_on_termination"] = True
+        disks: list[dict[str, object]] = []
+        if self.boots_from_volume:
+            self.new_volume("root", image=image_id)
+        else:
+            disks.append({"boot_index": 0, "uuid": image_id, "source_type": "image", "destination_type": "local"})
+            disks[0]["delete_on_termination"] = True
         for label in volumes:
             self.new_volume(label)
-            disks.append({"boot_index": -1, "uuid": self.volumes[label], "source_type": "volume"})
+        for label, volume in self.volumes.items():
+            boot_index = 0 if label == "root" else -1
+            disks.append({"boot_index": boot_index, "uuid": volume, "source_type": "volume"})
             disks[-1]["destination_type"] = "volume"
         ports = [self.new_port(f"interface {number}", network) for number, network in enumerate(networks, 1)]
         server = self.cloud.compute.create_server(
             name=self.name,
-            image_id=image_id,
+            image_id="" if self.boots_from_volume else image_id,
             flavor_id=self.flavor(flavor),
             networks=[{"port": port.id} for port in ports] or "none",
             block_device_mapping=disks,
@@ -97,9 +103,9 @@ class Server:
         self.detach_volume("volume 1")
         self.soft_reboot()
 
-    def new_volume(self, label: str, size: int = 1) -> str:
-        """A new volume of ``size`` GiB; its id."""
-        volume = self.cloud.block_storage.create_volume(name=label, size=size)
+    def new_volume(self, label: str, size: int = 1, image: str | None = None) -> str:
+        """A new volume of ``size`` GiB, empty or of the image with this id; its id."""
+        volume = self.cloud.block_storage.create_volume(name=label, size=size, image_id=image)
         self.volumes[label] = volume.id
         self._wait_for_volume(label, "available")
         return str(volume.id)
@@ -196,7 +202,12 @@ class Server:
         self.guest.close()  # its console is another now
 
     def rescue(self, image: str | None = None) -> None:
-        """Boot from a rescue disk; the server's own image unless another is named."""
+        """Boot from a rescue disk; the server's own image unless another is named.
+
+        One that boots from a volume is rescued only by an image that says on which bus its disk is to be.
+        """
+        if self.boots_from_volume and image is None:
+            image = cloud.RESCUE
         found = None if image is None else self.cloud.image.find_image(image, ignore_missing=False).id
         self.cloud.compute.rescue_server(self.id, image=found)
         self._booted("RESCUE")
@@ -207,11 +218,17 @@ class Server:
         self._booted("ACTIVE")
 
     def snapshot(self) -> None:
-        """Make an image of the running server; it is removed at once."""
+        """Make an image of the running server; it is removed at once, with the snapshots of volumes that it names."""
         image = self.cloud.compute.create_server_image(self.id, f"{self.name}-snapshot")
         self._until(lambda: self.cloud.image.get_image(image.id).status == "active", "the snapshot does not end")
         self.wait("ACTIVE")
         self.cloud.image.delete_image(image.id)
+        for snapshot in self._snapshots():
+            self.cloud.block_storage.delete_snapshot(snapshot)
+        self._until(lambda: not self._snapshots(), "the volumes' snapshots are not deleted")
+
+    def _snapshots(self) -> list[Snapshot]:
+        return [each for each in self.cloud.block_storage.snapshots() if each.volume_id in self.volumes.values()]
 
     def extend_volume(self, label: str, size: int = 2) -> None:
         """Make an attached volume larger, in GiB; the guest sees it."""
@@ -315,9 +332,9 @@ class Server:
         self.booted()
 
     def _manage(self, *arguments: str) -> None:
-        cloud = self.lab.cloud
-        program = Path(sys.executable).with_name("nova-manage")
-        cloud.run("nova-manage", program, "--config-file", cloud.folder / "etc/nova.conf", *arguments)
+        world = self.lab.cloud
+        program = self.lab.venvs.compute / "bin/nova-manage"
+        world.run("nova-manage", program, "--config-file", world.folder / "etc/nova.conf", *arguments)
 
     def _wait_for_volume(self, label: str, status: str) -> None:
         state = functools.partial(self.cloud.block_storage.get_volume, self.volumes[label])

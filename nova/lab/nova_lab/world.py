@@ -1,9 +1,9 @@
 """One host of the lab: namespaces of its own, and a PID 1 that starts, signals and reaps what runs there.
 
-A world has its own mount, network, UTS, IPC and PID namespaces; /etc/libvirt, /etc/ceph, /run, /var/log and libvirt's
-folders are folders of ours, bound over the machine's inside only. Its processes are started by name over a Unix socket,
-so that their pids are known to their parent alone and never guessed. When PID 1 is killed, the kernel ends every
-process of the world, guests too, and drops its mounts, bridges and taps: nothing can be left.
+A world has its own mount, network, UTS, IPC and PID namespaces. /etc, which begins as a copy of the machine's, /run,
+/var/log and libvirt's folders are folders of ours, bound over the machine's inside only. Its processes are started by
+name over a Unix socket, so that their pids are known to their parent alone and never guessed. When PID 1 is killed, the
+kernel ends every process of the world, guests too, and drops its mounts, bridges and taps: nothing can be left.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +26,11 @@ from typing import Literal, TypedDict, Unpack
 from holdfast_lab import enclosure
 from holdfast_lab.patience import PATIENCE
 
+CHECKOUT = Path(__file__).parents[3]
+"""The repository that this file is in."""
+
 PLACES = {
+    "system": "/etc",
     "libvirt": "/etc/libvirt",
     "ceph": "/etc/ceph",
     "lib": "/var/lib/libvirt",
@@ -34,6 +39,12 @@ PLACES = {
     "log": "/var/log",
 }
 """Folder of the world → what it is bound over inside."""
+
+SECRETS = ("shadow*", "gshadow*", "ssh/*_key")
+"""What is not copied of the machine's /etc."""
+
+USER, USER_ID = "nova", 64060
+"""The user that nova-compute runs as. It is in the groups libvirt and kvm, as packages have it."""
 
 
 class _Request(TypedDict, total=False):
@@ -84,6 +95,7 @@ class World:
         """Make the namespaces and PID 1. Needs root. Raises LabError when it does not come up."""
         for place in (*PLACES, "run/lock"):
             (self.folder / place).mkdir(parents=True, exist_ok=True)
+        self._copy_etc()
         unshare = ["unshare", "-m", "-n", "-u", "-i", "-p", "--fork", "--kill-child", "--mount-proc", "--"]
         inside = [sys.executable, "-m", "nova_lab.world", self.name, str(self.folder)]
         environment = {**os.environ, enclosure.MARK: enclosure.acceleration()}
@@ -101,6 +113,21 @@ class World:
         (pid,) = _children(parent.pid)
         (self.folder / "pid").write_text(f"{pid} {_start_time(pid)}\n")
         wait_for(self._answers, f"{self.name} did not start: see {self.log('world')}", parent)
+
+    def _copy_etc(self) -> None:
+        system = self.folder / "system"
+        subprocess.run(["cp", "-a", "/etc/.", system], check=True)
+        for pattern in SECRETS:
+            for path in system.glob(pattern):
+                path.unlink()
+        added = {
+            "passwd": f"{USER}:*:{USER_ID}:{USER_ID}::{self.folder / USER}:/bin/sh\n",
+            "group": f"{USER}:x:{USER_ID}:\n",
+            "hosts": f"127.0.0.1 {self.name}\n",
+        }
+        for name, line in added.items():
+            with (system / name).open("a") as file:
+                file.write(line)
 
     def destroy(self) -> None:
         """End everything in the world. Nothing happens when it does not run."""
@@ -233,10 +260,28 @@ class _Supervisor:
                         process.returncode = os.waitstatus_to_exitcode(ended[1])
 
 
+def _let_everybody_reach(*folders: Path) -> None:
+    """Where one of these is in somebody's private home, mount over that a folder that has nothing but these."""
+    private: dict[Path, list[Path]] = {}
+    for folder in folders:
+        closed = [parent for parent in reversed(folder.parents) if not parent.stat().st_mode & 0o001]
+        if closed:
+            private.setdefault(closed[0], []).append(folder)
+    for home, inside in private.items():
+        with tempfile.TemporaryDirectory(prefix="holdfast-home-") as made:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=1m", "home", made], check=True)
+            for folder in inside:
+                target = Path(made, folder.relative_to(home))
+                target.mkdir(parents=True, exist_ok=True)
+                subprocess.run(["mount", "--rbind", folder, target], check=True)
+            subprocess.run(["mount", "--rbind", made, home], check=True)
+            subprocess.run(["umount", "-R", made], check=True)
+
+
 def _inside(name: str, folder: Path) -> None:
     """Be PID 1: make the world's mounts, then obey the socket for ever."""
     enclosure.private_dev()
-    enclosure.private_accounts()
+    _let_everybody_reach(Path(sys.prefix).parent, CHECKOUT, folder)
     socket.sethostname(name)
     os.environ.pop("PYTHONPATH", None)  # ours; what runs here has what is installed
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -244,6 +289,7 @@ def _inside(name: str, folder: Path) -> None:
     for place, target in PLACES.items():
         Path(target).mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "--bind", folder / place, target], check=True)
+    enclosure.private_accounts()
     supervisor = _Supervisor(folder)
     wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(woken)
