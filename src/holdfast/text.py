@@ -16,6 +16,20 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+def printable_lines(text: str) -> str:
+    """:func:`printable` of each line of ``text``: only its line ends are obeyed."""
+    if text.replace("\n", " ").isprintable():
+        return text
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def printable_xml(text: str) -> str:
+    """An XML document that says the same, with references in place of what a terminal would obey."""
+    if text.replace("\n", " ").isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else f"&#{ord(each)};" for each in text)
+
+
 def has_control_characters(text: str) -> bool:
     """True where ``text`` has a line break, a tab or another control character in it."""
     return any(each < " " or "\x7f" <= each <= "\x9f" for each in text)

@@ -31,7 +31,7 @@ def print_envelope(**values: object) -> None:
     """Print one JSON object: ``format`` names the command, ``version`` and ``dry_run`` follow, then ``values``."""
     import json
 
-    click.echo(json.dumps(as_json(_envelope(values)), indent=2, ensure_ascii=not speaks_utf8()))
+    click.echo(_printable(json.dumps(as_json(_envelope(values)), indent=2, ensure_ascii=not speaks_utf8())))
 
 
 def print_line(result: DataclassInstance) -> None:
@@ -60,7 +60,22 @@ def _envelope(values: Mapping[str, object]) -> dict[str, object]:
 def _in_one_line(value: object) -> str:
     import json
 
-    return json.dumps(as_json(value), ensure_ascii=not speaks_utf8())
+    return _printable(json.dumps(as_json(value), ensure_ascii=not speaks_utf8()))
+
+
+def _printable(text: str) -> str:
+    """JSON as ``text``, in which a terminal obeys nothing: characters that are not printable stand there in JSON's way.
+
+    There are none outside of its strings but line ends.
+    """
+    if text.replace("\n", " ").isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else _in_json(each) for each in text)
+
+
+def _in_json(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def as_json(value: object) -> Json:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli.as_json import print_envelope
 from holdfast.cli.common import output_option
+from holdfast.cli.streams import drawn_on
 from holdfast.errors.programs import NO_LAB
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ def demo(machine: str, keep: bool, output: str) -> None:
 
     check_host(machine)
 
-    console = Console(stderr=output == "json", highlight=False)
+    stream = sys.stderr if output == "json" else sys.stdout
+    console = Console(file=drawn_on(stream), highlight=False)
     if not console.is_terminal or console.width > _WIDTH:
         console.width = _WIDTH
     preparing = console.status("preparing the probe guest and a private libvirt …")

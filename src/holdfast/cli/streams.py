@@ -6,11 +6,12 @@ import io
 import os
 import select
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
 from holdfast.cli.common import ChangingCommand, Session
+from holdfast.text import printable_lines
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -62,6 +63,33 @@ class StandardError(_Stream):
             return memoryview(data).nbytes
 
 
+class PrintedText(io.TextIOWrapper):
+    """What is printed: the names, titles and errors of others among it, of which no terminal obeys anything."""
+
+    def write(self, text: str, /) -> int:
+        """Write ``text``, escaped but for its line ends."""
+        super().write(printable_lines(text))
+        return len(text)
+
+
+class _Drawn:
+    """A stream past its :class:`PrintedText`."""
+
+    def __init__(self, stream: PrintedText) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return io.TextIOWrapper.write(self._stream, text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+def drawn_on(stream: TextIO) -> TextIO:
+    """``stream`` for what moves the cursor and has colours: whoever draws there escapes the words of others."""
+    return cast("TextIO", _Drawn(stream)) if isinstance(stream, PrintedText) else stream
+
+
 def _has_changed() -> bool:
     """True where a command speaks that changes something: it speaks once all is done."""
     context = click.get_current_context(silent=True)
@@ -93,7 +121,7 @@ def use_standard_streams() -> None:
 def _text(file: _Stream, before: TextIO | None) -> TextIO:
     encoding = None if before is None else before.encoding
     # A name that the locale has no characters for is no reason to end.
-    return io.TextIOWrapper(io.BufferedWriter(file), encoding, errors="backslashreplace", line_buffering=True)
+    return PrintedText(io.BufferedWriter(file), encoding, errors="backslashreplace", line_buffering=True)
 
 
 def standard_output() -> StandardOutput | None:

@@ -25,8 +25,14 @@ from tests.libvirt.images import qcow2, qcow2_disk
 from tests.libvirt.past.two_histories import new_remote
 from tests.rules.test_commands import COMMANDS
 
-NAME = "ä"
-"""The domain that each command is about: no ASCII, as many a name in the world."""
+OBEYED = "\N{CONTROL SEQUENCE INTRODUCER}31m\N{RIGHT-TO-LEFT OVERRIDE}"
+"""A terminal turns red and writes from right to left after this."""
+
+NAME = f"ä{OBEYED}"
+"""The domain that each command is about: no ASCII, as many a name in the world, and worse."""
+
+NEW = "\N{RIGHT-TO-LEFT OVERRIDE}"
+"""The worst that is taken in a new path or title."""
 
 MAC = "52:54:00:00:00:01"
 
@@ -161,7 +167,7 @@ VALUES = {
     "MACHINE": "pc-q35-7.2",
     "INTERFACE": "user",
     "FILE.xml": "{folder}/rng.xml",
-    "DISK": "path={folder}/ü.qcow2,size=1MiB",
+    "DISK": f"path={{folder}}/ü{NEW}.qcow2,size=1MiB",
     "[PLACE]": "path={folder}/moved",
     "[REMOTE]": "{folder}/remote.git",
     "IMAGE": "path={folder}/other.qcow2,format=qcow2",
@@ -172,7 +178,7 @@ ARGUMENTS = {
     "plan hosts": "test:///default",
     "export": f"{NAME} " + "{folder}/ä.tar",
     "import": "{folder}/ö.xml",
-    "create": "ö --memory 64MiB --virt-type qemu --graphics none --disk path={folder}/ü.qcow2,size=1MiB",
+    "create": f"ö --memory 64MiB --virt-type qemu --graphics none --disk path={{folder}}/ü{NEW}.qcow2,size=1MiB",
     "evacuate": f"{NAME} {{uri}} --from {{folder}}/remote.git --source-is-down hv9 --accept-host",
     "disk media eject": f"{NAME} sda",
     "disk media insert": f"{NAME} sda " + "path={folder}/other.img",
@@ -185,7 +191,7 @@ OPTIONS = {
     "reboot": "--hard",
     "rollback": "--accept",
     "rescue": "--image {folder}/other.img --format raw",
-    "set": "--title é",
+    "set": f"--title é{NEW}",
     "shutdown": "--dry-run",
 }
 """Command → options without which it does nothing, or waits for a guest."""
@@ -237,7 +243,8 @@ def prepare(connection: Connection, folder: Path, made: Call) -> None:
     printed = connection.define(domain_xml("ö", "pc-q35-7.1"))
     (folder / "ö.xml").write_text(printed.xml(CONFIG))
     printed.undefine()
-    connection.define(domain_xml(NAME, "pc-q35-7.1", extra=devices))
+    document = domain_xml(NAME, "pc-q35-7.1", extra=devices)
+    connection.define(document.replace("<memory ", f"<description>{OBEYED}\x85</description><memory ", 1))
     operations.adopt_domain(connection, NAME)
     made.before(connection, folder)
 

@@ -1,7 +1,8 @@
-"""Every command with a standard output that is full, closed, or ASCII: the exit code tells what was done."""
+"""Every command with a standard output that is full, closed, ASCII, or a terminal that obeys what is written to it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def holdfast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forking]:
     editor.chmod(0o755)
     # As a process of holdfast begins again where the locale has ASCII alone.
     with forking(folder, "-X", "utf8", PYTHONIOENCODING="ascii", EDITOR=str(editor)) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def in_utf8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forking]:
+    """Runs commands in UTF-8, with an editor that changes nothing."""
+    with forking(tmp_path_factory.mktemp("in-utf-8"), "-X", "utf8", EDITOR="true") as process:
         yield process
 
 
@@ -68,3 +76,31 @@ def test_every_command_says_that_its_output_is_lost(
         assert (found.code in (0, 3), found.said, shown.read_text() > "") == (True, "", True), found
     check_lost(made, ended(holdfast, daemon, tmp_path / "full", made, Path("/dev/full")), FULL)
     check_lost(made, ended(holdfast, daemon, tmp_path / "closed", made, None), CLOSED)
+
+
+def unprintable(text: str) -> set[str]:
+    return {each for each in text if not each.isprintable()} - {"\n"}
+
+
+@pytest.mark.parametrize("command", CALLED)
+def test_no_command_writes_what_a_terminal_obeys(
+    in_utf8: Forking, daemon: Connection, tmp_path: Path, command: str
+) -> None:
+    """In its table, its JSON, its XML and its errors: for many a command has nothing to do the second time."""
+    made, shown, folder = call(command), tmp_path / "shown", tmp_path / "folder"
+    folder.mkdir()
+    clear(daemon)
+    prepare(daemon, folder, made)
+    words = [word.replace("{folder}", str(folder)).replace("{uri}", daemon.uri) for word in made.words]
+    has_json = any(each.name == "output" for each in COMMANDS[command].params)
+    told = ""
+    for more in ([], ["-o", "json"]) if has_json else ([], []):
+        if command == "watch":
+            more = ["--help"]
+        found = in_utf8.run("-c", daemon.uri, *words, *more, stdout=shown)
+        text = shown.read_text()
+        assert unprintable(text) | unprintable(found.said) == set(), (text, found)
+        told += text + found.said
+        if more[-1:] == ["json"] and text:
+            json.loads(text)
+    assert told

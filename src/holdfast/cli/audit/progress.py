@@ -6,7 +6,9 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+from holdfast.cli.streams import drawn_on
 from holdfast.operations.audit.hosts import Progress
+from holdfast.text import printable
 
 
 @contextlib.contextmanager
@@ -17,15 +19,14 @@ def progress_bars() -> Iterator[Progress | None]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-    from rich.text import Text
 
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=Console(file=drawn_on(sys.stderr)), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def draw(uri: str, done: int, total: int) -> None:
             if uri not in tasks:
-                tasks[uri] = bars.add_task(Text(uri).plain, total=total)
+                tasks[uri] = bars.add_task(printable(uri), total=total)
             if done % 16 == 0 or done == total:
                 bars.update(tasks[uri], completed=done)
 

@@ -6,6 +6,9 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from holdfast.cli.streams import drawn_on
+from holdfast.text import printable
+
 
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
@@ -20,8 +23,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(True), TimeRemainingColumn()
-    bars = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bars.add_task(what, total=None)
+    bars = Progress(*columns, console=Console(file=drawn_on(sys.stderr)), transient=True)
+    task = bars.add_task(printable(what), total=None)
 
     def draw(done: int, total: int) -> None:
         bars.start()

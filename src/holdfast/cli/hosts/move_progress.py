@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from holdfast.text import size_in_words
+from holdfast.cli.streams import drawn_on
+from holdfast.text import printable, size_in_words
 
 if TYPE_CHECKING:
     from holdfast.operations.hosts.moving import MoveStatus
@@ -23,8 +24,8 @@ def move_progress(what: str) -> Iterator[Callable[[MoveStatus], None] | None]:
     from rich.progress import BarColumn, Progress, TextColumn
 
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[told]}")
-    bars = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bars.add_task(what, total=None, told="")
+    bars = Progress(*columns, console=Console(file=drawn_on(sys.stderr)), transient=True)
+    task = bars.add_task(printable(what), total=None, told="")
 
     def draw(status: MoveStatus) -> None:
         told = f"{size_in_words(status.remaining)} left"

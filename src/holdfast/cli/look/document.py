@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.common import Session, domain_argument, pass_session
+from holdfast.text import printable_xml
 
 
 @click.command()
@@ -23,4 +24,4 @@ def xml(session: Session, name: str, live: bool, security_info: bool) -> None:
     from holdfast.operations.look.document import document
 
     text = document(session.connection, name, live=live, secure=security_info)
-    click.echo(text.encode(), nl=False)  # without an XML declaration it is UTF-8, whatever the locale
+    click.echo(printable_xml(text).encode(), nl=False)  # without an XML declaration it is UTF-8, whatever the locale
