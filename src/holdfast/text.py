@@ -30,6 +30,15 @@ def printable_xml(text: str) -> str:
     return "".join(each if each.isprintable() or each in "\n\t" else f"&#{ord(each)};" for each in text)
 
 
+_LONGEST = 400
+"""So many characters of a value are shown: that is more than any path or list of features has."""
+
+
+def shortened(text: str) -> str:
+    """``text`` as it is shown: of a longer one only the beginning, with its length."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+
+
 def has_control_characters(text: str) -> bool:
     """True where ``text`` has a line break, a tab or another control character in it."""
     return any(each < " " or "\x7f" <= each <= "\x9f" for each in text)

@@ -46,12 +46,18 @@ class PciAddress(NamedTuple):
 def pci_address(device: Element) -> PciAddress | None:
     """The PCI address that a device has in the guest; None when it has no address (yet) or sits on another bus."""
     address = device.find("address")
-    return None if address is None else read_pci(address)
+    found = None if address is None else read_pci(address)
+    return None if found is None or _is_left_open(found) else found
+
+
+def _is_left_open(address: PciAddress) -> bool:
+    """True for 0000:00:00: libvirt takes that, whatever the function, for a place that it may choose itself (9.0)."""
+    return not (address.domain or address.bus or address.slot)
 
 
 def read_pci(address: Element) -> PciAddress | None:
-    """The PCI address that an ``<address>`` element states; None when it states none."""
-    if address.get("type") != "pci" or address.get("bus") is None:
+    """The PCI address that an ``<address>`` element states; None when it states none. What is not given is 0."""
+    if address.get("type") != "pci":
         return None
     parts = [as_c_number(address.get(part) or "0") for part in ("domain", "bus", "slot", "function")]
     numbers = [number for number in parts if number is not None]
@@ -68,20 +74,33 @@ def describe_address(device: Element) -> str | None:
         return None
     pci = read_pci(address)
     if pci is not None:
-        return f"pci {pci}"
+        return None if _is_left_open(pci) else f"pci {pci}"
     kind = address.get("type", "")
     if kind == "drive":
-        return "drive " + ":".join(address.get(part, "0") for part in ("controller", "bus", "target", "unit"))
+        return "drive " + ":".join(_plain(address.get(part, "0")) for part in ("controller", "bus", "target", "unit"))
     if kind == "usb":
-        return f"usb {address.get('bus', '?')}.{address.get('port', '?')}"
+        port = ".".join(map(_plain, address.get("port", "?").split(".")))
+        return f"usb {_plain(address.get('bus', '?'))}.{port}"
     if kind == "virtio-serial":
-        return "virtio-serial " + ":".join(address.get(part, "0") for part in ("controller", "bus", "port"))
+        return "virtio-serial " + ":".join(_plain(address.get(part, "0")) for part in ("controller", "bus", "port"))
     if kind == "ccw" and (numbers := _numbers(address, "cssid", "ssid", "devno")):
         return "ccw {:x}.{:x}.{:04x}".format(*numbers)  # as QEMU writes it; Linux on s390x calls the first fe 0
     if kind == "spapr-vio" and (numbers := _numbers(address, "reg")):
         return "spapr-vio 0x{:08x}".format(*numbers)
-    rest = ",".join(f"{key}={value}" for key, value in sorted(address.attrib.items()) if key != "type")
+    rest = ",".join(f"{key}={_plain(value, key)}" for key, value in sorted(address.attrib.items()) if key != "type")
     return f"{kind} {rest}".strip()
+
+
+_IN_HEX = ("base", "iobase", "irq", "reg")
+"""The parts of an address that libvirt writes in hexadecimal."""
+
+
+def _plain(text: str, part: str = "") -> str:
+    """A number as libvirt writes it, in whatever notation it is given; other text as it is."""
+    number = as_c_number(text)
+    if number is None:
+        return text
+    return f"{number:#x}" if part in _IN_HEX else str(number)
 
 
 def _numbers(address: Element, *parts: str) -> list[int]:

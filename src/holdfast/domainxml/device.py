@@ -14,6 +14,14 @@ _NAMED = ("disk", "interface", "controller", "lease")
 """The devices that libvirt itself tells apart by target, MAC, index or key."""
 
 
+_KIND = {
+    **dict.fromkeys(("sound", "watchdog", "panic", "memory"), "@model"),
+    "input": "@type",
+    "shmem": "@name",
+}
+"""What tells devices of one tag apart that nobody gave a name."""
+
+
 def alias(device: Element) -> str | None:
     """The alias of a device; a config document has only those that users gave (``ua-…``)."""
     return value_at(device, "alias@name")
@@ -26,12 +34,14 @@ def user_alias(device: Element) -> str | None:
 
 
 def label(device: Element) -> str:
-    """What a person would call a device: a disk's target, an interface's MAC, a lease's key, else its alias or tag."""
+    """What a person would call a device: a disk's target, an interface's MAC, a channel's name; its alias; its tag."""
     tag, name = str(device.tag), None
     if tag in ("disk", "filesystem"):
         name = value_at(device, "target@dev") or value_at(device, "target@dir")
     elif tag == "interface":
         name = (value_at(device, "mac@address") or "").lower()
+    elif tag == "channel":
+        name = value_at(device, "target@name")
     elif tag == "controller":
         name = f"{device.get('type', '?')} {device.get('index', '?')}"
     elif tag == "lease":
@@ -49,13 +59,15 @@ def describe(device: Element) -> str:
 
 def device_name(device: Element) -> str:
     """A device as a sentence names it: "disk vdb", "interface 52:54:00:…", "rng pci 0000:06:00.0"."""
-    name = label(device)
-    return describe(device) if name == device.tag else f"{device.tag!s} {name}"
+    has_name = label(device) != device.tag or describe_address(device) is None
+    return short_name(device) if has_name else describe(device)
 
 
 def short_name(device: Element) -> str:
     """As :func:`device_name`, but never with the place: for sentences that tell the place anyway."""
-    return " ".join(dict.fromkeys((str(device.tag), label(device))))
+    tag, name = str(device.tag), label(device)
+    kind = value_at(device, _KIND[tag]) if name == tag and tag in _KIND else None
+    return " ".join(dict.fromkeys((tag, name, *([kind] if kind else []))))
 
 
 def identity(device: Element) -> tuple[str, str]:

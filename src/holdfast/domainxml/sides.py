@@ -10,7 +10,8 @@ paths below its element for each side, named as in libvirt's schema::
     driver@cache=none|unsafe  not given, "none" and "unsafe" all look the same from where this side stands
     feature[name]@policy      <feature> is repeated, and told apart by its attribute "name"
     cell@memory,unit          sizes in a unit: those listed beside it, and the text (but in an <address> it is a number)
-    source/**                 <source> and all below it
+    source/**                 <source> and all below it, except for what is declared of a part of it
+    .                         the text of the element itself
 
 What nobody declared is unknown, and counts as seen by the guest. No other module may decide what a guest sees.
 """
@@ -18,7 +19,7 @@ What nobody declared is unknown, and counts as seen by the guest. No other modul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -60,7 +61,7 @@ class Node:
     """What is declared of one element and of all below it: the paths as a tree, walked along with a document.
 
     ``text``, ``attributes``, ``children``  the rules of the element's text and attributes, and the nodes below it
-    ``subtree``   the side of the element with all below it ("source/**"); None where the parts have rules of their own
+    ``subtree``   the side of all that has no rule of its own in the element ("source/**"); None where all of it has one
     ``key``       the attribute that tells elements of this name apart ("feature[name]"); None for one that is not
                   repeated, or where the number decides
     ``has_unit``  true where an attribute ``unit`` says what the sizes are in
@@ -74,8 +75,13 @@ class Node:
     has_unit: bool = False
 
     @property
+    def is_divided(self) -> bool:
+        """True where something is declared of single parts of the element."""
+        return self.text is not None or bool(self.attributes or self.children)
+
+    @property
     def is_host(self) -> bool:
-        """True when all of the element is host side."""
+        """True when all of the element is host side, but for what is declared of single parts of a subtree."""
         if self.subtree is not None:
             return self.subtree is Side.HOST
         rules = [*self.attributes.values(), *([] if self.text is None else [self.text])]
@@ -86,13 +92,15 @@ class Node:
 class View:
     """What one element says to each side, path by path; the host side and generated aliases are left out.
 
-    ``unknown`` are the paths that nobody declared; they are among those of the guest.
+    ``unknown`` are the paths that nobody declared; they are among those of the guest. ``usual`` are values that mean
+    the same as leaving them out, and are left out of ``said``.
     """
 
     said: dict[Side, dict[str, str]] = field(
         default_factory=lambda: {Side.GUEST: {}, Side.PLACE: {}, Side.MANAGEMENT: {}}
     )
     unknown: set[str] = field(default_factory=set)
+    usual: dict[str, str] = field(default_factory=dict)
 
     @property
     def guest(self) -> dict[str, str]:
@@ -148,7 +156,9 @@ class Sides:
     ``management``  paths that only people and tools read
     ``place``       paths that say where a device sits, besides its <address>
     ``identity``    what makes a device the same in another document, best first: paths ("serial"), paths joined by "+",
-                    "alias" (a user's), "address", "content" (all that the guest sees of it), "only" (one of its kind)
+                    "alias" (a user's), "address", "content" (all that the guest sees of it), "only" (one of its kind),
+                    or a key of ``names``
+    ``names``       what the host has behind a device, in one word, by entries of ``identity``
     ``unseen``      "@model=itco": an element that says so is no hardware of its own; "*": none with this tag ever is
     ``device``      true for an element below <devices>, false for one below <domain>
     ``reconcile``   what libvirt fills in at a start, see :data:`Reconcile`
@@ -160,6 +170,7 @@ class Sides:
     management: str = ""
     place: str = ""
     identity: str = "only"
+    names: Mapping[str, Callable[[Element], str | None]] = field(default_factory=dict)
     unseen: str | None = None
     device: bool = True
     reconcile: Reconcile | None = None
@@ -173,6 +184,7 @@ class Sides:
             common = _EVERY_DEVICE.get(side, "") if self.device else ""
             for token in f"{paths} {common}".split():
                 _declare(root, token, side)
+        _hand_down(root)
         return root
 
     @cached_property
@@ -195,18 +207,13 @@ class Sides:
         where, _, attribute = path.partition("@")
         node = self.tree
         for step in filter(None, where.split("/")):
-            below = node.subtree or (node.children[step].subtree if step in node.children else None)
-            if below is not None:
-                return below
             if step not in node.children:
-                return None
+                return node.subtree
             node = node.children[step]
-        if node.subtree is not None:
-            return node.subtree
         if attribute == node.key and attribute:
             return Side.GUEST
         rule = node.attributes.get(attribute) if attribute else node.text
-        return rule.side if rule is not None else None
+        return rule.side if rule is not None else node.subtree
 
     def view(self, element: Element, skip: frozenset[str] = frozenset()) -> View:
         """What ``element`` says to the guest and to management; children whose tag is in ``skip`` are left out."""
@@ -226,6 +233,8 @@ def _declare(root: Node, token: str, side: Side) -> None:
         if step == "**":
             node.subtree = side
             return
+        if step == ".":
+            continue
         name, _, key = step.partition("[")
         node = node.children.setdefault(name, Node())
         node.key = key.rstrip("]") or node.key
@@ -241,6 +250,13 @@ def _declare(root: Node, token: str, side: Side) -> None:
         if attribute in node.attributes:
             raise ValueError(f"declared twice: {token!r}")
         node.attributes[attribute] = Rule(Side.HOST) if has_unit and attribute == "unit" else rule
+
+
+def _hand_down(node: Node) -> None:
+    """Let the declared parts of a subtree belong to its side, too, as far as nothing else is declared of them."""
+    for below in node.children.values():
+        below.subtree = below.subtree or node.subtree
+        _hand_down(below)
 
 
 def children_by_step(element: Element, node: Node | None) -> Iterator[tuple[str, Element, Node | None]]:
@@ -274,22 +290,30 @@ def all_values(element: Element, path: str) -> dict[str, str]:
 
 def _walk(element: Element, node: Node, path: str, view: View, skip: frozenset[str] = frozenset()) -> None:
     """Put into ``view`` what ``element`` and all below it say, as ``node`` declares; ``path`` is where that is."""
-    said = view.said
     scale = unit_size(element.get("unit")) if node.has_unit else None
     for name, value in element.items():
-        rule = node.attributes.get(name)
-        if rule is None:
-            if name != node.key:
-                view.add_unknown({f"{path}@{name}": value})
-        elif (values := said.get(rule.side)) is not None and value not in rule.same:
-            values[f"{path}@{name}"] = _scaled(value, scale) if scale and rule.is_size else value
-    if node.text is None:
-        if (text := element.text) and not text.isspace():
-            view.add_unknown({path: text.strip()})
-    elif (values := said.get(node.text.side)) is not None and (value := text_of(element)) not in node.text.same:
-        values[path] = _scaled(value, scale) if scale else value
+        if name in node.attributes or name != node.key:
+            _say(view, node, node.attributes.get(name), f"{path}@{name}", value, scale)
+    if node.text is not None:
+        _say(view, node, node.text, path, text_of(element), scale)
+    elif (text := "".join(own_texts(element))) and not text.isspace():
+        _say(view, node, None, path, text.strip())
     if len(element):
         _walk_children(element, node, path, view, skip)
+
+
+def _say(view: View, node: Node, rule: Rule | None, path: str, value: str, scale: int | None = None) -> None:
+    """Put ``value`` into ``view``; with ``rule`` None it belongs to the side of ``node`` as a whole, if it has one."""
+    side = rule.side if rule is not None else node.subtree
+    if side is None:
+        view.add_unknown({path: value})
+        return
+    values = view.said.get(side)
+    if values is None:
+        return
+    is_usual = rule is not None and value in rule.same
+    shown = _scaled(value, scale) if scale and rule is not None and (rule.is_size or rule is node.text) else value
+    (view.usual if is_usual else values)[path] = shown
 
 
 def _walk_children(element: Element, node: Node, path: str, view: View, skip: frozenset[str]) -> None:
@@ -298,8 +322,11 @@ def _walk_children(element: Element, node: Node, path: str, view: View, skip: fr
             continue
         where = f"{path}/{step}" if path else step
         if below is None:
-            view.add_unknown(all_values(child, where))
-        elif below.subtree is not None:
+            if node.subtree is None:
+                view.add_unknown(all_values(child, where))
+            elif node.subtree in view.said:
+                view.said[node.subtree].update(all_values(child, where))
+        elif below.subtree is not None and not below.is_divided:
             if below.subtree in view.said:
                 view.said[below.subtree].update(all_values(child, where))
         else:
@@ -307,6 +334,14 @@ def _walk_children(element: Element, node: Node, path: str, view: View, skip: fr
             _walk(child, below, where, view)
             if below.key is not None and len(view.guest) == size:
                 view.guest[where] = ""  # that it is there says something
+
+
+def own_texts(element: Element) -> Iterator[str]:
+    """The pieces of text in ``element`` itself, between its children and around them."""
+    yield element.text or ""
+    if len(element):
+        for child in element:
+            yield child.tail or ""
 
 
 def _scaled(value: str, scale: int) -> str:

@@ -19,7 +19,13 @@ BAD_SERIAL = Condition(
 LONG_SERIAL = Condition(
     "long-serial",
     UsageError,
-    "the serial {serial!r} has {length} characters, but a guest sees only {most} of a {bus} disk's",
+    "the serial {serial!r} has {length} characters, but QEMU takes only {most} of a {bus} disk's",
+)
+SAME_SERIAL = Condition(
+    "same-serial",
+    Refused,
+    "the disks {one} and {other} would show the guest the same serial, {serial!r}: it sees no more of them than that",
+    "give one of them another serial",
 )
 FLOPPY_BUS = Condition(
     "floppy-bus", UsageError, "a floppy is on the bus fdc, and nothing else is", "bus=fdc goes with device=floppy"

@@ -60,7 +60,7 @@ def values_of(documents: Iterable[str]) -> Values:
     for document in documents:
         for node in etree.fromstring(document).iter(etree.Element):
             for name, value in _parts(node):
-                values.setdefault(_path(node) + name, {})[value] = None
+                values.setdefault(path_of(node) + name, {})[value] = None
     return {path: list(found) for path, found in values.items()}
 
 
@@ -68,16 +68,16 @@ def mutations(document: str, values: Values, choose: random.Random, most: int) -
     """Every attribute and text set to at most ``most`` others and taken out, every element taken out and doubled."""
     root = etree.fromstring(document)
     for number, node in enumerate(root.iter(etree.Element)):
-        if node is root or re.match("metadata|name$|uuid$", _path(node)):
+        if node is root or re.match("metadata|name$|uuid$", path_of(node)):
             continue
         for name, value in _parts(node):
-            others = [other for other in values.get(_path(node) + name, ()) if other != value]
+            others = [other for other in values.get(path_of(node) + name, ()) if other != value]
             for other in [_similar(value), *choose.sample(others, min(most, len(others)))]:
-                yield Mutation(_path(node) + name, document, number, name, other)
+                yield Mutation(path_of(node) + name, document, number, name, other)
             if name:
-                yield Mutation(_path(node) + name, document, number, name, None)
+                yield Mutation(path_of(node) + name, document, number, name, None)
         for deed in (REMOVED, DOUBLED):
-            yield Mutation(_path(node), document, number, deed, None)
+            yield Mutation(path_of(node), document, number, deed, None)
 
 
 def chosen(all_mutations: list[Mutation], most: int) -> list[Mutation]:
@@ -99,7 +99,7 @@ def _parts(node: etree._Element) -> Iterator[tuple[str, str]]:
         yield "", (node.text or "").strip()
 
 
-def _path(node: etree._Element) -> str:
+def path_of(node: etree._Element) -> str:
     return "/".join([str(each.tag) for each in (node, *node.iterancestors())][-2::-1])
 
 

@@ -38,7 +38,7 @@ GONE = {
     "no USB": {"usb 0"},
     "no volume": {f"rbd:volumes/volume-{VOLUME}"},
     "another bus": {ROOT},
-    "no agent": {"channel"},
+    "no agent": {"org.qemu.guest_agent.0"},
 }
 """What moves or goes by what is asked for."""
 

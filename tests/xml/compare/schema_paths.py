@@ -14,6 +14,8 @@ _RNG = "{http://relaxng.org/ns/structure/1.0}"
 class SchemaPaths:
     """Walks domain.rng and what it includes. ``paths`` are relative to <domain>: "devices/disk/target@bus", "memory".
 
+    ``values`` are the words that the schema allows at a path, where it lists them.
+
     What <metadata> holds is the business of whoever wrote it, and left out.
     A path without "@" is there only when the element has text or can be empty: what merely holds others says nothing.
     A backing store may hold another one without end: a path goes round such a circle once.
@@ -21,6 +23,7 @@ class SchemaPaths:
 
     def __init__(self, folder: Path = SCHEMAS) -> None:
         self.paths: set[str] = set()
+        self.values: dict[str, set[str]] = {}
         self._folder = folder
         self._defines: dict[str, list[etree._Element]] = {}
         self._open: list[tuple[etree._Element, str]] = []
@@ -51,8 +54,12 @@ class SchemaPaths:
             elif kind == "attribute":
                 parts = True
                 self.paths.update(f"{path}@{name}" for name in _names(item))
+                for name in _names(item):
+                    self._words(item, f"{path}@{name}", [])
             elif kind in ("text", "data", "value", "list"):
                 text = True
+                if kind == "value":
+                    self.values.setdefault(path, set()).add((item.text or "").strip())
             elif kind != "name":
                 inside = [item] if kind != "ref" else self._defines[str(item.get("name"))]
                 for part in inside:
@@ -62,6 +69,14 @@ class SchemaPaths:
                         self._open.pop()
                         text, parts = text or more_text, parts or more_parts
         return text, parts
+
+    def _words(self, node: etree._Element, path: str, above: list[etree._Element]) -> None:
+        for item in node.iter(f"{_RNG}value"):
+            self.values.setdefault(path, set()).add((item.text or "").strip())
+        for item in node.iter(f"{_RNG}ref"):
+            for define in self._defines[str(item.get("name"))]:
+                if define not in above:
+                    self._words(define, path, [*above, define])
 
     def _element(self, item: etree._Element, path: str) -> None:
         if any(item is part for part, _ in self._open):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.raising import raising
 
-from holdfast.domainxml.document import parse, same
+from holdfast.domainxml.document import element, parse, same
 from holdfast.domainxml.elements.disk import (
     EMPTY,
     block_source,
@@ -14,6 +14,9 @@ from holdfast.domainxml.elements.disk import (
     network_source,
     new_disk,
     next_target,
+    refuse_same_serials,
+    seen_serial,
+    shortened_serials,
     source_of,
     volume_source,
 )
@@ -56,9 +59,45 @@ def test_source_is_named_in_one_word() -> None:
     assert disks[3].find("source/host") is not None and network.find("host") is not None
 
 
-def test_serial_the_guest_would_not_see_whole_is_refused() -> None:
-    with raising(errors.LONG_SERIAL, length=21, most=20):
-        new_disk(EMPTY, target="vda", serial="x" * 21)
+def test_serial_that_QEMU_would_not_take_is_refused() -> None:
+    with raising(errors.LONG_SERIAL, length=37, most=36):
+        new_disk(EMPTY, target="sda", bus="scsi", serial="x" * 37)
+
+
+UUIDS = "0f6a1c52-3a4b-4c5d-9e8f-001122334455", "0f6a1c52-3a4b-4c5d-9e8f-0011223344aa"
+
+
+def test_of_a_long_serial_it_is_said_what_the_guest_sees() -> None:
+    disk = new_disk(EMPTY, target="vda", serial=UUIDS[0])
+    assert list(shortened_serials([disk])) == [
+        "of the serial of disk vda the guest sees the first 20 characters: 0f6a1c52-3a4b-4c5d-9"
+    ]
+    assert list(shortened_serials([new_disk(EMPTY, target="sda", bus="scsi", serial=UUIDS[0])])) == []
+
+
+@pytest.mark.parametrize(
+    ("buses", "serials", "are_alike"),
+    [
+        (("virtio", "virtio"), UUIDS, True),
+        (("sata", "sata"), UUIDS, True),
+        (("scsi", "scsi"), UUIDS, False),
+        (("virtio", "sata"), UUIDS, False),
+        (("virtio", "virtio"), ("A", "B"), False),
+        (("scsi", "scsi"), ("A", "A"), True),
+    ],
+)
+def test_disks_that_would_show_the_guest_the_same_serial_are_refused(
+    buses: tuple[str, str], serials: tuple[str, str], are_alike: bool
+) -> None:
+    names = [f"{'vd' if bus == 'virtio' else 'sd'}{letter}" for bus, letter in zip(buses, "ab", strict=True)]
+    disks = [new_disk(EMPTY, target=t, bus=b, serial=s) for t, b, s in zip(names, buses, serials, strict=True)]
+    domain = element("domain", None, element("devices", None, *disks))
+    if are_alike:
+        with raising(errors.SAME_SERIAL, one=names[0], other=names[1], serial=seen_serial(disks[0])):
+            refuse_same_serials(domain)
+    else:
+        refuse_same_serials(domain)
+    refuse_same_serials(domain, before=domain)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.fact import DiskRecord
-from holdfast.domainxml.make.seal import name_devices
+from holdfast.domainxml.make.aliases import name_devices
 from holdfast.domainxml.metadata import URI, set_facts, with_fact
 from holdfast.domainxml.records.disk_record import (
     disagreements,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from holdfast.json_value import Json
-from holdfast.text import HIDDEN, printable
+from holdfast.text import HIDDEN, printable, shortened
 
 
 class ChangeKind(StrEnum):
@@ -40,8 +40,16 @@ class Change:
     unknown: bool = False
 
     def __str__(self) -> str:
-        sentence = printable(_SENTENCES[self.kind](self))
+        sentence = printable(_SENTENCES[self.kind](self._shown))
         return f"{sentence} (unknown to Holdfast: counts as seen by the guest)" if self.unknown else sentence
+
+    @property
+    def _shown(self) -> Change:
+        """The change with values, names and a path that are not too long to be read."""
+        values = (None if value is None else shortened(value) for value in (self.before, self.after))
+        return replace(
+            self, what=shortened(self.what), where=shortened(self.where), before=next(values), after=next(values)
+        )
 
     @property
     def words(self) -> str:
@@ -54,8 +62,8 @@ class Change:
         return self.kind is not ChangeKind.COSMETIC
 
     def to_json(self) -> dict[str, Json]:
-        """The change as a JSON object, with its sentence."""
-        return {**asdict(self), "kind": str(self.kind), "sentence": str(self)}
+        """The change as a JSON object, with its sentence; long values are shortened."""
+        return {**asdict(self._shown), "kind": str(self.kind), "sentence": str(self)}
 
 
 def visible(changes: Iterable[Change]) -> list[Change]:
@@ -67,6 +75,8 @@ def _item(change: Change) -> str:
     """The part of the thing that changes, in words: "disk vdb: driver queues"."""
     path = re.sub(r"^(devices/)?[^/@]+/?", "", change.where)
     words = re.sub(r"[/@]+(?![^\[]*\])", " ", path).strip()
+    if not words and change.unknown and change.where.startswith("devices"):
+        words = "text"
     return f"{change.what}: {words}" if words else change.what
 
 
@@ -86,9 +96,10 @@ def _changed(change: Change) -> str:
 
 
 def _moved(change: Change) -> str:
-    if change.before is None or change.after is None:
-        side = "before" if change.after is None else "after"
-        return f"{change.what} may move: its place {change.before or change.after} is fixed only {side}"
+    if change.after is None:
+        return f"{change.what} may move: its place is left open, it was {change.before}"
+    if change.before is None:
+        return f"{change.what} may move: its place was left open, it is {change.after}"
     return f"{change.what} moved from {change.before} to {change.after}"
 
 

@@ -7,18 +7,20 @@ This module walks through both documents; what of them the guest sees is declare
 from __future__ import annotations
 
 import copy
-import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import Change, ChangeKind
-from holdfast.domainxml.compare.match import Pair, pairs_by_kind
-from holdfast.domainxml.device import device_name, generated_aliases, remove_without_trace, short_name, user_alias
+from holdfast.domainxml.compare.implied import with_implied
+from holdfast.domainxml.compare.match import Pair, identity_value, pairs_by_kind
+from holdfast.domainxml.compare.notation import same_value
+from holdfast.domainxml.device import device_name, generated_aliases, remove_without_trace, short_name
 from holdfast.domainxml.document import NOTHING, Element, in_order, parse, serialize, value_at
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.secret_parts import shown_value
-from holdfast.domainxml.sides import Sides, View
+from holdfast.domainxml.sides import Sides, View, own_texts
 
 _ELSEWHERE = frozenset({"devices", "metadata", *SECTIONS})
 
@@ -30,17 +32,27 @@ def compare(before: str, after: str) -> list[Change]:
     out. Raises InvalidDocument when one of the texts is no domain document.
     """
     one = parse(before, "domain")
-    return [] if before == after else _compare(one, parse(after, "domain"))
+    return [] if before == after else _compare(*map(with_implied, (one, parse(after, "domain"))))
 
 
 def compare_documents(before: Element, after: Element) -> list[Change]:
     """As :func:`compare`, for documents that are parsed already. Neither is changed."""
+    return compare_as_written(*map(with_implied, (before, after)))
+
+
+def compare_as_written(before: Element, after: Element) -> list[Change]:
+    """As :func:`compare_documents`, but what libvirt adds to any document counts only where it is written down."""
     return _compare(*(copy.deepcopy(each) if any(generated_aliases(each)) else each for each in (before, after)))
 
 
 def _compare(before: Element, after: Element) -> list[Change]:
-    """As :func:`compare_documents`, but generated aliases become the last elements of their devices."""
-    return [*_domain(before, after), *_sections(before, after), *_devices(before, after)]
+    """As :func:`compare_as_written`, but generated aliases become the last elements of their devices."""
+    return [
+        *_domain(before, after),
+        *_sections(before, after),
+        *_devices(before, after),
+        *_unknown_of_unseen(before, after),
+    ]
 
 
 def device_pairs(before: Element, after: Element) -> Iterator[tuple[Pair, Sides]]:
@@ -64,9 +76,9 @@ def _differing(*documents: list[Element]) -> list[list[Element]]:
     return list(documents)
 
 
-def _named_by(device: Element, entry: str) -> str:
+def _named_by(device: Element, sides: Sides, entry: str) -> str:
     """A device with what tells it from another one in the same place: "disk vdb, serial ONE"."""
-    value = user_alias(device) if entry == "alias" else value_at(device, entry)
+    value = identity_value(sides, device, entry) if entry in ("alias", *sides.names) else value_at(device, entry)
     name = short_name(device)
     return name if value is None or value.lower() in name else f"{name}, {entry.replace('@', ' ')} {value}"
 
@@ -108,15 +120,51 @@ def _device(pair: Pair, sides: Sides) -> Iterator[Change]:
         yield Change(
             ChangeKind.REMOVED, short_name(before), where, place(before, sides), None, sides.tag not in DEVICES
         )
-    elif pair.other_name is not None:
-        old, new = (_named_by(device, pair.other_name) for device in (before, after))
+        return
+    other_name = pair.other_name
+    if other_name is not None:
+        old, new = (_named_by(device, sides, other_name) for device in (before, after))
         yield Change(ChangeKind.REPLACED, short_name(before), where, old, new)
-    else:
-        one, other = sides.view(before), sides.view(after)
-        if one.place != other.place and not _same_place(before, after, sides):
-            yield Change(ChangeKind.MOVED, short_name(before), f"{where}/address", *_places(before, after, sides))
-        if one != other:
-            yield from _differences(sides, before, after, one, other, device_name(before), where)
+    one, other = sides.view(before), sides.view(after)
+    if one.place != other.place and not _same_place(before, after, sides):
+        yield Change(ChangeKind.MOVED, short_name(before), f"{where}/address", *_places(before, after, sides))
+    if one != other:
+        told = set() if other_name is None else {_join(where, path) for path in _paths_of(other_name)}
+        found = _differences(sides, before, after, one, other, device_name(before), where)
+        yield from (change for change in found if change.where not in told)
+
+
+def _paths_of(entry: str) -> list[str]:
+    return ["alias@name"] if entry == "alias" else entry.split("+")
+
+
+def _unknown_of_unseen(before: Element, after: Element) -> Iterator[Change]:
+    """What nobody has declared, of elements that are no hardware of the guest's as far as anybody knows, and of
+    ``<devices>`` itself.
+    """
+    old, new = (_said_unknown(document) for document in (before, after))
+    for path in dict.fromkeys((*old, *new)):
+        was, becomes = old.get(path, Counter()), new.get(path, Counter())
+        gone, come = list((was - becomes).elements()), list((becomes - was).elements())
+        for one, other in zip_longest(gone, come):
+            name = path.removeprefix("devices/").partition("/")[0].partition("@")[0]
+            yield Change(ChangeKind.CHANGED, name, path, shown_value(path, one), shown_value(path, other), unknown=True)
+
+
+def _said_unknown(document: Element) -> dict[str, Counter[str]]:
+    """Path → how often each value stands there."""
+    found: dict[str, Counter[str]] = {}
+    for parent in document.iterfind("devices"):
+        values = [(f"devices@{name}", value) for name, value in parent.items()]
+        values += [("devices", text.strip()) for text in own_texts(parent) if text.strip()]
+        for each in parent:
+            sides = DEVICES.get(each.tag) if isinstance(each.tag, str) else None
+            if sides is not None and sides.unseen is not None and not sides.is_seen(each):
+                view = sides.view(each)
+                values += [(_join(f"devices/{sides.tag}", path), view.guest[path]) for path in view.unknown]
+        for path, value in values:
+            found.setdefault(path, Counter())[value] += 1
+    return found
 
 
 def place(device: Element, sides: Sides) -> str | None:
@@ -128,7 +176,7 @@ def _places(before: Element, after: Element, sides: Sides) -> tuple[str | None, 
     """Both places in words; with the target ("vdb, pci 0000:04:00.0") only where that changes, too."""
     words = _words(before, sides), _words(after, sides)
     if words[0] == words[1]:
-        return place(before, sides), place(after, sides)
+        return describe_address(before), describe_address(after)
     one, other = ([*said, describe_address(item)] for said, item in zip(words, (before, after), strict=True))
     return ", ".join(filter(None, one)) or None, ", ".join(filter(None, other)) or None
 
@@ -147,7 +195,7 @@ def _same_place(before: Element, after: Element, sides: Sides) -> bool:
     if old is None or new is None or not old.get("type") == new.get("type") == "dimm":
         return False
     # The base of a DIMM is chosen at the start: only what both documents name can differ.
-    return all(_same_value(f"@{key}", old.attrib[key], new.attrib[key]) for key in set(old.attrib) & set(new.attrib))
+    return all(same_value(f"@{key}", old.attrib[key], new.attrib[key]) for key in set(old.attrib) & set(new.attrib))
 
 
 def _differences(
@@ -165,8 +213,8 @@ def _differences(
         if was == becomes:
             continue
         for path in dict.fromkeys((*was, *becomes)):
-            old, new = was.get(path), becomes.get(path)
-            if not _same_value(path, old, new):
+            old, new = was.get(path, one.usual.get(path)), becomes.get(path, other.usual.get(path))
+            if not same_value(path, old, new):
                 name = what or path.partition("/")[0].partition("@")[0] or "domain"
                 at = _join(where, path)
                 is_unknown = kind is ChangeKind.CHANGED and path in unknown
@@ -175,27 +223,3 @@ def _differences(
 
 def _join(where: str, path: str) -> str:
     return f"{where}/{path}" if where and path and path[0] != "@" else f"{where}{path}"
-
-
-_NOTATIONS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2})+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|[0-9]+")
-"""MAC addresses and WWNs, UUIDs, numbers: values that can be written in more than one way."""
-
-_IS_READ = re.compile(r"@|(uuid|genid)\]?$")
-"""Where libvirt itself reads the value: in attributes and UUIDs. Any other text the guest reads, letter by letter."""
-
-
-def _same_value(path: str, one: str | None, other: str | None) -> bool:
-    """True when two values at ``path`` mean the same, whatever their notation."""
-    if one == other or one is None or other is None or not _IS_READ.search(path):
-        return one == other
-    one, other = one.lower(), other.lower()
-    if not (_NOTATIONS.fullmatch(one) and _NOTATIONS.fullmatch(other)):
-        return False
-    return one == other or _number(one) == _number(other) is not None
-
-
-def _number(text: str) -> int | None:
-    """``text`` as a number; None for one that is too long, or has leading zeros as a serial may, and for other text."""
-    if text.startswith("0x"):
-        return int(text, 16)
-    return int(text) if text.isdigit() and (text == "0" or text[0] != "0") and len(text) <= 20 else None

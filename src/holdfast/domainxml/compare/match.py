@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from holdfast.domainxml.address import describe_address
+from holdfast.domainxml.compare.notation import in_one_notation
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, local_name, value_at
 from holdfast.domainxml.sides import Side, Sides
@@ -89,29 +90,32 @@ def _is_anonymous(sides: Sides, device: Element) -> bool:
 
 def _names(sides: Sides, device: Element) -> tuple[str | None, ...]:
     """All that the entries of the identity say of a device."""
-    return tuple(identity_value(device, entry) for entry in sides.identities if entry not in ("only", "content"))
+    return tuple(identity_value(sides, device, entry) for entry in sides.identities if entry not in ("only", "content"))
 
 
 def _by_key(sides: Sides, devices: Iterable[Element], entry: str) -> dict[str, Element | None]:
     """The devices by what one entry of the identity says of them; None where several have the same."""
     keyed: dict[str, Element | None] = {}
     for device in devices:
-        key = content(sides, device) if entry == "content" else identity_value(device, entry)
+        key = content(sides, device) if entry == "content" else identity_value(sides, device, entry)
         if key is not None:
             keyed[key] = None if key in keyed else device
     return keyed
 
 
-def identity_value(device: Element, entry: str) -> str | None:
-    """What one entry of ``Sides.identity`` says of ``device``; None where it says nothing."""
+def identity_value(sides: Sides, device: Element, entry: str) -> str | None:
+    """What one entry of ``sides.identity`` says of ``device``; None where it says nothing."""
+    if entry in sides.names:
+        return sides.names[entry](device)
     if entry == "alias":
         return user_alias(device)
     if entry == "address":
         return describe_address(device)
     if entry == "only":
         return entry
-    values = [value_at(device, path) for path in entry.split("+")]
-    return None if not any(values) else "\n".join(value or "" for value in values).lower()
+    values = {path: value_at(device, path) for path in entry.split("+")}
+    said = [str(in_one_notation(path, value)) if value else "" for path, value in values.items()]
+    return "\n".join(said) if any(said) else None
 
 
 def content(sides: Sides, device: Element) -> str:
@@ -129,9 +133,9 @@ def _other_name(sides: Sides, number: int, before: Element, after: Element) -> s
     for entry in sides.identities[:number]:
         if entry in ("address", "content", "only"):
             continue
-        old, new = identity_value(before, entry), identity_value(after, entry)
+        old, new = identity_value(sides, before, entry), identity_value(sides, after, entry)
         if old is not None and new is not None and old != new:
-            side = sides.side_of(entry.partition("+")[0])
+            side = Side.HOST if entry in sides.names else sides.side_of(entry.partition("+")[0])
             kind = "alias" if entry == "alias" else side if side is Side.HOST or "+" not in entry else None
             differs.setdefault(kind, entry)
     return differs.get(Side.GUEST) or (differs.get("alias") if Side.HOST in differs else None)

@@ -7,7 +7,7 @@ from holdfast.domainxml.sides import Sides
 SIDES = Sides(
     "clock",
     guest="""
-        @offset @basis=utc @timezone @start timer[name]@present,tickpolicy,track,frequency,mode
+        @offset=utc @basis=utc @timezone @start timer[name]@present,tickpolicy,track,frequency,mode
         timer/catchup@threshold,slew,limit
     """,
     management="@adjustment",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
 from holdfast.domainxml.document import Element, child, element, remove_children, value_at
 from holdfast.domainxml.elements import virtio
+from holdfast.domainxml.elements.disk_image import image_of
 from holdfast.domainxml.elements.network_source import url_of
 from holdfast.domainxml.sides import Note, Sides, View
 from holdfast.errors import elements as errors
@@ -33,7 +35,10 @@ _WHAT = {"device": "kind of disk", "cache": "disk cache mode", "discard": "disk 
 _TARGET = re.compile(r"^(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+\Z")
 _SERIAL = re.compile(r"^[A-Za-z0-9_.+ -]+\Z")
 _SERIAL_LENGTH = {"virtio": 20, "sata": 20, "ide": 20, "usb": 20, "scsi": 36}
-"""Bus → how many characters of a serial the guest sees; QEMU cuts or refuses the rest (virtio: VIRTIO_BLK_ID_BYTES)."""
+"""Bus → how many characters of a serial the guest sees; QEMU cuts the rest (virtio: VIRTIO_BLK_ID_BYTES)."""
+
+_LONGEST_SERIAL = {"scsi": 36, "usb": 36}
+"""Bus → how many characters QEMU takes; on the others it takes any number (MAX_SERIAL_LEN, 7.2)."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +91,8 @@ def new_disk(
     """A ``<disk>`` element, its children in the order in which libvirt prints them.
 
     ``target`` None leaves the choice to the attach. ``format`` is the stated format of the image; ``device``, ``cache``
-    and ``discard`` are among WORDS. Raises UNKNOWN_WORD, BAD_TARGET, BAD_SERIAL, LONG_SERIAL where the guest would not
-    see the whole serial, and FLOPPY_BUS, CD_ON_VIRTIO and NO_LUN for a bus that such a device cannot be on.
+    and ``discard`` are among WORDS. Raises UNKNOWN_WORD, BAD_TARGET, BAD_SERIAL, LONG_SERIAL for one that
+    QEMU would not take, and FLOPPY_BUS, CD_ON_VIRTIO and NO_LUN for a bus that such a device cannot be on.
     """
     _check_bus_name(bus)
     for key, word in (("device", device), ("cache", cache), ("discard", discard)):
@@ -162,8 +167,8 @@ def _check_names(bus: str, target: str | None, serial: str | None) -> None:
         raise errors.BAD_TARGET(target=target)
     if serial is not None and not _SERIAL.match(serial):
         raise errors.BAD_SERIAL(serial=serial)
-    most = _SERIAL_LENGTH.get(bus, 20)
-    if serial is not None and len(serial) > most:
+    most = _LONGEST_SERIAL.get(bus)
+    if serial is not None and most is not None and len(serial) > most:
         raise errors.LONG_SERIAL(serial=serial, length=len(serial), most=most, bus=bus)
 
 
@@ -172,6 +177,39 @@ def new_serial() -> str:
     import secrets  # costs 5 ms: not for those who only read documents
 
     return secrets.token_hex(8)
+
+
+def seen_serial(disk: Element) -> str | None:
+    """As much of the serial of ``disk`` as the guest sees; None where it has none."""
+    serial = disk.findtext("serial")
+    return serial[: _SERIAL_LENGTH.get(value_at(disk, "target@bus") or "")] if serial else None
+
+
+def shortened_serials(disks: Iterable[Element]) -> Iterator[str]:
+    """A sentence for each of ``disks`` of whose serial the guest does not see the end."""
+    for disk in disks:
+        seen, serial = seen_serial(disk), disk.findtext("serial")
+        if seen is not None and seen != serial:
+            name = value_at(disk, "target@dev")
+            yield f"of the serial of disk {name} the guest sees the first {len(seen)} characters: {seen}"
+
+
+def disk_with_serial_of(disk: Element, others: Iterable[Element]) -> Element | None:
+    """The first of ``others`` on the bus of ``disk`` that shows the guest the same serial; None where none does."""
+    seen, bus = seen_serial(disk), value_at(disk, "target@bus")
+    alike = (each for each in others if seen is not None and seen_serial(each) == seen)
+    return next((each for each in alike if each is not disk and value_at(each, "target@bus") == bus), None)
+
+
+def refuse_same_serials(domain: Element, before: Element | None = None) -> None:
+    """Raise SAME_SERIAL where two disks of ``domain`` would show the guest the same, and not already ``before``."""
+    disks = domain.findall("devices/disk")
+    known = Counter(map(seen_serial, () if before is None else before.iterfind("devices/disk")))
+    for number, disk in enumerate(disks):
+        other = disk_with_serial_of(disk, disks[:number])
+        if other is not None and known[seen_serial(disk)] < 2:
+            names = [value_at(each, "target@dev") for each in (other, disk)]
+            raise errors.SAME_SERIAL(one=names[0], other=names[1], serial=seen_serial(disk))
 
 
 def set_source(disk: Element, source: Source) -> None:
@@ -295,12 +333,23 @@ def is_serial(disk: Element, said: str) -> bool | None:
     return bus != "virtio" and re.search(rf"_{re.escape(seen)}(-\d+:\d+)?$", reported) is not None
 
 
+_OF_ITS_CONTENT = ("driver@type", "encryption@", "source/encryption@", "source/slices/", "source/snapshot@")
+
+
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """The format counts only while the image is the same: read as another format, it is another disk to the guest."""
-    for disk, view in ((before, one), (after, other)):
-        view.drop("driver@type")
-        if source_of(before) == source_of(after):
+    """How an image is read counts only while it is the same one: in another format, it is another disk to the guest.
+
+    So it is without its encryption, from another part of it, and from another snapshot of it.
+    """
+    if (image_of(before), source_of(before)) != (image_of(after), source_of(after)):
+        one.drop(*_OF_ITS_CONTENT)
+        other.drop(*_OF_ITS_CONTENT)
+    else:
+        for disk, view in ((before, one), (after, other)):
             view.guest["driver@type"] = stated_format(disk)
+            # Both places are libvirt's for the encryption (since 3.9): it prints what it was given.
+            for name in [name for name in view.guest if name.startswith("encryption@")]:
+                view.guest[f"source/{name}"] = view.guest.pop(name)
     yield from ()
 
 
@@ -313,6 +362,7 @@ SIDES = Sides(
         blockio@logical_block_size,physical_block_size,discard_granularity geometry@cyls,heads,secs,trans
         driver@cache=default|none|writeback|unsafe driver@discard=ignore driver@queues,queue_size
         driver@event_idx=on driver@type {virtio.OPTIONS}
+        encryption@format source/encryption@format source/slices/slice@offset,size source/snapshot@name
     """,
     host="""
         @rawio @snapshot source/** backingStore/** mirror/** privateData auth/** encryption/** iotune/**
@@ -322,14 +372,12 @@ SIDES = Sides(
     """,
     management="target@tray=closed",
     place="target@dev",
-    identity="""
-        source@file source@pool+source@volume source@protocol+source@name
-        alias serial source@dev wwn target@dev address
-    """,
+    identity="image alias serial source@dev wwn target@dev address",
+    names={"image": image_of},
     reconcile=_reconcile,
 )
-"""A disk is identified by its image first: one that was at vdb and is at vdc has moved. The names of block devices come
-behind its alias and serial, because a host gives them anew when it boots.
+"""A disk is identified by its image first: one that was at vdb and is at vdc has moved. Block devices that a host names
+anew when it boots come behind its alias and serial.
 
 A USB disk has been ``usb-storage`` before libvirt 11.5 wrote that down, CD drives too, which 11.5 makes ``usb-bot``.
 

@@ -21,6 +21,8 @@ def passes_qemu_arguments(domain: Element) -> bool:
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
     """What live spells out is no change: that all vCPUs are online, an empty balloon, rounded memory (libvirt 9.0).
 
+    A document that does not say how many vCPUs there are means one.
+
     Once a vCPU was attached while the guest ran, live lists each of them, where config only gives a number: the first
     so many. Of two UUIDs the guest sees the ``<hwuuid>``.
     """
@@ -33,8 +35,11 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
             if are_first_vcpus(document):
                 view.drop("vcpus/")
     for view in (one, other):
-        if "vcpu" in view.guest:
-            view.guest.setdefault("vcpu@current", view.guest["vcpu"])
+        view.guest.setdefault("vcpu@current", view.guest.setdefault("vcpu", "1"))
+    for path in _OF_THE_HOSTS_SEV:
+        if (path in one.guest) != (path in other.guest):
+            one.drop(path)
+            other.drop(path)
     if all(view.guest.get("vcpu@current") == view.guest.get("vcpu") for view in (one, other)):
         one.drop("vcpu@current")
         other.drop("vcpu@current")
@@ -45,6 +50,10 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
         for view in (one, other):
             view.guest.pop("memory", None)
     yield from ()
+
+
+_OF_THE_HOSTS_SEV = ("launchSecurity/cbitpos", "launchSecurity/reducedPhysBits")
+"""Where config does not say them, live has those of the host's processor (libvirt 8.4)."""
 
 
 def _given(document: Element) -> int | None:
@@ -68,6 +77,7 @@ SIDES = Sides(
         vcpu vcpu@current vcpus/vcpu[id]@enabled
         pm/suspend-to-mem@enabled pm/suspend-to-disk@enabled bootloader bootloader_args
         launchSecurity@type launchSecurity@kernelHashes=no launchSecurity@authorKey=no launchSecurity@vcek=yes
+        launchSecurity/cbitpos launchSecurity/reducedPhysBits
         launchSecurity/policy launchSecurity/guestVisibleWorkarounds launchSecurity/hostData
         launchSecurity/idAuth launchSecurity/idBlock
         launchSecurity/mrConfigId launchSecurity/mrOwner launchSecurity/mrOwnerConfig
@@ -83,7 +93,7 @@ SIDES = Sides(
         memory@dumpCore resource/partition resource/fibrechannel@appid
         iothreads iothreadids/iothread@id,thread_pool_min,thread_pool_max perf/event@name,enabled
         iothreadids/iothread/poll@grow,max,shrink,weight defaultiothread@thread_pool_min,thread_pool_max
-        launchSecurity/cbitpos launchSecurity/reducedPhysBits launchSecurity/dhCert launchSecurity/session
+        launchSecurity/dhCert launchSecurity/session
         launchSecurity/handle launchSecurity/quoteGenerationService@path iommufd@enabled,fdgroup
         memoryBacking/access@mode memoryBacking/allocation@mode,threads memoryBacking/discard
         memoryBacking/hugepages memoryBacking/hugepages/page@size,unit,nodeset

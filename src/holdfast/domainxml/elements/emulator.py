@@ -6,5 +6,6 @@ from holdfast.domainxml.sides import Sides
 
 SIDES = Sides(
     "emulator",
+    host=".",
     unseen="*",
 )

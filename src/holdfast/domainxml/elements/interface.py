@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from holdfast.domainxml.address import read_pci
 from holdfast.domainxml.device import user_alias
 from holdfast.domainxml.document import Element, child, element, value_at
 from holdfast.domainxml.elements import virtio
@@ -126,8 +127,25 @@ def connected_to(interface: Element) -> str | None:
     return f"{kind} {name}" if name else kind
 
 
+def card_of_the_host(interface: Element) -> str | None:
+    """The PCI device of the host that is handed through as ``interface``; None where none is named."""
+    address = interface.find("source/address")
+    if address is None:
+        return None
+    return str(read_pci(element("address", {**{str(k): str(v) for k, v in address.items()}, "type": "pci"})))
+
+
 def _reconcile(before: Element, after: Element, one: View, other: View) -> Iterator[Note]:
-    """Live has the type that the network gave: a network of hostdevs gives one of them (libvirt ≥ 0.10)."""
+    """Live has the type that the network gave: a network of hostdevs gives one of them (libvirt ≥ 0.10).
+
+    Which card of the host is handed through counts where both hand one through; else its coming or going says it.
+    """
+    for interface, view in ((before, one), (after, other)):
+        if before.get("type") != after.get("type"):
+            view.drop("source/address@")
+        elif any(path.startswith("source/address@") for path in view.guest):
+            view.drop("source/address@")
+            view.guest["source/address"] = card_of_the_host(interface) or "another"
     for asked, got in ((before, after), (after, before)):
         if asked.get("type") == "network" and got.get("type") == "hostdev" and _is_live(got):
             for view in (one, other):
@@ -152,7 +170,7 @@ SIDES = Sides(
         driver/host@csum=on driver/host@gso=on driver/host@tso4=on driver/host@tso6=on driver/host@ecn=on
         driver/host@ufo=on driver/host@mrg_rxbuf=on
         driver/guest@csum=on driver/guest@tso4=on driver/guest@tso6=on driver/guest@ecn=on driver/guest@ufo=on
-        {virtio.OPTIONS}
+        {virtio.OPTIONS} source/address@domain,bus,slot,function
     """,
     host="""
         @managed @trustGuestRxFilters source/** target@dev,managed mac@type,check,currentAddress guest@actual
@@ -163,4 +181,6 @@ SIDES = Sides(
     identity="alias mac@address address",
     reconcile=_reconcile,
 )
-"""To the guest each ``@type`` is a cable, but for "hostdev", "vdpa" and "vhostuser", which have other features."""
+"""To the guest each ``@type`` is a cable, but for "hostdev", "vdpa" and "vhostuser", which have other features. Of a
+"hostdev" the guest sees which card of the host it is: ``source/address``.
+"""

@@ -9,8 +9,9 @@ SIDES = Sides(
     guest="""
         @model backend@type,version backend/active_pcr_banks/sha1 backend/active_pcr_banks/sha256
         backend/active_pcr_banks/sha384 backend/active_pcr_banks/sha512
-        backend/profile@name,source,removeDisabled
+        backend/profile@name,source,removeDisabled backend/device@path=/dev/tpm0
     """,
-    host="backend@persistent_state,debug backend/encryption@secret backend/device@path backend/source@type,mode,path",
+    host="backend@persistent_state,debug backend/encryption@secret backend/source@type,mode,path",
     identity="alias only",
 )
+"""Another chip of the host (``backend/device``) holds other keys: what the guest sealed with one, no other opens."""

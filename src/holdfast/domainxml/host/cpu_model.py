@@ -47,7 +47,7 @@ def _usable(capabilities: Capabilities) -> list[str]:
 
 
 def seal_cpu(domain: Element, capabilities: Capabilities) -> list[str]:
-    """Make the CPU of ``domain`` concrete, in place; return what of it cannot be, in sentences.
+    """Make the CPU of ``domain`` concrete, in place; return why not, in sentences.
 
     What the document itself says inside host-model (topology, NUMA, single features) stays. ``check='partial'`` lets
     the domain start also where a later QEMU adds something of its own. host-model stays where libvirt does not tell
@@ -61,27 +61,12 @@ def seal_cpu(domain: Element, capabilities: Capabilities) -> list[str]:
         return [HOST_MODEL_UNKNOWN]
     if mode == "host-model":
         _make_concrete(cpu, capabilities)
-    elif mode == "host-passthrough":
-        return [
-            "the CPU is the host's own (host-passthrough): it changes with the host's processor, microcode and QEMU"
-        ]
-    elif mode == "maximum":
-        return ["the CPU is all that QEMU can offer (maximum): it changes with QEMU"]
+    elif mode != "custom":
+        return []
     model = cpu.find("model")
     if model is not None:
         model.set("fallback", "forbid")
-    notes = []
-    if cpu.get("match") == "minimum":
-        notes.append("the CPU has match='minimum': at each start it gets what the host has beyond its model")
-    optional = [feature.get("name", "") for feature in cpu.iterfind("feature[@policy='optional']")]
-    if optional:
-        notes.append(
-            f"these CPU features are optional, so they depend on the host at each start: {', '.join(optional)}"
-        )
-    addresses = cpu.find("maxphysaddr")
-    if addresses is not None and addresses.get("mode") == "passthrough":
-        notes.append("the width of the CPU's physical addresses is the host's own")
-    return notes
+    return []
 
 
 def _make_concrete(cpu: Element, capabilities: Capabilities) -> None:

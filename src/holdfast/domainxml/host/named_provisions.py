@@ -114,7 +114,7 @@ def _has_iommufd(device: Element, domain: Element) -> bool:
 
 def _pci(address: Element | None) -> str | None:
     """The PCI device of the host; libvirt leaves the type of such an address out."""
-    if address is None or address.get("type", "pci") != "pci":
+    if address is None or address.get("type", "pci") != "pci" or address.get("bus") is None:
         return None
     place = read_pci(element("address", {**address.attrib, "type": "pci"}))
     return None if place is None else str(place)

@@ -12,7 +12,14 @@ import secrets
 from holdfast.domainxml.address import address_of, pci_address
 from holdfast.domainxml.device import USER_ALIAS, alias, identity, label, user_alias
 from holdfast.domainxml.document import Element, devices, element, parse_user_document, remove_children, same, value_at
-from holdfast.domainxml.elements.disk import is_shared, new_serial, next_target, source_of
+from holdfast.domainxml.elements.disk import (
+    disk_with_serial_of,
+    is_shared,
+    new_serial,
+    next_target,
+    seen_serial,
+    source_of,
+)
 from holdfast.domainxml.elements.interface import new_mac
 from holdfast.domainxml.places.controllers import free_controller_index
 from holdfast.errors.documents import NOT_ONE_DEVICE
@@ -76,6 +83,9 @@ def without_random_identifiers(device: Element, promised: Element) -> Element:
 
 def conflict(request: Element, document: Element) -> tuple[str, Element] | None:
     """What of ``request`` is taken, in words, and the device of ``document`` that has it; None when nothing is."""
+    same = disk_with_serial_of(request, document.iterfind("devices/disk")) if request.tag == "disk" else None
+    if same is not None and identity(same) != identity(request):
+        return f"the serial {seen_serial(request)}, of which the guest sees no more,", same
     place, name = pci_address(request), alias(request)
     source = source_of(request) if request.tag == "disk" and not is_shared(request) else None
     for device in devices(document):

@@ -9,9 +9,10 @@ from enum import StrEnum
 
 from holdfast.domainxml.device import describe, user_alias
 from holdfast.domainxml.document import Element, devices, value_at
+from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.features import hyperv_mode
 from holdfast.domainxml.elements.firmware import firmware_request
-from holdfast.domainxml.make.seal import alias_stem
+from holdfast.domainxml.make.aliases import alias_stem
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform, has_root_ports
 
@@ -42,7 +43,7 @@ class OpenPart:
 def open_parts(config: Element, live: Element | None = None) -> list[OpenPart]:
     """Every part that ``config`` leaves open. ``live`` is what a running guest has, which can be sealed."""
     found = (part for parts in (_cpu, _hyperv, _machine, _firmware, _smbios) for part in parts(config))
-    return [*found, *_devices(config, live)]
+    return [*found, *_devices(config, live), *_of_the_host(config)]
 
 
 def _cpu(config: Element) -> Iterator[OpenPart]:
@@ -56,6 +57,15 @@ def _cpu(config: Element) -> Iterator[OpenPart]:
         yield OpenPart("cpu", "the CPU is all that QEMU offers (maximum): it changes with QEMU", Remedy.NONE)
     if cpu is not None and cpu.get("match") == "minimum":
         yield OpenPart("cpu", "the CPU gets what the host has beyond its model (match='minimum')", Remedy.NONE)
+    if cpu is None:
+        return
+    optional = [feature.get("name", "") for feature in cpu.iterfind("feature[@policy='optional']")]
+    if optional:
+        names = ", ".join(optional)
+        yield OpenPart("cpu", f"these CPU features depend on the host at each start (optional): {names}", Remedy.NONE)
+    for path, what in (("maxphysaddr", "the width of the CPU's physical addresses"), ("cache", "the CPU's cache")):
+        if value_at(cpu, f"{path}@mode") == "passthrough" and mode == "custom":
+            yield OpenPart("cpu", f"{what} is the host's own (mode='passthrough')", Remedy.NONE)
 
 
 def _hyperv(config: Element) -> Iterator[OpenPart]:
@@ -104,6 +114,34 @@ def _devices(config: Element, live: Element | None) -> Iterator[OpenPart]:
         if free < LEAST_FREE_PORTS:
             sentence = f"only {free} root ports are free for devices to be attached while it runs"
             yield OpenPart("ports", sentence, Remedy.PORTS)
+
+
+_AS_THE_HOST_HAS_IT = {
+    "devices/hostdev": "devices of the host are passed through: the guest sees them as they are",
+    "devices/interface[@type='hostdev']": "cards of the host are passed through as interfaces (type='hostdev')",
+    "devices/interface[@type='vdpa']": "interfaces are devices of the host (type='vdpa')",
+    "devices/disk[@device='lun']": "disks are LUNs of the host, which say themselves what they are (device='lun')",
+    "devices/input[@type='passthrough']": "input devices of the host are passed through",
+    "devices/smartcard[@mode='host']": "the smartcard is the host's own (mode='host')",
+    "devices/smartcard[@mode='host-certificates']": "the smartcard has the host's certificates",
+    "devices/tpm/backend[@type='passthrough']": "the TPM is the host's own (passthrough)",
+    "devices/tpm/backend/profile[@removeDisabled='fips-host']": "what the TPM can do depends on the host's FIPS mode",
+    "features/gic[@version='host']": "the interrupt controller is the host's own (gic version='host')",
+    "features/xen/passthrough[@state='on']": "the IOMMU is shared with the host (xen passthrough)",
+}
+"""The path of what the guest sees as the host has it → a sentence."""
+
+
+def _of_the_host(config: Element) -> Iterator[OpenPart]:
+    for path, sentence in _AS_THE_HOST_HAS_IT.items():
+        if config.find(path) is not None:
+            yield OpenPart("host", sentence, Remedy.NONE)
+    if config.find("launchSecurity[@type='sev']") is not None and config.find("launchSecurity/cbitpos") is None:
+        sentence = "where the encryption bit is, the host's processor decides (no <cbitpos>)"
+        yield OpenPart("host", sentence, Remedy.NONE)
+    if passes_qemu_arguments(config):
+        sentence = "arguments are passed to QEMU past libvirt (qemu namespace): nothing keeps what they mean"
+        yield OpenPart("qemu", sentence, Remedy.NONE)
 
 
 def needs_serial(device: Element) -> bool:

@@ -8,54 +8,17 @@ from __future__ import annotations
 
 import copy
 import uuid
-from itertools import chain, count
 
 from holdfast.domainxml.compare.change import Change
-from holdfast.domainxml.device import USER_ALIAS, alias, user_alias
-from holdfast.domainxml.document import Element, child, devices, element, remove_children, value_at
-from holdfast.domainxml.elements.declarations import is_hardware
+from holdfast.domainxml.document import Element, child, devices, element
 from holdfast.domainxml.elements.disk import new_serial
-from holdfast.domainxml.elements.domain import passes_qemu_arguments
 from holdfast.domainxml.elements.interface import new_mac
-from holdfast.domainxml.fact import DiskRecord
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu
-from holdfast.domainxml.metadata import facts
+from holdfast.domainxml.make.aliases import name_devices
+from holdfast.domainxml.make.open_parts import Remedy, open_parts
 from holdfast.domainxml.places.root_ports import provide_root_ports
 from holdfast.domainxml.platform import Platform, has_root_ports
-
-_BEHIND_ALIAS = ("rom", "acpi", "address")
-"""What libvirt writes behind the alias of a device (virDomainDeviceInfoFormat)."""
-
-_ALIASED = {
-    "disk",
-    "interface",
-    "filesystem",
-    "input",
-    "sound",
-    "video",
-    "hostdev",
-    "redirdev",
-    "hub",
-    "watchdog",
-    "crypto",
-    "pstore",
-    "memballoon",
-    "rng",
-    "tpm",
-    "shmem",
-    "memory",
-    "vsock",
-    "serial",
-    "parallel",
-    "channel",
-    "panic",
-}
-"""Elements that can have an alias of ours; graphics, audio, iommu and smartcards cannot (libvirt 9.0, 11.3)."""
-
-_ALIASED_CONTROLLERS = {"virtio-serial": "", "scsi": "", "usb": "xhci", "ccid": ""}
-"""Controllers that can, and what their model must contain: the names of built-in ones, and of the companions of a USB 2
-controller, are fixed; a PCI controller is named by its index."""
 
 LOWEST_CID = 3
 """The lowest vsock CID of a guest: 0 to 2 are the hypervisor's, the loopback's and the host's (vsock(7))."""
@@ -78,7 +41,7 @@ def seal(domain: Element, capabilities: Capabilities, *, root_ports: int, vsock_
     name_devices(domain)
     if has_root_ports(capabilities.machine):
         provide_root_ports(domain, root_ports)
-    return notes + _open_ends(domain)
+    return notes + [part.sentence for part in open_parts(domain) if part.remedy is Remedy.NONE]
 
 
 def identify(domain: Element) -> None:
@@ -146,62 +109,3 @@ def _seal_device(device: Element, vsock_cid: int) -> None:
 def makes_concrete(change: Change) -> bool:
     """True for a change by which sealing only says what the guest has, or would have at its next start."""
     return change.where.startswith(("cpu", "os", "features/smm", "devices/vsock/cid"))
-
-
-def name_devices(domain: Element) -> None:
-    """Give every device that can have one an alias of ours: ua-vda, ua-net0, ua-rng0 …"""
-    # An alias that a record names is left for the recorded disk.
-    taken = {alias(device) for device in devices(domain)} | {record.alias for record in facts(domain, DiskRecord)}
-    for device in devices(domain):
-        name_device(device, taken)
-
-
-def name_device(device: Element, taken: set[str | None]) -> None:
-    """Give ``device``, if it can have one, an alias of ours that is not in ``taken``; it is added there."""
-    stem = alias_stem(device)
-    if stem is None or user_alias(device) is not None:
-        return
-    remove_children(device, "alias")
-    plain = [stem] if device.tag == "disk" else []
-    names = (USER_ALIAS + name for name in chain(plain, (f"{stem}{number}" for number in count())))
-    name = next(name for name in names if name not in taken)
-    taken.add(name)
-    _insert_alias(device, name)
-
-
-def _insert_alias(device: Element, name: str) -> None:
-    """Put it where libvirt writes it, and laid out alike: what libvirt then has is word for word the same."""
-    made = element("alias", {"name": name})
-    at = next((number for number, each in enumerate(device) if each.tag in _BEHIND_ALIAS), len(device))
-    made.tail = device.text
-    if at:
-        made.tail, device[at - 1].tail = device[at - 1].tail, device.text
-    device.insert(at, made)
-
-
-def alias_stem(device: Element) -> str | None:
-    """How an alias of ours for ``device`` begins ("vda", "net", "rng"); None for a device that cannot have one."""
-    tag = str(device.tag)
-    if tag == "controller":
-        kind, model = device.get("type", ""), device.get("model") or ""
-        return kind if kind in _ALIASED_CONTROLLERS and _ALIASED_CONTROLLERS[kind] in model else None
-    is_built_in = tag == "input" and device.get("bus") in ("ps2", "xen")
-    if tag not in _ALIASED or is_built_in or not is_hardware(device):
-        return None
-    if tag == "disk":
-        return "disk" if device.find("target") is None else value_at(device, "target@dev")
-    return {"interface": "net", "memballoon": "balloon"}.get(tag, tag)
-
-
-def _open_ends(domain: Element) -> list[str]:
-    """What no document can seal, of what this one has."""
-    notes = []
-    if value_at(domain, "os/smbios@mode") == "host":
-        notes.append("the SMBIOS tables are the host's own (smbios mode='host')")
-    if any(device.tag == "hostdev" for device in devices(domain)):
-        notes.append("devices of the host are passed through: the guest sees them as they are")
-    if domain.find("devices/tpm/backend[@type='passthrough']") is not None:
-        notes.append("the TPM is the host's own (passthrough)")
-    if passes_qemu_arguments(domain):
-        notes.append("arguments are passed to QEMU past libvirt (qemu namespace): nothing keeps what they mean")
-    return notes

@@ -15,8 +15,9 @@ from holdfast.domainxml.compare.counterpart import counterparts
 from holdfast.domainxml.device import alias, device_name, short_name
 from holdfast.domainxml.document import Element, child, devices, remove_children, remove_from_parent, value_at
 from holdfast.domainxml.elements.disk import next_target, source_of, stated_format
+from holdfast.domainxml.elements.interface import card_of_the_host
 from holdfast.domainxml.elements.memory import add_module, remove_module
-from holdfast.domainxml.make.seal import name_device
+from holdfast.domainxml.make.aliases import name_device
 from holdfast.domainxml.manager.take_host_side import is_same_kind
 from holdfast.domainxml.places.behind_all import seat_behind_all
 from holdfast.domainxml.places.controllers import free_controller_index, missing_controllers
@@ -192,14 +193,19 @@ def _controller_for(domain: Element, template: Element, device: Element) -> Elem
 def _replace(domain: Element, mine: Element, theirs: Element) -> Element | None:
     """Let ``mine`` be what the manager knows of the same device; return it if the guest sees a change, else None.
 
-    The guest sees another kind of interface in the same place, another MTU of its network, and another format of an
-    image that the manager made anew under the same name.
+    The guest sees another kind of interface in the same place, another card of the host behind it, another MTU of its
+    network, and another format of an image that the manager made anew under the same name.
     """
     if not is_same_kind(mine, theirs):
         new = copy.deepcopy(theirs)
         new.extend([copy.deepcopy(each) for each in mine if each.tag in ("address", "alias")])
         child(domain, "devices").replace(mine, new)
         return new
+    cards = [card_of_the_host(each) for each in (mine, theirs) if each.tag == "interface"]
+    if None not in cards and len(set(cards)) == 2:
+        for source in theirs.findall("source"):
+            child(mine, "source")[:] = copy.deepcopy(list(source))
+        return mine
     mtu = value_at(theirs, "mtu@size")
     if mine.tag == "interface" and mtu is not None and mtu != value_at(mine, "mtu@size"):
         child(mine, "mtu").set("size", mtu)

@@ -68,10 +68,18 @@ def is_same_kind(device: Element, template: Element) -> bool:
 
 
 def _take_device(device: Element, template: Element) -> None:
+    """Also what is behind the device, but for what the guest sees of that: which card, which part of the same image."""
+    sides = DEVICES[str(device.tag)]
     moved = device.tag == "disk" and source_of(device) != source_of(template)
-    _take(device, template if moved else _with_secrets(device, template), DEVICES[str(device.tag)].tree)
+    seen, mine = sides.view(device).guest, copy.deepcopy(device)
+    _take(device, template if moved else _with_secrets(device, template), sides.tree)
     if moved:
         child(device, "driver").set("type", stated_format(template))
+    elif sides.view(device).guest != seen:
+        old, new = _children(mine), _children(device)
+        for tag, node in sides.tree.children.items():
+            if node.is_host and node.is_divided:
+                _replace(device, new.get(tag, []), old.get(tag, []))
 
 
 def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:

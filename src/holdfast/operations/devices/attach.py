@@ -15,6 +15,7 @@ from holdfast.domainxml.address import address_of, describe_address, pci_address
 from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import describe, find_device, label, short_name
 from holdfast.domainxml.document import Element, devices, parse, same, serialize
+from holdfast.domainxml.elements.disk import shortened_serials
 from holdfast.domainxml.fact import Attaching, DiskRecord
 from holdfast.domainxml.make.attach_request import parse_device, with_identifiers, without_random_identifiers
 from holdfast.domainxml.places import pci
@@ -260,7 +261,7 @@ def _take_back(domain: OpenDomain, before: Documents, came: list[Element], error
 
 def _notes(domain: OpenDomain, before: Documents, planned: PlannedAttach) -> tuple[str, ...]:
     disks = [planned.request] if planned.request.tag == "disk" else []
-    return (*saved_memory_notes(domain, before), *folder_risks(domain.connection, disks))
+    return (*saved_memory_notes(domain, before), *folder_risks(domain.connection, disks), *shortened_serials(disks))
 
 
 def _attach(domain: OpenDomain, before: Documents, request: Element, targets: tuple[Definition, ...]) -> Attached:

@@ -21,9 +21,9 @@ from holdfast.domainxml.elements.disk import Source, host_path, is_shared, set_s
 from holdfast.domainxml.elements.firmware import nvram_of, set_nvram
 from holdfast.domainxml.fact import Below
 from holdfast.domainxml.host.state_files import StateKind
+from holdfast.domainxml.make.aliases import name_devices
 from holdfast.domainxml.make.clone import renew_identity
 from holdfast.domainxml.make.identifiers import identifiers
-from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.metadata import facts
 from holdfast.domainxml.records.disk_record import disk_record
 from holdfast.errors import HoldfastError, NotFound, Refused, images

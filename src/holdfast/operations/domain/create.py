@@ -11,7 +11,16 @@ from collections.abc import Iterable
 
 from holdfast.domainxml.device import label
 from holdfast.domainxml.document import Element, child, element, parse, value_at
-from holdfast.domainxml.elements.disk import default_bus, file_source, host_path, is_optional, new_disk, next_target
+from holdfast.domainxml.elements.disk import (
+    default_bus,
+    file_source,
+    host_path,
+    is_optional,
+    new_disk,
+    next_target,
+    refuse_same_serials,
+    shortened_serials,
+)
 from holdfast.domainxml.elements.firmware import ask_for_firmware
 from holdfast.domainxml.elements.interface import checked_mac, new_interface
 from holdfast.domainxml.host.capabilities import CAPABILITIES_UNKNOWN, Capabilities
@@ -63,9 +72,9 @@ def create_domain(
     ``progress`` is called while an image is uploaded to a pool.
 
     Raises UsageError for what makes no sense, NotFound for images and firmware that do not exist, READ_ONLY,
-    DOMAIN_EXISTS and UNFINISHED where the name is taken, Refused where an image or its place is, NOT_STARTABLE_HERE and
-    Failed for what this host cannot do; then nothing was changed, and images made on the way are gone. Raises
-    CREATED_NOT_STARTED where it is created, but did not start.
+    DOMAIN_EXISTS and UNFINISHED where the name is taken, Refused where an image or its place is, SAME_SERIAL,
+    NOT_STARTABLE_HERE and Failed for what this host cannot do; then nothing was changed, and images made on the way are
+    gone. Raises CREATED_NOT_STARTED where it is created, but did not start.
     (virConnectGetDomainCapabilities, virDomainDefineXMLFlags, virDomainCreateWithFlags)
     """
     check_new_name(connection, name, dry_run, to_start=start)
@@ -79,9 +88,11 @@ def create_domain(
     disks = _plan_disks(connection, name, uuid, spec, capabilities)
     domain = _described(name, uuid, spec, capabilities, [disk.element for disk in disks])
     _refuse_far_target(domain)
+    refuse_same_serials(domain)
     name_firmware(connection, domain, capabilities)
     _check_networks(connection, domain)
     notes = seal(domain, capabilities, root_ports=spec.spare_root_ports)
+    notes += shortened_serials(domain.iterfind("devices/disk"))
     if not capabilities.is_complete:
         notes.append(CAPABILITIES_UNKNOWN)
     elif spec.os == "windows" and (missing := missing_hyperv(capabilities)):
@@ -130,12 +141,13 @@ def create_domain_from_document(
     if any(file.is_named for file in state_of(connection, domain)):
         refuse_state_of_others(connection, domain)
     stated = frozenset(identifiers(domain))
-    missing_notes = list(map(_without_image, missing))
+    missing_notes = [*map(_without_image, missing), *shortened_serials(disks)]
     identify(domain)
     if as_is:
         missing_notes += not_startable(connection, domain, start)
         exactly = NewDomain(document=domain, as_is=True, stated=stated, notes=missing_notes)
         return make_domain(connection, exactly, start=start, dry_run=dry_run)
+    refuse_same_serials(domain)
     given = with_indexes(domain)
     name_firmware(connection, domain, capabilities)
     spare = SPARE if root_ports is None else root_ports

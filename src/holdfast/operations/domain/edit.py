@@ -8,6 +8,7 @@ from pathlib import Path
 from holdfast.domainxml.compare.change import visible
 from holdfast.domainxml.compare.guest_view import compare_documents
 from holdfast.domainxml.document import Element, parse, parse_user_document, same
+from holdfast.domainxml.elements.disk import refuse_same_serials, shortened_serials
 from holdfast.domainxml.make.identifiers import name_interfaces
 from holdfast.domainxml.secret_parts import secrets_of
 from holdfast.errors import HoldfastError
@@ -65,9 +66,9 @@ def edit_domain(
     leaves open counts as libvirt would fill it in, where it can be asked. ``accept`` accepts what the guest would see.
 
     Raises InvalidDocument where ``edited`` is not a document, TRANSIENT, IN_RESCUE, UNASKED_EDIT without ``accept``,
-    EDIT_RENAMES and EDIT_OF_UUID, STATE_IN_USE where it names the NVRAM of another domain, CHANGED_MEANWHILE where
-    somebody else changed the document since ``original`` was read, LibvirtRefused with libvirt's words, and
-    LIBVIRT_ADDS. Nothing was changed then. (virDomainDefineXMLFlags by the proved edit)
+    EDIT_RENAMES and EDIT_OF_UUID, SAME_SERIAL, STATE_IN_USE where it names the NVRAM of another domain,
+    CHANGED_MEANWHILE where somebody else changed the document since ``original`` was read, LibvirtRefused with
+    libvirt's words, and LIBVIRT_ADDS. Nothing was changed then. (virDomainDefineXMLFlags by the proved edit)
     """
     before, after = parse(original, "domain"), parse_user_document(edited, "domain")
     with changing(connection, name, needs=Need.OWN_HARDWARE | Need.CONFIG, dry_run=dry_run) as domain:
@@ -117,6 +118,7 @@ def _says_the_same(connection: Connection, document: str, text: str) -> bool:
 
 def _result(domain: OpenDomain, before: Element, after: Element, dry_run: bool) -> Edited:
     live = domain.documents.live
+    refuse_same_serials(after, before)
     if set(state_of(domain.connection, after)) - set(state_of(domain.connection, before)):
         refuse_state_of_others(domain.connection, after)
     return Edited(
@@ -125,11 +127,17 @@ def _result(domain: OpenDomain, before: Element, after: Element, dry_run: bool) 
         dry_run=dry_run,
         changes=tuple(compare_documents(before, after)),
         waits=waiting_since(Documents(live, before), Documents(live, after)),
-        notes=saved_memory_notes(domain, domain.documents),
+        notes=(*saved_memory_notes(domain, domain.documents), *shortened_serials(_new_disks(before, after))),
         edited=True,
         blocks=(*HostOutlook(domain.connection).newly_blocks(before, after), *_newly_unfit(domain, before, after)),
         at_next_start=live is not None,
     )
+
+
+def _new_disks(before: Element, after: Element) -> list[Element]:
+    """The disks of ``after`` whose serial ``before`` does not have."""
+    known = {disk.findtext("serial") for disk in before.iterfind("devices/disk")}
+    return [disk for disk in after.iterfind("devices/disk") if disk.findtext("serial") not in known]
 
 
 def _newly_unfit(domain: OpenDomain, before: Element, after: Element) -> list[str]:

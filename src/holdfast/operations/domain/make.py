@@ -20,9 +20,9 @@ from holdfast.domainxml.elements.firmware import describe_firmware, nvram_of
 from holdfast.domainxml.fact import Below, Creating, DiskRecord
 from holdfast.domainxml.host.cpu_model import describe_cpu
 from holdfast.domainxml.host.state_files import name_nvram
+from holdfast.domainxml.make.aliases import alias_stem, name_devices
 from holdfast.domainxml.make.identifiers import identifiers, without_identifiers
 from holdfast.domainxml.make.new_domain import unfinished_domain
-from holdfast.domainxml.make.seal import alias_stem, name_devices
 from holdfast.domainxml.metadata import fact, facts, same_subject, set_facts
 from holdfast.domainxml.places.pci import hotplug_places
 from holdfast.domainxml.platform import Platform

@@ -16,8 +16,9 @@ from holdfast.domainxml.elements.firmware import firmware_request, libvirt_names
 from holdfast.domainxml.host.capabilities import HOST_MODEL_UNKNOWN, Capabilities
 from holdfast.domainxml.host.cpu_model import seal_cpu, set_cpu
 from holdfast.domainxml.host.cpu_outlook import cpu_mode
+from holdfast.domainxml.make.aliases import name_devices
 from holdfast.domainxml.make.open_parts import OpenPart, needs_serial, open_parts
-from holdfast.domainxml.make.seal import makes_concrete, name_devices
+from holdfast.domainxml.make.seal import makes_concrete
 from holdfast.domainxml.places.root_ports import provide_root_ports
 from holdfast.domainxml.platform import Platform
 from holdfast.errors.changes import NOT_AS_IT_RUNS, WOULD_NOT_START

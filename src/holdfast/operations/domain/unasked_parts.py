@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 
+from holdfast.domainxml.address import describe_address
 from holdfast.domainxml.compare.change import Change, ChangeKind, visible
-from holdfast.domainxml.compare.guest_view import compare_documents, device_pairs, place
+from holdfast.domainxml.compare.guest_view import compare_as_written, compare_documents, device_pairs, place
 from holdfast.domainxml.describe.summary import device_in_words
 from holdfast.domainxml.device import short_name
 from holdfast.domainxml.document import Element
@@ -47,9 +48,10 @@ def unasked_parts(connection: Connection, asked: Element, given: Element | None,
     ours: list[Change] = []
     if given is not None:
         completed = _completed(connection, given)
-        ours = [] if completed is None else _seen(completed, made)
+        ours = [*_from_nowhere(given, made), *([] if completed is None else _seen(completed, made))]
         ours += [change for change in differs if change not in ours and _is_other(change, completed is None)]
-    added = [change for change in differs if change.kind is ChangeKind.ADDED and change not in ours]
+    written = visible(compare_as_written(asked if given is None else given, made))
+    added = [change for change in written if change.kind is ChangeKind.ADDED and change not in ours]
     return UnaskedParts(tuple(ours), tuple(_added_in_words(added, asked if given is None else given, made)))
 
 
@@ -69,6 +71,16 @@ def _added_in_words(added: list[Change], before: Element, made: Element) -> Iter
 def _seen(before: Element, after: Element) -> list[Change]:
     """What the guest sees differ, except what is made concrete: it would have had that, or a later choice."""
     return [change for change in visible(compare_documents(before, after)) if not makes_concrete(change)]
+
+
+def _from_nowhere(given: Element, made: Element) -> Iterator[Change]:
+    """The devices for which ``given`` states the place 0000:00:00, by which libvirt means any."""
+    for pair, sides in device_pairs(given, made):
+        if pair.before is None or pair.after is None or pair.before.find("address[@type='pci'][@slot]") is None:
+            continue
+        if describe_address(pair.before) is None and (found := place(pair.after, sides)):
+            where = f"devices/{sides.tag}/address"
+            yield Change(ChangeKind.MOVED, short_name(pair.before), where, "pci 0000:00:00.0", found)
 
 
 def _completed(connection: Connection, given: Element) -> Element | None:

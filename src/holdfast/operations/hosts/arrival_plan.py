@@ -11,9 +11,9 @@ from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.disk import is_shared, source_of
 from holdfast.domainxml.fact import Releasing, RunAgain, SeenState
 from holdfast.domainxml.host.state_files import StateFile, StateKind
+from holdfast.domainxml.make.aliases import name_devices
 from holdfast.domainxml.make.identifiers import identifiers
 from holdfast.domainxml.make.rebind import HostMaps
-from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.metadata import add_facts, drop_facts, fact, facts
 from holdfast.domainxml.past.secret_places import put_back_secrets
 from holdfast.domainxml.records.disk_record import unfinished

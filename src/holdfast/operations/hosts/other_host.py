@@ -18,8 +18,8 @@ from holdfast.domainxml.document import Element, parse, value_at
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.host.capabilities import Capabilities
 from holdfast.domainxml.host.reaches import reaches
+from holdfast.domainxml.make.aliases import name_devices
 from holdfast.domainxml.make.rebind import HostMaps, rebind
-from holdfast.domainxml.make.seal import name_devices
 from holdfast.domainxml.platform import Platform
 from holdfast.errors import NotFound
 from holdfast.errors.hosts import IMPORTED_OTHERWISE, MAC_IN_USE, REACHES_HOST, UNASKED_IMPORT

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from holdfast.domainxml.document import parse
 from holdfast.domainxml.host.outlook import Effect, Outlook, differs
+from holdfast.domainxml.make.open_parts import Remedy, open_parts
 from holdfast.domainxml.snapshots.stored import read_snapshot
 from holdfast.errors import InvalidDocument, LibvirtRefused, NotFound
 from holdfast.errors.hosts import PROBE_OF_ONE
@@ -114,3 +115,6 @@ def _outlooks(documents: Documents, here: HostOutlook, there: HostOutlook) -> It
         known = replace(known, cpu=here.expanded_cpu(config))
     yield from there.of(config, known, here)
     yield from version_outlook(config, known.versions, there, here)
+    # Of the CPU the host has been asked already.
+    open_ends = (part for part in open_parts(config) if part.remedy is Remedy.NONE and part.kind != "cpu")
+    yield from (Outlook(Effect.NOTE, part.kind, part.sentence) for part in open_ends)
