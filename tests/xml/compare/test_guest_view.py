@@ -174,6 +174,20 @@ def test_change_of_the_domains_own_type_names_the_domain() -> None:
     assert (change.what, change.where) == ("domain", "@type")
 
 
+@pytest.mark.parametrize(
+    "path", ["title", "devices/disk/serial", "devices/graphics@newer", "devices/channel/target@name"]
+)
+def test_value_without_end_is_shortened_where_it_is_shown(path: str) -> None:
+    for change in compare(one_path(path, "a" * 5_000_000), one_path(path, "b" * 5_000_000)):
+        assert len(str(change)) < 2_000 and " characters)" in str(change)
+        assert len(json.dumps(change.to_json())) < 6_000
+
+
+def test_value_of_a_path_or_of_many_features_is_shown_whole() -> None:
+    (change,) = compare(one_path("title", "a" * 300), one_path("title", "b" * 300))
+    assert "b" * 300 in str(change)
+
+
 RNG = "<rng model='virtio'><address type='pci' bus='{}' slot='0'/></rng>"
 DISK = "<disk><target dev='vda'/><serial>{}</serial></disk>"
 

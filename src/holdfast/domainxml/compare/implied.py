@@ -40,7 +40,6 @@ def _additions(domain: Element) -> Iterator[Addition]:
     kind = domain.find("os/type")
     if domain.get("type") not in ("qemu", "kvm") or kind is None or kind.text != "hvm" or parent is None:
         return
-    yield from _boot(domain)
     yield from _indexes(parent)
     yield from _disks(parent)
     yield from _screens(parent)
@@ -60,13 +59,6 @@ def _chipset(kind: Element) -> str | None:
     if "q35" in machine:
         return "q35"
     return "i440fx" if machine == "pc" or machine.startswith(("pc-i440fx-", "pc-0.", "pc-1.")) else None
-
-
-def _boot(domain: Element) -> Iterator[Addition]:
-    """Without any boot order, the first hard disk is booted (virDomainDefPostParse)."""
-    os = domain.find("os")
-    if os is not None and os.find("boot") is None and domain.find("devices/*/boot") is None:
-        yield os, element("boot", {"dev": "hd"})
 
 
 def _disks(parent: Element) -> Iterator[Addition]:

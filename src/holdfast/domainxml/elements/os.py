@@ -16,10 +16,16 @@ def _reconcile(before: Element, after: Element, one: View, other: View) -> Itera
 
     To a loader that is named, libvirt 11.3 adds what the loader's descriptor says; the path is what counts. Where it
     finds no firmware it writes an empty ``<loader>``, which names none.
+
+    A document without any boot order boots the first hard disk: ``<boot dev='hd'/>`` (virDomainDefPostParse).
     """
     for view in (one, other):
         if view.guest.get("loader") == "":
             del view.guest["loader"]
+    for silent, said in ((before, other), (after, one)):
+        has_order = silent.find("os/boot") is not None or silent.find("devices/*/boot") is not None
+        if not has_order and said.guest.get("boot@dev") == "hd" and "boot#2@dev" not in said.guest:
+            said.drop("boot@dev")
     if _is_bios(before) or _is_bios(after):
         return
     if chooses_firmware(before) != chooses_firmware(after):
