@@ -30,16 +30,6 @@ class Fresh:
         return f"{self.kind}: {' and '.join(self.paths)}"
 
 
-def is_order_only(one: str, other: str) -> bool:
-    """True where two documents say the same in another order."""
-    return _sorted_form(etree.fromstring(one)) == _sorted_form(etree.fromstring(other))
-
-
-def _sorted_form(node: etree._Element) -> object:
-    below = sorted((_sorted_form(each) for each in node if isinstance(each.tag, str)), key=repr)
-    return str(node.tag), sorted(node.attrib.items()), (node.text or "").strip(), below
-
-
 def fresh_mutations(originals: Sequence[str], values: Values, choose: random.Random, count: int) -> Iterator[Fresh]:
     """``count`` documents, each of another of the ``originals``, of all kinds in turn."""
     parts = _parts_of(originals)

@@ -13,6 +13,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from holdfast.domainxml.compare.implied import with_implied
+from holdfast.domainxml.document import Element, parse
 from holdfast_lab.patience import PATIENCE
 from tests.corpus import CORPUS
 
@@ -46,6 +48,21 @@ def listed(heading: str) -> dict[str, str]:
 
 def is_listed(path: str, table: dict[str, str]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in table)
+
+
+ORDER = "in another order"
+"""The row of the table for documents that mean the same, part by part."""
+
+
+def words_of(pair: Pair, paths: Sequence[str]) -> list[str]:
+    """What the table may call the difference between two documents: the ``paths`` that differ, or ORDER."""
+    one, other = (_sorted_form(with_implied(parse(text))) for text in (pair.original, pair.document))
+    return [*paths, *([ORDER] if one == other else [])]
+
+
+def _sorted_form(node: Element) -> object:
+    below = sorted((_sorted_form(each) for each in node if isinstance(each.tag, str)), key=repr)
+    return str(node.tag), sorted(node.attrib.items()), (node.text or "").strip(), below
 
 
 def written() -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.generated import DATA, add, drop, generated, volume
 
-from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.compare.guest_view import compare
+from holdfast.domainxml.document import Element, parse, serialize
 from holdfast.domainxml.manager.follow_devices import follow_devices
 
 NORMALISED = (DATA / "instance-normalised.xml").read_text()
@@ -48,3 +49,22 @@ def test_an_alias_that_another_device_has_is_not_given_twice() -> None:
     alias = followed(domain, generated(add(volume(1, "vdc")))).find("alias")
     assert alias is not None
     assert alias.get("name") == "ua-vdc"
+
+
+def handed_through(bus: str) -> str:
+    return (
+        "<domain type='kvm'><devices><interface type='hostdev' managed='yes'><mac address='fa:16:3e:00:00:09'/><source>"
+        f"<address type='pci' domain='0x0000' bus='{bus}' slot='0x10' function='0x1'/></source>"
+        "<alias name='ua-net0'/><address type='pci' domain='0x0000' bus='0x05' slot='0x00' function='0x0'/>"
+        "</interface></devices></domain>"
+    )
+
+
+def test_another_card_of_the_host_behind_an_interface_is_taken_over_and_told() -> None:
+    domain = parse(handed_through("0x01"))
+    changes = follow_devices(domain, parse(handed_through("0x81")), lambda device: True)
+    told = compare(handed_through("0x01"), serialize(domain))
+    assert [str(change) for change in told] == [
+        "interface fa:16:3e:00:00:09: source address is 0000:81:10.1, was 0000:01:10.1"
+    ]
+    assert all(map(changes.explains, told))

@@ -180,3 +180,27 @@ def test_disk_that_was_moved_to_another_volume_is_the_same_disk_under_its_old_se
     assert pair.after is not None
     disk.set("type", "block")
     assert all(pair.after is None for pair in counterparts(domain, template) if pair.before is disk)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "taken"),
+    [
+        ("<source file='/a'><encryption format='luks'/></source>", "<source file='/a'/>", False),
+        (
+            "<source file='/a'/>",
+            "<source file='/a'><slices><slice type='storage' offset='9'/></slices></source>",
+            False,
+        ),
+        ("<source file='/a'><encryption format='luks'/></source>", "<source file='/b/a'/>", True),
+    ],
+)
+def test_how_the_same_image_is_read_stays(mine: str, theirs: str, taken: bool) -> None:
+    def document(source: str) -> Element:
+        disk = f"<disk type='file'>{source}<target dev='vda' bus='virtio'/></disk>"
+        return parse(f"<domain type='kvm'><devices>{disk}</devices></domain>")
+
+    domain = document(mine)
+    take_host_side(domain, document(theirs))
+    assert visible(compare_documents(document(mine), domain)) == []
+    source = domain.find("devices/disk/source")
+    assert source is not None and same(source, parse(theirs if taken else mine))

@@ -38,7 +38,8 @@ _LEFT = {
         "target/label",
         "target/readonly",
     ),
-    "tpm": ("backend@type", "backend/profile"),
+    "input": ("source",),
+    "tpm": ("backend@type", "backend/profile", "backend/device"),
     "video": ("model/acceleration",),
 }
 """What is left of all that the guest sees: what reaches into the host (a file, a device, how an image is read)."""
