@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from holdfast.domainxml.compare.implied import with_implied
 from holdfast.domainxml.document import Element, parse
+from holdfast.domainxml.sides import all_values
 from holdfast_lab.patience import PATIENCE
 from tests.corpus import CORPUS
 
@@ -55,9 +56,21 @@ ORDER = "in another order"
 
 
 def words_of(pair: Pair, paths: Sequence[str]) -> list[str]:
-    """What the table may call the difference between two documents: the ``paths`` that differ, or ORDER."""
-    one, other = (_sorted_form(with_implied(parse(text))) for text in (pair.original, pair.document))
-    return [*paths, *([ORDER] if one == other else [])]
+    """What the table may call the difference between two documents: the ``paths`` that differ, all that differs below
+    one of them, and ORDER where one of them differs in nothing else.
+    """
+    one, other = (with_implied(parse(text)) for text in (pair.original, pair.document))
+    words = list(paths)
+    for path in paths:
+        head = "/".join(path.partition("@")[0].split("/")[: 2 if path.startswith("devices/") else 1])
+        old, new = ([_sorted_form(node) for node in document.iterfind(head)] for document in (one, other))
+        words += [ORDER] if sorted(old, key=repr) == sorted(new, key=repr) else []
+        values = (
+            {(*each,) for node in document.iterfind(head) for each in all_values(node, head).items()}
+            for document in (one, other)
+        )
+        words += [re.sub(r"#\d+", "", where) for where, _ in next(values) ^ next(values) if where.startswith(path)]
+    return words
 
 
 def _sorted_form(node: Element) -> object:
