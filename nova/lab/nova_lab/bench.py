@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from nova_lab.cloud import empty_image
 from nova_lab.lab import Lab
 from nova_lab.server import Server
 
@@ -32,7 +32,7 @@ def bench(lab: Lab, counts: list[int], repetitions: int) -> None:
     """Measure with each number of servers, print a table, write JSON; ``repetitions`` in each of a driver's rounds."""
     figures = []
     print(f"{'servers':>7} {'':<20}{'stock s':>9}{'ours s':>9}{'ratio':>7}  aim")
-    with _empty_image(lab), _servers(lab) as servers:
+    with empty_image(lab.openstack, IMAGE), _servers(lab) as servers:
         for count in sorted(counts):
             servers.up_to(count)
             times: Times = {}
@@ -106,22 +106,3 @@ def _servers(lab: Lab) -> Iterator[_Servers]:
     finally:
         for server in servers.all:
             server.remove()
-
-
-@contextmanager
-def _empty_image(lab: Lab) -> Iterator[None]:
-    """An image without anything, of servers that are switched off without being asked."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.truncate(1 << 20)
-        image = lab.openstack.create_image(
-            IMAGE,
-            filename=file.name,
-            disk_format="raw",
-            container_format="bare",
-            wait=True,
-            os_shutdown_timeout="0",
-        )
-    try:
-        yield
-    finally:
-        lab.openstack.image.delete_image(image.id)

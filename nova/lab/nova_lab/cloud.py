@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +33,9 @@ IMAGES: dict[str, dict[str, str]] = {
     "probe": {},
     "probe-q35": {"hw_machine_type": "q35"},
     "probe-uefi": {"hw_machine_type": "q35", "hw_firmware_type": "uefi"},
-    RESCUE: {"hw_machine_type": "q35", "hw_rescue_device": "disk", "hw_rescue_bus": "virtio"},
+    RESCUE: {"hw_rescue_device": "disk", "hw_rescue_bus": "virtio"},
 }
 """Name → properties. All are the probe guest."""
-
-OF_TEMPEST = ("probe-q35", RESCUE)
-"""The images that Tempest's tests boot and rebuild with: of one machine type."""
 
 
 def connect() -> Connection:
@@ -101,6 +100,27 @@ def furnish(cloud: Connection, disk: Path) -> None:
                 wait=True,
                 **properties,
             )
+
+
+@contextmanager
+def empty_image(cloud: Connection, name: str, **properties: str) -> Iterator[str]:
+    """The id of an image without anything, of servers that are switched off without being asked; gone afterwards."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(1 << 20)
+        image = cloud.create_image(
+            name,
+            filename=file.name,
+            disk_format="raw",
+            container_format="bare",
+            visibility="public",
+            wait=True,
+            os_shutdown_timeout="0",
+            **properties,
+        )
+    try:
+        yield str(image.id)
+    finally:
+        cloud.image.delete_image(image.id)
 
 
 def hosts(cloud: Connection) -> set[str]:

@@ -177,6 +177,7 @@ def cinder(state: Path, venv: Path, conf: Path) -> Sections:
             "my_ip": CONTROLLER,
             "api_paste_config": venv / "etc/cinder/api-paste.ini",
             "rootwrap_config": venv / "etc/cinder/rootwrap.conf",
+            "resource_query_filters_file": venv / "etc/cinder/resource_filters.json",
             "state_path": state,
             "image_conversion_dir": state / "conversion",
             "enabled_backends": ",".join(BACKENDS),
