@@ -192,7 +192,7 @@ def test_interface_that_is_no_cable_does_not_become_one(connection: Connection) 
     )
     domain = connection.define(domain_xml(extra=hostdev))
     before = domain.xml(CONFIG)
-    with raising(UNASKED_SETTING, changes=f"interface {MAC}: type is no longer given (was hostdev)") as caught:
+    with raising(UNASKED_SETTING, changes=f"interface {MAC}: type is bridge, was hostdev") as caught:
         set_interface(connection, "a", MAC, InterfaceSettings(bridge="br0"))
     assert "holdfast edit a" in hints.hint(caught.value)
     assert domain.xml(CONFIG) == before
