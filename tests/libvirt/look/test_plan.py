@@ -320,3 +320,17 @@ def test_a_host_that_has_more_than_the_domain_allows(connection: Connection, cpu
     domain = connection.define(with_cpu(cpu.format("none")))
     assert "blocks" not in foretold(connection)
     domain.start(paused=True)
+
+
+def test_plan_host_seal_and_audit_name_the_same_parts_that_are_left_to_the_host(connection: Connection) -> None:
+    smbios = "<smbios mode='host'/></os>"
+    connection.define(domain_xml().replace("</os>", smbios).replace("<acpi/>", "<acpi/><hyperv mode='passthrough'/>"))
+    named = {
+        "the Hyper-V features are what the host offers at each start (hyperv mode='passthrough')",
+        "the SMBIOS strings are the host's own (smbios mode='host')",
+    }
+    (plan,) = operations.plan_host(connection)
+    assert named <= {outlook.sentence for outlook in plan.outlooks}
+    assert named <= {part.sentence for part in operations.seal_domain(connection, "a", dry_run=True).left}
+    found = [finding.sentence for finding in operations.audit_host(connection).domains[0].findings]
+    assert all(any(sentence in each for each in found) for sentence in named)
