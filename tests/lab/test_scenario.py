@@ -26,6 +26,14 @@ def test_guest_and_documents_say_that_the_stock_rescue_takes_the_volumes_away(un
     assert any("is removed" in change for change in under_stock["rescue"].documents)
 
 
+@pytest.mark.parametrize("step", ["detach volume 3, in vain", "attach volume 8 meanwhile"])
+def test_stock_driver_leaves_live_and_config_apart_where_a_guest_answers_no_detach(
+    under_stock: Results, step: str
+) -> None:
+    assert under_stock[step].error is None
+    assert under_stock[step].disagreement
+
+
 @each_step
 def test_every_step_is_done_under_holdfast(under_holdfast: Results, step: str) -> None:
     assert under_holdfast[step].error is None

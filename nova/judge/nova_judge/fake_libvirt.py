@@ -7,7 +7,7 @@ These are the additions; each is what the real libvirt does, and no test is chan
 * ``libvirtError`` is the real binding's class, as the fake's own docstring has it, and error codes and flags have
   libvirt's numbers.
 * A domain keeps its document. Its disks, interfaces and hostdevs get an alias and an address where they lack one, and
-  keep them.
+  keep them. A machine of the kind i440fx has its PCI bus.
 * Defining a domain that exists replaces its config document; it goes on running where it runs.
 * createXML over a domain that is shut off starts it with that document; afterwards it has its config document again.
 * Attaching and detaching changes the documents that the flags name. A running guest lets go of a device at once, and
@@ -317,6 +317,9 @@ def _identity(device: Any) -> Any:
 
 def _complete(document: Any) -> None:
     """Give what lacks an alias or an address the fake's aliases, and addresses in the slots of the fake's template."""
+    devices = document.find("devices")
+    if devices is not None and document.find("devices/controller[@model='pci-root']") is None and _is_i440fx(document):
+        etree.SubElement(devices, "controller", {"type": "pci", "index": "0", "model": "pci-root"})
     for tag, alias in _ALIASES.items():
         devices = document.findall(f"devices/{tag}")
         taken = {each.get("name") for each in document.iterfind(f"devices/{tag}/alias")}
@@ -327,6 +330,11 @@ def _complete(document: Any) -> None:
                 etree.SubElement(device, "alias", name=name)
             if device.find("address") is None and device.get("type") != "mdev":
                 _address(document, device)
+
+
+def _is_i440fx(document: Any) -> bool:
+    kind = document.find("os/type")
+    return kind is not None and kind.get("machine", "pc").startswith("pc") and "q35" not in kind.get("machine", "")
 
 
 def _address(document: Any, device: Any) -> None:

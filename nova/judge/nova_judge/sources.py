@@ -75,7 +75,7 @@ def uses() -> list[Use]:
     for file, tree in modules().items():
         imported, own = _imported(tree), of_driver | _own(tree)
         for node in ast.walk(tree):
-            if not isinstance(node, ast.Attribute):
+            if not isinstance(node, ast.Attribute) or node.attr == "__class__":  # every object has one
                 continue
             base = _written(node.value)
             if base in imported:

@@ -261,6 +261,7 @@ def compute(node: Node, state: Path, venv: Path, setup: Setup) -> Sections:
         "connection_uri": "qemu:///system",
         "hw_machine_type": "x86_64=pc",
         "num_pcie_ports": 16,
+        "device_detach_attempts": 2,  # one guest is to answer none
         "inject_partition": -2,
         "rbd_user": CEPH_USER,
         "rbd_secret_uuid": CEPH_SECRET,

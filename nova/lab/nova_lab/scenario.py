@@ -100,6 +100,12 @@ STEPS = (
     LabStep("start", Server.start),
     LabStep("pause", Server.pause, runs=False),
     LabStep("unpause", Server.unpause),
+    LabStep("pause again", Server.pause, runs=False),
+    LabStep("detach volume 3, in vain", lambda server: server.detach_volume_in_vain("volume 3"), runs=False),
+    LabStep(
+        "attach volume 8 meanwhile", lambda server: server.give_volume("volume 8"), ("added devices/disk",), runs=False
+    ),
+    LabStep("hard reboot of the paused guest", Server.hard_reboot, ("disk volume 8", "ACPI *")),
     LabStep("suspend", Server.suspend, runs=False),
     LabStep("resume", Server.resume),
     LabStep("rescue", Server.rescue, ("disk rescue", "ACPI *"), is_rescue=True),

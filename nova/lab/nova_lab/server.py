@@ -135,17 +135,26 @@ class Server:
 
     def attach_volume(self, label: str) -> None:
         """Attach a volume, a new one unless it is there, and wait until the guest has it."""
+        self.give_volume(label)
+        self.guest.wait_until(lambda seen: seen.disk(self.volumes[label]))
+
+    def give_volume(self, label: str) -> None:
+        """Attach a volume, a new one unless it is there, to a guest that may not see it yet."""
         if label not in self.volumes:
             self.new_volume(label)
         self.cloud.compute.create_volume_attachment(self.id, volume_id=self.volumes[label])
         self._wait_for_volume(label, "in-use")
-        self.guest.wait_until(lambda seen: seen.disk(self.volumes[label]))
 
     def detach_volume(self, label: str) -> None:
         """Detach a volume; the guest releases it."""
         self.cloud.compute.delete_volume_attachment(self.volumes[label], self.id)
         self._wait_for_volume(label, "available")
         self.guest.wait_until(lambda seen: not seen.disk(self.volumes[label]))
+
+    def detach_volume_in_vain(self, label: str) -> None:
+        """Detach a volume that the guest does not release: Nova gives up, and it stays attached."""
+        self.cloud.compute.delete_volume_attachment(self.volumes[label], self.id)
+        self._wait_for_volume(label, "in-use")
 
     def attach_interface(self, label: str, network: str = "neta") -> None:
         """Attach a new port and wait until the guest has it."""

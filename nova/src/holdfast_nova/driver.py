@@ -28,6 +28,7 @@ from holdfast.operations.files import make_private
 from holdfast.operations.manager.instance import last_request, with_machine_type
 from holdfast_nova import conf
 from holdfast_nova.adoption import AdoptsInstances, record_request
+from holdfast_nova.attaching import AttachesDevices
 from holdfast_nova.before import Before, before_request, before_resize, with_old_flavor
 from holdfast_nova.connection import in_nova_terms
 from holdfast_nova.deed_recorder import RecordsHistory
@@ -59,7 +60,7 @@ conf.register(CONF)
 
 
 class HoldfastLibvirtDriver(
-    AdoptsInstances, CopiesRunningDisks, GivesMediatedDevicesAgain, MissesLostState, RecordsHistory
+    AdoptsInstances, AttachesDevices, CopiesRunningDisks, GivesMediatedDevicesAgain, MissesLostState, RecordsHistory
 ):
     """``compute_driver = holdfast.HoldfastLibvirtDriver``: see the module."""
 
@@ -248,6 +249,7 @@ class HoldfastLibvirtDriver(
             if self._will_be_recreated(instance):
                 stack.enter_context(self._keeper.keep(instance, Purpose.AS_IT_IS))
                 self._keeper.refuse_start(instance)
+                self._keeper.keep_addresses(instance)
             super().destroy(context, instance, network_info, block_device_info, destroy_disks, destroy_secrets)
 
     def detach_volume(
@@ -275,6 +277,7 @@ class HoldfastLibvirtDriver(
     ) -> None:
         """As stock, which also powers on and starts instances after a host boot by it; the domain is kept."""
         self._keeper.refuse_start(instance)
+        self._keeper.keep_addresses(instance)
         before = self._as_requested(instance, instance.image_meta) if self._keeper.has_domain(instance) else None
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
             super()._hard_reboot(context, instance, network_info, share_info, block_device_info, accel_info)

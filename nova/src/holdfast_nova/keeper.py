@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import nova.conf
 from nova import exception
+from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
@@ -19,6 +20,7 @@ from holdfast.errors import HoldfastError, NotFound, OtherMachine
 from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.files import file_exists, read_document, remove_file, write_private
 from holdfast.operations.look.document import document as document_of
+from holdfast.operations.manager.addresses import keep_addresses
 from holdfast.operations.manager.create import create_in_place
 from holdfast.operations.manager.follow import follow_document
 from holdfast.operations.manager.foreign_start import record_start, refuse_start
@@ -50,6 +52,7 @@ class Purpose(Enum):
     RESIZE = "as FOLLOW, and the document from before is kept for a revert"
     REVERT = "as FOLLOW, after the document from before the resize has taken its place again"
     RESCUE = "a rescue is started over it"
+    SUSPEND = "it is saved, and its config document waits for the resume"
     UNRESCUE = "it is started as it is, unless the stock driver had defined a rescue over it"
 
 
@@ -88,6 +91,11 @@ class Keeper:
     def of(self, instance: Instance) -> Kept | None:
         """How the domain of ``instance`` is kept just now; None when it is not."""
         return self._kept().get(instance.uuid)
+
+    def suspends(self, uuid: str) -> bool:
+        """True while this thread suspends the domain ``uuid``."""
+        kept = self._kept().get(uuid)
+        return kept is not None and kept.purpose is Purpose.SUSPEND
 
     @property
     def is_at_work(self) -> bool:
@@ -198,6 +206,23 @@ class Keeper:
         except HardwareNotKept as refusal:
             LOG.error("It is not started: %s", refusal, instance=instance)
             raise
+
+    def keep_addresses(self, instance: Instance) -> None:
+        """Before the guest is switched off, let it come back with its devices where they are now.
+
+        It is switched off whatever comes of that.
+        """
+        try:
+            kept = keep_addresses(self.connection(), instance.uuid)
+        except NotFound:
+            return
+        except (HoldfastError, libvirt_driver.libvirt.libvirtError) as error:
+            LOG.warning("Its devices may be elsewhere at its next start: %s", error, instance=instance)
+            return
+        for change in kept.changes:
+            LOG.warning("It stays as the guest has it, and config had it elsewhere: %s", change, instance=instance)
+        for device in kept.stay:
+            LOG.warning("The %s comes back elsewhere: config lacks its place.", device, instance=instance)
 
     def record_new(self, instance: Instance) -> None:
         """Adopt a domain that was defined just now, and record what its guest has been given where it runs."""

@@ -29,6 +29,7 @@ class MissesLostState(libvirt_driver.LibvirtDriver):
     def _soft_reboot(self, instance: Instance) -> bool:
         """As stock, which starts the domain by itself once the guest has shut down."""
         self._keeper.refuse_start(instance)
+        self._keeper.keep_addresses(instance)
         done = super()._soft_reboot(instance)
         if done:
             self._keeper.record_start(instance)
@@ -43,4 +44,5 @@ class MissesLostState(libvirt_driver.LibvirtDriver):
                 if instance.task_state == task_states.RESIZE_MIGRATING:
                     raise exception.InstanceFaultRollback(refusal) from refusal
                 raise
+        self._keeper.keep_addresses(instance)
         super().power_off(instance, timeout, retry_interval)

@@ -17,6 +17,7 @@ REMEDIES = {
     "state-gone": f"on its host put it back, or 'holdfast adopt {{name}}' with --fresh-nvram or --fresh-tpm; {_REPEAT}",
     "unasked": "nothing was changed; report this, with 'holdfast xml {name}'",
     "libvirt-adds": "the old document is back; report this",
+    "no-free-place": f"'openstack server stop' first, {_REPEAT}: it gets another place then",
     "another-boot-disk": "'holdfast set INSTANCE --boot TARGET' says which disk is booted, whatever they are called",
     "not-last-on-bus": f"{_RESCUE_BUS}: one of {{buses}}",
     "no-ide": f"{_RESCUE_BUS}: sata or usb",

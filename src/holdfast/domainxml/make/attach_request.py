@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import secrets
 
-from holdfast.domainxml.address import address_of, pci_address
+from holdfast.domainxml.address import address_of, pci_address, read_pci
 from holdfast.domainxml.device import USER_ALIAS, alias, identity, label, user_alias
 from holdfast.domainxml.document import Element, devices, element, parse_user_document, remove_children, same, value_at
 from holdfast.domainxml.elements.disk import (
@@ -119,14 +119,22 @@ def is_from_earlier_attach(request: Element, device: Element) -> bool:
 def names_one_device(request: Element) -> bool:
     """True when ``request`` means one certain device: an interface without a MAC could as well be a second one."""
     is_named = request.tag == "lease" or (request.tag == "disk" and source_of(request))
-    return bool(user_alias(request) or _mac(request) or is_named)
+    return bool(user_alias(request) or _mac(request) or is_named or _of_host(request))
 
 
 def _names(device: Element) -> tuple[str | None, ...]:
     target = value_at(device, "target@dev") if device.tag == "disk" else None
     lease = label(device) if device.tag == "lease" else None
-    return user_alias(device), target, _mac(device), source_of(device), lease
+    return user_alias(device), target, _mac(device), source_of(device), lease, _of_host(device)
 
 
 def _mac(device: Element) -> str | None:
     return (value_at(device, "mac@address") or "").lower() or None
+
+
+def _of_host(device: Element) -> str | None:
+    """Which PCI or mediated device of the host is passed through, however its numbers are written; else None."""
+    address = device.find("source/address") if device.tag == "hostdev" else None
+    if address is None or device.get("type") not in ("pci", "mdev"):
+        return None
+    return address.get("uuid") or str(read_pci(element("address", {**address.attrib, "type": "pci"})))

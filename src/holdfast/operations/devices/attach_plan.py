@@ -53,8 +53,11 @@ def plan_attach(
     config_only: bool = False,
     trust_format: bool = False,
     image_is_new: bool = False,
+    is_provided: bool = False,
 ) -> PlannedAttach:
     """Find out what attaching ``device`` to ``domain`` takes. ``image_is_new``: its image is yet to be made.
+
+    ``is_provided``: whoever asks answers for all that is behind it on this host, which is not looked at.
 
     Raises TRANSIENT, TAKEN, FAR_ADDRESS, FAR_TARGET, CONTROLLER_IN_LIVE_ONLY, NO_FREE_PLACE, NO_NETWORK,
     WOULD_NOT_START, and what :func:`check_source` does.
@@ -77,9 +80,11 @@ def plan_attach(
         _refuse_far_address(planned.request, documents[-1])
         if len(planned.controllers) > MOST_CONTROLLERS:
             raise errors.FAR_TARGET(device=short_name(planned.request), count=len(planned.controllers))
-    if Definition.LIVE in planned.targets:
+    if Definition.LIVE in planned.targets and not planned.resumes:  # else its place is kept for it in config
         coming = [*planned.controllers, planned.request]
         refuse_without_place(before, sum(map(pci.is_endpoint, coming)))
+    if is_provided:
+        return planned
     if image_is_new:
         refuse_in_use(domain.connection, domain.uuid, planned.request)
     else:

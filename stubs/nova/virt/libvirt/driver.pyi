@@ -5,7 +5,12 @@ from nova.context import RequestContext
 from nova.network.model import NetworkInfo
 from nova.objects import ImageMeta, Instance, Migration, ShareMappingList
 from nova.virt.driver import BlockDeviceInfo, InstanceDriverMetadata
-from nova.virt.libvirt.config import LibvirtConfigGuest, LibvirtConfigGuestDisk, LibvirtConfigGuestMetaNovaInstance
+from nova.virt.libvirt.config import (
+    LibvirtConfigGuest,
+    LibvirtConfigGuestDevice,
+    LibvirtConfigGuestDisk,
+    LibvirtConfigGuestMetaNovaInstance,
+)
 from nova.virt.libvirt.cpu.api import API
 from nova.virt.libvirt.event import DeviceRemovedEvent
 from nova.virt.libvirt.guest import Guest
@@ -20,6 +25,9 @@ class _HasDocument(Protocol):
     """What a guest is asked for its ports: Nova wants no more of it."""
 
     def get_xml_desc(self) -> str: ...
+
+class GetDeviceConfFunction(Protocol):
+    def __call__(self, from_persistent_config: bool = False) -> LibvirtConfigGuestDevice | None: ...
 
 class AsyncDeviceEventsHandler:
     def notify_waiters(self, event: DeviceRemovedEvent) -> bool: ...
@@ -48,6 +56,25 @@ class LibvirtDriver:
         pause: bool = False,
         post_xml_callback: Callable[[], None] | None = None,
     ) -> Guest: ...
+    def _detach_from_live_with_retry(
+        self,
+        guest: Guest,
+        instance_uuid: str,
+        live_dev: LibvirtConfigGuestDevice,
+        get_device_conf_func: GetDeviceConfFunction,
+        device_name: str,
+    ) -> None: ...
+    def _detach_from_persistent(
+        self,
+        guest: Guest,
+        instance_uuid: str,
+        persistent_dev: LibvirtConfigGuestDevice,
+        get_device_conf_func: GetDeviceConfFunction,
+        device_name: str,
+    ) -> None: ...
+    def _detach_with_retry(
+        self, guest: Guest, instance_uuid: str, get_device_conf_func: GetDeviceConfFunction, device_name: str
+    ) -> None: ...
     def _disconnect_volume(
         self,
         context: RequestContext,
@@ -180,6 +207,7 @@ class LibvirtDriver:
         share_info: ShareMappingList | None,
         block_device_info: BlockDeviceInfo | None = None,
     ) -> None: ...
+    def suspend(self, context: RequestContext, instance: Instance) -> None: ...
     def swap_volume(
         self,
         context: RequestContext,
