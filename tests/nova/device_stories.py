@@ -122,7 +122,7 @@ class Story:
         print(json.dumps([step, came, *seats]), flush=True)
 
     def _volume(self, number: int) -> str:
-        return f"00000000-0000-4000-8000-{number:012d}"
+        return f"{number:08d}-0000-4000-8000-000000000000"
 
 
 def _coming_and_going(document: str) -> list[Any]:

@@ -20,7 +20,7 @@ PORT = f"<interface type='user'><mac address='{MAC}'/><model type='virtio'/></in
 
 def volume(folder: Path, number: int) -> str:
     """A volume as Nova attaches it, with its id as serial and alias, at a target of its own."""
-    uuid = f"00000000-0000-4000-8000-{number:012d}"
+    uuid = f"{number:08d}-0000-4000-8000-000000000000"
     named = f"<serial>{uuid}</serial><alias name='ua-{uuid}'/>"
     return disk_xml(folder, f"v{number}", f"vd{'abcdefghijkl'[number]}", named)
 
