@@ -102,6 +102,8 @@ def _all() -> list[Scenario]:
             ends="its NVRAM is gone",
         ),
         Scenario("seal a --add-serials --add-ports 2"),
+        Scenario("unseal a --cpu"),
+        Scenario("upgrade cpu a --feature -aes"),
         Scenario("adopt a", foreign=True),
         Scenario("adopt a", PAUSED, foreign=True, note="paused"),
         Scenario("adopt --all", foreign=True),

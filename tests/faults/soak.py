@@ -43,6 +43,7 @@ COMMANDS = (
     "set {d} --title t{n}",
     "set {d} --memory 48MiB",
     "seal {d} --add-serials",
+    "unseal {d} --cpu",
     "snapshot create {d} s{n}",
     "snapshot delete {d} s{n}",
     "snapshot revert {d} s{n} --accept",

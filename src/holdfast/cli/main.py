@@ -72,6 +72,7 @@ COMMANDS = {
         "plan": "hosts.plan_hosts",
         "upgrade": "domain.upgrade",
         "seal": "domain.seal",
+        "unseal": "domain.seal",
         "adopt": "domain.adopt",
         "release": "domain.adopt",
     },

@@ -54,6 +54,12 @@ WOULD_NOT_START = Condition(
     "with {what}, the domain {name!r} would no longer start here: {reasons:;}",
     "choose what this host has, or provide it first",
 )
+CPU_CHANGED_IN_PART = Condition(
+    "cpu-changed-in-part",
+    PartlyDone,
+    "the CPU of {failed} of {all:domain} could not be changed: {causes:;}",
+    "the others have it; fix the cause, then repeat it",
+)
 
 CHANGED_AND_THEN = Condition(
     "changed-and-then",

@@ -49,6 +49,12 @@ NO_COMMON_CPU = Condition(
     "there is no CPU for {name!r} that all of these hosts can give: {reasons:;}",
     "leave out the host that stands in the way, or give it a named model that all of them have",
 )
+CPU_NOT_GIVEN = Condition(
+    "cpu-not-given",
+    Refused,
+    "the host cannot give {name!r} its CPU: it {lacks}",
+    "let the CPU be chosen anew, or start it where the host has what it needs",
+)
 TOO_MANY_VCPUS = Condition("too-many-vcpus", Failed, "{machine} cannot have {vcpus:vCPU} here: at most {most}")
 NO_TPM = Condition(
     "no-tpm",

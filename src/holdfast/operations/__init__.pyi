@@ -34,6 +34,9 @@ from .domain.adopt import Adoption as Adoption
 from .domain.adopt import Released as Released
 from .domain.adopt import adopt_domain as adopt_domain
 from .domain.adopt import release_domain as release_domain
+from .domain.change_cpu import CpuChange as CpuChange
+from .domain.change_cpu import unseal_cpu as unseal_cpu
+from .domain.change_cpu import upgrade_cpu as upgrade_cpu
 from .domain.clone import clone_domain as clone_domain
 from .domain.create import create_domain as create_domain
 from .domain.create import create_domain_from_document as create_domain_from_document

@@ -75,7 +75,6 @@ def saved_paused(connection: Connection, folder: Path) -> None:
 
 
 def rescued(connection: Connection, folder: Path) -> None:
-    """It ran before."""
     runs(connection, folder)
     operations.rescue(connection, "a", medium(folder), force=True)
 
@@ -249,6 +248,8 @@ story("take_back_certificates", with_new_certificates)
 story("adopt_domain", off)
 story("release_domain", adopted)
 story("seal_domain", runs, lambda _: {"add_serials": True, "add_ports": 9})
+story("unseal_cpu", runs)
+story("upgrade_cpu", runs, lambda _: {"features": {"aes": False}})
 story("clone_domain", off, lambda _: {"new_name": "b"})
 story("clone_domain started", off, lambda _: {"new_name": "b", "start": True})
 

@@ -39,6 +39,8 @@ ASKING = {
     "rollback_domain",
     "restore_deleted",
     "seal_domain",
+    "unseal_cpu",
+    "upgrade_cpu",
     "upgrade_machine",
     "upgrade_firmware",
     "take_back_firmware",
@@ -49,6 +51,7 @@ ASKING = {
 """The operations whose dry run asks libvirt; so does that of a revert to other hardware."""
 
 LIBVIRTS_WORD = {
+    "CpuChange": {"changes"},
     "Created": {"cpu", "document", "devices", "changes", "brought", "free_places"},
     "Attached": {"device", "address", "brought"},
 }

@@ -192,6 +192,8 @@ OPTIONS = {
     "rollback": "--accept",
     "rescue": "--image {folder}/other.img --format raw",
     "set": f"--title é{NEW}",
+    "unseal": "--cpu",
+    "upgrade cpu": "--feature -aes",
     "shutdown": "--dry-run",
 }
 """Command → options without which it does nothing, or waits for a guest."""

@@ -96,6 +96,8 @@ def test_copy_that_cannot_be_removed_is_said(
     out = done(uri, "rescue", "a", *options)
     assert out.endswith(f"note: the copy of its NVRAM stays on libvirt's host, until the next rescue: {own}.rescue\n")
     operations.unrescue(connection, "a")
+    assert operations.rescue(connection, "a", medium(tmp_path)).nvram_left == f"{own}.rescue"
+    operations.unrescue(connection, "a")
     remove_image_file(f"{own}.rescue")
 
 

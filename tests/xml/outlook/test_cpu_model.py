@@ -50,7 +50,7 @@ def test_a_feature_that_a_domain_has_if_it_asks_for_it_is_not_lacked() -> None:
         asked = ("", "x86_64", "pc-q35-7.2", "qemu", True)
         assert libvirt.asked.count(asked) == (libvirt.version >= (12, 5, 0))
     readonly = Libvirt(version=(12, 5, 0), possible=("avx",), lacked=("avx",), readonly=True)
-    assert host(readonly).lacking(parse(custom()), Platform()) == ["avx"]
+    assert host(readonly).cpus.lacking(parse(custom()), Platform()) == ["avx"]
 
 
 def test_a_cpu_that_libvirt_cannot_compare() -> None:
@@ -116,11 +116,11 @@ def test_a_feature_that_the_cpu_names_is_asked_for_as_it_is_named() -> None:
     here = host(Libvirt(lacked=("avx",)))
     cpu = parse(custom(inner=feature("avx", "disable")))
     before = canonical(cpu)
-    assert here._available(["avx", "sha"], cpu, Platform()) == ["avx", "sha"]
-    assert here._available(["avx", "sha"], parse(custom()), Platform()) == ["sha"]
+    assert here.cpus.available(["avx", "sha"], cpu, Platform()) == ["avx", "sha"]
+    assert here.cpus.available(["avx", "sha"], parse(custom()), Platform()) == ["sha"]
     assert canonical(cpu) == before
     libvirt = Libvirt()
-    assert host(libvirt)._available([], cpu, Platform()) == [] == libvirt.asked
+    assert host(libvirt).cpus.available([], cpu, Platform()) == [] == libvirt.asked
 
 
 def test_this_host_before_an_upgrade_is_no_host_to_ask() -> None:

@@ -10,7 +10,7 @@ from holdfast.cli.as_json import print_envelope, print_result
 from holdfast.cli.columns import columns
 from holdfast.cli.common import Session, dry_run_option, fresh_options, output_option, pass_session
 from holdfast.cli.completion import complete_domains
-from holdfast.errors import HoldfastError, NotFound
+from holdfast.cli.several import for_each, refuse_names_beside_all
 from holdfast.errors.changes import ADOPTED_IN_PART
 
 if TYPE_CHECKING:
@@ -33,30 +33,17 @@ def adopt(session: Session, names: tuple[str, ...], all_: bool, fresh: list[str]
     """
     from holdfast import operations
 
-    if all_ == bool(names):
-        raise click.UsageError("name domains, or give --all")
+    refuse_names_beside_all(names, is_all=all_)
     if all_ and fresh:
         raise click.UsageError("name the domains whose NVRAM or TPM state may be made anew")
     connection = session.connection
-    adoptions: list[Adoption] = []
-    gone: list[str] = []
-    failed: list[HoldfastError] = []
-    listed = operations.list_domains(connection) if all_ else []
-    for name, wanted in [(domain.name, domain.uuid) for domain in listed] or zip(names, names, strict=True):
-        try:
-            adoptions.append(operations.adopt_domain(connection, wanted, fresh=fresh, dry_run=dry_run))
-        except HoldfastError as error:
-            if all_ and isinstance(error, NotFound):
-                gone.append(f"the domain {name!r} is gone: it was deleted since the domains were listed")
-            else:
-                failed.append(error)
-    _report(adoptions, gone, dry_run, output)
-    if failed and (dry_run or not adoptions):
-        for another in failed[1:]:
-            failed[0].add_note(f"besides: {another.message}")
-        raise failed[0]
-    if failed:
-        raise ADOPTED_IN_PART(failed=len(failed), all=len(adoptions) + len(failed), causes=failed)
+    found = for_each(
+        connection, names, lambda name: operations.adopt_domain(connection, name, fresh=fresh, dry_run=dry_run)
+    )
+    _report(found.done, found.gone, dry_run, output)
+    found.refuse_if_none(dry_run=dry_run)
+    if found.failed:
+        raise ADOPTED_IN_PART(failed=len(found.failed), all=found.count, causes=found.failed)
 
 
 def _report(adoptions: list[Adoption], gone: list[str], dry_run: bool, output: str) -> None:

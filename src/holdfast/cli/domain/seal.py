@@ -1,4 +1,4 @@
-"""``holdfast seal``: make concrete what a domain that others created leaves open."""
+"""``holdfast seal`` and ``unseal``: make concrete what a domain leaves open, and leave its CPU open again."""
 
 from __future__ import annotations
 
@@ -61,3 +61,37 @@ def seal(
         click.echo("waits for the next cold start; until then the guest runs as it is")
     for note in sealed.notes:
         click.echo(f"note: {note}")
+
+
+@click.command()
+@domain_argument
+@click.option("--cpu", is_flag=True, help="The CPU: the host chooses it again, at each start (host-model).")
+@dry_run_option
+@output_option
+@pass_session
+def unseal(session: Session, name: str, cpu: bool, dry_run: bool, output: str) -> None:
+    """Take the sealed CPU out of a domain again: for a host that cannot give it any more.
+
+    The CPU becomes host-model, with its topology as it is; what the guest will see of that is listed. Takes effect at
+    the next cold start. Afterwards 'holdfast seal' writes down the CPU that the guest has then.
+    """
+    from holdfast import operations
+
+    if not cpu:
+        raise click.UsageError("say what is to be unsealed: --cpu")
+    change = operations.unseal_cpu(session.connection, name, dry_run=dry_run)
+    if output == "json":
+        print_result(change)
+        return
+    if not change.changed:
+        click.echo(f"{change.name}: its CPU is not sealed: {change.was}")
+        return
+    click.echo(f"{change.name}: the CPU {'would be' if dry_run else 'is'} {change.becomes}, was {change.was}")
+    for seen in change.changes:
+        click.echo(f"the guest will see: {seen}")
+    for note in change.notes:
+        click.echo(f"note: {note}")
+    if dry_run:
+        click.echo("nothing was changed")
+    elif change.at_next_start:
+        click.echo("waits for the next cold start; until then the guest runs as it is")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.as_json import print_result
+from holdfast.cli.as_json import print_envelope, print_result
 from holdfast.cli.common import Session, domain_argument, dry_run_option, output_option, pass_session
+from holdfast.cli.completion import complete_domains
+from holdfast.cli.several import for_each, refuse_names_beside_all
+from holdfast.errors.changes import CPU_CHANGED_IN_PART
 
 if TYPE_CHECKING:
-    from holdfast.operations import NvramUpgrade
+    from holdfast.operations import CpuChange, NvramUpgrade
 
 _back_option = click.option("--back", is_flag=True, help="Take the upgrade back, and return to the old NVRAM.")
 _accept_option = click.option(
@@ -83,6 +87,68 @@ def certificates(session: Session, name: str, back: bool, accept: bool, dry_run:
 
     verb = operations.take_back_certificates if back else operations.upgrade_certificates
     _print(verb(session.connection, name, accept=accept, dry_run=dry_run), output)
+
+
+def parse_feature(text: str) -> tuple[str, bool]:
+    """Read "+md-clear", "md-clear" or "-vmx". A click option takes it as its ``type``."""
+    if not re.fullmatch(r"[+-]?[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise click.BadParameter(f"{text!r} is not a CPU feature: say +md-clear, or -vmx")
+    return text.lstrip("+-"), not text.startswith("-")
+
+
+@upgrade.command()
+@click.argument("names", metavar="[NAME]…", nargs=-1, shell_complete=complete_domains)
+@click.option("--all", "all_", is_flag=True, help="Every domain of this connection.")
+@click.option(
+    "--feature",
+    "features",
+    multiple=True,
+    required=True,
+    type=parse_feature,
+    metavar="±FEATURE",
+    help="A feature that the guest is to have, +md-clear, or not to have, -vmx (repeatable).",
+)
+@dry_run_option
+@output_option
+@pass_session
+def cpu(
+    session: Session,
+    names: tuple[str, ...],
+    all_: bool,
+    features: tuple[tuple[str, bool], ...],
+    dry_run: bool,
+    output: str,
+) -> None:
+    """Give the CPU of domains single features, such as those that a new microcode brings against an attack.
+
+    Nothing else of the CPU changes. It is written to config: a running guest has it at its next cold start. A domain
+    whose host lacks a feature is refused, and does not hold up the others; the exit code is then 5.
+    """
+    from holdfast import operations
+
+    refuse_names_beside_all(names, is_all=all_)
+    connection, wanted = session.connection, dict(features)
+    found = for_each(connection, names, lambda name: operations.upgrade_cpu(connection, name, wanted, dry_run=dry_run))
+    if output == "json":
+        print_envelope(dry_run=dry_run, domains=found.done, notes=found.gone)
+    else:
+        _print_cpus(found.done, found.gone, dry_run)
+    found.refuse_if_none(dry_run=dry_run)
+    if found.failed:
+        raise CPU_CHANGED_IN_PART(failed=len(found.failed), all=found.count, causes=found.failed)
+
+
+def _print_cpus(done: list[CpuChange], gone: list[str], dry_run: bool) -> None:
+    for change in done:
+        seen = "; ".join(map(str, change.changes)) or "its guest sees nothing of it"
+        waits = "; waits for the next cold start" * change.at_next_start
+        click.echo(f"{change.name}: {seen + waits if change.changed else 'nothing to change'}")
+        for note in change.notes:
+            click.echo(f"{change.name}: note: {note}")
+    for note in gone:
+        click.echo(f"note: {note}")
+    changed = sum(change.changed for change in done)
+    click.echo(f"{changed} of {len(done)} {'would be' if dry_run else 'were'} changed")
 
 
 def _print(found: NvramUpgrade, output: str) -> None:

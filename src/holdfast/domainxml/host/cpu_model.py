@@ -107,6 +107,30 @@ def concrete_cpu(cpu: Element | None, given: Element) -> Element:
     return made
 
 
+def other_model(cpu: Element, given: Element) -> Element:
+    """A ``<cpu>`` with the mode, model and features of ``given``, and what ``cpu`` says besides: topology, NUMA …"""
+    made = copy.deepcopy(given)
+    own = [copy.deepcopy(each) for each in cpu if each.tag not in _OF_A_MODEL]
+    made[:] = [*(each for each in made if each.tag in _OF_A_MODEL), *own]
+    return made
+
+
+def open_cpu(cpu: Element) -> Element:
+    """As ``cpu``, with a model that the host chooses at each start in place of the one that it names (host-model)."""
+    return other_model(cpu, element("cpu", {"mode": "host-model", "check": "partial"}))
+
+
+def set_cpu_feature(cpu: Element, name: str, *, is_on: bool) -> None:
+    """Let the guest have the feature ``name``, or not, whatever the model of ``cpu`` says."""
+    words = ("require", "force") if is_on else ("disable", "forbid")
+    found = [each for each in cpu.iterfind("feature") if each.get("name") == name]
+    for each in found:
+        if each.get("policy", "require") not in words:
+            each.set("policy", words[0])
+    if not found:
+        cpu.append(element("feature", {"policy": words[0], "name": name}))
+
+
 def set_cpu(domain: Element, cpu: Element) -> None:
     """Let ``domain`` have ``cpu``, at the place of the one that it has."""
     found = domain.find("cpu")

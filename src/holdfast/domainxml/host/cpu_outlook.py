@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 
+from holdfast.domainxml.compare.change import Change
 from holdfast.domainxml.document import Element, child, element
 from holdfast.domainxml.elements.cpu import BY_TOPOLOGY
 from holdfast.domainxml.host.capabilities import Capabilities
@@ -29,6 +30,11 @@ def cpu_mode(domain: Element) -> str:
         return "custom"
     mode = cpu.get("mode", "custom")
     return "minimum" if mode == "custom" and cpu.get("match") == "minimum" else mode
+
+
+def is_of_cpu(change: Change) -> bool:
+    """True for a change of ``<cpu>``."""
+    return change.where.partition("@")[0].partition("/")[0] == "cpu"
 
 
 def expand_host_model(domain: Element, capabilities: Capabilities) -> Element:

@@ -79,7 +79,7 @@ def _missing(outlooks: dict[Connection, HostOutlook], cpu: Element, platform: Pl
     """What each of the hosts lacks of ``cpu``, in sentences."""
     for host, outlook in outlooks.items():
         try:
-            lacked = outlook.lacking(cpu, platform)
+            lacked = outlook.cpus.lacking(cpu, platform)
         except (LibvirtRefused, NotFound) as error:
             yield f"{host.uri}: {error.message}"
         else:

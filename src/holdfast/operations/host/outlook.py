@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from holdfast.domainxml.document import Element, element, parse, serialize
+from holdfast.domainxml.document import Element, parse
 from holdfast.domainxml.elements.firmware import firmware_request, nvram_of, nvram_template
 from holdfast.domainxml.fact import Started
-from holdfast.domainxml.host.capabilities import CAPABILITIES_UNKNOWN, Capabilities, read_capabilities
+from holdfast.domainxml.host.capabilities import CAPABILITIES_UNKNOWN, Capabilities
 from holdfast.domainxml.host.cpu_outlook import (
     cpu_difference,
     cpu_mode,
     expand_host_model,
-    features_on,
     gains_and_losses,
     model_of,
     same_model,
@@ -37,6 +36,7 @@ from holdfast.hostfiles.qemu_models import qemu_models
 from holdfast.hostfiles.state_file import look_at
 from holdfast.libvirtapi.connection import Connection
 from holdfast.operations.host.capabilities import host_capabilities, host_versions
+from holdfast.operations.host.cpus import HostCpus, is_unknown
 from holdfast.operations.host.name_firmware import name_firmware
 from holdfast.operations.host.provides import HostProvides
 
@@ -82,12 +82,11 @@ class HostOutlook:
         self._emulators = cache(lambda: emulators(self._root()))
         self._machines = cache(lambda arch, virt_type: read_machine_types(self._root(), arch, virt_type))
         self._answers = cache(self._ask)
-        self._shortfalls = cache(self._compare_cpu)
-        self._possible = cache(self._ask_possible)
         self._digests = cache(self._digest)
         self._models = cache(self._ask_qemu)
         self._versions = cache(lambda: host_versions(connection))
         self.provides = HostProvides(connection)
+        self.cpus = HostCpus(connection)
 
     def machines(self, arch: str, virt_type: str) -> dict[str, MachineType]:
         """The machine types of this host, by name (virConnectGetCapabilities)."""
@@ -180,6 +179,8 @@ class HostOutlook:
         elif mode == "host-model":
             after = expand_host_model(domain, capabilities)
             names = capabilities.canonical_models
+            if lack := self._own_features_lack(domain, after, platform):
+                yield _cpu(Effect.BLOCKS, f"the host {lack}")
             if before is None:
                 sentence = f"host-model becomes {model_of(after)}; which CPU the guest had before is not known"
                 yield _cpu(Effect.UNKNOWN, sentence)
@@ -198,6 +199,15 @@ class HostOutlook:
             yield from self._lost_features(before, platform)
         else:
             yield from self._custom_cpu(domain, platform, capabilities, before, origin)
+
+    def _own_features_lack(self, domain: Element, expanded: Element, platform: Platform) -> str | None:
+        """What stands in the way of the single features that are asked for beside host-model."""
+        if domain.find("cpu/feature") is None:
+            return None
+        try:
+            return self.cpus.lack(expanded, platform)
+        except LibvirtRefused as error:
+            return f"cannot give them: {error.message}" if is_unknown(error) else None
 
     def _custom_cpu(
         self,
@@ -218,10 +228,8 @@ class HostOutlook:
         try:
             if cpu.get("check") == "none":
                 yield from self._unchecked_cpu(cpu, platform, before, origin)
-            elif missing := self.lacking(cpu, platform):
-                yield _cpu(Effect.BLOCKS, f"the host lacks CPU features: {', '.join(missing)}")
-            elif forbidden := self._forbidden(cpu, platform):
-                yield _cpu(Effect.BLOCKS, f"the host has CPU features that the domain forbids: {', '.join(forbidden)}")
+            elif lack := self.cpus.lack(cpu, platform):
+                yield _cpu(Effect.BLOCKS, f"the host {lack}")
         except LibvirtRefused as error:
             yield self._not_comparable(error, cpu, capabilities)
 
@@ -229,60 +237,32 @@ class HostOutlook:
         self, cpu: Element, platform: Platform, before: Element | None, origin: HostOutlook | None
     ) -> Iterator[Outlook]:
         """A CPU that is started with less than its model has, where the host lacks something of it."""
-        missing = self.lacking(cpu, platform)
+        missing = self.cpus.lacking(cpu, platform)
         lacked: list[str] = []
         if origin is not None:
             try:
-                lacked = origin.lacking(cpu, platform)
+                lacked = origin.cpus.lacking(cpu, platform)
             except LibvirtRefused:  # it does not know what the guest is said to have
                 origin = None
         if before is not None and same_model(before, cpu):
-            lost = self.lacking(before, platform)
+            lost = self.cpus.lacking(before, platform)
         elif origin is not None:
-            lost = origin._available([name for name in missing if name not in lacked], cpu, platform)
+            lost = origin.cpus.available([name for name in missing if name not in lacked], cpu, platform)
         else:
             if missing:
                 words = f"the host lacks {', '.join(missing)} of {model_of(cpu)}"
                 yield _cpu(Effect.UNKNOWN, f"{words}; whether the guest had them before is not known")
             return
-        gained = self._available([name for name in lacked if name not in missing], cpu, platform)
+        gained = self.cpus.available([name for name in lacked if name not in missing], cpu, platform)
         if words := gains_and_losses(gained, lost):
             yield _cpu(Effect.CHANGES, f"the CPU {words}")
-
-    def lacking(self, cpu: Element, platform: Platform) -> list[str]:
-        """The features of a concrete CPU that a domain cannot have here. Raises LibvirtRefused."""
-        lacked = self._shortfall(_exact(cpu), platform)
-        # libvirt hides some that a domain has if it asks for them by name.
-        return [name for name in lacked if name not in self._possible(platform)]
-
-    def _forbidden(self, cpu: Element, platform: Platform) -> list[str]:
-        """The features that the host has and the CPU forbids. Raises LibvirtRefused."""
-        lacked = self._shortfall(_exact(cpu), platform)
-        return [name for name in self._shortfall(cpu, platform) if name not in lacked]
-
-    def _shortfall(self, cpu: Element, platform: Platform) -> list[str]:
-        shortfall = self._shortfalls(serialize(cpu).strip(), platform)
-        return shortfall.split(", ") if shortfall else []
-
-    def _available(self, features: list[str], cpu: Element, platform: Platform) -> list[str]:
-        """Those of ``features`` that a domain can have here: a model has more in one libvirt than in another."""
-        if not features:
-            return []
-        named = {node.get("name") for node in cpu.iterfind("feature")}
-        asked = copy.deepcopy(cpu)
-        asked.extend(element("feature", {"policy": "require", "name": name}) for name in features if name not in named)
-        try:
-            missing = self.lacking(asked, platform)
-        except LibvirtRefused:  # libvirt here does not know one of them by name
-            return []
-        return [name for name in features if name not in missing]
 
     def _lost_features(self, before: Element | None, platform: Platform) -> Iterator[Outlook]:
         """The features of the CPU ``before`` that a domain would lose here."""
         if before is None:
             return
         try:
-            missing = self.lacking(before, platform)
+            missing = self.cpus.lacking(before, platform)
         except LibvirtRefused as error:
             yield _cpu(Effect.UNKNOWN, f"libvirt cannot compare the CPU: {error.message}")
             return
@@ -291,7 +271,7 @@ class HostOutlook:
 
     @staticmethod
     def _not_comparable(error: LibvirtRefused, cpu: Element, capabilities: Capabilities) -> Outlook:
-        if "unknown cpu" in error.message.lower():  # libvirt 9.0 has no code of its own for it
+        if is_unknown(error):
             reason = error.message.removeprefix("internal error: ")
             return _cpu(Effect.BLOCKS, f"libvirt cannot give the CPU {model_of(cpu)}: {reason}")
         usable = capabilities.cpu_models.get(model_of(cpu))
@@ -364,28 +344,9 @@ class HostOutlook:
         except (LibvirtRefused, NotFound) as error:
             return error.message
 
-    def _ask_possible(self, platform: Platform) -> frozenset[str]:
-        """Every CPU feature that a domain can have here; none where libvirt (< 12.5) hides none."""
-        if self._connection.readonly or self._connection.libvirt_version() < (12, 5, 0):
-            return frozenset()
-        reported = read_capabilities(self._connection.domain_capabilities(*platform, all_cpu_features=True))
-        return frozenset() if reported.host_model is None else features_on(reported.host_model)
-
-    def _compare_cpu(self, cpu: str, platform: Platform) -> str:
-        return self._connection.cpu_shortfall(cpu, *platform)
-
     @staticmethod
     def _digest(path: str) -> str:
         return sha256_of(path)
-
-
-def _exact(cpu: Element) -> Element:
-    """A copy of the CPU that says nothing about what the host must not have: only what the host lacks is asked."""
-    exact = copy.deepcopy(cpu)
-    exact.set("match", "exact")
-    for feature in exact.iterfind("feature[@policy='forbid']"):
-        feature.set("policy", "disable")
-    return exact
 
 
 def _cpu(effect: Effect, sentence: str) -> Outlook:

@@ -64,6 +64,7 @@ class Rescued(Result):
     ``device``             the element of the rescue medium, without secrets; in a dry run without what is chosen at
                            random
     ``label``, ``address``  its target, and its place in words
+    ``nvram_left``   the path of the copy of the NVRAM, where this user may not remove it
     """
 
     before: str
@@ -72,6 +73,7 @@ class Rescued(Result):
     device: Shown
     label: str
     address: str | None
+    nvram_left: str | None = None
 
 
 def rescue(
@@ -115,10 +117,8 @@ def rescue(
         nvram = NvramCopy(connection, config, copy)
         unseen = look_at_images(domain)
         own_start = look_before_start(domain, accept=accept, fresh=fresh, dry_run=dry_run)
-        answer = Answer()
-        if dry_run:
-            answer = ask_of_steps(connection, Step("have", config), Step("have", copy))
-        else:
+        answer = ask_of_steps(connection, Step("have", config), Step("have", copy)) if dry_run else Answer()
+        if not dry_run:
             _switch_over(domain, copy, nvram)
         found = copy.findall("devices/disk")[-1]
         rescued = Rescued(
@@ -134,6 +134,7 @@ def rescue(
             device=shown(found),
             label=label(found),
             address=describe_address(found),
+            nvram_left=nvram.left,
         )
         return answer.noted_in(rescued)
 

@@ -31,7 +31,8 @@ from holdfast.operations.session import OpenDomain
 
 class NvramCopy:
     """The copy for one rescue; nothing to do for a guest without NVRAM. ``notes`` say what is worth knowing about it,
-    and ``lacks`` is the error to raise in the end where it could not be removed.
+    ``left`` is its path where it is not this user's to remove, and ``lacks`` is the error to raise in the end where it
+    could not be removed.
     """
 
     def __init__(self, connection: Connection, config: Element, copy: Element) -> None:
@@ -41,6 +42,7 @@ class NvramCopy:
         from here.
         """
         self.notes: tuple[str, ...] = ()
+        self.left: str | None = None
         self.lacks: PartlyDone | None = None
         self._connection = connection
         self._copy = copy
@@ -74,6 +76,7 @@ class NvramCopy:
         """QEMU has the file open, and needs no name for it: so nothing is left, whatever ends the rescue."""
         error = _unlink(path) if self._connection.is_local else None
         if not self._connection.is_local or (error is not None and isinstance(error.__cause__, PermissionError)):
+            self.left = path
             self.notes = (f"the copy of its NVRAM stays on libvirt's host, until the next rescue: {path}",)
         elif error is not None:
             self.lacks = RESCUE_COPY_STAYS(cause=error)
