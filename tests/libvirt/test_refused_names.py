@@ -119,7 +119,7 @@ def test_neither_a_new_volume_nor_an_interface_has_such_a_name() -> None:
         DiskSpec(pool="default", volume="-h", size=1 << 20)
     with raising(VOLUME_LIKE_OPTION, volume="-h"):
         Place(pool="default", volume="-h")
-    with raising(CONTROL_CHARACTERS, name="a\nb"):
+    with raising(CONTROL_CHARACTERS, text="a\nb"):
         Place(pool="default", volume="a\nb")
     DiskSpec(pool="default", volume="-h", format="raw")  # others made it
 

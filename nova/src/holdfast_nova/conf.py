@@ -6,6 +6,8 @@ from oslo_config import cfg
 
 GROUP = cfg.OptGroup("holdfast", title="Holdfast", help="How the Holdfast driver keeps the hardware of instances.")
 
+FOLLOW = "follow"
+
 OPTIONS = [
     cfg.IntOpt(
         "spare_root_ports",
@@ -17,6 +19,22 @@ How many PCI Express root ports of a new q35 instance stay free. Each volume or 
 takes one, and a running guest cannot get new ones. The document of an instance is never generated again, so this
 is decided once; ``[libvirt]num_pcie_ports``, where it asks for more, is respected. Instances that exist stay as they
 are.
+""",
+    ),
+    cfg.StrOpt(
+        "cpu_policy",
+        default="keep",
+        choices=[
+            ("keep", "the instance is not started, and not switched off for it: the fault names what the host lacks"),
+            (FOLLOW, "the instance gets the CPU that the options in ``[libvirt]`` ask for now, written down anew"),
+        ],
+        help="""
+What becomes of an instance whose CPU this host cannot give any more, because a new microcode has dropped a feature or
+the host is an older one. Where the host can give it, the instance keeps its CPU in any case, whatever ``cpu_mode``,
+``cpu_models`` and ``cpu_model_extra_flags`` say by now. A running instance is judged before it is switched off.
+
+``follow`` is for those who would rather have the instance run: at the next hard reboot, start, resize, rebuild or
+rescue its guest sees another CPU, once, which the log says. vCPU topology and NUMA cells stay.
 """,
     ),
     cfg.BoolOpt(

@@ -12,7 +12,7 @@ from oslo_log import log as logging
 from holdfast.errors import HoldfastError, remedy_in
 from holdfast.libvirtapi.connection import Connection
 from holdfast.libvirtapi.domain import Domain
-from holdfast_nova.remedies import REMEDIES
+from holdfast_nova.remedies import REMEDIES, remedy_of, sentence_of
 
 if TYPE_CHECKING:
     from nova.virt.libvirt.host import Host
@@ -54,16 +54,16 @@ class NovaConnection(Connection):
 def in_nova_terms() -> Iterator[None]:
     """Let Holdfast's errors come out as Nova's: the sentence, and what an operator can do about it.
 
-    Where both are more than Nova keeps, the sentence is cut short, and is in the log as a whole.
+    What they say of the host is in the log alone, and so is what is more than Nova keeps.
     """
     try:
         yield
     except HoldfastError as error:
-        remedy = remedy_in(REMEDIES, error)
+        remedy = remedy_of(error)
         remedy = f" ({remedy})" if remedy else ""
-        sentence = _shortened(error.message, _MOST - len(remedy.encode()))
+        sentence = _shortened(sentence_of(error), _MOST - len(remedy.encode()))
         if sentence != error.message:
-            LOG.error("%s%s", error.message, remedy)
+            LOG.error("%s (%s)", error.message, remedy_in(REMEDIES, error))
         raise HardwareNotKept(reason=f"{sentence}{remedy}") from error
 
 

@@ -24,7 +24,7 @@ from nova.virt.libvirt import blockinfo
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
-from holdfast.operations.files import make_private
+from holdfast.operations.files import write_private
 from holdfast.operations.manager.instance import last_request, with_machine_type
 from holdfast_nova import conf
 from holdfast_nova.adoption import AdoptsInstances, record_request
@@ -248,7 +248,7 @@ class HoldfastLibvirtDriver(
         with ExitStack() as stack:
             if self._will_be_recreated(instance):
                 stack.enter_context(self._keeper.keep(instance, Purpose.AS_IT_IS))
-                self._keeper.refuse_start(instance)
+                self._keeper.refuse_start(instance, may_follow=True)
                 self._keeper.keep_addresses(instance)
             super().destroy(context, instance, network_info, block_device_info, destroy_disks, destroy_secrets)
 
@@ -276,7 +276,7 @@ class HoldfastLibvirtDriver(
         accel_info: object = None,
     ) -> None:
         """As stock, which also powers on and starts instances after a host boot by it; the domain is kept."""
-        self._keeper.refuse_start(instance)
+        self._keeper.refuse_start(instance, may_follow=True)
         self._keeper.keep_addresses(instance)
         before = self._as_requested(instance, instance.image_meta) if self._keeper.has_domain(instance) else None
         with self._keeper.keep(instance, Purpose.FOLLOW, before):
@@ -326,19 +326,17 @@ class HoldfastLibvirtDriver(
         block_device_info: BlockDeviceInfo | None,
         share_info: ShareMappingList | None,
     ) -> None:
-        """As stock, which leaves ``unrescue.xml``; the rescue is started over the domain, which stays defined.
+        """As stock, which writes ``unrescue.xml``; the rescue is started over the domain, which stays defined.
 
         It has all the disks of the instance: those of one that is off may have other names by now.
         """
         with self._keeper.keep(instance, Purpose.RESCUE):
             if self._keeper.of(instance) is not None and not self._host.get_guest(instance).is_active():
                 reconnect(self, self._keeper, context, instance, network_info, block_device_info, share_info)
-            try:
-                super().rescue(
-                    context, instance, network_info, image_meta, rescue_password, block_device_info, share_info
-                )
-            finally:
-                make_private(f"{libvirt_utils.get_instance_path(instance)}/unrescue.xml")  # it may hold passwords
+            # It may hold passwords. Nova opens the file that is there, and so leaves it its mode.
+            with in_nova_terms():
+                write_private(f"{libvirt_utils.get_instance_path(instance)}/unrescue.xml", "")
+            super().rescue(context, instance, network_info, image_meta, rescue_password, block_device_info, share_info)
 
     def unrescue(self, context: RequestContext, instance: Instance) -> None:
         """As stock; also out of a rescue that the stock driver began."""

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 import nova.conf
+import nova.privsep.path
 from nova import exception
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import utils as libvirt_utils
@@ -17,12 +18,14 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from holdfast.errors import HoldfastError, NotFound, OtherMachine
+from holdfast.errors.hosts import CPU_NOT_GIVEN
 from holdfast.operations.domain.adopt import adopt_domain
 from holdfast.operations.files import file_exists, read_document, remove_file, write_private
 from holdfast.operations.look.document import document as document_of
 from holdfast.operations.manager.addresses import keep_addresses
 from holdfast.operations.manager.create import create_in_place
 from holdfast.operations.manager.follow import follow_document
+from holdfast.operations.manager.follow_cpu import follow_cpu
 from holdfast.operations.manager.foreign_start import record_start, refuse_start
 from holdfast.operations.manager.instance import is_of_instance, last_request
 from holdfast.operations.manager.rescue import is_rescue_by_define, rescue_from_template
@@ -30,6 +33,7 @@ from holdfast.operations.manager.restore import restore_document
 from holdfast.operations.manager.seal import seal_document
 from holdfast.operations.power.save import discard_save
 from holdfast_nova.before import Before
+from holdfast_nova.conf import FOLLOW
 from holdfast_nova.connection import HardwareNotKept, NovaConnection, in_nova_terms
 
 if TYPE_CHECKING:
@@ -55,6 +59,8 @@ class Purpose(Enum):
     SUSPEND = "it is saved, and its config document waits for the resume"
     UNRESCUE = "it is started as it is, unless the stock driver had defined a rescue over it"
 
+
+_FOLLOWING = (Purpose.FOLLOW, Purpose.RESIZE, Purpose.REVERT)
 
 AsBefore = Callable[["BlockDeviceInfo | None"], Before | None]
 """Gives what Nova asked for before, from the block device info of today; None where that is the same."""
@@ -152,14 +158,16 @@ class Keeper:
         connection, purpose = self.connection(), kept.purpose
         if purpose is Purpose.UNRESCUE and is_rescue_by_define(connection, instance.uuid):
             restore_document(connection, xml)
-        if purpose in (Purpose.AS_IT_IS, Purpose.RESCUE, Purpose.UNRESCUE):
-            return
         if purpose is Purpose.RESIZE:
             self._record_before(instance)
-        self._follow(instance, xml, kept.old)
-        discard_save(connection, instance.uuid, missing_ok=True)  # as stock, which undefines the domain with it
+        if purpose in _FOLLOWING:
+            self._follow(instance, xml, kept.old)
+            discard_save(connection, instance.uuid, missing_ok=True)  # as stock, which undefines the domain with it
         if purpose is Purpose.REVERT:
             remove_file(_document_before(instance))
+        if CONF.holdfast.cpu_policy == FOLLOW and (purpose in _FOLLOWING or purpose is Purpose.RESCUE):
+            for sentence in follow_cpu(connection, instance.uuid, xml):
+                LOG.warning("The CPU follows: %s", sentence, instance=instance)
 
     def _follow(self, instance: Instance, xml: str, old: str | None = None) -> None:
         connection = self.connection()
@@ -194,15 +202,17 @@ class Keeper:
             with in_nova_terms():
                 restore_document(self.connection(), read_document(recorded))
 
-    def refuse_start(self, instance: Instance) -> None:
-        """Raise HardwareNotKept where a start would make the instance's NVRAM or TPM state anew, because it is lost.
+    def refuse_start(self, instance: Instance, *, may_follow: bool = False) -> None:
+        """Raise HardwareNotKept where a start would make lost NVRAM or TPM state anew, or the host lacks the CPU.
 
-        A domain that is not there has lost all, and is generated anew. The log tells of the refusal, too: Nova shows
-        nobody the fault of an instance that runs on.
+        Where the CPU ``may_follow`` what Nova generates, it stops nothing if that is the policy. A domain that is not
+        there has lost all, and is generated anew. The log tells of the refusal, too: Nova shows nobody the fault of an
+        instance that runs on.
         """
         try:
             with in_nova_terms(), suppress(NotFound):
-                refuse_start(self.connection(), instance.uuid)
+                other_cpu = may_follow and CONF.holdfast.cpu_policy == FOLLOW
+                refuse_start(self.connection(), instance.uuid, other_cpu=other_cpu)
         except HardwareNotKept as refusal:
             LOG.error("It is not started: %s", refusal, instance=instance)
             raise
@@ -223,6 +233,14 @@ class Keeper:
             LOG.warning("It stays as the guest has it, and config had it elsewhere: %s", change, instance=instance)
         for device in kept.stay:
             LOG.warning("The %s comes back elsewhere: config lacks its place.", device, instance=instance)
+
+    def needs_other_cpu(self, instance: Instance) -> bool:
+        """True where the domain cannot have its CPU any more, and is to follow Nova's."""
+        try:
+            refuse_start(self.connection(), instance.uuid)
+        except HoldfastError as error:
+            return error.code == CPU_NOT_GIVEN.code and CONF.holdfast.cpu_policy == FOLLOW
+        return False
 
     def record_new(self, instance: Instance) -> None:
         """Adopt a domain that was defined just now, and record what its guest has been given where it runs."""
@@ -245,7 +263,9 @@ class Keeper:
     def rescue(self, instance: Instance, xml: str) -> None:
         """Start the rescue that ``xml`` describes over the domain. Raises HardwareNotKept."""
         with in_nova_terms():
-            rescue_from_template(self.connection(), instance.uuid, xml)
+            left = rescue_from_template(self.connection(), instance.uuid, xml).nvram_left
+        if left is not None:
+            _remove_as_root(instance, left)
 
     def sealed(self, instance: Instance, xml: str) -> str:
         """``xml`` with nothing left to a later start; as it is where this host cannot say what it would choose."""
@@ -257,6 +277,19 @@ class Keeper:
         for note in sealed.notes:
             LOG.info("Not sealed: %s", note, instance=instance)
         return sealed.document
+
+
+def _remove_as_root(instance: Instance, nvram: str) -> None:
+    """Remove the copy of the NVRAM that a rescue runs with: QEMU has it open, and needs no name for it.
+
+    As root Nova can move a file, and not remove one. What cannot be removed is the next rescue's to remove.
+    """
+    here = f"{libvirt_utils.get_instance_path(instance)}/nvram.rescue"
+    try:
+        nova.privsep.path.move_tree(nvram, here)
+        remove_file(here)
+    except OSError as error:
+        LOG.warning("The copy of its NVRAM that the rescue runs with stays: %s", error, instance=instance)
 
 
 def waits_for_revert(instance: Instance) -> bool:

@@ -1,4 +1,4 @@
-"""NVRAM and TPM state that is lost: what is to be started again is not switched off where it would not be started."""
+"""Lost NVRAM or TPM state, or a CPU that the host lacks: what would not be started again is not switched off."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ class MissesLostState(libvirt_driver.LibvirtDriver):
         self._keeper = Keeper(self._host)
 
     def _soft_reboot(self, instance: Instance) -> bool:
-        """As stock, which starts the domain by itself once the guest has shut down."""
-        self._keeper.refuse_start(instance)
+        """As stock, which starts the domain by itself once the guest has shut down; it cannot get another CPU so."""
+        self._keeper.refuse_start(instance, may_follow=True)
+        if self._keeper.needs_other_cpu(instance):
+            return False
         self._keeper.keep_addresses(instance)
         done = super()._soft_reboot(instance)
         if done:
@@ -39,7 +41,7 @@ class MissesLostState(libvirt_driver.LibvirtDriver):
         """As stock, but to rescue, rebuild or resize. A resize that is refused leaves the instance's state alone."""
         if instance.task_state in _STARTED_AGAIN:
             try:
-                self._keeper.refuse_start(instance)
+                self._keeper.refuse_start(instance, may_follow=True)
             except HardwareNotKept as refusal:
                 if instance.task_state == task_states.RESIZE_MIGRATING:
                     raise exception.InstanceFaultRollback(refusal) from refusal

@@ -22,7 +22,7 @@ NOT_ABSOLUTE = Condition("not-absolute", UsageError, "the path of an image must 
 CONTROL_CHARACTERS = Condition(
     "control-characters",
     UsageError,
-    "{name!r} has a line break, a tab or another control character, which no document can keep",
+    "{text!r} has a line break, a tab or another control character, which no document can keep",
     "give the image another name",
 )
 VOLUME_LIKE_OPTION = Condition(

@@ -7,6 +7,7 @@ class _Holdfast:
     spare_root_ports: int
     strict: bool
     history: bool
+    cpu_policy: str
     seal_adopted: bool
 
 class _Options:

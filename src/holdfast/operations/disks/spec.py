@@ -134,13 +134,13 @@ def _wrong_path(path: str | None) -> Iterator[HoldfastError]:
     if path is not None and not path.startswith("/"):
         yield errors.NOT_ABSOLUTE(path=path)
     elif path is not None and has_control_characters(path):
-        yield errors.CONTROL_CHARACTERS(name=path)
+        yield errors.CONTROL_CHARACTERS(text=path)
 
 
 def _wrong_names(pool: str | None, volume: str | None, is_new: bool) -> Iterator[HoldfastError]:
     for name in (pool, volume):
         if name is not None and has_control_characters(name):
-            yield errors.CONTROL_CHARACTERS(name=name)
+            yield errors.CONTROL_CHARACTERS(text=name)
     if is_new and volume is not None and volume.startswith("-"):
         yield errors.VOLUME_LIKE_OPTION(volume=volume)
 

@@ -224,7 +224,7 @@ def _beside(disk: CandidateDisk, folder: str | None, file: str) -> str:
     if folder is not None and not folder.startswith("/"):
         raise errors.RELATIVE_FOLDER(folder=folder)
     if folder is not None and has_control_characters(folder):
-        raise CONTROL_CHARACTERS(name=folder)
+        raise CONTROL_CHARACTERS(text=folder)
     return str(PurePath(folder or PurePath(disk.source).parent, file))
 
 
