@@ -252,7 +252,7 @@ def test_what_somebody_else_changes_meanwhile_is_told(connection: Connection, mo
         call(self, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Domain, "set_memory", meanwhile)
-    with raising(SET_OTHERWISE, differences="config changed elsewhere too: sound is added at pci 0000:00:1b.0"):
+    with raising(SET_OTHERWISE, differences="config changed elsewhere too: sound ich9 is added at pci 0000:00:1b.0"):
         set_domain(connection, "a", DomainSettings(memory=128 * MIB))
     assert config(domain).findtext("currentMemory") == str(128 * 1024)
 
