@@ -17,6 +17,7 @@ SENTENCES = {
     "no-domain": "there is no domain {name!r}",
     "locked": "another Holdfast command is at work on the domain {name!r}, and did not finish within {seconds:g} s",
     "managed-save": "the domain {name!r} has saved memory",
+    "no-free-place": "no place is free for another device while the instance runs",
     "state-gone": "{name!r} has lost its {kinds} state since its last start",
     "unasked": "the guest of {name!r} would see changes that nobody asked for",
     "rescue-changed": "the guest of {name!r} would see changes that nobody asked for",
