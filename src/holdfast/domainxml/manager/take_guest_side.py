@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from holdfast.domainxml.device import USER_ALIAS
 from holdfast.domainxml.document import NOTHING, Element, element, local_name, remove_children
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
-from holdfast.domainxml.sides import Node, Rule, Side
+from holdfast.domainxml.sides import Node, Rule, Side, Sides
 
 _TAKEN = {
     "domain": ("genid", "pm/"),
@@ -68,7 +68,7 @@ def take_sections(domain: Element, coming: Element) -> None:
 def take_device(mine: Element, theirs: Element) -> None:
     """Let the device ``mine``, in place, be to the guest what ``theirs`` is: its place, model, serial and the like."""
     tag = str(mine.tag)
-    _take(mine, theirs, DEVICES[tag].tree, _taken_of(tag))
+    _take(mine, theirs, (DEVICES.get(tag) or Sides(tag)).tree, _taken_of(tag))
     name = theirs.find("alias")
     if name is not None and (name.get("name") or "").startswith(USER_ALIAS):
         remove_children(mine, "alias")
