@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from holdfast_lab.script_exit import leave
-from nova_judge.compare import Suite, complaints, read_expected, read_outcomes, summary, unknown
+from nova_judge.compare import EXPECTED, Suite, complaints, read_expected, read_outcomes, summary, unknown
 from nova_judge.install import CHECKOUT, EARLIER, LATEST, environment, install
 
 SUITES = ("nova.tests.functional.libvirt", "nova.tests.unit.virt.libvirt.test_driver")
@@ -51,14 +51,16 @@ def main() -> int:
         module = "nova_judge.surface" if given.pin else "nova_judge.reach"
         return subprocess.run([python, "-m", module]).returncode
     if given.tests:
-        return judge(python, given.tests, given.only, "some")
+        return judge(python, given.tests, given.only, "some", given.release)
     names = list(SUITES) if given.all else _lines(SUBSET)
-    return judge(python, names, given.only, "all" if given.all else "subset")
+    return judge(python, names, given.only, "all" if given.all else "subset", given.release)
 
 
-def judge(python: Path, names: list[str], only: str | None, folder: str) -> int:
+def judge(python: Path, names: list[str], only: str | None, folder: str, release: int) -> int:
     """Run these tests with both drivers and compare; 1 when something is not as it should be."""
     expected = read_expected()
+    if release != LATEST:
+        expected |= read_expected(EXPECTED.with_name(f"expected-{release}.txt"))
     suites, problems = [], []
     for suite in SUITES:
         chosen = [name for name in names if name.startswith(suite)]
