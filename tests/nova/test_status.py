@@ -38,8 +38,10 @@ def test_an_empty_node_can_be_switched(told: Told) -> None:
 
 
 def test_instances_that_can_be_sealed_are_counted(told: Told) -> None:
+    """What else is said of it is this host's: Debian 13's QEMU has queues that the next one has not."""
     code, results = told["with an instance"]
-    assert (code, results["Instances can be sealed"]) == (SUCCESS, [SUCCESS, "1 here"])
+    assert results["Instances can be sealed"] == [SUCCESS, "1 here"]
+    assert code == max(result for result, _ in results.values())
 
 
 def test_an_instance_that_stays_open_is_named_with_what_is_open(told: Told) -> None:
