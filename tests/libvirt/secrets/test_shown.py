@@ -35,13 +35,16 @@ diff {folder}/other.xml a@config -> 3
 plan reboot a
 plan host {uri} --domain a
 plan machine a pc-q35-7.2 -> 3
-audit {uri} --html {folder}/page.html
+audit {uri} --html {folder}/page.html -> 3
 set a --title t --graphics-password {folder}/password
 edit a --accept
 adopt a
 release a
 seal a
+unseal a --cpu
+seal a
 upgrade machine a pc-q35-7.2
+upgrade cpu a --feature -vmx
 upgrade firmware a -> 3
 upgrade certificates a -> 3
 clone a b
@@ -98,7 +101,7 @@ show a
 xml a --live
 diff a@live {folder}/other.xml -> 3
 plan reboot a
-audit {uri}
+audit {uri} -> 3
 verify a --timeout 1 -> 1
 edit a --accept
 set a --title u
