@@ -17,7 +17,7 @@ from holdfast.domainxml.document import parse
 from holdfast.domainxml.elements.firmware import nvram_of
 from holdfast.domainxml.host.volume import folder_pool
 from holdfast.domainxml.records.disk_record import unfinished
-from holdfast.errors import HoldfastError
+from holdfast.errors import Condition, HoldfastError
 from holdfast.errors.changes import HAS_SNAPSHOTS
 from holdfast.errors.disks import IMAGE_MISSING
 from holdfast.errors.domains import ARRIVING
@@ -30,8 +30,10 @@ from holdfast.errors.hosts import (
     RESTS_ON_OTHER,
     UUID_THERE,
 )
+from holdfast.errors.libvirt import CONNECTION_LOST
 from holdfast.errors.power import MANAGED_SAVE
 from holdfast.libvirtapi.connection import Connection, open_connection
+from holdfast.libvirtapi.domain import Domain
 from holdfast.operations.disks.spec import DiskSpec
 from holdfast.operations.domain.spec import DomainSpec
 from holdfast.operations.hosts.cold import move_cold
@@ -104,6 +106,38 @@ def test_a_domain_moves_with_images_variables_and_tpm(
     operations.destroy(target, "a")
     with raising(ALREADY_THERE, name="a"):
         operations.migrate_domain(source, "a", target)
+
+
+@pytest.mark.parametrize("error", [CONNECTION_LOST, EXISTS], ids=["killed", "refused"])
+def test_state_that_the_source_has_lost_already_is_not_taken_back(
+    source: Connection,
+    target: Connection,
+    host: Host,
+    other: Host,
+    web: str,
+    folder: Path,
+    error: Condition[HoldfastError],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """libvirt removes the NVRAM first, and is killed before it undefines the domain."""
+    nvram = nvram_of(parse(source.find_domain("a").xml(CONFIG))) or ""
+    before = got(host, nvram)
+
+    def dies(*_: object, **__: object) -> None:
+        (host.folder / "lib" / Path(nvram).relative_to("/var/lib/libvirt")).unlink()
+        raise error(reason="it is killed", path=nvram)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Domain, "undefine", dies)
+        with pytest.raises(HoldfastError):
+            operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    assert got(other, nvram) == before
+    assert operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED, dry_run=True).dry_run
+    assert [domain.name for domain in source.domains()] == ["a"]
+    operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    assert (source.domains(), got(other, nvram)) == ([], before)
+    operations.start(target, "a", paused=True)
+    operations.destroy(target, "a")
 
 
 def test_a_dry_run_says_what_the_deed_then_does_and_changes_nothing(

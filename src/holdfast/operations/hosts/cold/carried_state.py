@@ -59,6 +59,18 @@ def state_to_carry(
             yield CarriedState(new, files)
 
 
+def has_left(connection: Connection, here: Element, kinds: Collection[str]) -> bool:
+    """True where the host of ``connection`` lacks a file of the domain ``here`` that was carried, of one of ``kinds``.
+
+    libvirt removes a domain's state before it undefines the domain (9.0 to 12.8): what was carried is the only copy
+    then. A start would have made the file anew. (virStorageVolDownload)
+    """
+    return any(
+        str(file.kind) in kinds and not read_files(connection, file.path, is_folder=file.kind is StateKind.TPM)
+        for file in state_of(connection, here)
+    )
+
+
 def _kinds(domain: Element) -> set[StateKind]:
     """What a domain has, wherever that is."""
     has_tpm = domain.find("devices/tpm/backend[@type='emulator']") is not None

@@ -10,7 +10,7 @@ or gone; and repeating the command finishes.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.hosts.alone_here import alone_here
 from holdfast.operations.hosts.cold.arriving_copy import arriving_from, mark_of, release, take_back
 from holdfast.operations.hosts.cold.carried import CarriedImage, carry_image, check_image, images_to_carry
-from holdfast.operations.hosts.cold.carried_state import CarriedState, state_to_carry
+from holdfast.operations.hosts.cold.carried_state import CarriedState, has_left, state_to_carry
 from holdfast.operations.hosts.destination import DestinationHost
 from holdfast.operations.hosts.images_there import ComingImages
 from holdfast.operations.hosts.live.cut_off import told
@@ -76,7 +76,11 @@ def move_cold(
     connection, target = domain.connection, destination.connection
     config = _whole_config(domain)
     here = host_uuid(connection)
-    is_left = arriving_from(target, domain.uuid, here) is not None
+    left = arriving_from(target, domain.uuid, here)
+    is_left = left is not None
+    if left is not None and has_left(connection, config, left.state.split(",")):
+        notes = [] if dry_run else _leave_it_there(domain, target, left)
+        return _moved(domain, connection, target, notes, dry_run=dry_run)
     if is_left and not dry_run:
         take_back(target, domain.uuid)
     if not (is_left and dry_run):
@@ -109,16 +113,23 @@ def settle_move(connection: Connection, name: str, target: Connection) -> Migrat
     with suppress(NotFound):
         there = target.find_domain(name)
         if arriving_from(target, there.uuid, host_uuid(connection)) is not None:
-            notes = _settle(connection, there, target)
-            return Migrated(
-                name=there.name,
-                uuid=there.uuid,
-                source=connection.uri,
-                destination=target.uri,
-                live=False,
-                notes=tuple(notes),
-            )
+            return _moved(there, connection, target, _settle(connection, there, target))
     return None
+
+
+def _moved(
+    domain: Domain, connection: Connection, target: Connection, notes: Iterable[str], *, dry_run: bool = False
+) -> Migrated:
+    """A move that was cut off, and of which only the end was to be done."""
+    return Migrated(
+        name=domain.name,
+        uuid=domain.uuid,
+        dry_run=dry_run,
+        source=connection.uri,
+        destination=target.uri,
+        live=False,
+        notes=tuple(notes),
+    )
 
 
 def _refuse_for_running(name: str, options: MoveOptions) -> None:
@@ -184,22 +195,31 @@ def _move(domain: OpenDomain, target: Connection, plan: _Plan, progress: MovePro
     """Move it; returns what is left to do, in sentences."""
     try:
         with ExitStack() as undo:
-            undo.callback(_undo, domain, target)
-            there = _make(domain, target, plan, progress)
-            _leave(domain, plan)
-            undo.pop_all()
+            undo.callback(_undo, domain, target, plan.mark)
+            _make(domain, target, plan, progress)
+            return _leave_it_there(domain, target, plan.mark, undo)
     except NoConnection as error:
         raise told(domain, target, error) or error from error
+
+
+def _leave_it_there(
+    domain: OpenDomain, target: Connection, mark: BeingMoved, undo: ExitStack | None = None
+) -> list[str]:
+    """Let the copy there, which is proved, be the domain; returns what is left to do. ``undo`` ends with the source."""
+    _leave(domain, mark.state.split(","))
+    if undo is not None:
+        undo.pop_all()
     try:
-        return _settle(domain.connection, there, target)
+        return _settle(domain.connection, target.find_domain(domain.uuid), target)
     except HoldfastError as error:
         raise MOVE_UNSETTLED(name=domain.name, uri=target.uri, cause=error) from error
 
 
-def _undo(domain: OpenDomain, target: Connection) -> None:
-    """Remove the copy there, as long as the source is known to have the domain still."""
+def _undo(domain: OpenDomain, target: Connection, mark: BeingMoved) -> None:
+    """Remove the copy there, as long as the source is known to have the domain still, with all that was carried."""
+    config = domain.documents.config
     with suppress(NoConnection):
-        if _is_there(domain):
+        if _is_there(domain) and config is not None and not has_left(domain.connection, config, mark.state.split(",")):
             take_back(target, domain.uuid)
 
 
@@ -211,7 +231,7 @@ def _is_there(domain: OpenDomain) -> bool:
     return True
 
 
-def _make(domain: OpenDomain, target: Connection, plan: _Plan, progress: MoveProgress | None) -> Domain:
+def _make(domain: OpenDomain, target: Connection, plan: _Plan, progress: MoveProgress | None) -> None:
     """Make the copy there: without devices until all files are there, then whole; and prove that it is as it was."""
     document = copy.deepcopy(plan.document)
     seen = [_seen_there(each, plan) for each in facts(document, SeenState)]
@@ -235,7 +255,6 @@ def _make(domain: OpenDomain, target: Connection, plan: _Plan, progress: MovePro
     before = domain.documents.config
     assert before is not None
     refuse_unasked(domain.name, compare_documents(before, made), condition=SEES_OTHER_THERE)
-    return there
 
 
 def _seen_there(seen: SeenState, plan: _Plan) -> SeenState:
@@ -258,9 +277,8 @@ def _skeleton(document: Element, plan: _Plan) -> Element:
     return skeleton
 
 
-def _leave(domain: OpenDomain, plan: _Plan) -> None:
-    """Undefine the source; what of its state was taken along goes with it."""
-    moved = {str(each.there.kind) for each in plan.state}
+def _leave(domain: OpenDomain, moved: Collection[str]) -> None:
+    """Undefine the source; what of its state was taken along, of the kinds in ``moved``, goes with it."""
     before, now = domain.documents.config, domain.look_again().config
     domain.refuse_unless(Need.OFF)
     if before is None or now is None or not same(before, now):
