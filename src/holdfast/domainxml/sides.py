@@ -19,7 +19,7 @@ What nobody declared is unknown, and counts as seen by the guest. No other modul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -257,6 +257,20 @@ def _hand_down(node: Node) -> None:
     for below in node.children.values():
         below.subtree = below.subtree or node.subtree
         _hand_down(below)
+
+
+def children_by_tag(parent: Element) -> dict[str, list[Element]]:
+    """The child elements by name, whatever their namespace."""
+    children: dict[str, list[Element]] = {}
+    for each in parent:
+        if isinstance(each.tag, str):
+            children.setdefault(local_name(each.tag), []).append(each)
+    return children
+
+
+def keys_of(elements: Iterable[Element], node: Node) -> list[str]:
+    """What tells these children of one kind apart: their key, or where they have none their number."""
+    return [(each.get(node.key) or "") if node.key else str(number) for number, each in enumerate(elements)]
 
 
 def children_by_step(element: Element, node: Node | None) -> Iterator[tuple[str, Element, Node | None]]:

@@ -7,12 +7,12 @@ guest is taken, and of that nothing that names a thing of a host, or decides how
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from holdfast.domainxml.device import USER_ALIAS
-from holdfast.domainxml.document import NOTHING, Element, element, local_name, remove_children
+from holdfast.domainxml.document import NOTHING, Element, element, remove_children
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
-from holdfast.domainxml.sides import Node, Rule, Side, Sides
+from holdfast.domainxml.sides import Node, Rule, Side, Sides, children_by_tag, keys_of
 
 _TAKEN = {
     "domain": ("genid", "pm/"),
@@ -124,7 +124,7 @@ def _take(mine: Element, theirs: Element, node: Node, taken: _Taken, path: str =
         sized = sized or node.has_unit
     if sized and node.has_unit:
         _set(mine, "unit", theirs.get("unit"))
-    my_children, their_children = _children(mine), _children(theirs)
+    my_children, their_children = children_by_tag(mine), children_by_tag(theirs)
     for tag, below in node.children.items():
         where = f"{path}/{tag}" if path else tag
         one, other = my_children.get(tag, []), their_children.get(tag, [])
@@ -143,8 +143,8 @@ def _take_each(
             parent.extend(copy.deepcopy(each) for each in theirs)
         return
     is_named = taken(f"{path}@{node.key}") if node.key else _is_seen(node.text) and taken(path)
-    unmatched = dict(zip(_keys(theirs, node), theirs, strict=True))
-    for key, each in zip(_keys(mine, node), mine, strict=True):
+    unmatched = dict(zip(keys_of(theirs, node), theirs, strict=True))
+    for key, each in zip(keys_of(mine, node), mine, strict=True):
         other = unmatched.pop(key, None)
         was_empty = _is_empty(each, node.key)
         _take(each, NOTHING if other is None else other, node, taken, path)
@@ -159,18 +159,6 @@ def _take_each(
 
 def _is_seen(rule: Rule | None) -> bool:
     return rule is not None and rule.side in (Side.GUEST, Side.PLACE)
-
-
-def _keys(elements: Iterable[Element], node: Node) -> list[str]:
-    return [(each.get(node.key) or "") if node.key else str(number) for number, each in enumerate(elements)]
-
-
-def _children(parent: Element) -> dict[str, list[Element]]:
-    children: dict[str, list[Element]] = {}
-    for each in parent:
-        if isinstance(each.tag, str):
-            children.setdefault(local_name(each.tag), []).append(each)
-    return children
 
 
 def _look_alike(rule: Rule, one: str | None, other: str | None) -> bool:

@@ -10,13 +10,13 @@ import copy
 from collections.abc import Iterable
 
 from holdfast.domainxml.compare.counterpart import counterparts
-from holdfast.domainxml.document import NOTHING, Element, child, element, local_name, remove_children, same
+from holdfast.domainxml.document import NOTHING, Element, child, element, remove_children, same
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
 from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.manager.nova_metadata import without_moment
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.secret_parts import keep_secrets
-from holdfast.domainxml.sides import Node, Rule, Side, all_values
+from holdfast.domainxml.sides import Node, Rule, Side, all_values, children_by_tag, keys_of
 
 _STAYS = frozenset(
     {
@@ -76,7 +76,7 @@ def _take_device(device: Element, template: Element) -> None:
     if moved:
         child(device, "driver").set("type", stated_format(template))
     elif sides.view(device).guest != seen:
-        old, new = _children(mine), _children(device)
+        old, new = children_by_tag(mine), children_by_tag(device)
         for tag, node in sides.tree.children.items():
             if node.is_host and node.is_divided:
                 _replace(device, new.get(tag, []), old.get(tag, []))
@@ -93,7 +93,7 @@ def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:
             mine.set(name, value)
         elif value is None and rule.side is Side.HOST and where not in kept:
             mine.attrib.pop(name, None)
-    my_children, their_children = _children(mine), _children(theirs)
+    my_children, their_children = children_by_tag(mine), children_by_tag(theirs)
     for tag, below in node.children.items():
         where = f"{path}/{tag}" if path else tag
         one, other = my_children.get(tag, []), their_children.get(tag, [])
@@ -108,8 +108,8 @@ def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:
 
 def _take_each(parent: Element, mine: list[Element], theirs: list[Element], node: Node, path: str) -> None:
     """As :func:`_take`, for the children of ``parent`` of one kind, which have something of both sides."""
-    unmatched = dict(zip(_keys(theirs, node), theirs, strict=True))
-    for key, each in zip(_keys(mine, node), mine, strict=True):
+    unmatched = dict(zip(keys_of(theirs, node), theirs, strict=True))
+    for key, each in zip(keys_of(mine, node), mine, strict=True):
         said_nothing = _is_empty(each)
         _take(each, unmatched.pop(key, NOTHING), node, path)
         if node.text is None and not said_nothing and _is_empty(each):
@@ -119,11 +119,6 @@ def _take_each(parent: Element, mine: list[Element], theirs: list[Element], node
         _take(new, each, node, path)
         if not _is_empty(new):
             parent.append(new)
-
-
-def _keys(elements: Iterable[Element], node: Node) -> list[str]:
-    """What tells these children of one kind apart: their key, or where they have none their number."""
-    return [(each.get(node.key) or "") if node.key else str(number) for number, each in enumerate(elements)]
 
 
 def _is_hidden(rule: Rule, old: str | None, new: str) -> bool:
@@ -161,16 +156,7 @@ def _replace(parent: Element, old: list[Element], new: list[Element]) -> None:
 
 
 def _sources(device: Element) -> list[Element]:
-    return _children(device).get("source", [])
-
-
-def _children(parent: Element) -> dict[str, list[Element]]:
-    """The child elements by name, whatever their namespace."""
-    children: dict[str, list[Element]] = {}
-    for each in parent:
-        if isinstance(each.tag, str):
-            children.setdefault(local_name(each.tag), []).append(each)
-    return children
+    return children_by_tag(device).get("source", [])
 
 
 def _is_empty(each: Element) -> bool:
