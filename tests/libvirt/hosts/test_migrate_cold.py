@@ -22,11 +22,14 @@ from holdfast.errors.changes import HAS_SNAPSHOTS
 from holdfast.errors.disks import IMAGE_MISSING
 from holdfast.errors.domains import ARRIVING
 from holdfast.errors.files import EXISTS
+from holdfast.errors.firmware import STATE_GONE
 from holdfast.errors.hosts import (
     ALREADY_THERE,
     CANNOT_BE_THERE,
     FOR_RUNNING_GUEST,
+    MOVE_CUT_OFF,
     NO_FOLDER_THERE,
+    NOT_MOVED,
     RESTS_ON_OTHER,
     UUID_THERE,
 )
@@ -138,6 +141,27 @@ def test_state_that_the_source_has_lost_already_is_not_taken_back(
     assert (source.domains(), got(other, nvram)) == ([], before)
     operations.start(target, "a", paused=True)
     operations.destroy(target, "a")
+
+
+def test_a_half_made_copy_is_never_taken_for_the_domain(
+    source: Connection, target: Connection, host: Host, web: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its images are not there yet, and somebody has removed the NVRAM here meanwhile."""
+
+    def dies(*_: object) -> None:
+        raise CONNECTION_LOST(reason="it is killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(move_cold, "carry_image", dies)
+        patch.setattr(move_cold, "take_back", lambda *_: None)
+        with raising(CONNECTION_LOST, MOVE_CUT_OFF, NOT_MOVED):
+            operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    assert [domain.name for domain in target.domains()] == ["a"]
+    nvram = nvram_of(parse(source.find_domain("a").xml(CONFIG))) or ""
+    (host.folder / "lib" / Path(nvram).relative_to("/var/lib/libvirt")).unlink()
+    with raising(STATE_GONE):
+        operations.migrate_domain(source, "a", target, maps=maps(folder), options=COPIED)
+    assert [domain.name for domain in source.domains()] == ["a"]
 
 
 def test_a_dry_run_says_what_the_deed_then_does_and_changes_nothing(

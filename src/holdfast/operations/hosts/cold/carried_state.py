@@ -59,16 +59,17 @@ def state_to_carry(
             yield CarriedState(new, files)
 
 
-def has_left(connection: Connection, here: Element, kinds: Collection[str]) -> bool:
-    """True where the host of ``connection`` lacks a file of the domain ``here`` that was carried, of one of ``kinds``.
+def lost_here(connection: Connection, here: Element, kinds: Collection[str]) -> list[StateFile]:
+    """What the host of ``connection`` lacks of the state of the domain ``here`` that was carried, of these ``kinds``.
 
     libvirt removes a domain's state before it undefines the domain (9.0 to 12.8): what was carried is the only copy
     then. A start would have made the file anew. (virStorageVolDownload)
     """
-    return any(
-        str(file.kind) in kinds and not read_files(connection, file.path, is_folder=file.kind is StateKind.TPM)
+    return [
+        file
         for file in state_of(connection, here)
-    )
+        if str(file.kind) in kinds and not read_files(connection, file.path, is_folder=file.kind is StateKind.TPM)
+    ]
 
 
 def _kinds(domain: Element) -> set[StateKind]:

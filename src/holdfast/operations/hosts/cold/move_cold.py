@@ -10,8 +10,8 @@ or gone; and repeating the command finishes.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
@@ -33,15 +33,16 @@ from holdfast.operations.disks.image_size import image_size
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.hosts.alone_here import alone_here
-from holdfast.operations.hosts.cold.arriving_copy import arriving_from, mark_of, release, take_back
+from holdfast.operations.hosts.cold.arriving_copy import arriving_from, is_whole, mark_of, release, take_back
 from holdfast.operations.hosts.cold.carried import CarriedImage, carry_image, check_image, images_to_carry
-from holdfast.operations.hosts.cold.carried_state import CarriedState, has_left, state_to_carry
+from holdfast.operations.hosts.cold.carried_state import CarriedState, lost_here, state_to_carry
 from holdfast.operations.hosts.destination import DestinationHost
 from holdfast.operations.hosts.images_there import ComingImages
 from holdfast.operations.hosts.live.cut_off import told
 from holdfast.operations.hosts.moving import Migrated, MoveOptions, MoveProgress, MoveStatus
 from holdfast.operations.hosts.take_along import start_with_host, take_along
 from holdfast.operations.managed_save import refuse_with_managed_save
+from holdfast.operations.own_state import state_gone
 from holdfast.operations.session import Need, OpenDomain
 
 
@@ -77,13 +78,14 @@ def move_cold(
     config = _whole_config(domain)
     here = host_uuid(connection)
     left = arriving_from(target, domain.uuid, here)
-    is_left = left is not None
-    if left is not None and has_left(connection, config, left.state.split(",")):
-        notes = [] if dry_run else _leave_it_there(domain, target, left)
+    if left is not None and (lost := lost_here(connection, config, left.state.split(","))):
+        if not is_whole(target, domain.uuid):
+            raise state_gone(domain.name, lost, {})
+        notes = [] if dry_run else _finish(domain, target, left)
         return _moved(domain, connection, target, notes, dry_run=dry_run)
-    if is_left and not dry_run:
+    if left is not None and not dry_run:
         take_back(target, domain.uuid)
-    if not (is_left and dry_run):
+    if left is None or not dry_run:
         destination.refuse_taken(config)
     disks = list(_own_disks(config)) if options.copy_storage else []
     coming = _coming(connection, config, disks)
@@ -193,22 +195,31 @@ def _sizes(connection: Connection, config: Element) -> Iterator[tuple[str, int]]
 
 def _move(domain: OpenDomain, target: Connection, plan: _Plan, progress: MoveProgress | None) -> list[str]:
     """Move it; returns what is left to do, in sentences."""
+    with _cut_off_told(domain, target), ExitStack() as undo:
+        undo.callback(_undo, domain, target, plan.mark)
+        _make(domain, target, plan, progress)
+        _leave(domain, target, plan.mark)
+        undo.pop_all()
+    return _settled(domain, target)
+
+
+def _finish(domain: OpenDomain, target: Connection, mark: BeingMoved) -> list[str]:
+    """The end of a move that was cut off while libvirt undefined the source."""
+    with _cut_off_told(domain, target):
+        _leave(domain, target, mark)
+    return _settled(domain, target)
+
+
+@contextmanager
+def _cut_off_told(domain: OpenDomain, target: Connection) -> Iterator[None]:
+    """Where a connection is lost meanwhile, the error says what stands at either end."""
     try:
-        with ExitStack() as undo:
-            undo.callback(_undo, domain, target, plan.mark)
-            _make(domain, target, plan, progress)
-            return _leave_it_there(domain, target, plan.mark, undo)
+        yield
     except NoConnection as error:
         raise told(domain, target, error) or error from error
 
 
-def _leave_it_there(
-    domain: OpenDomain, target: Connection, mark: BeingMoved, undo: ExitStack | None = None
-) -> list[str]:
-    """Let the copy there, which is proved, be the domain; returns what is left to do. ``undo`` ends with the source."""
-    _leave(domain, mark.state.split(","))
-    if undo is not None:
-        undo.pop_all()
+def _settled(domain: OpenDomain, target: Connection) -> list[str]:
     try:
         return _settle(domain.connection, target.find_domain(domain.uuid), target)
     except HoldfastError as error:
@@ -219,7 +230,7 @@ def _undo(domain: OpenDomain, target: Connection, mark: BeingMoved) -> None:
     """Remove the copy there, as long as the source is known to have the domain still, with all that was carried."""
     config = domain.documents.config
     with suppress(NoConnection):
-        if _is_there(domain) and config is not None and not has_left(domain.connection, config, mark.state.split(",")):
+        if _is_there(domain) and config is not None and not lost_here(domain.connection, config, mark.state.split(",")):
             take_back(target, domain.uuid)
 
 
@@ -232,7 +243,7 @@ def _is_there(domain: OpenDomain) -> bool:
 
 
 def _make(domain: OpenDomain, target: Connection, plan: _Plan, progress: MoveProgress | None) -> None:
-    """Make the copy there: without devices until all files are there, then whole; and prove that it is as it was."""
+    """Make the copy there: without devices until all files are there, then whole."""
     document = copy.deepcopy(plan.document)
     seen = [_seen_there(each, plan) for each in facts(document, SeenState)]
     drop_facts(document, SeenState)
@@ -250,8 +261,12 @@ def _make(domain: OpenDomain, target: Connection, plan: _Plan, progress: MovePro
 
         carry_image(domain.connection, target, image, draw)
         done += size
-    there = target.define(serialize(document))
-    made = parse(there.xml(Definition.CONFIG, secure=True))
+    target.define(serialize(document))
+
+
+def _prove(domain: OpenDomain, target: Connection) -> None:
+    """Raise SEES_OTHER_THERE where the guest would find something else there than it has here."""
+    made = parse(target.find_domain(domain.uuid).xml(Definition.CONFIG, secure=True))
     before = domain.documents.config
     assert before is not None
     refuse_unasked(domain.name, compare_documents(before, made), condition=SEES_OTHER_THERE)
@@ -277,8 +292,10 @@ def _skeleton(document: Element, plan: _Plan) -> Element:
     return skeleton
 
 
-def _leave(domain: OpenDomain, moved: Collection[str]) -> None:
-    """Undefine the source; what of its state was taken along, of the kinds in ``moved``, goes with it."""
+def _leave(domain: OpenDomain, target: Connection, mark: BeingMoved) -> None:
+    """Undefine the source, once the copy there is proved; what of its state was taken along goes with it."""
+    _prove(domain, target)
+    moved = mark.state.split(",")
     before, now = domain.documents.config, domain.look_again().config
     domain.refuse_unless(Need.OFF)
     if before is None or now is None or not same(before, now):
