@@ -58,7 +58,7 @@ class AttachesDevices(libvirt_driver.LibvirtDriver):
 
     def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
         super().__init__(virtapi, read_only)
-        self._host.__class__ = AttachingHost
+        self._host.__class__ = AttachingHost  # Nova's constructor makes the host by itself (33, 34)
 
     def _detach_with_retry(
         self, guest: Guest, instance_uuid: str, get_device_conf_func: GetDeviceConfFunction, device_name: str
