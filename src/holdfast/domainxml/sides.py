@@ -87,6 +87,10 @@ class Node:
         rules = [*self.attributes.values(), *([] if self.text is None else [self.text])]
         return all(rule.side is Side.HOST for rule in rules) and all(each.is_host for each in self.children.values())
 
+    def keys_of(self, elements: Iterable[Element]) -> list[str]:
+        """What tells these elements of one kind apart: their key, or where they have none their number."""
+        return [(each.get(self.key) or "") if self.key else str(number) for number, each in enumerate(elements)]
+
 
 @dataclass
 class View:
@@ -266,11 +270,6 @@ def children_by_tag(parent: Element) -> dict[str, list[Element]]:
         if isinstance(each.tag, str):
             children.setdefault(local_name(each.tag), []).append(each)
     return children
-
-
-def keys_of(elements: Iterable[Element], node: Node) -> list[str]:
-    """What tells these children of one kind apart: their key, or where they have none their number."""
-    return [(each.get(node.key) or "") if node.key else str(number) for number, each in enumerate(elements)]
 
 
 def children_by_step(element: Element, node: Node | None) -> Iterator[tuple[str, Element, Node | None]]:

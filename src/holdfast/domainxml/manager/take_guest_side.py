@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from holdfast.domainxml.device import USER_ALIAS
 from holdfast.domainxml.document import NOTHING, Element, element, remove_children
 from holdfast.domainxml.elements.declarations import DEVICES, DOMAIN, SECTIONS
-from holdfast.domainxml.sides import Node, Rule, Side, Sides, children_by_tag, keys_of
+from holdfast.domainxml.sides import Node, Rule, Side, Sides, children_by_tag
 
 _TAKEN = {
     "domain": ("genid", "pm/"),
@@ -143,8 +143,8 @@ def _take_each(
             parent.extend(copy.deepcopy(each) for each in theirs)
         return
     is_named = taken(f"{path}@{node.key}") if node.key else _is_seen(node.text) and taken(path)
-    unmatched = dict(zip(keys_of(theirs, node), theirs, strict=True))
-    for key, each in zip(keys_of(mine, node), mine, strict=True):
+    unmatched = dict(zip(node.keys_of(theirs), theirs, strict=True))
+    for key, each in zip(node.keys_of(mine), mine, strict=True):
         other = unmatched.pop(key, None)
         was_empty = _is_empty(each, node.key)
         _take(each, NOTHING if other is None else other, node, taken, path)

@@ -16,7 +16,7 @@ from holdfast.domainxml.elements.disk import source_of, stated_format
 from holdfast.domainxml.manager.nova_metadata import without_moment
 from holdfast.domainxml.namespace import URI
 from holdfast.domainxml.secret_parts import keep_secrets
-from holdfast.domainxml.sides import Node, Rule, Side, all_values, children_by_tag, keys_of
+from holdfast.domainxml.sides import Node, Rule, Side, all_values, children_by_tag
 
 _STAYS = frozenset(
     {
@@ -108,8 +108,8 @@ def _take(mine: Element, theirs: Element, node: Node, path: str = "") -> None:
 
 def _take_each(parent: Element, mine: list[Element], theirs: list[Element], node: Node, path: str) -> None:
     """As :func:`_take`, for the children of ``parent`` of one kind, which have something of both sides."""
-    unmatched = dict(zip(keys_of(theirs, node), theirs, strict=True))
-    for key, each in zip(keys_of(mine, node), mine, strict=True):
+    unmatched = dict(zip(node.keys_of(theirs), theirs, strict=True))
+    for key, each in zip(node.keys_of(mine), mine, strict=True):
         said_nothing = _is_empty(each)
         _take(each, unmatched.pop(key, NOTHING), node, path)
         if node.text is None and not said_nothing and _is_empty(each):

@@ -37,7 +37,7 @@ def mark_of(domain: Domain) -> BeingMoved | None:
     return fact(parse(domain.xml(Definition.CONFIG)), BeingMoved)
 
 
-def is_whole(target: Connection, uuid: str) -> bool:
+def has_all_files(target: Connection, uuid: str) -> bool:
     """True once all files of the copy that arrives at ``target`` are there. (virDomainGetXMLDesc)"""
     return fact(parse(target.find_domain(uuid).xml(Definition.CONFIG)), Creating) is None
 

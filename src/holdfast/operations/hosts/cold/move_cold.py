@@ -33,7 +33,7 @@ from holdfast.operations.disks.image_size import image_size
 from holdfast.operations.guard import refuse_unasked
 from holdfast.operations.host.capabilities import host_uuid
 from holdfast.operations.hosts.alone_here import alone_here
-from holdfast.operations.hosts.cold.arriving_copy import arriving_from, is_whole, mark_of, release, take_back
+from holdfast.operations.hosts.cold.arriving_copy import arriving_from, has_all_files, mark_of, release, take_back
 from holdfast.operations.hosts.cold.carried import CarriedImage, carry_image, check_image, images_to_carry
 from holdfast.operations.hosts.cold.carried_state import CarriedState, lost_here, state_to_carry
 from holdfast.operations.hosts.destination import DestinationHost
@@ -79,7 +79,7 @@ def move_cold(
     here = host_uuid(connection)
     left = arriving_from(target, domain.uuid, here)
     if left is not None and (lost := lost_here(connection, config, left.state.split(","))):
-        if not is_whole(target, domain.uuid):
+        if not has_all_files(target, domain.uuid):
             raise state_gone(domain.name, lost, {})
         notes = [] if dry_run else _finish(domain, target, left)
         return _moved(domain, connection, target, notes, dry_run=dry_run)
